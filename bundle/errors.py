@@ -1,0 +1,69 @@
+"""Errors, one class for each party at fault, one exit code for each class.
+
+`exit_code` is what the command line returns; spec/FORMAT.md and the README's table are checked against it.
+`findings` holds every single thing that was found wrong, for reports that name them all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class AirpatchError(Exception):
+    """Base of all errors that a user can cause, meet and mend. Never raised itself.
+
+    `message` says what is wrong, where, and what to do; `findings` lists the single defects behind it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, findings: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        return "\n  ".join((self.message, *self.findings))
+
+
+class UsageError(AirpatchError):
+    """The arguments do not make sense together."""
+
+    exit_code = 2
+
+
+class FormatError(AirpatchError):
+    """Not a bundle, malformed, not canonical, over a limit, or of an unknown version."""
+
+    exit_code = 3
+
+
+class IntegrityError(AirpatchError):
+    """Content does not have the digest or the size that it should have."""
+
+    exit_code = 4
+
+
+class BaseMismatch(AirpatchError):
+    """The target lacks blobs that a patch needs; `findings` lists them."""
+
+    exit_code = 5
+
+
+class TrustError(AirpatchError):
+    """Unsigned, wrongly signed, or older than what is installed."""
+
+    exit_code = 6
+
+
+class SourceError(AirpatchError):
+    """An input image is unusable; it is named."""
+
+    exit_code = 7
+
+
+class TargetError(AirpatchError):
+    """The target cannot be written: no space, no permission, locked, I/O error."""
+
+    exit_code = 8

@@ -1,0 +1,13 @@
+"""Compile the modules that loop over bits; each is a plain .py file that runs uncompiled, too."""
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+COMPILED: list[str] = []
+
+setup(
+    ext_modules=cythonize(
+        [Extension(name, [name.replace(".", "/") + ".py"]) for name in COMPILED],
+        language_level=3,
+    )
+)
