@@ -1,0 +1,242 @@
+"""The index of a bundle: the release, and how this bundle packs it (spec/FORMAT.md, Index).
+
+`emit_index` and `parse_index` are inverse; there is one encoding, and `parse_index` refuses all others. The release
+part has a digest of its own, the release id, which is the same for the full bundle and for every patch to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+from bundle.errors import FormatError
+from bundle.format import canonical
+from bundle.model.digest import Digest
+from bundle.model.manifest import MAX_BLOB, MAX_MEDIA_TYPE
+from bundle.model.names import ImageName
+from bundle.model.release import Blob, Image, Release, Signature, check_label
+
+VERSION = 1
+MAX_INDEX = 16 << 20
+"""Bytes: 10,000 images of their own blobs take less than 3 MiB."""
+MAX_SIGNATURE = 4 << 20
+"""Bytes; containers/image reads no larger one."""
+
+
+class Plan(IntEnum):
+    """What a bundle does with a blob of its release."""
+
+    STORED = 0
+    """It is a member of the bundle."""
+    LEFT_OUT = 1
+    """The target has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A state of the target that a patch fits: a release id or an inventory's content id, and its name."""
+
+    id: Digest
+    name: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """`plans[i]` is for `release.blobs[i]`; a full bundle has no bases and stores every blob."""
+
+    release: Release
+    plans: tuple[Plan, ...]
+    bases: tuple[Base, ...] = ()
+    removed: tuple[ImageName, ...] = ()
+
+    @classmethod
+    def full(cls, release: Release) -> Index:
+        return cls(release, (Plan.STORED,) * len(release.blobs))
+
+    @property
+    def is_full(self) -> bool:
+        return not self.bases
+
+    @cached_property
+    def stored(self) -> tuple[Blob, ...]:
+        """The blobs that are members, in archive order."""
+        return self._planned(Plan.STORED)
+
+    @cached_property
+    def left_out(self) -> tuple[Blob, ...]:
+        """The blobs that the target must have."""
+        return self._planned(Plan.LEFT_OUT)
+
+    @cached_property
+    def release_id(self) -> Digest:
+        return release_id(self.release)
+
+    def _planned(self, plan: Plan) -> tuple[Blob, ...]:
+        return tuple(b for b, p in zip(self.release.blobs, self.plans, strict=True) if p is plan)
+
+
+def release_id(release: Release) -> Digest:
+    """The sha256 of the release part's encoding."""
+    return Digest.of(canonical.pack(release_to_plain(release)))
+
+
+def emit_index(index: Index) -> bytes:
+    """The encoding of `index`. Raises FormatError if it is over a limit."""
+    content = canonical.pack(
+        {
+            "airpatch": VERSION,
+            "release": release_to_plain(index.release),
+            "packing": {
+                "bases": [[base.id.raw, base.name] for base in index.bases],
+                "plans": bytes(index.plans),
+                "removed": [[name.repository, name.tag] for name in index.removed],
+            },
+        }
+    )
+    if len(content) > MAX_INDEX:
+        raise FormatError(f"the index has {len(content)} bytes, more than {MAX_INDEX}: too many images for one bundle")
+    return content
+
+
+def parse_index(content: bytes) -> Index:
+    """The index that `content` encodes. Raises FormatError unless it is valid and canonical."""
+    if len(content) > MAX_INDEX:
+        raise FormatError(f"an index of {len(content)} bytes, more than {MAX_INDEX}")
+    document = canonical.unpack(content, "the index")
+    version = document.get("airpatch") if isinstance(document, dict) else None
+    if version != VERSION:
+        raise FormatError(f"a bundle of format version {version!r:.20}; this airpatch reads version {VERSION}")
+    _, release_part, packing = _fields(document, ("airpatch", "release", "packing"), "the index")
+    release = release_from_plain(release_part)
+    bases, plans, removed = _fields(packing, ("bases", "plans", "removed"), "the packing")
+    index = Index(
+        release,
+        _plans(plans, len(release.blobs)),
+        tuple(Base(Digest(_bytes(id_)), _text(name)) for id_, name in _rows(bases, 2)),
+        tuple(ImageName(_text(repository), _text(tag)) for repository, tag in _rows(removed, 2)),
+    )
+    _check(index)
+    if emit_index(index) != content:
+        raise FormatError("the index is not in its canonical form")
+    return index
+
+
+def release_to_plain(release: Release) -> dict[str, object]:
+    """The release part as msgpack's types."""
+    media_types = sorted({blob.media_type for blob in release.blobs})
+    number = {media_type: i for i, media_type in enumerate(media_types)}
+    return {
+        "name": release.name,
+        "sequence": release.sequence,
+        "media_types": list(media_types),
+        "blobs": [[blob.digest.raw, blob.size, number[blob.media_type]] for blob in release.blobs],
+        "images": [
+            [
+                image.name.repository,
+                image.name.tag,
+                image.manifest.raw,
+                [[s.manifest.raw, s.digest.raw, s.size] for s in image.signatures],
+            ]
+            for image in release.images
+        ],
+    }
+
+
+def release_from_plain(value: object) -> Release:
+    """The inverse of `release_to_plain`. Raises FormatError."""
+    keys = ("name", "sequence", "media_types", "blobs", "images")
+    name, sequence, types, blobs, images = _fields(value, keys, "the release")
+    media_types = [_text(media_type) for media_type in _list(types)]
+    if any(not 0 < len(t) <= MAX_MEDIA_TYPE for t in media_types):
+        raise FormatError("the release has a media type of unusable length")
+    release = Release(
+        _text(name),
+        _int(sequence, 2**63 - 1),
+        tuple(_image(*row) for row in _rows(images, 4)),
+        tuple(
+            Blob(Digest(_bytes(digest)), _int(size, MAX_BLOB), media_types[_int(kind, len(media_types) - 1)])
+            for digest, size, kind in _rows(blobs, 3)
+        ),
+    )
+    check_label(release.name, release.sequence)
+    return release
+
+
+def _image(repository: object, tag: object, manifest: object, signatures: object) -> Image:
+    signed = tuple(
+        Signature(Digest(_bytes(of)), Digest(_bytes(digest)), _int(size, MAX_SIGNATURE))
+        for of, digest, size in _rows(signatures, 3)
+    )
+    if [s.manifest for s in signed] != sorted(s.manifest for s in signed):
+        raise FormatError("the index lists an image's signatures out of order")
+    return Image(ImageName(_text(repository), _text(tag)), Digest(_bytes(manifest)), signed)
+
+
+def _check(index: Index) -> None:
+    """What must hold before the manifests are known; `check_manifests` does the rest."""
+    release = index.release
+    digests = {blob.digest for blob in release.blobs}
+    manifests = {blob.digest for blob in release.blobs if blob.is_manifest}
+    names = [image.name for image in release.images]
+    data = [(-blob.size, blob.digest) for blob in release.blobs if not blob.is_manifest]
+    if not names or names != sorted(set(names)):
+        raise FormatError("the index lists no images, or not in order, or one twice")
+    if len(digests) != len(release.blobs) or data != sorted(data):
+        raise FormatError("the index lists a blob twice or blobs out of order")
+    if any(blob.is_manifest for blob in release.blobs[: len(data)]):
+        raise FormatError("the index lists a manifest before layers and configs")
+    if missing := [str(image.name) for image in release.images if image.manifest not in manifests]:
+        raise FormatError("the index has images without a manifest", missing)
+    if not index.bases and (index.removed or index.left_out):
+        raise FormatError("the index leaves blobs out but names no base")
+    if list(index.removed) != sorted(set(index.removed)) or not set(index.removed).isdisjoint(names):
+        raise FormatError("the index lists removed images out of order, twice, or ones that it has")
+    ids = [base.id for base in index.bases]
+    if ids != sorted(set(ids)):
+        raise FormatError("the index lists bases out of order or twice")
+
+
+def _plans(value: object, count: int) -> tuple[Plan, ...]:
+    plans = _bytes(value)
+    if len(plans) != count or max(plans, default=0) > max(Plan):
+        raise FormatError("the index does not say of each blob what the bundle does with it")
+    return tuple(map(Plan, plans))
+
+
+def _fields(value: object, keys: tuple[str, ...], what: str) -> list[object]:
+    if not isinstance(value, dict) or tuple(value) != keys:
+        raise FormatError(f"{what} must have the fields {', '.join(keys)}, in this order")
+    return list(value.values())
+
+
+def _rows(value: object, width: int) -> Iterator[list[object]]:
+    for row in _list(value):
+        if not isinstance(row, list) or len(row) != width:
+            raise FormatError(f"the index has a row that is not a list of {width}")
+        yield row
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise FormatError("the index has something else where a list belongs")
+    return value
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise FormatError("the index has something else where bytes belong")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise FormatError("the index has something else where text belongs")
+    return value
+
+
+def _int(value: object, limit: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
+        raise FormatError(f"the index has something else where an integer from 0 to {limit} belongs")
+    return value

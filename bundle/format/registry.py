@@ -1,0 +1,94 @@
+"""The storage of a registry (distribution 2.x and 3, `registry/storage/paths.go`): its paths, links and write order.
+
+All paths are relative to the root, the directory that holds `docker/registry/v2`. A link is a file that holds
+nothing but a digest in text form. Links come in four stages, and a target must have all of one stage on disk before
+the next: a garbage collection marks from revisions, a client reads from tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from bundle.model.digest import Digest
+from bundle.model.manifest import Manifest
+from bundle.model.names import ImageName
+from bundle.model.release import Release, reachable
+
+STORAGE = "docker/registry/v2"
+BLOBS = f"{STORAGE}/blobs"
+REPOSITORIES = f"{STORAGE}/repositories"
+BLOB_PATH = re.compile(rf"{BLOBS}/sha256/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})/data", re.ASCII)
+
+
+class Stage(IntEnum):
+    """What a link makes visible, in the order of writing."""
+
+    LAYER = 0
+    """`_layers`: the blob may be pulled through the repository."""
+    REVISION = 1
+    """`_manifests/revisions`: the manifest may be pulled by digest, and garbage collection keeps what it needs."""
+    TAG_INDEX = 2
+    """`_manifests/tags/TAG/index`: the tag has, or had, this manifest."""
+    TAG = 3
+    """`_manifests/tags/TAG/current`: the tag is this manifest."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Link:
+    """A link file: its stage, its path and the digest that it holds."""
+
+    stage: Stage
+    path: str
+    digest: Digest
+
+    @property
+    def content(self) -> bytes:
+        return str(self.digest).encode()
+
+
+def blob_path(digest: Digest) -> str:
+    return f"{BLOBS}/sha256/{digest.hex[:2]}/{digest.hex}/data"
+
+
+def repository_path(repository: str) -> str:
+    return f"{REPOSITORIES}/{repository}"
+
+
+def layer_link(repository: str, digest: Digest) -> Link:
+    return Link(Stage.LAYER, f"{repository_path(repository)}/_layers/sha256/{digest.hex}/link", digest)
+
+
+def revision_link(repository: str, digest: Digest) -> Link:
+    path = f"{repository_path(repository)}/_manifests/revisions/sha256/{digest.hex}/link"
+    return Link(Stage.REVISION, path, digest)
+
+
+def tag_folder(name: ImageName) -> str:
+    return f"{repository_path(name.repository)}/_manifests/tags/{name.tag}"
+
+
+def tag_links(name: ImageName, digest: Digest) -> tuple[Link, Link]:
+    """The tag's index entry for `digest` and its current link."""
+    folder = tag_folder(name)
+    return (
+        Link(Stage.TAG_INDEX, f"{folder}/index/sha256/{digest.hex}/link", digest),
+        Link(Stage.TAG, f"{folder}/current/link", digest),
+    )
+
+
+def links(release: Release, manifests: Mapping[Digest, Manifest]) -> list[Link]:
+    """All links of `release`, sorted by stage and path. `manifests` holds every manifest of the release."""
+    return sorted(set(_links(release, manifests)))
+
+
+def _links(release: Release, manifests: Mapping[Digest, Manifest]) -> Iterator[Link]:
+    for image in release.images:
+        repository = image.name.repository
+        for digest in reachable(image.manifest, manifests):
+            yield revision_link(repository, digest)
+            for blob in manifests[digest].blobs:
+                yield layer_link(repository, blob.digest)
+        yield from tag_links(image.name, image.manifest)

@@ -1,0 +1,200 @@
+"""A release: a named set of images and the table of all blobs that they need.
+
+The table lists blobs in the order in which they are written to an archive and to a target: layers and configs by
+falling size, then manifests, children before the indexes that name them (spec/FORMAT.md, Release). Everything
+here is a value; `assemble` builds it from manifests, `check_manifests` holds a finished one against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from bundle.errors import FormatError
+from bundle.model.digest import Digest
+from bundle.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
+from bundle.model.names import ImageName
+
+MAX_NESTING = 8
+"""Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
+MAX_SEQUENCE = 2**63 - 1
+MAX_RELEASE_NAME = 255
+"""Bytes of UTF-8; what a file name can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One row of the table: content under a digest. `size` in bytes."""
+
+    digest: Digest
+    size: int
+    media_type: str
+
+    @property
+    def is_manifest(self) -> bool:
+        return self.media_type in MANIFEST_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A detached signature of `manifest`, which skopeo keeps beside an image (`signature-N` in a `dir:` folder)."""
+
+    manifest: Digest
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A tag, the manifest or index that it points to, and detached signatures.
+
+    Those of one manifest follow each other in the order of their numbers; manifests are in the order of digests.
+    """
+
+    name: ImageName
+    manifest: Digest
+    signatures: tuple[Signature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`images` sorted by name; `blobs` in archive order; `sequence` 0 for releases that are not numbered."""
+
+    name: str
+    sequence: int
+    images: tuple[Image, ...]
+    blobs: tuple[Blob, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all blobs, each counted once."""
+        return sum(blob.size for blob in self.blobs)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Collects the blobs below the images' manifests, and everything wrong with them."""
+
+    manifests: Mapping[Digest, bytes]
+    parsed: dict[Digest, Manifest | None] = field(default_factory=dict)
+    blobs: dict[Digest, Blob] = field(default_factory=dict)
+    heights: dict[Digest, int] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+
+    def add(self, where: str, digest: Digest, size: int, media_type: str) -> None:
+        known = self.blobs.get(digest)
+        if known is None:
+            self.blobs[digest] = Blob(digest, size, media_type)
+            return
+        if known.size != size:
+            self.findings.append(f"{where}: {digest} has {size} bytes here and {known.size} elsewhere")
+        if (media_type not in MANIFEST_TYPES, media_type) < (not known.is_manifest, known.media_type):
+            self.blobs[digest] = Blob(digest, known.size, media_type)
+
+    def descend(self, where: str, digest: Digest, claim: Descriptor | None = None, depth: int = 0) -> int:
+        """Add the manifest and all below it; returns its height: 0 for an image manifest."""
+        manifest = self.parse(where, digest)
+        if manifest is None:
+            return 0
+        size = len(self.manifests[digest])
+        if claim is not None and (claim.size, claim.media_type) != (size, manifest.media_type):
+            self.findings.append(
+                f"{where}: manifest {digest} is {size} bytes of {manifest.media_type}, where its index claims "
+                f"{claim.size} bytes of {claim.media_type}"
+            )
+        if depth > MAX_NESTING:
+            self.findings.append(f"{where}: indexes are nested more than {MAX_NESTING} deep")
+        elif digest not in self.heights:
+            self.add(where, digest, size, manifest.media_type)
+            for blob in manifest.blobs:
+                self.add(where, blob.digest, blob.size, blob.media_type)
+            below = [self.descend(where, child.digest, child, depth + 1) for child in manifest.manifests]
+            self.heights[digest] = 1 + max(below, default=0) if manifest.is_index else 0
+        return self.heights.get(digest, 0)
+
+    def parse(self, where: str, digest: Digest) -> Manifest | None:
+        if digest not in self.parsed:
+            content = self.manifests.get(digest)
+            try:
+                self.parsed[digest] = parse_manifest(content) if content is not None else None
+                if content is None:
+                    self.findings.append(f"{where}: manifest {digest} is missing")
+            except FormatError as error:
+                self.parsed[digest] = None
+                self.findings.append(f"{where}: {digest}: {error.message}")
+        return self.parsed[digest]
+
+    def table(self) -> tuple[Blob, ...]:
+        def order(blob: Blob) -> tuple[bool, int, Digest]:
+            manifest = blob.digest in self.heights
+            return manifest, self.heights[blob.digest] if manifest else -blob.size, blob.digest
+
+        return tuple(sorted(self.blobs.values(), key=order))
+
+
+def assemble(
+    images: Iterable[Image], manifests: Mapping[Digest, bytes], *, name: str | None = None, sequence: int = 0
+) -> Release:
+    """The release of `images`, whose manifests and those below them are in `manifests`.
+
+    Without a `name` the release takes the tag that most of its images carry, the greatest of several.
+    Raises FormatError with all findings: no image, two images of one name, a missing, unknown or contradictory
+    manifest, a blob with two sizes, names whose folders would lie inside each other.
+    """
+    walk = _Walk(manifests)
+    ordered = sorted(images, key=lambda image: image.name)
+    _check_names(ordered, walk.findings)
+    for image in ordered:
+        walk.descend(str(image.name), image.manifest, None, 0)
+    if not ordered:
+        walk.findings.append("no image")
+    if walk.findings:
+        raise FormatError("not a release", list(dict.fromkeys(walk.findings)))
+    if name is None:
+        tags = [image.name.tag for image in ordered]
+        name = max(set(tags), key=lambda tag: (tags.count(tag), tag))
+    check_label(name, sequence)
+    return Release(name, sequence, tuple(ordered), walk.table())
+
+
+def check_label(name: str, sequence: int) -> None:
+    """Raise FormatError unless `name` and `sequence` can label a release."""
+    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not name.isprintable():
+        raise FormatError(f"not a usable release name: {name!r:.300}")
+    if not 0 <= sequence <= MAX_SEQUENCE:
+        raise FormatError(f"not a usable sequence number: {sequence}")
+
+
+def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None:
+    """Raise FormatError unless the table of `release` is the one that its manifests give."""
+    if assemble(release.images, manifests, name=release.name, sequence=release.sequence) != release:
+        raise FormatError("the table of blobs is not the one that the release's manifests give")
+
+
+def reachable(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]:
+    """The manifests at and below `top`, each once, children first. `manifests` holds all of them."""
+    seen: dict[Digest, None] = {}
+
+    def visit(digest: Digest) -> None:
+        if digest not in seen:
+            for child in manifests[digest].manifests:
+                visit(child.digest)
+            seen[digest] = None
+
+    visit(top)
+    return list(seen)
+
+
+def _check_names(images: list[Image], findings: list[str]) -> None:
+    signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
+    names = {str(image.name) for image in images}
+    for image, following in zip(images, [*images[1:], None], strict=True):
+        if following is not None and following.name == image.name:
+            findings.append(f"{image.name}: two images of this name")
+        if image.name.repository.split("/")[0] in names:
+            findings.append(f"{image.name}: its folder would lie inside that of another image")
+        for manifest, own in groupby(image.signatures, key=lambda signature: signature.manifest):
+            signed = tuple(own)
+            if signatures.setdefault((image.name.repository, manifest), signed) != signed:
+                findings.append(f"{image.name}: {manifest} has other signatures here than under another tag")
