@@ -54,6 +54,11 @@ class Manifest:
         return self.media_type in _INDEX_TYPES
 
 
+def is_media_type(text: str) -> bool:
+    """Whether `text` can stand for a type: 1 to 255 printable ASCII characters."""
+    return 0 < len(text) <= MAX_MEDIA_TYPE and text.isascii() and text.isprintable()
+
+
 def parse_manifest(content: bytes) -> Manifest:
     """What the manifest `content` refers to. One without `mediaType` is an OCI one, as distribution takes it.
 
@@ -106,7 +111,7 @@ def parse_descriptor(data: object, default_type: str | None = None) -> Descripto
     if not isinstance(data, dict):
         raise FormatError("a manifest with a descriptor that is not a JSON object")
     media_type = data.get("mediaType", default_type)
-    if not isinstance(media_type, str) or not 0 < len(media_type) <= MAX_MEDIA_TYPE or not media_type.isascii():
+    if not isinstance(media_type, str) or not is_media_type(media_type):
         raise FormatError(f"a descriptor without a usable media type: {media_type!r:.100}")
     size = data.get("size")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB:
