@@ -90,17 +90,25 @@ class Tree:
             raise read_error(self.name(path), cause) from None
         return FileBlob(fd, self.name(path), size, SourceError)
 
-    def size(self, path: str) -> int | None:
-        """Bytes of the regular file `path`; None if there is none that can be reached."""
+    def status(self, path: str) -> os.stat_result | None:
+        """The status of what `path` names, of a link its own; None if there is nothing that can be reached."""
         try:
             fd = self.open(path, os.O_PATH)
         except OSError:
             return None
         try:
-            status = os.fstat(fd)
+            return os.fstat(fd)
         finally:
             os.close(fd)
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the regular file `path`; None if there is none that can be reached."""
+        status = self.status(path)
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
+
+    def is_folder(self, path: str) -> bool:
+        status = self.status(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
 
     def read(self, path: str, limit: int) -> bytes:
         """The content of the regular file `path`. Raises SourceError, also for more than `limit` bytes."""
@@ -127,13 +135,6 @@ class Tree:
                 os.close(fd)
         except OSError as cause:
             raise read_error(self.name(path), cause) from None
-
-    def is_folder(self, path: str) -> bool:
-        try:
-            os.close(self.open(path, os.O_PATH | os.O_DIRECTORY))
-        except OSError:
-            return False
-        return True
 
     def _open_stepwise(self, path: str, flags: int) -> int:
         *folders, last = path.split("/") if path else ["."]
