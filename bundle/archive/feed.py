@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from bundle.errors import FormatError, TargetError, UsageError
+from bundle.errors import FormatError, TargetError, UsageError, located
 from bundle.format import zstd
 
 STDIN = "-"
@@ -64,7 +64,8 @@ class FileFeed:
         self._fd = fd
         try:
             self.size = os.fstat(fd).st_size
-            self.table = self._read_table()
+            with located(name):
+                self.table = self._read_table()
         except BaseException:
             os.close(fd)
             raise
