@@ -65,12 +65,7 @@ class BundleStream:
         self._pool = pool
         self._progress = progress
         self._current: _Delivery | None = None
-<<<<<<< HEAD
-        with located(feed.name):
-            self.index: Index = self._read_index()
-=======
         self.index = read_index(feed)
->>>>>>> sources
 
     def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
         """Carry the frames of `plans` to the receivers that `accept` gives.
@@ -114,16 +109,17 @@ class BundleStream:
 
 def read_index(feed: Feed) -> Index:
     """The index, which the first frames of `feed` hold. Raises FormatError."""
-    first = zstd.decompress(feed.next(None))
-    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
-    total = tar.RECORD + size + len(tar.padding(size))
-    content = bytearray(first)
-    while len(content) < total:
-        length = min(layout.FRAME, total - len(content))
-        content += zstd.decompress(feed.next(length), length)
-    if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
-        raise FormatError(f"{feed.name}: the index does not fill its frames")
-    return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
+    with located(feed.name):
+        first = zstd.decompress(feed.next(None))
+        size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
+        total = tar.RECORD + size + len(tar.padding(size))
+        content = bytearray(first)
+        while len(content) < total:
+            length = min(layout.FRAME, total - len(content))
+            content += zstd.decompress(feed.next(length), length)
+        if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
+            raise FormatError("the index does not fill its frames")
+        return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
 
 
 class _Receiving:
