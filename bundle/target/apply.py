@@ -59,6 +59,8 @@ class Options:
     progress: Progress = no_progress
     announce: Callable[[str, int], None] = field(default=lambda _label, _total: None)
     """Called with a label and a number of bytes of content before each part that reports progress."""
+    on_missing: Callable[[Index, Sequence[Blob]], None] = field(default=lambda _index, _missing: None)
+    """Called with the first bundle of which the target lacks blobs, and these, before that becomes an error."""
 
 
 def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
@@ -100,6 +102,9 @@ def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: O
     for index in indexes:
         options.announce("checking the target", index.release.size)
         plans.append(check.examine(root, index, coming, pool, deep=options.deep, progress=options.progress))
+    lacking = next((plan for plan in plans if plan.missing), None)
+    if lacking is not None:
+        options.on_missing(lacking.index, lacking.missing)
     return plans
 
 
