@@ -17,7 +17,7 @@ from typing import Protocol
 from bundle.archive.feed import Feed
 from bundle.archive.hashing import SerialHash
 from bundle.archive.writer import WINDOW, Progress, no_progress
-from bundle.errors import AirpatchError, FormatError
+from bundle.errors import AirpatchError, FormatError, located
 from bundle.format import layout, tar, zstd
 from bundle.format.index import MAX_INDEX, Index, parse_index
 from bundle.format.layout import FramePlan, Member, Piece
@@ -76,21 +76,25 @@ class BundleStream:
         """
         run = _Receiving(findings)
         try:
-            for plan in plans:
-                size = plan.content
-                deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
-                if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
-                    self._feed.skip(size)
-                    self._progress(size)
-                    continue
-                while run.bytes and run.bytes + size > WINDOW:
+            with located(self._feed.name):
+                for plan in plans:
+                    self._receive_frame(plan, accept, run)
+                while run.bytes:
                     self._progress(run.advance())
-                frame = self._feed.next(size)
-                run.add(_Frame(plan, deliveries, self._pool.submit(zstd.decompress, frame, size), []))
-            while run.bytes:
-                self._progress(run.advance())
         finally:
             run.settle()
+
+    def _receive_frame(self, plan: FramePlan, accept: Accept, run: _Receiving) -> None:
+        size = plan.content
+        deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
+        if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
+            self._feed.skip(size)
+            self._progress(size)
+            return
+        while run.bytes and run.bytes + size > WINDOW:
+            self._progress(run.advance())
+        frame = self._feed.next(size)
+        run.add(_Frame(plan, deliveries, self._pool.submit(zstd.decompress, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
@@ -105,16 +109,17 @@ class BundleStream:
 
 def read_index(feed: Feed) -> Index:
     """The index, which the first frames of `feed` hold. Raises FormatError."""
-    first = zstd.decompress(feed.next(None))
-    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
-    total = tar.RECORD + size + len(tar.padding(size))
-    content = bytearray(first)
-    while len(content) < total:
-        length = min(layout.FRAME, total - len(content))
-        content += zstd.decompress(feed.next(length), length)
-    if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
-        raise FormatError(f"{feed.name}: the index does not fill its frames")
-    return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
+    with located(feed.name):
+        first = zstd.decompress(feed.next(None))
+        size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
+        total = tar.RECORD + size + len(tar.padding(size))
+        content = bytearray(first)
+        while len(content) < total:
+            length = min(layout.FRAME, total - len(content))
+            content += zstd.decompress(feed.next(length), length)
+        if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
+            raise FormatError("the index does not fill its frames")
+        return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
 
 
 class _Receiving:
