@@ -6,7 +6,6 @@ lock on it; what a run that died has left in the hidden folder is removed by the
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
 import os
@@ -16,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bundle import linux
 from bundle.archive.output import write_error
 from bundle.archive.tree import Entry, Tree
 from bundle.errors import TargetError
@@ -23,9 +23,6 @@ from bundle.errors import TargetError
 STAGING = ".airpatch-restore"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_RENAME_EXCHANGE = 2
-"""renameat2(2): both names stay, with each other's files."""
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Destination:
@@ -103,7 +100,7 @@ class Destination:
     def sync(self) -> None:
         """Have everything on disk that was done so far."""
         with self._errors(""):
-            _check(_libc.syncfs(self._fd))
+            linux.syncfs(self._fd)
 
     def _lock(self) -> None:
         try:
@@ -118,14 +115,13 @@ class Destination:
             shutil.rmtree(STAGING, dir_fd=self._fd)
 
     def _exchange(self, part: str, fd: int, name: str) -> None:
-        if hasattr(_libc, "renameat2"):
-            try:
-                _check(_libc.renameat2(self._staging, part.encode(), fd, name.encode(), _RENAME_EXCHANGE))
-            except OSError as cause:
-                if cause.errno not in (errno.ENOSYS, errno.EINVAL):
-                    raise
-            else:
-                return
+        try:
+            linux.exchange(part, name, dir_fd=self._staging, other_fd=fd)
+        except OSError as cause:
+            if cause.errno not in (errno.ENOSYS, errno.EINVAL):
+                raise
+        else:
+            return
         old = f"{part}-old"
         os.rename(name, old, src_dir_fd=fd, dst_dir_fd=self._staging)
         try:
@@ -181,8 +177,3 @@ def obstacles(tree: Tree, folders: Iterable[str], paths: Iterable[str]) -> Itera
 def _may_go(entries: Sequence[Entry]) -> bool:
     known = any(entry.name in ("version", "manifest.json") or entry.name.startswith("signature-") for entry in entries)
     return not entries or (known and not any(entry.is_folder for entry in entries))
-
-
-def _check(result: int) -> None:
-    if result != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
