@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -67,3 +68,14 @@ class TargetError(AirpatchError):
     """The target cannot be written: no space, no permission, locked, I/O error."""
 
     exit_code = 8
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put `where` in front of the messages of FormatErrors and IntegrityErrors that do not have it yet."""
+    try:
+        yield
+    except (FormatError, IntegrityError) as error:
+        if error.message.startswith(where):
+            raise
+        raise type(error)(f"{where}: {error.message}", error.findings) from None

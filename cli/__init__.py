@@ -1,0 +1,1 @@
+"""The command line of airpatch: arguments, progress, output. All work is done by `bundle`."""

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from bundle.errors import FormatError, TargetError, UsageError
+from bundle.errors import FormatError, TargetError, UsageError, located
 from bundle.format import zstd
 
 STDIN = "-"
@@ -24,7 +24,7 @@ class Feed(Protocol):
 
     name: str
 
-    def next(self, content: int | None) -> bytes:
+    def next(self, content: int | None) -> bytes | bytearray:
         """The next frame. Raises FormatError, or TargetError if the input fails."""
 
     def skip(self, content: int) -> None:
@@ -61,14 +61,15 @@ class FileFeed:
         self._fd = fd
         try:
             self.size = os.fstat(fd).st_size
-            self.table = self._read_table()
+            with located(name):
+                self.table = self._read_table()
         except BaseException:
             os.close(fd)
             raise
         self._next = 0
         self._position = 0
 
-    def read_at(self, position: int, size: int) -> bytes:
+    def read_at(self, position: int, size: int) -> bytearray:
         """`size` bytes of the file. Raises FormatError if they are not there."""
         buffer = bytearray(size)
         view = memoryview(buffer)
@@ -80,9 +81,9 @@ class FileFeed:
             if not count:
                 raise FormatError(f"{self.name}: became shorter while it was read")
             view, position = view[count:], position + count
-        return bytes(buffer)
+        return buffer
 
-    def next(self, content: int | None) -> bytes:
+    def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
         if zstd.trailer(frame) != entry.checksum:
@@ -116,10 +117,10 @@ class FileFeed:
     def _read_table(self) -> list[zstd.Frame]:
         if self.size < zstd.FOOTER:
             raise FormatError(f"{self.name}: not a bundle: it has {self.size} bytes")
-        length = zstd.seek_table_length(self.read_at(self.size - zstd.FOOTER, zstd.FOOTER))
+        length = zstd.seek_table_length(bytes(self.read_at(self.size - zstd.FOOTER, zstd.FOOTER)))
         if length > self.size:
             raise FormatError(f"{self.name}: cut short: its seek table does not fit into it")
-        table = zstd.parse_seek_table(self.read_at(self.size - length, length))
+        table = zstd.parse_seek_table(bytes(self.read_at(self.size - length, length)))
         if sum(frame.compressed for frame in table) + length != self.size:
             raise FormatError(f"{self.name}: its frames and its seek table do not add up to its size")
         if any(f.content > zstd.MAX_WINDOW or f.compressed > zstd.max_compressed(f.content) for f in table):

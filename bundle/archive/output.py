@@ -34,6 +34,11 @@ class Descriptor:
         self.name = name
         self.size = 0
 
+    @property
+    def is_file(self) -> bool:
+        """Whether what was written can be read back."""
+        return stat.S_ISREG(os.fstat(self.fd).st_mode)
+
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         views = [memoryview(piece) for piece in pieces if piece]
         while views:

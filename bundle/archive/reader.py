@@ -17,7 +17,7 @@ from typing import Protocol
 from bundle.archive.feed import Feed
 from bundle.archive.hashing import SerialHash
 from bundle.archive.writer import WINDOW, Progress, no_progress
-from bundle.errors import AirpatchError, FormatError
+from bundle.errors import AirpatchError, FormatError, located
 from bundle.format import layout, tar, zstd
 from bundle.format.index import MAX_INDEX, Index, parse_index
 from bundle.format.layout import FramePlan, Member, Piece
@@ -65,7 +65,8 @@ class BundleStream:
         self._pool = pool
         self._progress = progress
         self._current: _Delivery | None = None
-        self.index: Index = self._read_index()
+        with located(feed.name):
+            self.index: Index = self._read_index()
 
     def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
         """Carry the frames of `plans` to the receivers that `accept` gives.
@@ -76,21 +77,25 @@ class BundleStream:
         """
         run = _Receiving(findings)
         try:
-            for plan in plans:
-                size = plan.content
-                deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
-                if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
-                    self._feed.skip(size)
-                    self._progress(size)
-                    continue
-                while run.bytes and run.bytes + size > WINDOW:
+            with located(self._feed.name):
+                for plan in plans:
+                    self._receive_frame(plan, accept, run)
+                while run.bytes:
                     self._progress(run.advance())
-                frame = self._feed.next(size)
-                run.add(_Frame(plan, deliveries, self._pool.submit(zstd.decompress, frame, size), []))
-            while run.bytes:
-                self._progress(run.advance())
         finally:
             run.settle()
+
+    def _receive_frame(self, plan: FramePlan, accept: Accept, run: _Receiving) -> None:
+        size = plan.content
+        deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
+        if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
+            self._feed.skip(size)
+            self._progress(size)
+            return
+        while run.bytes and run.bytes + size > WINDOW:
+            self._progress(run.advance())
+        frame = self._feed.next(size)
+        run.add(_Frame(plan, deliveries, self._pool.submit(zstd.decompress, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; returns the seek table. Raises FormatError."""

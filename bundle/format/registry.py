@@ -74,13 +74,12 @@ def tag_folder(name: ImageName) -> str:
     return f"{repository_path(name.repository)}/_manifests/tags/{name.tag}"
 
 
-def tag_links(name: ImageName, digest: Digest) -> tuple[Link, Link]:
-    """The tag's index entry for `digest` and its current link."""
-    folder = tag_folder(name)
-    return (
-        Link(Stage.TAG_INDEX, f"{folder}/index/sha256/{digest.hex}/link", digest),
-        Link(Stage.TAG, f"{folder}/current/link", digest),
-    )
+def tag_index_link(name: ImageName, digest: Digest) -> Link:
+    return Link(Stage.TAG_INDEX, f"{tag_folder(name)}/index/sha256/{digest.hex}/link", digest)
+
+
+def tag_link(name: ImageName, digest: Digest) -> Link:
+    return Link(Stage.TAG, f"{tag_folder(name)}/current/link", digest)
 
 
 def links(release: Release, manifests: Mapping[Digest, Manifest]) -> list[Link]:
@@ -104,4 +103,5 @@ def _links(release: Release, manifests: Mapping[Digest, Manifest]) -> Iterator[L
             for blob in manifests[digest].blobs:
                 yield layer_link(repository, blob.digest)
         for image in images:
-            yield from tag_links(image.name, image.manifest)
+            yield tag_index_link(image.name, image.manifest)
+            yield tag_link(image.name, image.manifest)

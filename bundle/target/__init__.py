@@ -1,0 +1,1 @@
+"""A registry's storage on the host that receives releases: checks, the order of writes, receipts, prune, rollback."""

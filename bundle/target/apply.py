@@ -1,0 +1,194 @@
+"""Applies bundles to a root: all checks, then staging, then the last byte of the bundle, then publishing.
+
+Nothing outside `.airpatch/` is touched before a bundle has been read and verified to its end. Several bundles are
+checked together before the first is applied. A pipe is read once, in order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bundle.archive.feed import Feed
+from bundle.archive.output import write_error
+from bundle.archive.reader import BundleStream, Receiver
+from bundle.archive.writer import Progress, no_progress
+from bundle.format import layout, registry
+from bundle.format.index import Index
+from bundle.format.layout import Member
+from bundle.format.registry import Stage
+from bundle.model.digest import Digest
+from bundle.model.manifest import MAX_MANIFEST, parse_manifest
+from bundle.model.names import ImageName
+from bundle.model.release import Blob, check_manifests
+from bundle.target import check
+from bundle.target.check import Holdings
+from bundle.target.publish import publish
+from bundle.target.root import Root
+from bundle.target.state import State, locked, receipts
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What applying one bundle did, or with `dry_run` would do. `bytes` counts the written blobs."""
+
+    index: Index
+    written: tuple[Blob, ...]
+    healed: tuple[Blob, ...]
+    missing: tuple[Blob, ...]
+    tags: tuple[ImageName, ...]
+    """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(blob.size for blob in self.written)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`deep` hashes the blobs that a patch leaves out, too; `jobs` None takes the machine's processors."""
+
+    deep: bool = False
+    allow_downgrade: bool = False
+    jobs: int | None = None
+    progress: Progress = no_progress
+    announce: Callable[[str, int], None] = field(default=lambda _label, _total: None)
+    """Called with a label and a number of bytes of content before each part that reports progress."""
+
+
+def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
+    """Apply the bundles of `feeds`, in this order, to the root at `path`, which is made if it does not exist.
+
+    Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, but for
+    earlier bundles of `feeds`.
+    """
+    options = options or Options()
+    with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool:
+        streams = [BundleStream(feed, pool, progress=options.progress) for feed in feeds]
+        with Root(path, create=True) as root, locked(root) as state:
+            plans = _examine(root, streams, pool, options)
+            for stream, holdings in zip(streams, plans, strict=True):
+                check.require_base(stream.index, holdings, root)
+            _require_space(root, streams, plans)
+            return [_apply(s, state, h, pool, options) for s, h in zip(streams, plans, strict=True)]
+
+
+def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
+    """What `apply` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
+    options = options or Options()
+    with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool, ExitStack() as stack:
+        streams = [BundleStream(feed, pool) for feed in feeds]
+        root = stack.enter_context(Root(path)) if path.exists() else None
+        plans = _examine(root, streams, pool, options)
+        if root is not None:
+            _require_space(root, streams, plans)
+        return [_report(s.index, h, ()) for s, h in zip(streams, plans, strict=True)]
+
+
+def _examine(root: Root | None, streams: list[BundleStream], pool: Executor, options: Options) -> list[Holdings]:
+    installed = dict(receipts(root)) if root is not None else {}
+    coming: set[Digest] = set()
+    plans = []
+    for stream in streams:
+        index = stream.index
+        check.require_sequence(index, installed, allow_downgrade=options.allow_downgrade)
+        options.announce("checking the target", index.release.size)
+        plans.append(check.examine(root, index, coming, pool, deep=options.deep, progress=options.progress))
+        coming |= {blob.digest for blob in index.stored}
+    return plans
+
+
+def _require_space(root: Root, streams: list[BundleStream], plans: list[Holdings]) -> None:
+    blobs = {b for s, h in zip(streams, plans, strict=True) for b in h.to_write(s.index)}
+    links = sum(3 * len(s.index.release.images) + len(s.index.release.blobs) for s in streams)
+    check.require_space(root, sum(blob.size for blob in blobs), len(blobs) + links)
+
+
+def _apply(stream: BundleStream, state: State, holdings: Holdings, pool: Executor, options: Options) -> Applied:
+    index = stream.index
+    release = index.release
+    options.announce(f"applying {release.name}", sum(blob.size for blob in index.stored))
+    with _Staging(state, holdings) as staging:
+        stream.receive(layout.data_section(index), staging.accept)
+        stream.receive(layout.manifests_section(index), staging.accept)
+        manifests = {b.digest: staging.manifest(b.digest) for b in release.blobs if b.is_manifest}
+        check_manifests(release, manifests)
+        parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+        stream.receive(layout.links_section(index, parsed), staging.accept)
+        stream.finish()
+    written = publish(state, release, parsed, staging.paths, pool)
+    moved = {link.path for link in written if link.stage is Stage.TAG}
+    tags = [image.name for image in release.images if registry.tag_link(image.name, image.manifest).path in moved]
+    return _report(index, holdings, tuple(tags))
+
+
+def _report(index: Index, holdings: Holdings, tags: tuple[ImageName, ...]) -> Applied:
+    written = holdings.to_write(index)
+    healed = [blob for blob in written if blob.digest in holdings.wrong]
+    return Applied(index, tuple(written), tuple(healed), tuple(holdings.missing), tags)
+
+
+class _Staging:
+    """Puts what a bundle brings into files in staging; `paths` has those of blobs and signatures by digest."""
+
+    def __init__(self, state: State, holdings: Holdings) -> None:
+        self.paths: dict[Digest, str] = {}
+        self._state = state
+        self._holdings = holdings
+        self._open: set[_StagedFile] = set()
+
+    def __enter__(self) -> _Staging:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._open:
+            file.close()
+
+    def accept(self, member: Member) -> Receiver | None:
+        digest = member.digest
+        if digest is None or digest in self.paths or digest in self._holdings.present:
+            return None
+        path = self._state.staged()
+        self.paths[digest] = path
+        file = _StagedFile(self._state.root.create(path), str(self._state.root.path / path), self._open.discard)
+        self._open.add(file)
+        return file
+
+    def manifest(self, digest: Digest) -> bytes:
+        """A manifest of the release: out of staging, where it was verified, or from the root."""
+        root = self._state.root
+        if digest in self.paths:
+            content = root.read(self.paths[digest], MAX_MANIFEST)
+            if content is not None:
+                return content
+        return check.read_manifest(root, digest)
+
+
+class _StagedFile:
+    """A receiver that writes a file. The reader takes care that it gets no more than the member's size."""
+
+    def __init__(self, fd: int, name: str, done: Callable[[_StagedFile], None]) -> None:
+        self._fd = fd
+        self._name = name
+        self._done = done
+
+    def write(self, piece: memoryview) -> None:
+        try:
+            while piece:
+                piece = piece[os.write(self._fd, piece) :]
+        except OSError as error:
+            raise write_error(self._name, error) from None
+
+    def complete(self) -> None:
+        self._done(self)
+        self.close()
+
+    def close(self) -> None:
+        try:
+            os.close(self._fd)
+        except OSError as error:
+            raise write_error(self._name, error) from None

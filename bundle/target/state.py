@@ -1,0 +1,227 @@
+"""What airpatch keeps on a target, in `ROOT/.airpatch/`: lock, staging, journal, receipts, history (spec/TARGET.md).
+
+    lock              held with flock by whoever changes the root
+    staging/          files on their way; swept by whoever gets the lock
+    journal           the receipt of a release whose links are being written
+    releases/ID       receipts of installed releases, ID being the release id in hex
+    history           what was done, one event after the other; the last apply or rollback names the current release
+
+Nothing of this lies where a registry looks. Receipts and history are in canonical msgpack.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bundle.errors import FormatError, TargetError
+from bundle.format import canonical
+from bundle.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
+from bundle.model.digest import Digest
+from bundle.model.release import Release
+from bundle.target.root import Root
+
+HOME = ".airpatch"
+LOCK = f"{HOME}/lock"
+STAGING = f"{HOME}/staging"
+JOURNAL = f"{HOME}/journal"
+RELEASES = f"{HOME}/releases"
+HISTORY = f"{HOME}/history"
+RECEIPT_VERSION = 1
+MAX_EVENTS = 1000
+"""Events that the history keeps; older ones are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A release that was applied to a root. `installed` in seconds since 1970, UTC."""
+
+    release: Release
+    installed: int
+
+    @property
+    def id(self) -> Digest:
+        return release_id(self.release)
+
+
+class Action(StrEnum):
+    APPLY = "apply"
+    ROLLBACK = "rollback"
+    PRUNE = "prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was done to a root with the release `id`, at `time` (seconds since 1970, UTC)."""
+
+    time: int
+    action: Action
+    id: Digest
+    name: str
+
+
+def emit_receipt(receipt: Receipt) -> bytes:
+    return canonical.pack(
+        {
+            "airpatch": RECEIPT_VERSION,
+            "installed": receipt.installed,
+            "release": release_to_plain(receipt.release),
+        }
+    )
+
+
+def parse_receipt(content: bytes) -> Receipt:
+    """The inverse of `emit_receipt`. Raises FormatError unless `content` is canonical."""
+    value = canonical.unpack(content, "the receipt")
+    match value:
+        case {"airpatch": 1, "installed": int(installed), "release": release}:
+            receipt = Receipt(release_from_plain(release), installed)
+            if emit_receipt(receipt) == content:
+                return receipt
+    raise FormatError("not a receipt that this airpatch reads")
+
+
+def emit_history(events: list[Event]) -> bytes:
+    rows = [[event.time, str(event.action), event.id.raw, event.name] for event in events[-MAX_EVENTS:]]
+    return canonical.pack({"airpatch": RECEIPT_VERSION, "events": rows})
+
+
+def parse_history(content: bytes) -> list[Event]:
+    """The inverse of `emit_history`. Raises FormatError unless `content` is canonical."""
+    value = canonical.unpack(content, "the history")
+    try:
+        match value:
+            case {"airpatch": 1, "events": list(rows)}:
+                events = [Event(time_, Action(action), Digest(id_), name) for time_, action, id_, name in rows]
+                if emit_history(events) == content:
+                    return events
+    except (TypeError, ValueError):
+        pass
+    raise FormatError("not a history that this airpatch reads")
+
+
+def receipts(root: Root) -> dict[Digest, Receipt]:
+    """The releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
+    found = {}
+    for name in root.names(RELEASES):
+        path = f"{RELEASES}/{name}"
+        receipt = _read_receipt(root, path)
+        if receipt is None or receipt.id.hex != name:
+            raise TargetError(f"{root.path / path}: is not the receipt of the release it is named after; remove it")
+        found[receipt.id] = receipt
+    return found
+
+
+def interrupted(root: Root) -> Receipt | None:
+    """The release whose apply did not reach its end."""
+    return _read_receipt(root, JOURNAL)
+
+
+def history(root: Root) -> list[Event]:
+    """What was done to `root`, oldest first."""
+    content = root.read(HISTORY, MAX_INDEX)
+    try:
+        return parse_history(content) if content is not None else []
+    except FormatError as error:
+        raise TargetError(f"{root.path / HISTORY}: {error.message}; remove it") from None
+
+
+def current(root: Root) -> Digest | None:
+    """The id of the release that was applied or rolled back to last."""
+    return next((e.id for e in reversed(history(root)) if e.action is not Action.PRUNE), None)
+
+
+def _read_receipt(root: Root, path: str) -> Receipt | None:
+    content = root.read(path, MAX_INDEX)
+    try:
+        return parse_receipt(content) if content is not None else None
+    except FormatError as error:
+        raise TargetError(f"{root.path / path}: {error.message}; remove it") from None
+
+
+class State:
+    """The state of a root, held by this process alone. Made by `locked`."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self._counter = 0
+        self._written: list[str] = []
+        for name in root.names(STAGING):
+            root.unlink(f"{STAGING}/{name}")
+
+    def staged(self, name: str | None = None) -> str:
+        """The path of a new file in staging, to be made by the caller before the next `sync`."""
+        self._counter += 1
+        path = f"{STAGING}/{name or self._counter}"
+        self._written.append(path)
+        return path
+
+    def sync(self) -> None:
+        """Have on disk what was done so far; see `Root.sync`."""
+        written, self._written = self._written, []
+        self.root.sync([path for path in written if self.root.size(path) is not None])
+
+    def begin(self, release: Release) -> None:
+        """Note in the journal that the links of `release` are about to be written. Durable with the next `sync`."""
+        self._replace(JOURNAL, emit_receipt(Receipt(release, int(time.time()))))
+
+    def record(self, action: Action, release: Release) -> None:
+        """Write receipt and history, and end the journal. This is what makes `release` the current one."""
+        id_ = release_id(release)
+        path = f"{RELEASES}/{id_.hex}"
+        if self.root.size(path) is None:
+            self._replace(path, emit_receipt(Receipt(release, int(time.time()))))
+        events = history(self.root)
+        self._replace(HISTORY, emit_history([*events, Event(int(time.time()), action, id_, release.name)]))
+        self.root.unlink(JOURNAL)
+        self.sync()
+
+    def _replace(self, path: str, content: bytes) -> None:
+        """Put a small file in place, durable before it has its name."""
+        staged = self.staged()
+        self.root.write(staged, content)
+        self.sync()
+        self.root.rename(staged, path)
+
+    def clear(self) -> None:
+        """Remove what is left in staging."""
+        for name in self.root.names(STAGING):
+            self.root.unlink(f"{STAGING}/{name}")
+
+
+@contextmanager
+def locked(root: Root) -> Iterator[State]:
+    """Hold the lock of `root` and give its state, with staging empty before and after.
+
+    The kernel drops the lock of a process that ends, so a stale one cannot be. Raises TargetError if another
+    process holds it.
+    """
+    root.make_folder(STAGING)
+    fd = _lock_descriptor(root)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+        state = State(root)
+        try:
+            yield state
+        finally:
+            with suppress(TargetError):
+                state.clear()
+    finally:
+        os.close(fd)
+
+
+def _lock_descriptor(root: Root) -> int:
+    if root.size(LOCK) is None:
+        try:
+            return root.create(LOCK)
+        except FileExistsError:
+            pass
+    return root.open(LOCK)

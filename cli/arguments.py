@@ -1,0 +1,163 @@
+"""The grammar of the command line. Imports nothing that takes time: `--help` and completion need this module alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from bundle.errors import UsageError
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction["_Parser"]
+
+_DESCRIPTION = """\
+Pack the container images of a release into one file, make small patches between releases, and
+apply them on hosts without a network, with every digest exactly as it was."""
+
+_EXIT_CODES = """\
+exit codes:
+  0 done                            5 the target lacks blobs that the patch needs
+  1 a defect of airpatch            6 not trusted, or older than what is installed
+  2 wrong arguments                 7 an input image is unusable
+  3 not a valid bundle              8 the target cannot be written
+  4 content without its digest"""
+
+_SOURCE = (
+    "a tree of skopeo dir: images, a registry's storage, an OCI layout or a bundle; a prefix (dir:, registry:, oci:, "
+    "bundle:) settles doubt"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+class _Version(argparse.Action):
+    """Asks for the version only when it is wanted: the metadata of the distribution takes time to load."""
+
+    def __init__(self, option_strings: list[str], dest: str, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"airpatch {version('airpatch')}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands. It raises UsageError instead of leaving."""
+    parser = _Parser(
+        prog="airpatch",
+        description=_DESCRIPTION,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _create(commands)
+    _apply(commands)
+    return parser
+
+
+def _command(commands: _Commands, name: str, help_: str, *examples: str) -> argparse.ArgumentParser:
+    epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+    parser = commands.add_parser(
+        name,
+        help=help_,
+        description=help_[0].upper() + help_[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = parser.add_argument_group("common options")
+    common.add_argument("--json", action="store_true", help="print one JSON document, for errors too")
+    common.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one for each processor)")
+    common.add_argument(
+        "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
+    )
+    common.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    common.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    return parser
+
+
+def _create(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "create",
+        "pack images into a full bundle",
+        "airpatch create images/ -o shop-r1.tar.zst",
+        "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
+        "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+    )
+    _sources(parser)
+    _output(parser)
+
+
+def _apply(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "apply",
+        "merge bundles into a registry's storage, which a registry may be serving",
+        "airpatch apply shop-r1.tar.zst --root /var/lib/registry",
+        "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
+        "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
+    )
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="a bundle, - for standard input")
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be written and what is missing; write nothing"
+    )
+    parser.add_argument("--deep", action="store_true", help="hash the blobs that a patch needs, too")
+    parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
+    parser.add_argument("--restore", type=Path, metavar="DIR", help="restore the release's images there afterwards")
+    _restoring(parser)
+
+
+def _sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=_SOURCE)
+    parser.add_argument(
+        "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
+    )
+    parser.add_argument(
+        "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"
+    )
+    parser.add_argument("--images-list", type=Path, metavar="FILE", help="take these images only: one reference a line")
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help="the bundle to write, - for standard output"
+    )
+
+
+def _restoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=("dir", "oci"),
+        default="dir",
+        help="a folder for each image as skopeo's dir: has it, or one OCI layout (default: dir)",
+    )
+    parser.add_argument(
+        "--link",
+        choices=("copy", "hard", "reflink"),
+        default="copy",
+        help="how files are made (default: copy, safe to edit)",
+    )
+
+
+def _positive(text: str) -> int:
+    value = _natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"not a number: {text!r:.40}")
+    return int(text)

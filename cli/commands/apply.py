@@ -1,0 +1,66 @@
+"""`airpatch apply`: bundles into a registry's storage."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from bundle.archive.feed import open_feed
+from bundle.target.apply import Applied, Options, apply, rehearse
+from cli.console import Console, Result, count, megabytes
+
+MISSING = 5
+"""The exit code of a dry run that finds blobs missing: that of BaseMismatch."""
+
+
+def run(args: Namespace, console: Console) -> Result:
+    options = Options(
+        deep=args.deep,
+        allow_downgrade=args.allow_downgrade,
+        jobs=args.jobs,
+        progress=console.progress.advance,
+        announce=console.progress.start,
+    )
+    feeds = [open_feed(name) for name in args.bundles]
+    try:
+        done = (rehearse if args.dry_run else apply)(feeds, args.root, options)
+    finally:
+        for feed in feeds:
+            feed.close()
+    lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
+    missing = any(applied.missing for applied in done)
+    return Result(
+        {"applied": [_data(applied) for applied in done], "dry_run": args.dry_run}, lines, MISSING if missing else 0
+    )
+
+
+def _data(applied: Applied) -> dict[str, object]:
+    release = applied.index.release
+    return {
+        "release": release.name,
+        "sequence": release.sequence,
+        "release_id": str(applied.index.release_id),
+        "images": len(release.images),
+        "written": [{"digest": str(b.digest), "bytes": b.size} for b in applied.written],
+        "written_bytes": applied.bytes,
+        "healed": [str(b.digest) for b in applied.healed],
+        "missing": [{"digest": str(b.digest), "bytes": b.size} for b in applied.missing],
+        "tags": [str(name) for name in applied.tags],
+    }
+
+
+def _lines(applied: Applied, *, dry: bool) -> list[str]:
+    release = applied.index.release
+    blobs = f"{count(len(applied.written), 'blob')} of {megabytes(applied.bytes)}"
+    if dry:
+        lines = [f"release {release.name}: {blobs} would be written"]
+        lines += [f"  missing: {blob.digest} {megabytes(blob.size)}" for blob in applied.missing]
+    elif applied.written or applied.tags:
+        lines = [f"release {release.name}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
+    else:
+        lines = [f"release {release.name}: all of it was there already"]
+    if applied.healed:
+        verb = (
+            "would be replaced" if dry else "replaced; restart a registry that serves this root, it may remember sizes"
+        )
+        lines += [f"  blobs with wrong content, {verb}:", *(f"    {blob.digest}" for blob in applied.healed)]
+    return lines
