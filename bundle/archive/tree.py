@@ -55,7 +55,11 @@ class Tree:
             self._fd = os.open(path, _FOLDER | os.O_CLOEXEC)
         except OSError as cause:
             raise read_error(str(path), cause) from None
-        weakref.finalize(self, os.close, self._fd)
+        self._finalizer = weakref.finalize(self, os.close, self._fd)
+
+    def close(self) -> None:
+        """Close the directory; it happens by itself with the last use of the object."""
+        self._finalizer()
 
     def name(self, path: str) -> str:
         """`path` as errors give it: with the directory before it."""
