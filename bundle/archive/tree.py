@@ -26,7 +26,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK
 _UNAVAILABLE = (errno.ENOSYS, errno.EPERM, errno.EAGAIN)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A name in a folder and the file type bits of its mode (`stat.S_IFMT`), of a link its own."""
 
@@ -122,11 +122,12 @@ class Tree:
             fd = self.open(path, _FOLDER)
             try:
                 with os.scandir(fd) as entries:
-                    return sorted(Entry(entry.name, _type(entry)) for entry in entries)
+                    found = [Entry(entry.name, _type(entry)) for entry in entries]
             finally:
                 os.close(fd)
         except OSError as cause:
             raise read_error(self.name(path), cause) from None
+        return sorted(found, key=lambda entry: entry.name)
 
     def _open_stepwise(self, path: str, flags: int) -> int:
         *folders, last = path.split("/") if path else ["."]
