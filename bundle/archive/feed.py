@@ -72,6 +72,11 @@ class FileFeed:
         self._next = 0
         self._position = 0
 
+    @property
+    def passed(self) -> int:
+        """Frames read or passed over so far."""
+        return self._next
+
     def read_at(self, position: int, size: int) -> bytearray:
         """`size` bytes of the file. Raises FormatError if they are not there."""
         buffer = bytearray(size)

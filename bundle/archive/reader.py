@@ -65,8 +65,7 @@ class BundleStream:
         self._pool = pool
         self._progress = progress
         self._current: _Delivery | None = None
-        with located(feed.name):
-            self.index: Index = self._read_index()
+        self.index = read_index(feed)
 
     def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
         """Carry the frames of `plans` to the receivers that `accept` gives.
@@ -107,16 +106,19 @@ class BundleStream:
             self._current = None if receiver is None else _Delivery(receiver, SerialHash(self._pool))
         return self._current
 
-    def _read_index(self) -> Index:
-        first = zstd.decompress(self._feed.next(None))
+
+def read_index(feed: Feed) -> Index:
+    """The index, which the first frames of `feed` hold. Raises FormatError."""
+    with located(feed.name):
+        first = zstd.decompress(feed.next(None))
         size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
         total = tar.RECORD + size + len(tar.padding(size))
         content = bytearray(first)
         while len(content) < total:
             length = min(layout.FRAME, total - len(content))
-            content += zstd.decompress(self._feed.next(length), length)
+            content += zstd.decompress(feed.next(length), length)
         if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
-            raise FormatError(f"{self._feed.name}: the index does not fill its frames")
+            raise FormatError("the index does not fill its frames")
         return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
 
 
