@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,13 +52,15 @@ class BundleFile:
             raise
         self.name = feed.name
         self._feed = feed
+        self._finalizer = weakref.finalize(self, feed.close)
         self._first = feed.passed
         self._starts = list(itertools.accumulate((frame.compressed for frame in feed.table), initial=0))
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
     def close(self) -> None:
-        self._feed.close()
+        """Close the file; it happens by itself with the last use of the object."""
+        self._finalizer()
 
     def manifests(self) -> dict[Digest, bytes]:
         """The manifests that are stored in the bundle, verified. Raises FormatError, IntegrityError."""

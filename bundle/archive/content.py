@@ -100,6 +100,15 @@ def read_blob(content: Content, digest: Digest, size: int) -> bytes:
     return bytes(buffer)
 
 
+def check_blob(content: Content, digest: Digest, size: int) -> None:
+    """Read a blob and raise an AirpatchError unless its bytes have the digest."""
+    hash_ = hashlib.sha256()
+    with closing(content.open(digest, size)) as reader:
+        for piece in pieces(reader, size):
+            hash_.update(piece)
+    check_digest(hash_.digest(), digest)
+
+
 def check_digest(actual: bytes, expected: Digest) -> None:
     """Raise IntegrityError unless the sha256 `actual` is `expected`."""
     if actual != expected.raw:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -39,15 +38,13 @@ class Feed(Protocol):
 
 def open_feed(name: str) -> Feed:
     """The bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
-    if name == STDIN:
-        if stat.S_ISREG(os.fstat(sys.stdin.fileno()).st_mode):
-            return FileFeed("standard input", os.dup(sys.stdin.fileno()))
-        return PipeFeed("standard input", os.dup(sys.stdin.fileno()))
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
     except OSError as error:
         raise UsageError(f"{name}: cannot be opened: {error.strerror}") from None
+    if name == STDIN:
+        name = "standard input"
     if stat.S_ISREG(mode):
         return FileFeed(name, fd)
     if stat.S_ISDIR(mode):
@@ -135,8 +132,8 @@ class FileFeed:
         table = zstd.parse_seek_table(bytes(self.read_at(self.size - length, length)))
         if sum(frame.compressed for frame in table) + length != self.size:
             raise FormatError(f"{self.name}: its frames and its seek table do not add up to its size")
-        if any(frame.compressed > zstd.max_compressed(frame.content) for frame in table):
-            raise FormatError(f"{self.name}: its seek table has a frame that is larger than its content allows")
+        if any(f.content > zstd.MAX_WINDOW or f.compressed > zstd.max_compressed(f.content) for f in table):
+            raise FormatError(f"{self.name}: its seek table has a frame that is larger than any that a bundle has")
         return table
 
 
@@ -145,6 +142,7 @@ class PipeFeed:
 
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
+        os.set_blocking(fd, True)  # whoever made the pipe may have left it otherwise; reads would come back empty
         self._file = io.BufferedReader(io.FileIO(fd), _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
 
@@ -178,6 +176,8 @@ class PipeFeed:
 
 def is_bundle(path: Path) -> bool:
     """Whether the file looks like a bundle: it ends in a seek table."""
+    if not path.is_file():
+        return False
     try:
         with path.open("rb") as file:
             file.seek(-zstd.FOOTER, os.SEEK_END)

@@ -78,7 +78,7 @@ def output_file(path: Path) -> Iterator[Descriptor]:
             yield from _special(path)
             return
         path = path.resolve()
-        temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.partial")
+        temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.partial")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise write_error(str(path), error) from None

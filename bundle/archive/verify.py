@@ -20,7 +20,7 @@ from bundle.format import layout
 from bundle.format.index import Index
 from bundle.format.layout import Member
 from bundle.model.digest import Digest
-from bundle.model.manifest import MAX_MANIFEST, parse_manifest
+from bundle.model.manifest import parse_manifest
 from bundle.model.release import Release, check_manifests
 
 
@@ -55,8 +55,6 @@ def _receive(stream: BundleStream, findings: list[AirpatchError]) -> None:
         return kept.setdefault(member.digest, _Kept()) if member.digest is not None else _Discarded()
 
     stream.receive(layout.data_section(index), lambda _: _Discarded(), findings)
-    if large := [str(b.digest) for b in index.stored if b.is_manifest and b.size > MAX_MANIFEST]:
-        raise FormatError(f"manifests of more than {MAX_MANIFEST} bytes", large)
     stream.receive(layout.manifests_section(index), keep, findings)
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):

@@ -64,19 +64,21 @@ def write_bundle(
         finally:
             run.close()
     if run.failed:
-        findings = [f"{_owner(digest, index, parsed)}: {error}" for digest, error in run.failed.items()]
+        owners = _owners(index, parsed)
+        findings = [f"{owners.get(digest, 'signature')}: {error}" for digest, error in run.failed.items()]
         raise SourceError("the bundle was not made: content of its images is missing or wrong", findings)
     sink.write([zstd.emit_seek_table(run.frames)])
     return run.frames
 
 
-def _owner(digest: Digest, index: Index, manifests: Mapping[Digest, Manifest]) -> str:
-    """The first image that needs the blob, for errors."""
+def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, str]:
+    """For each blob the first image that needs it, for errors."""
+    owners: dict[Digest, str] = {}
     for image in index.release.images:
         for manifest in reachable(image.manifest, manifests):
-            if digest == manifest or any(digest == blob.digest for blob in manifests[manifest].blobs):
-                return str(image.name)
-    return "signature"
+            for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
+                owners.setdefault(digest, str(image.name))
+    return owners
 
 
 @dataclass(slots=True)

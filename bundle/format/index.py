@@ -14,9 +14,9 @@ from functools import cached_property
 from bundle.errors import FormatError
 from bundle.format import canonical
 from bundle.model.digest import Digest
-from bundle.model.manifest import MAX_BLOB, MAX_MEDIA_TYPE
+from bundle.model.manifest import MAX_BLOB, MAX_MANIFEST, is_media_type
 from bundle.model.names import ImageName
-from bundle.model.release import Blob, Image, Release, Signature, check_label
+from bundle.model.release import MAX_MANIFESTS, Blob, Image, Release, Signature, check_label, image_findings
 
 VERSION = 1
 MAX_INDEX = 16 << 20
@@ -149,8 +149,8 @@ def release_from_plain(value: object) -> Release:
     keys = ("name", "sequence", "media_types", "blobs", "images")
     name, sequence, types, blobs, images = _fields(value, keys, "the release")
     media_types = [_text(media_type) for media_type in _list(types)]
-    if any(not 0 < len(t) <= MAX_MEDIA_TYPE for t in media_types):
-        raise FormatError("the release has a media type of unusable length")
+    if not all(map(is_media_type, media_types)):
+        raise FormatError("the release has an unusable media type")
     release = Release(
         _text(name),
         _int(sequence, 2**63 - 1),
@@ -183,6 +183,11 @@ def _check(index: Index) -> None:
     data = [(-blob.size, blob.digest) for blob in release.blobs if not blob.is_manifest]
     if not names or names != sorted(set(names)):
         raise FormatError("the index lists no images, or not in order, or one twice")
+    if findings := image_findings(release.images):
+        raise FormatError("the index has images that contradict each other", findings)
+    sizes = [blob.size for blob in release.blobs if blob.is_manifest]
+    if max(sizes, default=0) > MAX_MANIFEST or sum(sizes) > MAX_MANIFESTS:
+        raise FormatError("the index has manifests that are over a limit of size")
     if len(digests) != len(release.blobs) or data != sorted(data):
         raise FormatError("the index lists a blob twice or blobs out of order")
     if any(blob.is_manifest for blob in release.blobs[: len(data)]):

@@ -89,10 +89,15 @@ class FramePlan:
         return sum(piece.stop - piece.start for piece in self.pieces)
 
 
+def signature_folder(repository: str, manifest: Digest) -> str:
+    """Where the detached signatures of a manifest lie: the form of containers/image's lookaside storage."""
+    return f"{SIGNATURES}/{repository}@sha256={manifest.hex}"
+
+
 def signature_paths(image: Image) -> Iterator[tuple[str, Signature]]:
-    """Where each detached signature of `image` lies: the form of containers/image's lookaside storage."""
+    """Where each detached signature of `image` lies."""
     for manifest, signatures in itertools.groupby(image.signatures, key=lambda signature: signature.manifest):
-        folder = f"{SIGNATURES}/{image.name.repository}@sha256={manifest.hex}"
+        folder = signature_folder(image.name.repository, manifest)
         for number, signature in enumerate(signatures, 1):
             yield f"{folder}/signature-{number}", signature
 

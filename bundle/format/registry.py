@@ -11,15 +11,19 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import groupby
 
+from bundle.errors import FormatError
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest
 from bundle.model.names import ImageName
-from bundle.model.release import Release, reachable
+from bundle.model.release import Release, reachable_from
 
 STORAGE = "docker/registry/v2"
 BLOBS = f"{STORAGE}/blobs"
 REPOSITORIES = f"{STORAGE}/repositories"
+MAX_LINKS = 1 << 20
+"""Links of a release: 10,000 images of 30 layers have 330,000. A small index could ask for billions."""
 BLOB_PATH = re.compile(rf"{BLOBS}/sha256/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})/data", re.ASCII)
 
 
@@ -79,16 +83,25 @@ def tag_link(name: ImageName, digest: Digest) -> Link:
 
 
 def links(release: Release, manifests: Mapping[Digest, Manifest]) -> list[Link]:
-    """All links of `release`, sorted by stage and path. `manifests` holds every manifest of the release."""
-    return sorted(set(_links(release, manifests)))
+    """All links of `release`, sorted by stage and path. `manifests` holds every manifest of the release.
+
+    Raises FormatError if they are over the limit.
+    """
+    found: set[Link] = set()
+    for link in _links(release, manifests):
+        found.add(link)
+        if len(found) > MAX_LINKS:
+            raise FormatError(f"the release has more than {MAX_LINKS} links")
+    return sorted(found)
 
 
 def _links(release: Release, manifests: Mapping[Digest, Manifest]) -> Iterator[Link]:
-    for image in release.images:
-        repository = image.name.repository
-        for digest in reachable(image.manifest, manifests):
+    for repository, group in groupby(release.images, key=lambda image: image.name.repository):
+        images = list(group)
+        for digest in reachable_from((image.manifest for image in images), manifests):
             yield revision_link(repository, digest)
             for blob in manifests[digest].blobs:
                 yield layer_link(repository, blob.digest)
-        yield tag_index_link(image.name, image.manifest)
-        yield tag_link(image.name, image.manifest)
+        for image in images:
+            yield tag_index_link(image.name, image.manifest)
+            yield tag_link(image.name, image.manifest)

@@ -28,6 +28,9 @@ MAX_WINDOW = 8 << 20
 BLOCK = 128 << 10
 """Bytes of content in a block at most (RFC 8878 3.1.1.2)."""
 
+MAX_FRAMES = 1 << 20
+"""Frames of a bundle: 8 TiB in full ones. A seek table over the limit is not read into memory."""
+
 FOOTER = 9
 """Bytes: number of frames (4), descriptor (1), magic (4)."""
 ENTRY = 12
@@ -113,7 +116,7 @@ def _header_rest(first: bytes) -> int:
         raise FormatError("not a zstd frame where one must begin")
     single, has_checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
     size_field = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
-    if descriptor & 0b1000 or dictionary or not has_checksum or not size_field:
+    if descriptor & 0b11000 or dictionary or not has_checksum or not size_field:
         raise FormatError("a zstd frame without checksum or content size, or with a dictionary")
     return size_field + (0 if single else 1)
 
@@ -173,9 +176,9 @@ def seek_table_length(footer: bytes) -> int:
     """Bytes of the whole skippable frame whose last 9 bytes are `footer`. Raises FormatError."""
     if len(footer) == FOOTER:
         count, descriptor, magic = struct.unpack("<IBI", footer)
-        if magic == SEEKABLE_MAGIC and descriptor == _CHECKSUMS_PRESENT:
+        if magic == SEEKABLE_MAGIC and descriptor == _CHECKSUMS_PRESENT and count <= MAX_FRAMES:
             return _SKIPPABLE_HEADER + int(count) * ENTRY + FOOTER
-    raise FormatError("no seek table at the end: not a bundle, or cut short")
+    raise FormatError(f"no seek table of at most {MAX_FRAMES} frames at the end: not a bundle, or cut short")
 
 
 def parse_seek_table(data: bytes) -> list[Frame]:

@@ -7,7 +7,7 @@ here is a value; `assemble` builds it from manifests, `check_manifests` holds a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -18,6 +18,8 @@ from bundle.model.names import ImageName
 
 MAX_NESTING = 8
 """Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
+MAX_MANIFESTS = 64 << 20
+"""Bytes of all manifests of a release, which are held in memory: 10,000 images of 6 KiB each."""
 MAX_SEQUENCE = 2**63 - 1
 MAX_RELEASE_NAME = 255
 """Bytes of UTF-8; what a file name can hold."""
@@ -111,6 +113,8 @@ class _Walk:
                 self.add(where, blob.digest, blob.size, blob.media_type)
             below = [self.descend(where, child.digest, child, depth + 1) for child in manifest.manifests]
             self.heights[digest] = 1 + max(below, default=0) if manifest.is_index else 0
+            if self.heights[digest] > MAX_NESTING:  # also reached step by step, through one image after the other
+                self.findings.append(f"{where}: indexes are nested more than {MAX_NESTING} deep")
         return self.heights.get(digest, 0)
 
     def parse(self, where: str, digest: Digest) -> Manifest | None:
@@ -124,6 +128,15 @@ class _Walk:
                 self.parsed[digest] = None
                 self.findings.append(f"{where}: {digest}: {error.message}")
         return self.parsed[digest]
+
+    def check_signatures(self, images: Iterable[Image]) -> None:
+        """Find signatures of manifests that their image does not have; all of its manifests are parsed."""
+        manifests = {digest: manifest for digest, manifest in self.parsed.items() if manifest is not None}
+        for image in images:
+            signed = {signature.manifest for signature in image.signatures}
+            if signed and (strays := signed.difference(reachable(image.manifest, manifests))):
+                names = ", ".join(map(str, sorted(strays)))
+                self.findings.append(f"{image.name}: has signatures of manifests that it does not have: {names}")
 
     def table(self) -> tuple[Blob, ...]:
         def order(blob: Blob) -> tuple[bool, int, Digest]:
@@ -144,11 +157,15 @@ def assemble(
     """
     walk = _Walk(manifests)
     ordered = sorted(images, key=lambda image: image.name)
-    _check_names(ordered, walk.findings)
+    walk.findings.extend(image_findings(ordered))
     for image in ordered:
         walk.descend(str(image.name), image.manifest, None, 0)
     if not ordered:
         walk.findings.append("no image")
+    if sum(len(manifests[digest]) for digest in walk.heights) > MAX_MANIFESTS:
+        walk.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
+    if not walk.findings:
+        walk.check_signatures(ordered)
     if walk.findings:
         raise FormatError("not a release", list(dict.fromkeys(walk.findings)))
     if name is None:
@@ -174,6 +191,11 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
 
 def reachable(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]:
     """The manifests at and below `top`, each once, children first. `manifests` holds all of them."""
+    return reachable_from([top], manifests)
+
+
+def reachable_from(tops: Iterable[Digest], manifests: Mapping[Digest, Manifest]) -> list[Digest]:
+    """The manifests at and below any of `tops`, each once, children first. `manifests` holds all of them."""
     seen: dict[Digest, None] = {}
 
     def visit(digest: Digest) -> None:
@@ -182,11 +204,14 @@ def reachable(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]
                 visit(child.digest)
             seen[digest] = None
 
-    visit(top)
+    for top in tops:
+        visit(top)
     return list(seen)
 
 
-def _check_names(images: list[Image], findings: list[str]) -> None:
+def image_findings(images: Sequence[Image]) -> list[str]:
+    """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
+    findings: list[str] = []
     signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
     names = {str(image.name) for image in images}
     for image, following in zip(images, [*images[1:], None], strict=True):
@@ -198,3 +223,4 @@ def _check_names(images: list[Image], findings: list[str]) -> None:
             signed = tuple(own)
             if signatures.setdefault((image.name.repository, manifest), signed) != signed:
                 findings.append(f"{image.name}: {manifest} has other signatures here than under another tag")
+    return findings

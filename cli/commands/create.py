@@ -12,7 +12,7 @@ from cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather(args.sources, args.images_list, args.release, args.sequence)
+    gathered = gather(args.sources, images_list=args.images_list, name=args.release, sequence=args.sequence)
     release = gathered.release
     index = Index.full(release)
     console.progress.start(f"packing {release.name}", release.size)
