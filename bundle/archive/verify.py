@@ -8,7 +8,7 @@ as far as it brings the manifests itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -32,14 +32,21 @@ class Verified:
     findings: tuple[AirpatchError, ...]
 
 
-def verify_bundle(feed: Feed, *, jobs: int | None = None, progress: Progress = no_progress) -> Verified:
-    """Read `feed` to its end. `progress` counts the bytes of content of signatures, blobs and links.
+def verify_bundle(
+    feed: Feed,
+    *,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+    announce: Callable[[str, int], None] = lambda _label, _total: None,
+) -> Verified:
+    """Read `feed` to its end. `announce` gets a label and the number of bytes that `progress` will count.
 
-    Raises FormatError if it has no valid index, TargetError if it cannot be read.
+    Raises FormatError if there is no valid index, TargetError if the feed cannot be read.
     """
     findings: list[AirpatchError] = []
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         stream = BundleStream(feed, pool, progress=progress)
+        announce(f"verifying {feed.name}", sum(blob.size for blob in stream.index.stored))
         try:
             _receive(stream, findings)
         except (FormatError, IntegrityError) as error:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from bundle.sources.gather import gather
-
 from bundle.archive.pack import pack
 from bundle.format.index import Index
+from bundle.sources.gather import gather
 from cli.console import Console, Result, count, megabytes
 
 
