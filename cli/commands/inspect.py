@@ -19,7 +19,7 @@ from bundle.report.survey import Survey, survey
 from bundle.report.weight import Weight, weigh
 from bundle.target.root import Root
 from bundle.target.state import Receipt
-from cli.console import Console, Result, count, megabytes, table
+from cli.console import Console, Result, megabytes, table
 
 _UNKNOWN = "-"
 _EVENTS = 10
