@@ -15,7 +15,7 @@ from bundle.errors import FormatError
 from bundle.format import canonical
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB, MAX_MANIFEST, is_media_type
-from bundle.model.names import ImageName
+from bundle.model.names import ImageName, check_repository
 from bundle.model.release import MAX_MANIFESTS, Blob, Image, Release, Signature, check_label, image_findings
 
 VERSION = 1
@@ -49,7 +49,7 @@ class Index:
     release: Release
     plans: tuple[Plan, ...]
     bases: tuple[Base, ...] = ()
-    removed: tuple[ImageName, ...] = ()
+    removed: tuple[str, ...] = ()
 
     @classmethod
     def full(cls, release: Release) -> Index:
@@ -91,7 +91,7 @@ def emit_index(index: Index) -> bytes:
             "packing": {
                 "bases": [[base.id.raw, base.name] for base in index.bases],
                 "plans": bytes(index.plans),
-                "removed": [[name.repository, name.tag] for name in index.removed],
+                "removed": list(index.removed),
             },
         }
     )
@@ -115,7 +115,7 @@ def parse_index(content: bytes) -> Index:
         release,
         _plans(plans, len(release.blobs)),
         tuple(Base(Digest(_bytes(id_)), _text(name)) for id_, name in _rows(bases, 2)),
-        tuple(ImageName(_text(repository), _text(tag)) for repository, tag in _rows(removed, 2)),
+        tuple(_text(repository) for repository in _list(removed)),
     )
     _check(index)
     if emit_index(index) != content:
@@ -196,8 +196,11 @@ def _check(index: Index) -> None:
         raise FormatError("the index has images without a manifest", missing)
     if not index.bases and (index.removed or index.left_out):
         raise FormatError("the index leaves blobs out but names no base")
-    if list(index.removed) != sorted(set(index.removed)) or not set(index.removed).isdisjoint(names):
-        raise FormatError("the index lists removed images out of order, twice, or ones that it has")
+    repositories = {name.repository for name in names}
+    if list(index.removed) != sorted(set(index.removed)) or not repositories.isdisjoint(index.removed):
+        raise FormatError("the index lists removed repositories out of order, twice, or ones that it has")
+    for repository in index.removed:
+        check_repository(repository)
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):
         raise FormatError("the index lists bases out of order or twice")

@@ -80,6 +80,10 @@ class Root:
         status = self._status(path)
         return status is not None and stat.S_ISDIR(status.st_mode)
 
+    def is_file(self, path: str) -> bool:
+        status = self._status(path)
+        return status is not None and stat.S_ISREG(status.st_mode)
+
     def open(self, path: str) -> int:
         """A descriptor for reading the regular file `path`, which the caller closes."""
         folder, name = self._split(path)
@@ -147,6 +151,11 @@ class Root:
         """Move the file `source` to `path`, over what is there. Makes the folders above."""
         self._two(os.rename, source, path)
 
+    def move_folder(self, source: str, path: str) -> None:
+        """Move the folder `source`, with all that it holds, to `path`, where nothing is."""
+        self._forget(source)
+        self._two(os.rename, source, path)
+
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
         folder, name = self._split(path)
@@ -171,6 +180,15 @@ class Root:
                 return False
             raise
         return True
+
+    def remove_tree(self, path: str) -> None:
+        """Remove `path` and all below it, whatever it is; links are removed, not followed."""
+        if self.is_folder(path):
+            for name in self.names(path):
+                self.remove_tree(f"{path}/{name}")
+            self.remove_folder(path)
+        else:
+            self.unlink(path)
 
     def sync(self, written: list[str]) -> None:
         """Have everything on disk that was done so far. `written` are the files since the last `sync`.

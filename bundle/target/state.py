@@ -151,20 +151,19 @@ class State:
         self.root = root
         self._counter = 0
         self._written: list[str] = []
-        for name in root.names(STAGING):
-            root.unlink(f"{STAGING}/{name}")
+        self.clear()
 
-    def staged(self, name: str | None = None) -> str:
-        """The path of a new file in staging, to be made by the caller before the next `sync`."""
+    def staged(self) -> str:
+        """The path of a new file or folder in staging, to be made by the caller before the next `sync`."""
         self._counter += 1
-        path = f"{STAGING}/{name or self._counter}"
+        path = f"{STAGING}/{self._counter}"
         self._written.append(path)
         return path
 
     def sync(self) -> None:
         """Have on disk what was done so far; see `Root.sync`."""
         written, self._written = self._written, []
-        self.root.sync([path for path in written if self.root.size(path) is not None])
+        self.root.sync([path for path in written if self.root.is_file(path)])
 
     def begin(self, release: Release) -> None:
         """Note in the journal that the links of `release` are about to be written. Durable with the next `sync`."""
@@ -176,10 +175,19 @@ class State:
         path = f"{RELEASES}/{id_.hex}"
         if self.root.size(path) is None:
             self._replace(path, emit_receipt(Receipt(release, int(time.time()))))
-        events = history(self.root)
-        self._replace(HISTORY, emit_history([*events, Event(int(time.time()), action, id_, release.name)]))
+        self._note(action, release)
         self.root.unlink(JOURNAL)
         self.sync()
+
+    def forget(self, release: Release) -> None:
+        """Remove the receipt of `release`."""
+        self.root.unlink(f"{RELEASES}/{release_id(release).hex}")
+        self._note(Action.PRUNE, release)
+        self.sync()
+
+    def _note(self, action: Action, release: Release) -> None:
+        event = Event(int(time.time()), action, release_id(release), release.name)
+        self._replace(HISTORY, emit_history([*history(self.root), event]))
 
     def _replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
@@ -191,7 +199,7 @@ class State:
     def clear(self) -> None:
         """Remove what is left in staging."""
         for name in self.root.names(STAGING):
-            self.root.unlink(f"{STAGING}/{name}")
+            self.root.remove_tree(f"{STAGING}/{name}")
 
 
 @contextmanager

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 from bundle.archive.feed import open_feed
+from bundle.archive.output import output_file
+from bundle.format.index import Index
+from bundle.format.inventory import emit
+from bundle.model.release import Blob
 from bundle.target.apply import Applied, Options, apply, rehearse
+from bundle.target.inventory import make_request
 from cli.console import Console, Result, count, megabytes
 
 MISSING = 5
@@ -19,6 +26,7 @@ def run(args: Namespace, console: Console) -> Result:
         jobs=args.jobs,
         progress=console.progress.advance,
         announce=console.progress.start,
+        on_missing=lambda index, missing: _write_request(args.request, index, missing, console),
     )
     feeds = [open_feed(name) for name in args.bundles]
     try:
@@ -31,6 +39,13 @@ def run(args: Namespace, console: Console) -> Result:
     return Result(
         {"applied": [_data(applied) for applied in done], "dry_run": args.dry_run}, lines, MISSING if missing else 0
     )
+
+
+def _write_request(path: Path | None, index: Index, missing: Sequence[Blob], console: Console) -> None:
+    if path is not None:
+        with output_file(path) as sink:
+            sink.write([emit(make_request(index, missing))])
+        console.note(f"{path}: request for {count(len(missing), 'blob')} of release {index.release.name}")
 
 
 def _data(applied: Applied) -> dict[str, object]:
