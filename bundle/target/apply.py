@@ -22,6 +22,7 @@ from bundle.format import layout, registry
 from bundle.format.index import Index
 from bundle.format.layout import Member
 from bundle.format.registry import Stage
+from bundle.linux import start_writeback
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from bundle.model.names import ImageName
@@ -185,11 +186,15 @@ class _StagedFile:
         self._fd = fd
         self._name = name
         self._done = done
+        self._size = 0
 
     def write(self, piece: memoryview) -> None:
         try:
             while piece:
-                piece = piece[os.write(self._fd, piece) :]
+                written = os.write(self._fd, piece)
+                start_writeback(self._fd, self._size, written)
+                self._size += written
+                piece = piece[written:]
         except OSError as error:
             raise write_error(self._name, error) from None
 
