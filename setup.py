@@ -3,7 +3,11 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-COMPILED: list[str] = []
+COMPILED: list[str] = [
+    "bundle.deflate.blocks",
+    "bundle.deflate.header",
+    "bundle.deflate.huffman",
+]
 
 setup(
     ext_modules=cythonize(
