@@ -7,6 +7,9 @@ COMPILED: list[str] = [
     "bundle.deflate.blocks",
     "bundle.deflate.header",
     "bundle.deflate.huffman",
+    "bundle.encoders.go_fast",
+    "bundle.encoders.go_match",
+    "bundle.deflate.inflate",
 ]
 
 setup(
