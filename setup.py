@@ -9,6 +9,8 @@ COMPILED: list[str] = [
     "bundle.deflate.huffman",
     "bundle.encoders.go_fast",
     "bundle.encoders.go_match",
+    "bundle.encoders.klauspost_blocks",
+    "bundle.encoders.klauspost_deep",
     "bundle.deflate.inflate",
 ]
 

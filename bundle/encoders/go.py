@@ -14,6 +14,7 @@ from bundle.deflate.header import go_dynamic
 from bundle.deflate.tables import FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTHS, MAX_STORED
 from bundle.encoders.go_fast import BLOCK, FastMatcher
 from bundle.encoders.go_match import SEARCHES, ChainMatcher
+from bundle.encoders.literals import literal_tokens
 
 
 class GoDeflater:
@@ -68,7 +69,7 @@ class GoFastDeflater:
         if len(source) >= 128:
             self._block()
         elif len(source) > 16:
-            _dynamic_or_stored(self._writer, self._matcher.literals(), source)
+            _dynamic_or_stored(self._writer, literal_tokens(bytes(source)), source)
         elif source:
             self._writer.stored(bytes(source))
         self._writer.stored(b"", final=True)
@@ -78,7 +79,7 @@ class GoFastDeflater:
         source = self._matcher.source
         tokens = self._matcher.tokens()
         if len(tokens) > len(source) - (len(source) >> 4):
-            tokens = self._matcher.literals()
+            tokens = literal_tokens(bytes(source))
         _dynamic_or_stored(self._writer, tokens, source)
 
 

@@ -1,11 +1,10 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Match search of Go's compress/flate up to Go 1.26 at level 1: a block of plaintext in, its tokens out.
 
 The decisions are those of `compress/flate/deflatefast.go` (the Go authors, BSD, after Snappy), re-told
 here: one table that remembers for each hash the last four bytes seen and where; the longer nothing is
 found, the more bytes are skipped. Tokens are those of bundle.deflate.tables.
 """
-
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
 
 from __future__ import annotations
 
@@ -68,13 +67,6 @@ class FastMatcher:
         with cython.nogil:
             count = self._search()
         return self._token_array[:count]
-
-    def literals(self) -> array[int]:
-        """Return the tokens of the current block without any match."""
-        i: cython.int
-        for i in range(self._size):
-            self._tokens[i] = self._window[_BLOCK + i]
-        return self._token_array[: self._size]
 
     def next(self) -> None:
         """Begin the next block. The current one must have been full."""

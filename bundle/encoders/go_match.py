@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: plaintext in, blocks of tokens out.
 
 The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), re-told here: hash chains over
@@ -6,8 +7,6 @@ four bytes, with lazy evaluation from level 4 on. Tokens are those of bundle.def
 Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end of the
 plaintext `next_block(True)`. `source` describes the block until the next call.
 """
-
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
 
 from __future__ import annotations
 
