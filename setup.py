@@ -11,7 +11,9 @@ COMPILED: list[str] = [
     "bundle.encoders.go_match",
     "bundle.encoders.klauspost_blocks",
     "bundle.encoders.klauspost_deep",
+    "bundle.encoders.zlib_match",
     "bundle.deflate.inflate",
+    "bundle.deflate.matches",
 ]
 
 setup(

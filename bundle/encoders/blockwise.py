@@ -1,4 +1,4 @@
-"""Parallel gzip: blocks of fixed size, each compressed on its own but primed with the end of the block before.
+"""Parallel gzip: blocks of a fixed size, each compressed on its own after the end of the one before.
 
 The framing of klauspost/pgzip (skopeo, podman, buildah) and of pigz. Since a block depends on nothing but
 itself and its dictionary, blocks can be compressed in parallel; the output does not depend on that.
@@ -63,7 +63,7 @@ class BlockwiseDeflater:
         return bytes(out)
 
     def _next(self, last: bool) -> bytes:
-        """Compress the block at hand; return what has been compressed by now, or as much as is over the limit."""
+        """Compress the block at hand; return what is ready, and no less than what is over the limit."""
         block = bytes(self._block)
         dictionary = self._dictionary
         self._block.clear()

@@ -107,7 +107,7 @@ class ChainMatcher:
         return taken
 
     def next_block(self, final: bool) -> array[int] | None:
-        """Return the tokens of the next block, or None: there is no whole block before the window is filled.
+        """Return the tokens of the next block, or None if the window must be filled first.
 
         `final` says that no plaintext follows; then what is left becomes a block, too.
         """

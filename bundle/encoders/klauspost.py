@@ -1,7 +1,7 @@
-"""klauspost/compress flate, which pgzip (skopeo, podman, buildah) runs, and Go's own compress/flate from 1.27.
+"""klauspost/compress flate, which pgzip (skopeo, podman, buildah) runs, and which is Go's own from 1.27 on.
 
-Here is how plaintext is cut into blocks (`flate/deflate.go`, Klaus Post and the Go authors, BSD); match search
-and block writing are in the other klauspost modules.
+Here is how plaintext is cut into blocks (`flate/deflate.go`, Klaus Post and the Go authors, BSD); match
+search and block writing are in the other klauspost modules.
 """
 
 from __future__ import annotations

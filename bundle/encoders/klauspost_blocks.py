@@ -14,7 +14,7 @@ from array import array
 import cython
 
 from bundle.deflate.blocks import BlockWriter, body_bits, count_symbols
-from bundle.deflate.header import DynamicHeader, _go_runs, _run_counts, _with_run_code, go_dynamic, go_header
+from bundle.deflate.header import DynamicHeader, go_dynamic, go_header
 from bundle.deflate.huffman import go_lengths
 from bundle.deflate.tables import (
     DISTANCE_EXTRA,
@@ -180,11 +180,7 @@ def _fixed_bits(literals: array[int], distances: array[int]) -> int:
 
 def _whole_header(literals: array[int], distances: array[int]) -> DynamicHeader:
     """Return the header with all 286 + 30 code lengths."""
-    literal_lengths = go_lengths(literals, MAX_BITS)
-    distance_lengths = go_lengths(distances, MAX_BITS)
-    runs = _go_runs(literal_lengths + distance_lengths)
-    run_lengths = go_lengths(_run_counts(runs), 7)
-    return _with_run_code(literal_lengths, distance_lengths, runs, run_lengths)
+    return go_header(go_lengths(literals, MAX_BITS), go_lengths(distances, MAX_BITS), trim=False)
 
 
 def _even(counts: array[int], size: int) -> bool:
@@ -202,8 +198,8 @@ def _even(counts: array[int], size: int) -> bool:
 def estimated_bits(literals: array[int], distances: array[int], tokens: int) -> int:
     """Return the size of a block under an ideal code (`EstimatedBits`).
 
-    The original computes in IEEE single precision, and so must we: each operation is done in double precision,
-    where it is exact or innocent, and then rounded.
+    The original computes in IEEE single precision, and so must we: each operation is done in double
+    precision, where it is exact or innocent, and then rounded.
     """
     bits: cython.double = 0.0
     extra = 0
@@ -230,7 +226,7 @@ def estimated_bits(literals: array[int], distances: array[int], tokens: int) -> 
 
 @cython.cfunc
 def _symbol_bits(count: cython.int, scale: cython.double) -> cython.double:
-    """Return minus the logarithm to base 2 of count * scale, within 1..15, by the original's approximation."""
+    """Return -log2(count * scale), within 1..15, by the approximation of the original."""
     fraction, exponent = math.frexp(_single(count * scale))
     mantissa: cython.double = 2 * fraction
     curve: cython.double = _single(_single(_SQUARE * mantissa) + _LINEAR)
