@@ -1,11 +1,10 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Deflate blocks from tokens: bits, stored, fixed and dynamic blocks, written to the letter (RFC 1951 3.2).
 
 `BlockWriter` collects bytes until `take` fetches them; a byte that is not full yet stays behind. Blocks are
 written whole (`stored`, `fixed`, `dynamic`) or in pieces (`begin_fixed` or `begin_dynamic`, `tokens`...,
 `end`). `count_symbols` and `body_bits` tell what a block would cost.
 """
-
-# cython: boundscheck=False, wraparound=False, initializedcheck=False
 
 from __future__ import annotations
 
@@ -34,10 +33,12 @@ from bundle.deflate.tables import (
     MAX_STORED,
     MIN_MATCH,
     STORED,
-    WINDOW,
 )
 from bundle.errors import FormatError
 
+_LENGTH_SYMBOL = cython.declare(cython.const[cython.uchar][::1], LENGTH_SYMBOL)
+_LENGTH_BASE = cython.declare(cython.ushort[::1], LENGTH_BASE)
+_LENGTH_EXTRA = cython.declare(cython.const[cython.uchar][::1], LENGTH_EXTRA)
 _DISTANCE_SYMBOL = cython.declare(cython.const[cython.uchar][::1], DISTANCE_SYMBOL)
 _DISTANCE_BASE = cython.declare(cython.ushort[::1], DISTANCE_BASE)
 _DISTANCE_EXTRA = cython.declare(cython.const[cython.uchar][::1], DISTANCE_EXTRA)
@@ -50,8 +51,9 @@ _LONG_FIELD = 512 + MAX_MATCH
 _TOKEN_BYTES = 6
 
 # Entries of the tables below: `bits << 27 | value`, ready to be sent; 0 where there is no code.
-_WIDTH = 27
-_VALUE = (1 << _WIDTH) - 1
+_WIDTH = cython.declare(cython.uint, 27)
+_ALL_BITS = cython.declare(cython.uint, 0xFFFFFFFF)
+_VALUE = cython.declare(cython.uint, (1 << 27) - 1)
 
 
 @cython.cclass
@@ -179,6 +181,7 @@ class BlockWriter:
             self._view = memoryview(grown)
 
     @cython.cfunc
+    @cython.exceptval(check=False)
     def _bits(self, value: cython.ulonglong, width: cython.uint) -> cython.void:
         self._acc |= value << self._fill
         self._fill += width
@@ -201,12 +204,12 @@ class BlockWriter:
             self._literals[symbol] = literal_codes[symbol] | literal_lengths[symbol] << _WIDTH
         known = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
         for length in range(MIN_MATCH, MAX_MATCH + 1):
-            symbol = LENGTH_SYMBOL[length]
+            symbol = _LENGTH_SYMBOL[length]
             self._lengths[length] = 0
             if symbol < known and literal_lengths[257 + symbol]:
                 bits = literal_lengths[257 + symbol]
-                value = literal_codes[257 + symbol] | (length - LENGTH_BASE[symbol]) << bits
-                self._lengths[length] = value | (bits + LENGTH_EXTRA[symbol]) << _WIDTH
+                value = literal_codes[257 + symbol] | (length - _LENGTH_BASE[symbol]) << bits
+                self._lengths[length] = value | (bits + _LENGTH_EXTRA[symbol]) << _WIDTH
         self._lengths[_LONG_FIELD] = 0
         if known > 27 and literal_lengths[284]:
             bits = literal_lengths[284]
@@ -245,8 +248,8 @@ class BlockWriter:
                 acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
                 fill += entry >> _WIDTH
             else:
-                distance = (token & 0xFFFF) - 1 & 0xFFFFFFFF
-                if token >> 26 or distance >= WINDOW:
+                distance = (token & 0xFFFF) - 1 & _ALL_BITS
+                if token >> 26 or distance >= 32768:
                     return False
                 entry = lengths[token >> 16]
                 coded = coded and entry != 0
@@ -301,11 +304,34 @@ def _count(tokens: cython.uint[::1], literals: cython.uint[::1], distances: cyth
         if token < 256:
             literals[token] += 1
         else:
-            distance = (token & 0xFFFF) - 1 & 0xFFFFFFFF
-            if token >> 26 or distance >= WINDOW or (token >> 16) & 0x1FF > MAX_MATCH:
+            distance = (token & 0xFFFF) - 1 & _ALL_BITS
+            if token >> 26 or distance >= 32768 or (token >> 16) & 0x1FF > 258:
                 raise FormatError("malformed token")
-            literals[284 if token >> 25 else 257 + LENGTH_SYMBOL[token >> 16]] += 1
+            literals[284 if token >> 25 else 257 + _LENGTH_SYMBOL[token >> 16]] += 1
             distances[_DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]] += 1
+
+
+def long_matches(tokens: array[int]) -> list[int]:
+    """Return the indexes of the matches of length 258 in the long spelling."""
+    found = []
+    view: cython.uint[::1] = tokens
+    i: cython.Py_ssize_t
+    for i in range(len(tokens)):
+        if view[i] >> 25:
+            found.append(i)
+    return found
+
+
+def tokens_within(tokens: array[int], size: int) -> int:
+    """Return how many of the tokens stand for the first `size` bytes; a token across their end counts."""
+    view: cython.uint[::1] = tokens
+    i: cython.Py_ssize_t
+    left: cython.Py_ssize_t = size
+    for i in range(len(tokens)):
+        if left <= 0:
+            return i
+        left -= 1 if view[i] < 256 else view[i] >> 16 & 0x1FF
+    return len(tokens)
 
 
 def body_bits(

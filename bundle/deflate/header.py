@@ -97,10 +97,13 @@ def zlib_header(literal_lengths: bytes, distance_lengths: bytes) -> DynamicHeade
     return _with_run_code(literals, distances, runs, zlib_lengths(_run_counts(runs), MAX_CODE_LENGTH_BITS))
 
 
-def go_header(literal_lengths: bytes, distance_lengths: bytes) -> DynamicHeader:
-    """Spell code lengths as Go's `generateCodegen` does: runs may reach from literals into distances."""
-    literals = _trimmed(literal_lengths, 257)
-    distances = _trimmed(distance_lengths, 1)
+def go_header(literal_lengths: bytes, distance_lengths: bytes, *, trim: bool = True) -> DynamicHeader:
+    """Spell code lengths as Go's `generateCodegen` does: runs may reach from literals into distances.
+
+    Trailing zeros of both alphabets are not sent, unless `trim` is false.
+    """
+    literals = _trimmed(literal_lengths, 257) if trim else literal_lengths
+    distances = _trimmed(distance_lengths, 1) if trim else distance_lengths
     runs = _go_runs(literals + distances)
     return _with_run_code(literals, distances, runs, go_lengths(_run_counts(runs), MAX_CODE_LENGTH_BITS))
 
