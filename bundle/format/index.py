@@ -181,8 +181,8 @@ def _check(index: Index) -> None:
     manifests = {blob.digest for blob in release.blobs if blob.is_manifest}
     names = [image.name for image in release.images]
     data = [(-blob.size, blob.digest) for blob in release.blobs if not blob.is_manifest]
-    if not names or names != sorted(set(names)):
-        raise FormatError("the index lists no images, or not in order, or one twice")
+    if names != sorted(names):
+        raise FormatError("the index lists images out of order")
     if findings := image_findings(release.images):
         raise FormatError("the index has images that contradict each other", findings)
     sizes = [blob.size for blob in release.blobs if blob.is_manifest]
