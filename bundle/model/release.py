@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from bundle.errors import FormatError
 from bundle.model.digest import Digest
@@ -160,8 +160,6 @@ def assemble(
     walk.findings.extend(image_findings(ordered))
     for image in ordered:
         walk.descend(str(image.name), image.manifest, None, 0)
-    if not ordered:
-        walk.findings.append("no image")
     if sum(len(manifests[digest]) for digest in walk.heights) > MAX_MANIFESTS:
         walk.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
     if not walk.findings:
@@ -211,12 +209,13 @@ def reachable_from(tops: Iterable[Digest], manifests: Mapping[Digest, Manifest])
 
 def image_findings(images: Sequence[Image]) -> list[str]:
     """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
-    findings: list[str] = []
+    findings = [] if images else ["no image"]
     signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
     names = {str(image.name) for image in images}
-    for image, following in zip(images, [*images[1:], None], strict=True):
-        if following is not None and following.name == image.name:
+    for image, following in pairwise(images):
+        if following.name == image.name:
             findings.append(f"{image.name}: two images of this name")
+    for image in images:
         if image.name.repository.split("/")[0] in names:
             findings.append(f"{image.name}: its folder would lie inside that of another image")
         for manifest, own in groupby(image.signatures, key=lambda signature: signature.manifest):

@@ -1,0 +1,17 @@
+"""What all tests share: hypothesis profiles and the small sample release."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import Builder, sample
+
+# Deadlines fail on a busy machine, not on slow code; bench/ measures time.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("default")
+
+
+@pytest.fixture(name="sample")
+def sample_release() -> Builder:
+    return sample()

@@ -1,0 +1,66 @@
+"""The value of a sha256 and its two text forms."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.errors import FormatError
+from bundle.model.digest import Digest
+
+HEX = hashlib.sha256(b"x").hexdigest()
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_text_and_hex_are_inverse_to_parsing(raw: bytes) -> None:
+    digest = Digest(raw)
+    assert Digest.parse(str(digest)) == digest
+    assert Digest.from_hex(digest.hex) == digest
+
+
+def test_known_value() -> None:
+    digest = Digest.of(b"")
+    assert str(digest) == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert digest.short == "e3b0c44298fc"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sha256:",
+        "sha256:../../x",
+        f"sha256:{HEX.upper()}",
+        f"SHA256:{HEX}",
+        f"sha256:{HEX[:-1]}",
+        f"sha256:{HEX}0",
+        f"sha256:{HEX}\n",
+        f" sha256:{HEX}",
+        f"sha512:{HEX * 2}",
+        f"md5:{HEX[:32]}",
+        HEX,
+        f"sha256:{HEX[:-1]}\N{FULLWIDTH DIGIT ONE}",
+        None,
+        b"sha256:" + HEX.encode(),
+        7,
+    ],
+    ids=repr,
+)
+def test_adversary_14_other_texts_are_refused(text: object) -> None:
+    with pytest.raises(FormatError):
+        Digest.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", HEX.upper(), HEX[:-1], HEX + "0", HEX + "\n", "../" + HEX[3:]], ids=repr)
+def test_adversary_14_other_hex_forms_are_refused(text: str) -> None:
+    with pytest.raises(FormatError):
+        Digest.from_hex(text)
+
+
+@pytest.mark.parametrize("length", [0, 20, 31, 33, 64])
+def test_adversary_14_other_lengths_are_refused(length: int) -> None:
+    with pytest.raises(FormatError):
+        Digest(bytes(length))

@@ -1,0 +1,202 @@
+"""Releases out of manifests: the table of blobs, its order, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bundle.errors import FormatError
+from bundle.model import release as r
+from bundle.model.digest import Digest
+from bundle.model.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest
+from bundle.model.names import ImageName
+from bundle.model.release import Image, Signature, assemble, check_manifests, reachable
+from tests.support import OCI_CONFIG, Builder, descriptor, encode
+
+
+def findings(builder: Builder) -> str:
+    with pytest.raises(FormatError) as caught:
+        builder.release  # noqa: B018 - building it is the test
+    return str(caught.value)
+
+
+def test_the_table_is_in_archive_order(sample: Builder) -> None:
+    blobs = sample.release.blobs
+    data = [blob for blob in blobs if not blob.is_manifest]
+    assert data == sorted(data, key=lambda blob: (-blob.size, blob.digest))
+    assert [blob.is_manifest for blob in blobs] == [False] * len(data) + [True] * (len(blobs) - len(data))
+    assert [blob.media_type for blob in blobs[len(data) :]] == [OCI_MANIFEST] * 4 + [OCI_INDEX]
+    assert sample.release.size == sum(blob.size for blob in blobs)
+    assert {blob.digest for blob in blobs} == {*sample.manifests, *sample.blobs} - {
+        signature.digest for image in sample.release.images for signature in image.signatures
+    }
+
+
+def test_the_order_of_images_does_not_matter(sample: Builder) -> None:
+    assert assemble(reversed(sample.images), sample.manifests) == sample.release
+
+
+def test_the_name_is_the_tag_of_most_images() -> None:
+    builder = Builder()
+    picture = builder.picture([])
+    for name in ("a:r1", "b:r1", "c:r2"):
+        builder.tag(name, picture)
+    assert builder.release.name == "r1"
+    builder.tag("d:r2", picture)
+    assert builder.release.name == "r2"
+    assert assemble(builder.images, builder.manifests, name="spring", sequence=7).name == "spring"
+
+
+@pytest.mark.parametrize(("name", "sequence"), [("", 0), ("x" * 256, 0), ("\u00e9" * 128, 0), ("a\n", 0), ("a\x1b", 0)])
+def test_unusable_names(name: str, sequence: int, sample: Builder) -> None:
+    with pytest.raises(FormatError, match="release name"):
+        assemble(sample.images, sample.manifests, name=name, sequence=sequence)
+
+
+def test_adversary_9_sequence_at_its_maximum(sample: Builder) -> None:
+    assert assemble(sample.images, sample.manifests, sequence=r.MAX_SEQUENCE).sequence == 2**63 - 1
+    for sequence in (-1, r.MAX_SEQUENCE + 1):
+        with pytest.raises(FormatError, match="sequence"):
+            assemble(sample.images, sample.manifests, sequence=sequence)
+
+
+def test_a_release_has_an_image() -> None:
+    assert "no image" in findings(Builder())
+
+
+def test_adversary_34_a_tag_twice() -> None:
+    builder = Builder()
+    builder.tag("a:r1", builder.picture([]))
+    builder.tag("a:r1", builder.picture([b"x"]))
+    assert "two images of this name" in findings(builder)
+
+
+def test_a_folder_inside_that_of_another_image() -> None:
+    """`a:5000` is an image's folder and a host with a port, too."""
+    builder = Builder()
+    picture = builder.picture([])
+    builder.tag("a:5000", picture)
+    builder.tag("a:5000/b:r1", picture)
+    assert "inside that of another image" in findings(builder)
+
+
+def test_adversary_31_a_missing_child() -> None:
+    builder = Builder()
+    child = builder.picture([])
+    builder.tag("a:r1", builder.index([child]))
+    del builder.manifests[Digest.of(child)]
+    assert re.search(r"a:r1: manifest sha256:\w+ is missing", findings(builder))
+
+
+@pytest.mark.parametrize(("key", "value"), [("size", 1), ("mediaType", OCI_INDEX)])
+def test_adversary_31_an_index_that_is_wrong_about_its_child(key: str, value: object) -> None:
+    builder = Builder()
+    child = descriptor(builder.picture([]), OCI_MANIFEST) | {key: value}
+    index = builder.manifest(encode({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [child]}))
+    builder.tag("a:r1", index)
+    assert "where its index claims" in findings(builder)
+
+
+def test_adversary_31_a_blob_of_two_sizes() -> None:
+    builder = Builder()
+    first, second = descriptor(b"x", OCI_CONFIG), descriptor(b"x", OCI_CONFIG) | {"size": 2}
+    for name, layer in (("a:r1", first), ("b:r1", second)):
+        manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": first, "layers": [layer]}
+        builder.tag(name, builder.manifest(encode(manifest)))
+    assert "bytes here and" in findings(builder)
+
+
+def test_adversary_30_a_manifest_that_is_none_is_named_with_its_image() -> None:
+    builder = Builder()
+    builder.tag("a:r1", builder.manifest(b"{}"))
+    assert "a:r1: sha256:" in findings(builder)
+
+
+def nested(builder: Builder, levels: int) -> list[bytes]:
+    """An image manifest, an index over it, an index over that..."""
+    chain = [builder.picture([])]
+    while len(chain) <= levels:
+        chain.append(builder.index(chain[-1:]))
+    return chain
+
+
+def test_adversary_31_nesting_at_the_limit() -> None:
+    builder = Builder()
+    builder.tag("a:r1", nested(builder, r.MAX_NESTING)[-1])
+    assert len(builder.release.blobs) == r.MAX_NESTING + 2
+
+
+def test_adversary_31_nesting_beyond_the_limit() -> None:
+    builder = Builder()
+    builder.tag("a:r1", nested(builder, r.MAX_NESTING + 1)[-1])
+    assert "nested more than 8 deep" in findings(builder)
+
+
+def test_adversary_31_nesting_built_up_image_by_image() -> None:
+    """Each image reaches a few levels below its own index; together they would exhaust the stack."""
+    builder = Builder()
+    for number, manifest in enumerate(nested(builder, 3000)[::4]):
+        builder.tag(f"a{number:06}:r1", manifest)
+    assert "nested more than 8 deep" in findings(builder)
+
+
+def test_all_findings_are_reported_at_once() -> None:
+    builder = Builder()
+    builder.tag("a:r1", builder.manifest(b"{}"))
+    builder.tag("b:r1", builder.manifest(b"[]"))
+    builder.images.append(Image(ImageName("c", "r1"), Digest.of(b"nowhere")))
+    assert {line.split(":")[0].strip() for line in findings(builder).splitlines()[1:]} == {"a", "b", "c"}
+
+
+def test_manifests_over_the_limit_in_all(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
+    size = sum(map(len, sample.manifests.values()))
+    monkeypatch.setattr(r, "MAX_MANIFESTS", size)
+    assert sample.release
+    monkeypatch.setattr(r, "MAX_MANIFESTS", size - 1)
+    assert "in all" in findings(sample)
+
+
+def test_a_blob_with_several_media_types_has_the_manifests_or_the_least() -> None:
+    builder = Builder()
+    child = builder.picture([])
+    builder.tag("a:r1", builder.index([child]))
+    builder.tag("b:r1", builder.picture([child, b"x"], layer_type="application/z"))
+    builder.tag("c:r1", builder.picture([b"x"], layer_type="application/a"))
+    types = {blob.digest: blob.media_type for blob in builder.release.blobs}
+    assert types[Digest.of(child)] == OCI_MANIFEST
+    assert types[Digest.of(b"x")] == "application/a"
+
+
+def test_signatures_that_contradict_each_other() -> None:
+    builder = Builder()
+    picture = builder.picture([])
+    builder.tag("a:r1", picture, {picture: [b"one"]})
+    builder.tag("a:r2", picture, {picture: [b"two"]})
+    assert "other signatures" in findings(builder)
+
+
+def test_signatures_of_a_manifest_that_the_image_does_not_have() -> None:
+    builder = Builder()
+    picture, other = builder.picture([]), builder.picture([b"x"])
+    builder.tag("a:r1", other)
+    stray = Signature(Digest.of(other), Digest.of(b"s"), 1)
+    builder.images.append(Image(ImageName("b", "r1"), Digest.of(picture), (stray,)))
+    assert "manifests that it does not have" in findings(builder)
+
+
+def test_check_manifests_wants_exactly_the_table(sample: Builder) -> None:
+    release = sample.release
+    check_manifests(release, sample.manifests)
+    short = r.Release(release.name, release.sequence, release.images, release.blobs[1:])
+    with pytest.raises(FormatError, match="table"):
+        check_manifests(short, sample.manifests)
+
+
+def test_reachable_has_each_manifest_once_children_first() -> None:
+    builder = Builder()
+    child = builder.picture([])
+    inner = builder.index([child, child])
+    top = builder.index([inner, child])
+    manifests = {digest: parse_manifest(content) for digest, content in builder.manifests.items()}
+    assert reachable(Digest.of(top), manifests) == [Digest.of(m) for m in (child, inner, top)]

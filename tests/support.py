@@ -1,0 +1,240 @@
+"""Small releases in memory, and bundles of them written and read back, for tests of the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from bundle.archive.content import BytesBlob
+from bundle.archive.feed import Feed, FileFeed, PipeFeed
+from bundle.archive.reader import BundleStream
+from bundle.archive.writer import write_bundle
+from bundle.errors import AirpatchError, SourceError
+from bundle.format import layout, zstd
+from bundle.format.index import Index
+from bundle.format.layout import Member
+from bundle.model import manifest as types
+from bundle.model.digest import Digest
+from bundle.model.manifest import parse_manifest
+from bundle.model.names import ImageName
+from bundle.model.release import Image, Release, Signature, assemble, check_manifests
+
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+OCI_GZIP_LAYER = f"{OCI_LAYER}+gzip"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+
+
+class MemoryContent:
+    """Blobs by digest. `opened` counts how often each was read."""
+
+    def __init__(self, blobs: Mapping[Digest, bytes]) -> None:
+        self.blobs = dict(blobs)
+        self.opened: list[Digest] = []
+
+    def size(self, digest: Digest) -> int | None:
+        return len(self.blobs[digest]) if digest in self.blobs else None
+
+    def open(self, digest: Digest, size: int) -> BytesBlob:
+        self.opened.append(digest)
+        if self.size(digest) != size:
+            raise SourceError(f"{digest} is not there in {size} bytes")
+        return BytesBlob(self.blobs[digest])
+
+
+class MemorySink:
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, pieces: Sequence[zstd.Buffer]) -> None:
+        for piece in pieces:
+            self.data += piece
+
+
+def descriptor(content: bytes, media_type: str) -> dict[str, object]:
+    return {"mediaType": media_type, "digest": str(Digest.of(content)), "size": len(content)}
+
+
+def encode(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+@dataclass
+class Builder:
+    """Collects images; `release` and the like are what comes out."""
+
+    images: list[Image] = field(default_factory=list)
+    manifests: dict[Digest, bytes] = field(default_factory=dict)
+    blobs: dict[Digest, bytes] = field(default_factory=dict)
+
+    def blob(self, content: bytes) -> bytes:
+        self.blobs[Digest.of(content)] = content
+        return content
+
+    def manifest(self, content: bytes) -> bytes:
+        self.manifests[Digest.of(content)] = content
+        return content
+
+    def picture(
+        self, layers: Iterable[bytes], *, layer_type: str = OCI_LAYER, config: bytes = b'{"os":"linux"}'
+    ) -> bytes:
+        """An OCI image manifest over `layers`."""
+        return self.manifest(
+            encode(
+                {
+                    "schemaVersion": 2,
+                    "mediaType": types.OCI_MANIFEST,
+                    "config": descriptor(self.blob(config), OCI_CONFIG),
+                    "layers": [descriptor(self.blob(layer), layer_type) for layer in layers],
+                }
+            )
+        )
+
+    def index(self, children: Iterable[bytes]) -> bytes:
+        """An OCI index over manifests."""
+        manifests = [descriptor(child, parse_manifest(child).media_type) for child in children]
+        return self.manifest(encode({"schemaVersion": 2, "mediaType": types.OCI_INDEX, "manifests": manifests}))
+
+    def tag(self, name: str, manifest: bytes, signatures: Mapping[bytes, Sequence[bytes]] | None = None) -> None:
+        """Name `manifest`; `signatures` has the detached ones of it and of manifests below it."""
+        rows = [
+            Signature(Digest.of(signed), Digest.of(self.blob(content)), len(content))
+            for signed, contents in sorted((signatures or {}).items(), key=lambda item: Digest.of(item[0]))
+            for content in contents
+        ]
+        self.images.append(Image(ImageName.parse(name), Digest.of(manifest), tuple(rows)))
+
+    @property
+    def release(self) -> Release:
+        return assemble(self.images, self.manifests)
+
+    @property
+    def content(self) -> MemoryContent:
+        return MemoryContent(self.blobs)
+
+    def bundle(self, index: Index | None = None, *, jobs: int = 2) -> bytes:
+        """The bundle of `index`, by default the full one."""
+        sink = MemorySink()
+        write_bundle(index or Index.full(self.release), self.content, self.manifests, sink, jobs=jobs)
+        return bytes(sink.data)
+
+
+def sample() -> Builder:
+    """Two tags of one image, an index of two images with a shared layer, signatures, an empty layer."""
+    builder = Builder()
+    base = b"base " * 300
+    web = builder.picture([base, b"web"])
+    builder.tag("shop/web:r1", web, {web: [b"first signature", b"second"]})
+    builder.tag("shop/web:stable", web, {web: [b"first signature", b"second"]})
+    children = [builder.picture([base, name], config=b'{"os":"%s"}' % name) for name in (b"amd64", b"arm64", b"")]
+    builder.tag("proxy:r1", builder.index(children), {children[1]: [b"signature of a child"]})
+    return builder
+
+
+def feed(kind: str, data: bytes | bytearray) -> Feed:
+    """A feed of `data`: a `file`, or a `pipe`, for which an anonymous file read in order does as well."""
+    fd = os.memfd_create("bundle")
+    with os.fdopen(os.dup(fd), "wb") as file:
+        file.write(data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return FileFeed("bundle", fd) if kind == "file" else PipeFeed("bundle", fd)
+
+
+@contextmanager
+def piped(data: bytes, step: int) -> Iterator[Feed]:
+    """A feed of a real pipe into which `data` is written `step` bytes at a time."""
+    read, write = os.pipe()
+
+    def fill() -> None:
+        with os.fdopen(write, "wb", buffering=0) as pipe:
+            try:
+                for start in range(0, len(data), step):
+                    pipe.write(data[start : start + step])
+            except BrokenPipeError:
+                return
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    source = PipeFeed("bundle", read)
+    try:
+        yield source
+    finally:
+        source.close()
+        thread.join()
+
+
+@dataclass
+class Contents:
+    """What a bundle holds: content of blobs and signatures by path, and the seek table."""
+
+    index: Index
+    members: dict[str, bytes]
+    manifests: dict[Digest, bytes]
+    frames: list[zstd.Frame]
+
+
+class _Collector:
+    def __init__(self, member: Member, done: Callable[[Member, bytes], None]) -> None:
+        self._member = member
+        self._done = done
+        self._data = bytearray()
+
+    def write(self, piece: memoryview) -> None:
+        self._data += piece
+
+    def complete(self) -> None:
+        self._done(self._member, bytes(self._data))
+
+
+def read_bundle(source: Feed, *, jobs: int = 2, findings: list[AirpatchError] | None = None) -> Contents:
+    """Everything in the bundle, verified to its last byte. Closes `source`."""
+    members: dict[str, bytes] = {}
+    manifests: dict[Digest, bytes] = {}
+
+    def done(member: Member, content: bytes) -> None:
+        members[member.path] = content
+        if member.blob is not None and member.blob.is_manifest:
+            manifests[member.blob.digest] = content
+
+    def accept(member: Member) -> _Collector:
+        return _Collector(member, done)
+
+    try:
+        with ThreadPoolExecutor(jobs) as pool:
+            stream = BundleStream(source, pool)
+            index = stream.index
+            stream.receive(layout.data_section(index), accept, findings)
+            stream.receive(layout.manifests_section(index), accept, findings)
+            if index.is_full:
+                check_manifests(index.release, manifests)
+            parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+            stream.receive(layout.links_section(index, parsed), accept, findings)
+            return Contents(index, members, manifests, stream.finish())
+    finally:
+        source.close()
+
+
+def split_frames(data: bytes) -> list[bytes]:
+    """The frames of a whole bundle, without the seek table."""
+    source = feed("file", data)
+    assert isinstance(source, FileFeed)
+    try:
+        return [bytes(source.next(None)) for _ in source.table]
+    finally:
+        source.close()
+
+
+def join_frames(frames: Iterable[bytes]) -> bytes:
+    """A bundle of `frames` with the seek table that belongs to them."""
+    frames = list(frames)
+    table = [zstd.Frame(len(f), zstd.content_size(f), zstd.trailer(f)) for f in frames]
+    return b"".join(frames) + zstd.emit_seek_table(table)
+
+
+def contents_of(data: bytes) -> list[bytes]:
+    """The decompressed frames of a whole bundle."""
+    return [zstd.decompress(frame) for frame in split_frames(data)]
