@@ -126,7 +126,7 @@ def _apply(commands: _Commands) -> None:
         "--request", type=Path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
     )
     parser.add_argument("--restore", type=Path, metavar="DIR", help="restore the release's images there afterwards")
-    _restoring(parser)
+    _restoring(parser.add_argument_group("with --restore"))
 
 
 def _diff(commands: _Commands) -> None:
@@ -289,7 +289,7 @@ def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     )
 
 
-def _restoring(parser: argparse.ArgumentParser) -> None:
+def _restoring(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--as",
         dest="kind",

@@ -1,8 +1,8 @@
 """Checks a bundle to its last byte and tells everything that is wrong with it, where a reader would stop.
 
 Frames, headers, digests, links and seek table are those that `reader` checks anyway; findings add up as long as the
-frames can be told apart. The table of blobs is held against the manifests: of a full bundle as a whole, of a patch
-as far as it brings the manifests itself.
+frames can be told apart. The table of blobs is held against the manifests: as a whole if the bundle has all of them,
+else as far as it brings them. Layer patches are read, not carried out: that takes the blobs of the target.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def verify_bundle(
     findings: list[AirpatchError] = []
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
         stream = BundleStream(feed, pool, progress=progress)
-        announce(f"verifying {feed.name}", sum(blob.size for blob in stream.index.stored))
+        sizes = (*(blob.size for blob in stream.index.stored), *(step.patch_size for step in stream.index.steps))
+        announce(f"verifying {feed.name}", sum(sizes))
         try:
             _receive(stream, findings)
         except (FormatError, IntegrityError) as error:
@@ -66,11 +67,11 @@ def _receive(stream: BundleStream, findings: list[AirpatchError]) -> None:
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):
         raise FormatError("links and the table of blobs were not checked, since manifests are damaged")
-    if index.is_full:
+    if all(blob.digest in manifests for blob in index.release.blobs if blob.is_manifest):
         check_manifests(index.release, manifests)
     else:
         findings.extend(_contradictions(index.release, manifests))
-    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()} if index.is_full else {}
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()} if index.has_links else {}
     stream.receive(layout.links_section(index, parsed), lambda _: _Discarded(), findings)
     stream.finish()
 

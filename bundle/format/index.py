@@ -247,9 +247,7 @@ def _image(repository: object, tag: object, manifest: object, signatures: object
     return Image(ImageName(_text(repository), _text(tag)), Digest(_bytes(manifest)), signed)
 
 
-def _step(
-    digest: object, size: object, plaintext: object, patch: object, patch_size: object, sources: object
-) -> Step:
+def _step(digest: object, size: object, plaintext: object, patch: object, patch_size: object, sources: object) -> Step:
     return Step(
         Digest(_bytes(digest)),
         _int(size, MAX_BLOB),

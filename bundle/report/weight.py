@@ -18,7 +18,8 @@ billions."""
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """`size` is that of all blobs below the image, each once, in bytes; `own` that of those no other image has.
+    """`size` is that of all blobs below the image, each once, in bytes; `own` that of those no other image has, None
+    if not all images could be weighed.
 
     `layers` counts the different ones for all platforms, `platforms` the image manifests.
     """
@@ -26,7 +27,7 @@ class Weight:
     platforms: int
     layers: int
     size: int
-    own: int
+    own: int | None
 
 
 @dataclass(slots=True)
@@ -44,16 +45,18 @@ def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, 
     An image is left out if a manifest of it is not there or is none. Raises FormatError if there is too much to add up.
     """
     walk = _Walk(contents)
-    below = {name: found for name, top in images if (found := walk.below(top)) is not None}
-    users = Counter(digest for found in below.values() for digest in found.sizes)
+    found = {name: walk.below(top) for name, top in images}
+    below = {name: below for name, below in found.items() if below is not None}
+    users = Counter(digest for image in below.values() for digest in image.sizes)
+
+    def own(image: _Below) -> int | None:
+        if len(below) < len(found):
+            return None
+        return sum(size for digest, size in image.sizes.items() if users[digest] == 1)
+
     return {
-        name: Weight(
-            found.platforms,
-            found.layers,
-            sum(found.sizes.values()),
-            sum(size for digest, size in found.sizes.items() if users[digest] == 1),
-        )
-        for name, found in below.items()
+        name: Weight(image.platforms, image.layers, sum(image.sizes.values()), own(image))
+        for name, image in below.items()
     }
 
 

@@ -193,11 +193,11 @@ class _Check:
         self._names(f"{path}/current", ("link",))
         known = self._links(f"{path}/index")
         with self._noting():
-            content = self._root.read(f"{path}/current/link", _LINK) or b""
+            content = self._root.read(f"{path}/current/link", _LINK)
             try:
-                digest = Digest.parse(content.decode("ascii", "replace"))
+                digest = Digest.parse(content.decode("ascii", "replace") if content is not None else None)
             except FormatError as error:
-                self._find(f"{path}/current/link", error.message)
+                self._find(f"{path}/current/link", "is missing" if content is None else error.message)
             else:
                 if digest not in revisions:
                     self._find(path, f"leads to {digest}, which is no revision of the repository")

@@ -57,11 +57,13 @@ def _bundle_data(name: str, bundle: BundleFile, images: Images, weights: Weights
         "format": VERSION,
         **_release_data(index.release, index.release_id),
         "bases": [{"id": str(base.id), "name": base.name} for base in index.bases],
-        "removed": list(map(str, index.removed)),
+        "removed": list(index.removed),
         "image_bytes": _image_bytes(images, weights),
         "blob_bytes": index.release.size,
         "stored_bytes": sum(blob.size for blob in index.stored),
-        "left_out_bytes": sum(blob.size for blob in index.left_out),
+        "patch_bytes": sum(step.patch_size for step in index.steps),
+        "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
+        "needed_bytes": sum(blob.size for blob in index.needed),
         "images": [
             {**image, "signatures": signatures[name]}
             for name, image in zip(images, _image_data(images, weights), strict=True)
@@ -69,6 +71,15 @@ def _bundle_data(name: str, bundle: BundleFile, images: Images, weights: Weights
         "blobs": [
             {"digest": str(b.digest), "bytes": b.size, "media_type": b.media_type, "plan": plan.name.lower()}
             for b, plan in zip(index.release.blobs, index.plans, strict=True)
+        ],
+        "steps": [
+            {
+                "digest": str(step.digest),
+                "bytes": step.size,
+                "patch_bytes": step.patch_size,
+                "sources": list(map(str, step.sources)),
+            }
+            for step in index.steps
         ],
     }
 
@@ -83,11 +94,15 @@ def _bundle_lines(
         ["images", _images_line(images, weights, release.size)],
         ["blobs", _blobs_line(blob.size for blob in release.blobs)],
     ]
-    if not index.is_full:
-        facts += [["base", f"{base.name}, {base.id}"] for base in index.bases]
+    facts += [["base", f"{base.name}, {base.id}"] for base in index.bases]
+    if not index.has_links:
         facts.append(["brings", _blobs_line(blob.size for blob in index.stored)])
-        facts.append(["needs", _blobs_line(blob.size for blob in index.left_out)])
-        facts += [["removed", str(image)] for image in index.removed]
+        facts.append(["needs", _blobs_line(blob.size for blob in index.needed)])
+    if index.steps:
+        made = sum(step.size for step in index.steps)
+        patches = _blobs_line(step.patch_size for step in index.steps)
+        facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
+    facts += [["removed", repository] for repository in index.removed]
     yield f"{name}: {_kind(index)} of {megabytes(bundle.file_size)}"
     yield from _indented(facts)
     yield ""
@@ -201,14 +216,14 @@ def _blobs_line(sizes: Iterable[int]) -> str:
 
 
 def _image_table(images: Images, weights: Weights) -> list[str]:
-    rows = []
+    rows = [["IMAGE", "LAYERS", "SIZE", "OWN", "MANIFEST"]]
     for name, manifest in images.items():
         weight = weights.get(name)
-        figures = (
-            [_UNKNOWN] * 3 if weight is None else [str(weight.layers), megabytes(weight.size), megabytes(weight.own)]
-        )
-        rows.append([str(name), *figures, manifest.short])
-    return table([["IMAGE", "LAYERS", "SIZE", "OWN", "MANIFEST"], *rows], right=[1, 2, 3])
+        layers = _UNKNOWN if weight is None else str(weight.layers)
+        size = _UNKNOWN if weight is None else megabytes(weight.size)
+        own = _UNKNOWN if weight is None or weight.own is None else megabytes(weight.own)
+        rows.append([str(name), layers, size, own, manifest.short])
+    return table(rows, right=[1, 2, 3])
 
 
 def _indented(rows: list[list[str]]) -> list[str]:
