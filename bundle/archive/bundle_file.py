@@ -52,6 +52,7 @@ class BundleFile:
             feed.close()
             raise
         self.name = feed.name
+        self.file_size = feed.size
         self._feed = feed
         self._finalizer = weakref.finalize(self, feed.close)
         self._first = feed.passed

@@ -68,6 +68,7 @@ class FileFeed:
             raise
         self._next = 0
         self._position = 0
+        self._mismatched: list[int] = []
 
     @property
     def passed(self) -> int:
@@ -95,7 +96,7 @@ class FileFeed:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
         if zstd.trailer(frame) != entry.checksum:
-            raise FormatError(f"{self.name}: frame {self._next} has another checksum than the seek table says")
+            self._mismatched.append(self._next)
         self._advance(entry)
         return frame
 
@@ -105,6 +106,9 @@ class FileFeed:
     def finish(self) -> list[zstd.Frame]:
         if self._next != len(self.table):
             raise FormatError(f"{self.name}: {len(self.table) - self._next} frames behind the end of the archive")
+        if self._mismatched:
+            numbers = ", ".join(map(str, self._mismatched))
+            raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
         return self.table
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import xxhash
@@ -31,6 +31,9 @@ BLOCK = 128 << 10
 MAX_FRAMES = 1 << 20
 """Frames of a bundle: 8 TiB in full ones. A seek table over the limit is not read into memory."""
 
+_FOREIGN_WINDOW = 128 << 20
+"""Bytes; what `zstd --long` uses and decompresses without being asked."""
+_FOREIGN_PIECE = 1 << 20
 FOOTER = 9
 """Bytes: number of frames (4), descriptor (1), magic (4)."""
 ENTRY = 12
@@ -174,6 +177,34 @@ def decompress(frame: Buffer, content: int | None = None) -> bytes:
     if len(data) != declared:
         raise FormatError(f"a zstd frame of {len(data)} bytes that declares {declared}")
     return bytes(data)
+
+
+def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
+    """The content of foreign zstd data (any frames, windows up to 128 MiB), piece by piece.
+
+    Raises FormatError if it does not decompress. Data that is cut short may go unnoticed: compare sizes or digests.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_FOREIGN_WINDOW)
+    try:
+        with decompressor.stream_reader(_Pieces(pieces), read_across_frames=True) as reader:
+            while piece := reader.read(_FOREIGN_PIECE):
+                yield piece
+    except zstandard.ZstdError:
+        raise FormatError("zstd data that does not decompress, or needs a window of more than 128 MiB") from None
+
+
+class _Pieces:
+    """Pieces as a file."""
+
+    def __init__(self, pieces: Iterator[memoryview]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = next(self._pieces, memoryview(b""))
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
 
 
 def content_size(frame: bytes) -> int:

@@ -78,7 +78,8 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
             check.require_base(plans, root)
             _require_space(root, plans)
             with _Staging(state, plans) as staging:
-                manifests = [_stage(stream, staging, options) for stream in streams]
+                staged = [_stage(stream, staging, options) for stream in streams]
+                manifests = [m or _manifests(s.index, staging) for s, m in zip(streams, staged, strict=True)]
             return [_publish(plan, parsed, state, staging, pool) for plan, parsed in zip(plans, manifests, strict=True)]
 
 
@@ -95,9 +96,10 @@ def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) 
 
 
 def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: Options) -> list[Holdings]:
-    installed = dict(receipts(root)) if root is not None else {}
+    releases = [receipt.release for receipt in receipts(root).values()] if root is not None else []
     for index in indexes:
-        check.require_sequence(index, installed, allow_downgrade=options.allow_downgrade)
+        check.require_sequence(index, releases, allow_downgrade=options.allow_downgrade)
+        releases.append(index.release)
     coming = {blob.digest for index in indexes for blob in index.stored}
     plans = []
     for index in indexes:
@@ -116,17 +118,26 @@ def _require_space(root: Root, plans: list[Holdings]) -> None:
 
 
 def _stage(stream: BundleStream, staging: _Staging, options: Options) -> dict[Digest, Manifest]:
-    """Put what the bundle brings into staging and verify the bundle to its end; returns the release's manifests."""
+    """Put what the bundle brings into staging and verify the bundle to its end.
+
+    Returns the release's manifests, if the bundle has links, which follow from them; those of others may come with
+    a later bundle.
+    """
     index = stream.index
     options.announce(f"reading {index.release.name}", sum(blob.size for blob in index.stored))
     stream.receive(layout.data_section(index), staging.accept)
     stream.receive(layout.manifests_section(index), staging.accept)
+    manifests = _manifests(index, staging) if index.has_links else {}
+    stream.receive(layout.links_section(index, manifests), staging.accept)
+    stream.finish()
+    return manifests
+
+
+def _manifests(index: Index, staging: _Staging) -> dict[Digest, Manifest]:
+    """The manifests of the release, held against its table."""
     manifests = {b.digest: staging.manifest(b.digest) for b in index.release.blobs if b.is_manifest}
     check_manifests(index.release, manifests)
-    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
-    stream.receive(layout.links_section(index, parsed), staging.accept)
-    stream.finish()
-    return parsed
+    return {digest: parse_manifest(content) for digest, content in manifests.items()}
 
 
 def _publish(
