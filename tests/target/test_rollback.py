@@ -8,8 +8,8 @@ import pytest
 
 from bundle.errors import BaseMismatch, IntegrityError, TargetError, UsageError
 from bundle.model.digest import Digest
-from bundle.target.root import Root
 from bundle.target.rollback import find_release, rollback
+from bundle.target.root import Root
 from bundle.target.state import Action, current, history, interrupted, locked
 from tests.support import Builder
 from tests.target.support import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError
+from bundle.errors import BaseMismatch, FormatError, IntegrityError, TargetError
 from bundle.format import canonical, inventory, zstd
 from bundle.format.index import Index
 from bundle.format.inventory import Inventory, Request
 from bundle.model.digest import Digest
-from bundle.model.names import ImageName
 from bundle.target import storage
 from bundle.target.inventory import make_request, take_inventory
 from bundle.target.root import Root
 from tests.support import Builder
-from tests.target import support
 from tests.target.support import (
-    LAYERS,
     STORAGE,
     Sample,
     blob_file,
