@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle.format.index import Base, Plan, emit_index, parse_index
@@ -19,6 +19,7 @@ from tests.target.support import Sample
 R1, R2, R3 = support.r1(), support.r2(), support.r3()
 
 
+@settings(max_examples=50)
 @given(releases(9), st.lists(st.tuples(releases(1), st.data()), min_size=1, max_size=3))
 def test_left_out_is_exactly_what_every_base_has(new: Sample, drawn: list[tuple[Sample, st.DataObject]]) -> None:
     """Bases are parts of releases, some with blobs of another size, and of `new` itself."""
