@@ -19,7 +19,7 @@ from bundle.format.index import Base, release_id
 from bundle.format.inventory import Inventory, Request
 from bundle.format.registry import STORAGE
 from bundle.model.digest import Digest
-from bundle.model.release import Release
+from bundle.model.release import Release, check_label
 from bundle.target.inventory import take_inventory
 from bundle.target.root import Root
 
@@ -40,7 +40,8 @@ class BaseState:
 def open_base(name: str, release: Release) -> BaseState:
     """The base in the file or folder `name`, for a patch to `release`.
 
-    Raises UsageError if there is none or it is a request for another release, FormatError if it is damaged.
+    Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
+    damaged, TargetError if a root cannot be read.
     """
     path = Path(name)
     if path.is_dir():
@@ -51,8 +52,12 @@ def open_base(name: str, release: Release) -> BaseState:
         return _from_bundle(name)
     if path.stat().st_size > _MAX_FILE:
         raise FormatError(f"{name}: neither a bundle nor an inventory")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
     with located(name):
-        value = inventory.parse(path.read_bytes())
+        value = inventory.parse(content)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
 
@@ -83,9 +88,18 @@ def _from_bundle(name: str) -> BaseState:
 
 
 def _from_inventory(value: Inventory, name: str) -> BaseState:
-    return BaseState(
-        Base(inventory.content_id(value), value.name or Path(name).name), value.blobs, frozenset(value.repositories)
-    )
+    base = Base(inventory.content_id(value), value.name or _file_label(Path(name)))
+    return BaseState(base, value.blobs, frozenset(value.repositories))
+
+
+def _file_label(path: Path) -> str:
+    """What to call a root of unknown releases: as its folder or its inventory's file is called."""
+    label = path.absolute().name
+    try:
+        check_label(label, 0)
+    except FormatError:
+        return "a root without a name"
+    return label
 
 
 def _from_request(request: Request, release: Release, name: str) -> BaseState:

@@ -79,10 +79,12 @@ def _require_patches(bundles: Sequence[BundleFile]) -> None:
 
 
 def _require_chain(bundles: Sequence[BundleFile]) -> None:
-    """Every patch behind the first bundle must find what it leaves out in the release before it."""
+    """There must be a patch behind the first bundle, and each must find what it leaves out in the release before it."""
+    if len(bundles) < 2:
+        raise UsageError("merge needs two bundles or more")
     for before, patch in pairwise(bundles):
-        there = {blob.digest for blob in before.index.release.blobs}
-        missing = [f"{blob.digest} {blob.size} bytes" for blob in patch.index.left_out if blob.digest not in there]
+        there = {(blob.digest, blob.size) for blob in before.index.release.blobs}
+        missing = [f"{b.digest} {b.size} bytes" for b in patch.index.left_out if (b.digest, b.size) not in there]
         if missing:
             bases = " or ".join(base.name for base in patch.index.bases)
             raise BaseMismatch(

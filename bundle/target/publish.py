@@ -19,14 +19,13 @@ from concurrent.futures import Executor
 
 from bundle.errors import TargetError
 from bundle.format import layout, registry
-from bundle.format.index import release_id
 from bundle.format.registry import Link, Stage
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest
 from bundle.model.release import Blob, Release, Signature
 from bundle.target.check import hash_blobs
 from bundle.target.root import Root
-from bundle.target.state import Action, State, current
+from bundle.target.state import Action, State, is_recorded
 
 _ATTEMPTS = 3
 """How often blobs that a garbage collection takes away are put back before giving up."""
@@ -50,7 +49,7 @@ def publish(
     signatures = [(p, s) for image in release.images for p, s in layout.signature_paths(image) if s.digest in staged]
     signatures = [(path, signature) for path, signature in signatures if not _is_there(root, path, signature)]
     blobs = [blob for blob in release.blobs if blob.digest in staged]
-    if not (wanted or signatures or blobs) and current(root) == release_id(release):
+    if not (wanted or signatures or blobs) and is_recorded(root, release):
         return []
     links = [(link, _stage_link(state, link)) for link in wanted]
     state.begin(release)
