@@ -54,7 +54,7 @@ def _run(command: str, folder: Path) -> Outcome:
 def test_every_command_has_a_script() -> None:
     text = "".join(path.read_text() for path in SCRIPTS)
     commands = {path.stem for path in (PROJECT / "cli" / "commands").glob("[!_]*.py")}
-    assert commands == set(re.findall(r"\bairpatch ([a-z]+)", text))
+    assert commands <= set(re.findall(r"\bairpatch ([a-z]+)", text))
 
 
 def test_matching_can_fail() -> None:
