@@ -84,7 +84,11 @@ class FileFeed:
     def read_at(self, position: int, size: int) -> bytearray:
         """`size` bytes of the file. Raises FormatError if they are not there."""
         buffer = bytearray(size)
-        view = memoryview(buffer)
+        self.read_into(memoryview(buffer), position)
+        return buffer
+
+    def read_into(self, view: memoryview, position: int) -> None:
+        """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
         while view:
             try:
                 count = os.preadv(self._fd, [view], position)
@@ -93,7 +97,6 @@ class FileFeed:
             if not count:
                 raise FormatError(f"{self.name}: became shorter while it was read")
             view, position = view[count:], position + count
-        return buffer
 
     def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)

@@ -16,7 +16,16 @@ from bundle.format import canonical
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB, MAX_MANIFEST, is_media_type
 from bundle.model.names import ImageName, check_repository
-from bundle.model.release import MAX_MANIFESTS, Blob, Image, Release, Signature, check_label, image_findings
+from bundle.model.release import (
+    MAX_MANIFESTS,
+    MAX_RELEASE_NAME,
+    Blob,
+    Image,
+    Release,
+    Signature,
+    check_label,
+    image_findings,
+)
 
 VERSION = 1
 MAX_INDEX = 16 << 20
@@ -40,7 +49,7 @@ class Plan(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A state of the target that a patch fits: a release id or an inventory's content id, and its name."""
+    """A state of the target that a patch fits: a release id or an inventory's content id, and its name, if any."""
 
     id: Digest
     name: str
@@ -277,6 +286,8 @@ def _check(index: Index) -> None:
     for repository in index.removed:
         check_repository(repository)
     _check_steps(index)
+    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
+        raise FormatError("the index has a base with an unusable name")
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):
         raise FormatError("the index lists bases out of order or twice")

@@ -39,6 +39,9 @@ FOOTER = 9
 ENTRY = 12
 """Bytes: compressed size, content size, checksum (4 each)."""
 _SKIPPABLE_HEADER = 8
+_RAW_HEADER = 9
+_BLOCK_HEADER = 3
+_CHECKSUM = 4
 _CHECKSUMS_PRESENT = 0x80
 _RAW_DESCRIPTOR = 0b10_1_00_1_00
 """Content size in 4 bytes, single segment, checksum, no dictionary (RFC 8878 3.1.1.1.1)."""
@@ -74,14 +77,32 @@ def compress(content: Buffer) -> bytes:
 
 def raw_frame(content: memoryview) -> list[Buffer]:
     """`content` (not empty, below 4 GiB) as one frame of raw blocks, in pieces that share its memory."""
-    size = len(content)
-    pieces: list[Buffer] = [struct.pack("<IBI", MAGIC, _RAW_DESCRIPTOR, size)]
-    for start in range(0, size, BLOCK):
-        block = content[start : start + BLOCK]
-        last = start + BLOCK >= size
-        pieces += [(len(block) << 3 | last).to_bytes(3, "little"), block]
+    (_, frame_header), *block_headers = raw_headers(len(content))
+    pieces: list[Buffer] = [frame_header]
+    for start, (_, header) in zip(range(0, len(content), BLOCK), block_headers, strict=True):
+        pieces += [header, content[start : start + BLOCK]]
     pieces.append(checksum(content).to_bytes(4, "little"))
     return pieces
+
+
+def raw_headers(content: int) -> list[tuple[int, bytes]]:
+    """The headers of a raw frame of `content` bytes, its own and its blocks', each with its offset in the frame."""
+    headers = [(0, struct.pack("<IBI", MAGIC, _RAW_DESCRIPTOR, content))]
+    for start in range(0, content, BLOCK):
+        size = min(BLOCK, content - start)
+        header = (size << 3 | (start + size == content)).to_bytes(_BLOCK_HEADER, "little")
+        headers.append((raw_offset(start) - _BLOCK_HEADER, header))
+    return headers
+
+
+def raw_offset(position: int) -> int:
+    """Where in a raw frame the byte of content at `position` is."""
+    return _RAW_HEADER + position + _BLOCK_HEADER * (position // BLOCK + 1)
+
+
+def raw_size(content: int) -> int:
+    """Bytes of a raw frame of `content` bytes, which are at least one."""
+    return raw_offset(content - 1) + 1 + _CHECKSUM
 
 
 def max_compressed(content: int) -> int:

@@ -96,9 +96,10 @@ def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) 
 
 
 def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: Options) -> list[Holdings]:
-    installed = dict(receipts(root)) if root is not None else {}
+    releases = [receipt.release for receipt in receipts(root).values()] if root is not None else []
     for index in indexes:
-        check.require_sequence(index, installed, allow_downgrade=options.allow_downgrade)
+        check.require_sequence(index, releases, allow_downgrade=options.allow_downgrade)
+        releases.append(index.release)
     coming = {blob.digest for index in indexes for blob in index.stored}
     plans = []
     for index in indexes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -19,9 +19,8 @@ from bundle.format import registry
 from bundle.format.index import Index
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST
-from bundle.model.release import Blob
+from bundle.model.release import Blob, Release
 from bundle.target.root import Root
-from bundle.target.state import Receipt
 
 _PIECE = 1 << 20
 _HASHING_AT_ONCE = 16
@@ -87,8 +86,13 @@ def hash_blobs(
         return blob, right
 
     for blob in blobs:
-        fd = root.open(registry.blob_path(blob.digest))
-        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / registry.blob_path(blob.digest)))))
+        path = registry.blob_path(blob.digest)
+        try:
+            fd = root.open(path)
+        except FileNotFoundError:  # a garbage collection was faster
+            yield blob, False
+            continue
+        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / path))))
         if len(under_way) >= _HASHING_AT_ONCE:
             yield finish()
     while under_way:
@@ -137,19 +141,18 @@ def require_base(plans: Iterable[Holdings], root: Root) -> None:
     )
 
 
-def require_sequence(index: Index, installed: Mapping[Digest, Receipt], *, allow_downgrade: bool) -> None:
-    """Raise TrustError if a newer release of the same repositories is installed.
+def require_sequence(index: Index, installed: Iterable[Release], *, allow_downgrade: bool) -> None:
+    """Raise TrustError if a newer release of the same repositories is `installed`.
 
     Only releases that share a repository are compared: a root may hold several products, each with its own numbers.
     """
     repositories = {image.name.repository for image in index.release.images}
-    for receipt in installed.values():
-        newer = receipt.release.sequence > index.release.sequence
-        if newer and not allow_downgrade and any(i.name.repository in repositories for i in receipt.release.images):
+    for release in installed:
+        newer = release.sequence > index.release.sequence
+        if newer and not allow_downgrade and any(image.name.repository in repositories for image in release.images):
             raise TrustError(
                 f"release {index.release.name} has sequence number {index.release.sequence}, older than "
-                f"{receipt.release.sequence} of the installed {receipt.release.name}; use --allow-downgrade if that "
-                "is wanted"
+                f"{release.sequence} of the installed {release.name}; use --allow-downgrade if that is wanted"
             )
 
 

@@ -108,7 +108,7 @@ def _unneeded_links(
                 needed.update(registry.layer_link(repository, blob.digest) for blob in manifests[digest].blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
-    paths = {link.path for link in needed}  # a tag that moved has one path and several links in its time
+    paths = {link.path for link in needed}  # a tag that moved has one path and several digests
     return [link for link in candidates if link.path not in paths and root.size(link.path) is not None]
 
 

@@ -21,7 +21,8 @@ from bundle.errors import TargetError
 from bundle.linux import syncfs
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CACHED_FOLDERS = 128
+_CACHED_FOLDERS = 256
+"""Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
 
 
@@ -44,13 +45,18 @@ class Root:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         try:
-            if create:
+            if create and not path.exists():
                 path.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o755)
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise write_error(str(path), error) from None
         self._folders: OrderedDict[str, int] = OrderedDict()
-        self._owner = self._storage_owner()
+        try:
+            self._owner = self._storage_owner()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         for fd in self._folders.values():
@@ -98,7 +104,10 @@ class Root:
             return None
         if size > limit:
             raise TargetError(f"{self.path / path}: has {size} bytes, more than the {limit} that belong there")
-        fd = self.open(path)
+        try:
+            fd = self.open(path)
+        except FileNotFoundError:
+            return None
         with self._errors(path), os.fdopen(fd, "rb") as file:
             return file.read(limit)
 
@@ -239,7 +248,10 @@ class Root:
             except FileNotFoundError:
                 # A registry's garbage collection may have removed a folder that is held open here.
                 self._forget(folder)
-                call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                try:
+                    call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                except FileNotFoundError:
+                    raise TargetError(f"{self.path / source}: vanished while airpatch was at work") from None
 
     @staticmethod
     def _split(path: str) -> tuple[str, str]:

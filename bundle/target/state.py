@@ -19,11 +19,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bundle.archive.output import write_error
 from bundle.errors import FormatError, TargetError
 from bundle.format import canonical
 from bundle.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
 from bundle.model.digest import Digest
-from bundle.model.release import Release
+from bundle.model.release import Release, check_label
 from bundle.target.root import Root
 
 HOME = ".airpatch"
@@ -35,6 +36,8 @@ HISTORY = f"{HOME}/history"
 RECEIPT_VERSION = 1
 MAX_EVENTS = 1000
 """Events that the history keeps; older ones are dropped."""
+_MAX_TIME = 253_402_300_799
+"""Seconds since 1970: the end of the year 9999, the last that datetime can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def parse_receipt(content: bytes) -> Receipt:
     value = canonical.unpack(content, "the receipt")
     match value:
         case {"airpatch": 1, "installed": int(installed), "release": release}:
-            receipt = Receipt(release_from_plain(release), installed)
+            receipt = Receipt(release_from_plain(release), _time(installed))
             if emit_receipt(receipt) == content:
                 return receipt
     raise FormatError("not a receipt that this airpatch reads")
@@ -93,16 +96,26 @@ def emit_history(events: list[Event]) -> bytes:
 
 def parse_history(content: bytes) -> list[Event]:
     """The inverse of `emit_history`. Raises FormatError unless `content` is canonical."""
-    value = canonical.unpack(content, "the history")
-    try:
-        match value:
-            case {"airpatch": 1, "events": list(rows)}:
-                events = [Event(time_, Action(action), Digest(id_), name) for time_, action, id_, name in rows]
-                if emit_history(events) == content:
-                    return events
-    except (TypeError, ValueError):
-        pass
+    match canonical.unpack(content, "the history"):
+        case {"airpatch": 1, "events": list(rows)}:
+            events = [_event(row) for row in rows]
+            if emit_history(events) == content:
+                return events
     raise FormatError("not a history that this airpatch reads")
+
+
+def _event(row: object) -> Event:
+    match row:
+        case [int(time_), str(action), bytes(id_), str(name)] if action in list(Action):
+            check_label(name, 0)
+            return Event(_time(time_), Action(action), Digest(id_), name)
+    raise FormatError("not an event of a history that this airpatch reads")
+
+
+def _time(value: int) -> int:
+    if isinstance(value, bool) or not 0 <= value <= _MAX_TIME:
+        raise FormatError(f"not a time: {value!r:.30}")
+    return value
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:
@@ -216,6 +229,8 @@ def locked(root: Root) -> Iterator[State]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+        except OSError as error:
+            raise write_error(str(root.path / LOCK), error) from None
         state = State(root)
         try:
             yield state
