@@ -85,7 +85,7 @@ class Console:
         print(trace if self.verbose else "  run again with -v for the details, and report them", file=sys.stderr)
 
     def _dump(self, data: dict[str, object]) -> None:
-        print(json.dumps(data, indent=2), file=self.results)
+        print(json.dumps(data, indent=2), file=self.results, flush=True)
 
 
 def megabytes(size: int) -> str:
