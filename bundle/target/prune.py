@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from bundle.format import layout, registry
 from bundle.format.registry import Link
 from bundle.model.digest import Digest
-from bundle.model.manifest import Manifest
+from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.release import Blob, Image, Release, reachable
-from bundle.target import storage
+from bundle.target import check, storage
 from bundle.target.root import Root
 from bundle.target.state import Action, Receipt, State, history, interrupted, locked, receipts
 
@@ -42,7 +42,7 @@ def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
         tags = _old_tags(root, forgotten, kept)
         if dry_run:
             links = _unneeded_links(root, forgotten, kept, tags)
-            return Pruned(forgotten, tuple(tags), tuple(_unneeded_blobs(root, forgotten, kept, links)))
+            return Pruned(forgotten, tuple(tags), tuple(_present(root, _unneeded_blobs(root, forgotten, kept, links))))
         for image in tags:
             _remove_tag(state, image)
         state.sync()
@@ -50,8 +50,9 @@ def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
         for link in sorted(links, reverse=True):
             _remove_file(root, link.path, registry.REPOSITORIES)
         state.sync()
-        blobs = tuple(_unneeded_blobs(root, forgotten, kept, ()))
-        for blob in blobs:
+        unneeded = _unneeded_blobs(root, forgotten, kept, ())
+        blobs = tuple(_present(root, unneeded))
+        for blob in unneeded:
             _remove_file(root, registry.blob_path(blob.digest), registry.BLOBS)
         _remove_signatures(root, forgotten, kept)
         state.sync()
@@ -88,7 +89,10 @@ def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release])
 def _unneeded_links(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Image]
 ) -> list[Link]:
-    """The links of forgotten releases that nothing needs once the tags `without` are gone."""
+    """The links of forgotten releases that nothing needs once the tags `without` are gone.
+
+    Also those that are gone already: a run that was interrupted may have left their folders.
+    """
     candidates: set[Link] = set()
     for receipt in forgotten:
         manifests = _readable_manifests(root, receipt.release)
@@ -109,13 +113,13 @@ def _unneeded_links(
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
     paths = {link.path for link in needed}  # a tag that moved has one path and several digests
-    return [link for link in candidates if link.path not in paths and root.size(link.path) is not None]
+    return [link for link in candidates if link.path not in paths]
 
 
 def _unneeded_blobs(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Link]
 ) -> list[Blob]:
-    """The blobs of forgotten releases to which nothing leads once the links `without` are gone."""
+    """The blobs of forgotten releases, there or not, to which nothing leads once the links `without` are gone."""
     gone = {link.path for link in without}
     needed = {blob.digest for release in kept for blob in release.blobs}
     for repository in storage.repositories(root):
@@ -124,19 +128,21 @@ def _unneeded_blobs(
         for digest, manifest in storage.load_manifests(root, tops).items():
             needed |= {digest, *(blob.digest for blob in manifest.blobs)}
     candidates = {blob.digest: blob for receipt in forgotten for blob in receipt.release.blobs}
-    return [
-        blob
-        for digest, blob in sorted(candidates.items())
-        if digest not in needed and root.size(registry.blob_path(digest)) is not None
-    ]
+    return [blob for digest, blob in sorted(candidates.items()) if digest not in needed]
+
+
+def _present(root: Root, blobs: Iterable[Blob]) -> list[Blob]:
+    return [blob for blob in blobs if root.size(registry.blob_path(blob.digest)) is not None]
 
 
 def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
-    """The manifests of `release` that are there; an interrupted prune may have removed some."""
+    """The manifests of `release` that are there with all below them; an interrupted prune may have removed some."""
     found: dict[Digest, Manifest] = {}
-    for blob in release.blobs:
+    for blob in release.blobs:  # children come before their indexes
         if blob.is_manifest and root.size(registry.blob_path(blob.digest)) == blob.size:
-            found |= storage.load_manifests(root, [blob.digest])
+            manifest = parse_manifest(check.read_manifest(root, blob.digest))
+            if all(child.digest in found for child in manifest.manifests):
+                found[blob.digest] = manifest
     return found
 
 

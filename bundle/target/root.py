@@ -160,10 +160,19 @@ class Root:
         """Move the file `source` to `path`, over what is there. Makes the folders above."""
         self._two(os.rename, source, path)
 
-    def move_folder(self, source: str, path: str) -> None:
-        """Move the folder `source`, with all that it holds, to `path`, where nothing is."""
+    def move_folder(self, source: str, path: str) -> bool:
+        """Move the folder `source`, with all that it holds, to `path`; False if something is there already."""
         self._forget(source)
-        self._two(os.rename, source, path)
+        self._forget(path)
+        try:
+            self._two(os.rename, source, path)
+        except FileExistsError:
+            return False
+        except TargetError as error:
+            if _is_not_empty(error):
+                return False
+            raise
+        return True
 
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
@@ -185,7 +194,7 @@ class Root:
         except FileNotFoundError:
             return True
         except TargetError as error:
-            if isinstance(error.__context__, OSError) and error.__context__.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            if _is_not_empty(error):
                 return False
             raise
         return True
@@ -310,3 +319,8 @@ class Root:
                     "the root"
                 ) from error
             raise write_error(str(self.path / path), error) from error
+
+
+def _is_not_empty(error: TargetError) -> bool:
+    """Whether a folder could not be removed or replaced because there is something in it."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOTEMPTY, errno.EEXIST)

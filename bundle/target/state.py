@@ -173,6 +173,16 @@ class State:
         self._written.append(path)
         return path
 
+    def stage(self, content: bytes, path: str | None = None) -> str:
+        """Write a small file in staging, under a new name or at `path` in a staged folder; returns its path."""
+        if path is None:
+            path = self.staged()
+        else:
+            self.root.make_folder(path.rpartition("/")[0])
+            self._written.append(path)
+        self.root.write(path, content)
+        return path
+
     def sync(self) -> None:
         """Have on disk what was done so far; see `Root.sync`."""
         written, self._written = self._written, []
@@ -204,8 +214,7 @@ class State:
 
     def _replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
-        staged = self.staged()
-        self.root.write(staged, content)
+        staged = self.stage(content)
         self.sync()
         self.root.rename(staged, path)
 

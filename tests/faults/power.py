@@ -78,7 +78,7 @@ class Power:
         for point in chosen:
             for kind in (mounts.NO_LOG_FLUSH, mounts.LOG_FLUSH):
                 problems += self.cut_at(point, kind)
-        moments = random.Random(seed)  # noqa: S311 - a test that can be repeated
+        moments = random.Random(seed)
         longest = 1.2 * self.duration()
         for i in range(times):
             problems += self.cut_after(moments.uniform(0, longest), 1 + i % 2)

@@ -73,10 +73,10 @@ def trials(lab: Lab, scenario: Scenario, faults: Sequence[Fault]) -> Iterator[tu
 def sweep(lab: Lab, scenario: Scenario, faults: Sequence[Fault], every: int = 1) -> tuple[int, list[str]]:
     """Run each `every`-th trial; returns how many, and what was wrong."""
     problems: list[str] = []
-    number = 0
-    for number, (fault, point) in enumerate(list(trials(lab, scenario, faults))[every // 2 :: every], 1):
+    chosen = list(trials(lab, scenario, faults))[every // 2 :: every]
+    for fault, point in chosen:
         problems += lab.trial(scenario, point, fault.inject, fault.codes)
-    return number, problems
+    return len(chosen), problems
 
 
 def main() -> int:
@@ -92,7 +92,8 @@ def main() -> int:
         folder = stack.enter_context(mounts.tmpfs(Path(name) / "work", "size=2g"))
         lab = Lab(folder)
         stack.callback(lab.close)
-        found = scenarios(lab, small_bundles(folder), "small") + scenarios(lab, image_bundles(lab, args.images), "image")
+        found = scenarios(lab, small_bundles(folder), "small")
+        found += scenarios(lab, image_bundles(lab, args.images), "image")
         print(f"{'fault':<8}{'scenario':<18}{'trials':>8}{'wrong':>7}{'s':>7}", flush=True)
         for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
             for scenario in found:

@@ -146,7 +146,7 @@ def _serve(folder: Path) -> None:
                 os.close(gate)
                 try:
                     _child(request["start"], request["setup"], waiting, folder / f"{os.getpid()}.out")
-                except BaseException:
+                except BaseException:  # noqa: BLE001 - it must not go on as another zygote
                     traceback.print_exc()
                 finally:
                     os._exit(99)
