@@ -77,7 +77,9 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
             check.require_base(plans, root)
             _require_space(root, plans)
             with _Staging(state, plans) as staging:
-                manifests = [_stage(stream, staging, options) for stream in streams]
+                for stream in streams:
+                    _stage(stream, staging, options)
+                manifests = [_verify(stream, staging) for stream in streams]
             return [_publish(plan, parsed, state, staging, pool) for plan, parsed in zip(plans, manifests, strict=True)]
 
 
@@ -115,12 +117,17 @@ def _require_space(root: Root, plans: list[Holdings]) -> None:
     check.require_space(root, sum(blob.size for blob in blobs), len(blobs) + links)
 
 
-def _stage(stream: BundleStream, staging: _Staging, options: Options) -> dict[Digest, Manifest]:
-    """Put what the bundle brings into staging and verify the bundle to its end; returns the release's manifests."""
+def _stage(stream: BundleStream, staging: _Staging, options: Options) -> None:
+    """Put what the bundle brings into staging."""
     index = stream.index
     options.announce(f"reading {index.release.name}", sum(blob.size for blob in index.stored))
     stream.receive(layout.data_section(index), staging.accept)
     stream.receive(layout.manifests_section(index), staging.accept)
+
+
+def _verify(stream: BundleStream, staging: _Staging) -> dict[Digest, Manifest]:
+    """Hold the bundle against its manifests, some of which another bundle may bring, and read it to its end."""
+    index = stream.index
     manifests = {b.digest: staging.manifest(b.digest) for b in index.release.blobs if b.is_manifest}
     check_manifests(index.release, manifests)
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
@@ -149,7 +156,7 @@ class _Staging:
     def __init__(self, state: State, plans: list[Holdings]) -> None:
         self.paths: dict[Digest, str] = {}
         self._state = state
-        self._present = {digest for plan in plans for digest in plan.present}
+        self._present = {d for plan in plans for d in plan.present}.difference(*(plan.wrong for plan in plans))
         self._open: set[_StagedFile] = set()
 
     def __enter__(self) -> _Staging:

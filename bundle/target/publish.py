@@ -20,14 +20,13 @@ from dataclasses import dataclass
 
 from bundle.errors import TargetError
 from bundle.format import layout, registry
-from bundle.format.index import release_id
 from bundle.format.registry import Link, Stage
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest
 from bundle.model.release import Blob, Release, Signature
 from bundle.target.check import hash_blobs
 from bundle.target.root import Root
-from bundle.target.state import Action, State, current, interrupted
+from bundle.target.state import Action, State, is_recorded
 
 _ATTEMPTS = 3
 """How often blobs that a garbage collection takes away are put back before giving up."""
@@ -52,8 +51,7 @@ def publish(
     signatures = [(p, s) for image in release.images for p, s in layout.signature_paths(image) if s.digest in staged]
     signatures = [(path, signature) for path, signature in signatures if not _is_there(root, path, signature)]
     blobs = [blob for blob in release.blobs if blob.digest in staged]
-    finished = current(root) == release_id(release) and interrupted(root) is None
-    if finished and not (wanted or signatures or blobs):
+    if not (wanted or signatures or blobs) and is_recorded(root, release):
         return []
     moves = _stage_links(state, wanted)
     state.begin(release)

@@ -149,6 +149,12 @@ def current(root: Root) -> Digest | None:
     return next((e.id for e in reversed(history(root)) if e.action is not Action.PRUNE), None)
 
 
+def is_recorded(root: Root, release: Release) -> bool:
+    """Whether `release` is the current one, its receipt is there, and no journal is left."""
+    id_ = release_id(release)
+    return current(root) == id_ and root.size(JOURNAL) is None and root.size(f"{RELEASES}/{id_.hex}") is not None
+
+
 def _read_receipt(root: Root, path: str) -> Receipt | None:
     content = root.read(path, MAX_INDEX)
     try:
