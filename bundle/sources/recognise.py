@@ -50,14 +50,16 @@ def survey(tree: Tree) -> Survey:
             found.layouts.append(folder)
         elif dirs.MANIFEST in files:
             found.images.append(folder)
-        for entry in reversed(entries):
+        below = []
+        for entry in entries:
             path = f"{folder}/{entry.name}".lstrip("/")
             if entry.name.startswith(".") or path == STORAGE or (is_layout and entry.name == oci.BLOBS):
                 continue
             if entry.is_folder:
-                pending.append(path)
+                below.append(path)
             elif entry.is_link and (entry.name in _TELLING or (tree.path / path).is_dir()):
                 found.findings.append(f"{tree.name(path)}: is a symbolic link, which is not followed")
+        pending += reversed(below)
     return found
 
 

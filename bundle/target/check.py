@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
+from bundle.archive.content import close_read
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from bundle.format import registry
@@ -92,14 +93,14 @@ def hash_blobs(
         except FileNotFoundError:  # a garbage collection was faster
             yield blob, False
             continue
-        under_way.append((blob, pool.submit(_hash, fd, str(root.path / path))))
+        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / path))))
         if len(under_way) >= _HASHING_AT_ONCE:
             yield finish()
     while under_way:
         yield finish()
 
 
-def _hash(fd: int, name: str) -> bytes:
+def hash_file(fd: int, name: str) -> bytes:
     """The sha256 of the file behind `fd`, which is closed."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
@@ -109,7 +110,7 @@ def _hash(fd: int, name: str) -> bytes:
     except OSError as error:
         raise TargetError(f"{name}: cannot be read: {error.strerror}") from None
     finally:
-        os.close(fd)
+        close_read(fd)
     return hasher.digest()
 
 

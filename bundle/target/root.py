@@ -7,7 +7,6 @@ planted link is an error and never a way out. Nothing here decides what is writt
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import platform
@@ -17,14 +16,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.archive.content import close_read
 from bundle.archive.output import write_error
 from bundle.errors import TargetError
+from bundle.linux import syncfs
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CACHED_FOLDERS = 256
 """Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _kernel() -> tuple[int, int]:
@@ -61,9 +61,9 @@ class Root:
 
     def close(self) -> None:
         for fd in self._folders.values():
-            os.close(fd)
+            close_read(fd)
         self._folders.clear()
-        os.close(self._fd)
+        close_read(self._fd)
 
     def __enter__(self) -> Root:
         return self
@@ -218,8 +218,7 @@ class Root:
             if not SYNCFS_REPORTS_ERRORS:
                 for path in written:
                     self._fsync(path)
-            if _libc.syncfs(self._fd) != 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            syncfs(self._fd)
 
     def free_space(self) -> tuple[int, int | None]:
         """Bytes and files that the file system can still take; None files where it has no limit."""
@@ -286,13 +285,13 @@ class Root:
             fd = self._new_folder(name, above)
         self._folders[path] = fd
         if len(self._folders) > _CACHED_FOLDERS:
-            os.close(self._folders.popitem(last=False)[1])
+            close_read(self._folders.popitem(last=False)[1])
         return fd
 
     def _forget(self, path: str) -> None:
         """Close the descriptors of `path` and of all folders above and below it."""
         for known in [k for k in self._folders if f"{path}/".startswith(f"{k}/") or k.startswith(f"{path}/")]:
-            os.close(self._folders.pop(known))
+            close_read(self._folders.pop(known))
 
     def _new_folder(self, name: str, above: int) -> int:
         try:

@@ -12,13 +12,13 @@ Nothing of this lies where a registry looks. Receipts and history are in canonic
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bundle.archive.content import close_read
 from bundle.archive.output import write_error
 from bundle.errors import FormatError, TargetError
 from bundle.format import canonical
@@ -253,7 +253,7 @@ def locked(root: Root) -> Iterator[State]:
             with suppress(TargetError):
                 state.clear()
     finally:
-        os.close(fd)
+        close_read(fd)
 
 
 def _lock_descriptor(root: Root) -> int:

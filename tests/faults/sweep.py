@@ -46,11 +46,11 @@ SIGNAL = [
     Fault("signal=SIGINT", (128 + 2, 0)),
 ]
 ERROR = [
-    Fault("error=EIO", (TARGET_ERROR,)),
-    Fault("error=ENOSPC", (TARGET_ERROR,)),
+    Fault("error=EIO", (TARGET_ERROR, 0)),  # 0 where only the staging could not be cleared at the end
+    Fault("error=ENOSPC", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "renameat", "syncfs")),
     Fault("error=EDQUOT", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "renameat", "syncfs")),
     Fault("error=EFBIG", (TARGET_ERROR,), ("write",)),
-    Fault("error=EROFS", (TARGET_ERROR,), ("openat", "mkdirat", "linkat", "renameat", "unlinkat")),
+    Fault("error=EROFS", (TARGET_ERROR, 0), ("openat", "mkdirat", "linkat", "renameat", "unlinkat")),
     Fault("error=EINTR", (0, TARGET_ERROR), ("write", "openat", "syncfs")),
 ]
 CLOSE = [Fault("error=EIO", (TARGET_ERROR, 0), ("close",))]

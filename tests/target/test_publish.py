@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from bundle.errors import AirpatchError, TargetError
 from bundle.format import layout
 from bundle.model.digest import Digest
 from bundle.target.root import Root
-from bundle.target.state import STAGING, Action, current, history, interrupted, receipts
+from bundle.target.state import STAGING, current, history, interrupted, receipts
 from tests.target import support
 from tests.target.support import (
     LAYERS,
