@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.faults import mounts, strace
 from tests.faults.scenario import Lab, Scenario, judge_instant
+from tests.faults.zygote import Setup
 
 _IMAGE_SIZE = 48 << 20
 
@@ -47,12 +48,12 @@ class Power:
             self.lab.run(*self.scenario.command(disk))
             return time.monotonic() - began
 
-    def cut_at(self, point: strace.Point, kind: int) -> list[str]:
+    def cut_at(self, point: strace.Point, kind: int, setup: Setup | None = None) -> list[str]:
         """Cut the power before the call `point`; returns what is wrong afterwards."""
 
         def cut(disk: Path) -> None:
             argv = self.scenario.command(disk)
-            strace.inject(self.lab.zygote, argv, point, "signal=SIGKILL", self.lab.folder)
+            strace.inject(self.lab.zygote, argv, point, "signal=SIGKILL", self.lab.folder, setup)
             mounts.cut_power(disk, kind)
 
         return self._trial(cut, f"cut {kind} at {point}")
