@@ -10,9 +10,11 @@ import io
 import os
 import select
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bundle.archive.content import close_read
 from bundle.errors import FormatError, TargetError, UsageError, located
 from bundle.format import zstd
 
@@ -118,7 +120,7 @@ class FileFeed:
         return self.table
 
     def close(self) -> None:
-        os.close(self._fd)
+        close_read(self._fd)
 
     def _entry(self, content: int | None) -> zstd.Frame:
         if self._next >= len(self.table):
@@ -182,7 +184,8 @@ class PipeFeed:
         return self._frames
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def _read(self, size: int) -> bytes:
         try:

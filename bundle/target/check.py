@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
+from bundle.archive.content import close_read
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from bundle.format import registry
@@ -137,7 +138,7 @@ def hash_file(fd: int, name: str) -> bytes:
     except OSError as error:
         raise TargetError(f"{name}: cannot be read: {error.strerror}") from None
     finally:
-        os.close(fd)
+        close_read(fd)
     return hasher.digest()
 
 
