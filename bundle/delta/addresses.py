@@ -113,18 +113,19 @@ class AddressMap:
         moved = []
         for target, source, length in covers:
             if length >= MIN_COVER:
-                pair = self.locate(target, source)
-                if pair is not None:
-                    moved.append((*pair, length))
+                origin = _address(self._sources, self._source_starts, source)
+                landing = _address(self._targets, self._target_starts, target)
+                if origin is not None and landing is not None:
+                    moved.append((origin, landing, length))
         points = dict(addresses.points)
         points.update(_points(moved))
         self.predictor = Predictor([(item.address, item.end) for item in self._sources], sorted(points.items()))
 
-    def locate(self, target: int, source: int) -> tuple[int, int] | None:
-        """Return the addresses (source, target) where a cover begins, or None if a range does not hold it."""
+    def locate(self, target: int, source: int) -> tuple[int, int]:
+        """Return the addresses (source, target) where a cover begins; what no range holds stands where it lies."""
         origin = _address(self._sources, self._source_starts, source)
         landing = _address(self._targets, self._target_starts, target)
-        return None if origin is None or landing is None else (origin, landing)
+        return source if origin is None else origin, target if landing is None else landing
 
 
 def _address(ranges: tuple[Range, ...], starts: list[int], position: int) -> int | None:

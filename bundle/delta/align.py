@@ -17,11 +17,12 @@ import cython
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 256 MiB of positions
 
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
+_STEP = cython.declare(cython.int, 2)  # every second position is indexed: nearly as good, half as large
 _SEED = cython.declare(cython.int, 8)  # bytes that a candidate must share
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
+
 _GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
 _LONG = cython.declare(cython.longlong, 1 << 12)  # a match as long as this is taken without looking further
-_AGREE = cython.declare(cython.longlong, 32)  # equal bytes that make the current diagonal good without a search
 
 
 @cython.cclass
@@ -40,9 +41,9 @@ class Aligner:
             raise ValueError(f"{len(source)} bytes of source exceed {MAX_SOURCE}")
         self._source = source
         self._tries = tries
-        self._bits = min(22, max(8, len(source).bit_length() - 1))
+        self._bits = min(22, max(8, len(source).bit_length() - 2))
         self._starts = array("I", [0]) * ((1 << self._bits) + 1)
-        self._positions = array("I", [0]) * max(len(source) - 7, 0)
+        self._positions = array("I", [0]) * (max(len(source) - 6, 0) // _STEP)
         self._fill()
 
     @cython.boundscheck(False)
@@ -53,7 +54,7 @@ class Aligner:
         source: cython.const[cython.uchar][::1] = self._source
         starts: cython.uint[::1] = self._starts
         positions: cython.uint[::1] = self._positions
-        seeds: cython.longlong = len(positions)
+        seeds: cython.longlong = max(len(source) - 7, 0)
         shift: cython.int = 64 - self._bits
         slot: cython.ulonglong
         key: cython.ulonglong
@@ -62,16 +63,18 @@ class Aligner:
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
-            starts[_hash(key, shift) + 1] += 1
+            if not i & 1:
+                starts[_hash(key, shift) + 1] += 1
         for slot in range(1, 1 << self._bits):
             starts[slot] += starts[slot - 1]
         # starts[slot] is now where a bucket begins; filling moves it to where the next begins, from the end backwards.
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
-            slot = _hash(key, shift)
-            positions[starts[slot]] = cython.cast(cython.uint, i)
-            starts[slot] += 1
+            if not i & 1:
+                slot = _hash(key, shift)
+                positions[starts[slot]] = cython.cast(cython.uint, i)
+                starts[slot] += 1
         for slot in range(1 << self._bits, 0, -1):
             starts[slot] = starts[slot - 1]
         starts[0] = 0
@@ -118,10 +121,11 @@ class Aligner:
             if at >= checked:
                 agreed = self._forth(target, at, stop, at + delta)
                 checked = at + agreed
-                if agreed >= _AGREE:
+                if agreed:
+                    # No search inside: a match that wins from here wins where the agreement ends, too.
                     at = checked
                     continue
-                checked = max(checked, at + 1)
+                checked = at + 1
             if at + _SEED > stop:
                 break
             key = _load(target, at)

@@ -153,11 +153,12 @@ class _Segment:
         yield bytes(out)
 
     def _predicted(self, where: AddressMap, mode: int, position: int, source: memoryview) -> bytearray:
+        if len(source) > MAX_COVER or mode >= BASED + len(where.bases):
+            raise FormatError("delta: a prediction that is too long or of an unknown mode")
         pair = where.locate(self.offset, position)
-        if pair is None or len(source) > MAX_COVER or mode >= BASED + len(where.bases):
-            raise FormatError("delta: a prediction without addresses, too long, or of an unknown mode")
         base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
         copy = bytearray(source)
-        where.predictor.predict(copy, mode, *pair, *base)
+        where.predictor.run(source, copy, mode, False, *pair, *base)
         self._mender.mend(copy)
+        where.predictor.run(source, copy, mode, True, *pair, *base)
         return copy

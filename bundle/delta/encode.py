@@ -26,11 +26,11 @@ _WORTH = 3  # wrong bytes that a prediction must save
 
 
 class Effort(Enum):
-    """How long to look for the smallest delta: candidates tried by the alignment, zstd level."""
+    """How long to look for the smallest delta: candidates tried by the alignment, zstd levels of literals and of others."""
 
-    FAST = (1, 3)
-    DEFAULT = (4, 12)
-    BEST = (16, 19)
+    FAST = (1, 3, 6)
+    DEFAULT = (4, 16, 19)
+    BEST = (16, 19, 19)
 
 
 def encode(
@@ -47,7 +47,7 @@ def encode(
     """
     if entries < 1 or entries & (entries - 1):
         raise UsageError(f"the number of index entries must be a power of two, not {entries}")
-    tries, level = effort.value
+    tries, level, other = effort.value
     view = memoryview(target).cast("B")
     space = Space.of(sources)
     head = bytearray(MAGIC)
@@ -56,7 +56,7 @@ def encode(
     for source in space.sources:
         varints.put(head, len(source))
     yield bytes(head)
-    writer = _Writer(view, space, Compressor([level] * COLUMNS))
+    writer = _Writer(view, space, Compressor([level if column == LITERALS else other for column in range(COLUMNS)]))
     for unit in Planner(space, entries, tries, relax).units(view):
         yield from writer.unit(unit)
     yield from writer.flush()
@@ -112,9 +112,10 @@ class _Writer:
             self._columns[name] for name in (CONTROL, LENGTHS, SOURCES, MODES, LITERALS)
         )
         covers = [cover for _, cover in group if cover is not None]
-        where = AddressMap(program.addresses, covers) if program is not None and covers else None
         varints.put(control, len(group))
-        if where is not None and program is not None:
+        chooser = None
+        if program is not None and covers:
+            chooser = _Chooser(AddressMap(program.addresses, covers))
             program.addresses.put(control)
         else:
             varints.put(control, 0)
@@ -133,8 +134,8 @@ class _Writer:
             source = self._space.slice(position, length)
             if source is None:
                 raise ValueError("a cover must lie within one source")
-            if where is not None and program is not None:
-                mode, source = _choose(wanted, source, where, offset, position, program.is_code(position))
+            if chooser is not None and program is not None:
+                mode, source = chooser.choose(wanted, source, offset, position, program.is_code(position))
                 modes.append(mode)
             for start in range(0, length, CHUNK):
                 self._differences.add(wanted[start : start + CHUNK], source[start : start + CHUNK])
@@ -151,21 +152,42 @@ class _Writer:
         self._expected = 0
 
 
-def _choose(
-    wanted: memoryview, source: memoryview, where: AddressMap, offset: int, position: int, code: bool
-) -> tuple[int, memoryview]:
-    """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
-    best = unequal(wanted, source, len(source))
-    chosen: tuple[int, memoryview] = (PLAIN, source)
-    pair = where.locate(offset, position)
-    if best < _WORTH or pair is None:
+class _Chooser:
+    """Chooses predictions for the covers of one group; what has helped before is tried first.
+
+    Bases are tried all on the first covers and on every 16th after them, else only those that have won already.
+    """
+
+    def __init__(self, where: AddressMap) -> None:
+        self._where = where
+        self._won: list[int] = []
+        self._seen = 0
+
+    def choose(
+        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool
+    ) -> tuple[int, memoryview]:
+        """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
+        best = unequal(wanted, source, len(source))
+        chosen: tuple[int, memoryview] = (PLAIN, source)
+        if best < _WORTH:
+            return chosen
+        modes = [CODE_X86]
+        if not code:
+            bases = range(BASED, BASED + len(self._where.bases))
+            self._seen += 1
+            modes = [POINTERS, RELATIVE, *(bases if self._seen <= 16 or self._seen % 16 == 0 else self._won)]
+        pair = self._where.locate(offset, position)
+        for mode in modes:
+            piece = bytearray(source)
+            base = self._where.bases[mode - BASED] if mode >= BASED else (0, 0)
+            self._where.predictor.run(source, piece, mode, False, *pair, *base)
+            wrong = unequal(wanted, piece, best)
+            if wrong + _WORTH <= best:
+                best = wrong
+                chosen = (mode, memoryview(piece))
+        if chosen[0] != PLAIN:
+            base = self._where.bases[chosen[0] - BASED] if chosen[0] >= BASED else (0, 0)
+            self._where.predictor.run(source, bytearray(wanted), chosen[0], True, *pair, *base)
+        if chosen[0] >= BASED and chosen[0] not in self._won:
+            self._won.append(chosen[0])
         return chosen
-    modes = [CODE_X86] if code else [POINTERS, RELATIVE, *range(BASED, BASED + len(where.bases))]
-    for mode in modes:
-        piece = bytearray(source)
-        where.predictor.predict(piece, mode, *pair, *(where.bases[mode - BASED] if mode >= BASED else (0, 0)))
-        wrong = unequal(wanted, piece, best)
-        if wrong + _WORTH <= best:
-            best = wrong
-            chosen = (mode, memoryview(piece))
-    return chosen

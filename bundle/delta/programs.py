@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from bundle.delta import elf
 from bundle.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
-from bundle.delta.predict import MAX_COVER
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 
-_DATA_STEP = 1 << 14  # bytes of data under one choice of prediction
+# Bytes under one prediction: short ones choose better and learn sooner, long ones cost fewer instructions.
+_CODE_STEP = 1 << 13
+_DATA_STEP = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Program:
         for at, position, length in covers:
             while length:
                 index = bisect_right(self.cuts, position)
-                part = min(length, MAX_COVER if self.is_code(position) else _DATA_STEP)
+                part = min(length, _CODE_STEP if self.is_code(position) else _DATA_STEP)
                 if index < len(self.cuts):
                     part = min(part, self.cuts[index] - position)
                 yield at, position, part
