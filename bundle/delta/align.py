@@ -1,11 +1,12 @@
 """Approximate alignment of a piece of target with a piece of source.
 
-The result is a list of *covers*: ranges of target that resemble equally long ranges of source, most bytes equal. Compiled
-code of two versions is the typical case: instructions agree, addresses inside them differ. The idea is that of bsdiff
-(Colin Percival, "Naive differences of executable code", 2003): follow the current diagonal through mismatches, leave it for
-a match that explains clearly more, and extend each cover over whatever still agrees in most bytes. In place of a
-suffix array, positions of the source lie in buckets by the hash of 8 bytes; of a crowded bucket only the positions nearest
-to the diagonal are tried. So memory is 4 bytes for each byte of source, and time is near-linear on any input.
+The result is a list of *covers*: ranges of target that resemble equally long ranges of source, most bytes
+equal. Compiled code of two versions is the typical case: instructions agree, addresses inside them differ.
+The idea is that of bsdiff (Colin Percival, "Naive differences of executable code", 2003): follow the current
+diagonal through mismatches, leave it for a match that explains clearly more, and extend each cover over
+whatever still agrees in most bytes. In place of a suffix array, positions of the source lie in buckets by
+the hash of 8 bytes; of a crowded bucket only the positions nearest to the diagonal are tried. So memory is 4
+bytes for each byte of source, and time is near-linear on any input.
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ class Aligner:
         slot: cython.ulonglong
         key: cython.ulonglong
         i: cython.longlong
-        # In bounds: i + 7 < len(source); a hash has `bits` bits; starts[slot] counts to at most len(positions).
+        # In bounds: i + 7 < len(source); a hash has `bits` bits; starts[slot] counts to at most
+        # len(positions).
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
@@ -67,7 +69,8 @@ class Aligner:
                 starts[_hash(key, shift) + 1] += 1
         for slot in range(1, 1 << self._bits):
             starts[slot] += starts[slot - 1]
-        # starts[slot] is now where a bucket begins; filling moves it to where the next begins, from the end backwards.
+        # starts[slot] is now where a bucket begins; filling moves it to where the next begins, from the end
+        # backwards.
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
@@ -89,7 +92,8 @@ class Aligner:
         stop: cython.longlong,
         guess: cython.longlong,
     ) -> array[int]:
-        """Return covers of target[start:stop] as triples (target offset, source offset, length), ascending, disjoint.
+        """Return covers of target[start:stop] as triples (target offset, source offset, length), ascending,
+        disjoint.
 
         `guess` is the source offset that target[start] probably corresponds to.
         """
@@ -190,7 +194,8 @@ class Aligner:
         stop: cython.longlong,
         where: cython.longlong,
     ) -> cython.longlong:
-        """Count the bytes that agree from target[at] (before `stop`) and source[where]; 0 if `where` is outside."""
+        """Count the bytes that agree from target[at] (before `stop`) and source[where]; 0 if `where` is
+        outside."""
         source: cython.const[cython.uchar][::1] = self._source
         limit: cython.longlong = min(stop - at, len(source) - where)
         n: cython.longlong = 0
@@ -203,7 +208,9 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
-    def _nearest(self, low: cython.longlong, high: cython.longlong, where: cython.longlong) -> cython.longlong:
+    def _nearest(
+        self, low: cython.longlong, high: cython.longlong, where: cython.longlong
+    ) -> cython.longlong:
         """Return the first index in positions[low:high] (ascending) with a position >= `where`, or `high`."""
         middle: cython.longlong
         while low < high:
@@ -271,7 +278,8 @@ class Aligner:
         where: cython.longlong,
         floor: cython.longlong,
     ) -> cython.longlong:
-        """Return the begin of the cover that reaches back from `at`, not before `floor`, by the same measure."""
+        """Return the begin of the cover that reaches back from `at`, not before `floor`, by the same
+        measure."""
         source: cython.const[cython.uchar][::1] = self._source
         score: cython.longlong = 0
         best: cython.longlong = 0
@@ -319,7 +327,8 @@ class Aligner:
 @cython.cfunc
 @cython.inline
 def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> cython.ulonglong:
-    """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one more."""
+    """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one
+    more."""
     key: cython.ulonglong = 0
     i: cython.int
     if seeds > 0:

@@ -1,11 +1,12 @@
 """What a reference inside copied bytes becomes when the code that it points to has moved.
 
-In a new build of a program most instructions stay, but the addresses inside them change, because something before or
-between them grew. Which way each piece moved is known from the covers of the delta itself: they say which range of
-source is which range of target. So a copied 32-bit displacement or 64-bit pointer is *predicted*: read it, find the
-source address that it means, map it, write the field that means the mapped address. Where the guess is wrong the delta's
-byte differences put it right; a prediction costs nothing and is never needed to be true. This is the insight of Courgette
-and Zucchini (Chromium) without disassembly: fields are recognised by their looks.
+In a new build of a program most instructions stay, but the addresses inside them change, because something
+before or between them grew. Which way each piece moved is known from the covers of the delta itself: they
+say which range of source is which range of target. So a copied 32-bit displacement or 64-bit pointer is
+*predicted*: read it, find the source address that it means, map it, write the field that means the mapped
+address. Where the guess is wrong the delta's byte differences put it right; a prediction costs nothing and
+is never needed to be true. This is the insight of Courgette and Zucchini (Chromium) without disassembly:
+fields are recognised by their looks.
 
 All numbers are addresses in the sense of the ranges that the delta declares, computed modulo 2**64.
 """
@@ -15,7 +16,6 @@ from __future__ import annotations
 from array import array
 
 import cython
-
 
 MAX_COVER = 1 << 20  # bytes of a cover with prediction: it is predicted as a whole
 
@@ -29,12 +29,30 @@ _SIGN = cython.declare(cython.ulonglong, 1 << 31)
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
 
 
+class Memory:
+    """Where references went, shared by all groups of a delta.
+
+    Each group has a number of its own, which takes part in the keys: what one has learned says nothing to the
+    next.
+    """
+
+    def __init__(self) -> None:
+        self.keys = array("Q", bytes(8)) * MEMORY
+        self.went = array("Q", bytes(8)) * MEMORY
+        self._groups = 0
+
+    def next_group(self) -> int:
+        """Return the number of the next group with addresses, from 1 on."""
+        self._groups += 1
+        return self._groups
+
+
 @cython.cclass
 class Predictor:
     """Predicts the covers of one group, one after another, and learns from what came out.
 
-    A reference whose prediction was wrong shows where its address really went; that is remembered in a direct-mapped table, so the
-    next reference to the same address is right.
+    A reference whose prediction was wrong shows where its address really went; that is remembered in a
+    direct-mapped table, so the next reference to the same address is right.
     """
 
     _low: cython.ulonglong[::1]
@@ -43,37 +61,39 @@ class Predictor:
     _to: cython.ulonglong[::1]
     _spans: cython.Py_ssize_t
     _points: cython.Py_ssize_t
-    _seen: cython.ulonglong[::1]  # addresses, plus one so that 0 is empty
-    _went: cython.ulonglong[::1]  # and where they went
+    _keys: cython.ulonglong[::1]
+    _went: cython.ulonglong[::1]
+    _salt: cython.ulonglong
 
-    def __init__(self, spans: list[tuple[int, int]], points: list[tuple[int, int]]) -> None:
-        """`spans` are the ranges of valid source addresses (first, one past the last), `points` pairs (source address,
-        target address): from the first on up to the next point, addresses move alike. Both ascend."""
+    def __init__(self, spans: list[tuple[int, int]], points: list[tuple[int, int]], memory: Memory) -> None:
+        """`spans` are the ranges of valid source addresses (first, one past the last), `points` pairs
+        (source address, target address): from the first on up to the next point, addresses move alike. Both
+        ascend."""
         self._low = array("Q", [low for low, _ in spans] or [0])
         self._high = array("Q", [high for _, high in spans] or [0])
         self._from = array("Q", [origin for origin, _ in points] or [0])
         self._to = array("Q", [to for _, to in points] or [0])
         self._spans = len(spans)
         self._points = len(points)
-        self._seen = array("Q", bytes(8)) * MEMORY
-        self._went = array("Q", bytes(8)) * MEMORY
+        self._keys = memory.keys
+        self._went = memory.went
+        self._salt = (memory.next_group() << 48) & ((1 << 64) - 1)
 
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
     def _valid(self, address: cython.ulonglong) -> cython.bint:
-        i: cython.Py_ssize_t
-        for i in range(self._spans):
-            if self._low[i] <= address < self._high[i]:
-                return True
-        return False
+        i: cython.Py_ssize_t = 0
+        while i < self._spans and not self._low[i] <= address < self._high[i]:
+            i += 1
+        return i < self._spans
 
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
     def _map(self, address: cython.ulonglong) -> cython.ulonglong:
         slot: cython.Py_ssize_t = _slot(address)
-        if self._seen[slot] == address + 1:
+        if self._keys[slot] == address ^ self._salt:
             return self._went[slot]
         low: cython.Py_ssize_t = 0
         high: cython.Py_ssize_t = self._points
@@ -104,8 +124,8 @@ class Predictor:
     ) -> cython.void:
         """Go through the references that `mode` recognises in `source`, which stands at address `origin`.
 
-        `piece` goes to `landing`, and is a copy of source, as long as it. Without `learn` its references are predicted; with `learn` it holds what is right, and
-        is only looked at.
+        `piece` goes to `landing`, and is a copy of source, as long as it. Without `learn` its references are
+        predicted; with `learn` it holds what is right, and is only looked at.
         """
         size: cython.Py_ssize_t = min(len(source), len(piece))
         at: cython.Py_ssize_t = 0
@@ -148,7 +168,9 @@ class Predictor:
                     at += width
                 continue
             if learn:
-                self._learn(address, _load32(piece, at), _load32(piece, at + 4) if width == 8 else 0, here, width == 8)
+                self._learn(
+                    address, _load32(piece, at), _load32(piece, at + 4) if width == 8 else 0, here, width == 8
+                )
             else:
                 address = (self._map(address) - here) & _MASK64
                 _store32(piece, at, address)
@@ -167,15 +189,13 @@ class Predictor:
         here: cython.ulonglong,
         wide: cython.bint,
     ) -> cython.void:
-        went: cython.ulonglong
         slot: cython.Py_ssize_t
+        went: cython.ulonglong = (here + ((low ^ _SIGN) - _SIGN)) & _MASK64
         if wide:
             went = low | high << 32
-        else:
-            went = (here + ((low ^ _SIGN) - _SIGN)) & _MASK64
         if self._map(address) != went:
             slot = _slot(address)
-            self._seen[slot] = address + 1
+            self._keys[slot] = address ^ self._salt
             self._went[slot] = went
 
 

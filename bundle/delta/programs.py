@@ -1,4 +1,4 @@
-"""What two versions of a program tell about addresses: the tables of a group, and where its covers should be cut.
+"""What two versions of a program tell about addresses: the tables of a group, and where to cut its covers.
 
 All of it is advice to the encoder, drawn from ELF headers: the decoder reads the tables from the delta.
 """
@@ -21,8 +21,8 @@ _DATA_STEP = 1 << 13
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which all is
-    code or nothing is (`code`)."""
+    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which
+    all is code or nothing is (`code`)."""
 
     addresses: Addresses
     cuts: tuple[int, ...]
@@ -48,7 +48,7 @@ class Program:
 
 
 def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int) -> Program | None:
-    """Compare the ELF files `new` at the target offset and `old` at the source position; None if one is none."""
+    """Compare the ELF files `new` at a target offset and `old` at a source position; None if one is none."""
     after = elf.parse(new)
     before = elf.parse(old)
     if after is None or before is None:
