@@ -86,8 +86,8 @@ class FileFeed:
     def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
-        if zstd.trailer(frame) != entry.checksum:
-            raise FormatError(f"{self.name}: frame {self._next} has another checksum than the seek table says")
+        if zstd.trailer(frame) != entry.checksum or zstd.content_size(frame) != entry.content:
+            raise FormatError(f"{self.name}: frame {self._next} has another checksum or size than the seek table says")
         self._advance(entry)
         return frame
 
