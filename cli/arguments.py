@@ -58,7 +58,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _create(commands)
+    _diff(commands)
     _apply(commands)
+    _merge(commands)
+    _inventory(commands)
+    _rollback(commands)
+    _prune(commands)
+    _inspect(commands)
+    _verify(commands)
+    _restore(commands)
+    _completion(commands)
     return parser
 
 
@@ -113,8 +122,154 @@ def _apply(commands: _Commands) -> None:
     )
     parser.add_argument("--deep", action="store_true", help="hash the blobs that a patch needs, too")
     parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
+    parser.add_argument(
+        "--request", type=Path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
+    )
     parser.add_argument("--restore", type=Path, metavar="DIR", help="restore the release's images there afterwards")
+    _restoring(parser.add_argument_group("with --restore"))
+
+
+def _diff(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "diff",
+        "make a patch: the new release without what its targets have",
+        "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
+        "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
+        "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        required=True,
+        dest="bases",
+        metavar="BASE",
+        help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
+        "may be repeated, and the patch fits targets that have any one of them",
+    )
+    _sources(parser)
+    _output(parser)
+
+
+def _merge(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "merge",
+        "make a full bundle of a full bundle and patches, or one patch of a chain of them",
+        "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
+        "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
+    )
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="in the order of their releases")
+    parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
+    _output(parser)
+
+
+def _inventory(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "inventory",
+        "write down what a registry's storage has, in a few KiB for the sender",
+        "airpatch inventory /var/lib/registry -o qa-host.inventory",
+    )
+    _root_argument(parser)
+    _output(parser, "the inventory")
+
+
+def _rollback(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "rollback",
+        "point the tags back at a release that is installed",
+        "airpatch rollback /var/lib/registry",
+        "airpatch rollback /var/lib/registry --to 4.1.0",
+    )
+    _root_argument(parser)
+    parser.add_argument(
+        "--to", metavar="RELEASE", help="its name, or the beginning of its id (default: the one before the current)"
+    )
+
+
+def _prune(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "prune",
+        "forget old releases and remove what nothing else needs",
+        "airpatch prune /var/lib/registry --keep 2 --dry-run",
+        "airpatch prune /var/lib/registry --keep 1",
+    )
+    _root_argument(parser)
+    parser.add_argument(
+        "--keep", type=_positive, default=2, metavar="N", help="releases to keep, the current one counted (default: 2)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
+
+
+def _root_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("root", type=Path, metavar="ROOT", help="the directory that holds docker/registry/v2")
+
+
+def _inspect(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "inspect",
+        "show what is in a bundle or on a registry's root",
+        "airpatch inspect shop-r1.tar.zst",
+        "airpatch inspect shop-r1-r2.tar.zst --blobs",
+        "airpatch inspect /var/lib/registry --json | jq .releases",
+    )
+    parser.add_argument("subject", metavar="WHAT", help="a bundle, or the directory that holds docker/registry/v2")
+    parser.add_argument("--blobs", action="store_true", help="list the blobs, too (--json always has them)")
+
+
+def _verify(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "verify",
+        "check every byte of a bundle or of a registry's root, and list all that is wrong",
+        "airpatch verify shop-r1.tar.zst",
+        "airpatch verify - < shop-r1.tar.zst",
+        "airpatch verify /var/lib/registry",
+    )
+    parser.add_argument(
+        "subject",
+        metavar="WHAT",
+        help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+    )
+
+
+def _restore(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "restore",
+        "write images out of a registry's root or a bundle, as skopeo reads them",
+        "airpatch restore /var/lib/registry -o images/",
+        "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
+        "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+        "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
+        "images/ harbor.example/shop",
+    )
+    parser.add_argument("source", metavar="FROM", help=_SOURCE)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the images go")
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        dest="images",
+        metavar="NAME",
+        help="this image only (repository:tag), or all of a repository; may be repeated",
+    )
     _restoring(parser)
+
+
+def _completion(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "completion",
+        "print a script that completes airpatch's command line in a shell",
+        'eval "$(airpatch completion bash)"    # in ~/.bashrc',
+        'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:
@@ -128,13 +283,13 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images-list", type=Path, metavar="FILE", help="take these images only: one reference a line")
 
 
-def _output(parser: argparse.ArgumentParser) -> None:
+def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help="the bundle to write, - for standard output"
+        "-o", "--output", required=True, metavar="FILE", help=f"where {what} goes, - for standard output"
     )
 
 
-def _restoring(parser: argparse.ArgumentParser) -> None:
+def _restoring(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--as",
         dest="kind",

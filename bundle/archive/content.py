@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Protocol
 
 from bundle.errors import AirpatchError, IntegrityError
@@ -41,33 +40,33 @@ class Content(Protocol):
 
 
 class FileBlob:
-    """A regular file as a blob; symbolic links are not followed in its last component."""
+    """The open regular file `fd`, which it owns, as a blob of `size` bytes.
 
-    def __init__(self, path: Path, size: int, error: type[AirpatchError]) -> None:
-        self._path = path
+    `name` is for errors, which are of the class `error`: raised at once unless the file is regular and of that size.
+    """
+
+    def __init__(self, fd: int, name: str, size: int, error: type[AirpatchError]) -> None:
+        self.fd = fd
+        self._name = name
         self._error = error
-        try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as cause:
-            raise error(f"{path}: cannot be read: {cause.strerror}") from None
-        status = os.fstat(self._fd)
+        status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-            os.close(self._fd)
+            os.close(fd)
             kind = f"has {status.st_size} bytes, not {size}" if stat.S_ISREG(status.st_mode) else "is not a file"
-            raise error(f"{path}: {kind}")
+            raise error(f"{name}: {kind}")
 
     def read_into(self, view: memoryview, offset: int) -> None:
         while view:
             try:
-                count = os.preadv(self._fd, [view], offset)
+                count = os.preadv(self.fd, [view], offset)
             except OSError as cause:
-                raise self._error(f"{self._path}: cannot be read: {cause.strerror}") from None
+                raise self._error(f"{self._name}: cannot be read: {cause.strerror}") from None
             if not count:
-                raise self._error(f"{self._path}: became shorter while it was read")
+                raise self._error(f"{self._name}: became shorter while it was read")
             view, offset = view[count:], offset + count
 
     def close(self) -> None:
-        os.close(self._fd)
+        os.close(self.fd)
 
 
 class BytesBlob:
@@ -99,6 +98,15 @@ def read_blob(content: Content, digest: Digest, size: int) -> bytes:
         reader.read_into(memoryview(buffer), 0)
     check_digest(hashlib.sha256(buffer).digest(), digest)
     return bytes(buffer)
+
+
+def check_blob(content: Content, digest: Digest, size: int) -> None:
+    """Read a blob and raise an AirpatchError unless its bytes have the digest."""
+    hash_ = hashlib.sha256()
+    with closing(content.open(digest, size)) as reader:
+        for piece in pieces(reader, size):
+            hash_.update(piece)
+    check_digest(hash_.digest(), digest)
 
 
 def check_digest(actual: bytes, expected: Digest) -> None:

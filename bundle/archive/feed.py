@@ -68,11 +68,21 @@ class FileFeed:
             raise
         self._next = 0
         self._position = 0
+        self._mismatched: list[int] = []
+
+    @property
+    def passed(self) -> int:
+        """Frames read or passed over so far."""
+        return self._next
 
     def read_at(self, position: int, size: int) -> bytearray:
         """`size` bytes of the file. Raises FormatError if they are not there."""
         buffer = bytearray(size)
-        view = memoryview(buffer)
+        self.read_into(memoryview(buffer), position)
+        return buffer
+
+    def read_into(self, view: memoryview, position: int) -> None:
+        """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
         while view:
             try:
                 count = os.preadv(self._fd, [view], position)
@@ -81,13 +91,12 @@ class FileFeed:
             if not count:
                 raise FormatError(f"{self.name}: became shorter while it was read")
             view, position = view[count:], position + count
-        return buffer
 
     def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
-        if zstd.trailer(frame) != entry.checksum or zstd.content_size(frame) != entry.content:
-            raise FormatError(f"{self.name}: frame {self._next} has another checksum or size than the seek table says")
+        if zstd.trailer(frame) != entry.checksum or (content is None and zstd.content_size(frame) != entry.content):
+            self._mismatched.append(self._next)
         self._advance(entry)
         return frame
 
@@ -97,6 +106,9 @@ class FileFeed:
     def finish(self) -> list[zstd.Frame]:
         if self._next != len(self.table):
             raise FormatError(f"{self.name}: {len(self.table) - self._next} frames behind the end of the archive")
+        if self._mismatched:
+            numbers = ", ".join(map(str, self._mismatched))
+            raise FormatError(f"{self.name}: the seek table has other checksums or sizes than frames {numbers:.200}")
         return self.table
 
     def close(self) -> None:

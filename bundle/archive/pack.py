@@ -36,7 +36,7 @@ def pack(
     The file has its name only when it is complete and its index and seek table were read back. Raises what
     `write_bundle` raises, and UsageError if standard output is a terminal.
     """
-    with _destination(output) as sink:
+    with destination(output) as sink:
         frames = write_bundle(index, content, manifests, sink, jobs=jobs, progress=progress)
         if sink.is_file:
             with closing(FileFeed(sink.name, os.dup(sink.fd))) as feed, ThreadPoolExecutor(1) as pool:
@@ -46,7 +46,8 @@ def pack(
 
 
 @contextmanager
-def _destination(output: str) -> Iterator[Descriptor]:
+def destination(output: str) -> Iterator[Descriptor]:
+    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output."""
     if output != STDOUT:
         with output_file(Path(output)) as sink:
             yield sink

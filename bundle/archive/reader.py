@@ -39,10 +39,11 @@ Accept = Callable[[Member], Receiver | None]
 
 @dataclass(slots=True)
 class _Delivery:
-    """A member on its way to its receiver."""
+    """A member on its way to its receiver, which gets no more of one that is `damaged`."""
 
     receiver: Receiver
     hash: SerialHash
+    damaged: bool = False
 
 
 @dataclass(slots=True)
@@ -65,8 +66,7 @@ class BundleStream:
         self._pool = pool
         self._progress = progress
         self._current: _Delivery | None = None
-        with located(feed.name):
-            self.index: Index = self._read_index()
+        self.index = read_index(feed)
 
     def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
         """Carry the frames of `plans` to the receivers that `accept` gives.
@@ -107,16 +107,19 @@ class BundleStream:
             self._current = None if receiver is None else _Delivery(receiver, SerialHash(self._pool))
         return self._current
 
-    def _read_index(self) -> Index:
-        first = zstd.decompress(self._feed.next(None))
+
+def read_index(feed: Feed) -> Index:
+    """The index, which the first frames of `feed` hold. Raises FormatError."""
+    with located(feed.name):
+        first = zstd.decompress(feed.next(None))
         size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
         total = tar.RECORD + size + len(tar.padding(size))
         content = bytearray(first)
         while len(content) < total:
             length = min(layout.FRAME, total - len(content))
-            content += zstd.decompress(self._feed.next(length), length)
+            content += zstd.decompress(feed.next(length), length)
         if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
-            raise FormatError(f"{self._feed.name}: the index does not fill its frames")
+            raise FormatError("the index does not fill its frames")
         return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
 
 
@@ -174,8 +177,10 @@ class _Receiving:
         except FormatError as error:
             if self._findings is None:
                 raise
-            names = ", ".join(str(p.member.digest) for p in frame.plan.pieces if p.member.digest)
-            self._findings.append(FormatError(f"{error.message} (holds {names or 'links'})"))
+            for delivery in filter(None, frame.deliveries):
+                delivery.damaged = True
+            names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
+            self._findings.append(FormatError(f"{error.message} (holds {names:.1000})"))
 
 
 def _is_given(member: Member) -> bool:
@@ -192,7 +197,7 @@ def _take(piece: Piece, view: memoryview, delivery: _Delivery | None, delivered:
         raise FormatError(f"the archive has another member where {member.path} belongs")
     if member.content is not None and content != member.content[begin - records : end - records]:
         raise FormatError(f"the archive has other content in {member.path} than its manifests ask for")
-    if delivery is None or member.digest is None:
+    if delivery is None or delivery.damaged or member.digest is None:
         return
     delivered.append(delivery.hash.update(content, delivery.receiver.write))
     if piece.stop == member.total:

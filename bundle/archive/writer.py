@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bundle.archive.content import BlobReader, BytesBlob, Content
@@ -46,7 +47,7 @@ def write_bundle(
 ) -> list[zstd.Frame]:
     """Write the bundle that `index` describes to `sink`; returns its seek table.
 
-    `content` holds the stored layers, configs and detached signatures, `manifests` all manifests of the release.
+    `content` holds the stored layers, configs and detached signatures, `manifests` the stored manifests or all.
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """
     parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in manifests.items()}
@@ -72,12 +73,13 @@ def write_bundle(
 
 
 def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, str]:
-    """For each blob the first image that needs it, for errors."""
+    """For each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
     owners: dict[Digest, str] = {}
     for image in index.release.images:
-        for manifest in reachable(image.manifest, manifests):
-            for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
-                owners.setdefault(digest, str(image.name))
+        with suppress(KeyError):
+            for manifest in reachable(image.manifest, manifests):
+                for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
+                    owners.setdefault(digest, str(image.name))
     return owners
 
 

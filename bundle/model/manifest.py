@@ -76,13 +76,13 @@ def parse_manifest(content: bytes) -> Manifest:
     if ("manifests" in data) != (kind in _INDEX_TYPES) or ("layers" in data) == (kind in _INDEX_TYPES):
         raise FormatError(f"a manifest of type {kind} whose content is not of that type")
     if kind in _INDEX_TYPES:
-        children = tuple(_descriptor(d) for d in _list(data, "manifests"))
+        children = tuple(parse_descriptor(d) for d in _list(data, "manifests"))
         for child in children:
             if child.media_type not in MANIFEST_TYPES:
                 raise FormatError(f"an index with a child of unknown type {child.media_type!r:.100}")
         return Manifest(kind, manifests=children)
-    config = _descriptor(data.get("config"), default_type=_CONFIG_TYPE[kind])
-    layers = tuple(_descriptor(d) for d in _list(data, "layers"))
+    config = parse_descriptor(data.get("config"), default_type=_CONFIG_TYPE[kind])
+    layers = tuple(parse_descriptor(d) for d in _list(data, "layers"))
     for blob in (config, *layers):
         if blob.media_type in MANIFEST_TYPES:
             raise FormatError(f"an image manifest with {blob.media_type} as a layer or config")
@@ -106,7 +106,8 @@ def _list(data: dict[str, object], key: str) -> list[object]:
     return value
 
 
-def _descriptor(data: object, default_type: str | None = None) -> Descriptor:
+def parse_descriptor(data: object, default_type: str | None = None) -> Descriptor:
+    """A descriptor out of a JSON document. Raises FormatError."""
     if not isinstance(data, dict):
         raise FormatError("a manifest with a descriptor that is not a JSON object")
     media_type = data.get("mediaType", default_type)

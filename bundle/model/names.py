@@ -20,6 +20,12 @@ _REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*", re.ASC
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
+def check_repository(repository: str) -> None:
+    """Raise FormatError unless `repository` is a valid name."""
+    if len(repository) > MAX_REPOSITORY or _REPOSITORY.fullmatch(repository) is None:
+        raise FormatError(f"not a valid repository name: {repository!r:.300}")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ImageName:
     """A repository and a tag, both valid. Raises FormatError if they are not."""
@@ -28,8 +34,7 @@ class ImageName:
     tag: str
 
     def __post_init__(self) -> None:
-        if len(self.repository) > MAX_REPOSITORY or _REPOSITORY.fullmatch(self.repository) is None:
-            raise FormatError(f"not a valid repository name: {self.repository!r:.300}")
+        check_repository(self.repository)
         if _TAG.fullmatch(self.tag) is None:
             raise FormatError(f"not a valid tag: {self.tag!r:.200} (repository {self.repository})")
 

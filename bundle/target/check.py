@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -19,9 +19,8 @@ from bundle.format import registry
 from bundle.format.index import Index
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST
-from bundle.model.release import Blob
+from bundle.model.release import Blob, Release
 from bundle.target.root import Root
-from bundle.target.state import Receipt
 
 _PIECE = 1 << 20
 _HASHING_AT_ONCE = 16
@@ -31,17 +30,19 @@ _FILE_COST = 4096
 
 @dataclass(slots=True)
 class Holdings:
-    """What a root has of the blobs of one bundle."""
+    """What a root has of the blobs of the bundle that `index` describes."""
 
+    index: Index
     present: set[Digest] = field(default_factory=set)
     """There, in size and, where it was asked for, in content."""
     wrong: set[Digest] = field(default_factory=set)
     """There with other bytes or another size."""
     missing: list[Blob] = field(default_factory=list)
-    """Left out of the bundle and not there, or not right."""
+    """Left out of the bundle and not there, or not right, and not coming with another one either."""
 
-    def to_write(self, index: Index) -> list[Blob]:
-        return [blob for blob in index.stored if blob.digest not in self.present]
+    @property
+    def to_write(self) -> tuple[Blob, ...]:
+        return tuple(blob for blob in self.index.stored if blob.digest not in self.present)
 
 
 def examine(
@@ -53,8 +54,8 @@ def examine(
     deep: bool = False,
     progress: Progress = no_progress,
 ) -> Holdings:
-    """What `root` has (None: it does not exist yet). Blobs of `coming` will be there by the time of the apply."""
-    holdings = Holdings()
+    """What `root` has (None: it does not exist yet). The blobs of `coming` will be in staging."""
+    holdings = Holdings(index)
     coming = frozenset(coming)
     to_hash: list[Blob] = []
     for blob, is_left_out in [*((b, False) for b in index.stored), *((b, True) for b in index.left_out)]:
@@ -63,7 +64,7 @@ def examine(
             holdings.wrong.add(blob.digest)
         elif size is not None and (deep or not is_left_out or blob.is_manifest):
             to_hash.append(blob)
-        elif size is not None or blob.digest in coming:
+        elif size is not None:
             holdings.present.add(blob.digest)
     if root is not None:
         for blob, right in hash_blobs(root, to_hash, pool, progress):
@@ -85,15 +86,20 @@ def hash_blobs(
         return blob, right
 
     for blob in blobs:
-        fd = root.open(registry.blob_path(blob.digest))
-        under_way.append((blob, pool.submit(_hash, fd, str(root.path / registry.blob_path(blob.digest)))))
+        path = registry.blob_path(blob.digest)
+        try:
+            fd = root.open(path)
+        except FileNotFoundError:  # a garbage collection was faster
+            yield blob, False
+            continue
+        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / path))))
         if len(under_way) >= _HASHING_AT_ONCE:
             yield finish()
     while under_way:
         yield finish()
 
 
-def _hash(fd: int, name: str) -> bytes:
+def hash_file(fd: int, name: str) -> bytes:
     """The sha256 of the file behind `fd`, which is closed."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
@@ -117,36 +123,36 @@ def read_manifest(root: Root, digest: Digest) -> bytes:
     return content
 
 
-def require_base(index: Index, holdings: Holdings, root: Root | None) -> None:
-    """Raise BaseMismatch, listing them, if blobs are missing that the bundle leaves out."""
-    if not holdings.missing:
+def require_base(plans: Iterable[Holdings], root: Root) -> None:
+    """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out."""
+    missing = {blob: plan for plan in plans for blob in plan.missing}
+    if not missing:
         return
-    size = sum(blob.size for blob in holdings.missing)
-    bases = " or ".join(sorted(base.name for base in index.bases))
+    size = sum(blob.size for blob in missing)
+    bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
     raise BaseMismatch(
-        f"{root.path if root else 'the root'} lacks {len(holdings.missing)} blobs ({size} bytes) that this patch "
-        f"needs; it was made for {bases}. Write a request with --request FILE and have the sender make a top-up with "
-        "diff --base FILE, or bring a full bundle",
+        f"{root.path} lacks {len(missing)} blobs ({size} bytes) that the patch needs; it was made for {bases}. Write a "
+        "request with --request FILE, have the sender make a top-up with diff --base FILE, and apply the patch and the "
+        "top-up together; or bring a full bundle",
         [
-            f"{blob.digest} {blob.size} bytes{' (there, but wrong)' if blob.digest in holdings.wrong else ''}"
-            for blob in holdings.missing
+            f"{blob.digest} {blob.size} bytes{' (there, but wrong)' if blob.digest in plan.wrong else ''}"
+            for blob, plan in missing.items()
         ],
     )
 
 
-def require_sequence(index: Index, installed: Mapping[Digest, Receipt], *, allow_downgrade: bool) -> None:
-    """Raise TrustError if a newer release of the same repositories is installed.
+def require_sequence(index: Index, installed: Iterable[Release], *, allow_downgrade: bool) -> None:
+    """Raise TrustError if a newer release of the same repositories is `installed`.
 
     Only releases that share a repository are compared: a root may hold several products, each with its own numbers.
     """
     repositories = {image.name.repository for image in index.release.images}
-    for receipt in installed.values():
-        newer = receipt.release.sequence > index.release.sequence
-        if newer and not allow_downgrade and any(i.name.repository in repositories for i in receipt.release.images):
+    for release in installed:
+        newer = release.sequence > index.release.sequence
+        if newer and not allow_downgrade and any(image.name.repository in repositories for image in release.images):
             raise TrustError(
                 f"release {index.release.name} has sequence number {index.release.sequence}, older than "
-                f"{receipt.release.sequence} of the installed {receipt.release.name}; use --allow-downgrade if that "
-                "is wanted"
+                f"{release.sequence} of the installed {release.name}; use --allow-downgrade if that is wanted"
             )
 
 

@@ -7,7 +7,6 @@ planted link is an error and never a way out. Nothing here decides what is writt
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import platform
@@ -19,11 +18,12 @@ from pathlib import Path
 
 from bundle.archive.output import write_error
 from bundle.errors import TargetError
+from bundle.linux import syncfs
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CACHED_FOLDERS = 128
+_CACHED_FOLDERS = 256
+"""Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _kernel() -> tuple[int, int]:
@@ -45,13 +45,18 @@ class Root:
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
         try:
-            if create:
+            if create and not path.exists():
                 path.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o755)
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise write_error(str(path), error) from None
         self._folders: OrderedDict[str, int] = OrderedDict()
-        self._owner = self._storage_owner()
+        try:
+            self._owner = self._storage_owner()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         for fd in self._folders.values():
@@ -80,6 +85,10 @@ class Root:
         status = self._status(path)
         return status is not None and stat.S_ISDIR(status.st_mode)
 
+    def is_file(self, path: str) -> bool:
+        status = self._status(path)
+        return status is not None and stat.S_ISREG(status.st_mode)
+
     def open(self, path: str) -> int:
         """A descriptor for reading the regular file `path`, which the caller closes."""
         folder, name = self._split(path)
@@ -95,7 +104,10 @@ class Root:
             return None
         if size > limit:
             raise TargetError(f"{self.path / path}: has {size} bytes, more than the {limit} that belong there")
-        fd = self.open(path)
+        try:
+            fd = self.open(path)
+        except FileNotFoundError:
+            return None
         with self._errors(path), os.fdopen(fd, "rb") as file:
             return file.read(limit)
 
@@ -147,6 +159,11 @@ class Root:
         """Move the file `source` to `path`, over what is there. Makes the folders above."""
         self._two(os.rename, source, path)
 
+    def move_folder(self, source: str, path: str) -> None:
+        """Move the folder `source`, with all that it holds, to `path`, where nothing is."""
+        self._forget(source)
+        self._two(os.rename, source, path)
+
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
         folder, name = self._split(path)
@@ -172,6 +189,15 @@ class Root:
             raise
         return True
 
+    def remove_tree(self, path: str) -> None:
+        """Remove `path` and all below it, whatever it is; links are removed, not followed."""
+        if self.is_folder(path):
+            for name in self.names(path):
+                self.remove_tree(f"{path}/{name}")
+            self.remove_folder(path)
+        else:
+            self.unlink(path)
+
     def sync(self, written: list[str]) -> None:
         """Have everything on disk that was done so far. `written` are the files since the last `sync`.
 
@@ -182,8 +208,7 @@ class Root:
             if not SYNCFS_REPORTS_ERRORS:
                 for path in written:
                     self._fsync(path)
-            if _libc.syncfs(self._fd) != 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            syncfs(self._fd)
 
     def free_space(self) -> tuple[int, int | None]:
         """Bytes and files that the file system can still take; None files where it has no limit."""
@@ -223,7 +248,10 @@ class Root:
             except FileNotFoundError:
                 # A registry's garbage collection may have removed a folder that is held open here.
                 self._forget(folder)
-                call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                try:
+                    call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                except FileNotFoundError:
+                    raise TargetError(f"{self.path / source}: vanished while airpatch was at work") from None
 
     @staticmethod
     def _split(path: str) -> tuple[str, str]:

@@ -19,11 +19,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bundle.archive.output import write_error
 from bundle.errors import FormatError, TargetError
 from bundle.format import canonical
 from bundle.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
 from bundle.model.digest import Digest
-from bundle.model.release import Release
+from bundle.model.release import Release, check_label
 from bundle.target.root import Root
 
 HOME = ".airpatch"
@@ -35,6 +36,8 @@ HISTORY = f"{HOME}/history"
 RECEIPT_VERSION = 1
 MAX_EVENTS = 1000
 """Events that the history keeps; older ones are dropped."""
+_MAX_TIME = 253_402_300_799
+"""Seconds since 1970: the end of the year 9999, the last that datetime can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def parse_receipt(content: bytes) -> Receipt:
     value = canonical.unpack(content, "the receipt")
     match value:
         case {"airpatch": 1, "installed": int(installed), "release": release}:
-            receipt = Receipt(release_from_plain(release), installed)
+            receipt = Receipt(release_from_plain(release), _time(installed))
             if emit_receipt(receipt) == content:
                 return receipt
     raise FormatError("not a receipt that this airpatch reads")
@@ -93,16 +96,26 @@ def emit_history(events: list[Event]) -> bytes:
 
 def parse_history(content: bytes) -> list[Event]:
     """The inverse of `emit_history`. Raises FormatError unless `content` is canonical."""
-    value = canonical.unpack(content, "the history")
-    try:
-        match value:
-            case {"airpatch": 1, "events": list(rows)}:
-                events = [Event(time_, Action(action), Digest(id_), name) for time_, action, id_, name in rows]
-                if emit_history(events) == content:
-                    return events
-    except (TypeError, ValueError):
-        pass
+    match canonical.unpack(content, "the history"):
+        case {"airpatch": 1, "events": list(rows)}:
+            events = [_event(row) for row in rows]
+            if emit_history(events) == content:
+                return events
     raise FormatError("not a history that this airpatch reads")
+
+
+def _event(row: object) -> Event:
+    match row:
+        case [int(time_), str(action), bytes(id_), str(name)] if action in list(Action):
+            check_label(name, 0)
+            return Event(_time(time_), Action(action), Digest(id_), name)
+    raise FormatError("not an event of a history that this airpatch reads")
+
+
+def _time(value: int) -> int:
+    if isinstance(value, bool) or not 0 <= value <= _MAX_TIME:
+        raise FormatError(f"not a time: {value!r:.30}")
+    return value
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:
@@ -151,20 +164,19 @@ class State:
         self.root = root
         self._counter = 0
         self._written: list[str] = []
-        for name in root.names(STAGING):
-            root.unlink(f"{STAGING}/{name}")
+        self.clear()
 
-    def staged(self, name: str | None = None) -> str:
-        """The path of a new file in staging, to be made by the caller before the next `sync`."""
+    def staged(self) -> str:
+        """The path of a new file or folder in staging, to be made by the caller before the next `sync`."""
         self._counter += 1
-        path = f"{STAGING}/{name or self._counter}"
+        path = f"{STAGING}/{self._counter}"
         self._written.append(path)
         return path
 
     def sync(self) -> None:
         """Have on disk what was done so far; see `Root.sync`."""
         written, self._written = self._written, []
-        self.root.sync([path for path in written if self.root.size(path) is not None])
+        self.root.sync([path for path in written if self.root.is_file(path)])
 
     def begin(self, release: Release) -> None:
         """Note in the journal that the links of `release` are about to be written. Durable with the next `sync`."""
@@ -176,10 +188,19 @@ class State:
         path = f"{RELEASES}/{id_.hex}"
         if self.root.size(path) is None:
             self._replace(path, emit_receipt(Receipt(release, int(time.time()))))
-        events = history(self.root)
-        self._replace(HISTORY, emit_history([*events, Event(int(time.time()), action, id_, release.name)]))
+        self._note(action, release)
         self.root.unlink(JOURNAL)
         self.sync()
+
+    def forget(self, release: Release) -> None:
+        """Remove the receipt of `release`."""
+        self.root.unlink(f"{RELEASES}/{release_id(release).hex}")
+        self._note(Action.PRUNE, release)
+        self.sync()
+
+    def _note(self, action: Action, release: Release) -> None:
+        event = Event(int(time.time()), action, release_id(release), release.name)
+        self._replace(HISTORY, emit_history([*history(self.root), event]))
 
     def _replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
@@ -191,7 +212,7 @@ class State:
     def clear(self) -> None:
         """Remove what is left in staging."""
         for name in self.root.names(STAGING):
-            self.root.unlink(f"{STAGING}/{name}")
+            self.root.remove_tree(f"{STAGING}/{name}")
 
 
 @contextmanager
@@ -208,6 +229,8 @@ def locked(root: Root) -> Iterator[State]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+        except OSError as error:
+            raise write_error(str(root.path / LOCK), error) from None
         state = State(root)
         try:
             yield state

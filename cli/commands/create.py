@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from bundle.sources.gather import gather
-
 from bundle.archive.pack import pack
 from bundle.format.index import Index
+from bundle.sources.gather import Gathered, gather
 from cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather(args.sources, args.images_list, args.release, args.sequence)
-    release = gathered.release
-    index = Index.full(release)
-    console.progress.start(f"packing {release.name}", release.size)
+    gathered = gather_sources(args)
+    return write(Index.full(gathered.release), gathered, args, console)
+
+
+def gather_sources(args: Namespace) -> Gathered:
+    return gather(args.sources, images_list=args.images_list, name=args.release, sequence=args.sequence)
+
+
+def write(index: Index, gathered: Gathered, args: Namespace, console: Console) -> Result:
+    """Write a bundle, and say what is in it."""
+    release = index.release
+    stored = sum(blob.size for blob in index.stored)
+    console.progress.start(f"packing {release.name}", stored)
     size = pack(
         index, gathered.content, gathered.manifests, args.output, jobs=args.jobs, progress=console.progress.advance
     )
@@ -29,9 +37,21 @@ def run(args: Namespace, console: Console) -> Result:
             "images": len(release.images),
             "blobs": len(release.blobs),
             "blob_bytes": release.size,
+            "stored": len(index.stored),
+            "stored_bytes": stored,
+            "bases": [{"name": base.name, "id": str(base.id)} for base in index.bases],
+            "removed": list(index.removed),
         },
         [
             f"{args.output}: release {release.name}, {count(len(release.images), 'image')}, "
-            f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)} in {megabytes(size)}"
+            f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}{_left_out(index)}, in {megabytes(size)}",
+            *(f"  no longer in the release: {repository}" for repository in index.removed),
         ],
     )
+
+
+def _left_out(index: Index) -> str:
+    if index.is_full:
+        return ""
+    bases = " or ".join(base.name for base in index.bases)
+    return f", of which a target with {bases} has {count(len(index.left_out), 'blob')}"

@@ -1,0 +1,56 @@
+"""Points the tags of a root back at a release that is installed there."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from bundle.errors import BaseMismatch, UsageError
+from bundle.format import registry
+from bundle.model.digest import Digest
+from bundle.target import storage
+from bundle.target.publish import publish
+from bundle.target.root import Root
+from bundle.target.state import Action, Receipt, current, history, locked, receipts
+
+
+def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
+    """Set the tags of the release `to` (a name, or the beginning of an id) as that release has them.
+
+    Without `to` it is the release that was current before this one. Returns its receipt and the number of tags that
+    changed. Raises UsageError if there is no such release, BaseMismatch if the root lacks blobs of it, TargetError.
+    """
+    with locked(root) as state:
+        receipt = find_release(root, to) if to is not None else _previous(root)
+        missing = [
+            f"{blob.digest} {blob.size} bytes"
+            for blob in receipt.release.blobs
+            if root.size(registry.blob_path(blob.digest)) != blob.size
+        ]
+        if missing:
+            raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
+        manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            links = publish(state, receipt.release, manifests, {}, pool, Action.ROLLBACK)
+        return receipt, sum(link.stage is registry.Stage.TAG for link in links)
+
+
+def find_release(root: Root, wanted: str) -> Receipt:
+    """The installed release with the name `wanted`, or whose id begins with it. Raises UsageError."""
+    installed = receipts(root).values()
+    found = [r for r in installed if r.release.name == wanted or str(r.id).startswith((wanted, f"sha256:{wanted}"))]
+    if len(found) != 1:
+        names = ", ".join(f"{r.release.name} ({r.id.short})" for r in installed) or "none"
+        problem = "matches more than one installed release" if found else "is not installed"
+        raise UsageError(f"{root.path}: release {wanted!r} {problem}; installed: {names}")
+    return found[0]
+
+
+def _previous(root: Root) -> Receipt:
+    installed = receipts(root)
+    now = current(root)
+    before: list[Digest] = [e.id for e in history(root) if e.action is not Action.PRUNE and e.id != now]
+    for id_ in reversed(before):
+        if id_ in installed:
+            return installed[id_]
+    raise UsageError(f"{root.path}: no earlier release is installed to go back to")

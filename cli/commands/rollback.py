@@ -1,0 +1,18 @@
+"""`airpatch rollback`: tags back to an installed release."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from bundle.target.rollback import rollback
+from bundle.target.root import Root
+from cli.console import Console, Result, count
+
+
+def run(args: Namespace, console: Console) -> Result:
+    with Root(args.root) as root:
+        receipt, tags = rollback(root, args.to)
+    return Result(
+        {"release": receipt.release.name, "release_id": str(receipt.id), "tags": tags},
+        [f"release {receipt.release.name} ({receipt.id.short}) is current, {count(tags, 'tag')} set"],
+    )

@@ -1,0 +1,44 @@
+"""Places for roots, and the three releases."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.target import support
+from tests.target.support import Sample
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty folder, in memory where the machine has such: `syncfs` of a busy disk takes its time."""
+    where = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=where) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def root(place: Path) -> Path:
+    """The path of a root that does not exist yet."""
+    return place / "root"
+
+
+@pytest.fixture(scope="session")
+def r1() -> Sample:
+    return support.r1()
+
+
+@pytest.fixture(scope="session")
+def r2() -> Sample:
+    return support.r2()
+
+
+@pytest.fixture(scope="session")
+def r3() -> Sample:
+    return support.r3()

@@ -1,0 +1,263 @@
+"""What a root has of a bundle's blobs, and the rules that let a bundle be applied."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
+from bundle.format import registry
+from bundle.format.index import Index
+from bundle.model.digest import Digest
+from bundle.model.release import MAX_SEQUENCE, Blob
+from bundle.patches.plan import plan_patch
+from bundle.target import check
+from bundle.target.check import Holdings
+from bundle.target.root import Root
+from tests.support import Builder
+from tests.target.support import LAYERS, Sample, blob_file, damage, drop, install, sample, snapshot
+
+LARGE = Digest.of(LAYERS["large"])
+WRONG = ["empty", "short", "first", "middle", "last"]
+
+
+@pytest.fixture
+def patch(r1: Sample, r2: Sample) -> Index:
+    return plan_patch(r2.release, [r1.base])
+
+
+def examine(path: Path, index: Index, coming: Iterable[Digest] = (), **options: bool) -> Holdings:
+    with Root(path) as root, ThreadPoolExecutor(2) as pool:
+        return check.examine(root, index, {*coming, *(b.digest for b in index.stored)}, pool, **options)
+
+
+def digests(blobs: Iterable[Blob]) -> set[Digest]:
+    return {blob.digest for blob in blobs}
+
+
+# Blobs
+
+
+def test_a_root_that_does_not_exist_has_nothing(patch: Index) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        holdings = check.examine(None, patch, (), pool)
+    assert (holdings.present, holdings.wrong) == (set(), set())
+    assert holdings.missing == list(patch.left_out)
+    assert holdings.to_write == patch.stored
+
+
+def test_what_is_there_need_not_be_written(root: Path, r1: Sample, patch: Index) -> None:
+    install(root, r1.full)
+    holdings = examine(root, patch)
+    assert holdings.missing == []
+    assert holdings.present == digests(patch.left_out)
+    assert holdings.to_write == patch.stored
+    again = examine(root, Index.full(r1.release))
+    assert again.to_write == ()
+    assert again.present == digests(r1.release.blobs)
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_adversary_27_29_a_wrong_blob_that_the_bundle_brings_will_be_written(root: Path, r1: Sample, kind: str) -> None:
+    install(root, r1.full)
+    damage(root, LARGE, kind)
+    holdings = examine(root, Index.full(r1.release))
+    assert holdings.wrong == digests(holdings.to_write) == {LARGE}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+@pytest.mark.parametrize("deep", [False, True])
+def test_adversary_29_a_wrong_blob_that_the_bundle_leaves_out_is_missing(
+    root: Path, r1: Sample, patch: Index, kind: str, deep: bool
+) -> None:
+    """Without `deep` only its size is looked at."""
+    install(root, r1.full)
+    damage(root, LARGE, kind)
+    holdings = examine(root, patch, deep=deep)
+    seen = deep or kind in ("empty", "short")
+    assert digests(holdings.missing) == ({LARGE} if seen else set())
+    assert digests(examine(root, patch, {LARGE}, deep=deep).missing) == set()
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_manifests_that_are_left_out_are_always_hashed(root: Path, r1: Sample, patch: Index, kind: str) -> None:
+    manifest = next(blob.digest for blob in patch.left_out if blob.is_manifest)
+    install(root, r1.full)
+    damage(root, manifest, kind)
+    assert digests(examine(root, patch).missing) == {manifest}
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "fifo"])
+def test_adversary_18_29_what_is_no_file_in_a_blob_s_place_is_named(root: Path, r1: Sample, kind: str) -> None:
+    install(root, r1.full)
+    file = blob_file(root, LARGE)
+    file.rename(root / "copy")
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "link":
+        file.symlink_to(root / "copy")
+    else:
+        os.mkfifo(file)
+    before = snapshot(root)
+    with pytest.raises(TargetError, match="not a regular file; remove it") as caught:
+        install(root, r1.full)
+    assert LARGE.hex in caught.value.message
+    assert snapshot(root) == before
+
+
+def test_adversary_53_a_blob_that_vanishes_before_it_is_hashed_is_not_right(
+    root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(root, r1.full)
+    original = Root.open
+
+    def vanishing(self: Root, path: str) -> int:
+        if path == registry.blob_path(LARGE) and blob_file(root, LARGE).exists():
+            drop(root, [LARGE])
+        return original(self, path)
+
+    monkeypatch.setattr(Root, "open", vanishing)
+    assert examine(root, Index.full(r1.release)).wrong == {LARGE}
+
+
+def test_adversary_57_an_unreadable_blob_is_a_target_error(
+    root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(root, r1.full)
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "readv", fail)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(TargetError, match="cannot be read: Input/output error"):
+        examine(root, Index.full(r1.release))
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_progress_counts_what_is_hashed(root: Path, r1: Sample) -> None:
+    install(root, r1.full)
+    seen: list[int] = []
+    with Root(root) as files, ThreadPoolExecutor(2) as pool:
+        check.examine(files, Index.full(r1.release), (), pool, progress=seen.append)
+    assert sum(seen) == r1.release.size
+
+
+def test_manifests_are_read_only_if_right(root: Path, r1: Sample) -> None:
+    install(root, r1.full)
+    digest = r1.release.images[0].manifest
+    with Root(root) as files:
+        assert Digest.of(check.read_manifest(files, digest)) == digest
+        damage(root, digest)
+        with pytest.raises(IntegrityError, match="does not have its digest"):
+            check.read_manifest(files, digest)
+        with pytest.raises(BaseMismatch, match="is not there"):
+            check.read_manifest(files, Digest.of(b""))
+
+
+def test_missing_blobs_are_listed_each_once(root: Path, r1: Sample, patch: Index) -> None:
+    install(root, r1.full)
+    damage(root, LARGE, "short")
+    digest = patch.left_out[1].digest
+    drop(root, [digest])
+    plans = [examine(root, patch), examine(root, patch)]
+    with Root(root) as files, pytest.raises(BaseMismatch, match=r"lacks 2 blobs .* made for r1\.") as caught:
+        check.require_base(plans, files)
+    assert caught.value.findings == (
+        f"{LARGE} {len(LAYERS['large'])} bytes (there, but wrong)",
+        f"{digest} {patch.left_out[1].size} bytes",
+    )
+
+
+# Sequence numbers
+
+
+def numbered(number: int, name: str = "shop/web:r") -> Sample:
+    builder = Builder()
+    builder.tag(f"{name}{number % 100}", builder.picture([b"%d" % number]))
+    return sample(builder, f"n{number}", number)
+
+
+def test_adversary_7_an_older_sequence_needs_permission(root: Path) -> None:
+    install(root, numbered(2).full)
+    before = snapshot(root)
+    for older in (0, 1):
+        with pytest.raises(TrustError, match="n2; use --allow-downgrade"):
+            install(root, numbered(older).full)
+    assert snapshot(root) == before
+    install(root, numbered(2).full, numbered(3).full)
+    with pytest.raises(TrustError):
+        install(root, numbered(2).full)
+    install(root, numbered(2).full, allow_downgrade=True)
+
+
+def test_adversary_7_bundles_of_one_call_are_in_order_too(root: Path) -> None:
+    with pytest.raises(TrustError, match="n3; use"):
+        install(root, numbered(3).full, numbered(2).full)
+    assert not (root / "docker").exists()
+    assert len(install(root, numbered(3).full, numbered(2).full, allow_downgrade=True)) == 2
+
+
+def test_adversary_9_the_greatest_sequence_number(root: Path) -> None:
+    install(root, numbered(MAX_SEQUENCE).full)
+    install(root, numbered(MAX_SEQUENCE).full)
+    with pytest.raises(TrustError):
+        install(root, numbered(MAX_SEQUENCE - 1).full)
+
+
+def test_another_product_has_numbers_of_its_own(root: Path) -> None:
+    install(root, numbered(5).full)
+    install(root, numbered(1, "other/web:r").full)
+    with pytest.raises(TrustError):
+        install(root, numbered(4).full)
+
+
+def test_adversary_8_a_refused_bundle_leaves_no_state(root: Path) -> None:
+    install(root, numbered(2).full)
+    with pytest.raises(TrustError):
+        install(root, numbered(1).full)
+    assert len(os.listdir(root / ".airpatch/releases")) == 1
+    assert not (root / ".airpatch/journal").exists()
+
+
+# Space
+
+
+class _Small:
+    """A root on a file system with little room."""
+
+    path = Path("/small")
+
+    def __init__(self, size: int, files: int | None) -> None:
+        self._free = size, files
+
+    def free_space(self) -> tuple[int, int | None]:
+        return self._free
+
+
+def test_adversary_48_too_little_space_is_told_before_anything_is_written() -> None:
+    check.require_space(_Small(10 * 4096 + 1000, 10), 1000, 10)  # type: ignore[arg-type]
+    check.require_space(_Small(10**9, None), 1000, 10)  # type: ignore[arg-type]
+    with pytest.raises(TargetError, match="41960 bytes are needed and 41959 are free"):
+        check.require_space(_Small(41959, 10), 1000, 10)  # type: ignore[arg-type]
+    with pytest.raises(TargetError, match="10 files are needed and the file system has room for 9"):
+        check.require_space(_Small(10**9, 9), 1000, 10)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(Root, "free_space", lambda _: (100, 1000))
+    yield
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_adversary_48_no_space_for_a_bundle(root: Path, r1: Sample) -> None:
+    with pytest.raises(TargetError, match="are needed and 100 are free"):
+        install(root, r1.full)
+    assert not (root / "docker").exists()
+    assert os.listdir(root / ".airpatch/staging") == []

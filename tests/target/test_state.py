@@ -1,0 +1,347 @@
+"""Receipts, history and journal have one form and hold nothing else; the lock is exclusive; staging is swept."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.errors import FormatError, TargetError
+from bundle.format import canonical
+from bundle.model.digest import Digest
+from bundle.target import state as state_module
+from bundle.target.root import Root
+from bundle.target.state import (
+    MAX_EVENTS,
+    Action,
+    Event,
+    Receipt,
+    State,
+    current,
+    emit_history,
+    emit_receipt,
+    history,
+    interrupted,
+    locked,
+    parse_history,
+    parse_receipt,
+    receipts,
+)
+from tests.target import support
+from tests.target.support import Sample, install, opened, snapshot, staging
+
+RELEASE = support.r1().release
+RECEIPT = emit_receipt(Receipt(RELEASE, 1_700_000_000))
+
+events = st.builds(
+    Event,
+    st.integers(0, 253_402_300_799),
+    st.sampled_from(Action),
+    st.builds(Digest, st.binary(min_size=32, max_size=32)),
+    st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20),
+)
+
+
+# Files
+
+
+@given(st.integers(0, 253_402_300_799))
+def test_receipts_come_back_as_they_were(installed: int) -> None:
+    receipt = Receipt(RELEASE, installed)
+    assert parse_receipt(emit_receipt(receipt)) == receipt
+
+
+@given(st.lists(events, max_size=5))
+def test_histories_come_back_as_they_were(some: list[Event]) -> None:
+    assert parse_history(emit_history(some)) == some
+
+
+def test_a_history_keeps_the_newest_events() -> None:
+    many = [Event(i, Action.APPLY, Digest.of(b"%d" % i), "r") for i in range(MAX_EVENTS + 3)]
+    assert parse_history(emit_history(many)) == many[3:]
+
+
+def test_adversary_37_receipts_and_histories_that_are_cut_are_refused() -> None:
+    past = emit_history([Event(1, Action.APPLY, Digest.of(b"x"), "r1")] * 3)
+    for content, parse in ((RECEIPT, parse_receipt), (past, parse_history)):
+        for size in range(len(content)):
+            with pytest.raises(FormatError):
+                parse(content[:size])  # type: ignore[operator]
+        with pytest.raises(FormatError):
+            parse(content + b"\0")  # type: ignore[operator]
+
+
+@given(st.integers(0, len(RECEIPT) * 8 - 1))
+def test_adversary_38_a_receipt_with_a_flipped_bit_is_another_one_or_refused(bit: int) -> None:
+    content = bytearray(RECEIPT)
+    content[bit // 8] ^= 1 << bit % 8
+    try:
+        receipt = parse_receipt(bytes(content))
+    except FormatError:
+        return
+    assert emit_receipt(receipt) == content
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_no_state(content: bytes) -> None:
+    for parse in (parse_receipt, parse_history):
+        with pytest.raises(FormatError):
+            parse(content)  # type: ignore[operator]
+
+
+ID = Digest.of(b"x").raw
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        [],
+        [1, "apply", ID],
+        [1, "apply", ID, "r1", 0],
+        [None, "apply", ID, "r1"],
+        [True, "apply", ID, "r1"],
+        [1.5, "apply", ID, "r1"],
+        [-1, "apply", ID, "r1"],
+        [2**63, "apply", ID, "r1"],
+        ["1", "apply", ID, "r1"],
+        [1, "delete", ID, "r1"],
+        [1, [], ID, "r1"],
+        [1, "apply", ID[1:], "r1"],
+        [1, "apply", "x" * 32, "r1"],
+        [1, "apply", [0] * 32, "r1"],
+        [1, "apply", 7, "r1"],
+        [1, "apply", ID, b"r1"],
+        [1, "apply", ID, ""],
+        [1, "apply", ID, "r1\n"],
+        [1, "apply", ID, "r" * 300],
+        [1, "apply", ID, None],
+    ],
+    ids=lambda row: repr(row)[:50],
+)
+def test_adversary_42_rows_of_other_types_are_no_history(row: object) -> None:
+    with pytest.raises(FormatError):
+        parse_history(canonical.pack({"airpatch": 1, "events": [row]}))
+
+
+@pytest.mark.parametrize("installed", [None, True, -1, 2**63, 1.0, "1", b"1", [1]], ids=repr)
+def test_adversary_42_a_time_that_is_none_is_no_receipt(installed: object) -> None:
+    plain = canonical.unpack(RECEIPT, "")
+    assert isinstance(plain, dict)
+    with pytest.raises(FormatError):
+        parse_receipt(canonical.pack(plain | {"installed": installed}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"airpatch": 2}, {"airpatch": True}, {"extra": 1}, {"release": None}, {"release": {}}],
+    ids=repr,
+)
+def test_other_receipts_are_refused(change: dict[str, object]) -> None:
+    plain = canonical.unpack(RECEIPT, "")
+    assert isinstance(plain, dict)
+    with pytest.raises(FormatError):
+        parse_receipt(canonical.pack(plain | change))
+    with pytest.raises(FormatError):
+        parse_receipt(canonical.pack(dict(reversed(plain.items()))))
+
+
+def test_adversary_24_a_giant_state_file_is_refused_unread(root: Path, r1: Sample) -> None:
+    install(root, r1.full)
+    for name in ("history", "journal", f"releases/{r1.id.hex}"):
+        path = root / ".airpatch" / name
+        before = path.read_bytes() if path.exists() else None
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+        with Root(root) as files, pytest.raises(TargetError, match=r"more than the|remove it"):
+            (receipts(files), history(files), interrupted(files))
+        path.unlink() if before is None else path.write_bytes(before)
+
+
+@pytest.mark.parametrize("name", ["README", "0" * 64, "x.receipt", os.fsdecode(b"\xff")])
+def test_what_is_no_receipt_is_named(root: Path, r1: Sample, name: str) -> None:
+    install(root, r1.full)
+    (root / ".airpatch/releases" / name).write_bytes(RECEIPT)
+    with Root(root) as files, pytest.raises(TargetError, match="remove it") as caught:
+        receipts(files)
+    assert name in str(caught.value)
+
+
+def test_adversary_18_a_receipt_that_is_a_link_is_refused(root: Path, r1: Sample) -> None:
+    install(root, r1.full)
+    path = root / ".airpatch/releases" / r1.id.hex
+    path.rename(root / "elsewhere")
+    path.symlink_to(root / "elsewhere")
+    with Root(root) as files, pytest.raises(TargetError, match="not a regular file"):
+        receipts(files)
+
+
+def test_an_empty_root_has_no_state(place: Path) -> None:
+    with Root(place) as files:
+        assert (receipts(files), history(files), current(files), interrupted(files)) == ({}, [], None, None)
+    assert snapshot(place) == {}
+
+
+# Writing
+
+
+def test_record_makes_a_release_current_and_ends_the_journal(root: Path, r1: Sample, r2: Sample) -> None:
+    with opened(root) as (files, held):
+        held.begin(r1.release)
+        held.sync()
+        journal = interrupted(files)
+        assert journal is not None
+        assert journal.release == r1.release
+        assert current(files) is None
+        held.record(Action.APPLY, r1.release)
+        held.record(Action.APPLY, r2.release)
+        held.record(Action.ROLLBACK, r1.release)
+        assert interrupted(files) is None
+        assert set(receipts(files)) == {r1.id, r2.id}
+        assert current(files) == r1.id
+        held.forget(r2.release)
+        assert set(receipts(files)) == {r1.id}
+        assert current(files) == r1.id
+        done = [(event.action, event.name) for event in history(files)]
+    assert done == [(Action.APPLY, "r1"), (Action.APPLY, "r2"), (Action.ROLLBACK, "r1"), (Action.PRUNE, "r2")]
+
+
+def test_a_receipt_keeps_the_time_of_the_first_install(root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    with opened(root) as (files, held):
+        monkeypatch.setattr(state_module.time, "time", lambda: 1000.5)
+        held.record(Action.APPLY, r1.release)
+        monkeypatch.setattr(state_module.time, "time", lambda: 2000.5)
+        held.record(Action.APPLY, r1.release)
+        assert receipts(files)[r1.id].installed == 1000
+        assert [event.time for event in history(files)] == [1000, 2000]
+
+
+def test_adversary_46_state_is_on_disk_before_it_has_its_name(
+    root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    with opened(root) as (files, held):
+        for name in ("write", "sync", "rename", "unlink"):
+            original = getattr(files, name)
+
+            def traced(*args: object, name: str = name, original: object = original) -> object:
+                calls.append(name if name == "sync" else f"{name} {args[-1 if name == 'rename' else 0]}")
+                return original(*args)  # type: ignore[operator]
+
+            monkeypatch.setattr(files, name, traced)
+        held.record(Action.APPLY, r1.release)
+    shown = [call.replace(r1.id.hex, "ID") for call in calls if "lock" not in call]
+    assert [call for call in shown if not call.startswith("write")][:6] == [
+        "sync",
+        "rename .airpatch/releases/ID",
+        "sync",
+        "rename .airpatch/history",
+        "unlink .airpatch/journal",
+        "sync",
+    ]
+
+
+# The lock
+
+
+def holder(root: Path) -> subprocess.Popen[str]:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom bundle.target.root import Root\n"
+        "from bundle.target.state import locked\n"
+        "with Root(Path(sys.argv[1]), create=True) as r, locked(r):\n    print('held', flush=True)\n    sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_adversary_51_one_of_two_processes_gets_the_lock_and_a_stale_one_does_not_hold(root: Path, r1: Sample) -> None:
+    process = holder(root)
+    try:
+        (root / ".airpatch/staging/theirs").write_bytes(b"x")
+        with pytest.raises(TargetError, match="another airpatch is at work"):
+            install(root, r1.full)
+        assert staging(root) == ["theirs"]
+        assert not (root / "docker").exists()
+    finally:
+        process.kill()
+        process.communicate()
+    assert (root / ".airpatch/lock").exists()
+    install(root, r1.full)
+    assert staging(root) == []
+
+
+def test_adversary_51_two_in_one_process_exclude_each_other(root: Path) -> None:
+    with opened(root), Root(root) as second, pytest.raises(TargetError, match="another airpatch"), locked(second):
+        pass
+    with opened(root):
+        pass
+
+
+def test_the_lock_is_left_when_the_work_fails(root: Path) -> None:
+    with pytest.raises(ZeroDivisionError), opened(root):
+        raise ZeroDivisionError
+    with opened(root):
+        pass
+
+
+def test_a_file_system_without_locks_is_a_target_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(TargetError, match="No locks available"), opened(place):
+        pass
+
+
+@pytest.mark.parametrize("path", [".airpatch", ".airpatch/staging", ".airpatch/lock"])
+def test_adversary_18_links_in_the_state_are_refused(place: Path, r1: Sample, path: str) -> None:
+    (place / "elsewhere").mkdir()
+    (place / "elsewhere/staging").mkdir()
+    (place / "elsewhere/staging/precious").write_bytes(b"x")
+    root = place / "root"
+    (root / path).parent.mkdir(parents=True)
+    (root / path).symlink_to(place / "elsewhere")
+    before = snapshot(place / "elsewhere")
+    with pytest.raises(TargetError):
+        install(root, r1.full)
+    assert snapshot(place / "elsewhere") == before
+    assert not (root / "docker").exists()
+
+
+def test_adversary_58_staging_is_swept_before_and_after(root: Path, place: Path) -> None:
+    (place / "precious").mkdir()
+    (place / "precious/file").write_bytes(b"x")
+    left = root / ".airpatch/staging"
+    (left / "folder/deep/er").mkdir(parents=True)
+    (left / "folder/deep/file").write_bytes(b"x")
+    (left / "1").write_bytes(b"x")
+    (left / "link").symlink_to(place / "precious")
+    (left / "folder/link").symlink_to("../../../..")
+    (left / os.fsdecode(b"\xff")).write_bytes(b"x")
+    os.mkfifo(left / "fifo")
+    with opened(root) as (files, held):
+        assert staging(root) == []
+        files.write(held.staged(), b"x")
+        files.make_folder(f"{held.staged()}/below")
+    assert staging(root) == []
+    assert (place / "precious/file").read_bytes() == b"x"
+
+
+def test_what_cannot_be_swept_afterwards_does_not_hide_the_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: State) -> None:
+        raise TargetError("cannot sweep")
+
+    with pytest.raises(TargetError, match="the first"), opened(root):
+        monkeypatch.setattr(State, "clear", fail)
+        raise TargetError("the first")
