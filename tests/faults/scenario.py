@@ -85,9 +85,7 @@ class Lab:
         after = look(self.root)
         if after.findings:
             raise RuntimeError(f"{name}: a quiet run leaves {after.findings}")
-        return Scenario(
-            name, start, words, before.tags, after.tags, snapshot(self.root), frozenset(before.findings)
-        )
+        return Scenario(name, start, words, before.tags, after.tags, snapshot(self.root), frozenset(before.findings))
 
     def copy(self, start: Path, root: Path) -> None:
         """Make `root` a copy of `start`."""

@@ -61,9 +61,7 @@ class Point:
 
 
 @contextmanager
-def traced(
-    run: Run, names: Sequence[str], output: Path, *, threads: bool, inject: str | None = None
-) -> Iterator[None]:
+def traced(run: Run, names: Sequence[str], output: Path, *, threads: bool, inject: str | None = None) -> Iterator[None]:
     """Let the waiting `run` go under strace; `names` are the calls that it watches."""
     words = ["strace", "-p", str(run.pid), "-o", str(output), "-e", f"trace={','.join(names)}", "-s", "120", "-y"]
     if threads:

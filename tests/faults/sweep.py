@@ -92,7 +92,9 @@ def main() -> int:
         folder = stack.enter_context(mounts.tmpfs(Path(name) / "work", "size=2g"))
         lab = Lab(folder)
         stack.callback(lab.close)
-        found = scenarios(lab, small_bundles(folder), "small") + scenarios(lab, image_bundles(lab, args.images), "image")
+        found = scenarios(lab, small_bundles(folder), "small") + scenarios(
+            lab, image_bundles(lab, args.images), "image"
+        )
         print(f"{'fault':<8}{'scenario':<18}{'trials':>8}{'wrong':>7}{'s':>7}", flush=True)
         for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
             for scenario in found:
