@@ -12,13 +12,13 @@ Nothing of this lies where a registry looks. Receipts and history are in canonic
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bundle.archive.content import close_read
 from bundle.archive.output import write_error
 from bundle.errors import FormatError, TargetError
 from bundle.format import canonical
@@ -149,6 +149,12 @@ def current(root: Root) -> Digest | None:
     return next((e.id for e in reversed(history(root)) if e.action is not Action.PRUNE), None)
 
 
+def is_recorded(root: Root, release: Release) -> bool:
+    """Whether `release` is the current one, its receipt is there, and no journal is left."""
+    id_ = release_id(release)
+    return current(root) == id_ and root.size(JOURNAL) is None and root.size(f"{RELEASES}/{id_.hex}") is not None
+
+
 def _read_receipt(root: Root, path: str) -> Receipt | None:
     content = root.read(path, MAX_INDEX)
     try:
@@ -171,6 +177,16 @@ class State:
         self._counter += 1
         path = f"{STAGING}/{self._counter}"
         self._written.append(path)
+        return path
+
+    def stage(self, content: bytes, path: str | None = None) -> str:
+        """Write a small file in staging, under a new name or at `path` in a staged folder; returns its path."""
+        if path is None:
+            path = self.staged()
+        else:
+            self.root.make_folder(path.rpartition("/")[0])
+            self._written.append(path)
+        self.root.write(path, content)
         return path
 
     def sync(self) -> None:
@@ -204,8 +220,7 @@ class State:
 
     def _replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
-        staged = self.staged()
-        self.root.write(staged, content)
+        staged = self.stage(content)
         self.sync()
         self.root.rename(staged, path)
 
@@ -238,7 +253,7 @@ def locked(root: Root) -> Iterator[State]:
             with suppress(TargetError):
                 state.clear()
     finally:
-        os.close(fd)
+        close_read(fd)
 
 
 def _lock_descriptor(root: Root) -> int:

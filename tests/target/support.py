@@ -10,10 +10,13 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from bundle.archive.feed import FileFeed
 from bundle.archive.reader import BundleStream
@@ -43,7 +46,7 @@ class Sample:
     def id(self) -> Digest:
         return release_id(self.release)
 
-    @property
+    @cached_property
     def full(self) -> bytes:
         return self.pack(Index.full(self.release))
 
@@ -110,6 +113,15 @@ def r3() -> Sample:
     return sample(builder, "r3", 3)
 
 
+def tiny(number: int) -> Sample:
+    """One image of two layers under a new tag and a tag that moves; the fewest changes that show everything."""
+    builder = Builder()
+    image = builder.picture([b"base", b"layer %d" % number], config=b"{}")
+    builder.tag(f"web:r{number}", image)
+    builder.tag("web:stable", image)
+    return sample(builder, f"r{number}", number)
+
+
 @contextmanager
 def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFeed]]:
     opened = [feed(kind, bundle) for bundle in bundles]
@@ -141,6 +153,17 @@ def index_of(bundle: bytes) -> Index:
 def opened(path: Path) -> Iterator[tuple[Root, State]]:
     with Root(path, create=True) as root, locked(root) as state:
         yield root, state
+
+
+MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """An empty folder, in memory where the machine has such: `syncfs` of a busy disk takes its time."""
+    where = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=where) as folder:
+        yield Path(folder)
 
 
 # What lies on a disk
@@ -179,11 +202,16 @@ def blob_file(path: Path, digest: Digest) -> Path:
 
 
 def served(path: Path) -> dict[str, Digest]:
-    """All tags with their manifests; every one is pulled as a client would, and must be whole."""
+    """All tags with their manifests; every one is pulled as a client would, and must be whole.
+
+    A tag that has an index and no `current` yet is unknown to a client.
+    """
     tags: dict[str, Digest] = {}
     top = path / STORAGE / "repositories"
     for folder in sorted(top.rglob("_manifests/tags/*")):
         repository = folder.parents[2]
+        if not (folder / "current").exists():
+            continue
         digest = Digest.parse((folder / "current/link").read_text())
         assert (folder / f"index/sha256/{digest.hex}/link").read_text() == str(digest)
         pull(path, repository, digest)
@@ -252,3 +280,67 @@ def damage(path: Path, digest: Digest, kind: str = "middle") -> None:
         data[place] ^= 1
     file.unlink()
     file.write_bytes(data)
+
+
+def mark(path: Path) -> set[Digest]:
+    """The blobs that a garbage collection keeps: what the revisions lead to (`registry/storage/garbagecollect.go`)."""
+    marked: set[Digest] = set()
+    for link in (path / STORAGE / "repositories").rglob("_manifests/revisions/sha256/*/link"):
+        digest = Digest.parse(link.read_text())
+        document = json.loads(blob_file(path, digest).read_bytes())
+        below = document.get("manifests", []) + document.get("layers", [])
+        below += [document["config"]] if "config" in document else []
+        marked |= {digest, *(Digest.parse(one["digest"]) for one in below)}
+    return marked
+
+
+def sweep(path: Path, marked: set[Digest]) -> None:
+    """Delete all other blobs."""
+    for file in (path / STORAGE / "blobs/sha256").glob("*/*/data"):
+        digest = Digest.from_hex(file.parent.name)
+        if digest not in marked:
+            drop(path, [digest])
+
+
+# Watching
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+CHANGES = ("create", "link", "rename", "move_folder", "unlink", "remove_folder", "make_folder", "sync")
+
+
+@contextmanager
+def watched(before: Callable[[int, str, str], None]) -> Iterator[list[tuple[str, str]]]:
+    """Call `before` with number, kind and path of every change to a root, before it is done; gives those done."""
+    done: list[tuple[str, str]] = []
+    originals = {name: getattr(Root, name) for name in CHANGES}
+
+    def watch(name: str) -> Callable[..., object]:
+        def call(self: Root, *args: Any) -> object:
+            path = "" if name == "sync" else str(args[-1])
+            before(len(done), name, path)
+            done.append((name, path))
+            return originals[name](self, *args)
+
+        return call
+
+    try:
+        for name in CHANGES:
+            setattr(Root, name, watch(name))
+        yield done
+    finally:
+        for name, original in originals.items():
+            setattr(Root, name, original)
+
+
+def killing(at: int) -> Callable[[int, str, str], None]:
+    """End the process before change number `at`; nothing happens after that, no tidying up either."""
+
+    def before(number: int, _name: str, _path: str) -> None:
+        if number >= at:
+            raise Killed
+
+    return before
