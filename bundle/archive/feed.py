@@ -103,7 +103,9 @@ class FileFeed:
     def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
-        if zstd.trailer(frame) != entry.checksum or (content is None and zstd.content_size(frame) != entry.content):
+        if content is None and zstd.content_size(frame) != entry.content:
+            raise FormatError(f"{self.name}: frame {self._next} has another size than the seek table says")
+        if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
         self._advance(entry)
         return frame
@@ -116,7 +118,7 @@ class FileFeed:
             raise FormatError(f"{self.name}: {len(self.table) - self._next} frames behind the end of the archive")
         if self._mismatched:
             numbers = ", ".join(map(str, self._mismatched))
-            raise FormatError(f"{self.name}: the seek table has other checksums or sizes than frames {numbers:.200}")
+            raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
         return self.table
 
     def close(self) -> None:

@@ -98,5 +98,6 @@ def test_adversary_42_what_is_refused(change: dict[str, object]) -> None:
 
 def test_adversary_41_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "MAX_CONTENT", 1 << 20)
+    monkeypatch.setattr(zstd, "MAX_WINDOW", 512 << 10)
     with pytest.raises(FormatError, match="more than"):
         inventory.parse(zstd.compress(bytes(512 << 10)) * 3)
