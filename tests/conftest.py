@@ -12,6 +12,12 @@ settings.register_profile("default", deadline=None, suppress_health_check=[Healt
 settings.load_profile("default")
 
 
+@pytest.fixture
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that open thousands of pipes."""
+    monkeypatch.setattr("bundle.archive.feed._PIPE_BUFFER", 4096)
+
+
 @pytest.fixture(name="sample")
 def sample_release() -> Builder:
     return sample()

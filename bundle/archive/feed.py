@@ -103,6 +103,8 @@ class FileFeed:
     def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
+        if content is None and zstd.content_size(frame) != entry.content:
+            raise FormatError(f"{self.name}: frame {self._next} has another size than the seek table says")
         if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
         self._advance(entry)

@@ -209,9 +209,9 @@ class _Pieces:
         return bytes(data)
 
 
-def content_size(frame: bytes) -> int:
+def content_size(frame: Buffer) -> int:
     """The content size in bytes that a frame of the profile declares. Raises FormatError."""
-    return _check_header(frame[: 5 + _header_rest(frame[:5])], None)
+    return _check_header(bytes(frame[: 5 + _header_rest(bytes(frame[:5]))]), None)
 
 
 def trailer(frame: Buffer) -> int:

@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 
 from bundle.errors import FormatError
 from bundle.format import canonical
-from bundle.format.index import MAX_INDEX, Base, Index, Plan, emit_index, parse_index, release_id, release_to_plain
+from bundle.format.index import (
+    MAX_INDEX,
+    Base,
+    Index,
+    Plan,
+    SourceBlob,
+    Step,
+    emit_index,
+    parse_index,
+    release_id,
+    release_to_plain,
+)
 from bundle.model.digest import Digest
 from bundle.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
 from bundle.model.names import ImageName
@@ -37,10 +48,10 @@ def _index(
     data: list[Blob],
     signatures: list[tuple[Digest, int]],
     bases: dict[Digest, str],
-    removed: set[ImageName],
-    left_out: int,
+    removed: set[str],
+    plans: list[Plan],
 ) -> Index:
-    """An index that holds by itself; its manifests need not exist. The bits of `left_out` are plans."""
+    """An index that holds by itself; its manifests need not exist. Patched blobs have steps without sources."""
     tops = list({blob.digest: blob for blob in manifests}.values())
     taken = {blob.digest for blob in tops}
     others = {blob.digest: blob for blob in data if blob.digest not in taken}
@@ -50,8 +61,16 @@ def _index(
     release = Release(title, sequence, images, blobs)
     if not bases:
         return Index.full(release)
-    plans = tuple(Plan(left_out >> position & 1) for position in range(len(blobs)))
-    return Index(release, plans, tuple(Base(*item) for item in sorted(bases.items())), tuple(sorted(removed - names)))
+    ours = [
+        plan if not (blob.is_manifest and plan is Plan.PATCHED) else Plan.STORED
+        for blob, plan in zip(blobs, plans, strict=False)
+    ]
+    steps = (
+        Step(b.digest, b.size, 9, b.digest, 7, ()) for b, plan in zip(blobs, ours, strict=True) if plan is Plan.PATCHED
+    )
+    gone = removed - {name.repository for name in names}
+    states = tuple(Base(*item) for item in sorted(bases.items()))
+    return Index(release, tuple(ours), states, tuple(sorted(gone)), (), tuple(steps))
 
 
 INDEXES = st.builds(
@@ -63,8 +82,8 @@ INDEXES = st.builds(
     data=st.lists(_data, max_size=6),
     signatures=st.lists(st.tuples(DIGESTS, st.integers(0, 4 << 20)), max_size=3),
     bases=st.dictionaries(DIGESTS, _titles, max_size=3),
-    removed=st.sets(NAMES, max_size=3),
-    left_out=st.integers(0, 2**10 - 1),
+    removed=st.sets(st.sampled_from(["a", "b", "old", "old/x"]), max_size=3),
+    plans=st.lists(st.sampled_from(Plan), min_size=10, max_size=10),
 )
 
 
@@ -75,7 +94,9 @@ def test_parsing_is_inverse_to_emitting(index: Index) -> None:
     assert parsed == index
     assert emit_index(parsed) == content
     assert parsed.release_id == release_id(index.release)
-    assert {*parsed.stored, *parsed.left_out} == set(index.release.blobs)
+    made = {step.digest for step in parsed.steps}
+    assert {*parsed.stored, *parsed.left_out} == {blob for blob in index.release.blobs if blob.digest not in made}
+    assert parsed.has_links == (parsed.is_full and not made)
 
 
 def test_the_release_id_does_not_depend_on_the_packing(sample: Builder) -> None:
@@ -230,9 +251,9 @@ def _swap(*path: Any) -> Callable[[Document], None]:
         pytest.param(_set("release", "images", 0, 3, 0, 2, (4 << 20) + 1), id="huge signature"),
         pytest.param(_set("packing", "plans", b""), id="no plans"),
         pytest.param(_set("packing", "plans", b"\0" * 1000), id="too many plans"),
-        pytest.param(_set("packing", "plans", b"\7" * 14), id="unknown plan"),
+        pytest.param(_set("packing", "plans", b"\3" * 14), id="unknown plan"),
         pytest.param(_set("packing", "plans", [0] * 14), id="plans are a list"),
-        pytest.param(_set("packing", "removed", [["a", "r1"]]), id="removed without a base"),
+        pytest.param(_set("packing", "removed", ["a"]), id="removed without a base"),
     ],
 )
 def test_what_is_refused(change: Callable[[Document], None], sample: Builder) -> None:
@@ -251,15 +272,61 @@ def test_what_is_refused(change: Callable[[Document], None], sample: Builder) ->
         pytest.param(_set("packing", "bases", 0, 1, 7), id="base name is a number"),
         pytest.param(_set("packing", "bases", 0, 1, "x" * 256), id="long base name"),
         pytest.param(_set("packing", "bases", 0, 1, "\x1b[2J"), id="control characters in a base name"),
-        pytest.param(_set("packing", "removed", [["proxy", "r1"]]), id="removed but present"),
-        pytest.param(_set("packing", "removed", [["b", "r1"], ["a", "r1"]]), id="removed out of order"),
-        pytest.param(_set("packing", "removed", [["a", "r1"], ["a", "r1"]]), id="removed twice"),
-        pytest.param(_set("packing", "removed", [["../a", "r1"]]), id="removed climbs"),
+        pytest.param(_set("packing", "removed", ["proxy"]), id="removed but present"),
+        pytest.param(_set("packing", "removed", ["b", "a"]), id="removed out of order"),
+        pytest.param(_set("packing", "removed", ["a", "a"]), id="removed twice"),
+        pytest.param(_set("packing", "removed", ["../a"]), id="removed climbs"),
     ],
 )
 def test_what_is_refused_in_a_patch(change: Callable[[Document], None], sample: Builder) -> None:
     value = document(sample, patch=True)
     parse_index(msgpack.packb(value))
+    change(value)
+    refused(value)
+
+
+def with_steps(builder: Builder) -> Document:
+    """A patch that makes its first layer in two steps, out of a blob of the target and a blob of its own."""
+    release = builder.release
+    first, second = release.blobs[:2]
+    outside = SourceBlob(Digest(b"\0" * 32), 500, 1000)
+    inner = SourceBlob(second.digest, second.size, 2000)
+    between = Step(Digest(b"\3" * 32), 300, 600, Digest(b"\4" * 32), 30, (outside.digest,))
+    last = Step(first.digest, first.size, 700, Digest(b"\5" * 32), 40, (inner.digest, between.digest))
+    plans = (Plan.PATCHED, *[Plan.STORED] * (len(release.blobs) - 1))
+    sources = tuple(sorted((outside, inner), key=lambda source: source.digest))
+    index = Index(release, plans, (Base(Digest(b"\1" * 32), "r0"),), (), sources, (between, last))
+    assert [blob.digest for blob in index.needed] == [outside.digest]
+    assert not index.has_links
+    value = canonical.unpack(emit_index(index), "the index")
+    assert isinstance(value, dict)
+    assert parse_index(msgpack.packb(value)) == index
+    return value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_swap("packing", "steps"), id="a source that is made later"),
+        pytest.param(_set("packing", "steps", 0, 5, [b"\3" * 32]), id="a step that needs itself"),
+        pytest.param(_set("packing", "steps", 0, 5, [b"\7" * 32]), id="a source from nowhere"),
+        pytest.param(_set("packing", "steps", 0, 5, [b"\0" * 32] * 2), id="a source twice"),
+        pytest.param(lambda d: d["packing"]["steps"].append(d["packing"]["steps"][1]), id="a blob made twice"),
+        pytest.param(lambda d: d["packing"]["steps"].pop(), id="a patched blob without a step"),
+        pytest.param(lambda d: d["packing"]["steps"].pop(0), id="a source that no step makes"),
+        pytest.param(_set("packing", "steps", 1, 5, []), id="a step for nothing"),
+        pytest.param(_set("packing", "steps", 1, 1, 7), id="another size than the table"),
+        pytest.param(_set("packing", "steps", 0, 4, -1), id="negative size"),
+        pytest.param(_set("packing", "steps", 0, 2, 2**63), id="plaintext over the limit"),
+        pytest.param(_swap("packing", "sources"), id="sources out of order"),
+        pytest.param(lambda d: d["packing"]["sources"].append([b"\xff" * 32, 1, 1]), id="a source that nothing needs"),
+        pytest.param(_set("packing", "sources", -1, 1, 7), id="a source of another size than the table"),
+        pytest.param(_set("packing", "bases", []), id="a source on the target without a base"),
+        pytest.param(_set("packing", "plans", b"\0" * 14), id="a stored blob with a step"),
+    ],
+)
+def test_adversary_35_steps_that_cannot_be(change: Callable[[Document], None], sample: Builder) -> None:
+    value = with_steps(sample)
     change(value)
     refused(value)
 
@@ -276,7 +343,7 @@ def test_leaving_out_takes_a_base(sample: Builder) -> None:
         pytest.param(b"\xa8sequence\x00", b"\xa8sequence\xcc\x00", id="long integer"),
         pytest.param(b"\xa8sequence\x00", b"\xa8sequence\xd0\x00", id="signed integer"),
         pytest.param(b"\xa8airpatch\x01", b"\xd9\x08airpatch\x01", id="long text"),
-        pytest.param(b"\xa7removed\x90", b"\xa7removed\xdc\x00\x00", id="long list"),
+        pytest.param(b"\xa5steps\x90", b"\xa5steps\xdc\x00\x00", id="long list"),
         pytest.param(b"\x83\xa8airpatch\x01", b"\x84\xa8airpatch\x01\xa8airpatch\x01", id="key twice"),
         pytest.param(b"\x83\xa8airpatch", b"\x83\xc4\x08airpatch", id="key is bytes"),
         pytest.param(b"\xa4name\xa2r1", b"\xa4name\xc4\x02r1", id="text is bytes"),

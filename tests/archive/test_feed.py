@@ -1,0 +1,195 @@
+"""Frames out of files and pipes: what is opened, what is refused, what is passed over."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bundle.archive.feed import FileFeed, PipeFeed, is_bundle, open_feed
+from bundle.errors import FormatError, TargetError, UsageError
+from bundle.format import zstd
+from bundle.format.zstd import Frame
+from tests.support import Builder, feed, join_frames, read_bundle, split_frames
+
+Table = Callable[[list[Frame]], list[Frame]]
+
+
+@pytest.fixture(name="path")
+def bundle_file(tmp_path: Path, sample: Builder) -> Path:
+    path = tmp_path / "full.tar.zst"
+    path.write_bytes(sample.bundle())
+    return path
+
+
+def test_a_file_is_read_by_its_table(path: Path) -> None:
+    source = open_feed(str(path))
+    assert isinstance(source, FileFeed)
+    for entry in source.table[:2]:
+        source.skip(entry.content)
+    assert zstd.trailer(source.next(source.table[2].content)) == source.table[2].checksum
+    with pytest.raises(FormatError, match="1 frames behind the end"):
+        source.finish()
+    source.close()
+
+
+def test_what_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fifo = path.with_name("fifo")
+    os.mkfifo(fifo)
+    write = os.open(fifo, os.O_RDWR)
+    source = open_feed(str(fifo))
+    assert isinstance(source, PipeFeed)
+    source.close()
+    os.close(write)
+    saved = os.dup(0)
+    try:
+        for opened, kind in ((os.open(path, os.O_RDONLY), FileFeed), (os.open("/dev/null", os.O_RDONLY), PipeFeed)):
+            os.dup2(opened, 0)
+            os.close(opened)
+            source = open_feed("-")
+            assert isinstance(source, kind)
+            assert source.name == "standard input"
+            source.close()
+        os.close(0)
+        with pytest.raises(UsageError):
+            open_feed("-")
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+
+
+def test_what_is_not_opened(path: Path) -> None:
+    for other in (path.parent, path / "x", path.with_name("nothing")):
+        with pytest.raises(UsageError, match=other.name):
+            open_feed(str(other))
+
+
+def test_bundles_are_recognised_by_their_end(path: Path) -> None:
+    fifo = path.with_name("fifo")
+    os.mkfifo(fifo)
+    other = path.with_name("other")
+    other.write_bytes(b"x" * 100)
+    assert is_bundle(path)
+    for no_bundle in (other, fifo, path.parent, path.with_name("nothing")):
+        assert not is_bundle(no_bundle)
+
+
+def test_opening_a_large_bundle_reads_little(tmp_path: Path) -> None:
+    """Ten gigabytes with holes, and a seek table that fits to them."""
+    path = tmp_path / "large.tar.zst"
+    frames = [Frame(8 << 20, 8 << 20, 7)] * 1250
+    with path.open("wb") as file:
+        file.truncate(sum(frame.compressed for frame in frames))
+        file.seek(0, os.SEEK_END)
+        file.write(zstd.emit_seek_table(frames))
+    before = _bytes_read()
+    source = FileFeed("large", os.open(path, os.O_RDONLY))
+    assert source.table == frames
+    assert _bytes_read() - before < 100_000
+    source.close()
+
+
+def _bytes_read() -> int:
+    return int(Path("/proc/self/io").read_text().split("rchar:")[1].split()[0])
+
+
+def with_table(data: bytes, change: Table) -> bytes:
+    table = zstd.parse_seek_table(data[-zstd.seek_table_length(data[-9:]) :])
+    return data[: -len(zstd.emit_seek_table(table))] + zstd.emit_seek_table(change(table))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda t: [replace(t[0], compressed=t[0].compressed + 1), *t[1:]], id="behind the end"),
+        pytest.param(lambda t: t[:-1], id="a frame less"),
+        pytest.param(lambda t: [*t, Frame(0, 0, 0)], id="an empty frame more"),
+        pytest.param(lambda t: [t[1], t[0], *t[2:]], id="order"),
+        pytest.param(
+            lambda t: [
+                replace(t[0], compressed=t[0].compressed + 1),
+                replace(t[1], compressed=t[1].compressed - 1),
+                *t[2:],
+            ],
+            id="overlap",
+        ),
+        pytest.param(lambda t: [replace(t[0], content=t[0].content + 512), *t[1:]], id="content"),
+        pytest.param(lambda t: [t[0], replace(t[1], content=2**32 - 1), *t[2:]], id="content of 4 GiB"),
+        pytest.param(lambda t: [t[0], replace(t[1], compressed=2**32 - 1), *t[2:]], id="4 GiB"),
+        pytest.param(lambda t: [replace(t[0], checksum=t[0].checksum ^ 1), *t[1:]], id="checksum"),
+        pytest.param(lambda t: [], id="empty"),
+    ],
+)
+def test_adversary_39_tables_that_lie(change: Table, sample: Builder) -> None:
+    data = with_table(sample.bundle(), change)
+    for kind in ("file", "pipe"):
+        with pytest.raises(FormatError):
+            read_bundle(feed(kind, data))
+
+
+def test_adversary_39_a_frame_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    frames = [Frame(2**32 - 1, 2**32 - 1, 0)]
+    with path.open("wb") as file:
+        file.truncate(2**32 - 1)
+        file.seek(0, os.SEEK_END)
+        file.write(zstd.emit_seek_table(frames))
+    with pytest.raises(FormatError, match="larger than any"):
+        open_feed(str(path))
+
+
+def test_adversary_40_two_seek_tables(sample: Builder) -> None:
+    frames = split_frames(sample.bundle())
+    data = join_frames(frames)
+    twice = data + data[sum(map(len, frames)) :]
+    for kind in ("file", "pipe"):
+        with pytest.raises(FormatError):
+            read_bundle(feed(kind, twice))
+
+
+def test_adversary_40_a_seek_table_inside_blob_data() -> None:
+    builder = Builder()
+    builder.tag("a:r1", builder.picture([zstd.emit_seek_table([Frame(1, 2, 3)]) * 3]))
+    for kind in ("file", "pipe"):
+        assert read_bundle(feed(kind, builder.bundle()))
+
+
+def test_adversary_44_skippable_frames(sample: Builder) -> None:
+    frames = split_frames(sample.bundle())
+    skippable = struct.pack("<II", 0x184D2A50, 4) + b"skip"
+    for position in range(len(frames) + 1):
+        data = b"".join([*frames[:position], skippable, *frames[position:]])
+        data += join_frames(frames)[sum(map(len, frames)) :]
+        for kind in ("file", "pipe"):
+            with pytest.raises(FormatError):
+                read_bundle(feed(kind, data))
+
+
+def test_adversary_57_a_bundle_that_shrinks(path: Path) -> None:
+    source = open_feed(str(path))
+    assert isinstance(source, FileFeed)
+    os.truncate(path, 10)
+    with pytest.raises(FormatError, match="became shorter"):
+        source.next(None)
+    source.close()
+
+
+def test_adversary_57_an_input_that_fails() -> None:
+    """Reading /proc/self/mem at address 0 gives EIO."""
+    source = PipeFeed("mem", os.open("/proc/self/mem", os.O_RDONLY))
+    with pytest.raises(TargetError, match="mem: cannot be read: Input/output error"):
+        source.next(None)
+    source.close()
+
+
+def test_a_pipe_that_does_not_block_is_read_all_the_same(sample: Builder) -> None:
+    read, write = os.pipe()
+    os.set_blocking(read, False)
+    source = PipeFeed("pipe", read)
+    os.write(write, sample.bundle())
+    os.close(write)
+    assert read_bundle(source)

@@ -1,0 +1,108 @@
+"""The tables of spec/FORMAT.md say what the code does."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from bundle.archive.writer import write_bundle
+from bundle.format import canonical, tar
+from bundle.format.index import Index, emit_index
+from bundle.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
+from bundle.model import manifest
+from bundle.model.digest import Digest
+from bundle.model.names import ImageName
+from tests.support import Builder, MemorySink, contents_of
+
+SPEC = (Path(__file__).resolve().parent.parent / "spec" / "FORMAT.md").read_text()
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in SPEC.splitlines()
+    if line.startswith("| ") and "---" not in line
+]
+CONSTANTS = [
+    (row[-1].strip("`"), row[1]) for row in ROWS if re.fullmatch(r"`bundle(\.\w+)+`", row[-1]) and len(row) in (3, 4)
+]
+
+
+def resolve(name: str) -> object:
+    """The value of a dotted name, classes in modules included."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            value: object = importlib.import_module(".".join(parts[:length]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[length:]:
+            value = getattr(value, attribute)
+        return value
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize(("name", "value"), CONSTANTS)
+def test_constants(name: str, value: str) -> None:
+    assert resolve(name) == int(value, 0)
+
+
+def test_every_limit_of_the_code_is_in_the_specification() -> None:
+    modules = ("format.canonical", "format.index", "format.registry", "format.zstd", "model.manifest", "model.names")
+    limits = {
+        f"bundle.{module}.{name}"
+        for module in (*modules, "model.release")
+        for name in vars(importlib.import_module(f"bundle.{module}"))
+        if name.startswith("MAX_")
+    }
+    owners = {name.rsplit(".", 1)[1] for name, _ in CONSTANTS}
+    assert {name.rsplit(".", 1)[1] for name in limits} <= owners
+
+
+def test_the_header_of_a_member() -> None:
+    rows = [row for row in ROWS if len(row) == 4 and row[0].isdigit()]
+    offset = 0
+    for row in rows:
+        assert int(row[0]) == offset
+        offset += int(row[1])
+    assert offset == tar.RECORD
+    fixed = {row[2]: row[3] for row in rows}
+    header = tar.header("x", 0)
+    assert header[100:108] == b"0000644\0"
+    assert fixed["mode"] == "`0000644` NUL"
+    assert header[136:148] == fixed["mtime"].split("`")[1].encode() + b"\0"
+
+
+def test_the_fields_of_the_index(sample: Builder) -> None:
+    document = canonical.unpack(emit_index(Index.full(sample.release)), "the index")
+    assert isinstance(document, dict)
+    fields = [row[0].strip("`") for row in ROWS if len(row) == 3 and re.fullmatch(r"`[a-z_]+`", row[0])]
+    assert fields == [*document, *document["release"], *document["packing"]]
+
+
+def test_the_types_of_manifests() -> None:
+    listed = {row[0].strip("`") for row in ROWS if len(row) == 3 and row[0].startswith("`application/")}
+    assert listed == manifest.MANIFEST_TYPES
+
+
+def test_the_paths(sample: Builder) -> None:
+    digest, name = Digest.of(b"x"), ImageName("shop/web", "r1")
+    paths = {row[0]: row[1].strip("`") for row in ROWS if len(row) == 2 and "/" in row[1]}
+    for kind, link in (
+        ("layer link", layer_link(name.repository, digest)),
+        ("revision link", revision_link(name.repository, digest)),
+        ("tag index link", tag_index_link(name, digest)),
+        ("tag link", tag_link(name, digest)),
+    ):
+        expected = paths[kind].replace("REPO", name.repository).replace("TAG", name.tag).replace("HEX", digest.hex)
+        assert link.path == expected
+    assert [stage.name for stage in Stage] == ["LAYER", "REVISION", "TAG_INDEX", "TAG"]
+
+
+def test_the_sections(sample: Builder) -> None:
+    """A bundle of small members has one frame for each."""
+    sections = [row[0] for row in ROWS if len(row) == 2 and row[0].isupper()]
+    assert sections == ["INDEX", "DATA", "MANIFESTS", "LINKS"]
+    sink = MemorySink()
+    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)
+    assert len(contents_of(bytes(sink.data))) == len(sections)

@@ -1,0 +1,67 @@
+"""Every vector of `fixtures/vectors` is read as its header says, from a file and from a pipe."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from bundle import errors
+from bundle.errors import AirpatchError
+from tests.support import feed, read_bundle
+
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
+VECTORS = sorted((FIXTURES / "vectors").glob("*.vector"))
+
+
+def load(path: Path) -> tuple[dict[str, str], bytes]:
+    header, _, bundle = path.read_bytes().partition(b"\n\n")
+    return dict(line.split(": ", 1) for line in header.decode().splitlines()), bundle
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+@pytest.mark.parametrize("path", VECTORS, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("small_buffers")
+def test_vector(path: Path, kind: str) -> None:
+    """Adversaries 9 to 11, 14 to 17, 24 to 28, 30, 31, 33, 34, 37, 39 to 44; each header names its own."""
+    header, bundle = load(path)
+    if header["expect"] == "success":
+        assert header["exit"] == "0"
+        assert str(read_bundle(feed(kind, bundle)).index.release_id) == header["release-id"]
+        return
+    expected = getattr(errors, header["expect"])
+    assert issubclass(expected, AirpatchError)
+    assert str(expected.exit_code) == header["exit"]
+    with pytest.raises(AirpatchError) as caught:
+        read_bundle(feed(kind, bundle))
+    assert type(caught.value) is expected
+
+
+def test_adversary_41_bombs_take_little_memory() -> None:
+    for name in ("index-limit", "table-count", "zstd-size-2-40"):
+        _, bundle = load(FIXTURES / "vectors" / f"{name}.vector")
+        tracemalloc.start()
+        try:
+            with pytest.raises(AirpatchError):
+                read_bundle(feed("file", bundle))
+            assert tracemalloc.get_traced_memory()[1] < 64 << 20
+        finally:
+            tracemalloc.stop()
+
+
+def test_the_vectors_are_those_of_their_generator() -> None:
+    done = subprocess.run(
+        [sys.executable, FIXTURES / "make_vectors.py", "--check"], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_header_says_what_it_must() -> None:
+    assert len(VECTORS) > 100
+    for path in VECTORS:
+        header, _ = load(path)
+        assert {"expect", "exit", "about"} <= set(header) <= {"expect", "exit", "about", "adversary", "release-id"}
+        assert header["about"].endswith(".")
