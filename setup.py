@@ -3,7 +3,18 @@
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-COMPILED: list[str] = []
+COMPILED: list[str] = [
+    "bundle.deflate.blocks",
+    "bundle.deflate.header",
+    "bundle.deflate.huffman",
+    "bundle.encoders.go_fast",
+    "bundle.encoders.go_match",
+    "bundle.encoders.klauspost_blocks",
+    "bundle.encoders.klauspost_deep",
+    "bundle.encoders.zlib_match",
+    "bundle.deflate.inflate",
+    "bundle.deflate.matches",
+]
 
 setup(
     ext_modules=cythonize(

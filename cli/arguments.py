@@ -64,6 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     _inventory(commands)
     _rollback(commands)
     _prune(commands)
+    _inspect(commands)
+    _verify(commands)
+    _restore(commands)
+    _completion(commands)
     return parser
 
 
@@ -122,7 +126,7 @@ def _apply(commands: _Commands) -> None:
         "--request", type=Path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
     )
     parser.add_argument("--restore", type=Path, metavar="DIR", help="restore the release's images there afterwards")
-    _restoring(parser)
+    _restoring(parser.add_argument_group("with --restore"))
 
 
 def _diff(commands: _Commands) -> None:
@@ -204,6 +208,70 @@ def _root_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", type=Path, metavar="ROOT", help="the directory that holds docker/registry/v2")
 
 
+def _inspect(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "inspect",
+        "show what is in a bundle or on a registry's root",
+        "airpatch inspect shop-r1.tar.zst",
+        "airpatch inspect shop-r1-r2.tar.zst --blobs",
+        "airpatch inspect /var/lib/registry --json | jq .releases",
+    )
+    parser.add_argument("subject", metavar="WHAT", help="a bundle, or the directory that holds docker/registry/v2")
+    parser.add_argument("--blobs", action="store_true", help="list the blobs, too (--json always has them)")
+
+
+def _verify(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "verify",
+        "check every byte of a bundle or of a registry's root, and list all that is wrong",
+        "airpatch verify shop-r1.tar.zst",
+        "airpatch verify - < shop-r1.tar.zst",
+        "airpatch verify /var/lib/registry",
+    )
+    parser.add_argument(
+        "subject",
+        metavar="WHAT",
+        help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+    )
+
+
+def _restore(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "restore",
+        "write images out of a registry's root or a bundle, as skopeo reads them",
+        "airpatch restore /var/lib/registry -o images/",
+        "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
+        "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+        "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
+        "images/ harbor.example/shop",
+    )
+    parser.add_argument("source", metavar="FROM", help=_SOURCE)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the images go")
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        dest="images",
+        metavar="NAME",
+        help="this image only (repository:tag), or all of a repository; may be repeated",
+    )
+    _restoring(parser)
+
+
+def _completion(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "completion",
+        "print a script that completes airpatch's command line in a shell",
+        'eval "$(airpatch completion bash)"    # in ~/.bashrc',
+        'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+
+
 def _sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", nargs="+", metavar="SOURCE", help=_SOURCE)
     parser.add_argument(
@@ -221,7 +289,7 @@ def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     )
 
 
-def _restoring(parser: argparse.ArgumentParser) -> None:
+def _restoring(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--as",
         dest="kind",

@@ -1,82 +1,29 @@
-"""Entry point: parse, run, report; every outcome as one exit code (README, Exit codes)."""
+"""Entry point: parses the command line, and has everything else done by `cli.run`.
+
+That and the libraries behind it are loaded when they are needed, so that `--help` is there at once.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import os
-import signal
 import sys
-import traceback
 from collections.abc import Sequence
-from types import FrameType
-from typing import NoReturn
 
-from bundle.errors import AirpatchError, UsageError
+from bundle.errors import UsageError
 from cli.arguments import build_parser
-from cli.console import Console
-
-INTERRUPTED = 128
-"""Added to the number of the signal that ended the command, as shells do."""
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-_KEEP = 64 << 20
-
-
-class _Terminated(BaseException):
-    """SIGTERM or SIGHUP came: unwind, so that nothing is left half-done."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: that of the process) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    console = Console.early(words)
     try:
         args = build_parser().parse_args(words)
-        console = Console.from_args(args)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _terminate)
-        _keep_freed_memory()
-        module = importlib.import_module(f"cli.commands.{args.command}")
-        with console.progress:
-            result = module.run(args, console)
-        console.report(result)
-        return int(result.exit_code)
     except UsageError as error:
-        console.fail(error)
-        return error.exit_code
-    except AirpatchError as error:
-        console.fail(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        console.note("interrupted; nothing is half-done")
-        return INTERRUPTED + signal.SIGINT
-    except _Terminated as error:
-        console.note("terminated; nothing is half-done")
-        return INTERRUPTED + error.number
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED + signal.SIGPIPE
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a defect, told as one
-        console.crash(error, traceback.format_exc())
-        return 1
+        from cli.run import refuse
 
+        return refuse(error, words)
+    from cli.run import run
 
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    raise _Terminated(number)
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc reuse freed buffers: frames of 8 MiB come and go, and fresh pages cost more than hashing them.
-
-    Halves the system time of an apply. Other C libraries have no such knob and need none.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _KEEP)
-        mallopt(_M_TRIM_THRESHOLD, 2 * _KEEP)
+    return run(args)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """A bundle in a file, read at any place: its index, its manifests, and its blobs as a `Content`.
 
 Opening reads the footer, the seek table and the index, whatever the size of the bundle. Where each blob lies follows
-from the index (`format.layout`); frames are read when their bytes are asked for. Memory is bounded: each open
-blob holds one frame of at most 8 MiB, and the frames of small blobs that were used last are kept, 8 MiB of them.
+from the index (`format.layout`); frames are read when their bytes are asked for. Frames of raw blocks are read in
+place; of others an open blob holds one of at most 8 MiB, and those of small blobs that were used last are kept, 8 MiB
+of them.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class BundleFile:
             feed.close()
             raise
         self.name = feed.name
+        self.file_size = feed.size
         self._feed = feed
         self._finalizer = weakref.finalize(self, feed.close)
         self._first = feed.passed
@@ -93,6 +95,21 @@ class BundleFile:
                     self._kept.popitem(last=False)
         return content
 
+    def is_raw(self, number: int) -> bool:
+        """Whether the frame has nothing but raw blocks, as `zstd.raw_frame` makes it."""
+        entry, start = self._feed.table[number], self._starts[number]
+        return entry.compressed == zstd.raw_size(entry.content) and all(
+            self._feed.read_at(start + offset, len(header)) == header
+            for offset, header in zstd.raw_headers(entry.content)
+        )
+
+    def read_raw(self, number: int, view: memoryview, position: int) -> None:
+        """Fill `view` with content of a frame that is raw, from `position` on. Its checksum is not looked at."""
+        while view:
+            part = view[: zstd.BLOCK - position % zstd.BLOCK]
+            self._feed.read_into(part, self._starts[number] + zstd.raw_offset(position))
+            view, position = view[len(part) :], position + len(part)
+
     @cached_property
     def _places(self) -> dict[Digest, _Place]:
         """Where everything lies. Raises FormatError unless the seek table has the frames of the layout."""
@@ -111,26 +128,31 @@ class BundleFile:
 
 
 class _BundleBlob:
-    """An open blob; it keeps the frame that was read last."""
+    """An open blob; of a frame that is not raw it keeps the content, which has been read last."""
 
     def __init__(self, bundle: BundleFile, place: _Place) -> None:
         self._bundle = bundle
         self._place = place
         self._number = -1
-        self._content = memoryview(b"")
+        self._content: memoryview | None = None
 
     def read_into(self, view: memoryview, offset: int) -> None:
         while view:
             ahead, start = divmod(self._place.offset + offset, layout.FRAME)
-            number = self._place.frame + ahead
-            if number != self._number:
-                self._content = memoryview(b"")
-                self._content = memoryview(self._bundle.frame(number))
-                self._number = number
-            part = self._content[start : start + len(view)]
-            view[: len(part)] = part
+            self._turn_to(self._place.frame + ahead)
+            part = view[: layout.FRAME - start]
+            if self._content is None:
+                self._bundle.read_raw(self._number, part, start)
+            else:
+                part[:] = self._content[start : start + len(part)]
             view, offset = view[len(part) :], offset + len(part)
 
     def close(self) -> None:
-        self._content = memoryview(b"")
+        self._content = None
         self._number = -1
+
+    def _turn_to(self, number: int) -> None:
+        if number != self._number:
+            self.close()
+            self._content = None if self._bundle.is_raw(number) else memoryview(self._bundle.frame(number))
+            self._number = number

@@ -68,6 +68,7 @@ class FileFeed:
             raise
         self._next = 0
         self._position = 0
+        self._mismatched: list[int] = []
 
     @property
     def passed(self) -> int:
@@ -77,7 +78,11 @@ class FileFeed:
     def read_at(self, position: int, size: int) -> bytearray:
         """`size` bytes of the file. Raises FormatError if they are not there."""
         buffer = bytearray(size)
-        view = memoryview(buffer)
+        self.read_into(memoryview(buffer), position)
+        return buffer
+
+    def read_into(self, view: memoryview, position: int) -> None:
+        """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
         while view:
             try:
                 count = os.preadv(self._fd, [view], position)
@@ -86,13 +91,12 @@ class FileFeed:
             if not count:
                 raise FormatError(f"{self.name}: became shorter while it was read")
             view, position = view[count:], position + count
-        return buffer
 
     def next(self, content: int | None) -> bytes | bytearray:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
         if zstd.trailer(frame) != entry.checksum:
-            raise FormatError(f"{self.name}: frame {self._next} has another checksum than the seek table says")
+            self._mismatched.append(self._next)
         self._advance(entry)
         return frame
 
@@ -102,6 +106,9 @@ class FileFeed:
     def finish(self) -> list[zstd.Frame]:
         if self._next != len(self.table):
             raise FormatError(f"{self.name}: {len(self.table) - self._next} frames behind the end of the archive")
+        if self._mismatched:
+            numbers = ", ".join(map(str, self._mismatched))
+            raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
         return self.table
 
     def close(self) -> None:

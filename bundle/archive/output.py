@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Protocol
 
 from bundle.errors import TargetError
+from bundle.linux import start_writeback
 
 _MAX_PIECES = 512
 """Pieces in one writev; Linux allows 1024 (IOV_MAX)."""
+_WRITEBACK = 1 << 20
+"""Bytes written at once from which on the disk is told to begin."""
 
 
 class Sink(Protocol):
@@ -33,11 +36,8 @@ class Descriptor:
         self.fd = fd
         self.name = name
         self.size = 0
-
-    @property
-    def is_file(self) -> bool:
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
         """Whether what was written can be read back."""
-        return stat.S_ISREG(os.fstat(self.fd).st_mode)
 
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         views = [memoryview(piece) for piece in pieces if piece]
@@ -46,6 +46,8 @@ class Descriptor:
                 written = os.writev(self.fd, views[:_MAX_PIECES])
             except OSError as error:
                 raise write_error(self.name, error) from None
+            if written > _WRITEBACK and self.is_file:
+                start_writeback(self.fd, self.size, written)
             self.size += written
             while views and written >= len(views[0]):
                 written -= len(views.pop(0))

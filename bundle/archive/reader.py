@@ -39,10 +39,11 @@ Accept = Callable[[Member], Receiver | None]
 
 @dataclass(slots=True)
 class _Delivery:
-    """A member on its way to its receiver."""
+    """A member on its way to its receiver, which gets no more of one that is `damaged`."""
 
     receiver: Receiver
     hash: SerialHash
+    damaged: bool = False
 
 
 @dataclass(slots=True)
@@ -176,8 +177,10 @@ class _Receiving:
         except FormatError as error:
             if self._findings is None:
                 raise
-            names = ", ".join(str(p.member.digest) for p in frame.plan.pieces if p.member.digest)
-            self._findings.append(FormatError(f"{error.message} (holds {names or 'links'})"))
+            for delivery in filter(None, frame.deliveries):
+                delivery.damaged = True
+            names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
+            self._findings.append(FormatError(f"{error.message} (holds {names:.1000})"))
 
 
 def _is_given(member: Member) -> bool:
@@ -194,7 +197,7 @@ def _take(piece: Piece, view: memoryview, delivery: _Delivery | None, delivered:
         raise FormatError(f"the archive has another member where {member.path} belongs")
     if member.content is not None and content != member.content[begin - records : end - records]:
         raise FormatError(f"the archive has other content in {member.path} than its manifests ask for")
-    if delivery is None or member.digest is None:
+    if delivery is None or delivery.damaged or member.digest is None:
         return
     delivered.append(delivery.hash.update(content, delivery.receiver.write))
     if piece.stop == member.total:

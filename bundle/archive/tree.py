@@ -7,7 +7,6 @@ missing (Linux before 5.6, some sandboxes) the components are opened one by one 
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
@@ -17,25 +16,17 @@ from pathlib import Path
 
 from bundle.archive.content import FileBlob
 from bundle.errors import SourceError
+from bundle.linux import open_beneath
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY
 _ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK
 """Without waiting where a FIFO has been put."""
 
-_SYS_OPENAT2 = 437
-"""The same on all architectures."""
-_RESOLVE = 0x04 | 0x08
-"""RESOLVE_NO_SYMLINKS and RESOLVE_BENEATH."""
-_UNAVAILABLE = (errno.ENOSYS, errno.EPERM, errno.EAGAIN, errno.E2BIG)
-_libc = ctypes.CDLL(None, use_errno=True)
+_UNAVAILABLE = (errno.ENOSYS, errno.EPERM, errno.EAGAIN)
 
 
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A name in a folder and the file type bits of its mode (`stat.S_IFMT`), of a link its own."""
 
@@ -64,7 +55,11 @@ class Tree:
             self._fd = os.open(path, _FOLDER | os.O_CLOEXEC)
         except OSError as cause:
             raise read_error(str(path), cause) from None
-        weakref.finalize(self, os.close, self._fd)
+        self._finalizer = weakref.finalize(self, os.close, self._fd)
+
+    def close(self) -> None:
+        """Close the directory; it happens by itself with the last use of the object."""
+        self._finalizer()
 
     def name(self, path: str) -> str:
         """`path` as errors give it: with the directory before it."""
@@ -72,15 +67,12 @@ class Tree:
 
     def open(self, path: str, flags: int = _READ) -> int:
         """A descriptor of `path`, which the caller closes. Raises OSError, ELOOP where a link is in the way."""
-        how = _OpenHow(flags | _ALWAYS, 0, _RESOLVE)
-        arguments = os.fsencode(path or "."), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
-        fd = int(_libc.syscall(ctypes.c_long(_SYS_OPENAT2), self._fd, *arguments))
-        if fd >= 0:
-            return fd
-        cause = ctypes.get_errno()
-        if cause in _UNAVAILABLE:
-            return self._open_stepwise(path, flags)
-        raise OSError(cause, os.strerror(cause), path)
+        try:
+            return open_beneath(path or ".", flags | _ALWAYS, self._fd)
+        except OSError as cause:
+            if cause.errno not in _UNAVAILABLE:
+                raise
+        return self._open_stepwise(path, flags)
 
     def blob(self, path: str, size: int) -> FileBlob:
         """The regular file `path` of `size` bytes. Raises SourceError."""
@@ -90,17 +82,25 @@ class Tree:
             raise read_error(self.name(path), cause) from None
         return FileBlob(fd, self.name(path), size, SourceError)
 
-    def size(self, path: str) -> int | None:
-        """Bytes of the regular file `path`; None if there is none that can be reached."""
+    def status(self, path: str) -> os.stat_result | None:
+        """The status of what `path` names, of a link its own; None if there is nothing that can be reached."""
         try:
             fd = self.open(path, os.O_PATH)
         except OSError:
             return None
         try:
-            status = os.fstat(fd)
+            return os.fstat(fd)
         finally:
             os.close(fd)
-        return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the regular file `path`; None if there is none that can be reached."""
+        status = self.status(path)
+        return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
+
+    def is_folder(self, path: str) -> bool:
+        status = self.status(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
 
     def read(self, path: str, limit: int) -> bytes:
         """The content of the regular file `path`. Raises SourceError, also for more than `limit` bytes."""
@@ -122,18 +122,12 @@ class Tree:
             fd = self.open(path, _FOLDER)
             try:
                 with os.scandir(fd) as entries:
-                    return sorted(Entry(entry.name, _type(entry)) for entry in entries)
+                    found = [Entry(entry.name, _type(entry)) for entry in entries]
             finally:
                 os.close(fd)
         except OSError as cause:
             raise read_error(self.name(path), cause) from None
-
-    def is_folder(self, path: str) -> bool:
-        try:
-            os.close(self.open(path, os.O_PATH | os.O_DIRECTORY))
-        except OSError:
-            return False
-        return True
+        return sorted(found, key=lambda entry: entry.name)
 
     def _open_stepwise(self, path: str, flags: int) -> int:
         *folders, last = path.split("/") if path else ["."]

@@ -16,11 +16,22 @@ from bundle.format import canonical
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB, MAX_MANIFEST, is_media_type
 from bundle.model.names import ImageName, check_repository
-from bundle.model.release import MAX_MANIFESTS, Blob, Image, Release, Signature, check_label, image_findings
+from bundle.model.release import (
+    MAX_MANIFESTS,
+    MAX_RELEASE_NAME,
+    Blob,
+    Image,
+    Release,
+    Signature,
+    check_label,
+    image_findings,
+)
 
 VERSION = 1
 MAX_INDEX = 16 << 20
 """Bytes: 10,000 images of their own blobs take less than 3 MiB."""
+UNKNOWN_TYPE = "application/octet-stream"
+"""The media type of blobs that the release does not have."""
 MAX_SIGNATURE = 4 << 20
 """Bytes; containers/image reads no larger one."""
 
@@ -32,24 +43,56 @@ class Plan(IntEnum):
     """It is a member of the bundle."""
     LEFT_OUT = 1
     """The target has it."""
+    PATCHED = 2
+    """It is rebuilt by a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A state of the target that a patch fits: a release id or an inventory's content id, and its name."""
+    """A state of the target that a patch fits: a release id or an inventory's content id, and its name, if any."""
 
     id: Digest
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceBlob:
+    """A blob that steps read and no step makes: of the release, or one that the target must have beside it.
+
+    `size` is that of the blob, `plaintext` that of its plaintext, in bytes.
+    """
+
+    digest: Digest
+    size: int
+    plaintext: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How the blob `digest` is made: by a layer patch, the member `patch` of `patch_size` bytes, out of `sources`.
+
+    Sources are blobs of the table of sources, or made by earlier steps. `size` is that of the blob, `plaintext` that of
+    its plaintext, in bytes. A blob that is not of the release is there for later steps only.
+    """
+
+    digest: Digest
+    size: int
+    plaintext: int
+    patch: Digest
+    patch_size: int
+    sources: tuple[Digest, ...]
+
+
 @dataclass(frozen=True)
 class Index:
-    """`plans[i]` is for `release.blobs[i]`; a full bundle has no bases and stores every blob."""
+    """`plans[i]` is for `release.blobs[i]`; a full bundle has no bases and leaves nothing out."""
 
     release: Release
     plans: tuple[Plan, ...]
     bases: tuple[Base, ...] = ()
     removed: tuple[str, ...] = ()
+    sources: tuple[SourceBlob, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @classmethod
     def full(cls, release: Release) -> Index:
@@ -68,6 +111,18 @@ class Index:
     def left_out(self) -> tuple[Blob, ...]:
         """The blobs that the target must have."""
         return self._planned(Plan.LEFT_OUT)
+
+    @cached_property
+    def needed(self) -> tuple[Blob, ...]:
+        """The blobs that the target must have: those left out, and sources that are not of the release."""
+        known = {blob.digest for blob in self.release.blobs}
+        outside = (s for s in self.sources if s.digest not in known)
+        return (*self.left_out, *(Blob(s.digest, s.size, UNKNOWN_TYPE) for s in outside))
+
+    @property
+    def has_links(self) -> bool:
+        """Whether plain tar may unpack the bundle into a working registry: nothing is left out or patched."""
+        return all(plan is Plan.STORED for plan in self.plans) and not self.bases
 
     @cached_property
     def release_id(self) -> Digest:
@@ -92,6 +147,18 @@ def emit_index(index: Index) -> bytes:
                 "bases": [[base.id.raw, base.name] for base in index.bases],
                 "plans": bytes(index.plans),
                 "removed": list(index.removed),
+                "sources": [[s.digest.raw, s.size, s.plaintext] for s in index.sources],
+                "steps": [
+                    [
+                        step.digest.raw,
+                        step.size,
+                        step.plaintext,
+                        step.patch.raw,
+                        step.patch_size,
+                        [source.raw for source in step.sources],
+                    ]
+                    for step in index.steps
+                ],
             },
         }
     )
@@ -110,12 +177,18 @@ def parse_index(content: bytes) -> Index:
         raise FormatError(f"a bundle of format version {version!r:.20}; this airpatch reads version {VERSION}")
     _, release_part, packing = _fields(document, ("airpatch", "release", "packing"), "the index")
     release = release_from_plain(release_part)
-    bases, plans, removed = _fields(packing, ("bases", "plans", "removed"), "the packing")
+    fields = ("bases", "plans", "removed", "sources", "steps")
+    bases, plans, removed, sources, steps = _fields(packing, fields, "the packing")
     index = Index(
         release,
         _plans(plans, len(release.blobs)),
         tuple(Base(Digest(_bytes(id_)), _text(name)) for id_, name in _rows(bases, 2)),
         tuple(_text(repository) for repository in _list(removed)),
+        tuple(
+            SourceBlob(Digest(_bytes(digest)), _int(size, MAX_BLOB), _int(plaintext, MAX_BLOB))
+            for digest, size, plaintext in _rows(sources, 3)
+        ),
+        tuple(_step(*row) for row in _rows(steps, 6)),
     )
     _check(index)
     if emit_index(index) != content:
@@ -174,6 +247,17 @@ def _image(repository: object, tag: object, manifest: object, signatures: object
     return Image(ImageName(_text(repository), _text(tag)), Digest(_bytes(manifest)), signed)
 
 
+def _step(digest: object, size: object, plaintext: object, patch: object, patch_size: object, sources: object) -> Step:
+    return Step(
+        Digest(_bytes(digest)),
+        _int(size, MAX_BLOB),
+        _int(plaintext, MAX_BLOB),
+        Digest(_bytes(patch)),
+        _int(patch_size, MAX_BLOB),
+        tuple(Digest(_bytes(source)) for source in _list(sources)),
+    )
+
+
 def _check(index: Index) -> None:
     """What must hold before the manifests are known; `check_manifests` does the rest."""
     release = index.release
@@ -201,9 +285,42 @@ def _check(index: Index) -> None:
         raise FormatError("the index lists removed repositories out of order, twice, or ones that it has")
     for repository in index.removed:
         check_repository(repository)
+    _check_steps(index)
+    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
+        raise FormatError("the index has a base with an unusable name")
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):
         raise FormatError("the index lists bases out of order or twice")
+
+
+def _check_steps(index: Index) -> None:
+    """Every patched blob has one step, and every step finds its sources in the table or made before it."""
+    plans = {blob.digest: (blob.size, plan) for blob, plan in zip(index.release.blobs, index.plans, strict=True)}
+    table = {source.digest: source.size for source in index.sources}
+    if list(table) != sorted(table) or len(table) != len(index.sources):
+        raise FormatError("the index lists sources of steps out of order or twice")
+    for digest, size in table.items():
+        known, plan = plans.get(digest, (size, Plan.LEFT_OUT))
+        if known != size or plan is Plan.PATCHED:
+            raise FormatError(f"the index lists {digest} as a source with another size, or though a step makes it")
+        if not index.bases and digest not in plans:
+            raise FormatError(f"the index asks for {digest} on the target but names no base")
+    made: dict[Digest, int] = {}
+    used: set[Digest] = set()
+    for step in index.steps:
+        known, plan = plans.get(step.digest, (step.size, Plan.PATCHED))
+        if known != step.size or plan is not Plan.PATCHED or step.digest in table or step.digest in made:
+            raise FormatError(f"the index has a step for {step.digest} that is not to be made, or not in that size")
+        unknown = [source for source in step.sources if source not in table and source not in made]
+        if unknown or len(set(step.sources)) != len(step.sources):
+            raise FormatError(f"the index has a step for {step.digest} whose sources are twice, later or nowhere")
+        made[step.digest] = step.size
+        used.update(step.sources)
+    patched = {digest for digest, (_, plan) in plans.items() if plan is Plan.PATCHED}
+    if not patched <= made.keys() or not made.keys() - patched <= used or not table.keys() <= used:
+        raise FormatError("the index has patched blobs without a step, or steps and sources that nothing needs")
+    if any(blob.is_manifest and blob.digest in patched for blob in index.release.blobs):
+        raise FormatError("the index has a manifest that is patched")
 
 
 def _plans(value: object, count: int) -> tuple[Plan, ...]:

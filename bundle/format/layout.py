@@ -4,9 +4,9 @@ Everything follows from the index, and for the links from the manifests: a write
 reader what must come next. There are four sections, and frames never reach from one into the next:
 
     INDEX      the index alone
-    DATA       detached signatures, then layers and configs
+    DATA       detached signatures, then layers and configs, then layer patches
     MANIFESTS  manifests, children first
-    LINKS      the links of a full bundle, stage by stage, and the end of the archive
+    LINKS      the links, stage by stage, unless the bundle leaves out or patches blobs; the end of the archive
 
 Within a section a frame holds either a run of small members or at most 8 MiB of one large member, so that a large
 blob can be read and written in parallel, and a small one without much around it.
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bundle.format import registry, tar
-from bundle.format.index import Index
+from bundle.format.index import Index, Step
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest
 from bundle.model.release import Blob, Image, Signature
@@ -34,11 +34,12 @@ GROUP = 1 << 20
 
 INDEX_PATH = ".airpatch/index"
 SIGNATURES = ".airpatch/signatures"
+PATCHES = ".airpatch/patches"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: its header records, and what it holds: bytes, or `blob` or `signature` of `size` bytes."""
+    """One member: its header records, and what it holds: bytes, or a blob, signature or layer patch of `size` bytes."""
 
     path: str
     header: bytes
@@ -46,6 +47,8 @@ class Member:
     content: bytes | None = None
     blob: Blob | None = None
     signature: Signature | None = None
+    step: Step | None = None
+    """The step whose layer patch this is."""
 
     @property
     def total(self) -> int:
@@ -54,9 +57,11 @@ class Member:
 
     @property
     def digest(self) -> Digest | None:
-        """What the content must hash to, where the member is a blob or a signature."""
+        """What the content must hash to, where the reader does not know it beforehand."""
         if self.blob is not None:
             return self.blob.digest
+        if self.step is not None:
+            return self.step.patch
         return self.signature.digest if self.signature is not None else None
 
 
@@ -108,8 +113,9 @@ def index_section(content: bytes) -> list[FramePlan]:
 
 
 def data_section(index: Index) -> Iterator[FramePlan]:
-    """The frames of signatures, layers and configs."""
-    return _cut([*_signatures(index.release.images), *_blobs(b for b in index.stored if not b.is_manifest)])
+    """The frames of signatures, layers, configs and layer patches."""
+    blobs = _blobs(blob for blob in index.stored if not blob.is_manifest)
+    return _cut(itertools.chain(_signatures(index.release.images), blobs, _patches(index.steps)))
 
 
 def manifests_section(index: Index) -> Iterator[FramePlan]:
@@ -118,8 +124,8 @@ def manifests_section(index: Index) -> Iterator[FramePlan]:
 
 
 def links_section(index: Index, manifests: Mapping[Digest, Manifest]) -> Iterator[FramePlan]:
-    """The frames of links, if the bundle is full, and of the archive's end."""
-    links = registry.links(index.release, manifests) if index.is_full else []
+    """The frames of links, if the bundle has any, and of the archive's end."""
+    links = registry.links(index.release, manifests) if index.has_links else []
     end = Member("the end of the archive", tar.END, 0, b"")
     return _cut(itertools.chain((_given(link.path, link.content) for link in links), [end]))
 
@@ -138,6 +144,12 @@ def _blobs(blobs: Iterable[Blob]) -> Iterator[Member]:
     for blob in blobs:
         path = registry.blob_path(blob.digest)
         yield Member(path, tar.header(path, blob.size), blob.size, blob=blob)
+
+
+def _patches(steps: Iterable[Step]) -> Iterator[Member]:
+    for step in steps:
+        path = f"{PATCHES}/{step.digest.hex}"
+        yield Member(path, tar.header(path, step.patch_size), step.patch_size, step=step)
 
 
 def _cut(members: Iterable[Member]) -> Iterator[FramePlan]:
@@ -163,6 +175,8 @@ def _split(member: Member, packing: Packing) -> Iterator[FramePlan]:
 
 
 def _packing(member: Member) -> Packing:
-    """Raw for blobs that say by their type that they are compressed: trying would take time and gain nothing."""
+    """Raw for what is compressed already, as patches are and blobs say by their type: trying would gain nothing."""
+    if member.step is not None:
+        return Packing.RAW
     media_type = member.blob.media_type if member.blob is not None else ""
     return Packing.RAW if media_type.endswith(("gzip", "zstd")) else Packing.COMPRESSED

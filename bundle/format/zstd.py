@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO, cast
 
 import xxhash
 import zstandard
@@ -31,11 +32,17 @@ BLOCK = 128 << 10
 MAX_FRAMES = 1 << 20
 """Frames of a bundle: 8 TiB in full ones. A seek table over the limit is not read into memory."""
 
+_FOREIGN_WINDOW = 128 << 20
+"""Bytes; what `zstd --long` uses and decompresses without being asked."""
+_FOREIGN_PIECE = 1 << 20
 FOOTER = 9
 """Bytes: number of frames (4), descriptor (1), magic (4)."""
 ENTRY = 12
 """Bytes: compressed size, content size, checksum (4 each)."""
 _SKIPPABLE_HEADER = 8
+_RAW_HEADER = 9
+_BLOCK_HEADER = 3
+_CHECKSUM = 4
 _CHECKSUMS_PRESENT = 0x80
 _RAW_DESCRIPTOR = 0b10_1_00_1_00
 """Content size in 4 bytes, single segment, checksum, no dictionary (RFC 8878 3.1.1.1.1)."""
@@ -71,14 +78,32 @@ def compress(content: Buffer) -> bytes:
 
 def raw_frame(content: memoryview) -> list[Buffer]:
     """`content` (not empty, below 4 GiB) as one frame of raw blocks, in pieces that share its memory."""
-    size = len(content)
-    pieces: list[Buffer] = [struct.pack("<IBI", MAGIC, _RAW_DESCRIPTOR, size)]
-    for start in range(0, size, BLOCK):
-        block = content[start : start + BLOCK]
-        last = start + BLOCK >= size
-        pieces += [(len(block) << 3 | last).to_bytes(3, "little"), block]
+    (_, frame_header), *block_headers = raw_headers(len(content))
+    pieces: list[Buffer] = [frame_header]
+    for start, (_, header) in zip(range(0, len(content), BLOCK), block_headers, strict=True):
+        pieces += [header, content[start : start + BLOCK]]
     pieces.append(checksum(content).to_bytes(4, "little"))
     return pieces
+
+
+def raw_headers(content: int) -> list[tuple[int, bytes]]:
+    """The headers of a raw frame of `content` bytes, its own and its blocks', each with its offset in the frame."""
+    headers = [(0, struct.pack("<IBI", MAGIC, _RAW_DESCRIPTOR, content))]
+    for start in range(0, content, BLOCK):
+        size = min(BLOCK, content - start)
+        header = (size << 3 | (start + size == content)).to_bytes(_BLOCK_HEADER, "little")
+        headers.append((raw_offset(start) - _BLOCK_HEADER, header))
+    return headers
+
+
+def raw_offset(position: int) -> int:
+    """Where in a raw frame the byte of content at `position` is."""
+    return _RAW_HEADER + position + _BLOCK_HEADER * (position // BLOCK + 1)
+
+
+def raw_size(content: int) -> int:
+    """Bytes of a raw frame of `content` bytes, which are at least one."""
+    return raw_offset(content - 1) + 1 + _CHECKSUM
 
 
 def max_compressed(content: int) -> int:
@@ -153,6 +178,35 @@ def decompress(frame: Buffer, content: int | None = None) -> bytes:
     if len(data) != declared:
         raise FormatError(f"a zstd frame of {len(data)} bytes that declares {declared}")
     return bytes(data)
+
+
+def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
+    """The content of foreign zstd data (any frames, windows up to 128 MiB), piece by piece.
+
+    Raises FormatError if it does not decompress. Data that is cut short may go unnoticed: compare sizes or digests.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_FOREIGN_WINDOW)
+    try:
+        source = cast(IO[bytes], _Pieces(pieces))  # of a file, `read` is all that is used
+        with decompressor.stream_reader(source, read_across_frames=True) as reader:
+            while piece := reader.read(_FOREIGN_PIECE):
+                yield piece
+    except zstandard.ZstdError:
+        raise FormatError("zstd data that does not decompress, or needs a window of more than 128 MiB") from None
+
+
+class _Pieces:
+    """Pieces as a file."""
+
+    def __init__(self, pieces: Iterator[memoryview]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = next(self._pieces, memoryview(b""))
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
 
 
 def content_size(frame: bytes) -> int:

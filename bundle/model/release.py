@@ -129,14 +129,25 @@ class _Walk:
                 self.findings.append(f"{where}: {digest}: {error.message}")
         return self.parsed[digest]
 
-    def check_signatures(self, images: Iterable[Image]) -> None:
-        """Find signatures of manifests that their image does not have; all of its manifests are parsed."""
+    def check_signatures(self, images: Sequence[Image]) -> None:
+        """Find signatures of manifests that their image does not have, and manifests signed under some tags only.
+
+        A target keeps signatures by repository and manifest, not by tag. All manifests of `images` are parsed.
+        """
         manifests = {digest: manifest for digest, manifest in self.parsed.items() if manifest is not None}
+        signed = {(image.name.repository, s.manifest) for image in images for s in image.signatures}
+        repositories = {repository for repository, _ in signed}
         for image in images:
-            signed = {signature.manifest for signature in image.signatures}
-            if signed and (strays := signed.difference(reachable(image.manifest, manifests))):
-                names = ", ".join(map(str, sorted(strays)))
-                self.findings.append(f"{image.name}: has signatures of manifests that it does not have: {names}")
+            repository = image.name.repository
+            if repository not in repositories:
+                continue
+            own = {signature.manifest for signature in image.signatures}
+            below = set(reachable(image.manifest, manifests))
+            if strays := ", ".join(map(str, sorted(own - below))):
+                self.findings.append(f"{image.name}: has signatures of manifests that it does not have: {strays}")
+            for manifest in sorted(below - own):
+                if (repository, manifest) in signed:
+                    self.findings.append(f"{image.name}: {manifest} has no signatures here but under another tag")
 
     def table(self) -> tuple[Blob, ...]:
         def order(blob: Blob) -> tuple[bool, int, Digest]:

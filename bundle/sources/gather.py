@@ -100,7 +100,7 @@ def gather(
     if picks:
         entries, findings = pick(picks, entries), []
     gathering = _Gathering(findings)
-    for entry in entries:
+    for entry in sorted(entries, key=lambda entry: entry.name):  # as the writer names the first image with a bad blob
         gathering.add(entry)
     if name is None and len(sources) == 1 and isinstance(sources[0], BundleSource):
         whole = sources[0].release
@@ -141,9 +141,9 @@ class _Gathering:
         known = self.images.setdefault(entry.name, image)
         if known is not image:
             if known != image:
-                what = "manifest" if known.manifest != image.manifest else "signatures"
+                what = "manifests" if known.manifest != image.manifest else "signatures"
                 self._findings.append(
-                    f"{entry.name}: has one {what} in {self._where[entry.name]} and another in {entry.where}"
+                    f"{entry.name}: has other {what} in {entry.where} than in {self._where[entry.name]}"
                 )
             return
         self._where[entry.name] = entry.where

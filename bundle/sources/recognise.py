@@ -24,9 +24,9 @@ _TELLING = (dirs.MANIFEST, oci.LAYOUT)
 
 @dataclass(slots=True)
 class Survey:
-    """What lies below a directory: paths of `dir:` images and of OCI layouts, and links that were not followed."""
+    """What lies below a directory: `dir:` images with their signatures' names, OCI layouts, links not followed."""
 
-    images: list[str] = field(default_factory=list)
+    images: dict[str, list[str]] = field(default_factory=dict)
     layouts: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
@@ -49,15 +49,17 @@ def survey(tree: Tree) -> Survey:
         if is_layout:
             found.layouts.append(folder)
         elif dirs.MANIFEST in files:
-            found.images.append(folder)
-        for entry in reversed(entries):
+            found.images[folder] = [name for name in files if dirs.SIGNATURE in name]
+        below = []
+        for entry in entries:
             path = f"{folder}/{entry.name}".lstrip("/")
             if entry.name.startswith(".") or path == STORAGE or (is_layout and entry.name == oci.BLOBS):
                 continue
             if entry.is_folder:
-                pending.append(path)
+                below.append(path)
             elif entry.is_link and (entry.name in _TELLING or (tree.path / path).is_dir()):
                 found.findings.append(f"{tree.name(path)}: is a symbolic link, which is not followed")
+        pending += reversed(below)
     return found
 
 

@@ -36,11 +36,12 @@ class Reference:
         """`[docker://]REPOSITORY[:TAG][@DIGEST]`; with neither the tag is `latest`. Raises FormatError."""
         name, at, digest_text = text.removeprefix("docker://").partition("@")
         digest = Digest.parse(digest_text) if at else None
-        repository, colon, tag = name.rpartition(":")
-        if not colon or "/" in tag:
-            repository, tag = name, "" if digest is not None else "latest"
-        ImageName(repository, tag or "latest")
-        return cls(repository, tag or None, digest)
+        repository, colon, word = name.rpartition(":")
+        tag: str | None = word
+        if not colon or "/" in word:
+            repository, tag = name, None if digest is not None else "latest"
+        ImageName(repository, "latest" if tag is None else tag)
+        return cls(repository, tag, digest)
 
     @property
     def full(self) -> str:

@@ -22,6 +22,7 @@ from bundle.format import layout, registry
 from bundle.format.index import Index
 from bundle.format.layout import Member
 from bundle.format.registry import Stage
+from bundle.linux import start_writeback
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from bundle.model.names import ImageName
@@ -77,9 +78,8 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
             check.require_base(plans, root)
             _require_space(root, plans)
             with _Staging(state, plans) as staging:
-                for stream in streams:
-                    _stage(stream, staging, options)
-                manifests = [_verify(stream, staging) for stream in streams]
+                staged = [_stage(stream, staging, options) for stream in streams]
+                manifests = [m or _manifests(s.index, staging) for s, m in zip(streams, staged, strict=True)]
             return [_publish(plan, parsed, state, staging, pool) for plan, parsed in zip(plans, manifests, strict=True)]
 
 
@@ -117,23 +117,27 @@ def _require_space(root: Root, plans: list[Holdings]) -> None:
     check.require_space(root, sum(blob.size for blob in blobs), len(blobs) + links)
 
 
-def _stage(stream: BundleStream, staging: _Staging, options: Options) -> None:
-    """Put what the bundle brings into staging."""
+def _stage(stream: BundleStream, staging: _Staging, options: Options) -> dict[Digest, Manifest]:
+    """Put what the bundle brings into staging and verify the bundle to its end.
+
+    Returns the release's manifests, if the bundle has links, which follow from them; those of others may come with
+    a later bundle.
+    """
     index = stream.index
     options.announce(f"reading {index.release.name}", sum(blob.size for blob in index.stored))
     stream.receive(layout.data_section(index), staging.accept)
     stream.receive(layout.manifests_section(index), staging.accept)
+    manifests = _manifests(index, staging) if index.has_links else {}
+    stream.receive(layout.links_section(index, manifests), staging.accept)
+    stream.finish()
+    return manifests
 
 
-def _verify(stream: BundleStream, staging: _Staging) -> dict[Digest, Manifest]:
-    """Hold the bundle against its manifests, some of which another bundle may bring, and read it to its end."""
-    index = stream.index
+def _manifests(index: Index, staging: _Staging) -> dict[Digest, Manifest]:
+    """The manifests of the release, held against its table."""
     manifests = {b.digest: staging.manifest(b.digest) for b in index.release.blobs if b.is_manifest}
     check_manifests(index.release, manifests)
-    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
-    stream.receive(layout.links_section(index, parsed), staging.accept)
-    stream.finish()
-    return parsed
+    return {digest: parse_manifest(content) for digest, content in manifests.items()}
 
 
 def _publish(
@@ -193,11 +197,15 @@ class _StagedFile:
         self._fd = fd
         self._name = name
         self._done = done
+        self._size = 0
 
     def write(self, piece: memoryview) -> None:
         try:
             while piece:
-                piece = piece[os.write(self._fd, piece) :]
+                written = os.write(self._fd, piece)
+                start_writeback(self._fd, self._size, written)
+                self._size += written
+                piece = piece[written:]
         except OSError as error:
             raise write_error(self._name, error) from None
 

@@ -92,14 +92,14 @@ def hash_blobs(
         except FileNotFoundError:  # a garbage collection was faster
             yield blob, False
             continue
-        under_way.append((blob, pool.submit(_hash, fd, str(root.path / path))))
+        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / path))))
         if len(under_way) >= _HASHING_AT_ONCE:
             yield finish()
     while under_way:
         yield finish()
 
 
-def _hash(fd: int, name: str) -> bytes:
+def hash_file(fd: int, name: str) -> bytes:
     """The sha256 of the file behind `fd`, which is closed."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))

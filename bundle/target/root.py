@@ -7,7 +7,6 @@ planted link is an error and never a way out. Nothing here decides what is writt
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import platform
@@ -19,12 +18,12 @@ from pathlib import Path
 
 from bundle.archive.output import write_error
 from bundle.errors import TargetError
+from bundle.linux import syncfs
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CACHED_FOLDERS = 256
 """Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _kernel() -> tuple[int, int]:
@@ -209,8 +208,7 @@ class Root:
             if not SYNCFS_REPORTS_ERRORS:
                 for path in written:
                     self._fsync(path)
-            if _libc.syncfs(self._fd) != 0:
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+            syncfs(self._fd)
 
     def free_space(self) -> tuple[int, int | None]:
         """Bytes and files that the file system can still take; None files where it has no limit."""

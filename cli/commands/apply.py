@@ -6,13 +6,20 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundle.archive.content import read_blob
 from bundle.archive.feed import open_feed
 from bundle.archive.output import output_file
+from bundle.archive.tree import Tree
+from bundle.errors import AirpatchError, UsageError
+from bundle.format import registry
 from bundle.format.index import Index
 from bundle.format.inventory import emit
-from bundle.model.release import Blob
+from bundle.format.layout import signature_paths
+from bundle.model.release import Blob, Release
+from bundle.sources.files import TreeContent
 from bundle.target.apply import Applied, Options, apply, rehearse
 from bundle.target.inventory import make_request
+from cli.commands import restore
 from cli.console import Console, Result, count, megabytes
 
 MISSING = 5
@@ -28,6 +35,8 @@ def run(args: Namespace, console: Console) -> Result:
         announce=console.progress.start,
         on_missing=lambda index, missing: _write_request(args.request, index, missing, console),
     )
+    if args.restore and args.dry_run:
+        raise UsageError("--restore and --dry-run exclude each other: nothing will be there to restore")
     feeds = [open_feed(name) for name in args.bundles]
     try:
         done = (rehearse if args.dry_run else apply)(feeds, args.root, options)
@@ -35,10 +44,26 @@ def run(args: Namespace, console: Console) -> Result:
         for feed in feeds:
             feed.close()
     lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
+    data: dict[str, object] = {"applied": [_data(applied) for applied in done], "dry_run": args.dry_run}
+    if args.restore:
+        release = done[-1].index.release
+        _restore(release, args, console)
+        data["restored"] = str(args.restore)
+        lines.append(f"{args.restore}: {count(len(release.images), 'image')} of {release.name} restored")
     missing = any(applied.missing for applied in done)
-    return Result(
-        {"applied": [_data(applied) for applied in done], "dry_run": args.dry_run}, lines, MISSING if missing else 0
-    )
+    return Result(data, lines, MISSING if missing else 0)
+
+
+def _restore(release: Release, args: Namespace, console: Console) -> None:
+    """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
+    signatures = {signature.digest: path for image in release.images for path, signature in signature_paths(image)}
+    content = TreeContent(Tree(args.root), registry.blob_path, signatures)
+    try:
+        manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+        restore.write(release.images, manifests, content, args.restore, args, console)
+    except AirpatchError as error:
+        message = f"release {release.name} was applied, but its images were not restored: {error.message}"
+        raise type(error)(message, error.findings) from None
 
 
 def _write_request(path: Path | None, index: Index, missing: Sequence[Blob], console: Console) -> None:

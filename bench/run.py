@@ -1,0 +1,102 @@
+"""Runs commands as whole processes and compares them in turn, so that a drifting machine slows both alike."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+AIRPATCH = [sys.executable, "-m", "cli.main"]
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a command: seconds on the clock, processor seconds, MiB of the largest process."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to measure: its words, or a line for `sh`; `prepare` runs before each run and is not counted."""
+
+    name: str
+    words: Sequence[str]
+    prepare: Callable[[], None] = lambda: None
+
+
+def shell(name: str, line: str, prepare: Callable[[], None] = lambda: None) -> Command:
+    return Command(name, ["sh", "-ec", line], prepare)
+
+
+def airpatch(name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
+    return Command(name, [*AIRPATCH, *map(str, words)], prepare)
+
+
+def measure(command: Command) -> Run:
+    """Run once. Raises RuntimeError with the output if the command fails."""
+    command.prepare()
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = subprocess.Popen(command.words, stdout=output, stderr=subprocess.STDOUT, cwd=PROJECT)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{command.name}: exit {process.returncode}: {output.read().decode(errors='replace')}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def compare(commands: Sequence[Command], times: int = 5) -> dict[str, Run]:
+    """Run the commands in turn, once to warm up and `times` times counted; prints and returns the medians.
+
+    The ratio of each to the first is the median of the ratios within a turn.
+    """
+    turns: list[list[Run]] = []
+    for turn in range(times + 1):
+        runs = [measure(command) for command in commands]
+        if turn:
+            turns.append(runs)
+    medians = {}
+    print(f"  {'command':<44}{'wall s':>9}{'cpu s':>9}{'MiB':>7}{'wall: first':>13}")
+    for i, command in enumerate(commands):
+        walls, cpus, memory = zip(*((t[i].wall, t[i].cpu, t[i].memory) for t in turns), strict=True)
+        ratio = statistics.median(t[0].wall / t[i].wall for t in turns)
+        run = Run(statistics.median(walls), statistics.median(cpus), max(memory))
+        medians[command.name] = run
+        print(f"  {command.name:<44}{run.wall:>9.3f}{run.cpu:>9.3f}{run.memory:>7.0f}{ratio:>12.2f}x")
+    return medians
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder for what a benchmark writes, on a real disk: below `$AIRPATCH_BENCH`, or beside the project."""
+    base = Path(os.environ.get("AIRPATCH_BENCH", PROJECT / "build"))
+    base.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="bench-", dir=base))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def emptied(path: Path) -> Callable[[], None]:
+    """For `prepare`: remove the folder `path`, and have the disk idle before the clock runs."""
+
+    def run() -> None:
+        shutil.rmtree(path, ignore_errors=True)
+        os.sync()
+
+    return run

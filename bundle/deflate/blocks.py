@@ -1,0 +1,344 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Deflate blocks from tokens: bits, stored, fixed and dynamic blocks, written to the letter (RFC 1951 3.2).
+
+`BlockWriter` collects bytes until `take` fetches them; a byte that is not full yet stays behind. Blocks are
+written whole (`stored`, `fixed`, `dynamic`) or in pieces (`begin_fixed` or `begin_dynamic`, `tokens`...,
+`end`). `count_symbols` and `body_bits` tell what a block would cost.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import cython
+
+from bundle.deflate.header import RUN_EXTRA, RUN_EXTRA_BITS, RUN_SYMBOL, RUN_VALUES, DynamicHeader
+from bundle.deflate.huffman import canonical_codes
+from bundle.deflate.tables import (
+    CODE_LENGTH_ORDER,
+    DISTANCE_BASE,
+    DISTANCE_EXTRA,
+    DISTANCE_SYMBOL,
+    DISTANCES,
+    DYNAMIC,
+    END_OF_BLOCK,
+    FIXED,
+    FIXED_DISTANCE_LENGTHS,
+    FIXED_LITERAL_LENGTHS,
+    LENGTH_BASE,
+    LENGTH_EXTRA,
+    LENGTH_SYMBOL,
+    LITERALS,
+    MAX_MATCH,
+    MAX_STORED,
+    MIN_MATCH,
+    STORED,
+)
+from bundle.errors import FormatError
+
+_LENGTH_SYMBOL = cython.declare(cython.const[cython.uchar][::1], LENGTH_SYMBOL)
+_LENGTH_BASE = cython.declare(cython.ushort[::1], LENGTH_BASE)
+_LENGTH_EXTRA = cython.declare(cython.const[cython.uchar][::1], LENGTH_EXTRA)
+_DISTANCE_SYMBOL = cython.declare(cython.const[cython.uchar][::1], DISTANCE_SYMBOL)
+_DISTANCE_BASE = cython.declare(cython.ushort[::1], DISTANCE_BASE)
+_DISTANCE_EXTRA = cython.declare(cython.const[cython.uchar][::1], DISTANCE_EXTRA)
+
+# A token's length field as an index: lengths 3..258, and 512 + 258 for the long spelling; all others have no
+# code.
+_LENGTH_FIELDS = 1024
+_LONG_FIELD = 512 + MAX_MATCH
+# Most bits of a token: length code 15, its extra 5, distance code 15, its extra 13.
+_TOKEN_BYTES = 6
+
+# Entries of the tables below: `bits << 27 | value`, ready to be sent; 0 where there is no code.
+_WIDTH = cython.declare(cython.uint, 27)
+_ALL_BITS = cython.declare(cython.uint, 0xFFFFFFFF)
+_VALUE = cython.declare(cython.uint, (1 << 27) - 1)
+
+
+@cython.cclass
+class BlockWriter:
+    """A deflate bit stream under construction.
+
+    Every method raises FormatError rather than write a block that cannot be read.
+    """
+
+    _out: bytearray
+    _view: cython.uchar[::1]
+    _size: cython.Py_ssize_t
+    _acc: cython.ulonglong
+    _fill: cython.uint
+    _literals: cython.uint[::1]
+    _lengths: cython.uint[::1]
+    _distances: cython.uint[::1]
+
+    def __init__(self) -> None:
+        self._out = bytearray(1 << 16)
+        self._view = memoryview(self._out)
+        self._size = 0  # whole bytes in _out
+        self._acc = 0
+        self._fill = 0  # bits in _acc, fewer than 8 between calls
+        self._literals = array("I", bytes(4 * 257))
+        self._lengths = array("I", bytes(4 * _LENGTH_FIELDS))
+        self._distances = array("I", bytes(4 * DISTANCES))
+
+    # -- bits and bytes
+
+    def bits(self, value: int, width: int) -> None:
+        """Append the low `width` bits of `value`, width at most 32, lowest bit first."""
+        self._room(8)
+        self._bits(value, width)
+
+    def pad(self, padding: int = 0) -> None:
+        """Fill the last byte up with the low bits of `padding`."""
+        self._room(8)
+        self._bits(padding & (1 << (-self._fill & 7)) - 1, -self._fill & 7)
+
+    def raw(self, data: bytes) -> None:
+        """Append whole bytes. Raises FormatError inside of a byte."""
+        if self._fill:
+            raise FormatError("bytes in the middle of a byte")
+        self._room(len(data))
+        memoryview(self._out)[self._size : self._size + len(data)] = data
+        self._size += len(data)
+
+    @property
+    def pending(self) -> int:
+        """Number of bits in the last byte, 0..7, that `take` leaves behind."""
+        return self._fill
+
+    def take(self) -> bytes:
+        """Return all whole bytes written since the last call."""
+        data = bytes(memoryview(self._out)[: self._size])
+        self._size = 0
+        return data
+
+    # -- blocks
+
+    def stored(self, data: bytes, final: bool = False, padding: int = 0) -> None:
+        """Write a stored block of at most 65535 bytes; `padding` fills the byte before its length."""
+        if len(data) > MAX_STORED:
+            raise FormatError("stored block over 65535 bytes")
+        self.bits(final | STORED << 1, 3)
+        self.pad(padding)
+        self.bits(len(data) | (len(data) ^ MAX_STORED) << 16, 32)
+        self.raw(data)
+
+    def fixed(self, tokens: array[int], final: bool = False) -> None:
+        """Write a block with the fixed code."""
+        self.begin_fixed(final)
+        self.tokens(tokens)
+        self.end()
+
+    def dynamic(self, tokens: array[int], header: DynamicHeader, final: bool = False) -> None:
+        """Write a block with the code of `header`."""
+        self.begin_dynamic(header, final)
+        self.tokens(tokens)
+        self.end()
+
+    def begin_fixed(self, final: bool = False) -> None:
+        """Open a block with the fixed code."""
+        self.bits(final | FIXED << 1, 3)
+        self._use(FIXED_LITERAL_LENGTHS, FIXED_DISTANCE_LENGTHS)
+
+    def begin_dynamic(self, header: DynamicHeader, final: bool = False) -> None:
+        """Open a block with the code of `header`, which is sent."""
+        literal_lengths, distance_lengths = header.lengths()
+        self._use(literal_lengths, distance_lengths)
+        self.bits(final | DYNAMIC << 1, 3)
+        self.bits(header.literal_count - 257, 5)
+        self.bits(header.distance_count - 1, 5)
+        self.bits(header.run_length_count - 4, 4)
+        for symbol in CODE_LENGTH_ORDER[: header.run_length_count]:
+            self.bits(header.run_lengths[symbol], 3)
+        codes = canonical_codes(header.run_lengths)
+        for run in header.runs:
+            if run >= RUN_VALUES or not header.run_lengths[RUN_SYMBOL[run]]:
+                raise FormatError("run of code lengths without a code")
+            self.bits(codes[RUN_SYMBOL[run]], header.run_lengths[RUN_SYMBOL[run]])
+            self.bits(RUN_EXTRA[run], RUN_EXTRA_BITS[run])
+
+    def tokens(self, tokens: array[int]) -> None:
+        """Write tokens (typecode "I", or a view of one) into the open block."""
+        self._room(_TOKEN_BYTES * len(tokens) + 16)
+        if not self._tokens(tokens):
+            raise FormatError("token without a code")
+
+    def end(self) -> None:
+        """Close the open block: end of block."""
+        if not self._literals[END_OF_BLOCK]:
+            raise FormatError("end of block without a code")
+        self.bits(self._literals[END_OF_BLOCK] & _VALUE, self._literals[END_OF_BLOCK] >> _WIDTH)
+
+    # -- inside
+
+    @cython.cfunc
+    def _room(self, size: cython.Py_ssize_t) -> cython.void:
+        if self._size + size > len(self._out):
+            grown = bytearray(max(self._size + size, 2 * len(self._out)))
+            grown[: self._size] = memoryview(self._out)[: self._size]
+            self._out = grown
+            self._view = memoryview(grown)
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def _bits(self, value: cython.ulonglong, width: cython.uint) -> cython.void:
+        self._acc |= value << self._fill
+        self._fill += width
+        while self._fill >= 8:
+            self._view[self._size] = self._acc & 0xFF
+            self._size += 1
+            self._acc >>= 8
+            self._fill -= 8
+
+    @cython.cfunc
+    def _use(self, literal_lengths: bytes, distance_lengths: bytes) -> cython.void:
+        """Set the tables of the open block."""
+        literal_codes: cython.uint[::1] = canonical_codes(literal_lengths)
+        distance_codes: cython.uint[::1] = canonical_codes(distance_lengths)
+        symbol: cython.int
+        length: cython.int
+        value: cython.uint
+        bits: cython.uint
+        for symbol in range(END_OF_BLOCK + 1):
+            self._literals[symbol] = literal_codes[symbol] | literal_lengths[symbol] << _WIDTH
+        known = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
+        for length in range(MIN_MATCH, MAX_MATCH + 1):
+            symbol = _LENGTH_SYMBOL[length]
+            self._lengths[length] = 0
+            if symbol < known and literal_lengths[257 + symbol]:
+                bits = literal_lengths[257 + symbol]
+                value = literal_codes[257 + symbol] | (length - _LENGTH_BASE[symbol]) << bits
+                self._lengths[length] = value | (bits + _LENGTH_EXTRA[symbol]) << _WIDTH
+        self._lengths[_LONG_FIELD] = 0
+        if known > 27 and literal_lengths[284]:
+            bits = literal_lengths[284]
+            self._lengths[_LONG_FIELD] = literal_codes[284] | 31 << bits | (bits + 5) << _WIDTH
+        for symbol in range(DISTANCES):
+            self._distances[symbol] = 0
+            if symbol < len(distance_lengths):
+                self._distances[symbol] = distance_codes[symbol] | distance_lengths[symbol] << _WIDTH
+
+    @cython.cfunc
+    def _tokens(self, tokens: cython.uint[::1]) -> cython.bint:
+        """Send the tokens; False if one has no code. `_room` has made room for _TOKEN_BYTES each.
+
+        Indexes hold for any token: lengths are cut to 10 bits, distances compared with the window. Bits left
+        in the accumulator stay below 32, and between two flushes come at most 20 (length) or 28 (distance)
+        more.
+        """
+        out: cython.uchar[::1] = self._view
+        size: cython.Py_ssize_t = self._size
+        acc: cython.ulonglong = self._acc
+        fill: cython.uint = self._fill
+        literals: cython.uint[::1] = self._literals
+        lengths: cython.uint[::1] = self._lengths
+        distances: cython.uint[::1] = self._distances
+        i: cython.Py_ssize_t
+        token: cython.uint
+        entry: cython.uint
+        symbol: cython.uint
+        distance: cython.uint
+        coded: cython.bint = True
+        for i in range(len(tokens)):
+            token = tokens[i]
+            if token < 256:
+                entry = literals[token]
+                coded = coded and entry != 0
+                acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
+                fill += entry >> _WIDTH
+            else:
+                distance = (token & 0xFFFF) - 1 & _ALL_BITS
+                if token >> 26 or distance >= 32768:
+                    return False
+                entry = lengths[token >> 16]
+                coded = coded and entry != 0
+                acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
+                fill += entry >> _WIDTH
+                if fill >= 32:
+                    out[size] = acc & 0xFF
+                    out[size + 1] = (acc >> 8) & 0xFF
+                    out[size + 2] = (acc >> 16) & 0xFF
+                    out[size + 3] = (acc >> 24) & 0xFF
+                    size += 4
+                    acc >>= 32
+                    fill -= 32
+                symbol = _DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]
+                entry = distances[symbol]
+                coded = coded and entry != 0
+                acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
+                fill += entry >> _WIDTH
+                acc |= cython.cast(cython.ulonglong, distance + 1 - _DISTANCE_BASE[symbol]) << fill
+                fill += _DISTANCE_EXTRA[symbol]
+            if fill >= 32:
+                out[size] = acc & 0xFF
+                out[size + 1] = (acc >> 8) & 0xFF
+                out[size + 2] = (acc >> 16) & 0xFF
+                out[size + 3] = (acc >> 24) & 0xFF
+                size += 4
+                acc >>= 32
+                fill -= 32
+        self._size = size
+        self._acc = acc
+        self._fill = fill
+        self._bits(0, 0)
+        return coded
+
+
+def count_symbols(tokens: array[int]) -> tuple[array[int], array[int]]:
+    """Return how often each of the 286 literal/length and 30 distance symbols occurs; end of block once."""
+    literals = array("I", bytes(4 * LITERALS))
+    distances = array("I", bytes(4 * DISTANCES))
+    _count(tokens, literals, distances)
+    literals[END_OF_BLOCK] = 1
+    return literals, distances
+
+
+@cython.cfunc
+def _count(tokens: cython.uint[::1], literals: cython.uint[::1], distances: cython.uint[::1]) -> cython.void:
+    i: cython.Py_ssize_t
+    token: cython.uint
+    distance: cython.uint
+    for i in range(len(tokens)):
+        token = tokens[i]
+        if token < 256:
+            literals[token] += 1
+        else:
+            distance = (token & 0xFFFF) - 1 & _ALL_BITS
+            if token >> 26 or distance >= 32768 or (token >> 16) & 0x1FF > 258:
+                raise FormatError("malformed token")
+            literals[284 if token >> 25 else 257 + _LENGTH_SYMBOL[token >> 16]] += 1
+            distances[_DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]] += 1
+
+
+def long_matches(tokens: array[int]) -> list[int]:
+    """Return the indexes of the matches of length 258 in the long spelling."""
+    found = []
+    view: cython.uint[::1] = tokens
+    i: cython.Py_ssize_t
+    for i in range(len(tokens)):
+        if view[i] >> 25:
+            found.append(i)
+    return found
+
+
+def tokens_within(tokens: array[int], size: int) -> int:
+    """Return how many of the tokens stand for the first `size` bytes; a token across their end counts."""
+    view: cython.uint[::1] = tokens
+    i: cython.Py_ssize_t
+    left: cython.Py_ssize_t = size
+    for i in range(len(tokens)):
+        if left <= 0:
+            return i
+        left -= 1 if view[i] < 256 else view[i] >> 16 & 0x1FF
+    return len(tokens)
+
+
+def body_bits(
+    literal_counts: array[int], distance_counts: array[int], literal_lengths: bytes, distance_lengths: bytes
+) -> int:
+    """Return the bits of a block's tokens and end of block under a code, extra bits included."""
+    size = sum(map(int.__mul__, literal_counts, literal_lengths))
+    size += sum(map(int.__mul__, distance_counts, distance_lengths))
+    size += sum(map(int.__mul__, literal_counts[257:], LENGTH_EXTRA))
+    return size + sum(map(int.__mul__, distance_counts, DISTANCE_EXTRA))

@@ -1,0 +1,192 @@
+"""The header of a dynamic block as a value: code lengths, and how exactly they are spelt (RFC 1951 3.2.7).
+
+One set of code lengths has many spellings: where trailing zeros end, which runs are used, how the code length
+code is built. `zlib_header` and `go_header` spell as those two families do; `DynamicHeader` can hold any
+spelling.
+
+A run is one byte: 0..15 a code length; 16..19 the last length again, 3 to 6 times; 20..27 zeros, 3 to 10;
+28..155 zeros, 11 to 138.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+import cython
+
+from bundle.deflate.huffman import go_lengths, zlib_lengths
+from bundle.deflate.tables import CODE_LENGTH_ORDER, CODE_LENGTH_SYMBOLS, MAX_BITS, MAX_CODE_LENGTH_BITS
+from bundle.errors import FormatError
+
+REPEAT, ZEROS, MANY_ZEROS = 16, 20, 28  # first run byte of each kind
+RUN_VALUES = MANY_ZEROS + 128
+
+# Per run byte: symbol of the code length alphabet, value and width of its extra bits, and the repetitions it
+# stands for.
+RUN_SYMBOL = bytes([*range(16), *[16] * 4, *[17] * 8, *[18] * 128])
+RUN_EXTRA = bytes([*[0] * 16, *range(4), *range(8), *range(128)])
+RUN_EXTRA_BITS = bytes([*[0] * 16, *[2] * 4, *[3] * 8, *[7] * 128])
+RUN_REPEATS = bytes([*[1] * 16, *range(3, 7), *range(3, 11), *range(11, 139)])
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicHeader:
+    """A dynamic block's header after its three first bits.
+
+    `runs` spells `literal_count` + `distance_count` code lengths; `run_lengths` are the 19 code lengths of
+    the code that the runs are sent with, of which the first `run_length_count` in the order of RFC 1951 are
+    sent.
+    """
+
+    literal_count: int  # HLIT + 257: 257..286
+    distance_count: int  # HDIST + 1: 1..30
+    run_length_count: int  # HCLEN + 4: 4..19
+    run_lengths: bytes
+    runs: bytes
+
+    def lengths(self) -> tuple[bytes, bytes]:
+        """Return the literal/length and the distance code lengths.
+
+        Raises FormatError if the runs do not fit.
+        """
+        lengths = bytearray()
+        for run in self.runs:
+            if run < REPEAT:
+                lengths.append(run)
+            elif run >= RUN_VALUES or (run < ZEROS and not lengths):
+                raise FormatError("malformed run of code lengths")
+            else:
+                lengths += bytes([lengths[-1] if run < ZEROS else 0]) * RUN_REPEATS[run]
+        if len(lengths) != self.literal_count + self.distance_count:
+            raise FormatError("runs of code lengths do not add up")
+        return bytes(lengths[: self.literal_count]), bytes(lengths[self.literal_count :])
+
+    @property
+    def bits(self) -> int:
+        """Size in bits, without the block's three first bits."""
+        size = 5 + 5 + 4 + 3 * self.run_length_count
+        for run in self.runs:
+            size += self.run_lengths[RUN_SYMBOL[run]] + RUN_EXTRA_BITS[run]
+        return size
+
+
+def zlib_dynamic(literal_counts: array[int], distance_counts: array[int]) -> DynamicHeader:
+    """Return the header that zlib writes for these counts of symbols (286 and 30 entries, typecode "I")."""
+    return zlib_header(zlib_lengths(literal_counts, MAX_BITS), zlib_lengths(distance_counts, MAX_BITS))
+
+
+def go_dynamic(literal_counts: array[int], distance_counts: array[int]) -> DynamicHeader:
+    """Return the header that Go writes for these counts of symbols (286 and 30 entries, typecode "I").
+
+    Without any distance, distance symbol 0 counts as used once.
+    """
+    if not any(distance_counts):
+        distance_counts = array("I", [1])
+    return go_header(go_lengths(literal_counts, MAX_BITS), go_lengths(distance_counts, MAX_BITS))
+
+
+def zlib_header(literal_lengths: bytes, distance_lengths: bytes) -> DynamicHeader:
+    """Spell code lengths as zlib does (`scan_tree`, `build_bl_tree`): runs end with the literal alphabet.
+
+    Trailing zeros of both alphabets are not sent.
+    """
+    literals = _trimmed(literal_lengths, 257)
+    distances = _trimmed(distance_lengths, 1)
+    runs = _zlib_runs(literals) + _zlib_runs(distances)
+    return _with_run_code(literals, distances, runs, zlib_lengths(_run_counts(runs), MAX_CODE_LENGTH_BITS))
+
+
+def go_header(literal_lengths: bytes, distance_lengths: bytes, *, trim: bool = True) -> DynamicHeader:
+    """Spell code lengths as Go's `generateCodegen` does: runs may reach from literals into distances.
+
+    Trailing zeros of both alphabets are not sent, unless `trim` is false.
+    """
+    literals = _trimmed(literal_lengths, 257) if trim else literal_lengths
+    distances = _trimmed(distance_lengths, 1) if trim else distance_lengths
+    runs = _go_runs(literals + distances)
+    return _with_run_code(literals, distances, runs, go_lengths(_run_counts(runs), MAX_CODE_LENGTH_BITS))
+
+
+def _trimmed(lengths: bytes, at_least: int) -> bytes:
+    return lengths[: max(at_least, len(lengths.rstrip(b"\0")))]
+
+
+def _run_counts(runs: bytes) -> array[int]:
+    counts = array("I", bytes(4 * CODE_LENGTH_SYMBOLS))
+    for run in runs:
+        counts[RUN_SYMBOL[run]] += 1
+    return counts
+
+
+def _with_run_code(literals: bytes, distances: bytes, runs: bytes, run_lengths: bytes) -> DynamicHeader:
+    sent = CODE_LENGTH_SYMBOLS
+    while sent > 4 and not run_lengths[CODE_LENGTH_ORDER[sent - 1]]:
+        sent -= 1
+    return DynamicHeader(len(literals), len(distances), sent, run_lengths, runs)
+
+
+def _zlib_runs(lengths: bytes) -> bytes:
+    """zlib closes a run when it ends or is full: 138 zeros, 7 of a new length, 6 more of the last one."""
+    runs = bytearray()
+    previous: cython.int = -1
+    current: cython.int
+    count: cython.int = 0
+    most: cython.int
+    i: cython.Py_ssize_t
+    end: cython.Py_ssize_t = len(lengths)
+    for i in range(end):
+        current = lengths[i]
+        count += 1
+        most = 138 if current == 0 else 6 if current == previous else 7
+        if count < most and i + 1 < end and lengths[i + 1] == current:
+            continue
+        if current == 0:
+            if count < 3:
+                runs += bytes(count)
+            else:
+                runs.append(ZEROS + count - 3 if count <= 10 else MANY_ZEROS + count - 11)
+        else:
+            if current != previous:
+                runs.append(current)
+                count -= 1
+            if count < 3:
+                runs += bytes([current]) * count
+            else:
+                runs.append(REPEAT + count - 3)
+        previous = current
+        count = 0
+    return bytes(runs)
+
+
+def _go_runs(lengths: bytes) -> bytes:
+    """Go takes whole runs apart from the front, each piece as long as can be."""
+    runs = bytearray()
+    i: cython.Py_ssize_t = 0
+    end: cython.Py_ssize_t = len(lengths)
+    count: cython.Py_ssize_t
+    piece: cython.Py_ssize_t
+    current: cython.int
+    while i < end:
+        current = lengths[i]
+        count = 1
+        while i + count < end and lengths[i + count] == current:
+            count += 1
+        i += count
+        if current:
+            runs.append(current)
+            count -= 1
+            while count >= 3:
+                piece = min(count, 6)
+                runs.append(REPEAT + piece - 3)
+                count -= piece
+        else:
+            while count >= 11:
+                piece = min(count, 138)
+                runs.append(MANY_ZEROS + piece - 11)
+                count -= piece
+            if count >= 3:
+                runs.append(ZEROS + count - 3)
+                count = 0
+        runs += bytes([current]) * count
+    return bytes(runs)

@@ -1,0 +1,258 @@
+"""A gzip file taken apart: plaintext, and the decisions that make its exact bytes (RFC 1951, RFC 1952).
+
+`Parser` takes the file in pieces and gives plaintext and columns in pieces; whatever the file's size, it
+holds a few MiB. `bundle.deflate.rebuild` is its inverse. Decisions are four columns of bytes, defined in
+spec/DEFLATE.md.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+from bundle.deflate.blocks import count_symbols, long_matches, tokens_within
+from bundle.deflate.header import DynamicHeader, go_header, zlib_header
+from bundle.deflate.inflate import Block, Inflater, Status
+from bundle.deflate.layout import (
+    HEADER_LIMIT,
+    OTHER,
+    PIECE,
+    TAIL_PIECE,
+    Code,
+    Member,
+    Piece,
+    Record,
+    Tail,
+    Trailer,
+    compute_header,
+    write_record,
+)
+from bundle.deflate.matches import TokenEncoder
+from bundle.deflate.tables import DISTANCES, DYNAMIC, LITERALS, STORED
+from bundle.errors import FormatError
+
+_MAGIC = b"\x1f\x8b\x08"  # gzip, method deflate
+_FIXED_HEADER = 10  # magic 3, flags 1, time 4, extra flags 1, system 1
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _RESERVED = 0x02, 0x04, 0x08, 0x10, 0xE0
+
+# klauspost/compress cuts its input into pieces of 65535 bytes (levels 1 to 6) or 32768 tokens (7 to 9), and
+# keeps on using a piece's code for the next ones, in the same block, while that is cheaper than a new one.
+_PREFIX_BYTES = 0xFFFF
+_PREFIX_TOKENS = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a stretch of the file stands for: some plaintext, and what the four columns grow by."""
+
+    plaintext: bytes = b""
+    layout: bytes = b""
+    runs: bytes = b""
+    sources: bytes = b""
+    distances: bytes = b""
+
+
+# A step of the machine: a part, or None where it needs input.
+_Steps = Generator[Part | None, None, None]
+
+
+class Parser:
+    """Takes a gzip file apart. `limit` is the most plaintext, in bytes, that it may hold."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
+        self._size = 0  # bytes of plaintext so far
+        self._inflater = Inflater()
+        self._encoder = TokenEncoder()
+        self._ended = False
+        self._likely = Code.ZLIB
+        self._steps = self._file()
+
+    def feed(self, data: bytes) -> Iterator[Part]:
+        """Take further bytes of the file, and give the parts they hold; all must be taken before the next
+        call.
+
+        Raises FormatError if the file is not gzip, not valid deflate, or holds more than `limit` bytes.
+        """
+        self._inflater.feed(data)
+        while (part := next(self._steps, None)) is not None:
+            yield part
+
+    def close(self) -> Iterator[Part]:
+        """Take note of the end of the file, and give the last parts.
+
+        Raises FormatError if it is cut short.
+        """
+        self._ended = True
+        yield from self.feed(b"")
+
+    def _input(self) -> _Steps:
+        """Wait for input. Raises FormatError if there is none."""
+        if self._ended:
+            raise FormatError("gzip file is cut short")
+        yield None
+
+    def _file(self) -> _Steps:
+        yield from self._member()
+        while True:
+            start = self._inflater.read(_FIXED_HEADER)
+            self._inflater.unread(len(start))
+            if len(start) < _FIXED_HEADER and not self._ended:
+                yield None
+            elif len(start) == _FIXED_HEADER and start.startswith(_MAGIC) and not start[3] & _RESERVED:
+                yield from self._member()
+            else:
+                break
+        tail = b""
+        while True:
+            data = self._inflater.read(TAIL_PIECE - len(tail))
+            tail += data
+            if len(tail) == TAIL_PIECE or (self._ended and tail and not data):
+                yield _part(Tail(tail))
+                tail = b""
+            elif not data and self._ended:
+                break
+            elif not data:
+                yield None
+        runs, sources = self._encoder.finish()
+        yield Part(runs=runs, sources=sources)
+
+    def _member(self) -> _Steps:
+        header = b""
+        while (size := _header_size(header)) is None:
+            data = self._inflater.read(1 << 12)
+            if not data:
+                yield from self._input()
+            header += data
+        self._inflater.unread(len(header) - size)
+        yield _part(Member(header[:size]))
+        self._inflater.restart()
+        self._encoder.restart()
+        crc = 0
+        start = self._size
+        while True:
+            while (block := self._inflater.block()) is None:
+                yield from self._input()
+            for part in self._block(block):
+                if part is not None:
+                    crc = zlib.crc32(part.plaintext, crc)
+                yield part
+            if block.final:
+                break
+        padding = self._inflater.align()
+        trailer = b""
+        while len(trailer) < 8:
+            data = self._inflater.read(8 - len(trailer))
+            if not data:
+                yield from self._input()
+            trailer += data
+        told_crc = int.from_bytes(trailer[:4], "little")
+        told_size = int.from_bytes(trailer[4:], "little")
+        size = (self._size - start) & 0xFFFFFFFF
+        crc_or_none = None if told_crc == crc else told_crc
+        yield _part(Trailer(padding, crc_or_none, None if told_size == size else told_size))
+
+    def _block(self, block: Block) -> _Steps:
+        if block.kind == STORED:
+            yield _part(Piece(STORED, block.size, block.final, padding=block.padding))
+        tokens = array("I")
+        first = True
+        while True:
+            status = self._inflater.run(PIECE - len(tokens))
+            decoded = self._inflater.tokens()
+            plaintext = self._inflater.plaintext()
+            self._size += len(plaintext)
+            if self._limit is not None and self._size > self._limit:
+                raise FormatError(f"gzip file holds more than {self._limit} bytes")
+            if block.kind == STORED:
+                self._encoder.skip(plaintext)
+                yield Part(plaintext)
+            elif decoded:
+                yield Part(plaintext, b"", *self._encoder.add(plaintext, decoded))
+                tokens.extend(decoded)
+            if status is Status.HUNGRY:
+                yield from self._input()
+                continue
+            done = status is Status.DONE
+            if block.kind != STORED and (done or len(tokens) == PIECE):
+                yield _part(*self._pieces(block, tokens, first, more=not done))
+                del tokens[:]
+                first = False
+            if done:
+                return
+
+    def _pieces(self, block: Block, tokens: array[int], first: bool, more: bool) -> list[Piece]:
+        """Return the records of some tokens: one, or two if the code was made for a part of them."""
+        kind = block.kind if first else OTHER
+        final = block.final and first
+        code = Code.EXPLICIT
+        header = None
+        cut = len(tokens)
+        if kind == DYNAMIC and block.header is not None:
+            code, cut = self._find_code(block.header, tokens)
+            header = block.header if code is Code.EXPLICIT else None
+        long = long_matches(tokens)
+        pieces = [Piece(kind, cut, final, more, 0, [i for i in long if i < cut], code, header)]
+        if cut < len(tokens):
+            pieces = [
+                Piece(kind, cut, final, True, 0, [i for i in long if i < cut], code, header),
+                Piece(OTHER, len(tokens) - cut, more=more, long=[i - cut for i in long if i >= cut]),
+            ]
+        return pieces
+
+    def _find_code(self, header: DynamicHeader, tokens: array[int]) -> tuple[Code, int]:
+        """Return how the header was computed, and from how many of the tokens."""
+        lengths = header.lengths()
+        families = []
+        if header == zlib_header(*lengths):
+            families.append(Code.ZLIB)
+        if header == go_header(*lengths):
+            families.append(Code.GO)
+        sizes = (header.literal_count, header.distance_count)
+        if sizes == (LITERALS, DISTANCES) and header == go_header(*lengths, trim=False):
+            families += [Code.GO_WIDE, Code.GO_FILLED]
+        families.sort(key=lambda code: code is not self._likely)
+        for cut in [len(tokens), *_prefixes(tokens)] if families else []:
+            counts = count_symbols(tokens[:cut])
+            for code in families:
+                if compute_header(code, *counts) == header:
+                    self._likely = code
+                    return code, cut
+        return Code.EXPLICIT, len(tokens)
+
+
+def _part(*records: Record) -> Part:
+    return Part(layout=b"".join(map(write_record, records)))
+
+
+def _prefixes(tokens: array[int]) -> list[int]:
+    """Return where the token sequence may have been cut by an encoder that reuses codes."""
+    cuts = {min(len(tokens), _PREFIX_TOKENS), tokens_within(tokens, _PREFIX_BYTES)}
+    return sorted(cuts - {len(tokens)})
+
+
+def _header_size(data: bytes) -> int | None:
+    """Return the size of the gzip header that `data` begins with; None if it goes on (RFC 1952 2.3).
+
+    Raises FormatError if it is none, or longer than HEADER_LIMIT.
+    """
+    if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
+        raise FormatError("not a gzip file")
+    if len(data) < _FIXED_HEADER:
+        return None
+    flags = data[3]
+    if flags & _RESERVED:
+        raise FormatError("reserved flags in a gzip header")
+    size = _FIXED_HEADER
+    if flags & _FEXTRA:
+        size += 2 + int.from_bytes(data[size : size + 2], "little")
+    for flag in (_FNAME, _FCOMMENT):
+        if flags & flag and size <= len(data):
+            size = data.find(b"\0", size) + 1 or len(data) + 1
+    if flags & _FHCRC:
+        size += 2
+    if size > HEADER_LIMIT:
+        raise FormatError("gzip header over its limit")
+    return size if size <= len(data) else None

@@ -1,0 +1,117 @@
+"""Segments: the columns of a delta, each one zstd frame that runs through the whole delta, cut and interleaved.
+
+Numbers, literals and byte differences have little in common, so each kind is compressed by itself; every column is flushed
+at the end of a segment, so a reader needs only one segment of each in memory. This module owns zstd for deltas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import zstandard
+
+from bundle.delta import varints
+from bundle.errors import FormatError
+
+CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
+COLUMNS = 7
+NAMES = ("control", "lengths", "sources", "modes", "literals", "gaps", "values")
+
+MAX_COLUMN = 1 << 22  # decoded bytes of a column in one segment
+MAX_STORED = MAX_COLUMN + (1 << 16)  # stored bytes: zstd's worst case is 1/256 more and a few bytes
+WINDOW_LOGS = (20, 22, 22, 20, 26, 22, 22)  # of the frame of each column: 64 MiB for literals, 4 MiB at most for others
+
+_SLICE = 256  # stored bytes decompressed at once: a block of 4 bytes gives at most 128 KiB, so 8 MiB at a time
+
+
+class Reader(Protocol):
+    """What a delta is read from: `read(n)` returns up to n bytes, and none at the end only."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Compressor:
+    """Turns columns into segments. `levels` are zstd's, one for each column."""
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        self._frames = [
+            zstandard.ZstdCompressor(
+                compression_params=zstandard.ZstdCompressionParameters.from_level(
+                    level, window_log=window, write_checksum=False, write_content_size=False, threads=0
+                )
+            ).compressobj()
+            for level, window in zip(levels, WINDOW_LOGS, strict=True)
+        ]
+
+    def segment(self, columns: Sequence[bytes | bytearray]) -> Iterator[bytes]:
+        """Yield the bytes of the next segment."""
+        head = bytearray()
+        stored = []
+        for frame, column in zip(self._frames, columns, strict=True):
+            varints.put(head, len(column))
+            if not column:
+                continue
+            data = frame.compress(column) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            varints.put(head, len(data))
+            stored.append(data)
+        yield bytes(head)
+        yield from stored
+
+
+class Decompressor:
+    """Turns segments back into columns. FormatError for whatever is wrong, within bounded memory."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._frames = [
+            zstandard.ZstdDecompressor(max_window_size=1 << window).decompressobj() for window in WINDOW_LOGS
+        ]
+
+    def exactly(self, size: int) -> bytes:
+        """Read `size` bytes."""
+        parts = []
+        while size:
+            part = self._reader.read(size)
+            if not part:
+                raise FormatError("delta: cut short")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def number(self) -> int:
+        """Read one number."""
+        data = bytearray(self.exactly(1))
+        while data[-1] & 0x80 and len(data) < varints.MAX_BYTES:
+            data += self.exactly(1)
+        return varints.unpack(data)[0]
+
+    def at_end(self) -> bool:
+        """Whether nothing follows."""
+        return not self._reader.read(1)
+
+    def segment(self) -> list[bytes]:
+        """Return the columns of the next segment."""
+        sizes = []
+        for _ in range(COLUMNS):
+            size = self.number()
+            stored = self.number() if size else 0
+            if size > MAX_COLUMN or stored > MAX_STORED:
+                raise FormatError("delta: a segment exceeds its limits")
+            sizes.append((size, stored))
+        return [self._column(number, *pair) for number, pair in enumerate(sizes)]
+
+    def _column(self, number: int, size: int, stored: int) -> bytes:
+        frame = self._frames[number]
+        data = self.exactly(stored)
+        out = bytearray()
+        for start in range(0, stored, _SLICE):
+            try:
+                out += frame.decompress(data[start : start + _SLICE])
+            except zstandard.ZstdError as error:
+                raise FormatError(f"delta: column {NAMES[number]}: {error}") from error
+            if len(out) > size or frame.unused_data or frame.eof:
+                break
+        if len(out) != size or frame.eof:
+            raise FormatError(f"delta: column {NAMES[number]} does not have the size it declares")
+        return bytes(out)

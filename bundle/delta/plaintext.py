@@ -1,0 +1,49 @@
+"""Sources as one address space.
+
+All sources of a delta stand one after another in the order given; a *position* is an offset into that row. A copy never
+crosses from one source into the next.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from mmap import mmap
+from typing import TypeAlias
+
+# What gives bytes at any offset without copying; large plaintexts are mmap objects over scratch files.
+Buffer: TypeAlias = bytes | bytearray | memoryview | mmap
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The sources in a row: source `i` has the positions bases[i] <= p < bases[i] + len(sources[i])."""
+
+    sources: tuple[memoryview, ...]
+    bases: tuple[int, ...]
+    size: int
+
+    @classmethod
+    def of(cls, sources: Sequence[Buffer]) -> Space:
+        views = tuple(memoryview(source).cast("B") for source in sources)
+        *bases, size = accumulate((len(view) for view in views), initial=0)
+        return cls(views, tuple(bases), size)
+
+    def locate(self, position: int) -> int:
+        """Return the number of the source that holds `position`, which must be 0 <= position < size.
+
+        Of empty sources at the same position the next one that has bytes is meant: the last base not above it.
+        """
+        return bisect_right(self.bases, position) - 1
+
+    def slice(self, position: int, length: int) -> memoryview | None:
+        """Return `length` bytes from `position`, or None if they are not all within one source."""
+        if not 0 <= position < self.size:
+            return None
+        number = self.locate(position)
+        offset = position - self.bases[number]
+        if not 0 <= length <= len(self.sources[number]) - offset:
+            return None
+        return self.sources[number][offset : offset + length]

@@ -1,0 +1,82 @@
+"""What two versions of a program tell about addresses: the tables of a group, and where its covers should be cut.
+
+All of it is advice to the encoder, drawn from ELF headers: the decoder reads the tables from the delta.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bundle.delta import elf
+from bundle.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
+from bundle.delta.predict import MAX_COVER
+
+Cover = tuple[int, int, int]  # target offset, source position, length
+
+_DATA_STEP = 1 << 14  # bytes of data under one choice of prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which all is
+    code or nothing is (`code`)."""
+
+    addresses: Addresses
+    cuts: tuple[int, ...]
+    code: tuple[bool, ...]
+
+    def is_code(self, position: int) -> bool:
+        """Whether the source position is in a section of instructions."""
+        index = bisect_right(self.cuts, position) - 1
+        return index >= 0 and self.code[index]
+
+    def cut(self, covers: list[Cover]) -> Iterator[Cover]:
+        """Yield the covers, cut where parts meet and to lengths that can be predicted."""
+        for at, position, length in covers:
+            while length:
+                index = bisect_right(self.cuts, position)
+                part = min(length, MAX_COVER if self.is_code(position) else _DATA_STEP)
+                if index < len(self.cuts):
+                    part = min(part, self.cuts[index] - position)
+                yield at, position, part
+                at += part
+                position += part
+                length -= part
+
+
+def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int) -> Program | None:
+    """Compare the ELF files `new` at the target offset and `old` at the source position; None if one is none."""
+    after = elf.parse(new)
+    before = elf.parse(old)
+    if after is None or before is None:
+        return None
+    sources = _ranges(before, old_position)
+    targets = _ranges(after, new_offset)
+    if not sources or not targets:
+        return None
+    bases: list[tuple[int, int]] = []
+    points: list[tuple[int, int]] = []
+    places = {section.name: section.address for section in after.sections}
+    for section in before.sections:
+        place = places.get(section.name, 0)
+        if section.address and place:
+            (bases if section.in_file else points).append((section.address, place))
+    parts = {old_position: False, old_position + len(old): False}
+    for section in before.sections:
+        if section.in_file and section.size:
+            parts[old_position + section.offset] = section.code
+            parts.setdefault(old_position + section.offset + section.size, False)
+    cuts = sorted(parts.items())
+    addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases[:MAX_BASES]))
+    return Program(addresses, tuple(cut for cut, _ in cuts), tuple(code for _, code in cuts))
+
+
+def _ranges(image: elf.Image, start: int) -> tuple[Range, ...]:
+    ranges: list[Range] = []
+    for load in image.loads[:MAX_RANGES]:
+        if ranges and load.address < ranges[-1].end:
+            break
+        ranges.append(Range(start + load.offset, load.size, load.address, load.memory - load.size))
+    return tuple(ranges)

@@ -1,0 +1,80 @@
+"""Where the members of a tar lie: hints for pairing files, never trusted.
+
+Reads what tars in image layers hold (POSIX.1-2001 pax, ustar, GNU long names and base-256 sizes) and stops at the first
+block that is no header. Wrong hints cost size, not correctness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BLOCK = 512
+_MAX_EXTENDED = 1 << 20  # bytes of a long name or pax header that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member: its header blocks begin at `start`, its content at `content`, padding ends at `end`."""
+
+    path: bytes
+    start: int
+    content: int
+    size: int
+    end: int
+
+
+def members(data: memoryview) -> Iterator[Member]:
+    """Yield the members of the tar `data` in their order; nothing if it is no tar."""
+    position = start = 0
+    path: bytes | None = None
+    size: int | None = None
+    while position + BLOCK <= len(data):
+        header = bytes(data[position : position + BLOCK])
+        if header[257:262] != b"ustar":
+            return
+        length = size if size is not None else _number(header[124:136])
+        kind = header[156:157]
+        content = position + BLOCK
+        if length is None or length > len(data) - content:
+            return
+        if kind in b"12345" and kind != b"":  # links, devices, folders, FIFOs have no content
+            length = 0
+        end = content + -(-length // BLOCK) * BLOCK
+        if kind == b"L" or kind in b"xg":
+            body = bytes(data[content : content + min(length, _MAX_EXTENDED)])
+            if kind == b"L":
+                path = body.rstrip(b"\0")
+            elif kind == b"x":
+                fields = _pax(body)
+                path = fields.get(b"path", path)
+                size = int(fields[b"size"]) if fields.get(b"size", b"").isdigit() else size
+            position = end
+            continue
+        name = header[:100].split(b"\0", 1)[0]
+        prefix = header[345:500].split(b"\0", 1)[0] if header[262:263] == b"\0" else b""
+        yield Member(path or (prefix + b"/" + name if prefix else name), start, content, length, end)
+        position = start = end
+        path = size = None
+
+
+def _number(field: bytes) -> int | None:
+    if field[:1] >= b"\x80":  # GNU base-256
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    try:
+        return int(digits or b"0", 8)
+    except ValueError:
+        return None
+
+
+def _pax(body: bytes) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    while body:
+        length, _, rest = body.partition(b" ")
+        if not length.isdigit() or not 5 <= int(length) <= len(body):
+            break
+        key, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
+        fields[key] = value
+        body = body[int(length) :]
+    return fields

@@ -1,0 +1,386 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Match search of zlib, levels 1 to 9, and of GNU gzip: plaintext in, blocks of tokens out.
+
+The decisions are those of `deflate.c` in zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and
+in gzip 1.12 (Jean-loup Gailly, GPL), re-told here: hash chains over three bytes, with lazy evaluation
+from level 4 on. All zlib versions from 1.2.5.1 to 1.3.1 decide alike. Tokens are those of
+bundle.deflate.tables.
+
+Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end
+`next_block(True)`. `source` and `last` describe the block until the next call.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+import cython
+
+_WINDOW = cython.declare(cython.int, 1 << 15)
+_SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
+_MIN_MATCH = cython.declare(cython.int, 3)
+_MAX_MATCH = cython.declare(cython.int, 258)
+_LOOKAHEAD = cython.declare(cython.int, 258 + 3 + 1)  # plaintext needed to decide, but at the end
+_FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of a match
+_SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
+_NEAR = cython.declare(cython.int, 4096)  # with lazy evaluation: of a match of 3 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How hard to search: `configuration_table` in deflate.c."""
+
+    good: int  # after a match this long, only a quarter of the chain is searched for a better one
+    lazy: int  # a shorter match may be beaten by one that begins a byte later; levels 1 to 3: see `greedy`
+    nice: int  # a match this long ends the search
+    chain: int  # candidates looked at
+    greedy: bool = False  # the first match is taken; the bytes of one longer than `lazy` enter no chain
+
+
+SEARCHES = {
+    1: Search(4, 4, 8, 4, True),
+    2: Search(4, 5, 16, 8, True),
+    3: Search(4, 6, 32, 32, True),
+    4: Search(4, 4, 16, 16),
+    5: Search(8, 16, 32, 32),
+    6: Search(8, 16, 128, 128),
+    7: Search(8, 32, 128, 256),
+    8: Search(32, 128, 258, 1024),
+    9: Search(32, 258, 258, 4096),
+}
+
+
+@cython.cclass
+class ZlibMatcher:
+    """The state of one stream, at the size of zlib's own.
+
+    `memory_level` is zlib's memLevel, 1 to 9; `gzip` makes the search GNU gzip's: it looks past the end
+    of the plaintext, and ends blocks by other rules. `dictionary`, at most 32 KiB, can be matched but is
+    no output.
+    """
+
+    # 0 stands for no position, which is why nothing matches the first byte of the window. The window's upper
+    # half keeps what was there before when it slides, and beyond it lies room for reading past the end.
+    _window: cython.uchar[::1]
+    _newest: cython.ushort[::1]  # hash -> newest position
+    _older: cython.ushort[::1]  # position modulo the window -> next older position with the same hash
+    _tokens: cython.uint[::1]
+    _plaintext: memoryview
+    _token_array: array[int]
+    _source: memoryview | None
+    _hash_bits: cython.int
+    _hash_shift: cython.int
+    _full: cython.int  # tokens in a full block
+    _index: cython.int  # where the next decision is made
+    _end: cython.int  # where the plaintext in the window ends
+    _block: cython.int  # where the current block begins; negative: it has left the window
+    _cut: cython.int  # where the block returned last ends
+    _primed: cython.int  # bytes of the dictionary that are in the chains
+    _dictionary: cython.int  # its size
+    _count: cython.int  # tokens in the current block
+    _weighed: cython.int  # gzip: of these tokens the distances have been weighed
+    _matches: cython.int  # gzip: so many were matches
+    _distance_bits: cython.int  # gzip: and their distances take so many bits
+    _waiting: cython.bint  # the byte before `_index` has no token yet
+    _match: cython.uint  # the match that begins at that byte, as a token; 0: none
+    _last: cython.bint
+    _ending: cython.bint
+    _gzip: cython.bint
+    _greedy: cython.bint
+    _early: cython.bint  # gzip: blocks may end early
+    _good: cython.int
+    _lazy: cython.int
+    _nice: cython.int
+    _chain: cython.int
+
+    def __init__(
+        self, search: Search, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b""
+    ) -> None:
+        self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
+        self._window = self._plaintext
+        self._hash_bits = memory_level + 7
+        self._hash_shift = (self._hash_bits + 2) // 3
+        self._newest = array("H", bytes(2 << self._hash_bits))
+        self._older = array("H", bytes(2 * _WINDOW))
+        self._full = 0x7FFF if gzip else (1 << (memory_level + 6)) - 1
+        self._token_array = array("I", bytes(4 * self._full))
+        self._tokens = self._token_array
+        self._gzip = gzip
+        self._greedy = search.greedy
+        self._early = search.chain > 8  # not levels 1 and 2
+        self._good = search.good
+        self._lazy = search.lazy
+        self._nice = search.nice
+        self._chain = search.chain
+        self._source = None
+        self._last = self._ending = self._waiting = False
+        self._match = 0
+        self._count = self._weighed = self._matches = self._distance_bits = 0
+        self._plaintext[: len(dictionary)] = dictionary
+        self._index = self._end = self._block = self._cut = len(dictionary)
+        self._primed = 0
+        self._dictionary = len(dictionary)
+
+    @property
+    def source(self) -> memoryview | None:
+        """The plaintext of the block, if the window still holds all of it."""
+        return self._source
+
+    @property
+    def last(self) -> bool:
+        """Whether the block is the last one."""
+        return self._last
+
+    def fill(self, data: memoryview) -> int:
+        """Take plaintext; return how many bytes of it were taken, 0 if the window is full."""
+        if self._index >= _SLIDE:
+            self._slide()
+        taken = min(len(data), _SPAN - self._end)
+        self._plaintext[self._end : self._end + taken] = data[:taken]
+        self._end += taken
+        return taken
+
+    def next_block(self, final: bool) -> array[int] | None:
+        """Return the tokens of the next block, or None if the window must be filled first.
+
+        `final` says that no plaintext follows; then what is left becomes the last block, maybe without
+        tokens.
+        """
+        if self._last:
+            return None
+        ending: cython.bint = final
+        complete: cython.bint = False
+        if ending and not self._ending:
+            complete = self._search(False)
+            if not complete:
+                if self._index >= _SLIDE:
+                    self._slide()
+                self._window[self._end] = self._window[self._end + 1] = 0
+                self._ending = True
+        if not complete:
+            complete = self._search(ending)
+        if not complete and ending:  # zlib slides even at the end
+            self._slide()
+            complete = self._search(True)
+        if not complete:
+            return None
+        tokens = self._token_array[: self._count]
+        self._source = self._plaintext[self._block : self._cut] if self._block >= 0 else None
+        self._block = self._cut
+        self._count = self._weighed = self._matches = self._distance_bits = 0
+        return tokens
+
+    @cython.cfunc
+    def _slide(self) -> cython.void:
+        """Drop the older half of the window."""
+        self._plaintext[:_WINDOW] = self._plaintext[_WINDOW:_SPAN]
+        self._index -= _WINDOW
+        self._end -= _WINDOW
+        self._block -= _WINDOW
+        self._cut -= _WINDOW
+        _shift(self._newest)
+        _shift(self._older)
+
+    @cython.cfunc
+    def _search(self, final: cython.bint) -> cython.bint:
+        """Go on with the block; return whether it is whole."""
+        with cython.nogil:
+            while self._primed < min(self._dictionary, self._end - 2):
+                self._enter(self._primed)
+                self._primed += 1
+            if self._greedy:
+                return self._greedy_block(final)
+            return self._lazy_block(final)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _lazy_block(self, final: cython.bint) -> cython.bint:
+        """Levels 4 to 9: a match waits for a better one at the next byte."""
+        end: cython.int = self._end
+        enter_end: cython.int = end - (_MIN_MATCH - 1)  # the bytes before it have three bytes to hash
+        index: cython.int = self._index
+        count: cython.int = self._count
+        match: cython.uint = self._match
+        before: cython.uint
+        length: cython.int
+        candidate: cython.int
+        stop: cython.int
+        whole: cython.bint = False
+        while not whole:
+            if end - index < _LOOKAHEAD and (not final or (index >= _SLIDE and not self._gzip)):
+                break
+            if index == end:
+                if self._waiting:
+                    self._waiting = False
+                    self._tokens[count] = self._window[index - 1]
+                    count += 1
+                self._cut = index
+                self._last = whole = True
+                break
+            candidate = self._enter(index) if index < enter_end else 0
+            before = match
+            match = 0
+            length = before >> 16 if before else _MIN_MATCH - 1
+            if candidate != 0 and length < self._lazy and index - candidate <= _FARTHEST:
+                match = self._longest(index, candidate, length)
+                if match >> 16 == _MIN_MATCH and index - candidate > 0 and (match & 0xFFFF) > _NEAR:
+                    match = 0
+            if before and match >> 16 <= before >> 16:
+                self._tokens[count] = before
+                count += 1
+                whole = self._is_whole(count, index)
+                stop = index + length - 1
+                index += 1
+                while index < stop:
+                    if index < enter_end:
+                        self._enter(index)
+                    index += 1
+                self._waiting = False
+                match = 0
+                self._cut = index
+            else:
+                if self._waiting:
+                    self._tokens[count] = self._window[index - 1]
+                    count += 1
+                    whole = self._is_whole(count, index)
+                    self._cut = index
+                self._waiting = True
+                index += 1
+        self._index = index
+        self._count = count
+        self._match = match
+        return whole
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _greedy_block(self, final: cython.bint) -> cython.bint:
+        """Levels 1 to 3: the first match is taken."""
+        end: cython.int = self._end
+        enter_end: cython.int = end - (_MIN_MATCH - 1)
+        index: cython.int = self._index
+        count: cython.int = self._count
+        match: cython.uint
+        length: cython.int
+        candidate: cython.int
+        inner: cython.int
+        whole: cython.bint = False
+        while not whole:
+            if end - index < _LOOKAHEAD and (not final or (index >= _SLIDE and not self._gzip)):
+                break
+            if index == end:
+                self._last = whole = True
+                break
+            candidate = self._enter(index) if index < enter_end else 0
+            match = 0
+            if candidate != 0 and index - candidate <= _FARTHEST:
+                match = self._longest(index, candidate, _MIN_MATCH - 1)
+            self._tokens[count] = match if match else self._window[index]
+            count += 1
+            whole = self._is_whole(count, index)
+            length = match >> 16 if match else 1
+            if 1 < length <= self._lazy and end - (index + length) >= _MIN_MATCH:
+                for inner in range(index + 1, index + length):
+                    self._enter(inner)
+            index += length
+        self._cut = index
+        self._index = index
+        self._count = count
+        return whole
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _enter(self, index: cython.int) -> cython.int:
+        """Put the byte at `index` at the head of its chain; return the former head, or 0."""
+        slot: cython.uint = (
+            (self._window[index] << 2 * self._hash_shift)
+            ^ (self._window[index + 1] << self._hash_shift)
+            ^ self._window[index + 2]
+        ) & ((1 << self._hash_bits) - 1)
+        head: cython.ushort = self._newest[slot]
+        self._older[index & (_WINDOW - 1)] = head
+        self._newest[slot] = index
+        return head
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _longest(self, index: cython.int, candidate: cython.int, length: cython.int) -> cython.uint:
+        """Follow a chain for the longest match over `length` bytes at `index`; return its token, or 0."""
+        ahead: cython.int = self._end - index
+        limit: cython.int = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
+        enough: cython.int = min(self._nice, limit)
+        oldest: cython.int = max(index - _FARTHEST, 0)
+        chain: cython.int = self._chain >> 2 if length >= self._good else self._chain
+        match: cython.uint = 0
+        found: cython.int
+        last: cython.uchar
+        if length >= limit or (self._gzip and index > _SLIDE):
+            return 0
+        last = self._window[index + length]
+        while True:
+            if self._window[candidate + length] == last:
+                found = self._common(candidate, index, limit)
+                if found > length:
+                    length = found
+                    match = min(length, ahead) << 16 | (index - candidate)
+                    if found >= enough:
+                        break
+                    last = self._window[index + length]
+            candidate = self._older[candidate & (_WINDOW - 1)]
+            chain -= 1
+            if candidate <= oldest or chain == 0:
+                break
+        return match if match >> 16 >= _MIN_MATCH else 0
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _common(self, left: cython.int, right: cython.int, limit: cython.int) -> cython.int:
+        """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
+        n: cython.int = 0
+        while n < limit and self._window[left + n] == self._window[right + n]:
+            n += 1
+        return n
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _is_whole(self, count: cython.int, index: cython.int) -> cython.bint:
+        """Whether the block ends with its `count`-th token, put there at `index`."""
+        if self._gzip and self._early and count & 0xFFF == 0 and self._pays(count, index):
+            return True
+        return count == self._full
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _pays(self, count: cython.int, index: cython.int) -> cython.bint:
+        """gzip's guess whether to end the block here: mostly literals, and half the plaintext's size."""
+        distance: cython.uint
+        while self._weighed < count:
+            distance = self._tokens[self._weighed] & 0xFFFF if self._tokens[self._weighed] >= 256 else 0
+            self._weighed += 1
+            if distance:
+                self._matches += 1
+                self._distance_bits += 5
+                distance = (distance - 1) >> 2
+                while distance:
+                    self._distance_bits += 1
+                    distance >>= 1
+        size: cython.int = (8 * count + self._distance_bits) >> 3
+        return self._matches < count // 2 and size < (index - self._block) // 2
+
+
+@cython.cfunc
+def _shift(positions: cython.ushort[::1]) -> cython.void:
+    """Positions after the window has slid; those that left it become 0."""
+    i: cython.Py_ssize_t
+    for i in range(len(positions)):
+        positions[i] = positions[i] - _WINDOW if positions[i] >= _WINDOW else 0

@@ -1,0 +1,76 @@
+"""The plaintext of a blob: what is inside its compression, which its first bytes tell.
+
+gzip (RFC 1952, any number of members, ignoring what follows them as gunzip does), zstd (RFC 8878), or the bytes
+themselves. Bounded: a caller says how much plaintext it takes, and zstd windows are 128 MiB at most.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+from bundle.archive.content import BlobReader, pieces
+from bundle.errors import FormatError
+from bundle.format import zstd
+
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_GZIP_WINDOW = 16 + 15
+"""zlib's window bits for gzip framing and a window of 32 KiB."""
+_PIECE = 1 << 20
+
+
+class Compression(Enum):
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    NONE = "none"
+
+
+def compression(start: bytes) -> Compression:
+    """How a blob that begins with `start` (4 bytes or all) is compressed."""
+    if start.startswith(_GZIP_MAGIC):
+        return Compression.GZIP
+    return Compression.ZSTD if start.startswith(zstd.MAGIC.to_bytes(4, "little")) else Compression.NONE
+
+
+def extract(reader: BlobReader, size: int, take: Callable[[bytes], None], limit: int) -> Compression:
+    """Hand the plaintext of the blob of `size` bytes to `take`, piece by piece; returns how it was compressed.
+
+    Raises FormatError if it does not decompress, or to more than `limit` bytes.
+    """
+    start = bytearray(min(4, size))
+    reader.read_into(memoryview(start), 0)
+    kind = compression(bytes(start))
+    blob = pieces(reader, size)
+    taken = 0
+    for piece in {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob):
+        taken += len(piece)
+        if taken > limit:
+            raise FormatError(f"a layer with more than {limit} bytes of plaintext")
+        take(piece)
+    return kind
+
+
+def _copy(blob: Iterator[memoryview]) -> Iterator[bytes]:
+    return map(bytes, blob)
+
+
+def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
+    member = zlib.decompressobj(_GZIP_WINDOW)
+    behind = False
+    try:
+        for piece in blob:
+            data = bytes(piece)
+            while data:
+                if member.eof:
+                    behind = behind or not data.startswith(_GZIP_MAGIC[: len(data)])
+                    if behind:
+                        return
+                    member = zlib.decompressobj(_GZIP_WINDOW)
+                yield member.decompress(data, _PIECE)
+                data = member.unconsumed_tail or member.unused_data
+        yield member.flush()
+    except zlib.error:
+        raise FormatError("a gzip layer that does not decompress") from None
+    if not member.eof:
+        raise FormatError("a gzip layer that is cut short")

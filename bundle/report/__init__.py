@@ -1,0 +1,1 @@
+"""What bundles and roots hold, added up for people. Reads only."""

@@ -1,0 +1,54 @@
+"""`airpatch restore`: images out of a registry's root, a bundle or any other source."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bundle.archive.content import Content
+from bundle.model.digest import Digest
+from bundle.model.release import Image
+from bundle.restore.restore import Form, content_size, restore
+from bundle.restore.transfer import Link
+from bundle.sources.gather import gather
+from cli.console import Console, Result, count, megabytes
+
+
+def run(args: Namespace, console: Console) -> Result:
+    gathered = gather([args.source], picks=args.images)
+    images = gathered.release.images
+    size = write(images, gathered.manifests, gathered.content, args.output, args, console)
+    return Result(
+        {
+            "output": str(args.output),
+            "as": args.kind,
+            "images": [{"name": str(image.name), "manifest": str(image.manifest)} for image in images],
+            "blob_bytes": size,
+        },
+        [f"{args.output}: {count(len(images), 'image')} restored, {megabytes(size)} of distinct content"],
+    )
+
+
+def write(
+    images: Sequence[Image],
+    manifests: Mapping[Digest, bytes],
+    content: Content,
+    out: Path,
+    args: Namespace,
+    console: Console,
+) -> int:
+    """Restore to `out` as the options say; returns the bytes of content, each blob once."""
+    size = content_size(images, manifests)
+    console.progress.start("restoring", size)
+    restore(
+        images,
+        manifests,
+        content,
+        out,
+        form=Form(args.kind),
+        link=Link(args.link),
+        jobs=args.jobs,
+        progress=console.progress.advance,
+    )
+    return size

@@ -1,0 +1,85 @@
+"""`airpatch verify`: every byte of a bundle or of a registry's root, with all findings."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from bundle.archive.feed import open_feed
+from bundle.archive.verify import verify_bundle
+from bundle.errors import AirpatchError, FormatError, IntegrityError, UsageError
+from bundle.format.registry import STORAGE
+from bundle.target.root import Root
+from bundle.target.verify import verify_root
+from cli.console import Console, Result, count, megabytes
+
+
+def run(args: Namespace, console: Console) -> Result:
+    path = Path(args.subject)
+    if path.is_dir():
+        return _root(path, args, console)
+    return _bundle(args.subject, args, console)
+
+
+def _bundle(name: str, args: Namespace, console: Console) -> Result:
+    with closing(open_feed(name)) as feed:
+        verified = verify_bundle(
+            feed, jobs=args.jobs, progress=console.progress.advance, announce=console.progress.start
+        )
+    if verified.findings:
+        raise _error(feed.name, verified.findings)
+    index = verified.index
+    size = sum(blob.size for blob in index.stored)
+    kind = "bundle" if index.is_full else "patch"
+    return Result(
+        {
+            "kind": kind,
+            "name": name,
+            "release": index.release.name,
+            "sequence": index.release.sequence,
+            "release_id": str(index.release_id),
+            "images": len(index.release.images),
+            "blobs": len(index.stored),
+            "blob_bytes": size,
+        },
+        [
+            f"{feed.name}: {kind} of release {index.release.name} with {count(len(index.release.images), 'image')}, "
+            f"{count(len(index.stored), 'blob')} of {megabytes(size)}: every byte is right"
+        ],
+    )
+
+
+def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
+    """One error of all findings: of content if the bundle's form is right, of form if not."""
+    kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
+    findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
+    return kind(f"{name}: is damaged; {count(len(findings), 'finding')}", findings)
+
+
+def _root(path: Path, args: Namespace, console: Console) -> Result:
+    with Root(path) as root:
+        if not root.is_folder(STORAGE):
+            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
+        verified = verify_root(root, jobs=args.jobs, progress=console.progress.advance, announce=console.progress.start)
+    for note in verified.notes:
+        console.note(note)
+    if verified.findings:
+        raise IntegrityError(f"{path}: {count(len(verified.findings), 'finding')}", verified.findings)
+    return Result(
+        {
+            "kind": "root",
+            "name": str(path),
+            "blobs": verified.blobs,
+            "blob_bytes": verified.bytes,
+            "repositories": verified.repositories,
+            "tags": verified.tags,
+            "releases": verified.releases,
+            "notes": list(verified.notes),
+        },
+        [
+            f"{path}: {count(verified.releases, 'release')}, {count(verified.tags, 'tag')}, "
+            f"{count(verified.blobs, 'blob')} of {megabytes(verified.bytes)}: every byte is right"
+        ],
+    )

@@ -1,0 +1,98 @@
+"""Runs the command line in this process or in one of its own, and reads scripts of commands and their output."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.main import main
+
+PROJECT = Path(__file__).resolve().parents[2]
+IMAGES = PROJECT / "fixtures" / "images"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command left: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The one JSON document on stdout."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        return document
+
+
+def airpatch(*words: object) -> Outcome:
+    """Run airpatch in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit:  # argparse, after --help
+            code = 0
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
+    """Start airpatch as a process of its own, with pipes where `options` say nothing else."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    command = [sys.executable, "-m", "cli.main", *map(str, words)]
+    return subprocess.Popen(command, env=environment(), **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(PROJECT)}
+
+
+@dataclass(slots=True)
+class Step:
+    """A command of a script, and what it must leave. `line` is for messages."""
+
+    line: int
+    command: str
+    code: int = 0
+    out: list[str] = field(default_factory=list)
+    err: list[str] = field(default_factory=list)
+
+
+def parse_script(text: str) -> Iterator[Step]:
+    """The steps of a script: `$ command`, then lines of stdout, `! ` lines of stderr, `? ` and the exit code.
+
+    Lines with `#` in front and empty ones say nothing.
+    """
+    step = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("$ "):
+            if step is not None:
+                yield step
+            step = Step(number, line[2:])
+        elif line and not line.startswith("#"):
+            assert step is not None, f"line {number}: output before the first command"
+            if line.startswith("? "):
+                step.code = int(line[2:])
+            elif line.startswith("! "):
+                step.err.append(line[2:])
+            else:
+                step.out.append(line)
+    if step is not None:
+        yield step
+
+
+def matches(expected: Sequence[str], actual: str) -> bool:
+    """Whether the lines of `actual` are as `expected`; `...` is any text in a line, or any lines."""
+    lines = [r"(?:.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n" for line in expected]
+    visible = "".join(f"{line}\n" for line in actual.splitlines() if line)
+    return re.fullmatch("".join(lines), visible) is not None

@@ -1,0 +1,217 @@
+"""What is disturbed: a root, a command that changes it, and what must hold whatever happens in between.
+
+`Lab.trial` runs a scenario once with a fault and judges it: right after the fault every tag is the old or the new one
+with all that belongs to it, and another run gives the same root as a run that nothing disturbed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.format.index import Base, Index, release_id
+from bundle.patches.bases import BaseState
+from bundle.patches.plan import plan_patch
+from bundle.target.root import Root
+from bundle.target.state import current, receipts
+from tests.faults import strace
+from tests.faults.view import Snapshot, Tags, look, snapshot
+from tests.faults.zygote import Ended, Zygote
+from tests.support import OCI_GZIP_LAYER, Builder
+
+ROOT = "{root}"
+"""Stands for the root in the words of a command."""
+TARGET_ERROR = 8
+KILLED = -9
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`start` is the root before, `argv` the command; `old` and `new` the tags, `end` all files of a quiet run."""
+
+    name: str
+    start: Path
+    argv: tuple[str, ...]
+    old: Tags
+    new: Tags
+    end: Snapshot
+    known: frozenset[str]
+    """Findings in the root before."""
+
+    def command(self, root: Path) -> list[str]:
+        return [str(root) if word == ROOT else word for word in self.argv]
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """Files of two releases: full bundles, and the patch from one to the other."""
+
+    r1: Path
+    r2: Path
+    patch: Path
+
+
+class Lab:
+    """A folder for roots, and the process that runs the commands."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.zygote = Zygote(folder)
+        self.root = folder / "root"
+
+    def close(self) -> None:
+        self.zygote.close()
+
+    def run(self, *argv: str | Path) -> Ended:
+        """Run a command that must succeed."""
+        ended = self.zygote.run(argv)
+        if ended.code != 0:
+            raise RuntimeError(f"{argv}: {ended.code}: {ended.output}")
+        return ended
+
+    def scenario(self, name: str, argv: Sequence[str | Path], prepare: Callable[[Path], None]) -> Scenario:
+        """The scenario of `argv` on a root that `prepare` makes out of an empty folder."""
+        start = self.folder / f"start-{name}"
+        start.mkdir()
+        prepare(start)
+        words = tuple(str(word) for word in argv)
+        before = look(start)
+        self.copy(start, self.root)
+        self.run(*(str(self.root) if word == ROOT else word for word in words))
+        after = look(self.root)
+        if after.findings:
+            raise RuntimeError(f"{name}: a quiet run leaves {after.findings}")
+        return Scenario(
+            name, start, words, before.tags, after.tags, snapshot(self.root), frozenset(before.findings)
+        )
+
+    def copy(self, start: Path, root: Path) -> None:
+        """Make `root` a copy of `start`."""
+        if root.exists():
+            shutil.rmtree(root)
+        subprocess.run(["cp", "-a", str(start), str(root)], check=True)
+
+    def points(self, scenario: Scenario) -> list[strace.Point]:
+        """Every call of the scenario that changes the disk."""
+        self.copy(scenario.start, self.root)
+        return strace.points(strace.record(self.zygote, self.argv(scenario), self.folder))
+
+    def argv(self, scenario: Scenario) -> list[str]:
+        return scenario.command(self.root)
+
+    def trial(self, scenario: Scenario, point: strace.Point, fault: str, codes: Sequence[int] = (KILLED,)) -> list[str]:
+        """Run with `fault` at `point`; returns what is wrong. `codes` are the exit codes that are right."""
+        self.copy(scenario.start, self.root)
+        ended = strace.inject(self.zygote, self.argv(scenario), point, fault, self.folder)
+        problems = [] if ended.code in codes else [f"exit code {ended.code}: {ended.output}"]
+        problems += judge_instant(scenario, self.root)
+        problems += self.judge_rerun(scenario, self.root)
+        return [f"{scenario.name}, {fault} at {point}: {problem}" for problem in problems]
+
+    def judge_rerun(self, scenario: Scenario, root: Path) -> list[str]:
+        """What is wrong after another run on the disturbed `root`."""
+        ended = self.zygote.run(scenario.command(root))
+        if ended.code != 0:
+            return [f"another run ends with {ended.code}: {ended.output}"]
+        return judge_end(scenario, root)
+
+
+def judge_instant(scenario: Scenario, root: Path) -> list[str]:
+    """What a registry that serves `root` now could show that is neither the state before nor the one after."""
+    view = look(root)
+    problems = [finding for finding in view.findings if finding not in scenario.known]
+    for name in scenario.old.keys() | scenario.new.keys() | view.tags.keys():
+        tag = view.tags.get(name)
+        if tag not in (scenario.old.get(name), scenario.new.get(name)):
+            problems.append(f"{name} is {tag}, neither the old nor the new one")
+    return problems
+
+
+def judge_end(scenario: Scenario, root: Path) -> list[str]:
+    """What distinguishes `root` from one on which nothing was disturbed."""
+    view = look(root)
+    problems = list(view.findings)
+    if view.tags != scenario.new:
+        problems.append(f"the tags are {view.tags}")
+    found = snapshot(root)
+    for path in sorted(found.keys() | scenario.end.keys()):
+        if found.get(path, "missing") != scenario.end.get(path, "missing"):
+            problems.append(f"{path} differs, or should not be there, or is missing")
+    with Root(root) as opened:
+        installed = receipts(opened)
+        if current(opened) not in installed:
+            problems.append("the current release has no receipt")
+    return problems
+
+
+def small_releases() -> tuple[Builder, Builder]:
+    """Two releases with few calls and all that matters: shared blobs, a moved tag, an index, signatures, no change."""
+    base, common = b"base " * 20_000, b"common " * 300
+    builders = Builder(), Builder()
+    for number, builder in enumerate(builders, 1):
+        web = builder.picture([base, b"web %d" % number * 50], layer_type=OCI_GZIP_LAYER)
+        builder.tag(f"shop/web:r{number}", web, {web: [b"signature of web %d" % number]})
+        builder.tag("shop/web:stable", web, {web: [b"signature of web %d" % number]})
+        children = [builder.picture([common, arch], config=b'{"os":"%s"}' % arch) for arch in (b"amd64", b"arm64")]
+        builder.tag(f"proxy:r{number}", builder.index(children))
+    builders[0].tag("tools/old:r1", builders[0].picture([common, b"old"]))
+    builders[1].tag("shop/report:r2", builders[1].picture([base, b"report"]))
+    return builders
+
+
+def small_bundles(folder: Path) -> Bundles:
+    old, new = small_releases()
+    state = BaseState(
+        Base(release_id(old.release), old.release.name),
+        {blob.digest: blob.size for blob in old.release.blobs},
+        frozenset(image.name.repository for image in old.release.images),
+    )
+    files = Bundles(folder / "small-r1.tar.zst", folder / "small-r2.tar.zst", folder / "small-patch.tar.zst")
+    files.r1.write_bytes(old.bundle())
+    files.r2.write_bytes(new.bundle(Index.full(new.release)))
+    files.patch.write_bytes(new.bundle(plan_patch(new.release, [state])))
+    return files
+
+
+def image_bundles(lab: Lab, images: Path) -> Bundles:
+    """Bundles of the trees `images/r1` and `images/r2`."""
+    files = Bundles(*(lab.folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch")))
+    lab.run("create", images / "r1", "-o", files.r1)
+    lab.run("create", images / "r2", "-o", files.r2)
+    lab.run("diff", "--base", files.r1, images / "r2", "-o", files.patch)
+    return files
+
+
+def scenarios(lab: Lab, bundles: Bundles, kind: str) -> list[Scenario]:
+    """All scenarios on `bundles`; `kind` goes into their names."""
+
+    def apply(bundle: Path) -> list[str | Path]:
+        return ["apply", "--jobs", "1", "-q", bundle, "--root", ROOT]
+
+    def installed(*files: Path) -> Callable[[Path], None]:
+        def prepare(root: Path) -> None:
+            for file in files:
+                lab.run("apply", "-q", file, "--root", root)
+
+        return prepare
+
+    def damaged(root: Path) -> None:
+        """Blobs cut short and overwritten, as bad disks leave them, and the rubbish of a killed run in staging."""
+        installed(bundles.r1)(root)
+        blobs = sorted((root / "docker/registry/v2/blobs").glob("sha256/*/*/data"))
+        blobs[0].write_bytes(blobs[0].read_bytes()[:-1])
+        blobs[-1].write_bytes(bytes(blobs[-1].stat().st_size))
+        (root / ".airpatch/staging/7/folder").mkdir(parents=True)
+        (root / ".airpatch/staging/8").write_text("half a blob")
+
+    return [
+        lab.scenario(f"{kind} full", apply(bundles.r1), lambda root: None),
+        lab.scenario(f"{kind} patch", apply(bundles.patch), installed(bundles.r1)),
+        lab.scenario(f"{kind} heal", apply(bundles.r1), damaged),
+        lab.scenario(f"{kind} rollback", ["rollback", "-q", ROOT], installed(bundles.r1, bundles.patch)),
+        lab.scenario(f"{kind} prune", ["prune", "-q", "--keep", "1", ROOT], installed(bundles.r1, bundles.patch)),
+    ]

@@ -1,0 +1,120 @@
+"""The order of members, and how their records are cut into frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.format import layout, tar
+from bundle.format.index import Base, Index
+from bundle.format.layout import FRAME, GROUP, SMALL, FramePlan, Packing
+from bundle.model.digest import Digest
+from bundle.model.manifest import OCI_MANIFEST, parse_manifest
+from bundle.model.names import ImageName
+from bundle.model.release import Blob, Image, Release
+from tests.support import Builder
+
+GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+def paths(plans: Iterable[FramePlan]) -> list[str]:
+    return [piece.member.path for plan in plans for piece in plan.pieces if piece.start == 0]
+
+
+def test_members_in_the_order_in_which_a_target_may_be_written(sample: Builder) -> None:
+    index = Index.full(sample.release)
+    manifests = {digest: parse_manifest(content) for digest, content in sample.manifests.items()}
+    assert paths(layout.index_section(b"x")) == [".airpatch/index"]
+    data = paths(layout.data_section(index))
+    signatures = [path for path in data if path.startswith(".airpatch/signatures/")]
+    assert data[: len(signatures)] == signatures == sorted(signatures)
+    assert [path.rsplit("/", 1)[1] for path in signatures] == ["signature-1", "signature-1", "signature-2"]
+    blobs = [*data[len(signatures) :], *paths(layout.manifests_section(index))]
+    assert [path.split("/")[-2] for path in blobs] == [blob.digest.hex for blob in index.release.blobs]
+    links = paths(layout.links_section(index, manifests))
+    kinds = [next(k for k in ("_layers", "revisions", "index", "current", "end") if k in path) for path in links]
+    assert [kind for i, kind in enumerate(kinds) if kind not in kinds[:i]] == [
+        "_layers",
+        "revisions",
+        "index",
+        "current",
+        "end",
+    ]
+
+
+def index_of(blobs: Iterable[tuple[int, str]]) -> Index:
+    rows = [Blob(Digest.of(str(i).encode()), size, kind) for i, (size, kind) in enumerate(blobs)]
+    manifest = Blob(Digest.of(b"manifest"), 100, OCI_MANIFEST)
+    release = Release("r1", 0, (Image(ImageName("a", "r1"), manifest.digest),), (*rows, manifest))
+    return Index.full(release)
+
+
+@given(st.lists(st.integers(0, 3 * FRAME) | st.sampled_from([FRAME - 512, FRAME, SMALL - 512, GROUP]), max_size=40))
+def test_frames_hold_every_byte_once(sizes: list[int]) -> None:
+    """And each holds either small members, a GROUP of them at most, or a FRAME of one large member at most."""
+    index = index_of((size, GZIP) for size in sizes)
+    plans = list(layout.data_section(index))
+    positions: dict[str, int] = {}
+    for plan in plans:
+        assert plan.content == sum(piece.stop - piece.start for piece in plan.pieces) > 0
+        large = plan.pieces[0].member.total > SMALL
+        assert len(plan.pieces) == 1 if large else plan.content <= GROUP
+        assert plan.content <= FRAME
+        for piece in plan.pieces:
+            assert (piece.member.total > SMALL) == large
+            assert positions.get(piece.member.path, 0) == piece.start
+            positions[piece.member.path] = piece.stop
+    expected = {p.member.path: p.member.total for plan in plans for p in plan.pieces}
+    assert positions == expected
+    assert len(expected) == len(sizes)
+    assert sum(expected.values()) == sum(
+        tar.member_size(path, size) for path, size in zip(paths(plans), sizes, strict=True)
+    )
+
+
+def test_small_members_fill_frames_greedily() -> None:
+    count = GROUP // SMALL
+    plans = list(layout.data_section(index_of([(SMALL - 512, GZIP)] * (count + 1))))
+    assert [len(plan.pieces) for plan in plans] == [count, 1]
+
+
+def test_a_large_member_ends_a_run_of_small_ones() -> None:
+    plans = list(layout.data_section(index_of([(1, GZIP), (SMALL, GZIP), (1, GZIP)])))
+    assert [len(plan.pieces) for plan in plans] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "packing"),
+    [
+        (GZIP, Packing.RAW),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", Packing.RAW),
+        ("application/vnd.oci.image.layer.v1.tar+zstd", Packing.RAW),
+        ("application/vnd.oci.image.layer.v1.tar", Packing.COMPRESSED),
+        ("application/vnd.docker.image.rootfs.diff.tar", Packing.COMPRESSED),
+        ("application/vnd.oci.image.config.v1+json", Packing.COMPRESSED),
+    ],
+)
+def test_only_what_may_shrink_is_compressed(media_type: str, packing: Packing) -> None:
+    (large,) = layout.data_section(index_of([(SMALL, media_type)]))
+    (small,) = layout.data_section(index_of([(10, media_type)]))
+    assert large.packing is packing
+    assert small.packing is Packing.COMPRESSED
+
+
+def test_a_blob_of_the_largest_size_is_cut_lazily() -> None:
+    """Adversary 39: an index may claim it."""
+    plans = layout.data_section(index_of([(2**63 - 1, GZIP)]))
+    first = next(plans)
+    assert first.content == FRAME
+    assert first.pieces[0].member.total == 3 * 512 + 2**63
+
+
+def test_a_patch_has_no_links(sample: Builder) -> None:
+    patch = replace(Index.full(sample.release), bases=(Base(Digest.of(b"base"), "r0"),))
+    (plan,) = layout.links_section(patch, {})
+    assert plan.content == 1024
+    assert plan.pieces[0].member.header == bytes(1024)

@@ -1,0 +1,79 @@
+"""Paths and links of a registry's storage."""
+
+from __future__ import annotations
+
+import pytest
+
+from bundle.errors import FormatError
+from bundle.format import registry
+from bundle.format.registry import Stage
+from bundle.model.digest import Digest
+from bundle.model.manifest import parse_manifest
+from bundle.model.names import ImageName
+from tests.support import Builder
+
+HEX = "ab" * 32
+DIGEST = Digest.from_hex(HEX)
+
+
+def test_paths_are_those_of_distribution() -> None:
+    """The layout in distribution's `registry/storage/paths.go`."""
+    repository = "docker/registry/v2/repositories/shop/web"
+    name = ImageName("shop/web", "r1")
+    assert registry.blob_path(DIGEST) == f"docker/registry/v2/blobs/sha256/ab/{HEX}/data"
+    assert [
+        link.path
+        for link in (
+            registry.layer_link("shop/web", DIGEST),
+            registry.revision_link("shop/web", DIGEST),
+            registry.tag_index_link(name, DIGEST),
+            registry.tag_link(name, DIGEST),
+        )
+    ] == [
+        f"{repository}/_layers/sha256/{HEX}/link",
+        f"{repository}/_manifests/revisions/sha256/{HEX}/link",
+        f"{repository}/_manifests/tags/r1/index/sha256/{HEX}/link",
+        f"{repository}/_manifests/tags/r1/current/link",
+    ]
+    assert registry.tag_link(name, DIGEST).content == b"sha256:" + HEX.encode()
+
+
+def test_blob_paths_are_recognised() -> None:
+    match = registry.BLOB_PATH.fullmatch(registry.blob_path(DIGEST))
+    assert match is not None
+    assert match[2] == HEX
+    for path in (f"docker/registry/v2/blobs/sha256/ac/{HEX}/data", registry.blob_path(DIGEST) + "x"):
+        assert registry.BLOB_PATH.fullmatch(path) is None
+
+
+def links_of(builder: Builder) -> list[registry.Link]:
+    manifests = {digest: parse_manifest(content) for digest, content in builder.manifests.items()}
+    return registry.links(builder.release, manifests)
+
+
+def test_links_of_a_release(sample: Builder) -> None:
+    found = links_of(sample)
+    assert found == sorted(found)
+    count = {stage: sum(link.stage is stage for link in found) for stage in Stage}
+    # shop/web: config, two layers, one revision, two tags; proxy: three configs, base and three layers, four revisions
+    assert count == {Stage.LAYER: 3 + 7, Stage.REVISION: 1 + 4, Stage.TAG_INDEX: 3, Stage.TAG: 3}
+    revisions = {link.digest for link in found if link.stage is Stage.REVISION}
+    assert revisions == set(sample.manifests)
+
+
+def test_each_repository_has_its_own_links() -> None:
+    builder = Builder()
+    picture = builder.picture([b"x"])
+    for name in ("a:r1", "a:r2", "a/b:r1"):
+        builder.tag(name, picture)
+    assert len(links_of(builder)) == 2 * 3 + 3 * 2
+
+
+def test_a_bomb_of_links_is_refused(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
+    """Adversary 41: few bytes of index may ask for very many links."""
+    count = len(links_of(sample))
+    monkeypatch.setattr(registry, "MAX_LINKS", count)
+    assert len(links_of(sample)) == count
+    monkeypatch.setattr(registry, "MAX_LINKS", count - 1)
+    with pytest.raises(FormatError, match="links"):
+        links_of(sample)

@@ -1,0 +1,66 @@
+"""The sample images as every kind of source, and where each kind keeps a blob, to damage it there."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundle.archive.writer import write_bundle
+from bundle.format import registry
+from bundle.format.index import Index
+from bundle.model.digest import Digest
+from bundle.restore.restore import Form, restore
+from bundle.sources.gather import Gathered, gather
+from tests.support import MemorySink, contents_of
+
+IMAGES = Path(__file__).parents[2] / "fixtures/images/r1"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`make` turns the tree of `dir:` images `tree` into a source at `path`; `blob` is where one of its blobs lies."""
+
+    name: str
+    make: Callable[[Path, Path], None]
+    blob: Callable[[str, Digest], str]
+
+
+def pack(gathered: Gathered) -> bytes:
+    sink = MemorySink()
+    write_bundle(Index.full(gathered.release), gathered.content, gathered.manifests, sink, jobs=2)
+    return bytes(sink.data)
+
+
+def unpack(bundle: bytes, root: Path) -> None:
+    """What plain tar makes of a full bundle."""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(contents_of(bundle)))) as archive:
+        archive.extractall(root, filter="data")
+
+
+def _copy(tree: Path, path: Path) -> None:
+    shutil.copytree(tree, path)
+
+
+def _registry(tree: Path, path: Path) -> None:
+    unpack(pack(gather([str(tree)])), path)
+
+
+def _layout(tree: Path, path: Path) -> None:
+    found = gather([str(tree)])
+    restore(found.release.images, found.manifests, found.content, path, form=Form.OCI)
+
+
+def _bundle(tree: Path, path: Path) -> None:
+    path.write_bytes(pack(gather([str(tree)])))
+
+
+FOLDERS = (
+    Kind("dir", _copy, lambda image, digest: f"{image}/{digest.hex}"),
+    Kind("registry", _registry, lambda _, digest: registry.blob_path(digest)),
+    Kind("oci", _layout, lambda _, digest: f"blobs/sha256/{digest.hex}"),
+)
+KINDS = (*FOLDERS, Kind("bundle", _bundle, lambda _, digest: ""))
