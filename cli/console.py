@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self, TextIO
 
@@ -47,7 +48,7 @@ class Console:
     def note(self, text: str) -> None:
         """A remark on stderr."""
         if not self.quiet:
-            print(f"airpatch: {text}", file=sys.stderr)
+            _say(f"airpatch: {text}")
 
     def report(self, result: Result) -> None:
         """Print a result."""
@@ -72,20 +73,26 @@ class Console:
                     }
                 }
             )
-        print(f"airpatch: {error.message}", file=sys.stderr)
-        for finding in error.findings:
-            print(f"  {finding}", file=sys.stderr)
+        _say(f"airpatch: {error.message}", *(f"  {finding}" for finding in error.findings))
 
     def crash(self, error: Exception, trace: str) -> None:
         """Print an error that is a defect of airpatch."""
         message = f"{type(error).__name__}: {error}"
         if self.json:
             self._dump({"error": {"class": "Defect", "exit": 1, "message": message, "findings": []}})
-        print(f"airpatch: a defect of airpatch itself: {message}", file=sys.stderr)
-        print(trace if self.verbose else "  run again with -v for the details, and report them", file=sys.stderr)
+        _say(
+            f"airpatch: a defect of airpatch itself: {message}",
+            trace if self.verbose else "  run again with -v for the details, and report them",
+        )
 
     def _dump(self, data: dict[str, object]) -> None:
-        print(json.dumps(data, indent=2), file=self.results)
+        print(json.dumps(data, indent=2), file=self.results, flush=True)
+
+
+def _say(*lines: str) -> None:
+    """Write to stderr. Where that is a log on a full disk, the exit code still has to tell what happened."""
+    with suppress(OSError):
+        print(*lines, sep="\n", file=sys.stderr)
 
 
 def megabytes(size: int) -> str:

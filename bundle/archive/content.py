@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Protocol
 
 from bundle.errors import AirpatchError, IntegrityError
@@ -66,7 +66,7 @@ class FileBlob:
             view, offset = view[count:], offset + count
 
     def close(self) -> None:
-        os.close(self.fd)
+        close_read(self.fd)
 
 
 class BytesBlob:
@@ -80,6 +80,12 @@ class BytesBlob:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def close_read(fd: int) -> None:
+    """Close a descriptor through which nothing was written: an error then, of NFS or FUSE, tells of no loss."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 def pieces(reader: BlobReader, size: int) -> Iterator[memoryview]:

@@ -74,6 +74,11 @@ def tag_folder(name: ImageName) -> str:
     return f"{repository_path(name.repository)}/_manifests/tags/{name.tag}"
 
 
+def tag_folder_of(link: Link) -> str:
+    """The folder of the tag that a link of the stages TAG_INDEX and TAG belongs to."""
+    return link.path.rpartition("/current/" if link.stage is Stage.TAG else "/index/")[0]
+
+
 def tag_index_link(name: ImageName, digest: Digest) -> Link:
     return Link(Stage.TAG_INDEX, f"{tag_folder(name)}/index/sha256/{digest.hex}/link", digest)
 

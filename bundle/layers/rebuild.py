@@ -12,6 +12,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import chain
@@ -88,13 +89,31 @@ def rebuild_blobs(
             plaintexts.close()
 
 
-def steps_for(index: Index, wanted: Iterable[Digest]) -> list[Step]:
-    """The steps that make the blobs `wanted`, and those that these need, in order."""
+def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]) -> list[Step]:
+    """The steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
     needed = set(wanted)
     for step in reversed(index.steps):
         if step.digest in needed:
-            needed.update(step.sources)
+            needed.update(source for source in step.sources if source not in there)
     return [step for step in index.steps if step.digest in needed]
+
+
+def scratch_space(index: Index, steps: Sequence[Step]) -> int:
+    """Bytes of plaintext that `steps` keep on disk at most, one after the other."""
+    sizes = sizes_of(index)
+    last = {source: number for number, step in enumerate(steps) for source in step.sources}
+    live = peak = 0
+    held: set[Digest] = set()
+    for number, step in enumerate(steps):
+        for digest in (*step.sources, *((step.digest,) if step.digest in last else ())):
+            if digest not in held:
+                held.add(digest)
+                live += sizes[digest][1]
+        peak = max(peak, live)
+        for digest in [d for d in held if last[d] <= number]:
+            held.remove(digest)
+            live -= sizes[digest][1]
+    return peak
 
 
 Sizes = Mapping[Digest, tuple[int, int]]

@@ -127,9 +127,7 @@ def _unneeded_links(
                 needed.update(registry.layer_link(repository, blob.digest) for blob in manifests[digest].blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
-    paths = {link.path for link in needed}  # a tag that moved has one path and several digests
-    removable = (link for link in candidates if link.path not in paths)
-    return [link for link in removable if _stands(root, link) or root.size(link.path) is None]
+    return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
 
 
 def _unneeded_blobs(

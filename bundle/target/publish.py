@@ -6,7 +6,7 @@ new one:
 
     1  blobs           under their digests, never over a right one
     2  `_layers`, `_manifests/revisions`   from here on garbage collection keeps the blobs; staging has them until then
-    3  tag `index`, tag `current`          from here on clients see the release
+    3  tag `index`, tag `current`          from here on clients see the release; a new tag appears with both at once
     4  the receipt
 
 Each step can be repeated; a step that finds its work done does nothing.
@@ -14,8 +14,9 @@ Each step can be repeated; a step that finds its work done does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
 
 from bundle.errors import TargetError
 from bundle.format import layout, registry
@@ -45,26 +46,27 @@ def publish(
     other blobs. Raises TargetError.
     """
     root = state.root
-    wanted = wanting(root, registry.links(release, manifests))
+    links = registry.links(release, manifests)
+    wanted = _in_order(release, wanting(root, links))
     signatures = [(p, s) for image in release.images for p, s in layout.signature_paths(image) if s.digest in staged]
     signatures = [(path, signature) for path, signature in signatures if not _is_there(root, path, signature)]
     blobs = [blob for blob in release.blobs if blob.digest in staged]
     if not (wanted or signatures or blobs) and is_recorded(root, release):
         return []
-    links = [(link, _stage_link(state, link)) for link in wanted]
+    moves = _stage_links(state, wanted)
     state.begin(release)
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
     for path, signature in signatures:
         _put_over(state, staged[signature.digest], path)
     state.sync()
-    _move(root, links, (Stage.LAYER, Stage.REVISION))
+    _move(root, moves, (Stage.LAYER, Stage.REVISION))
     state.sync()
-    _guard(state, release, staged)
-    _move(root, links, (Stage.TAG_INDEX,))
-    _move(root, links, (Stage.TAG,))
+    _guard(state, release, [link for link in links if link.stage <= Stage.REVISION], staged)
+    _move(root, moves, (Stage.TAG_INDEX,))
+    _move(root, moves, (Stage.TAG,))
     state.sync()
-    _guard(state, release, staged)
+    _guard(state, release, links, staged)
     state.record(action, release)
     return wanted
 
@@ -79,10 +81,44 @@ def _stands(root: Root, link: Link) -> bool:
     return root.size(link.path) == len(content) and root.read(link.path, len(content)) == content
 
 
-def _stage_link(state: State, link: Link) -> str:
-    path = state.staged()
-    state.root.write(path, link.content)
-    return path
+def _in_order(release: Release, links: Iterable[Link]) -> list[Link]:
+    """Stage by stage; revisions of children before those of the indexes that name them, as the table has them."""
+    position = {blob.digest: number for number, blob in enumerate(release.blobs)}
+    return sorted(links, key=lambda link: (link.stage, position[link.digest], link.path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """Links in staging. `links` and `staged` go together; a tag that is new has both of its links in `folder`."""
+
+    links: tuple[Link, ...]
+    staged: tuple[str, ...]
+    folder: str = ""
+
+    @property
+    def stage(self) -> Stage:
+        return self.links[-1].stage
+
+
+def _stage_links(state: State, wanted: Collection[Link]) -> list[_Move]:
+    """Write the links into staging. A new tag becomes a folder there: in its place it has to appear all at once."""
+    new: dict[str, list[Link]] = {
+        registry.tag_folder_of(link): []
+        for link in wanted
+        if link.stage is Stage.TAG and state.root.size(link.path) is None
+    }
+    moves = []
+    for link in wanted:
+        folder = registry.tag_folder_of(link) if link.stage >= Stage.TAG_INDEX else ""
+        if folder in new:
+            new[folder].append(link)
+        else:
+            moves.append(_Move((link,), (state.stage(link.content),)))
+    for folder, links in new.items():
+        aside = state.staged()
+        paths = [state.stage(link.content, aside + link.path.removeprefix(folder)) for link in links]
+        moves.append(_Move(tuple(links), tuple(paths), aside))
+    return moves
 
 
 def _place(state: State, staged: str, blob: Blob, pool: Executor) -> None:
@@ -106,26 +142,36 @@ def _is_there(root: Root, path: str, signature: Signature) -> bool:
     return content is not None and Digest.of(content) == signature.digest
 
 
-def _move(root: Root, links: Collection[tuple[Link, str]], stages: tuple[Stage, ...]) -> None:
-    for link, staged in links:
-        if link.stage in stages:
+def _move(root: Root, moves: Collection[_Move], stages: Collection[Stage]) -> None:
+    for move in moves:
+        if move.stage not in stages:
+            continue
+        if move.folder and root.move_folder(move.folder, registry.tag_folder_of(move.links[-1])):
+            continue
+        for link, staged in zip(move.links, move.staged, strict=True):
             root.rename(staged, link.path)
 
 
-def _guard(state: State, release: Release, staged: Mapping[Digest, str]) -> None:
-    """Put back blobs that a garbage collection, which began before the revisions stood, has taken away."""
+def _guard(state: State, release: Release, links: Collection[Link], staged: Mapping[Digest, str]) -> None:
+    """Put back what a garbage collection, which began before the revisions or the tags stood, has taken away."""
+    root = state.root
     for _ in range(_ATTEMPTS):
-        gone = [b for b in release.blobs if state.root.size(registry.blob_path(b.digest)) != b.size]
-        if not gone:
+        gone = [b for b in release.blobs if root.size(registry.blob_path(b.digest)) != b.size]
+        without = [link for link in links if root.size(link.path) is None]
+        if not (gone or without):
             return
         lost = [str(blob.digest) for blob in gone if blob.digest not in staged]
         if lost:
             raise TargetError(
-                f"{state.root.path}: something removed blobs during the apply, a garbage collection perhaps; "
+                f"{root.path}: something removed blobs during the apply, a garbage collection perhaps; "
                 "run a full bundle or a top-up when it has ended",
                 lost,
             )
+        moves = _stage_links(state, _in_order(release, without))
         for blob in gone:
-            state.root.link(staged[blob.digest], registry.blob_path(blob.digest))
+            root.link(staged[blob.digest], registry.blob_path(blob.digest))
         state.sync()
-    raise TargetError(f"{state.root.path}: blobs vanish as fast as they are written; stop the garbage collection")
+        for stage in Stage:
+            _move(root, moves, (stage,))
+        state.sync()
+    raise TargetError(f"{root.path}: blobs vanish as fast as they are written; stop the garbage collection")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.archive.content import close_read
 from bundle.archive.output import write_error
 from bundle.errors import TargetError
 from bundle.linux import syncfs
@@ -60,9 +61,9 @@ class Root:
 
     def close(self) -> None:
         for fd in self._folders.values():
-            os.close(fd)
+            close_read(fd)
         self._folders.clear()
-        os.close(self._fd)
+        close_read(self._fd)
 
     def __enter__(self) -> Root:
         return self
@@ -127,10 +128,10 @@ class Root:
             self._folder(path, create=True)
 
     def create(self, path: str) -> int:
-        """A descriptor for writing the new file `path`, which the caller closes. Its folder must exist."""
+        """A descriptor of the new file `path`, to write and read, which the caller closes. Its folder must exist."""
         folder, name = self._split(path)
         with self._errors(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(name, flags, 0o644, dir_fd=self._folder(folder))
             try:
                 os.fchmod(fd, 0o644)
@@ -159,10 +160,19 @@ class Root:
         """Move the file `source` to `path`, over what is there. Makes the folders above."""
         self._two(os.rename, source, path)
 
-    def move_folder(self, source: str, path: str) -> None:
-        """Move the folder `source`, with all that it holds, to `path`, where nothing is."""
+    def move_folder(self, source: str, path: str) -> bool:
+        """Move the folder `source`, with all that it holds, to `path`; False if something is there already."""
         self._forget(source)
-        self._two(os.rename, source, path)
+        self._forget(path)
+        try:
+            self._two(os.rename, source, path)
+        except FileExistsError:
+            return False
+        except TargetError as error:
+            if _is_not_empty(error):
+                return False
+            raise
+        return True
 
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
@@ -184,7 +194,7 @@ class Root:
         except FileNotFoundError:
             return True
         except TargetError as error:
-            if isinstance(error.__context__, OSError) and error.__context__.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            if _is_not_empty(error):
                 return False
             raise
         return True
@@ -275,13 +285,13 @@ class Root:
             fd = self._new_folder(name, above)
         self._folders[path] = fd
         if len(self._folders) > _CACHED_FOLDERS:
-            os.close(self._folders.popitem(last=False)[1])
+            close_read(self._folders.popitem(last=False)[1])
         return fd
 
     def _forget(self, path: str) -> None:
         """Close the descriptors of `path` and of all folders above and below it."""
         for known in [k for k in self._folders if f"{path}/".startswith(f"{k}/") or k.startswith(f"{path}/")]:
-            os.close(self._folders.pop(known))
+            close_read(self._folders.pop(known))
 
     def _new_folder(self, name: str, above: int) -> int:
         try:
@@ -308,3 +318,8 @@ class Root:
                     "the root"
                 ) from error
             raise write_error(str(self.path / path), error) from error
+
+
+def _is_not_empty(error: TargetError) -> bool:
+    """Whether a folder could not be removed or replaced because there is something in it."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOTEMPTY, errno.EEXIST)

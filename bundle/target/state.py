@@ -12,13 +12,13 @@ Nothing of this lies where a registry looks. Receipts and history are in canonic
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bundle.archive.content import close_read
 from bundle.archive.output import write_error
 from bundle.errors import FormatError, TargetError
 from bundle.format import canonical
@@ -179,6 +179,16 @@ class State:
         self._written.append(path)
         return path
 
+    def stage(self, content: bytes, path: str | None = None) -> str:
+        """Write a small file in staging, under a new name or at `path` in a staged folder; returns its path."""
+        if path is None:
+            path = self.staged()
+        else:
+            self.root.make_folder(path.rpartition("/")[0])
+            self._written.append(path)
+        self.root.write(path, content)
+        return path
+
     def sync(self) -> None:
         """Have on disk what was done so far; see `Root.sync`."""
         written, self._written = self._written, []
@@ -210,8 +220,7 @@ class State:
 
     def _replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
-        staged = self.staged()
-        self.root.write(staged, content)
+        staged = self.stage(content)
         self.sync()
         self.root.rename(staged, path)
 
@@ -244,7 +253,7 @@ def locked(root: Root) -> Iterator[State]:
             with suppress(TargetError):
                 state.clear()
     finally:
-        os.close(fd)
+        close_read(fd)
 
 
 def _lock_descriptor(root: Root) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.faults import mounts, strace
 from tests.faults.scenario import Lab, Scenario, judge_instant
+from tests.faults.zygote import Setup
 
 _IMAGE_SIZE = 48 << 20
 
@@ -47,12 +48,12 @@ class Power:
             self.lab.run(*self.scenario.command(disk))
             return time.monotonic() - began
 
-    def cut_at(self, point: strace.Point, kind: int) -> list[str]:
+    def cut_at(self, point: strace.Point, kind: int, setup: Setup | None = None) -> list[str]:
         """Cut the power before the call `point`; returns what is wrong afterwards."""
 
         def cut(disk: Path) -> None:
             argv = self.scenario.command(disk)
-            strace.inject(self.lab.zygote, argv, point, "signal=SIGKILL", self.lab.folder)
+            strace.inject(self.lab.zygote, argv, point, "signal=SIGKILL", self.lab.folder, setup)
             mounts.cut_power(disk, kind)
 
         return self._trial(cut, f"cut {kind} at {point}")
@@ -78,7 +79,7 @@ class Power:
         for point in chosen:
             for kind in (mounts.NO_LOG_FLUSH, mounts.LOG_FLUSH):
                 problems += self.cut_at(point, kind)
-        moments = random.Random(seed)  # noqa: S311 - a test that can be repeated
+        moments = random.Random(seed)
         longest = 1.2 * self.duration()
         for i in range(times):
             problems += self.cut_after(moments.uniform(0, longest), 1 + i % 2)

@@ -85,9 +85,7 @@ class Lab:
         after = look(self.root)
         if after.findings:
             raise RuntimeError(f"{name}: a quiet run leaves {after.findings}")
-        return Scenario(
-            name, start, words, before.tags, after.tags, snapshot(self.root), frozenset(before.findings)
-        )
+        return Scenario(name, start, words, before.tags, after.tags, snapshot(self.root), frozenset(before.findings))
 
     def copy(self, start: Path, root: Path) -> None:
         """Make `root` a copy of `start`."""
@@ -108,8 +106,11 @@ class Lab:
         self.copy(scenario.start, self.root)
         ended = strace.inject(self.zygote, self.argv(scenario), point, fault, self.folder)
         problems = [] if ended.code in codes else [f"exit code {ended.code}: {ended.output}"]
-        problems += judge_instant(scenario, self.root)
-        problems += self.judge_rerun(scenario, self.root)
+        if ended.code == 0:
+            problems += judge_end(scenario, self.root, with_staging=False)
+        else:
+            problems += judge_instant(scenario, self.root)
+            problems += self.judge_rerun(scenario, self.root)
         return [f"{scenario.name}, {fault} at {point}: {problem}" for problem in problems]
 
     def judge_rerun(self, scenario: Scenario, root: Path) -> list[str]:
@@ -131,14 +132,16 @@ def judge_instant(scenario: Scenario, root: Path) -> list[str]:
     return problems
 
 
-def judge_end(scenario: Scenario, root: Path) -> list[str]:
-    """What distinguishes `root` from one on which nothing was disturbed."""
+def judge_end(scenario: Scenario, root: Path, *, with_staging: bool = True) -> list[str]:
+    """What distinguishes `root` from one on which nothing was disturbed; what is left in staging is seen by nobody."""
     view = look(root)
     problems = list(view.findings)
     if view.tags != scenario.new:
         problems.append(f"the tags are {view.tags}")
     found = snapshot(root)
     for path in sorted(found.keys() | scenario.end.keys()):
+        if not with_staging and path.startswith(".airpatch/staging/"):
+            continue
         if found.get(path, "missing") != scenario.end.get(path, "missing"):
             problems.append(f"{path} differs, or should not be there, or is missing")
     with Root(root) as opened:
@@ -212,6 +215,6 @@ def scenarios(lab: Lab, bundles: Bundles, kind: str) -> list[Scenario]:
         lab.scenario(f"{kind} full", apply(bundles.r1), lambda root: None),
         lab.scenario(f"{kind} patch", apply(bundles.patch), installed(bundles.r1)),
         lab.scenario(f"{kind} heal", apply(bundles.r1), damaged),
-        lab.scenario(f"{kind} rollback", ["rollback", "-q", ROOT], installed(bundles.r1, bundles.patch)),
+        lab.scenario(f"{kind} rollback", ["rollback", "-q", ROOT, "--to", "r1"], installed(bundles.r1, bundles.patch)),
         lab.scenario(f"{kind} prune", ["prune", "-q", "--keep", "1", ROOT], installed(bundles.r1, bundles.patch)),
     ]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.zygote import Ended, Run, Zygote
+from tests.faults.zygote import Ended, Run, Setup, Zygote
 
 CHANGES = (
     *("write", "pwrite64", "writev", "pwritev", "ftruncate", "fallocate", "copy_file_range", "sendfile", "ioctl"),
@@ -61,9 +61,7 @@ class Point:
 
 
 @contextmanager
-def traced(
-    run: Run, names: Sequence[str], output: Path, *, threads: bool, inject: str | None = None
-) -> Iterator[None]:
+def traced(run: Run, names: Sequence[str], output: Path, *, threads: bool, inject: str | None = None) -> Iterator[None]:
     """Let the waiting `run` go under strace; `names` are the calls that it watches."""
     words = ["strace", "-p", str(run.pid), "-o", str(output), "-e", f"trace={','.join(names)}", "-s", "120", "-y"]
     if threads:
@@ -119,9 +117,11 @@ def points(calls: Sequence[Call]) -> list[Point]:
     return found
 
 
-def inject(zygote: Zygote, argv: Sequence[str | Path], point: Point, fault: str, folder: Path) -> Ended:
+def inject(
+    zygote: Zygote, argv: Sequence[str | Path], point: Point, fault: str, folder: Path, setup: Setup | None = None
+) -> Ended:
     """A run that meets `fault` at `point`: `signal=SIGKILL`, `error=EIO`."""
-    run = zygote.start(argv)
+    run = zygote.start(argv, setup)
     where = f"{point.name}:{fault}:when={point.number}"
     with traced(run, [point.name], folder / "trace", threads=not point.main, inject=where):
         return run.wait()

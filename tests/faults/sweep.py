@@ -46,11 +46,11 @@ SIGNAL = [
     Fault("signal=SIGINT", (128 + 2, 0)),
 ]
 ERROR = [
-    Fault("error=EIO", (TARGET_ERROR,)),
-    Fault("error=ENOSPC", (TARGET_ERROR,)),
+    Fault("error=EIO", (TARGET_ERROR, 0)),  # 0 where only the staging could not be cleared at the end
+    Fault("error=ENOSPC", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "renameat", "syncfs")),
     Fault("error=EDQUOT", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "renameat", "syncfs")),
     Fault("error=EFBIG", (TARGET_ERROR,), ("write",)),
-    Fault("error=EROFS", (TARGET_ERROR,), ("openat", "mkdirat", "linkat", "renameat", "unlinkat")),
+    Fault("error=EROFS", (TARGET_ERROR, 0), ("openat", "mkdirat", "linkat", "renameat", "unlinkat")),
     Fault("error=EINTR", (0, TARGET_ERROR), ("write", "openat", "syncfs")),
 ]
 CLOSE = [Fault("error=EIO", (TARGET_ERROR, 0), ("close",))]
@@ -73,10 +73,10 @@ def trials(lab: Lab, scenario: Scenario, faults: Sequence[Fault]) -> Iterator[tu
 def sweep(lab: Lab, scenario: Scenario, faults: Sequence[Fault], every: int = 1) -> tuple[int, list[str]]:
     """Run each `every`-th trial; returns how many, and what was wrong."""
     problems: list[str] = []
-    number = 0
-    for number, (fault, point) in enumerate(list(trials(lab, scenario, faults))[every // 2 :: every], 1):
+    chosen = list(trials(lab, scenario, faults))[every // 2 :: every]
+    for fault, point in chosen:
         problems += lab.trial(scenario, point, fault.inject, fault.codes)
-    return number, problems
+    return len(chosen), problems
 
 
 def main() -> int:
@@ -92,7 +92,8 @@ def main() -> int:
         folder = stack.enter_context(mounts.tmpfs(Path(name) / "work", "size=2g"))
         lab = Lab(folder)
         stack.callback(lab.close)
-        found = scenarios(lab, small_bundles(folder), "small") + scenarios(lab, image_bundles(lab, args.images), "image")
+        found = scenarios(lab, small_bundles(folder), "small")
+        found += scenarios(lab, image_bundles(lab, args.images), "image")
         print(f"{'fault':<8}{'scenario':<18}{'trials':>8}{'wrong':>7}{'s':>7}", flush=True)
         for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
             for scenario in found:

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bundle.target.root import Root
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -35,6 +37,8 @@ class Setup:
     file_size: int | None = None
     short_writes: int | None = None
     """Bytes that every os.write takes at most."""
+    no_barriers: int | None = None
+    """1 if nothing is brought to disk: what a defect looks like."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ def _prepare(setup: dict[str, int | None]) -> None:
     if limit is not None:
         write = os.write
         os.write = lambda fd, data: write(fd, memoryview(data)[:limit])
+    if setup["no_barriers"]:
+        Root.sync = lambda _self, _written: None  # type: ignore[method-assign]
     if setup["owner"] is not None:
         os.setgroups([])
         os.setgid(setup["owner"])
@@ -131,7 +137,9 @@ def _child(argv: list[str], setup: dict[str, int | None], gate: int, output: Pat
 
 def _serve(folder: Path) -> None:
     import cli.commands
+    import cli.run
 
+    sys.dont_write_bytecode = True
     for module in pkgutil.iter_modules(cli.commands.__path__):
         importlib.import_module(f"cli.commands.{module.name}")
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -146,7 +154,7 @@ def _serve(folder: Path) -> None:
                 os.close(gate)
                 try:
                     _child(request["start"], request["setup"], waiting, folder / f"{os.getpid()}.out")
-                except BaseException:
+                except BaseException:  # noqa: BLE001 - it must not go on as another zygote
                     traceback.print_exc()
                 finally:
                     os._exit(99)

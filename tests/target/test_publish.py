@@ -49,12 +49,15 @@ def phase(name: str, path: str) -> str:
         "/_manifests/revisions/": "layers and revisions",
         "/index/sha256/": "tag indexes",
         "/current/": "tags",
+        "/_manifests/tags/": "new tags",
         f"{STORAGE}/blobs/": "blobs",
         layout.SIGNATURES: "signatures",
         ".airpatch/releases": "receipt",
         ".airpatch/history": "history",
         ".airpatch/journal": "journal" if name == "rename" else "end of journal",
     }
+    if path.startswith(f"{STAGING}/"):
+        return "staging"
     return next((phase for part, phase in parts.items() if part in path), name if name == "sync" else "staging")
 
 
@@ -84,7 +87,7 @@ def test_adversary_46_the_order_of_all_changes(old: Path, patch: bytes) -> None:
     assert phases[: phases.index("blobs")] == ["staging", "sync", "journal"]
     assert phases[phases.index("blobs") :] == [
         *("blobs", "staging", "signatures", "staging", "signatures", "sync"),
-        *("layers and revisions", "sync", "tag indexes", "tags", "sync"),
+        *("layers and revisions", "sync", "tag indexes", "tags", "new tags", "sync"),
         *("staging", "sync", "receipt", "staging", "sync", "history", "end of journal", "sync", "staging"),
     ]
 
@@ -95,7 +98,12 @@ def test_nothing_but_staging_is_opened_for_writing_and_all_else_has_its_name_fro
     with watched(nothing) as done:
         install(old, patch)
     assert {path for name, path in done if name == "create" and not path.startswith(f"{STAGING}/")} == set()
-    assert {name for name, path in done if not path.startswith(".airpatch")} == {"link", "rename", "sync"}
+    assert {name for name, path in done if not path.startswith(".airpatch")} == {
+        "link",
+        "rename",
+        "move_folder",
+        "sync",
+    }
     assert {phase(name, path) for name, path in done if name == "link" and "staging" not in path} == {"blobs"}
 
 
