@@ -201,7 +201,7 @@ def estimated_bits(
     shortest: float = 1.0,
     longest: float = 15.0,
 ) -> int:
-    """Return the size of a block under an ideal code (`EstimatedBits`), a code having `shortest` to `longest` bits.
+    """Return the size of a block under an ideal code with `shortest` to `longest` bits (`EstimatedBits`).
 
     The original computes in IEEE single precision, and so must we: each operation is done in double
     precision, where it is exact or innocent, and then rounded.

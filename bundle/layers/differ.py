@@ -40,13 +40,18 @@ MIN_BLOB = 4 << 10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`memory` in bytes for all `jobs` together."""
+    """`memory` in bytes for all `jobs` together; `jobs` None takes the machine's processors."""
 
     effort: Effort = Effort.DEFAULT
     memory: int = 1 << 30
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    jobs: int | None = None
     progress: Callable[[int], None] = lambda _: None
     announce: Callable[[str, int], None] = lambda _label, _total: None
+
+
+def workers(options: Options) -> int:
+    """How many blobs are worked on at once."""
+    return options.jobs or os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,7 @@ class Differ:
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
         options = self._options
-        with ThreadPoolExecutor(options.jobs) as pool, ExitStack() as stack:
+        with ThreadPoolExecutor(workers(options)) as pool, ExitStack() as stack:
             options.announce("unpacking layers", sum(blob.size for blob in (*available, *targets)))
             unpacked = {u.blob.digest: u for u in pool.map(self._unpack, (*available, *targets)) if u is not None}
             for each in unpacked.values():
@@ -227,7 +232,7 @@ class _Workshop:
                 file.relax()
 
         delta = ScratchFile(self._new_file, name)
-        entries = _index_entries(self._options.memory // self._options.jobs)
+        entries = _index_entries(self._options.memory // workers(self._options))
         views = [file.view() for file in sources]
         for chunk in encode(target.view(), views, self._options.effort, entries, relax):
             delta.append(chunk)
