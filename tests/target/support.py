@@ -202,16 +202,11 @@ def blob_file(path: Path, digest: Digest) -> Path:
 
 
 def served(path: Path) -> dict[str, Digest]:
-    """All tags with their manifests; every one is pulled as a client would, and must be whole.
-
-    A tag that has an index and no `current` yet is unknown to a client.
-    """
+    """All tags with their manifests; every one is pulled as a client would, and must be whole."""
     tags: dict[str, Digest] = {}
     top = path / STORAGE / "repositories"
     for folder in sorted(top.rglob("_manifests/tags/*")):
         repository = folder.parents[2]
-        if not (folder / "current").exists():
-            continue
         digest = Digest.parse((folder / "current/link").read_text())
         assert (folder / f"index/sha256/{digest.hex}/link").read_text() == str(digest)
         pull(path, repository, digest)

@@ -33,7 +33,7 @@ def patch(r1: Sample, r2: Sample) -> Index:
 
 def examine(path: Path, index: Index, coming: Iterable[Digest] = (), **options: bool) -> Holdings:
     with Root(path) as root, ThreadPoolExecutor(2) as pool:
-        return check.examine(root, index, {*coming, *(b.digest for b in index.stored)}, pool, **options)
+        return check.examine(root, index, {*coming, *(b.digest for b in index.stored)}, set(), pool, **options)
 
 
 def digests(blobs: Iterable[Blob]) -> set[Digest]:
@@ -45,7 +45,7 @@ def digests(blobs: Iterable[Blob]) -> set[Digest]:
 
 def test_a_root_that_does_not_exist_has_nothing(patch: Index) -> None:
     with ThreadPoolExecutor(1) as pool:
-        holdings = check.examine(None, patch, (), pool)
+        holdings = check.examine(None, patch, set(), set(), pool)
     assert (holdings.present, holdings.wrong) == (set(), set())
     assert holdings.missing == list(patch.left_out)
     assert holdings.to_write == patch.stored
@@ -144,7 +144,7 @@ def test_progress_counts_what_is_hashed(root: Path, r1: Sample) -> None:
     install(root, r1.full)
     seen: list[int] = []
     with Root(root) as files, ThreadPoolExecutor(2) as pool:
-        check.examine(files, Index.full(r1.release), (), pool, progress=seen.append)
+        check.examine(files, Index.full(r1.release), set(), set(), pool, progress=seen.append)
     assert sum(seen) == r1.release.size
 
 

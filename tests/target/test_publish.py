@@ -98,7 +98,12 @@ def test_nothing_but_staging_is_opened_for_writing_and_all_else_has_its_name_fro
     with watched(nothing) as done:
         install(old, patch)
     assert {path for name, path in done if name == "create" and not path.startswith(f"{STAGING}/")} == set()
-    assert {name for name, path in done if not path.startswith(".airpatch")} == {"link", "rename", "move_folder", "sync"}
+    assert {name for name, path in done if not path.startswith(".airpatch")} == {
+        "link",
+        "rename",
+        "move_folder",
+        "sync",
+    }
     assert {phase(name, path) for name, path in done if name == "link" and "staging" not in path} == {"blobs"}
 
 
