@@ -177,5 +177,5 @@ def _remove_signatures(root: Root, forgotten: Iterable[Receipt], kept: Iterable[
     for receipt in forgotten:
         for image in receipt.release.images:
             for path, _ in layout.signature_paths(image):
-                if path not in needed and root.unlink(path):
-                    _remove_empty(root, path, layout.SIGNATURES)
+                if path not in needed:
+                    _remove_file(root, path, layout.SIGNATURES)
