@@ -11,9 +11,15 @@ COMPILED: list[str] = [
     "bundle.encoders.go_match",
     "bundle.encoders.klauspost_blocks",
     "bundle.encoders.klauspost_deep",
+    "bundle.encoders.klauspost_fast",
     "bundle.encoders.zlib_match",
     "bundle.deflate.inflate",
     "bundle.deflate.matches",
+    "bundle.delta.align",
+    "bundle.delta.anchors",
+    "bundle.delta.mend",
+    "bundle.delta.predict",
+    "bundle.delta.varints",
 ]
 
 setup(

@@ -23,6 +23,7 @@ exit codes:
   3 not a valid bundle              8 the target cannot be written
   4 content without its digest"""
 
+_LEAST_MEMORY = 256 << 20
 _SOURCE = (
     "a tree of skopeo dir: images, a registry's storage, an OCI layout or a bundle; a prefix (dir:, registry:, oci:, "
     "bundle:) settles doubt"
@@ -148,6 +149,7 @@ def _diff(commands: _Commands) -> None:
         "may be repeated, and the patch fits targets that have any one of them",
     )
     _sources(parser)
+    _differing(parser)
     _output(parser)
 
 
@@ -283,6 +285,22 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images-list", type=Path, metavar="FILE", help="take these images only: one reference a line")
 
 
+def _differing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("layer patches")
+    group.add_argument(
+        "--no-layer-patches",
+        dest="layer_patches",
+        action="store_false",
+        help="send every changed blob whole: nothing to rebuild on the target",
+    )
+    group.add_argument(
+        "--effort", choices=("fast", "default", "best"), default="default", help="time against size (default: default)"
+    )
+    group.add_argument(
+        "--memory", type=_memory, default=1 << 30, metavar="SIZE", help="such as 512MiB or 4GiB (default: 1GiB)"
+    )
+
+
 def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help=f"where {what} goes, - for standard output"
@@ -303,6 +321,16 @@ def _restoring(parser: argparse._ActionsContainer) -> None:
         default="copy",
         help="how files are made (default: copy, safe to edit)",
     )
+
+
+def _memory(text: str) -> int:
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if text.endswith(unit) and _natural(text.removesuffix(unit)):
+            size = int(text.removesuffix(unit)) * factor
+            if size < _LEAST_MEMORY:
+                break
+            return size
+    raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
 
 
 def _positive(text: str) -> int:

@@ -86,7 +86,7 @@ class Console:
         )
 
     def _dump(self, data: dict[str, object]) -> None:
-        print(json.dumps(data, indent=2), file=self.results)
+        print(json.dumps(data, indent=2), file=self.results, flush=True)
 
 
 def _say(*lines: str) -> None:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bundle.archive.content import close_read
 from bundle.errors import FormatError, TargetError, UsageError, located
 from bundle.format import zstd
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 STDIN = "-"
 _PIPE_BUFFER = 1 << 20
+_ATTENTION = 1000
+"""Milliseconds. CPython looks for signals before a system call, not in the moment in which it begins."""
 
 
 class Feed(Protocol):
@@ -142,13 +148,24 @@ class FileFeed:
         return table
 
 
+class _Attentive(io.FileIO):
+    """A pipe. A signal that comes just before a read is heard within a second, however long the sender is silent."""
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        while not poll.poll(_ATTENTION):
+            pass
+        return super().readinto(buffer)
+
+
 class PipeFeed:
     """Frames out of a pipe, a socket or a device."""
 
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
         os.set_blocking(fd, True)  # whoever made the pipe may have left it otherwise; reads would come back empty
-        self._file = io.BufferedReader(io.FileIO(fd), _PIPE_BUFFER)
+        self._file = io.BufferedReader(_Attentive(fd), _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
 
     def next(self, content: int | None) -> bytes:

@@ -26,7 +26,7 @@ _READ = os.O_RDONLY | os.O_NONBLOCK
 _UNAVAILABLE = (errno.ENOSYS, errno.EPERM, errno.EAGAIN)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A name in a folder and the file type bits of its mode (`stat.S_IFMT`), of a link its own."""
 
@@ -55,7 +55,11 @@ class Tree:
             self._fd = os.open(path, _FOLDER | os.O_CLOEXEC)
         except OSError as cause:
             raise read_error(str(path), cause) from None
-        weakref.finalize(self, os.close, self._fd)
+        self._finalizer = weakref.finalize(self, os.close, self._fd)
+
+    def close(self) -> None:
+        """Close the directory; it happens by itself with the last use of the object."""
+        self._finalizer()
 
     def name(self, path: str) -> str:
         """`path` as errors give it: with the directory before it."""
@@ -118,11 +122,12 @@ class Tree:
             fd = self.open(path, _FOLDER)
             try:
                 with os.scandir(fd) as entries:
-                    return sorted(Entry(entry.name, _type(entry)) for entry in entries)
+                    found = [Entry(entry.name, _type(entry)) for entry in entries]
             finally:
                 os.close(fd)
         except OSError as cause:
             raise read_error(self.name(path), cause) from None
+        return sorted(found, key=lambda entry: entry.name)
 
     def _open_stepwise(self, path: str, flags: int) -> int:
         *folders, last = path.split("/") if path else ["."]

@@ -12,7 +12,7 @@ from array import array
 
 import cython
 
-from bundle.deflate.header import RUN_EXTRA, RUN_EXTRA_BITS, RUN_SYMBOL, RUN_VALUES, DynamicHeader
+from bundle.deflate.header import RUN_EXTRA, RUN_EXTRA_BITS, RUN_SYMBOL, DynamicHeader
 from bundle.deflate.huffman import canonical_codes
 from bundle.deflate.tables import (
     CODE_LENGTH_ORDER,
@@ -39,6 +39,10 @@ from bundle.errors import FormatError
 _LENGTH_SYMBOL = cython.declare(cython.const[cython.uchar][::1], LENGTH_SYMBOL)
 _LENGTH_BASE = cython.declare(cython.ushort[::1], LENGTH_BASE)
 _LENGTH_EXTRA = cython.declare(cython.const[cython.uchar][::1], LENGTH_EXTRA)
+_CODE_LENGTH_ORDER = cython.declare(cython.const[cython.uchar][::1], CODE_LENGTH_ORDER)
+_RUN_SYMBOL = cython.declare(cython.const[cython.uchar][::1], RUN_SYMBOL)
+_RUN_EXTRA = cython.declare(cython.const[cython.uchar][::1], RUN_EXTRA)
+_RUN_EXTRA_BITS = cython.declare(cython.const[cython.uchar][::1], RUN_EXTRA_BITS)
 _DISTANCE_SYMBOL = cython.declare(cython.const[cython.uchar][::1], DISTANCE_SYMBOL)
 _DISTANCE_BASE = cython.declare(cython.ushort[::1], DISTANCE_BASE)
 _DISTANCE_EXTRA = cython.declare(cython.const[cython.uchar][::1], DISTANCE_EXTRA)
@@ -145,18 +149,27 @@ class BlockWriter:
         """Open a block with the code of `header`, which is sent."""
         literal_lengths, distance_lengths = header.lengths()
         self._use(literal_lengths, distance_lengths)
-        self.bits(final | DYNAMIC << 1, 3)
-        self.bits(header.literal_count - 257, 5)
-        self.bits(header.distance_count - 1, 5)
-        self.bits(header.run_length_count - 4, 4)
-        for symbol in CODE_LENGTH_ORDER[: header.run_length_count]:
-            self.bits(header.run_lengths[symbol], 3)
-        codes = canonical_codes(header.run_lengths)
-        for run in header.runs:
-            if run >= RUN_VALUES or not header.run_lengths[RUN_SYMBOL[run]]:
+        run_lengths: bytes = header.run_lengths
+        runs: bytes = header.runs
+        codes: cython.uint[::1] = canonical_codes(run_lengths)
+        symbol: cython.uint
+        run: cython.uint
+        i: cython.Py_ssize_t
+        # Three bits for each of 19 lengths at most, 7 + 7 for each run.
+        self._room(16 + 2 * len(runs))
+        self._bits(final | DYNAMIC << 1, 3)
+        self._bits(header.literal_count - 257, 5)
+        self._bits(header.distance_count - 1, 5)
+        self._bits(header.run_length_count - 4, 4)
+        for i in range(header.run_length_count):
+            self._bits(run_lengths[_CODE_LENGTH_ORDER[i]], 3)
+        for i in range(len(runs)):
+            run = runs[i]
+            symbol = _RUN_SYMBOL[run]
+            if not run_lengths[symbol]:
                 raise FormatError("run of code lengths without a code")
-            self.bits(codes[RUN_SYMBOL[run]], header.run_lengths[RUN_SYMBOL[run]])
-            self.bits(RUN_EXTRA[run], RUN_EXTRA_BITS[run])
+            self._bits(codes[symbol], run_lengths[symbol])
+            self._bits(_RUN_EXTRA[run], _RUN_EXTRA_BITS[run])
 
     def tokens(self, tokens: array[int]) -> None:
         """Write tokens (typecode "I", or a view of one) into the open block."""

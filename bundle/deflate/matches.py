@@ -22,10 +22,11 @@ from bundle.errors import FormatError
 
 SPAN = 1 << 18  # plaintext bytes that one call of TokenEncoder.add may bring
 
-# Two windows of history stay when the buffer slides by whole windows; four bytes are hashed.
-_SIZE = cython.declare(cython.Py_ssize_t, 2 * WINDOW + 2 * SPAN)
+# The buffer slides by pairs of windows, so up to three windows of history stay.
+_SIZE = cython.declare(cython.Py_ssize_t, 3 * WINDOW + 2 * SPAN)
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
-_MIN_HASHED = cython.declare(cython.Py_ssize_t, 4)
+_RING = cython.declare(cython.Py_ssize_t, 2 * WINDOW - 1)
+_MIN_HASHED = cython.declare(cython.Py_ssize_t, 4)  # bytes that go into a hash
 _MIN_MATCH = cython.declare(cython.Py_ssize_t, MIN_MATCH)
 _MAX_MATCH = cython.declare(cython.Py_ssize_t, MAX_MATCH)
 _LONG_258 = cython.declare(cython.uint, LONG_258)
@@ -45,11 +46,11 @@ Read = Callable[[int], bytes]
 
 @cython.cclass
 class _History:
-    """Plaintext around the next token, and the chains of the positions before it.
+    """Plaintext around the next token, and for each position the nearest one before it that looks like it.
 
     `_buffer[_start:_at]` are bytes that matches may copy from, `_buffer[_at:_end]` bytes not yet covered by
-    tokens. Chains hold each position + 1, 0 ends them; `_previous` is a ring, so entries older than the
-    window are stale.
+    tokens. `_links` is a ring over positions, some of them ahead of `_at`: how far back the nearest position
+    lies whose four bytes have the same hash, 0 if not within the window.
     """
 
     _buffer: bytearray
@@ -59,7 +60,7 @@ class _History:
     _end: cython.Py_ssize_t
     _indexed: cython.Py_ssize_t
     _newest: cython.uint[::1]
-    _previous: cython.uint[::1]
+    _links: cython.ushort[::1]
 
     def __init__(self) -> None:
         self._buffer = bytearray(_SIZE)
@@ -67,9 +68,9 @@ class _History:
         self._start = 0
         self._at = 0
         self._end = 0
-        self._indexed = 0
-        self._newest = array("I", bytes(4 << 16))
-        self._previous = array("I", bytes(4 * WINDOW))
+        self._indexed = 0  # positions before this one have their links
+        self._newest = array("I", bytes(4 << 16))  # last position of each hash + 1, 0 if there is none
+        self._links = array("H", bytes(2 * 2 * WINDOW))
 
     def restart(self) -> None:
         """A new deflate stream begins: it cannot reach what came before."""
@@ -85,9 +86,9 @@ class _History:
 
     @cython.cfunc
     def _slide(self) -> cython.void:
-        # By whole windows, so that the ring keeps its order. What is indexed must be before what is dropped.
-        self._index(self._at)
-        shift: cython.Py_ssize_t = (self._at - _WINDOW) // _WINDOW * _WINDOW
+        """Drop what the window does not reach, by whole turns of the ring, so that it keeps its order."""
+        self._index()
+        shift: cython.Py_ssize_t = (self._at - _WINDOW) // (_RING + 1) * (_RING + 1)
         if shift <= 0:
             return
         self._buffer[: self._end - shift] = self._buffer[shift : self._end]
@@ -95,86 +96,80 @@ class _History:
         self._at -= shift
         self._end -= shift
         self._indexed -= shift
-        i: cython.Py_ssize_t
+        newest: cython.uint[::1] = self._newest
         gone: cython.uint = shift
+        i: cython.Py_ssize_t
         for i in range(1 << 16):
-            self._newest[i] = self._newest[i] - gone if self._newest[i] > gone else 0
-        for i in range(_WINDOW):
-            self._previous[i] = self._previous[i] - gone if self._previous[i] > gone else 0
+            newest[i] = newest[i] - gone if newest[i] > gone else 0
 
     @cython.cfunc
-    @cython.inline
-    @cython.exceptval(check=False)
-    def _hash(self, at: cython.Py_ssize_t) -> cython.uint:
+    def _index(self) -> cython.void:
+        """Give positions their links, up to a window ahead, as far as four bytes of each are known."""
         view: cython.uchar[::1] = self._view
-        word: cython.uint = (
-            view[at]
-            | cython.cast(cython.uint, view[at + 1]) << 8
-            | cython.cast(cython.uint, view[at + 2]) << 16
-            | cython.cast(cython.uint, view[at + 3]) << 24
-        )
-        return (word * _MULTIPLIER & _ALL_BITS) >> 16
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def _index(self, end: cython.Py_ssize_t) -> cython.void:
-        """Put the positions before `end` into their chains, as far as four bytes of each are known."""
+        newest: cython.uint[::1] = self._newest
+        links: cython.ushort[::1] = self._links
         i: cython.Py_ssize_t
         bucket: cython.uint
-        newest: cython.uint[::1] = self._newest
-        previous: cython.uint[::1] = self._previous
-        end = min(end, self._end - _MIN_HASHED + 1)
-        for i in range(self._indexed, end):
-            bucket = self._hash(i)
-            previous[i & 0x7FFF] = newest[bucket]
+        link: cython.Py_ssize_t
+        begin: cython.Py_ssize_t = self._indexed
+        end: cython.Py_ssize_t = min(self._at + _WINDOW, self._end - _MIN_HASHED + 1)
+        if begin >= end:
+            return
+        word: cython.uint = view[begin] << 8 | view[begin + 1] << 16 | view[begin + 2] << 24
+        for i in range(begin, end):
+            word = word >> 8 | cython.cast(cython.uint, view[i + 3]) << 24
+            bucket = (word * _MULTIPLIER & _ALL_BITS) >> 16
+            link = i + 1 - newest[bucket]
+            links[i & _RING] = link if link <= _WINDOW and link <= i else 0
             newest[bucket] = i + 1
-        self._indexed = max(self._indexed, end)
+        self._indexed = end
 
     @cython.cfunc
     @cython.inline
     @cython.exceptval(check=False)
     def _equal(self, a: cython.Py_ssize_t, b: cython.Py_ssize_t, length: cython.Py_ssize_t) -> cython.bint:
         """Compare from the end, where places that differ early in the search mostly differ."""
-        view: cython.uchar[::1] = self._view
         i: cython.Py_ssize_t = length - 1
-        while i >= 0 and view[a + i] == view[b + i]:
+        while i >= 0 and self._view[a + i] == self._view[b + i]:
             i -= 1
         return i < 0
 
     @cython.cfunc
-    @cython.exceptval(check=False)
     def _rank(self, length: cython.Py_ssize_t, distance: cython.Py_ssize_t) -> cython.int:
         """Return the rank of the match `distance` back, or _EXPLICIT if it is not among the first links."""
-        self._index(self._at)
-        previous: cython.uint[::1] = self._previous
-        at: cython.Py_ssize_t = self._at
-        oldest: cython.Py_ssize_t = at - distance
-        place: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self._newest[self._hash(at)]) - 1
+        if self._at >= self._indexed:
+            self._index()
+        place: cython.Py_ssize_t = self._at
+        source: cython.Py_ssize_t = place - distance
+        link: cython.Py_ssize_t
         rank: cython.int = 0
         for _ in range(_HOPS):
-            if place <= oldest:
-                return rank if place == oldest and rank < _EXPLICIT else _EXPLICIT
-            rank += self._equal(place, at, length)
-            place = cython.cast(cython.Py_ssize_t, previous[place & 0x7FFF]) - 1
+            link = self._links[place & _RING]
+            place -= link
+            if link == 0 or place < source:
+                break
+            if place == source:
+                return min(rank, _EXPLICIT)
+            rank += self._equal(place, self._at, length)
         return _EXPLICIT
 
     @cython.cfunc
-    @cython.exceptval(check=False)
     def _distance(self, length: cython.Py_ssize_t, rank: cython.int) -> cython.Py_ssize_t:
         """Return the distance of the match with this rank, 0 if there is none among the first links."""
-        self._index(self._at)
-        previous: cython.uint[::1] = self._previous
-        at: cython.Py_ssize_t = self._at
-        oldest: cython.Py_ssize_t = max(self._start, at - _WINDOW)
-        place: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self._newest[self._hash(at)]) - 1
+        if self._at >= self._indexed:
+            self._index()
+        place: cython.Py_ssize_t = self._at
+        oldest: cython.Py_ssize_t = max(self._start, place - _WINDOW)
+        link: cython.Py_ssize_t
         for _ in range(_HOPS):
-            if place < oldest:
-                return 0
-            if self._equal(place, at, length):
+            link = self._links[place & _RING]
+            place -= link
+            if link == 0 or place < oldest:
+                break
+            if self._equal(place, self._at, length):
                 if rank == 0:
-                    return at - place
+                    return self._at - place
                 rank -= 1
-            place = cython.cast(cython.Py_ssize_t, previous[place & 0x7FFF]) - 1
         return 0
 
 

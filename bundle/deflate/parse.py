@@ -67,7 +67,7 @@ class Parser:
         self._inflater = Inflater()
         self._encoder = TokenEncoder()
         self._ended = False
-        self._likely = Code.ZLIB
+        self._likely = Code.EXPLICIT  # the way that the last code was computed
         self._steps = self._file()
 
     def feed(self, data: bytes) -> Iterator[Part]:
@@ -204,23 +204,32 @@ class Parser:
 
     def _find_code(self, header: DynamicHeader, tokens: array[int]) -> tuple[Code, int]:
         """Return how the header was computed, and from how many of the tokens."""
-        lengths = header.lengths()
-        families = []
-        if header == zlib_header(*lengths):
-            families.append(Code.ZLIB)
-        if header == go_header(*lengths):
-            families.append(Code.GO)
-        sizes = (header.literal_count, header.distance_count)
-        if sizes == (LITERALS, DISTANCES) and header == go_header(*lengths, trim=False):
-            families += [Code.GO_WIDE, Code.GO_FILLED]
-        families.sort(key=lambda code: code is not self._likely)
+        counts = count_symbols(tokens)
+        if self._likely and compute_header(self._likely, *counts) == header:
+            return self._likely, len(tokens)
+        families = _families(header)
         for cut in [len(tokens), *_prefixes(tokens)] if families else []:
-            counts = count_symbols(tokens[:cut])
+            if cut < len(tokens):
+                counts = count_symbols(tokens[:cut])
             for code in families:
                 if compute_header(code, *counts) == header:
                     self._likely = code
                     return code, cut
         return Code.EXPLICIT, len(tokens)
+
+
+def _families(header: DynamicHeader) -> list[Code]:
+    """Return the ways to compute a header that would spell its code lengths as it does."""
+    lengths = header.lengths()
+    families = []
+    if header == zlib_header(*lengths):
+        families.append(Code.ZLIB)
+    if header == go_header(*lengths):
+        families.append(Code.GO)
+    sizes = (header.literal_count, header.distance_count)
+    if sizes == (LITERALS, DISTANCES) and header == go_header(*lengths, trim=False):
+        families += [Code.GO_WIDE, Code.GO_FILLED]
+    return families
 
 
 def _part(*records: Record) -> Part:

@@ -1,7 +1,9 @@
-"""The addresses of a group: which bytes of source and target stand where when the program runs, and how they moved.
+"""The addresses of a group: which bytes of source and target stand where when the program runs, and how they
+moved.
 
-A group of instructions may declare ranges of source and of target with their addresses. From these and from the covers of the
-group follow *points*, which say where each source address is in the target; `bundle.delta.predict` maps with them.
+A group of instructions may declare ranges of source and of target with their addresses. From these and from
+the covers of the group follow *points*, which say where each source address is in the target;
+`bundle.delta.predict` maps with them.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ import heapq
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bundle.delta import varints
-from bundle.delta.predict import Predictor
+from bundle.delta.predict import Memory, Predictor
 from bundle.errors import FormatError
 
 MAX_RANGES = 16  # of source, and of target, in a group
@@ -24,8 +27,8 @@ MIN_COVER = 32  # shorter covers tell nothing of how addresses moved
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """`length` bytes from `start` (a source position or a target offset) stand at `address`; `zeros` bytes follow them
-    in memory that the file does not hold."""
+    """`length` bytes from `start` (a source position or a target offset) stand at `address`; `zeros` bytes
+    follow them in memory that the file does not hold."""
 
     start: int
     length: int
@@ -40,8 +43,8 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """`points` and `bases` are pairs (source address, target address): known places of what the file does not hold,
-    and what 32-bit offsets in tables count from."""
+    """`points` and `bases` are pairs (source address, target address): known places of what the file does
+    not hold, and what 32-bit offsets in tables count from."""
 
     sources: tuple[Range, ...]
     targets: tuple[Range, ...]
@@ -82,8 +85,10 @@ def _next(numbers: Iterator[int]) -> int:
 def _ranges(numbers: Iterator[int], count: int) -> tuple[Range, ...]:
     if not 1 <= count <= MAX_RANGES:
         raise FormatError("delta: too many or no address ranges")
-    ranges = tuple(Range(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count))
-    for one, other in zip(ranges, ranges[1:], strict=False):
+    ranges = tuple(
+        Range(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count)
+    )
+    for one, other in pairwise(ranges):
         if one.start + one.length > other.start or one.end > other.address:
             raise FormatError("delta: address ranges do not ascend or overlap")
     if ranges[-1].end >= LIMIT:
@@ -104,7 +109,7 @@ class AddressMap:
     `covers` are triples (target offset, source position, length).
     """
 
-    def __init__(self, addresses: Addresses, covers: Sequence[tuple[int, int, int]]) -> None:
+    def __init__(self, addresses: Addresses, covers: Sequence[tuple[int, int, int]], memory: Memory) -> None:
         self._sources = addresses.sources
         self._targets = addresses.targets
         self._source_starts = [item.start for item in addresses.sources]
@@ -113,18 +118,22 @@ class AddressMap:
         moved = []
         for target, source, length in covers:
             if length >= MIN_COVER:
-                pair = self.locate(target, source)
-                if pair is not None:
-                    moved.append((*pair, length))
+                origin = _address(self._sources, self._source_starts, source)
+                landing = _address(self._targets, self._target_starts, target)
+                if origin is not None and landing is not None:
+                    moved.append((origin, landing, length))
         points = dict(addresses.points)
         points.update(_points(moved))
-        self.predictor = Predictor([(item.address, item.end) for item in self._sources], sorted(points.items()))
+        self.predictor = Predictor(
+            [(item.address, item.end) for item in self._sources], sorted(points.items()), memory
+        )
 
-    def locate(self, target: int, source: int) -> tuple[int, int] | None:
-        """Return the addresses (source, target) where a cover begins, or None if a range does not hold it."""
+    def locate(self, target: int, source: int) -> tuple[int, int]:
+        """Return the addresses (source, target) where a cover begins; what no range holds stands where it
+        lies."""
         origin = _address(self._sources, self._source_starts, source)
         landing = _address(self._targets, self._target_starts, target)
-        return None if origin is None or landing is None else (origin, landing)
+        return source if origin is None else origin, target if landing is None else landing
 
 
 def _address(ranges: tuple[Range, ...], starts: list[int], position: int) -> int | None:
@@ -137,7 +146,8 @@ def _address(ranges: tuple[Range, ...], starts: list[int], position: int) -> int
 def _points(covers: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
     """Yield the points (source address, target address) of covers (source address, target address, length).
 
-    Where covers overlap in the source the longest counts, then the one that begins first, then the lowest target.
+    Where covers overlap in the source the longest counts, then the one that begins first, then the lowest
+    target.
     """
     covers.sort()
     open_covers: list[tuple[int, int, int]] = []  # a heap of (-length, source, target)

@@ -1,11 +1,12 @@
 """Approximate alignment of a piece of target with a piece of source.
 
-The result is a list of *covers*: ranges of target that resemble equally long ranges of source, most bytes equal. Compiled
-code of two versions is the typical case: instructions agree, addresses inside them differ. The idea is that of bsdiff
-(Colin Percival, "Naive differences of executable code", 2003): follow the current diagonal through mismatches, leave it for
-a match that explains clearly more, and extend each cover over whatever still agrees in most bytes. In place of a
-suffix array, positions of the source lie in buckets by the hash of 8 bytes; of a crowded bucket only the positions nearest
-to the diagonal are tried. So memory is 4 bytes for each byte of source, and time is near-linear on any input.
+The result is a list of *covers*: ranges of target that resemble equally long ranges of source, most bytes
+equal. Compiled code of two versions is the typical case: instructions agree, addresses inside them differ.
+The idea is that of bsdiff (Colin Percival, "Naive differences of executable code", 2003): follow the current
+diagonal through mismatches, leave it for a match that explains clearly more, and extend each cover over
+whatever still agrees in most bytes. In place of a suffix array, positions of the source lie in buckets by
+the hash of 8 bytes; of a crowded bucket only the positions nearest to the diagonal are tried. So memory is 4
+bytes for each byte of source, and time is near-linear on any input.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import cython
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 256 MiB of positions
 
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
+_STEP = cython.declare(cython.int, 2)  # every second position is indexed: nearly as good, half as large
 _SEED = cython.declare(cython.int, 8)  # bytes that a candidate must share
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
+
 _GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
 _LONG = cython.declare(cython.longlong, 1 << 12)  # a match as long as this is taken without looking further
-_AGREE = cython.declare(cython.longlong, 32)  # equal bytes that make the current diagonal good without a search
 
 
 @cython.cclass
@@ -40,9 +42,9 @@ class Aligner:
             raise ValueError(f"{len(source)} bytes of source exceed {MAX_SOURCE}")
         self._source = source
         self._tries = tries
-        self._bits = min(22, max(8, len(source).bit_length() - 1))
+        self._bits = min(22, max(8, len(source).bit_length() - 2))
         self._starts = array("I", [0]) * ((1 << self._bits) + 1)
-        self._positions = array("I", [0]) * max(len(source) - 7, 0)
+        self._positions = array("I", [0]) * (max(len(source) - 6, 0) // _STEP)
         self._fill()
 
     @cython.boundscheck(False)
@@ -53,25 +55,29 @@ class Aligner:
         source: cython.const[cython.uchar][::1] = self._source
         starts: cython.uint[::1] = self._starts
         positions: cython.uint[::1] = self._positions
-        seeds: cython.longlong = len(positions)
+        seeds: cython.longlong = max(len(source) - 7, 0)
         shift: cython.int = 64 - self._bits
         slot: cython.ulonglong
         key: cython.ulonglong
         i: cython.longlong
-        # In bounds: i + 7 < len(source); a hash has `bits` bits; starts[slot] counts to at most len(positions).
+        # In bounds: i + 7 < len(source); a hash has `bits` bits; starts[slot] counts to at most
+        # len(positions).
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
-            starts[_hash(key, shift) + 1] += 1
+            if not i & 1:
+                starts[_hash(key, shift) + 1] += 1
         for slot in range(1, 1 << self._bits):
             starts[slot] += starts[slot - 1]
-        # starts[slot] is now where a bucket begins; filling moves it to where the next begins, from the end backwards.
+        # starts[slot] is now where a bucket begins; filling moves it to where the next begins, from the end
+        # backwards.
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
-            slot = _hash(key, shift)
-            positions[starts[slot]] = cython.cast(cython.uint, i)
-            starts[slot] += 1
+            if not i & 1:
+                slot = _hash(key, shift)
+                positions[starts[slot]] = cython.cast(cython.uint, i)
+                starts[slot] += 1
         for slot in range(1 << self._bits, 0, -1):
             starts[slot] = starts[slot - 1]
         starts[0] = 0
@@ -86,7 +92,8 @@ class Aligner:
         stop: cython.longlong,
         guess: cython.longlong,
     ) -> array[int]:
-        """Return covers of target[start:stop] as triples (target offset, source offset, length), ascending, disjoint.
+        """Return covers of target[start:stop] as triples (target offset, source offset, length), ascending,
+        disjoint.
 
         `guess` is the source offset that target[start] probably corresponds to.
         """
@@ -118,10 +125,11 @@ class Aligner:
             if at >= checked:
                 agreed = self._forth(target, at, stop, at + delta)
                 checked = at + agreed
-                if agreed >= _AGREE:
+                if agreed:
+                    # No search inside: a match that wins from here wins where the agreement ends, too.
                     at = checked
                     continue
-                checked = max(checked, at + 1)
+                checked = at + 1
             if at + _SEED > stop:
                 break
             key = _load(target, at)
@@ -186,7 +194,8 @@ class Aligner:
         stop: cython.longlong,
         where: cython.longlong,
     ) -> cython.longlong:
-        """Count the bytes that agree from target[at] (before `stop`) and source[where]; 0 if `where` is outside."""
+        """Count the bytes that agree from target[at] (before `stop`) and source[where]; 0 if `where` is
+        outside."""
         source: cython.const[cython.uchar][::1] = self._source
         limit: cython.longlong = min(stop - at, len(source) - where)
         n: cython.longlong = 0
@@ -199,7 +208,9 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
-    def _nearest(self, low: cython.longlong, high: cython.longlong, where: cython.longlong) -> cython.longlong:
+    def _nearest(
+        self, low: cython.longlong, high: cython.longlong, where: cython.longlong
+    ) -> cython.longlong:
         """Return the first index in positions[low:high] (ascending) with a position >= `where`, or `high`."""
         middle: cython.longlong
         while low < high:
@@ -267,7 +278,8 @@ class Aligner:
         where: cython.longlong,
         floor: cython.longlong,
     ) -> cython.longlong:
-        """Return the begin of the cover that reaches back from `at`, not before `floor`, by the same measure."""
+        """Return the begin of the cover that reaches back from `at`, not before `floor`, by the same
+        measure."""
         source: cython.const[cython.uchar][::1] = self._source
         score: cython.longlong = 0
         best: cython.longlong = 0
@@ -315,7 +327,8 @@ class Aligner:
 @cython.cfunc
 @cython.inline
 def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> cython.ulonglong:
-    """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one more."""
+    """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one
+    more."""
     key: cython.ulonglong = 0
     i: cython.int
     if seeds > 0:

@@ -1,9 +1,10 @@
 """Long matches between a target and many sources, in one pass over each.
 
-A position is an *anchor* where the rolling hash of the 64 bytes before it begins with a fixed number of zero bits. The
-content alone decides, so equal regions have equal anchors wherever they lie, and only anchors are indexed: 8 bytes
-for each 2**spacing bytes of source, on average. A hit is compared byte by byte and extended both ways; therefore hash
-collisions cost time, never correctness. Runs and periodic data have few different hashes, of which the first is kept.
+A position is an *anchor* where the rolling hash of the 64 bytes before it begins with a fixed number of zero
+bits. The content alone decides, so equal regions have equal anchors wherever they lie, and only anchors are
+indexed: 8 bytes for each 2**spacing bytes of source, on average. A hit is compared byte by byte and extended
+both ways; therefore hash collisions cost time, never correctness. Runs and periodic data have few different
+hashes, of which the first is kept.
 
 The hash is Gear (Wen Xia et al., "Ddelta", 2014): h = 2h + G[byte] mod 2**64.
 """
@@ -90,7 +91,8 @@ class Anchors:
         mask: cython.Py_ssize_t = len(table) - 1
         tag: cython.ulonglong
         probes: cython.int
-        # In bounds: first <= i < stop <= len(source) as the caller cuts it, a byte indexes 256 words, slots are masked.
+        # In bounds: first <= i < stop <= len(source) as the caller cuts it, a byte indexes 256 words, slots
+        # are masked.
         for i in range(first, stop):
             h = (h + h + gear[source[i]]) & _MASK64
             if h < limit and i + 1 >= whole:
@@ -108,8 +110,8 @@ class Anchors:
     def matches(self, target: memoryview, start: int, stop: int, minimum: int) -> array[int]:
         """Return the matches in target[start:stop] of `minimum` bytes and more.
 
-        They are triples (target offset, source position, length), ascend in the target and do not overlap there; each is
-        exact and within one source.
+        They are triples (target offset, source position, length), ascend in the target and do not overlap
+        there; each is exact and within one source.
         """
         found = array("q")
         self._scan(target, start, stop, minimum, found)
@@ -124,7 +126,7 @@ class Anchors:
         start: cython.longlong,
         stop: cython.longlong,
         minimum: cython.longlong,
-        found: object,
+        found: array[int],
     ) -> cython.void:
         gear: cython.ulonglong[::1] = GEAR
         table: cython.ulonglong[::1] = self._table
@@ -214,7 +216,8 @@ def extend(
     source_at: cython.longlong,
     source_end: cython.longlong,
 ) -> tuple[int, int]:
-    """Return how many bytes of target and source agree before and from the two positions, within the bounds given.
+    """Return how many bytes of target and source agree before and from the two positions, within the bounds
+    given.
 
     The bounds must lie within the buffers; nothing else is read.
     """

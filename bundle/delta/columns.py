@@ -1,7 +1,9 @@
-"""Segments: the columns of a delta, each one zstd frame that runs through the whole delta, cut and interleaved.
+"""Segments: the columns of a delta, each one zstd frame that runs through the whole delta, cut and
+interleaved.
 
-Numbers, literals and byte differences have little in common, so each kind is compressed by itself; every column is flushed
-at the end of a segment, so a reader needs only one segment of each in memory. This module owns zstd for deltas.
+Numbers, literals and byte differences have little in common, so each kind is compressed by itself; every
+column is flushed at the end of a segment, so a reader needs only one segment of each in memory. This module
+owns zstd for deltas.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
 COLUMNS = 7
 NAMES = ("control", "lengths", "sources", "modes", "literals", "gaps", "values")
 
-MAX_COLUMN = 1 << 22  # decoded bytes of a column in one segment
-MAX_STORED = MAX_COLUMN + (1 << 16)  # stored bytes: zstd's worst case is 1/256 more and a few bytes
-WINDOW_LOGS = (20, 22, 22, 20, 26, 22, 22)  # of the frame of each column: 64 MiB for literals, 4 MiB at most for others
+MAX_SEGMENT = (
+    24 << 20
+)  # decoded bytes of all columns of a segment; their numbers take eight times that at most
+MAX_STORED = MAX_SEGMENT + (1 << 18)  # stored bytes of all: zstd adds at most 1/256 and a few bytes
+WINDOW_LOGS = (20, 22, 22, 20, 26, 22, 22)  # of each column's frame: 64 MiB for literals, 4 MiB at most else
 
-_SLICE = 256  # stored bytes decompressed at once: a block of 4 bytes gives at most 128 KiB, so 8 MiB at a time
+_SLICE = 256  # stored bytes decompressed at once: 4 bytes make 128 KiB at most, so these make 8 MiB at most
 
 
 class Reader(Protocol):
@@ -34,11 +38,17 @@ class Reader(Protocol):
 class Compressor:
     """Turns columns into segments. `levels` are zstd's, one for each column."""
 
-    def __init__(self, levels: Sequence[int]) -> None:
+    def __init__(self, levels: Sequence[int], size: int) -> None:
+        """Columns of a target of `size` bytes do not exceed it much, so small targets need small windows."""
+        fit = max(size.bit_length(), 10)  # zstd's smallest window is 1 KiB
         self._frames = [
             zstandard.ZstdCompressor(
                 compression_params=zstandard.ZstdCompressionParameters.from_level(
-                    level, window_log=window, write_checksum=False, write_content_size=False, threads=0
+                    level,
+                    source_size=max(size, 1),
+                    window_log=min(window, fit),
+                    write_checksum=False,
+                    write_content_size=False,
                 )
             ).compressobj()
             for level, window in zip(levels, WINDOW_LOGS, strict=True)
@@ -46,6 +56,8 @@ class Compressor:
 
     def segment(self, columns: Sequence[bytes | bytearray]) -> Iterator[bytes]:
         """Yield the bytes of the next segment."""
+        if sum(map(len, columns)) > MAX_SEGMENT:
+            raise ValueError("a segment exceeds its limits")
         head = bytearray()
         stored = []
         for frame, column in zip(self._frames, columns, strict=True):
@@ -84,7 +96,8 @@ class Decompressor:
         data = bytearray(self.exactly(1))
         while data[-1] & 0x80 and len(data) < varints.MAX_BYTES:
             data += self.exactly(1)
-        return varints.unpack(data)[0]
+        number: int = varints.unpack(data)[0]
+        return number
 
     def at_end(self) -> bool:
         """Whether nothing follows."""
@@ -96,9 +109,9 @@ class Decompressor:
         for _ in range(COLUMNS):
             size = self.number()
             stored = self.number() if size else 0
-            if size > MAX_COLUMN or stored > MAX_STORED:
-                raise FormatError("delta: a segment exceeds its limits")
             sizes.append((size, stored))
+            if sum(pair[0] for pair in sizes) > MAX_SEGMENT or sum(pair[1] for pair in sizes) > MAX_STORED:
+                raise FormatError("delta: a segment exceeds its limits")
         return [self._column(number, *pair) for number, pair in enumerate(sizes)]
 
     def _column(self, number: int, size: int, stored: int) -> bytes:

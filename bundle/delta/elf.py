@@ -1,7 +1,8 @@
-"""What the encoder wants to know of an ELF file: which bytes have which addresses, and where the tables begin.
+"""What the encoder wants to know of an ELF file: which bytes have which addresses, and where the tables
+begin.
 
-Reads 64-bit little-endian files (System V ABI, chapters 4 and 5). Everything here is a hint: a malformed file gives None or
-fewer hints, never an error.
+Reads 64-bit little-endian files (System V ABI, chapters 4 and 5). Everything here is a hint: a malformed
+file gives None or fewer hints, never an error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ _SHT_NOBITS = 8
 _SHF_ALLOC = 2
 _SHF_EXECINSTR = 4
 _MAX_HEADERS = 256
+_MAX_ADDRESS = 1 << 62  # the kernel's half of the address space holds no programs
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 
@@ -60,8 +62,9 @@ def parse(data: memoryview) -> Image | None:
     for i in range(min(programs, _MAX_HEADERS)):
         kind, _, offset, address, _, size, memory, _ = _PROGRAM.unpack_from(data, program + i * program_size)
         end = loads[-1].offset + loads[-1].size if loads else 0
-        if kind == _PT_LOAD and end <= offset and offset + size <= len(data) and address + max(size, memory) < 1 << 62:
-            loads.append(Load(offset, size, address, max(size, memory)))
+        memory = max(size, memory)
+        if kind == _PT_LOAD and end <= offset <= len(data) - size and address + memory < _MAX_ADDRESS:
+            loads.append(Load(offset, size, address, memory))
     if not loads:
         return None
     found: list[Section] = []
@@ -79,5 +82,14 @@ def _sections(data: memoryview, table: int, count: int, names: int) -> list[Sect
         if kind == 0 or (in_file and offset + size > len(data)):
             continue
         label = bytes(data[strings + name : strings + name + 64]).split(b"\0", 1)[0]
-        found.append(Section(label, address if flags & _SHF_ALLOC else 0, offset, size, in_file, bool(flags & _SHF_EXECINSTR)))
+        found.append(
+            Section(
+                label,
+                address if flags & _SHF_ALLOC else 0,
+                offset,
+                size,
+                in_file,
+                bool(flags & _SHF_EXECINSTR),
+            )
+        )
     return found

@@ -1,36 +1,48 @@
 """Describe a target as a difference against its sources: the other half of `bundle.delta.apply`.
 
-`encode` plans covers (`bundle.delta.plan`), cuts those of programs where sections meet, chooses for each the prediction that
-leaves the fewest wrong bytes, and writes columns. Same input and effort, same bytes. Format: spec/DELTA.md.
+`encode` plans covers (`bundle.delta.plan`), cuts those of programs where sections meet, chooses for each the
+prediction that leaves the fewest wrong bytes, and writes columns. Same input and effort, same bytes. Format:
+spec/DELTA.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 
-from bundle.delta import columns, programs, varints
+from bundle.delta import programs, varints
 from bundle.delta.addresses import AddressMap
-from bundle.delta.apply import CHUNK, MAGIC
+from bundle.delta.apply import MAGIC, MAX_INSTRUCTIONS
 from bundle.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
 from bundle.delta.mend import Differences, unequal
 from bundle.delta.plaintext import Buffer, Space
 from bundle.delta.plan import Cover, Planner, Unit
-from bundle.delta.predict import BASED, CODE_X86, PLAIN, POINTERS, RELATIVE
+from bundle.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
 from bundle.delta.programs import Program
 from bundle.errors import UsageError
 
-_FLUSH = columns.MAX_COLUMN // 4  # a segment ends when a column is longer; a group adds at most as much again
-_GROUP = 1 << 16  # instructions in a group, at most: 2 * 9 bytes each stay below _FLUSH
+_FULL = 4 << 20  # bytes of columns that end a segment
+# What ends a group: literal bytes, bytes that a plain copy gets wrong, instructions. The last one of a group
+# may bring _LITERAL and MAX_COVER more, a wrong byte costs 2 bytes in all, an instruction 17: with _FULL at
+# most 18 MiB.
+_LITERALS = 2 << 20
+_LITERAL = 1 << 20
+_WRONG = 2 << 20
+_GROUP = MAX_INSTRUCTIONS
 _WORTH = 3  # wrong bytes that a prediction must save
 
 
 class Effort(Enum):
-    """How long to look for the smallest delta: candidates tried by the alignment, zstd level."""
+    """How long to look for the smallest delta.
 
-    FAST = (1, 3)
-    DEFAULT = (4, 12)
-    BEST = (16, 19)
+    A value holds the candidates that the alignment tries, zstd's level for literals and that for other
+    columns.
+    """
+
+    FAST = (1, 3, 6)
+    DEFAULT = (4, 16, 19)
+    BEST = (16, 19, 19)
 
 
 def encode(
@@ -42,12 +54,12 @@ def encode(
 ) -> Iterator[bytes]:
     """Yield the delta that makes `target` from `sources`, to be joined.
 
-    The index of the sources takes 8 bytes for each of `entries`, a power of two. `relax` is called each time that some 64
-    MiB have been looked at: whoever maps files into memory may drop their pages then.
+    The index of the sources takes 8 bytes for each of `entries`, a power of two. `relax` is called each time
+    that some 64 MiB have been looked at: whoever maps files into memory may drop their pages then.
     """
     if entries < 1 or entries & (entries - 1):
         raise UsageError(f"the number of index entries must be a power of two, not {entries}")
-    tries, level = effort.value
+    tries, level, other = effort.value
     view = memoryview(target).cast("B")
     space = Space.of(sources)
     head = bytearray(MAGIC)
@@ -56,10 +68,21 @@ def encode(
     for source in space.sources:
         varints.put(head, len(source))
     yield bytes(head)
-    writer = _Writer(view, space, Compressor([level] * COLUMNS))
+    levels = [level if column == LITERALS else other for column in range(COLUMNS)]
+    writer = _Writer(view, space, Compressor(levels, len(view)))
     for unit in Planner(space, entries, tries, relax).units(view):
         yield from writer.unit(unit)
     yield from writer.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
+
+    offset: int
+    literal: int
+    position: int
+    length: int
 
 
 class _Writer:
@@ -71,6 +94,7 @@ class _Writer:
         self._compressor = compressor
         self._columns = [bytearray() for _ in range(COLUMNS)]
         self._differences = Differences()
+        self._memory = Memory()
         self._expected = 0  # the source position where the last cover would go on
 
     def unit(self, unit: Unit) -> Iterator[bytes]:
@@ -84,62 +108,64 @@ class _Writer:
                 program = programs.compare(new, unit.member.content, old, unit.old.content)
         if program is not None:
             covers = list(program.cut(covers))
-        offset = unit.start
-        group: list[tuple[int, Cover | None]] = []
-        literals = 0
-        for cover in (*covers, (unit.end, 0, 0)):
-            while offset < cover[0] or cover[2]:
-                literal = min(cover[0] - offset, _FLUSH - literals)
-                offset += literal
-                literals += literal
-                if offset == cover[0] and cover[2]:
-                    group.append((literal, cover))
-                    offset += cover[2]
-                    cover = (offset, 0, 0)
-                else:
-                    group.append((literal, None))
-                if literals == _FLUSH or len(group) == _GROUP:
-                    yield from self._group(offset, group, program)
-                    group = []
-                    literals = 0
-        yield from self._group(offset, group, program)
+        group: list[Step] = []
+        literals = wrong = 0
+        for step in _steps(unit, covers):
+            group.append(step)
+            literals += step.literal
+            if not unit.exact:
+                wrong += self._wrong(step)
+            if literals >= _LITERALS or wrong >= _WRONG or len(group) == _GROUP:
+                yield from self._group(group, program)
+                group = []
+                literals = wrong = 0
+        if group:
+            yield from self._group(group, program)
 
-    def _group(self, end: int, group: list[tuple[int, Cover | None]], program: Program | None) -> Iterator[bytes]:
-        """Append a group that ends at the target offset `end`."""
-        if not group:
-            return
+    def _source(self, step: Step) -> memoryview:
+        view = self._space.slice(step.position, step.length)
+        if view is None:
+            raise ValueError("a cover must lie within one source")
+        return view
+
+    def _wrong(self, step: Step) -> int:
+        """Count the bytes that a plain copy gets wrong."""
+        if not step.length:
+            return 0
+        start = step.offset + step.literal
+        count: int = unequal(self._target[start : start + step.length], self._source(step), step.length)
+        return count
+
+    def _group(self, group: list[Step], program: Program | None) -> Iterator[bytes]:
+        """Append a group; yield the segment if it is full."""
         control, lengths, sources, modes, literals = (
             self._columns[name] for name in (CONTROL, LENGTHS, SOURCES, MODES, LITERALS)
         )
-        covers = [cover for _, cover in group if cover is not None]
-        where = AddressMap(program.addresses, covers) if program is not None and covers else None
+        covers = [(step.offset + step.literal, step.position, step.length) for step in group if step.length]
         varints.put(control, len(group))
-        if where is not None and program is not None:
+        chooser = None
+        if program is not None and covers:
+            chooser = _Chooser(AddressMap(program.addresses, covers, self._memory))
             program.addresses.put(control)
         else:
             varints.put(control, 0)
-        offset = end - sum(literal + (cover[2] if cover else 0) for literal, cover in group)
-        for literal, cover in group:
-            literals += self._target[offset : offset + literal]
-            offset += literal
-            varints.put(lengths, literal)
-            varints.put(lengths, cover[2] if cover else 0)
-            if cover is None:
+        for step in group:
+            offset = step.offset + step.literal
+            literals += self._target[step.offset : offset]
+            varints.put(lengths, step.literal)
+            varints.put(lengths, step.length)
+            if not step.length:
                 continue
-            _, position, length = cover
-            varints.put(sources, varints.zigzag(position - self._expected))
-            self._expected = position + length
-            wanted = self._target[offset : offset + length]
-            source = self._space.slice(position, length)
-            if source is None:
-                raise ValueError("a cover must lie within one source")
-            if where is not None and program is not None:
-                mode, source = _choose(wanted, source, where, offset, position, program.is_code(position))
+            varints.put(sources, varints.zigzag(step.position - self._expected))
+            self._expected = step.position + step.length
+            wanted = self._target[offset : offset + step.length]
+            source = self._source(step)
+            if chooser is not None and program is not None:
+                code = program.is_code(step.position)
+                mode, source = chooser.choose(wanted, source, offset, step.position, code)
                 modes.append(mode)
-            for start in range(0, length, CHUNK):
-                self._differences.add(wanted[start : start + CHUNK], source[start : start + CHUNK])
-            offset += length
-        if max(len(column) for column in (*self._columns, self._differences)) > _FLUSH:
+            self._differences.add(wanted, source)
+        if sum(map(len, self._columns)) + len(self._differences) > _FULL:
             yield from self.flush()
 
     def flush(self) -> Iterator[bytes]:
@@ -151,21 +177,63 @@ class _Writer:
         self._expected = 0
 
 
-def _choose(
-    wanted: memoryview, source: memoryview, where: AddressMap, offset: int, position: int, code: bool
-) -> tuple[int, memoryview]:
-    """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
-    best = unequal(wanted, source, len(source))
-    chosen: tuple[int, memoryview] = (PLAIN, source)
-    pair = where.locate(offset, position)
-    if best < _WORTH or pair is None:
+def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
+    """Turn covers and what lies between them into instructions that tile the unit.
+
+    Literals are cut so that no instruction fills a segment, and so are covers that may hold wrong bytes.
+    """
+    offset = unit.start
+    for at, position, length in (*covers, (unit.end, 0, 0)):
+        while at - offset > _LITERAL:
+            yield Step(offset, _LITERAL, 0, 0)
+            offset += _LITERAL
+        longest = length if unit.exact else MAX_COVER
+        while offset < at or length:
+            part = min(length, longest)
+            yield Step(offset, at - offset, position, part)
+            at += part
+            offset = at
+            position += part
+            length -= part
+
+
+class _Chooser:
+    """Chooses predictions for the covers of one group; what has helped before is tried first.
+
+    Bases are tried all on the first covers and on every 16th after them, else only those that have won
+    already.
+    """
+
+    def __init__(self, where: AddressMap) -> None:
+        self._where = where
+        self._won: list[int] = []
+        self._seen = 0
+
+    def choose(
+        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool
+    ) -> tuple[int, memoryview]:
+        """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
+        best = unequal(wanted, source, len(source))
+        chosen: tuple[int, memoryview] = (PLAIN, source)
+        if best < _WORTH:
+            return chosen
+        modes = [CODE_X86]
+        if not code:
+            bases = range(BASED, BASED + len(self._where.bases))
+            self._seen += 1
+            modes = [POINTERS, RELATIVE, *(bases if self._seen <= 16 or self._seen % 16 == 0 else self._won)]
+        pair = self._where.locate(offset, position)
+        for mode in modes:
+            piece = bytearray(source)
+            base = self._where.bases[mode - BASED] if mode >= BASED else (0, 0)
+            self._where.predictor.run(source, piece, mode, False, *pair, *base)
+            wrong = unequal(wanted, piece, best)
+            if wrong + _WORTH <= best:
+                best = wrong
+                chosen = (mode, memoryview(piece))
+        if chosen[0] != PLAIN:
+            base = self._where.bases[chosen[0] - BASED] if chosen[0] >= BASED else (0, 0)
+            self._where.predictor.run(source, bytearray(wanted), chosen[0], True, *pair, *base)
+        if chosen[0] >= BASED and chosen[0] not in self._won:
+            self._won.append(chosen[0])
         return chosen
-    modes = [CODE_X86] if code else [POINTERS, RELATIVE, *range(BASED, BASED + len(where.bases))]
-    for mode in modes:
-        piece = bytearray(source)
-        where.predictor.predict(piece, mode, *pair, *(where.bases[mode - BASED] if mode >= BASED else (0, 0)))
-        wrong = unequal(wanted, piece, best)
-        if wrong + _WORTH <= best:
-            best = wrong
-            chosen = (mode, memoryview(piece))
-    return chosen

@@ -1,8 +1,8 @@
 """Byte differences between a copy and what it should be.
 
-Most copied bytes are right. The wrong ones are two columns: *gaps*, the number of right bytes before each wrong one, and
-*values*, what to add to it modulo 256 (never 0). Both run on from cover to cover of a segment; after the last value
-everything is right.
+Most copied bytes are right. The wrong ones are two columns: *gaps*, the number of right bytes before each
+wrong one, and *values*, what to add to it modulo 256 (never 0). Both run on from cover to cover of a
+segment; after the last value everything is right.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Differences:
         self._right = 0
 
     def __len__(self) -> int:
-        """The size of the larger column."""
-        return max(len(self._gaps), len(self._values))
+        """The size of both columns."""
+        return len(self._gaps) + len(self._values)
 
     def take(self) -> tuple[bytearray, bytearray]:
         """Return the columns, gaps and values, and begin new ones."""

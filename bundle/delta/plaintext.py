@@ -1,7 +1,7 @@
 """Sources as one address space.
 
-All sources of a delta stand one after another in the order given; a *position* is an offset into that row. A copy never
-crosses from one source into the next.
+All sources of a delta stand one after another in the order given; a *position* is an offset into that row. A
+copy never crosses from one source into the next.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Space:
     def locate(self, position: int) -> int:
         """Return the number of the source that holds `position`, which must be 0 <= position < size.
 
-        Of empty sources at the same position the next one that has bytes is meant: the last base not above it.
+        Of empty sources at the same position the next one that has bytes is meant: the last base not above
+        it.
         """
         return bisect_right(self.bases, position) - 1
 

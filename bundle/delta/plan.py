@@ -1,9 +1,10 @@
 """What of a target comes from where: covers, found coarsely over everything and finely where that left gaps.
 
-Anchors find the long equal regions of all sources. A tar member that they do not tile completely is aligned again, byte by
-byte, with those parts of the sources that resemble it: the file of the same path, else of the same path but for its
-digits (libx.so.1.2 and libx.so.1.3), and wherever the anchors have found pieces of it. What is no tar is cut into pieces of
-fixed size and treated alike. Memory depends on the limits below, not on the sizes of target and sources.
+Anchors find the long equal regions of all sources. A tar member that they do not tile completely is aligned
+again, byte by byte, with those parts of the sources that resemble it: the file of the same path, else of the
+same path but for its digits (libx.so.1.2 and libx.so.1.3), and wherever the anchors have found pieces of it.
+What is no tar is cut into pieces of fixed size and treated alike. Memory depends on the limits below, not on
+the sizes of target and sources.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _MAX_WINDOWS = 256
 _NEAR = 1 << 12  # bytes around a match that are worth a fine look
 _SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where there is no better hint
 _MIN_MATCH = 64
+_MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
 _MAX_PATHS = 1 << 20  # paths of sources that are remembered
 
 Cover = tuple[int, int, int]  # target offset, source position, length
@@ -55,11 +57,13 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A part of the target and its covers; `member` is set if it is a whole file and has `old` as its older version."""
+    """A part of the target and its covers; `member` is set if it is a whole file and has `old` as its older
+    version."""
 
     start: int
     end: int
     covers: list[Cover]
+    exact: bool = False  # each cover is equal byte by byte
     member: Member | None = None
     old: Old | None = None
 
@@ -82,8 +86,8 @@ class _Paths:
 
 
 class Planner:
-    """Plans targets over `space`. `entries` sizes the index of anchors, `tries` is how hard the alignment looks,
-    `relax` is called now and then."""
+    """Plans targets over `space`. `entries` sizes the index of anchors, `tries` is how hard the alignment
+    looks, `relax` is called now and then."""
 
     def __init__(self, space: Space, entries: int, tries: int, relax: Callable[[], None]) -> None:
         self._space = space
@@ -122,13 +126,13 @@ class Planner:
                     self._append(clean, cover)
                 continue
             if begin < tile.start:
-                yield Unit(begin, tile.start, clean)
+                yield Unit(begin, tile.start, clean, exact=True)
                 clean = []
             begin = tile.end
             yield self._refine(target, tile, inside or matches[max(first - 1, 0) : last + 1])
             self._relax()
         if begin < tiles[-1].end:
-            yield Unit(begin, tiles[-1].end, clean)
+            yield Unit(begin, tiles[-1].end, clean, exact=True)
 
     def _refine(self, target: memoryview, tile: Tile, matches: list[Cover]) -> Unit:
         """Align a tile with what resembles it: its old version, and what surrounds the matches."""
@@ -151,7 +155,7 @@ class Planner:
                 low = min(max(int(length * height) - _WINDOW // 4, 0), length - _WINDOW)
             window = (old.start + low, old.start + min(low + _WINDOW, length))
             self._align(target, start, end, [window, *extra], start - tile.member.start - low, covers)
-        return Unit(tile.start, tile.end, covers, tile.member, old)
+        return Unit(tile.start, tile.end, covers, member=tile.member, old=old)
 
     def _align(
         self, target: memoryview, start: int, end: int, windows: list[Window], guess: int, covers: list[Cover]
@@ -164,6 +168,8 @@ class Planner:
         starts = list(accumulate((len(view) for view in views), initial=0))
         found = index.align(target, start, end, guess)
         for at, where, length in zip(found[::3], found[1::3], found[2::3], strict=True):
+            if length < _MIN_COVER:
+                continue
             number = bisect_right(starts, where) - 1
             while length:
                 part = min(length, starts[number + 1] - where)
@@ -174,7 +180,8 @@ class Planner:
                 number += 1
 
     def _around(self, matches: list[Cover], limit: int) -> list[Window]:
-        """Return windows of at most `limit` bytes around the matches, around the longest if these are too many."""
+        """Return windows of at most `limit` bytes around the matches, around the longest if these are too
+        many."""
         windows: list[Window] = []
         for _, position, length in sorted(matches, key=lambda match: (-match[2], match[1]))[: 1 << 12]:
             number = self._space.locate(position)
@@ -187,7 +194,8 @@ class Planner:
             windows.append((low, high))
         merged: list[Window] = []
         for low, high in sorted(windows):
-            if merged and low <= merged[-1][1] and self._space.locate(low) == self._space.locate(merged[-1][0]):
+            same = merged and self._space.locate(low) == self._space.locate(merged[-1][0])
+            if same and low <= merged[-1][1]:
                 merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
             else:
                 merged.append((low, high))

@@ -1,4 +1,4 @@
-"""What two versions of a program tell about addresses: the tables of a group, and where its covers should be cut.
+"""What two versions of a program tell about addresses: the tables of a group, and where to cut its covers.
 
 All of it is advice to the encoder, drawn from ELF headers: the decoder reads the tables from the delta.
 """
@@ -11,17 +11,18 @@ from dataclasses import dataclass
 
 from bundle.delta import elf
 from bundle.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
-from bundle.delta.predict import MAX_COVER
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 
-_DATA_STEP = 1 << 14  # bytes of data under one choice of prediction
+# Bytes under one prediction: short ones choose better and learn sooner, long ones cost fewer instructions.
+_CODE_STEP = 1 << 13
+_DATA_STEP = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which all is
-    code or nothing is (`code`)."""
+    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which
+    all is code or nothing is (`code`)."""
 
     addresses: Addresses
     cuts: tuple[int, ...]
@@ -37,7 +38,7 @@ class Program:
         for at, position, length in covers:
             while length:
                 index = bisect_right(self.cuts, position)
-                part = min(length, MAX_COVER if self.is_code(position) else _DATA_STEP)
+                part = min(length, _CODE_STEP if self.is_code(position) else _DATA_STEP)
                 if index < len(self.cuts):
                     part = min(part, self.cuts[index] - position)
                 yield at, position, part
@@ -47,7 +48,7 @@ class Program:
 
 
 def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int) -> Program | None:
-    """Compare the ELF files `new` at the target offset and `old` at the source position; None if one is none."""
+    """Compare the ELF files `new` at a target offset and `old` at a source position; None if one is none."""
     after = elf.parse(new)
     before = elf.parse(old)
     if after is None or before is None:

@@ -1,7 +1,7 @@
 """Where the members of a tar lie: hints for pairing files, never trusted.
 
-Reads what tars in image layers hold (POSIX.1-2001 pax, ustar, GNU long names and base-256 sizes) and stops at the first
-block that is no header. Wrong hints cost size, not correctness.
+Reads what tars in image layers hold (POSIX.1-2001 pax, ustar, GNU long names and base-256 sizes) and stops
+at the first block that is no header. Wrong hints cost size, not correctness.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Whole numbers as bytes: LEB128 as DWARF defines it (DWARF 5, 7.6), unsigned, below 2**63, in shortest form only.
+"""Whole numbers as bytes: LEB128 as DWARF defines it (DWARF 5, 7.6), unsigned, below 2**63, in shortest form
+only.
 
 `zigzag` folds signed numbers into unsigned ones: 0, -1, 1, -2, ... become 0, 1, 2, 3, ...
 """
@@ -34,7 +35,10 @@ def unzigzag(number: int) -> int:
 @cython.wraparound(False)
 @cython.ccall
 def unpack(data: cython.const[cython.uchar][::1]) -> array[int]:
-    """Return all numbers of `data`, an array of typecode "q". FormatError unless it is whole numbers in shortest form."""
+    """Return all numbers of `data`, an array of typecode "q".
+
+    FormatError unless it is whole numbers in shortest form.
+    """
     size: cython.Py_ssize_t = len(data)
     count: cython.Py_ssize_t = 0
     i: cython.Py_ssize_t

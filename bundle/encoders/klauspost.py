@@ -9,20 +9,27 @@ from __future__ import annotations
 from array import array
 
 from bundle.encoders.klauspost_blocks import KlauspostWriter
-from bundle.encoders.klauspost_deep import BLOCK, Level5
+from bundle.encoders.klauspost_deep import BLOCK, DeepMatcher
 
 _WINDOW = 1 << 15
-_HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
+HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
 _REBASE = 1 << 30  # positions stay within 32 bits
 
 
 class KlauspostDeflater:
     """Levels 1 to 6. Output does not depend on how the plaintext is cut into pieces."""
 
-    def __init__(self, matcher: Level5, writer: KlauspostWriter, dictionary: bytes = b"") -> None:
+    def __init__(
+        self,
+        matcher: DeepMatcher,
+        writer: KlauspostWriter,
+        dictionary: bytes = b"",
+        history: int = HISTORY,
+    ) -> None:
         self._matcher = matcher
         self._writer = writer
-        self._plaintext = bytearray(_HISTORY + BLOCK)
+        self._plaintext = bytearray(history + BLOCK)
+        self._history = history
         self._begin = 0  # of the current block
         self._end = len(dictionary)
         self._base = BLOCK
@@ -74,7 +81,7 @@ class KlauspostDeflater:
 
     def _search(self) -> array[int]:
         """Find the tokens of the plaintext from `_begin` to `_end`, and begin the next block."""
-        if self._end > _HISTORY:
+        if self._end > self._history:
             dropped = self._begin - _WINDOW
             kept = self._end - dropped
             self._plaintext[:kept] = self._plaintext[dropped : self._end]

@@ -30,7 +30,7 @@ from bundle.deflate.tables import (
 from bundle.encoders.literals import literal_tokens
 
 _FEW_TOKENS = 250  # only with fewer tokens is the fixed code considered
-_GUESSED_HEADER = 70 * 8
+GUESSED_HEADER = 70 * 8
 _NEVER = 1 << 62
 
 
@@ -123,11 +123,11 @@ class KlauspostWriter:
         tokens = literal_tokens(source)
         counts = count_symbols(tokens)[0][: END_OF_BLOCK + 1]
         stored = 8 * (len(source) + 5)
-        if len(source) > 1024 and _even(counts[:END_OF_BLOCK], len(source)):
+        if self._looks_random(counts[:END_OF_BLOCK], len(source)):
             self.stored(source)
             return
         lengths = go_lengths(counts, MAX_BITS)
-        new = sum(map(int.__mul__, counts, lengths)) + (self._header_bits or _GUESSED_HEADER)
+        new = sum(map(int.__mul__, counts, lengths)) + (self._header_bits or GUESSED_HEADER)
         new += new >> self._penalty
         if stored <= new:
             self.stored(source)
@@ -139,6 +139,17 @@ class KlauspostWriter:
         self._writer.tokens(tokens)
         if last:
             self._close()
+
+    def _looks_random(self, counts: array[int], size: int) -> bool:
+        """Whether `size` bytes are spread so evenly over all values that no code can help."""
+        mean = size / 256
+        most = float(2 * size)
+        deviation = 0.0
+        for count in counts:
+            deviation += (count - mean) ** 2
+            if deviation > most:
+                return False
+        return size > 1024 and deviation < most
 
     def _open(self, header: DynamicHeader, literals_only: bool) -> None:
         self._writer.begin_dynamic(header)
@@ -183,20 +194,14 @@ def _whole_header(literals: array[int], distances: array[int]) -> DynamicHeader:
     return go_header(go_lengths(literals, MAX_BITS), go_lengths(distances, MAX_BITS), trim=False)
 
 
-def _even(counts: array[int], size: int) -> bool:
-    """Whether `size` bytes are spread so evenly over all values that no code can help."""
-    mean = size / 256
-    most = float(2 * size)
-    deviation = 0.0
-    for count in counts:
-        deviation += (count - mean) ** 2
-        if deviation > most:
-            return False
-    return deviation < most
-
-
-def estimated_bits(literals: array[int], distances: array[int], tokens: int) -> int:
-    """Return the size of a block under an ideal code (`EstimatedBits`).
+def estimated_bits(
+    literals: array[int],
+    distances: array[int],
+    tokens: int,
+    shortest: float = 1.0,
+    longest: float = 15.0,
+) -> int:
+    """Return the size of a block under an ideal code with `shortest` to `longest` bits (`EstimatedBits`).
 
     The original computes in IEEE single precision, and so must we: each operation is done in double
     precision, where it is exact or innocent, and then rounded.
@@ -205,40 +210,66 @@ def estimated_bits(literals: array[int], distances: array[int], tokens: int) -> 
     extra = 0
     matches = 0
     if tokens:
-        scale = _single(1.0 / tokens)
-        for count in literals[:END_OF_BLOCK]:
-            if count:
-                bits = _single(bits + _single(_symbol_bits(count, scale) * count))
-        bits = _single(bits + 15)
-        for count, width in zip(literals[END_OF_BLOCK + 1 :], LENGTH_EXTRA, strict=True):
-            if count:
-                bits = _single(bits + _single(_symbol_bits(count, scale) * count))
-                extra += count * width
-                matches += count
+        bits = _single(_sum_bits(literals[:END_OF_BLOCK], tokens, bits, shortest, longest) + 15)
+        lengths = literals[END_OF_BLOCK + 1 :]
+        bits = _sum_bits(lengths, tokens, bits, shortest, longest)
+        extra = sum(map(int.__mul__, lengths, LENGTH_EXTRA))
+        matches = sum(lengths)
     if matches:
-        scale = _single(1.0 / matches)
-        for count, width in zip(distances, DISTANCE_EXTRA, strict=True):
-            if count:
-                bits = _single(bits + _single(_symbol_bits(count, scale) * count))
-                extra += count * width
+        bits = _sum_bits(distances, matches, bits, shortest, longest)
+        extra += sum(map(int.__mul__, distances, DISTANCE_EXTRA))
     return int(bits) + extra
+
+
+def shannon_bits(counts: array[int], size: int, fill: bool) -> tuple[int, int]:
+    """Return the size of `size` bytes under an ideal code, and what codes for all other bytes would add.
+
+    This is `histogramSize` of 1.11.
+    """
+    filling: cython.double = 0.0
+    if fill:
+        one = max(_symbol_bits(1, _single(1.0 / size)), 1.0)
+        for _ in range(counts.count(0)):
+            filling = _single(filling + one)
+    bits = _sum_bits(counts, size, 0.0, 1.0, math.inf)
+    return int(_single(bits + _single(0.99))), int(_single(filling + _single(0.99)))
+
+
+@cython.cfunc
+def _sum_bits(
+    counts: array[int],
+    total: cython.int,
+    bits: cython.double,
+    shortest: cython.double,
+    longest: cython.double,
+) -> cython.double:
+    """Add the ideal size of symbols to `bits`."""
+    scale: cython.double = _single(1.0 / total)
+    code: cython.double
+    for count in counts:
+        if count:
+            code = min(max(_symbol_bits(count, scale), shortest), longest)
+            bits = _single(bits + _single(code * count))
+    return bits
 
 
 @cython.cfunc
 def _symbol_bits(count: cython.int, scale: cython.double) -> cython.double:
-    """Return -log2(count * scale), within 1..15, by the approximation of the original."""
+    """Return -log2(count * scale) by the approximation of the original (`mFastLog2`)."""
     fraction, exponent = math.frexp(_single(count * scale))
     mantissa: cython.double = 2 * fraction
     curve: cython.double = _single(_single(_SQUARE * mantissa) + _LINEAR)
     curve = _single(_single(curve * mantissa) - _CONSTANT)
-    return min(max(-_single(exponent - 2 + curve), 1.0), 15.0)
+    return -_single(exponent - 2 + curve)
 
 
 @cython.cfunc
 def _single(value: cython.double) -> cython.double:
-    if cython.compiled:
-        return cython.cast(cython.float, value)
-    return struct.unpack("f", struct.pack("f", value))[0]
+    return (
+        cython.cast(cython.float, value)
+        if cython.compiled
+        else struct.unpack("f", struct.pack("f", value))[0]
+    )
 
 
 _SQUARE = cython.declare(cython.double, _single(-0.34484843))

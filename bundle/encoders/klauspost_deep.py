@@ -1,10 +1,10 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Match search of klauspost/compress flate at level 5, its default: a block of plaintext in, its tokens out.
+"""Match search of klauspost/compress flate at its levels 5 and 6: a block of plaintext in, its tokens out.
 
-The decisions are those of `flate/level5.go` (Klaus Post and the Go authors, BSD), re-told here. Two tables
-remember where four bytes and, twice, where seven bytes were seen; a match is checked against one found at
-its own end, extended backwards, and may be longer than 258 bytes, when it becomes several tokens. Tokens are
-those of bundle.deflate.tables.
+The decisions are those of `flate/level5.go` and `level6.go` (Klaus Post and the Go authors, BSD), re-told
+here. Two tables remember where four bytes and, twice, where seven bytes were seen; a match is checked
+against one found at its own end, extended backwards, and may be longer than 258 bytes, when it becomes
+several tokens. Tokens are those of bundle.deflate.tables.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ BLOCK = 65535  # most bytes searched at a time, so most tokens
 _WINDOW = cython.declare(cython.int, 1 << 15)  # matches stay nearer than this
 _MAX_MATCH = cython.declare(cython.int, 258)
 _MARGIN = cython.declare(cython.int, 11)  # no match begins in a block's last bytes
+_SKIP = cython.declare(cython.int, 2)  # level 6
 _BITS = cython.declare(cython.int, 15)
 _PRIME4 = cython.declare(cython.uint, 2654435761)
 _PRIME7 = cython.declare(cython.ulonglong, 58295818150454627)
@@ -25,12 +26,13 @@ _MASK64 = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 
 
 @cython.cclass
-class Level5:
+class DeepMatcher:
     """The tables of one stream; the caller holds the plaintext.
 
-    `skip` is how many bytes at a match's begin may differ when a better one is sought from its end on: 2 from
-    1.15.10, 0 from 1.12.3; -1: none is sought (1.11.3). `split` is how long the first pieces of a match over
-    258 bytes are if at least that much is left: 258, or 255 before 1.15.10.
+    `level` is 5 or 6. Level 5 has changed: `skip` is how many bytes at a match's begin may differ when a
+    better one is sought from its end on: 2 from 1.15.10, 0 from 1.12.3; -1: none is sought (1.11.3).
+    `split` is how long the first pieces of a match over 258 bytes are if at least that much is left: 258,
+    or 255 before 1.15.10.
     """
 
     # A position is an index into the window plus `_base`, which grows when the window slides; so positions
@@ -40,17 +42,19 @@ class Level5:
     _long: cython.int[::1]  # twice the hash of 7 bytes -> newest position, and the one before it
     _tokens: cython.uint[::1]
     _token_array: array[int]
+    _level: cython.int
     _skip: cython.int
     _split: cython.int
     _base: cython.int
     _end: cython.int
     _count: cython.int
 
-    def __init__(self, skip: int, split: int) -> None:
+    def __init__(self, level: int, skip: int = 2, split: int = _MAX_MATCH) -> None:
         self._short = array("i", bytes(4 << 15))
         self._long = array("i", bytes(8 << 15))
         self._token_array = array("I", bytes(4 * BLOCK))
         self._tokens = self._token_array
+        self._level = level
         self._skip = skip
         self._split = split
 
@@ -66,7 +70,10 @@ class Level5:
         self._count = 0
         first: cython.int = begin
         with cython.nogil:
-            self._search(first)
+            if self._level == 5:
+                self._search5(first)
+            else:
+                self._search6(first)
         return self._token_array[: self._count]
 
     def rebase(self, shift: int) -> None:
@@ -77,7 +84,7 @@ class Level5:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _search(self, begin: cython.int) -> cython.void:
+    def _search5(self, begin: cython.int) -> cython.void:
         """All words are loaded before `_end`; candidates lie before the index and within the window."""
         limit: cython.int = self._end - _MARGIN
         base: cython.int = self._base
@@ -176,6 +183,130 @@ class Level5:
                 break
             self._enter_match(index - length + 1, index - 1)
             self._enter(index - 1, self._load(index - 1))
+        if self._count:
+            self._literals(emitted, self._end)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _search6(self, begin: cython.int) -> cython.void:
+        """As `_search5`, but looks at more candidates and remembers more words."""
+        limit: cython.int = self._end - _MARGIN
+        base: cython.int = self._base
+        emitted: cython.int = begin
+        index: cython.int = begin
+        ahead: cython.int = begin
+        distance: cython.int = 1  # of the last match in this block
+        match: cython.int = 0
+        other: cython.int
+        length: cython.int
+        longer: cython.int
+        short: cython.int
+        slot: cython.uint
+        newest: cython.int
+        older: cython.int
+        start: cython.int
+        word: cython.ulonglong
+        following: cython.ulonglong
+        while index <= limit:
+            word = self._load(index)
+            length = -1
+            ahead = index
+            while length < 0:
+                index = ahead
+                ahead = index + 1 + ((index - emitted) >> 7)
+                if ahead > limit:
+                    break
+                slot = _hash4(word)
+                short = self._short[slot] - base
+                slot = _hash7(word)
+                newest = self._long[2 * slot] - base
+                older = self._long[2 * slot + 1] - base
+                self._enter(index, word)
+                following = self._load(ahead)
+                if index - newest < _WINDOW and self._same(newest, word):
+                    match = newest
+                    length = 0
+                    if index - older < _WINDOW and self._same(older, word):
+                        length = self._common(index, newest, _MAX_MATCH)
+                        longer = self._common(index, older, _MAX_MATCH)
+                        if longer > length:
+                            length = longer
+                            match = older
+                    self._enter(ahead, following)
+                elif index - newest < _WINDOW and index - older < _WINDOW and self._same(older, word):
+                    match = older
+                    length = 0
+                    self._enter(ahead, following)
+                elif index - short < _WINDOW and self._same(short, word):
+                    match = short
+                    length = self._common(index, short, _MAX_MATCH)
+                    slot = _hash7(following)
+                    newest = self._long[2 * slot] - base
+                    older = self._long[2 * slot + 1] - base
+                    self._enter(ahead, following)
+                    other = index + 1 - distance
+                    longer = self._common(index + 1, other, _MAX_MATCH) if self._same(other, word >> 8) else 0
+                    if longer > length:
+                        match = other
+                        index += 1
+                        length = longer
+                    elif ahead - newest < _WINDOW:
+                        if self._same(newest, following):
+                            longer = self._common(ahead, newest, _MAX_MATCH)
+                            if longer > length:
+                                match = newest
+                                index = ahead
+                                length = longer
+                        if ahead - older < _WINDOW and self._same(older, following):
+                            longer = self._common(ahead, older, _MAX_MATCH)
+                            if longer > length:
+                                match = older
+                                index = ahead
+                                length = longer
+                word = following
+            if length < 0:
+                break
+
+            if length == 0 or length == _MAX_MATCH:
+                length = self._common(index, match, self._end - index)
+            if index + length < limit:
+                slot = _hash7(self._load(index + length))
+                start = index + _SKIP
+                other = self._long[2 * slot] - base - length + _SKIP
+                if start - other < _WINDOW:
+                    if other >= 0 and start > other:
+                        longer = self._common(start, other, self._end - start)
+                        if longer > length:
+                            match = other
+                            index = start
+                            length = longer
+                    other = self._long[2 * slot + 1] - base - length + _SKIP
+                    if other >= 0 and 0 < start - other < _WINDOW:
+                        longer = self._common(start, other, self._end - start)
+                        if longer > length:
+                            match = other
+                            index = start
+                            length = longer
+            while match > 0 and index > emitted and self._window[match - 1] == self._window[index - 1]:
+                match -= 1
+                index -= 1
+                length += 1
+            self._literals(emitted, index)
+            distance = index - match
+            self._match(length, distance)
+            index += length
+            emitted = index
+            if ahead >= index:
+                index = ahead + 1
+            if index >= limit:
+                for other in range(ahead + 1, self._end - 8, 2):
+                    self._enter(other, self._load(other))
+                break
+            for other in range(ahead + 1, index - 1, 2):
+                word = self._load(other)
+                self._enter(other, word)
+                self._enter_long(other + 1, word >> 8)
         if self._count:
             self._literals(emitted, self._end)
 

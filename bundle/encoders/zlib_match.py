@@ -108,7 +108,7 @@ class ZlibMatcher:
         self._tokens = self._token_array
         self._gzip = gzip
         self._greedy = search.greedy
-        self._early = search.lazy > 5
+        self._early = search.chain > 8  # not levels 1 and 2
         self._good = search.good
         self._lazy = search.lazy
         self._nice = search.nice

@@ -128,6 +128,11 @@ class Index:
     def release_id(self) -> Digest:
         return release_id(self.release)
 
+    @cached_property
+    def patched(self) -> tuple[Blob, ...]:
+        """The blobs that steps make, in archive order."""
+        return self._planned(Plan.PATCHED)
+
     def _planned(self, plan: Plan) -> tuple[Blob, ...]:
         return tuple(b for b, p in zip(self.release.blobs, self.plans, strict=True) if p is plan)
 

@@ -15,6 +15,8 @@ from bundle.errors import FormatError
 from bundle.format import canonical, zstd
 from bundle.model.digest import SIZE, Digest
 from bundle.model.manifest import MAX_BLOB
+from bundle.model.names import check_repository
+from bundle.model.release import check_label
 
 VERSION = 1
 MAX_CONTENT = 64 << 20
@@ -69,12 +71,14 @@ def parse(file: bytes) -> Inventory | Request:
 
 def _decompress(file: bytes) -> bytes:
     stream = io.BytesIO(file)
-    content = b""
+    content = bytearray()
     while stream.tell() < len(file):
+        if len(content) % zstd.MAX_WINDOW:  # many small frames would take long
+            raise FormatError("an inventory with a frame that is not filled before the last")
         content += zstd.decompress(zstd.read_frame(stream.read))
         if len(content) > MAX_CONTENT:
             raise FormatError(f"an inventory of more than {MAX_CONTENT} bytes")
-    return content
+    return bytes(content)
 
 
 def _body(value: Inventory | Request) -> bytes:
@@ -92,11 +96,24 @@ def _body(value: Inventory | Request) -> bytes:
 def _from_plain(plain: object) -> Inventory | Request:
     match plain:
         case {"airpatch": 1, "name": str(name), "repositories": list(names), "digests": bytes(d), "sizes": list(s)}:
-            if all(isinstance(repository, str) for repository in names):
-                return Inventory(name, tuple(names), _blobs(d, s))
+            return Inventory(_name(name) if name else "", _repositories(names), _blobs(d, s))
         case {"airpatch": 1, "name": str(name), "lacks": bytes(release_id), "digests": bytes(d), "sizes": list(s)}:
-            return Request(name, Digest(release_id), _blobs(d, s))
+            return Request(_name(name), Digest(release_id), _blobs(d, s))
     raise FormatError("neither an inventory nor a request that this airpatch reads")
+
+
+def _name(name: str) -> str:
+    check_label(name, 0)
+    return name
+
+
+def _repositories(names: list[object]) -> tuple[str, ...]:
+    repositories = tuple(name for name in names if isinstance(name, str))
+    if len(repositories) != len(names) or list(repositories) != sorted(set(repositories)):
+        raise FormatError("an inventory whose repositories are not names in order")
+    for repository in repositories:
+        check_repository(repository)
+    return repositories
 
 
 def _blobs(digests: bytes, sizes: list[object]) -> dict[Digest, int]:

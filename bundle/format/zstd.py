@@ -12,6 +12,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO, cast
 
 import xxhash
 import zstandard
@@ -186,7 +187,8 @@ def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
     """
     decompressor = zstandard.ZstdDecompressor(max_window_size=_FOREIGN_WINDOW)
     try:
-        with decompressor.stream_reader(_Pieces(pieces), read_across_frames=True) as reader:
+        source = cast(IO[bytes], _Pieces(pieces))  # of a file, `read` is all that is used
+        with decompressor.stream_reader(source, read_across_frames=True) as reader:
             while piece := reader.read(_FOREIGN_PIECE):
                 yield piece
     except zstandard.ZstdError:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import xxhash
 
 from bundle.delta.tar import members
+
+Key = TypeVar("Key")
 
 MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
@@ -28,7 +31,7 @@ _VERSION = re.compile(rb"[0-9]+(?:\.[0-9]+)+")
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a plaintext holds: for each file its bytes' hash and size, its path, and its path without version numbers."""
+    """What a plaintext holds: of each file the hash of its bytes, its size, the hashes of its path and bare name."""
 
     size: int
     files: tuple[tuple[int, int, int, int], ...]
@@ -51,15 +54,15 @@ class Contents:
         return cls(len(plaintext), tuple(files))
 
 
-class Catalogue:
+class Catalogue(Generic[Key]):
     """The contents of all possible sources, by the keys that the caller gives them."""
 
     def __init__(self) -> None:
-        self._keys: list[Hashable] = []
+        self._keys: list[Key] = []
         self._sizes: list[int] = []
         self._places: tuple[defaultdict[int, list[int]], ...] = tuple(defaultdict(list) for _ in range(3))
 
-    def add(self, key: Hashable, contents: Contents) -> None:
+    def add(self, key: Key, contents: Contents) -> None:
         number = len(self._keys)
         self._keys.append(key)
         self._sizes.append(contents.size)
@@ -68,17 +71,17 @@ class Catalogue:
                 if value and (not place[value] or place[value][-1] != number):
                     place[value].append(number)
 
-    def choose(self, target: Contents, allowed: Iterable[Hashable]) -> list[Hashable]:
-        """The keys of those `allowed` sources that together explain most of `target`, the best first."""
-        permitted = set(allowed)
+    def choose(self, target: Contents) -> list[Key]:
+        """The keys of those sources that together explain most of `target`, the best first."""
         worth: list[dict[int, float]] = []
         sizes: list[int] = []
         for bytes_, size, path, name in target.files:
             found: dict[int, float] = {}
-            for place, value, share in zip(self._places, (bytes_, path, name), (1.0, _SAME_PATH, _SAME_NAME), strict=True):
+            for place, value, share in zip(
+                self._places, (bytes_, path, name), (1.0, _SAME_PATH, _SAME_NAME), strict=True
+            ):
                 for number in place.get(value, ()) if value else ():
-                    if self._keys[number] in permitted:
-                        found.setdefault(number, share)
+                    found.setdefault(number, share)
                 if found:
                     break
             if found:
@@ -88,7 +91,7 @@ class Catalogue:
 
 
 def _cover(worth: Sequence[Mapping[int, float]], sizes: Sequence[int], total: int, lengths: Sequence[int]) -> list[int]:
-    """Greedy: again and again the source that explains most of what is left; of equals the smaller, then the earlier."""
+    """Greedy: again and again the source that explains most of the rest; of equals the smaller, then the earlier."""
     explained = [0.0] * len(worth)
     chosen: list[int] = []
     while len(chosen) < MAX_SOURCES:

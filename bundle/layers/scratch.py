@@ -49,11 +49,14 @@ class ScratchFile:
             self._map = mmap.mmap(self._fd, self.size, prot=mmap.PROT_READ)
         return self._map
 
-    def close(self) -> None:
-        """Give up the bytes. Nobody may hold a view any more."""
+    def relax(self) -> None:
+        """Give back the memory that mapped bytes take; they are read from disk again when needed."""
         if self._map is not None:
-            self._map.close()
-            self._map = None
+            self._map.madvise(mmap.MADV_DONTNEED)
+
+    def close(self) -> None:
+        """Give up the bytes; a view that somebody still holds keeps its own."""
+        self._map = None
         os.close(self._fd)
 
 

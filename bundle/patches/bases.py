@@ -7,40 +7,53 @@ request. They differ in what they name, and agree in what they say: which blobs 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundle.archive.bundle_file import BundleFile
+from bundle.archive.content import Content
 from bundle.archive.feed import is_bundle
+from bundle.archive.tree import Tree
 from bundle.errors import FormatError, UsageError, located
 from bundle.format import inventory
 from bundle.format.index import Base, release_id
 from bundle.format.inventory import Inventory, Request
 from bundle.format.registry import STORAGE
 from bundle.model.digest import Digest
-from bundle.model.release import Release
+from bundle.model.release import Release, check_label
+from bundle.sources.registry import registry_content
 from bundle.target.inventory import take_inventory
 from bundle.target.root import Root
+from bundle.target.state import current, receipts
 
 _MAX_FILE = 64 << 20
 """Bytes of an inventory's file at most: that many of content, which digests do not let shrink."""
 
+_NO_RELEASE = Digest(bytes(32))
+
 
 @dataclass(frozen=True, slots=True)
 class BaseState:
-    """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user."""
+    """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
+
+    `layers` are those of the blobs that can be read, from `content`, and may be sources of layer patches. With
+    `wants_whole` there shall be no layer patches at all: a top-up must not need what it completes.
+    """
 
     base: Base
     blobs: Mapping[Digest, int]
     repositories: frozenset[str]
     warning: str | None = None
+    layers: tuple[Digest, ...] = ()
+    content: Content | None = None
+    wants_whole: bool = False
 
 
 def open_base(name: str, release: Release) -> BaseState:
     """The base in the file or folder `name`, for a patch to `release`.
 
-    Raises UsageError if there is none or it is a request for another release, FormatError if it is damaged.
+    Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
+    damaged, TargetError if a root cannot be read.
     """
     path = Path(name)
     if path.is_dir():
@@ -51,8 +64,12 @@ def open_base(name: str, release: Release) -> BaseState:
         return _from_bundle(name)
     if path.stat().st_size > _MAX_FILE:
         raise FormatError(f"{name}: neither a bundle nor an inventory")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
     with located(name):
-        value = inventory.parse(path.read_bytes())
+        value = inventory.parse(content)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
 
@@ -60,12 +77,19 @@ def _from_root(path: Path) -> BaseState:
     with Root(path) as root:
         if not root.is_folder(STORAGE):
             raise UsageError(f"{path}: holds no {STORAGE}; a base that is a folder must be a registry's root")
-        return _from_inventory(take_inventory(root), str(path))
+        state = _from_inventory(take_inventory(root), str(path))
+        now = receipts(root).get(current(root) or _NO_RELEASE)
+    layers = [b.digest for b in now.release.blobs if not b.is_manifest] if now is not None else list(state.blobs)
+    return replace(
+        state,
+        layers=tuple(digest for digest in layers if digest in state.blobs),
+        content=registry_content(Tree(path)),
+    )
 
 
 def _from_bundle(name: str) -> BaseState:
-    with closing(BundleFile(name)) as bundle:
-        index = bundle.index
+    bundle = BundleFile(name)
+    index = bundle.index
     release = index.release
     warning = None
     if not index.is_full:
@@ -79,13 +103,24 @@ def _from_bundle(name: str) -> BaseState:
         {blob.digest: blob.size for blob in release.blobs},
         _repositories(release),
         warning,
+        tuple(blob.digest for blob in index.stored if not blob.is_manifest),
+        bundle,
     )
 
 
 def _from_inventory(value: Inventory, name: str) -> BaseState:
-    return BaseState(
-        Base(inventory.content_id(value), value.name or Path(name).name), value.blobs, frozenset(value.repositories)
-    )
+    base = Base(inventory.content_id(value), value.name or _file_label(Path(name)))
+    return BaseState(base, value.blobs, frozenset(value.repositories))
+
+
+def _file_label(path: Path) -> str:
+    """What to call a root of unknown releases: as its folder or its inventory's file is called."""
+    label = path.absolute().name
+    try:
+        check_label(label, 0)
+    except FormatError:
+        return "a root without a name"
+    return label
 
 
 def _from_request(request: Request, release: Release, name: str) -> BaseState:
@@ -95,7 +130,8 @@ def _from_request(request: Request, release: Release, name: str) -> BaseState:
             f"{release.name} ({release_id(release).short}); give its sources, its --release and its --sequence"
         )
     blobs = {b.digest: b.size for b in release.blobs if b.digest not in request.blobs}
-    return BaseState(Base(inventory.content_id(request), f"request for {request.name}"), blobs, frozenset())
+    base = Base(inventory.content_id(request), f"request for {request.name}")
+    return BaseState(base, blobs, frozenset(), wants_whole=True)
 
 
 def _repositories(release: Release) -> frozenset[str]:

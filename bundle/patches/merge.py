@@ -1,21 +1,29 @@
 """Merges bundles: a full bundle and patches into the full bundle of the last release, or a chain of patches into one.
 
-A merged full bundle is the one that `create` makes of the last release. A merged patch fits the bases of the first
-patch of the chain.
+A merged full bundle is the one that `create` makes of the last release; layer patches are carried out in scratch files.
+A merged patch fits the bases of the first patch of the chain; it takes over layer patches as they are, and those of
+blobs between the releases with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from bundle.archive.bundle_file import BundleFile
-from bundle.archive.content import BlobReader
+from bundle.archive.content import BlobReader, Content
+from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, UsageError
-from bundle.format.index import Index, Plan
+from bundle.format.index import Index, Plan, SourceBlob, Step
+from bundle.layers.differ import ScratchBlob
+from bundle.layers.rebuild import rebuild_blobs, sizes_of, steps_for
+from bundle.layers.recipe import Whole, emit_header
+from bundle.layers.scratch import NewFile, ScratchFile
 from bundle.model.digest import Digest
 from bundle.model.release import Blob, check_manifests
+from bundle.patches.layers import Union
 from bundle.sources.gather import Gathered
 
 
@@ -27,26 +35,21 @@ class Merged:
     gathered: Gathered
 
 
-class _Union:
-    """The content of several bundles: each blob out of the first that has it."""
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to carry out layer patches; `announce` is called with a label and a number of bytes of plaintext."""
 
-    def __init__(self, bundles: Sequence[BundleFile]) -> None:
-        self._bundles = bundles
-
-    def size(self, digest: Digest) -> int | None:
-        return next((size for bundle in self._bundles if (size := bundle.size(digest)) is not None), None)
-
-    def open(self, digest: Digest, size: int) -> BlobReader:
-        for bundle in self._bundles:
-            if bundle.size(digest) is not None:
-                return bundle.open(digest, size)
-        raise BaseMismatch(f"none of the bundles holds {digest}")
+    new_file: NewFile
+    jobs: int | None = None
+    progress: Progress = no_progress
+    announce: Callable[[str, int], None] = lambda _label, _total: None
 
 
-def merge(bundles: Sequence[BundleFile]) -> Merged:
+def merge(bundles: Sequence[BundleFile], options: Options) -> Merged:
     """The full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
 
-    Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs.
+    Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
+    IntegrityError if a layer patch is wrong.
     """
     first, *patches = bundles
     if not first.index.is_full:
@@ -56,20 +59,160 @@ def merge(bundles: Sequence[BundleFile]) -> Merged:
     release = patches[-1].index.release
     manifests = _manifests(bundles, release.blobs)
     check_manifests(release, manifests)
-    return Merged(Index.full(release), Gathered(release, manifests, _Union(bundles)))
+    content = Union([*bundles, _rebuild(bundles, options)])
+    return Merged(Index.full(release), Gathered(release, manifests, content))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rebuilt:
+    """Blobs in scratch files; the system frees them with the process."""
+
+    files: dict[Digest, ScratchFile] = field(default_factory=dict)
+
+    def size(self, digest: Digest) -> int | None:
+        file = self.files.get(digest)
+        return None if file is None else file.size
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        if self.size(digest) != size:
+            raise BaseMismatch(f"none of the bundles gives {digest}")
+        return ScratchBlob(self.files[digest])
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """A blob on its way into a scratch file."""
+
+    file: ScratchFile
+    completed: Callable[[], None]
+
+    def write(self, piece: memoryview) -> None:
+        self.file.append(piece)
+
+    def complete(self) -> None:
+        self.completed()
+
+
+def _rebuild(bundles: Sequence[BundleFile], options: Options) -> Content:
+    """The blobs that layer patches make, as far as the last release needs them."""
+    needed = {blob.digest for blob in bundles[-1].index.release.blobs}
+    work: list[tuple[BundleFile, list[Step]]] = []
+    for bundle in reversed(bundles):
+        steps = steps_for(bundle.index, needed, frozenset())
+        needed.update(source for step in steps for source in step.sources)
+        work.append((bundle, steps))
+    rebuilt = _Rebuilt()
+    content = Union([*bundles, rebuilt])
+
+    def output(step: Step) -> _Output:
+        file = ScratchFile(options.new_file, str(step.digest))
+        return _Output(file, lambda: rebuilt.files.__setitem__(step.digest, file))
+
+    for bundle, steps in reversed(work):
+        if steps:
+            name = bundle.index.release.name
+            options.announce(f"rebuilding layers of {name}", sum(step.plaintext for step in steps))
+            rebuild_blobs(
+                bundle.index, steps, content, output, options.new_file, jobs=options.jobs, progress=options.progress
+            )
+    return rebuilt
 
 
 def merge_patches(patches: Sequence[BundleFile]) -> Merged:
     """One patch that does what the `patches` do one after the other. Raises UsageError, BaseMismatch."""
     _require_patches(patches)
     _require_chain(patches)
-    union = _Union(patches)
+    chain = _Chain(patches)
     release = patches[-1].index.release
-    plans = tuple(Plan.LEFT_OUT if union.size(blob.digest) is None else Plan.STORED for blob in release.blobs)
+    plans = tuple(chain.plan(blob.digest) for blob in release.blobs)
+    for blob, plan in zip(release.blobs, plans, strict=True):
+        if plan is Plan.PATCHED:
+            chain.make(blob.digest)
     repositories = {image.name.repository for image in release.images}
     removed = {name for patch in patches for name in patch.index.removed if name not in repositories}
-    index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)))
-    return Merged(index, Gathered(release, _manifests(patches, index.stored), union))
+    sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
+    steps = tuple(chain.steps.values())
+    index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps)
+    content = Union([*patches, chain])
+    return Merged(index, Gathered(release, _manifests(patches, index.stored), content))
+
+
+class _Chain:
+    """Follows blobs through a chain of patches to where they come from. The `Content` of what travels whole for it."""
+
+    def __init__(self, patches: Sequence[BundleFile]) -> None:
+        self.steps: dict[Digest, Step] = {}
+        self.sources: dict[Digest, SourceBlob] = {}
+        self._union = Union(patches)
+        self._release = {blob.digest for blob in patches[-1].index.release.blobs}
+        self._made = {step.digest: step for patch in patches for step in patch.index.steps}
+        self._sizes = {digest: sizes for patch in patches for digest, sizes in sizes_of(patch.index).items()}
+        self._whole: dict[Digest, tuple[bytes, Digest, int]] = {}
+
+    def plan(self, digest: Digest) -> Plan:
+        """What the merged patch does with a blob of the last release."""
+        if self._union.size(digest) is not None:
+            return Plan.STORED
+        return Plan.PATCHED if digest in self._made else Plan.LEFT_OUT
+
+    def make(self, digest: Digest) -> None:
+        """Take over the step that makes the blob, and before it what its sources need."""
+        if digest in self.steps:
+            return
+        step = self._made[digest]
+        for source in step.sources:
+            if self._union.size(source) is not None and source not in self._release:
+                self._travel_whole(source)
+            elif self._union.size(source) is None and source in self._made:
+                self.make(source)
+            else:
+                self.sources[source] = SourceBlob(source, *self._sizes[source])
+        self.steps[digest] = step
+
+    def size(self, digest: Digest) -> int | None:
+        whole = self._whole.get(digest)
+        return None if whole is None else len(whole[0]) + whole[2]
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        header, blob, length = self._whole[digest]
+        return _WholeReader(header, self._union.open(blob, length))
+
+    def _travel_whole(self, digest: Digest) -> None:
+        """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
+        if digest in self.steps:
+            return
+        size, plaintext = self._sizes[digest]
+        header = emit_header(Whole(), (size,))
+        hasher = hashlib.sha256(header)
+        reader = self._union.open(digest, size)
+        try:
+            buffer = memoryview(bytearray(min(size, 1 << 20)))
+            for offset in range(0, size, len(buffer) or 1):
+                view = buffer[: size - offset]
+                reader.read_into(view, offset)
+                hasher.update(view)
+        finally:
+            reader.close()
+        patch = Digest(hasher.digest())
+        self._whole[patch] = header, digest, size
+        self.steps[digest] = Step(digest, size, plaintext, patch, len(header) + size, ())
+
+
+class _WholeReader:
+    """A layer patch that is a header and a whole blob."""
+
+    def __init__(self, header: bytes, blob: BlobReader) -> None:
+        self._header = header
+        self._blob = blob
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        start = self._header[offset : offset + len(view)]
+        view[: len(start)] = start
+        if len(view) > len(start):
+            self._blob.read_into(view[len(start) :], offset + len(start) - len(self._header))
+
+    def close(self) -> None:
+        self._blob.close()
 
 
 def _require_patches(bundles: Sequence[BundleFile]) -> None:
@@ -79,10 +222,12 @@ def _require_patches(bundles: Sequence[BundleFile]) -> None:
 
 
 def _require_chain(bundles: Sequence[BundleFile]) -> None:
-    """Every patch behind the first bundle must find what it leaves out in the release before it."""
+    """There must be a patch behind the first bundle, and each must find what it needs in the release before it."""
+    if len(bundles) < 2:
+        raise UsageError("merge needs two bundles or more")
     for before, patch in pairwise(bundles):
-        there = {blob.digest for blob in before.index.release.blobs}
-        missing = [f"{blob.digest} {blob.size} bytes" for blob in patch.index.left_out if blob.digest not in there]
+        there = {(blob.digest, blob.size) for blob in before.index.release.blobs}
+        missing = [f"{b.digest} {b.size} bytes" for b in patch.index.needed if (b.digest, b.size) not in there]
         if missing:
             bases = " or ".join(base.name for base in patch.index.bases)
             raise BaseMismatch(

@@ -35,11 +35,11 @@ class Destination:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._lock()
-            self.tree = Tree(path)
             with self._errors(STAGING):
                 self._sweep()
                 os.mkdir(STAGING, 0o700, dir_fd=self._fd)
                 self._staging = os.open(STAGING, _FOLDER, dir_fd=self._fd)
+            self.tree = Tree(path)
         except BaseException:
             os.close(self._fd)
             raise
@@ -52,6 +52,7 @@ class Destination:
             with self._errors(STAGING):
                 self._sweep()
         finally:
+            self.tree.close()
             os.close(self._staging)
             os.close(self._fd)
 

@@ -19,12 +19,17 @@ from bundle.sources.files import load_files, numbered_signatures
 from bundle.sources.source import Entry, Listing, Loaded, read_manifests
 
 MANIFEST = "manifest.json"
+SIGNATURE = "signature-"
+"""What the name of a signature has in it."""
 
 
 class DirTree:
-    """The images in `folders` of `tree`; the tree itself, as `""`, has the name of its last component."""
+    """The images in `folders` of `tree`, each with the names of the files there that may be signatures.
 
-    def __init__(self, tree: Tree, folders: Sequence[str], findings: Sequence[str] = ()) -> None:
+    The tree itself, as the folder `""`, has the name of its last component.
+    """
+
+    def __init__(self, tree: Tree, folders: Mapping[str, Sequence[str]], findings: Sequence[str] = ()) -> None:
         self._tree = tree
         self._folders = folders
         self._findings = findings
@@ -32,17 +37,17 @@ class DirTree:
     def listing(self) -> Listing:
         entries = []
         findings = list(self._findings)
-        for folder in self._folders:
+        for folder, signatures in self._folders.items():
             where = self._tree.name(folder)
             try:
                 name = ImageName.from_folder(folder or self._tree.path.resolve().name)
             except FormatError as error:
                 findings.append(f"{where}: {error.message}")
             else:
-                entries.append(Entry(name, where, partial(self._load, f"{folder}/" if folder else "")))
+                entries.append(Entry(name, where, partial(self._load, f"{folder}/" if folder else "", signatures)))
         return Listing(tuple(entries), tuple(findings))
 
-    def _load(self, folder: str) -> Loaded:
+    def _load(self, folder: str, signatures: Sequence[str]) -> Loaded:
         content = self._tree.read(f"{folder}{MANIFEST}", MAX_MANIFEST)
         top = Digest.of(content)
 
@@ -51,9 +56,7 @@ class DirTree:
                 return content
             return self._tree.read(f"{folder}{digest.hex}.{MANIFEST}", MAX_MANIFEST)
 
-        names = [entry.name for entry in self._tree.scan(folder.rstrip("/"))]
-
         def signature_files(manifest: Digest) -> Mapping[int, str]:
-            return numbered_signatures(folder, names, "" if manifest == top else f"{manifest.hex}.")
+            return numbered_signatures(folder, signatures, "" if manifest == top else f"{manifest.hex}.")
 
         return load_files(self._tree, read_manifests(top, read), lambda d: f"{folder}{d.hex}", signature_files)

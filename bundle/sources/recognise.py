@@ -24,9 +24,9 @@ _TELLING = (dirs.MANIFEST, oci.LAYOUT)
 
 @dataclass(slots=True)
 class Survey:
-    """What lies below a directory: paths of `dir:` images and of OCI layouts, and links that were not followed."""
+    """What lies below a directory: `dir:` images with their signatures' names, OCI layouts, links not followed."""
 
-    images: list[str] = field(default_factory=list)
+    images: dict[str, list[str]] = field(default_factory=dict)
     layouts: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
@@ -49,7 +49,7 @@ def survey(tree: Tree) -> Survey:
         if is_layout:
             found.layouts.append(folder)
         elif dirs.MANIFEST in files:
-            found.images.append(folder)
+            found.images[folder] = [name for name in files if dirs.SIGNATURE in name]
         below = []
         for entry in entries:
             path = f"{folder}/{entry.name}".lstrip("/")

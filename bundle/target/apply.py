@@ -15,22 +15,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundle.archive.feed import Feed
-from bundle.archive.output import write_error
-from bundle.archive.reader import BundleStream, Receiver
+from bundle.archive.reader import BundleStream
 from bundle.archive.writer import Progress, no_progress
 from bundle.format import layout, registry
 from bundle.format.index import Index
-from bundle.format.layout import Member
 from bundle.format.registry import Stage
-from bundle.linux import start_writeback
+from bundle.layers.rebuild import scratch_space
 from bundle.model.digest import Digest
-from bundle.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.names import ImageName
 from bundle.model.release import Blob, check_manifests
 from bundle.target import check
 from bundle.target.check import Holdings
 from bundle.target.publish import publish
 from bundle.target.root import Root
+from bundle.target.staging import Staging
 from bundle.target.state import State, locked, receipts
 
 
@@ -61,7 +60,8 @@ class Options:
     announce: Callable[[str, int], None] = field(default=lambda _label, _total: None)
     """Called with a label and a number of bytes of content before each part that reports progress."""
     on_missing: Callable[[Index, Sequence[Blob]], None] = field(default=lambda _index, _missing: None)
-    """Called with the first bundle of which the target lacks blobs, and these, before that becomes an error."""
+    """Called before it becomes an error that the target lacks blobs: with the first bundle that needs some, and with
+    the blobs of its release that a top-up has to bring."""
 
 
 def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
@@ -77,9 +77,12 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
             plans = _examine(root, [stream.index for stream in streams], pool, options)
             check.require_base(plans, root)
             _require_space(root, plans)
-            with _Staging(state, plans) as staging:
-                staged = [_stage(stream, staging, options) for stream in streams]
-                manifests = [m or _manifests(s.index, staging) for s, m in zip(streams, staged, strict=True)]
+            with Staging(state, _present(plans)) as staging:
+                for stream in streams:
+                    _stage(stream, staging, options)
+                manifests = [_verify(stream, staging) for stream in streams]
+                for plan in plans:
+                    _rebuild(plan, staging, options)
             return [_publish(plan, parsed, state, staging, pool) for plan, parsed in zip(plans, manifests, strict=True)]
 
 
@@ -100,48 +103,61 @@ def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: O
     for index in indexes:
         check.require_sequence(index, releases, allow_downgrade=options.allow_downgrade)
         releases.append(index.release)
-    coming = {blob.digest for index in indexes for blob in index.stored}
+    stored = {blob.digest for index in indexes for blob in index.stored}
+    made = {step.digest for index in indexes for step in index.steps}
     plans = []
     for index in indexes:
         options.announce("checking the target", index.release.size)
-        plans.append(check.examine(root, index, coming, pool, deep=options.deep, progress=options.progress))
+        plan = check.examine(root, index, stored, made, pool, deep=options.deep, progress=options.progress)
+        plans.append(plan)
     lacking = next((plan for plan in plans if plan.missing), None)
     if lacking is not None:
-        options.on_missing(lacking.index, lacking.missing)
+        options.on_missing(lacking.index, lacking.wanted)
     return plans
 
 
 def _require_space(root: Root, plans: list[Holdings]) -> None:
     blobs = {blob for plan in plans for blob in plan.to_write}
     links = sum(3 * len(p.index.release.images) + len(p.index.release.blobs) for p in plans)
-    check.require_space(root, sum(blob.size for blob in blobs), len(blobs) + links)
+    scratch = max((scratch_space(plan.index, plan.steps) for plan in plans), default=0)
+    check.require_space(root, sum(blob.size for blob in blobs) + scratch, len(blobs) + links)
 
 
-def _stage(stream: BundleStream, staging: _Staging, options: Options) -> dict[Digest, Manifest]:
-    """Put what the bundle brings into staging and verify the bundle to its end.
-
-    Returns the release's manifests, if the bundle has links, which follow from them; those of others may come with
-    a later bundle.
-    """
+def _stage(stream: BundleStream, staging: Staging, options: Options) -> None:
+    """Put what the bundle brings into staging."""
     index = stream.index
-    options.announce(f"reading {index.release.name}", sum(blob.size for blob in index.stored))
+    size = sum(blob.size for blob in index.stored) + sum(step.patch_size for step in index.steps)
+    options.announce(f"reading {index.release.name}", size)
     stream.receive(layout.data_section(index), staging.accept)
     stream.receive(layout.manifests_section(index), staging.accept)
-    manifests = _manifests(index, staging) if index.has_links else {}
-    stream.receive(layout.links_section(index, manifests), staging.accept)
-    stream.finish()
-    return manifests
 
 
-def _manifests(index: Index, staging: _Staging) -> dict[Digest, Manifest]:
-    """The manifests of the release, held against its table."""
+def _rebuild(plan: Holdings, staging: Staging, options: Options) -> None:
+    """Make the blobs that layer patches of the bundle describe."""
+    steps = [step for step in plan.steps if step.digest not in staging.paths]
+    if steps:
+        options.announce(f"rebuilding layers of {plan.index.release.name}", sum(step.plaintext for step in steps))
+        staging.rebuild(plan.index, steps, options.jobs, options.progress)
+
+
+def _present(plans: list[Holdings]) -> set[Digest]:
+    """What the root has and what is right, whichever bundle asks."""
+    return {d for plan in plans for d in plan.present}.difference(*(plan.wrong for plan in plans))
+
+
+def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:
+    """Hold the bundle against its manifests, some of which another bundle may bring, and read it to its end."""
+    index = stream.index
     manifests = {b.digest: staging.manifest(b.digest) for b in index.release.blobs if b.is_manifest}
     check_manifests(index.release, manifests)
-    return {digest: parse_manifest(content) for digest, content in manifests.items()}
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+    stream.receive(layout.links_section(index, parsed), staging.accept)
+    stream.finish()
+    return parsed
 
 
 def _publish(
-    plan: Holdings, manifests: dict[Digest, Manifest], state: State, staging: _Staging, pool: Executor
+    plan: Holdings, manifests: dict[Digest, Manifest], state: State, staging: Staging, pool: Executor
 ) -> Applied:
     release = plan.index.release
     moved = {link.path for link in publish(state, release, manifests, staging.paths, pool) if link.stage is Stage.TAG}
@@ -152,69 +168,3 @@ def _publish(
 def _report(plan: Holdings, tags: tuple[ImageName, ...]) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
     return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags)
-
-
-class _Staging:
-    """Puts what bundles bring into files in staging; `paths` has those of blobs and signatures by digest."""
-
-    def __init__(self, state: State, plans: list[Holdings]) -> None:
-        self.paths: dict[Digest, str] = {}
-        self._state = state
-        self._present = {d for plan in plans for d in plan.present}.difference(*(plan.wrong for plan in plans))
-        self._open: set[_StagedFile] = set()
-
-    def __enter__(self) -> _Staging:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._open:
-            file.close()
-
-    def accept(self, member: Member) -> Receiver | None:
-        digest = member.digest
-        if digest is None or digest in self.paths or digest in self._present:
-            return None
-        path = self._state.staged()
-        self.paths[digest] = path
-        file = _StagedFile(self._state.root.create(path), str(self._state.root.path / path), self._open.discard)
-        self._open.add(file)
-        return file
-
-    def manifest(self, digest: Digest) -> bytes:
-        """A manifest of the release: out of staging, where it was verified, or from the root."""
-        root = self._state.root
-        if digest in self.paths:
-            content = root.read(self.paths[digest], MAX_MANIFEST)
-            if content is not None:
-                return content
-        return check.read_manifest(root, digest)
-
-
-class _StagedFile:
-    """A receiver that writes a file. The reader takes care that it gets no more than the member's size."""
-
-    def __init__(self, fd: int, name: str, done: Callable[[_StagedFile], None]) -> None:
-        self._fd = fd
-        self._name = name
-        self._done = done
-        self._size = 0
-
-    def write(self, piece: memoryview) -> None:
-        try:
-            while piece:
-                written = os.write(self._fd, piece)
-                start_writeback(self._fd, self._size, written)
-                self._size += written
-                piece = piece[written:]
-        except OSError as error:
-            raise write_error(self._name, error) from None
-
-    def complete(self) -> None:
-        self._done(self)
-        self.close()
-
-    def close(self) -> None:
-        try:
-            os.close(self._fd)
-        except OSError as error:
-            raise write_error(self._name, error) from None

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
@@ -17,7 +18,8 @@ from bundle.archive.content import close_read
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from bundle.format import registry
-from bundle.format.index import Index
+from bundle.format.index import Index, Step
+from bundle.layers.rebuild import steps_for
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST
 from bundle.model.release import Blob, Release
@@ -38,40 +40,66 @@ class Holdings:
     """There, in size and, where it was asked for, in content."""
     wrong: set[Digest] = field(default_factory=set)
     """There with other bytes or another size."""
+    steps: list[Step] = field(default_factory=list)
+    """The steps to carry out."""
     missing: list[Blob] = field(default_factory=list)
-    """Left out of the bundle and not there, or not right, and not coming with another one either."""
+    """Needed and not there, or not right, and not coming with another bundle either."""
+    wanted: list[Blob] = field(default_factory=list)
+    """The blobs of the release that cannot be had because of those missing."""
 
     @property
     def to_write(self) -> tuple[Blob, ...]:
-        return tuple(blob for blob in self.index.stored if blob.digest not in self.present)
+        index = self.index
+        return tuple(b for b in (*index.stored, *index.patched) if b.digest not in self.present)
 
 
 def examine(
     root: Root | None,
     index: Index,
-    coming: Iterable[Digest],
+    stored: AbstractSet[Digest],
+    made: AbstractSet[Digest],
     pool: Executor,
     *,
     deep: bool = False,
     progress: Progress = no_progress,
 ) -> Holdings:
-    """What `root` has (None: it does not exist yet). The blobs of `coming` will be in staging."""
+    """What `root` has (None: it does not exist yet), and what has to be done.
+
+    `stored` are the blobs that the bundles to apply hold, `made` those that their steps make.
+    """
     holdings = Holdings(index)
-    coming = frozenset(coming)
     to_hash: list[Blob] = []
-    for blob, is_left_out in [*((b, False) for b in index.stored), *((b, True) for b in index.left_out)]:
+    brought = {blob.digest for blob in (*index.stored, *index.patched)}
+    for blob in (*index.stored, *index.patched, *index.needed):
         size = root.size(registry.blob_path(blob.digest)) if root is not None else None
         if size is not None and size != blob.size:
             holdings.wrong.add(blob.digest)
-        elif size is not None and (deep or not is_left_out or blob.is_manifest):
+        elif size is not None and (deep or blob.digest in brought or blob.is_manifest):
             to_hash.append(blob)
         elif size is not None:
             holdings.present.add(blob.digest)
     if root is not None:
         for blob, right in hash_blobs(root, to_hash, pool, progress):
             (holdings.present if right else holdings.wrong).add(blob.digest)
-    holdings.missing = [b for b in index.left_out if b.digest not in holdings.present | coming]
+    there = holdings.present | stored
+    holdings.steps = steps_for(index, [b.digest for b in index.patched if b.digest not in there], there)
+    _find_missing(holdings, there | made)
     return holdings
+
+
+def _find_missing(holdings: Holdings, coming: AbstractSet[Digest]) -> None:
+    """What is needed and neither there nor `coming`, and what cannot be had without it."""
+    index = holdings.index
+    used = {source for step in holdings.steps for source in step.sources}
+    left_out = {blob.digest for blob in index.left_out}
+    holdings.missing = [
+        b for b in index.needed if b.digest not in coming and (b.digest in left_out or b.digest in used)
+    ]
+    lost = {blob.digest for blob in holdings.missing}
+    for step in holdings.steps:
+        if not lost.isdisjoint(step.sources):
+            lost.add(step.digest)
+    holdings.wanted = [blob for blob in index.release.blobs if blob.digest in lost]
 
 
 def hash_blobs(

@@ -17,7 +17,8 @@ from bundle.format.registry import Link
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.release import Blob, Image, Release, reachable
-from bundle.target import check, storage
+from bundle.target import storage
+from bundle.target.check import read_manifest
 from bundle.target.root import Root
 from bundle.target.state import Action, Receipt, State, history, interrupted, locked, receipts
 
@@ -36,13 +37,16 @@ class Pruned:
 
 
 def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
-    """Keep the `keep` releases that were current last, forget the others. Raises TargetError."""
+    """Keep the `keep` releases that were current last, forget the others.
+
+    Raises an AirpatchError, before the first change, if a manifest in any repository is missing, wrong or unknown:
+    what it needs cannot be told.
+    """
+    if dry_run:
+        return _rehearse(root, *_choose(root, keep))
     with locked(root) as state:
         forgotten, kept = _choose(root, keep)
-        tags = _old_tags(root, forgotten, kept)
-        if dry_run:
-            links = _unneeded_links(root, forgotten, kept, tags)
-            return Pruned(forgotten, tuple(tags), tuple(_present(root, _unneeded_blobs(root, forgotten, kept, links))))
+        tags = _rehearse(root, forgotten, kept).tags
         for image in tags:
             _remove_tag(state, image)
         state.sync()
@@ -51,14 +55,20 @@ def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
             _remove_file(root, link.path, registry.REPOSITORIES)
         state.sync()
         unneeded = _unneeded_blobs(root, forgotten, kept, ())
-        blobs = tuple(_present(root, unneeded))
-        for blob in unneeded:
-            _remove_file(root, registry.blob_path(blob.digest), registry.BLOBS)
+        blobs = tuple(b for b in unneeded if _remove_file(root, registry.blob_path(b.digest), registry.BLOBS))
         _remove_signatures(root, forgotten, kept)
         state.sync()
         for receipt in forgotten:
             state.forget(receipt.release)
-        return Pruned(forgotten, tuple(tags), blobs)
+        return Pruned(forgotten, tags, blobs)
+
+
+def _rehearse(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
+    """What will be removed, as things are; what others push before it is removed stays."""
+    tags = _old_tags(root, forgotten, kept)
+    links = _unneeded_links(root, forgotten, kept, tags)
+    unneeded = _unneeded_blobs(root, forgotten, kept, links)
+    return Pruned(forgotten, tags, tuple(b for b in unneeded if root.is_file(registry.blob_path(b.digest))))
 
 
 def _choose(root: Root, keep: int) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
@@ -75,15 +85,20 @@ def _choose(root: Root, keep: int) -> tuple[tuple[Receipt, ...], tuple[Release, 
     return tuple(forgotten), tuple(kept)
 
 
-def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> list[Image]:
+def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> tuple[Image, ...]:
     """Tags of forgotten releases that still are as those left them, and that no kept release has."""
     names = {image.name for release in kept for image in release.images}
-    images = {image for receipt in forgotten for image in receipt.release.images if image.name not in names}
-    return [
-        image
-        for image in sorted(images, key=lambda image: image.name)
-        if storage.read_link(root, registry.tag_link(image.name, image.manifest).path) == image.manifest
-    ]
+    old = {
+        image.name: image
+        for receipt in forgotten
+        for image in receipt.release.images
+        if image.name not in names and _stands(root, registry.tag_link(image.name, image.manifest))
+    }
+    return tuple(old[name] for name in sorted(old))
+
+
+def _stands(root: Root, link: Link) -> bool:
+    return storage.read_link(root, link.path) == link.digest
 
 
 def _unneeded_links(
@@ -91,7 +106,7 @@ def _unneeded_links(
 ) -> list[Link]:
     """The links of forgotten releases that nothing needs once the tags `without` are gone.
 
-    Also those that are gone already: a run that was interrupted may have left their folders.
+    With them those that are gone already: an interrupted prune may have left their empty folders.
     """
     candidates: set[Link] = set()
     for receipt in forgotten:
@@ -112,14 +127,13 @@ def _unneeded_links(
                 needed.update(registry.layer_link(repository, blob.digest) for blob in manifests[digest].blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
-    paths = {link.path for link in needed}  # a tag that moved has one path and several digests
-    return [link for link in candidates if link.path not in paths]
+    return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
 
 
 def _unneeded_blobs(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Link]
 ) -> list[Blob]:
-    """The blobs of forgotten releases, there or not, to which nothing leads once the links `without` are gone."""
+    """The blobs of forgotten releases, there or gone already, that nothing needs without the links `without`."""
     gone = {link.path for link in without}
     needed = {blob.digest for release in kept for blob in release.blobs}
     for repository in storage.repositories(root):
@@ -131,16 +145,12 @@ def _unneeded_blobs(
     return [blob for digest, blob in sorted(candidates.items()) if digest not in needed]
 
 
-def _present(root: Root, blobs: Iterable[Blob]) -> list[Blob]:
-    return [blob for blob in blobs if root.size(registry.blob_path(blob.digest)) is not None]
-
-
 def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
     """The manifests of `release` that are there with all below them; an interrupted prune may have removed some."""
     found: dict[Digest, Manifest] = {}
-    for blob in release.blobs:  # children come before their indexes
+    for blob in release.blobs:  # children come before the indexes that name them
         if blob.is_manifest and root.size(registry.blob_path(blob.digest)) == blob.size:
-            manifest = parse_manifest(check.read_manifest(root, blob.digest))
+            manifest = parse_manifest(read_manifest(root, blob.digest))
             if all(child.digest in found for child in manifest.manifests):
                 found[blob.digest] = manifest
     return found
@@ -160,9 +170,11 @@ def _remove_tag(state: State, image: Image) -> None:
     _remove_empty(state.root, folder, registry.REPOSITORIES)
 
 
-def _remove_file(root: Root, path: str, top: str) -> None:
-    root.unlink(path)
+def _remove_file(root: Root, path: str, top: str) -> bool:
+    """Remove a file and the folders that it leaves empty; tells whether it was there."""
+    was_there = root.unlink(path)
     _remove_empty(root, path, top)
+    return was_there
 
 
 def _remove_empty(root: Root, path: str, top: str) -> None:

@@ -38,7 +38,8 @@ def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
 def find_release(root: Root, wanted: str) -> Receipt:
     """The installed release with the name `wanted`, or whose id begins with it. Raises UsageError."""
     installed = receipts(root).values()
-    found = [r for r in installed if r.release.name == wanted or str(r.id).startswith((wanted, f"sha256:{wanted}"))]
+    prefix = wanted.removeprefix("sha256:")
+    found = [r for r in installed if r.release.name == wanted or (prefix and r.id.hex.startswith(prefix))]
     if len(found) != 1:
         names = ", ".join(f"{r.release.name} ({r.id.short})" for r in installed) or "none"
         problem = "matches more than one installed release" if found else "is not installed"

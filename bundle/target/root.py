@@ -128,10 +128,10 @@ class Root:
             self._folder(path, create=True)
 
     def create(self, path: str) -> int:
-        """A descriptor for writing the new file `path`, which the caller closes. Its folder must exist."""
+        """A descriptor of the new file `path`, to write and read, which the caller closes. Its folder must exist."""
         folder, name = self._split(path)
         with self._errors(path):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(name, flags, 0o644, dir_fd=self._folder(folder))
             try:
                 os.fchmod(fd, 0o644)

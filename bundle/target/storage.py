@@ -1,6 +1,7 @@
 """What lies in a root's registry storage: repositories, tags, revisions, layers and blobs, whoever put them there.
 
-Only what has the form that distribution gives it is listed; `verify` names the rest.
+Only what has the form that distribution gives it is listed; `verify` names the rest. Where a folder may be, anything
+but folders and files is a TargetError: a registry follows symbolic links, and what it finds there must not be missed.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def repositories(root: Root) -> Iterator[str]:
     """All repositories, in order. A folder is one if it has a part of its own, a name that begins with `_`."""
 
     def walk(path: str) -> Iterator[str]:
-        names = [name for name in root.names(path) if root.is_folder(f"{path}/{name}")]
+        names = _folders(root, path)
         if path != registry.REPOSITORIES and any(name.startswith("_") for name in names):
             yield path.removeprefix(f"{registry.REPOSITORIES}/")
         for name in names:
@@ -36,7 +37,7 @@ def repositories(root: Root) -> Iterator[str]:
 
 def tags(root: Root, repository: str) -> Iterator[tuple[ImageName, Digest]]:
     """The tags of `repository` and the manifests that they point to; a tag without a right link is left out."""
-    for tag in root.names(f"{registry.repository_path(repository)}/_manifests/tags"):
+    for tag in _folders(root, f"{registry.repository_path(repository)}/_manifests/tags"):
         try:
             name = ImageName(repository, tag)
         except FormatError:
@@ -61,8 +62,8 @@ def layers(root: Root, repository: str) -> Iterator[Link]:
 def blobs(root: Root) -> Iterator[tuple[Digest, int]]:
     """All blobs with their sizes in bytes, ordered by digest."""
     folder = f"{registry.BLOBS}/sha256"
-    for prefix in root.names(folder):
-        for name in root.names(f"{folder}/{prefix}"):
+    for prefix in _folders(root, folder):
+        for name in _folders(root, f"{folder}/{prefix}"):
             match = registry.BLOB_PATH.fullmatch(f"{folder}/{prefix}/{name}/data")
             size = root.size(match[0]) if match else None
             if match is not None and size is not None:
@@ -96,8 +97,13 @@ def load_manifests(root: Root, tops: Iterator[Digest] | list[Digest]) -> dict[Di
     return found
 
 
+def _folders(root: Root, path: str) -> list[str]:
+    """The names of the folders in `path`; of what is neither folder nor file, `size` makes an error."""
+    return [n for n in root.names(path) if root.is_folder(f"{path}/{n}") or root.size(f"{path}/{n}") is None]
+
+
 def _linked(root: Root, folder: str) -> Iterator[Digest]:
-    for name in root.names(folder):
+    for name in _folders(root, folder):
         digest = read_link(root, f"{folder}/{name}/link")
         if digest is not None and digest.hex == name:
             yield digest

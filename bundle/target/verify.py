@@ -259,20 +259,19 @@ class _Check:
             self.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
+        for path, signature in dict(item for image in release.images for item in layout.signature_paths(image)).items():
+            with self._noting():
+                content = self._root.read(path, MAX_SIGNATURE)
+                if content is None or Digest.of(content) != signature.digest:
+                    self._find(path, "is missing" if content is None else f"content is not {signature.digest}")
         missing = [blob for blob in release.blobs if self.sizes.get(blob.digest) != blob.size]
         if missing and is_current:
             self.findings += [f"release {release.name}: {b.digest} of {b.size} bytes is missing" for b in missing]
         elif missing:
             self.notes.append(f"release {release.name} cannot be returned to: {len(missing)} of its blobs are gone")
-        if missing or any(blob.digest in self.wrong for blob in release.blobs):
-            return
-        with self._noting(f"release {release.name}: "):
-            if is_current:
+        elif is_current and not any(blob.digest in self.wrong for blob in release.blobs):
+            with self._noting(f"release {release.name}: "):
                 self._check_links(release)
-            for path, signature in {item for image in release.images for item in layout.signature_paths(image)}:
-                content = self._root.read(path, MAX_SIGNATURE)
-                if content is None or Digest.of(content) != signature.digest:
-                    self._find(path, "is missing" if content is None else f"content is not {signature.digest}")
 
     def _check_links(self, release: Release) -> None:
         contents = {b.digest: read_manifest(self._root, b.digest) for b in release.blobs if b.is_manifest}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from pathlib import Path
 
-from bundle.archive.pack import pack
+from bundle.archive.pack import STDOUT, pack
 from bundle.format.index import Index
+from bundle.layers.scratch import NewFile, files_beside
 from bundle.sources.gather import Gathered, gather
 from cli.console import Console, Result, count, megabytes
 
@@ -19,11 +21,17 @@ def gather_sources(args: Namespace) -> Gathered:
     return gather(args.sources, images_list=args.images_list, name=args.release, sequence=args.sequence)
 
 
+def scratch_files(args: Namespace) -> NewFile:
+    """Scratch files beside the output; in the current folder if that is a pipe."""
+    return files_beside(Path.cwd() if args.output == STDOUT else Path(args.output).resolve().parent)
+
+
 def write(index: Index, gathered: Gathered, args: Namespace, console: Console) -> Result:
     """Write a bundle, and say what is in it."""
     release = index.release
     stored = sum(blob.size for blob in index.stored)
-    console.progress.start(f"packing {release.name}", stored)
+    patches = sum(step.patch_size for step in index.steps)
+    console.progress.start(f"packing {release.name}", stored + patches)
     size = pack(
         index, gathered.content, gathered.manifests, args.output, jobs=args.jobs, progress=console.progress.advance
     )
@@ -39,19 +47,28 @@ def write(index: Index, gathered: Gathered, args: Namespace, console: Console) -
             "blob_bytes": release.size,
             "stored": len(index.stored),
             "stored_bytes": stored,
+            "patched": len(index.patched),
+            "patched_bytes": sum(blob.size for blob in index.patched),
+            "patch_bytes": patches,
             "bases": [{"name": base.name, "id": str(base.id)} for base in index.bases],
             "removed": list(index.removed),
         },
         [
             f"{args.output}: release {release.name}, {count(len(release.images), 'image')}, "
-            f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}{_left_out(index)}, in {megabytes(size)}",
+            f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}{_not_stored(index)}, "
+            f"in {megabytes(size)}",
             *(f"  no longer in the release: {repository}" for repository in index.removed),
         ],
     )
 
 
-def _left_out(index: Index) -> str:
-    if index.is_full:
-        return ""
-    bases = " or ".join(base.name for base in index.bases)
-    return f", of which a target with {bases} has {count(len(index.left_out), 'blob')}"
+def _not_stored(index: Index) -> str:
+    text = ""
+    if not index.is_full:
+        bases = " or ".join(base.name for base in index.bases)
+        text = f", of which a target with {bases} has {count(len(index.left_out), 'blob')}"
+    if index.patched:
+        size = megabytes(sum(blob.size for blob in index.patched))
+        patches = megabytes(sum(step.patch_size for step in index.steps))
+        text += f", {count(len(index.patched), 'blob')} of {size} as layer patches of {patches}"
+    return text

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bundle.archive.bundle_file import BundleFile
 from bundle.errors import UsageError
@@ -15,11 +16,12 @@ from bundle.format.registry import STORAGE
 from bundle.model.digest import Digest
 from bundle.model.names import ImageName
 from bundle.model.release import Release
-from bundle.report.survey import Survey, survey
 from bundle.report.weight import Weight, weigh
-from bundle.target.root import Root
-from bundle.target.state import Receipt
 from cli.console import Console, Result, megabytes, table
+
+if TYPE_CHECKING:
+    from bundle.report.survey import Survey
+    from bundle.target.state import Receipt
 
 _UNKNOWN = "-"
 _EVENTS = 10
@@ -40,6 +42,10 @@ def run(args: Namespace, _: Console) -> Result:
             weights = weigh(images.items(), bundle.manifests())
             data = _bundle_data(args.subject, bundle, images, weights)
             return Result(data, list(_bundle_lines(args.subject, bundle, images, weights, with_blobs=args.blobs)))
+    # Bundles are looked at more often, and in less time than it takes to load what roots need.
+    from bundle.report.survey import survey
+    from bundle.target.root import Root
+
     with Root(path) as root:
         if not root.is_folder(STORAGE):
             raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")

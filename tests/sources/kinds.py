@@ -41,6 +41,10 @@ def unpack(bundle: bytes, root: Path) -> None:
         archive.extractall(root, filter="data")
 
 
+def _copy(tree: Path, path: Path) -> None:
+    shutil.copytree(tree, path)
+
+
 def _registry(tree: Path, path: Path) -> None:
     unpack(pack(gather([str(tree)])), path)
 
@@ -55,7 +59,7 @@ def _bundle(tree: Path, path: Path) -> None:
 
 
 FOLDERS = (
-    Kind("dir", lambda tree, path: shutil.copytree(tree, path) and None, lambda image, digest: f"{image}/{digest.hex}"),
+    Kind("dir", _copy, lambda image, digest: f"{image}/{digest.hex}"),
     Kind("registry", _registry, lambda _, digest: registry.blob_path(digest)),
     Kind("oci", _layout, lambda _, digest: f"blobs/sha256/{digest.hex}"),
 )

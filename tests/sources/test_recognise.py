@@ -42,9 +42,9 @@ def test_doubt_is_settled_by_a_prefix(tree: Path) -> None:
         kind.make(IMAGES, tree / "below" if kind.name == "oci" else tree)
     with pytest.raises(UsageError) as caught:
         open_source(str(tree))
-    for kind in ("dir", "registry", "oci"):
-        assert f"{kind}:{tree}" in str(caught.value)
-        assert isinstance(open_source(f"{kind}:{tree}"), CLASSES[kind])
+    for prefix in ("dir", "registry", "oci"):
+        assert f"{prefix}:{tree}" in str(caught.value)
+        assert isinstance(open_source(f"{prefix}:{tree}"), CLASSES[prefix])
 
 
 @pytest.mark.parametrize("below", ["docker", "docker/registry", STORAGE])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +10,11 @@ import pytest
 from tests.target import support
 from tests.target.support import Sample
 
-MEMORY = Path("/dev/shm")
-
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """An empty folder, in memory where the machine has such: `syncfs` of a busy disk takes its time."""
-    where = MEMORY if os.access(MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=where) as folder:
-        yield Path(folder)
+    with support.temporary() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -152,6 +153,17 @@ def index_of(bundle: bytes) -> Index:
 def opened(path: Path) -> Iterator[tuple[Root, State]]:
     with Root(path, create=True) as root, locked(root) as state:
         yield root, state
+
+
+MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """An empty folder, in memory where the machine has such: `syncfs` of a busy disk takes its time."""
+    where = MEMORY if os.access(MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=where) as folder:
+        yield Path(folder)
 
 
 # What lies on a disk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -250,9 +250,8 @@ def test_adversary_48_too_little_space_is_told_before_anything_is_written() -> N
 
 
 @pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Root, "free_space", lambda _: (100, 1000))
-    yield
 
 
 @pytest.mark.usefixtures("full_disk")

@@ -383,7 +383,7 @@ def test_adversary_50_a_storage_on_another_file_system_is_a_target_error(
     with mounting(mounted) as usable:
         if not usable:
             pytest.skip("no mounts here")
-        with pytest.raises(AirpatchError, match="[Cc]ross-device"):
+        with pytest.raises(AirpatchError, match=r"[Cc]ross-device"):
             install(root, r2.full)
 
 

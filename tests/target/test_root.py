@@ -203,11 +203,11 @@ def test_adversary_53_a_folder_that_vanishes_while_it_is_open_is_made_again(file
     files.make_folder("a/b/c")
     files.write("one", b"1")
     files.write("two", b"2")
-    os.rmdir(files.path / "a/b/c")
-    os.rmdir(files.path / "a/b")
+    (files.path / "a/b/c").rmdir()
+    (files.path / "a/b").rmdir()
     assert files.link("one", "a/b/c/file")
     (files.path / "a/b/c/file").unlink()
-    os.rmdir(files.path / "a/b/c")
+    (files.path / "a/b/c").rmdir()
     files.rename("two", "a/b/c/file")
     assert files.read("a/b/c/file", 1) == b"2"
 
@@ -215,7 +215,7 @@ def test_adversary_53_a_folder_that_vanishes_while_it_is_open_is_made_again(file
 def test_adversary_53_a_folder_made_anew_by_somebody_else_is_found(files: Root) -> None:
     files.make_folder("a/b")
     files.write("one", b"1")
-    os.rmdir(files.path / "a/b")
+    (files.path / "a/b").rmdir()
     (files.path / "a/b").mkdir()
     (files.path / "a/b/file").write_bytes(b"theirs")
     assert not files.link("one", "a/b/file")
@@ -367,7 +367,7 @@ def test_adversary_47_an_old_kernel_has_each_file_synced_by_itself(
     fsync = os.fsync
 
     def tracing(fd: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink().name)
         fsync(fd)
 
     monkeypatch.setattr(os, "fsync", tracing)

@@ -255,7 +255,8 @@ def holder(root: Path) -> subprocess.Popen[str]:
     code = (
         "import sys\nfrom pathlib import Path\nfrom bundle.target.root import Root\n"
         "from bundle.target.state import locked\n"
-        "with Root(Path(sys.argv[1]), create=True) as r, locked(r):\n    print('held', flush=True)\n    sys.stdin.read()"
+        "with Root(Path(sys.argv[1]), create=True) as root, locked(root):\n"
+        "    print('held', flush=True)\n    sys.stdin.read()"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -342,6 +343,10 @@ def test_what_cannot_be_swept_afterwards_does_not_hide_the_error(root: Path, mon
     def fail(_: State) -> None:
         raise TargetError("cannot sweep")
 
-    with pytest.raises(TargetError, match="the first"), opened(root):
-        monkeypatch.setattr(State, "clear", fail)
-        raise TargetError("the first")
+    def work() -> None:
+        with opened(root):
+            monkeypatch.setattr(State, "clear", fail)
+            raise TargetError("the first")
+
+    with pytest.raises(TargetError, match="the first"):
+        work()

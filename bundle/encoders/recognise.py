@@ -1,0 +1,94 @@
+"""Which encoder wrote a gzip file? The replicas that write what it begins with.
+
+There is no need to guess by features: a wrong replica differs within the first block or two, so all are run
+on the beginning side by side, and dropped as soon as they differ. Encoders that frame blocks (pgzip: 1 MiB of
+plaintext, pigz: 128 KiB) differ from their unframed kin only after the first of these.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bundle.encoders.replicas import Deflater, deflater, other_names, usual_names
+from bundle.errors import FormatError
+
+PLAINTEXT = 4 << 20  # as much is compared, at most
+_PIECE = 32 << 10
+
+# Flags of a gzip header (RFC 1952 2.3.1).
+_FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
+
+
+@dataclass(slots=True)
+class _Runner:
+    name: str
+    deflater: Deflater
+    written: int = 0
+
+
+def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the replicas that write a gzip file which begins with `start`, the likeliest first.
+
+    `start` should be the first MiB or more, or the whole file: then what is left of it after the first
+    member is ignored. `candidates` restricts the names tried. Raises FormatError if `start` is not the
+    beginning of a gzip file.
+    """
+    body = memoryview(start)[_header_size(start) :]
+    plaintext, size, complete = _inflate(body)
+    body = body[:size]
+    if candidates is not None:
+        return _race(candidates, plaintext, body, complete)
+    found = _race(usual_names(), plaintext, body, complete)
+    return found or _race(other_names(), plaintext, body, complete)
+
+
+def _race(candidates: Sequence[str], plaintext: bytes, body: memoryview, complete: bool) -> list[str]:
+    running = [_Runner(name, deflater(name)) for name in candidates]
+    for at in range(0, len(plaintext), _PIECE):
+        piece = plaintext[at : at + _PIECE]
+        running = [runner for runner in running if _agrees(runner, runner.deflater.feed(piece), body)]
+    if complete:
+        running = [
+            runner
+            for runner in running
+            if _agrees(runner, runner.deflater.finish(), body) and runner.written == len(body)
+        ]
+    return [runner.name for runner in running]
+
+
+def _agrees(runner: _Runner, out: bytes, body: memoryview) -> bool:
+    """Whether `out`, which follows what the runner wrote before, is what the file has there."""
+    expected = body[runner.written : runner.written + len(out)]
+    runner.written += len(out)
+    return out[: len(expected)] == expected
+
+
+def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
+    """Return the beginning's plaintext, the size of its deflate stream, and whether that is all of it."""
+    inflater = zlib.decompressobj(wbits=-15)
+    try:
+        plaintext = inflater.decompress(body, PLAINTEXT)
+    except zlib.error as error:
+        raise FormatError(f"not a deflate stream: {error}") from error
+    used = len(body) - len(inflater.unused_data)
+    return plaintext, used, inflater.eof
+
+
+def _header_size(start: bytes) -> int:
+    """Return the size of the gzip header (RFC 1952 2.3)."""
+    if start[:3] != b"\x1f\x8b\x08" or len(start) < 10:
+        raise FormatError("not a gzip file")
+    flags = start[3]
+    size = 10
+    if flags & _FEXTRA:
+        size += 2 + int.from_bytes(start[10:12], "little")
+    for flag in (_FNAME, _FCOMMENT):
+        if flags & flag:
+            size = start.find(b"\0", size) + 1
+            if size == 0:
+                raise FormatError("gzip header goes on beyond the beginning given")
+    if flags & _FHCRC:
+        size += 2
+    return size

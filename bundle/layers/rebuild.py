@@ -1,0 +1,292 @@
+"""Makes blobs from layer patches: unpack the sources, apply the difference, compress again, compare the digest.
+
+Steps run on a pool; each waits for those before it that make its sources. Whatever a patch says, a step writes no more
+than its blob's size, takes no more plaintext than it declares, and ends in the blob with the right digest or in an
+error, which tells a wrong source from a wrong patch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from itertools import chain
+from typing import Protocol
+
+from bundle.archive.content import PIECE, BlobReader, Content, check_blob, pieces
+from bundle.deflate.parse import Parser
+from bundle.deflate.rebuild import rebuild
+from bundle.delta.apply import apply as apply_delta
+from bundle.encoders import open_encoder
+from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
+from bundle.format.index import Index, SourceBlob, Step
+from bundle.layers.plaintexts import Plaintexts
+from bundle.layers.recipe import COLUMNS, Plain, Recipe, Replay, Replica, Whole, read_header
+from bundle.layers.scratch import NewFile, ScratchFile
+from bundle.model.digest import Digest
+
+_RELAX = 64 << 20
+"""Bytes of plaintext after which mapped memory is given back."""
+
+
+class Output(Protocol):
+    """Takes a blob that is being made, on a thread of the pool."""
+
+    def write(self, piece: memoryview) -> None: ...
+
+    def complete(self) -> None:
+        """All bytes were written, and they have the blob's digest."""
+
+
+Progress = Callable[[int], None]
+
+
+def rebuild_blobs(
+    index: Index,
+    steps: Sequence[Step],
+    content: Content,
+    outputs: Callable[[Step], Output],
+    new_file: NewFile,
+    *,
+    jobs: int | None = None,
+    progress: Progress,
+) -> None:
+    """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
+
+    `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed.
+    `progress` is told bytes of plaintext. Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
+    patch is, TargetError if there is no room.
+    """
+    jobs = jobs or os.cpu_count() or 1
+    users = Counter(source for step in steps for source in step.sources)
+    plaintexts = Plaintexts(content, new_file, users)
+    with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as blocks:
+        builder = Builder(sizes_of(index), content, plaintexts, blocks)
+        done: dict[Digest, Future[None]] = {}
+
+        def run(step: Step) -> None:
+            for source in step.sources:
+                if source in done:
+                    done[source].result()
+            builder.build(step, content.open(step.patch, step.patch_size), outputs(step))
+            progress(step.plaintext)
+
+        try:
+            for step in steps:
+                done[step.digest] = pool.submit(run, step)
+            for future in done.values():
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        finally:
+            pool.shutdown()
+            plaintexts.close()
+
+
+def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]) -> list[Step]:
+    """The steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
+    needed = set(wanted)
+    for step in reversed(index.steps):
+        if step.digest in needed:
+            needed.update(source for source in step.sources if source not in there)
+    return [step for step in index.steps if step.digest in needed]
+
+
+def scratch_space(index: Index, steps: Sequence[Step]) -> int:
+    """Bytes of plaintext that `steps` keep on disk at most, one after the other."""
+    sizes = sizes_of(index)
+    last = {source: number for number, step in enumerate(steps) for source in step.sources}
+    live = peak = 0
+    held: set[Digest] = set()
+    for number, step in enumerate(steps):
+        for digest in (*step.sources, *((step.digest,) if step.digest in last else ())):
+            if digest not in held:
+                held.add(digest)
+                live += sizes[digest][1]
+        peak = max(peak, live)
+        for digest in [d for d in held if last[d] <= number]:
+            held.remove(digest)
+            live -= sizes[digest][1]
+    return peak
+
+
+Sizes = Mapping[Digest, tuple[int, int]]
+"""For each source its size and that of its plaintext, in bytes."""
+
+
+def sizes_of(index: Index) -> Sizes:
+    """The sizes of all sources of `index`."""
+    sources: tuple[SourceBlob | Step, ...] = (*index.sources, *index.steps)
+    return {source.digest: (source.size, source.plaintext) for source in sources}
+
+
+class Builder:
+    """Carries out single steps. For use by many threads."""
+
+    def __init__(self, sizes: Sizes, content: Content, plaintexts: Plaintexts, blocks: Executor | None) -> None:
+        self._content = content
+        self._plaintexts = plaintexts
+        self._blocks = blocks
+        self._sizes = sizes
+
+    def build(self, step: Step, patch: BlobReader, output: Output) -> None:
+        """Make the blob of `step` from its layer patch, which is closed. Raises as `rebuild_blobs` does."""
+        try:
+            with closing(patch):
+                self._build(step, patch, output)
+        except (FormatError, IntegrityError) as error:
+            self._blame_sources(step)
+            raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
+        finally:
+            for source in step.sources:
+                self._plaintexts.give_back(source)
+
+    def _build(self, step: Step, patch: BlobReader, output: Output) -> None:
+        recipe = read_header(patch, step.patch_size)
+        hasher = hashlib.sha256()
+        size = 0
+        for chunk in self._blob(step, patch, recipe):
+            size += len(chunk)
+            if size > step.size:
+                raise IntegrityError(f"makes more than the blob's {step.size} bytes")
+            hasher.update(chunk)
+            output.write(memoryview(chunk))
+        if hasher.digest() != step.digest.raw:
+            raise IntegrityError(f"makes {size} bytes with the digest sha256:{hasher.hexdigest()}")
+        output.complete()
+
+    def _blob(self, step: Step, patch: BlobReader, recipe: Recipe) -> Iterator[bytes | memoryview]:
+        """The blob's bytes, as the recipe makes them."""
+        match recipe.method:
+            case Whole():
+                section = _Section(patch, recipe, 0)
+                yield from iter(lambda: section.read(PIECE), b"")
+            case Plain():
+                yield from self._plaintext(step, patch, recipe)
+            case Replica(encoder, start):
+                yield start
+                yield from self._encode(encoder, self._plaintext(step, patch, recipe))
+            case Replay(like):
+                yield from self._replay(step, patch, recipe, like)
+
+    def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe) -> Iterator[bytes]:
+        """The plaintext out of sources and difference; also kept, if a later step wants it."""
+        files = [self._plaintexts.take(source, *self._sizes[source]) for source in step.sources]
+        kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
+        since = total = 0
+        for chunk in apply_delta(_Section(patch, recipe, 0), [file.view() for file in files], step.plaintext):
+            if kept is not None:
+                kept.append(chunk)
+            total += len(chunk)
+            since += len(chunk)
+            if since > _RELAX:
+                since = 0
+                for file in files:
+                    file.relax()
+            yield chunk
+        if total != step.plaintext:
+            raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
+        if kept is not None:
+            self._plaintexts.put(step.digest, kept)
+
+    def _encode(self, name: str, plaintext: Iterator[bytes]) -> Iterator[bytes]:
+        encoder = open_encoder(name, self._blocks)
+        crc = size = 0
+        for chunk in plaintext:
+            crc = zlib.crc32(chunk, crc)
+            size += len(chunk)
+            yield encoder.feed(chunk)
+        yield encoder.finish()
+        yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
+
+    def _replay(self, step: Step, patch: BlobReader, recipe: Recipe, like: tuple[int, ...]) -> Iterator[bytes]:
+        if any(number >= len(step.sources) for number in like):
+            raise FormatError("refers to a source that it does not have")
+        with ExitStack() as stack:
+            similar = [self.columns(step.sources[number], stack) for number in like]
+            columns = [
+                apply_delta(_Section(patch, recipe, 1 + i), [columns[i].view() for columns in similar], MAX_COLUMN)
+                for i in range(COLUMNS)
+            ]
+            streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
+            yield from rebuild(*(stream.read for stream in streams))
+            for stream in streams:
+                if stream.read(1):
+                    raise FormatError("has decisions or plaintext left over")
+
+    def columns(self, source: Digest, stack: ExitStack) -> list[ScratchFile]:
+        """The decisions of a source blob, in scratch files that `stack` closes."""
+        size, plaintext = self._sizes[source]
+        files = [stack.enter_context(closing(self._plaintexts.new(source))) for _ in range(COLUMNS)]
+        with closing(self._content.open(source, size)) as reader:
+            parse_columns(reader, size, plaintext, files)
+        return files
+
+    def _blame_sources(self, step: Step) -> None:
+        """Raise BaseMismatch if it is a source that is wrong, and not the patch."""
+        wrong = []
+        for source in step.sources:
+            try:
+                check_blob(self._content, source, self._sizes[source][0])
+            except AirpatchError as error:
+                wrong.append(error.message)
+        if wrong:
+            raise BaseMismatch(
+                "blobs that the patch builds upon are damaged; verify names them all. Bring a full bundle, or have the "
+                "sender make a patch with an inventory taken after their removal as its base",
+                wrong,
+            ) from None
+
+
+MAX_COLUMN = 1 << 40
+"""Bytes of decisions that a blob can have; what is made of them is limited by the blob's size."""
+
+
+def parse_columns(reader: BlobReader, size: int, plaintext: int, files: Sequence[ScratchFile]) -> None:
+    """Put the decisions of a gzip blob of `size` bytes into four files. Raises FormatError."""
+    parser = Parser(plaintext)
+    for piece in chain(pieces(reader, size), [None]):
+        for part in parser.close() if piece is None else parser.feed(bytes(piece)):
+            for file, data in zip(files, (part.layout, part.runs, part.sources, part.distances), strict=True):
+                file.append(data)
+
+
+class _Chunks:
+    """An iterator of bytes, read by size."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none at the end."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return b""
+            self._rest = memoryview(chunk)
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
+
+
+class _Section:
+    """A section of a layer patch, read from its beginning."""
+
+    def __init__(self, patch: BlobReader, recipe: Recipe, number: int) -> None:
+        self._patch = patch
+        self._position, self._left = recipe.section(number)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none at the end."""
+        buffer = bytearray(min(size, self._left))
+        if buffer:
+            self._patch.read_into(memoryview(buffer), self._position)
+        self._position += len(buffer)
+        self._left -= len(buffer)
+        return bytes(buffer)

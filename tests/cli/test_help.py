@@ -1,0 +1,71 @@
+"""What `--help` says is so, and comes at once."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from bundle import errors
+from bundle.errors import AirpatchError
+from cli.arguments import build_parser
+from tests.cli.support import PROJECT, airpatch, environment
+
+LIBRARIES = {"zstandard", "msgpack", "xxhash", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    action = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)
+
+
+def test_every_module_is_a_command() -> None:
+    modules = {path.stem for path in (PROJECT / "cli" / "commands").glob("[!_]*.py")}
+    assert set(commands()) == modules
+
+
+def test_help_lists_every_exit_code() -> None:
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, AirpatchError)]
+    outcome = airpatch("--help")
+    listed = re.findall(r"(?:^| {2,})(\d) [a-z]", outcome.out.partition("exit codes:")[2], re.MULTILINE)
+    assert sorted(map(int, listed)) == sorted({0, *(c.exit_code for c in classes)})
+    assert outcome.code == 0
+
+
+@pytest.mark.parametrize("name", commands())
+def test_help_of_a_command(name: str) -> None:
+    outcome = airpatch(name, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "\nexamples:\n  " in outcome.out
+    assert "--json" in outcome.out
+
+
+@pytest.mark.parametrize("name", commands())
+def test_examples_are_right(name: str) -> None:
+    """Every airpatch command line in the examples parses, and one of them is for the command itself."""
+    text = (commands()[name].epilog or "").partition("examples:\n")[2]
+    found = [shlex.split(words) for words in re.findall(r"airpatch ([^|<>&)\n]+)", text)]
+    parsed = [build_parser().parse_args(words) for words in found]
+    assert name in [args.command for args in parsed]
+
+
+def test_help_loads_no_library() -> None:
+    program = f"""
+import sys
+from cli.main import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("loaded:", *sorted({LIBRARIES!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", {"airpatch": "1.2.3"}.__getitem__)
+    assert airpatch("--version").out == "airpatch 1.2.3\n"

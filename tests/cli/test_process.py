@@ -1,0 +1,164 @@
+"""The command line as a process: signals, terminals, pipes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pty
+import signal
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.main import main
+from cli.progress import Progress
+from tests.cli.support import IMAGES, airpatch, start
+
+PATIENCE = 60
+"""Seconds to wait for what must happen at once, on a busy machine."""
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_signal_during_apply(number: signal.Signals, bundles: Path, tmp_path: Path) -> None:
+    """Adversary 51: a signal while the bundle comes in leaves nothing but the lock."""
+    content = (bundles / "r1.tar.zst").read_bytes()
+    staging = tmp_path / "root" / ".airpatch" / "staging"
+    with start("apply", "-", "--root", "root") as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(content[: len(content) // 2])
+        process.stdin.flush()
+        wait_for(lambda: staging.exists() and len(list(staging.iterdir())) > 1)
+        process.send_signal(number)
+        message = process.stderr.read().decode()
+    assert process.returncode == 128 + number
+    assert "nothing is half-done" in message
+    assert "Traceback" not in message
+    assert [path.name for path in (tmp_path / "root").rglob("*") if path.is_file()] == ["lock"]
+    assert airpatch("apply", bundles / "r1.tar.zst", "--root", "root").code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_signal_during_create_to_a_pipe(number: signal.Signals) -> None:
+    with start("create", IMAGES / "r1", "-o", "-") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(1)  # from here on it waits until somebody reads more
+        process.send_signal(number)
+        wait_for(lambda: process.poll() is not None)
+        assert "nothing is half-done" in process.stderr.read().decode()
+    assert process.returncode == 128 + number
+
+
+def test_interrupted_create_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    (tmp_path / "full").write_text("the old one")
+    monkeypatch.setattr(Progress, "advance", interrupt)
+    outcome = airpatch("create", IMAGES / "r1", "-o", "full")
+    assert outcome.code == 130
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("full", "the old one")]
+
+
+def test_interrupted_restore_leaves_old_images(monkeypatch: pytest.MonkeyPatch, root: Path, tmp_path: Path) -> None:
+    """Adversary 56."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    manifest = tmp_path / "out" / "shop" / "web:r1" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("the old one")
+    monkeypatch.setattr(Progress, "advance", interrupt)
+    assert airpatch("restore", root, "-o", "out").code == 130
+    assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [manifest]
+    assert manifest.read_text() == "the old one"
+
+
+def test_a_bundle_is_not_written_to_a_terminal() -> None:
+    ours, theirs = pty.openpty()
+    with start("create", IMAGES / "r1", "-o", "-", stdout=theirs) as process:
+        assert process.stderr is not None
+        message = process.stderr.read().decode()
+    os.close(theirs)
+    os.close(ours)
+    assert process.returncode == 2
+    assert message == "airpatch: standard output is a terminal; redirect it, or name a file with -o\n"
+
+
+@pytest.mark.parametrize("words", [("inspect", "root"), ("inspect", "nothing")], ids=["result", "error"])
+def test_nobody_reads_the_document(words: tuple[str, ...], root: Path) -> None:
+    """A reader that goes away ends the command without noise, as it ends others."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(*words, "--json", stdout=writing)
+    os.close(writing)
+    _, message = process.communicate()
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert b"Traceback" not in message
+    assert b"Exception" not in message
+
+
+@pytest.fixture
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.progress._DELAY", 0.0)
+    monkeypatch.setattr("cli.progress._LINE_EVERY", 0.0)
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("mode", ["auto", "plain"])
+def test_progress_in_a_log(mode: str, bundles: Path) -> None:
+    err = airpatch("verify", bundles / "r1.tar.zst", "--progress", mode).err
+    lines = err.splitlines()
+    assert lines
+    assert all(line.startswith("airpatch: verifying ") and line.endswith(" MB/s") for line in lines)
+    assert " of 2 MB (100 %), " in lines[-1]
+    assert "\r" not in err
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_progress_on_a_terminal(bundles: Path) -> None:
+    written = on_terminal("verify", bundles / "r1.tar.zst")
+    assert "\rverifying " in written
+    assert "%|" in written
+    assert "/1.57M [" in written
+    assert written.endswith("\r")  # the bar is gone
+
+
+@pytest.mark.usefixtures("_at_once")
+@pytest.mark.parametrize("option", [("--progress", "off"), ("-q",)])
+def test_no_progress(option: tuple[str, ...], bundles: Path) -> None:
+    assert on_terminal("verify", bundles / "r1.tar.zst", *option) == ""
+
+
+def test_what_is_quick_shows_no_progress(bundles: Path) -> None:
+    assert on_terminal("verify", bundles / "r1.tar.zst") == ""
+
+
+def on_terminal(*words: object) -> str:
+    """What airpatch, run in this process, writes to a terminal on stderr."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    with os.fdopen(theirs, "w") as terminal:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(terminal):
+            assert main([str(word) for word in words]) == 0
+        terminal.flush()
+        os.set_blocking(ours, False)
+        written = bytearray()
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(ours, 1 << 16):
+                written += piece
+    os.close(ours)
+    return written.decode()

@@ -1,0 +1,183 @@
+"""Deltas of whole byte strings: what goes in comes out, small where it should be, bounded where it must be."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import mmap
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundle.delta import Effort, apply, encode
+from bundle.errors import UsageError
+from tests.delta.support import ENTRIES, delta, noise, program, rebuild, tar
+
+BASE = noise(40_000, 1)
+
+
+@st.composite
+def edited(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
+    """Sources, and a target made of pieces of them, of copies of itself, of runs and of new bytes, with changes."""
+    sources = [noise(draw(st.integers(0, 5000)), seed) for seed in range(draw(st.integers(0, 3)))]
+    target = bytearray()
+    for _ in range(draw(st.integers(0, 6))):
+        kind = draw(st.integers(0, 3))
+        pool = (
+            bytes(target) if kind == 0 else draw(st.sampled_from(sources)) if kind == 1 and sources else b""
+        )
+        if pool:
+            start = draw(st.integers(0, len(pool)))
+            target += pool[start : start + draw(st.integers(0, 3000))]
+        elif kind == 2:
+            target += draw(st.binary(min_size=1, max_size=9)) * draw(st.integers(1, 400))
+        else:
+            target += draw(st.binary(max_size=200))
+    for _ in range(draw(st.integers(0, 8))):
+        if target:
+            target[draw(st.integers(0, len(target) - 1))] = draw(st.integers(0, 255))
+    return sources, bytes(target)
+
+
+@given(edited(), st.sampled_from(Effort))
+@settings(deadline=None, max_examples=60)
+def test_random_edits_come_back(case: tuple[list[bytes], bytes], effort: Effort) -> None:
+    sources, target = case
+    assert rebuild(delta(target, sources, effort), sources) == target
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 63, 64, 65, 511, 512, 4095, 4096, 4097])
+def test_sizes_at_the_borders(size: int) -> None:
+    target = BASE[:size]
+    for sources in ([], [b""], [target], [BASE], [b"", BASE, b""]):
+        assert rebuild(delta(target, sources), sources) == target
+
+
+def test_equal_targets_cost_next_to_nothing() -> None:
+    assert len(delta(BASE, [BASE])) < 100
+
+
+def test_moved_and_merged_pieces_find_their_sources() -> None:
+    sources = [noise(20_000, seed) for seed in range(4)]
+    target = sources[3][5000:] + sources[0] + sources[2][:9000] + sources[1]
+    data = delta(target, sources)
+    assert rebuild(data, sources) == target
+    assert len(data) < 400
+
+
+def test_a_cover_stays_within_its_source() -> None:
+    sources = [BASE[:20_000], BASE[20_000:]]
+    assert rebuild(delta(BASE, sources), sources) == BASE
+
+
+def test_scattered_changes_cost_little() -> None:
+    target = bytearray(BASE)
+    for at in range(100, len(target), 400):
+        target[at] ^= 0x55
+    data = delta(bytes(target), [BASE])
+    assert rebuild(data, [BASE]) == target
+    assert len(data) < 600
+
+
+def test_a_renamed_file_finds_its_older_version() -> None:
+    old = noise(30_000, 5)
+    new = bytearray(old)
+    for at in range(20, len(new), 40):  # too dense for the anchors, so the path must give the hint
+        new[at] ^= 1
+    source = tar({"other": noise(3_000_000, 6), "lib/libfoo.so.1.2": old})
+    target = tar({"lib/libfoo.so.1.30": bytes(new)})
+    data = delta(target, [source])
+    assert rebuild(data, [source]) == target
+    assert len(data) < 2000
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_changed_members_of_long_names(form: int) -> None:
+    name = "/".join(["d" * 90] * 3)
+    old, new = noise(9000, 7), noise(200, 8)
+    source = tar({name: old, "x": noise(700, 9)}, form)
+    target = tar({"x": noise(701, 9), name: old[:4000] + new + old[4000:]}, form)
+    data = delta(target, [source])
+    assert rebuild(data, [source]) == target
+    assert len(data) < 1700
+
+
+def test_moved_code_is_predicted() -> None:
+    functions = [noise(150, seed).replace(b"\xe8", b"\x90") for seed in range(300)]
+    calls = [(a, (a * 7 + b * 31) % 300) for a, b in itertools.product(range(300), range(4))]
+    old = program(functions, calls)
+    new = program([body + noise(number % 7, number) for number, body in enumerate(functions)], calls)
+    data = delta(tar({"bin/x": new}), [tar({"bin/x": old})])
+    assert rebuild(data, [tar({"bin/x": old})]) == tar({"bin/x": new})
+    unpredicted = delta(b"!" + new, [old])  # without the tar nobody knows that it is a program
+    assert len(data) < len(unpredicted) / 2
+
+
+def test_malformed_programs_are_just_bytes() -> None:
+    good = bytearray(program([noise(400, seed) for seed in range(9)], [(1, 5), (3, 2)]))
+    for at in range(120):
+        bad = bytearray(good)
+        bad[at] ^= 0xFF
+        new = bytes(bad) + noise(30, at)
+        sources = [tar({"p": bytes(good)}), tar({"p": bytes(bad)})]
+        assert rebuild(delta(tar({"p": new}), sources), sources) == tar({"p": new})
+
+
+@pytest.mark.parametrize("period", [1, 2, 7, 64, 1000])
+def test_periodic_data_takes_near_linear_time(period: int) -> None:
+    unit = noise(period, 11)
+    took = []
+    for size in (1 << 16, 1 << 18):
+        source = (unit * (size // period + 1))[:size]
+        target = b"?" + source[: size // 2] + b"!" + source
+        start = time.process_time()
+        assert rebuild(delta(target, [source]), [source]) == target
+        took.append(time.process_time() - start)
+    assert took[1] < 16 * took[0] + 1  # quadratic time would be 16 times as much and far above a second
+
+
+def test_same_input_same_bytes() -> None:
+    target = tar({"a": BASE[:3000] + b"x" + BASE[3000:9000], "b": noise(400, 3)})
+    sources = [tar({"a": BASE[:9000]})]
+    assert delta(target, sources) == delta(target, sources)
+
+
+def test_efforts_order_by_size() -> None:
+    text = b" ".join(b"%d" % (n * n) for n in range(4000))
+    sizes = [len(delta(text, [], effort)) for effort in (Effort.FAST, Effort.DEFAULT, Effort.BEST)]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_many_literals_need_many_segments() -> None:
+    target = noise(6 << 20, 2)
+    data = delta(target, [], Effort.FAST)
+    assert rebuild(data, []) == target
+    assert len(data) < len(target) * 1.001
+
+
+def test_mapped_files_and_pages_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "source"
+    path.write_bytes(BASE)
+    calls = []
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        data = b"".join(encode(BASE[:-1], [mapped], entries=ENTRIES, relax=lambda: calls.append(1)))
+    assert rebuild(data, [BASE]) == BASE[:-1]
+    assert calls
+
+
+def test_index_entries_must_be_a_power_of_two() -> None:
+    with pytest.raises(UsageError):
+        list(encode(b"", [], entries=1000))
+
+
+def test_pieces_are_bounded() -> None:
+    target = bytes(5 << 20)
+    data = delta(target + BASE, [target])
+    with memoryview(target) as source:
+        pieces = list(apply(io.BytesIO(data), [source], len(target) + len(BASE)))
+    assert b"".join(pieces) == target + BASE
+    assert max(map(len, pieces)) <= 3 << 20

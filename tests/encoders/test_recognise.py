@@ -1,0 +1,73 @@
+"""Each encoder is recognised by its output, whole or cut; what is no gzip file is refused."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import pytest
+
+from bundle.encoders.recognise import recognise
+from bundle.errors import FormatError
+from fixtures.encoders.plaintexts import plaintexts
+from tests.encoders.test_replicas import COMPILED, FIXTURES, SAME_ZLIB
+
+needs_speed = pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
+
+
+@needs_speed
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.gz")), ids=lambda path: path.stem)
+def test_whole_file(path: Path) -> None:
+    assert path.stem.replace("_", "/") in recognise(path.read_bytes())
+
+
+@needs_speed
+def test_beginning_and_trailing_bytes() -> None:
+    data = (FIXTURES / "gzip-9.gz").read_bytes()
+    assert "gzip-9" in recognise(data[:40_000])
+    assert recognise(data + b"tail") == ["gzip-9"]
+
+
+@needs_speed
+@pytest.mark.skipif(zlib.ZLIB_RUNTIME_VERSION not in SAME_ZLIB, reason="another zlib")
+def test_unusual_encoder_in_second_heat() -> None:
+    real = zlib.compressobj(3, zlib.DEFLATED, 31, 9)
+    assert recognise(real.compress(plaintexts()["tar"]) + real.flush()) == ["zlib-3-mem9"]
+
+
+@needs_speed
+def test_unknown_encoder() -> None:
+    huffman_only = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_HUFFMAN_ONLY)
+    assert recognise(huffman_only.compress(plaintexts()["tar"]) + huffman_only.flush()) == []
+
+
+def test_candidates_restrict() -> None:
+    data = gzip.compress(b"")
+    assert "zlib-6" in recognise(data)
+    assert recognise(data, ["go1-flate-6"]) == []
+
+
+def test_header_fields_are_skipped() -> None:
+    stream = gzip.compress(b"hello")[10:]
+    extra = b"\x1f\x8b\x08\x1e" + bytes(6) + b"\x03\x00abcname\0comment\0\x12\x34"
+    assert "zlib-6" in recognise(extra + stream)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x1f\x8b\x08", b"\x1f\x8b\x08\x08" + bytes(6) + b"endless", b"\x1f\x8b\x08" + bytes(7) + b"\x07"],
+    ids=["empty", "cut", "endless name", "unknown block"],
+)
+def test_not_gzip(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        recognise(data)
+
+
+@needs_speed
+def test_bomb_is_bounded() -> None:
+    """ADVERSARIES 36: a gigabyte of zeros in a megabyte of input."""
+    compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
+    piece = bytes(1 << 20)
+    data = b"".join(compressor.compress(piece) for _ in range(64)) + compressor.flush()
+    assert isinstance(recognise(data, ["zlib-1"]), list)

@@ -1,0 +1,121 @@
+"""One conformance suite for every replica: it writes what the real encoder wrote, however it is fed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundle.encoders import zlib_match
+from bundle.encoders.replicas import deflater, other_names, usual_names
+from bundle.errors import FormatError
+from fixtures.encoders.plaintexts import plaintexts
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
+DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())
+NAMES = usual_names() + other_names()
+COMPILED = str(zlib_match.__file__).endswith(".so")
+SMALL = 2000  # uncompiled, the replicas are some hundred times slower
+# zlib versions that decide alike; others (zlib-ng, chromium's) say so in their version string.
+SAME_ZLIB = ("1.2.11", "1.2.12", "1.2.13", "1.3", "1.3.1")
+
+
+def deflate(name: str, data: bytes, piece: int = 65536) -> bytes:
+    encoder = deflater(name)
+    pieces = [encoder.feed(data[at : at + piece]) for at in range(0, len(data), piece)]
+    return b"".join(pieces) + encoder.finish()
+
+
+def cases() -> list[tuple[str, str]]:
+    return [
+        (name, label)
+        for name, digests in DIGESTS.items()
+        for label in digests
+        if COMPILED or len(plaintexts()[label]) <= SMALL
+    ]
+
+
+def test_every_replica_has_an_oracle() -> None:
+    by_other_level = {name for name in NAMES if "-mem" in name and name[:6] not in ("zlib-1", "zlib-6")}
+    assert set(NAMES) - by_other_level == set(DIGESTS)
+
+
+@pytest.mark.parametrize(("name", "label"), cases())
+def test_output_is_the_encoders(name: str, label: str) -> None:
+    out = deflate(name, plaintexts()[label])
+    assert hashlib.sha256(out).hexdigest()[:32] == DIGESTS[name][label]
+
+
+@pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.gz")), ids=lambda path: path.stem)
+def test_kept_output_is_rebuilt(path: Path) -> None:
+    assert deflate(path.stem.replace("_", "/"), plaintexts()["tar"]) == path.read_bytes()[10:-8]
+
+
+@pytest.mark.parametrize("name", usual_names())
+def test_pieces_do_not_matter(name: str) -> None:
+    data = plaintexts()["128 KiB" if COMPILED else "first 300"]
+    generator = random.Random(name)
+    encoder = deflater(name)
+    out = bytearray()
+    at = 0
+    while at < len(data):
+        size = generator.choice((0, 1, 511, 512, 4096, 65535, 65536))
+        out += encoder.feed(data[at : at + size])
+        at += size
+    assert bytes(out) + encoder.finish() == deflate(name, data, len(data))
+
+
+@pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
+@pytest.mark.parametrize("name", ["pgzip/klauspost-1.18.2-5", "pigz-6"])
+def test_pool_does_not_matter(name: str) -> None:
+    data = plaintexts()["long"]
+    with ThreadPoolExecutor(2) as pool:
+        encoder = deflater(name, pool)
+        out = b"".join(encoder.feed(data[at : at + 300_000]) for at in range(0, len(data), 300_000))
+        assert out + encoder.finish() == deflate(name, data)
+
+
+@st.composite
+def repetitive(draw: st.DrawFn) -> bytes:
+    """Bytes that have matches: literals, runs, and copies of what came before, near and far."""
+    generator = random.Random(draw(st.integers(0, 2**32)))
+    limit = draw(st.sampled_from((300, 3000, 70_000, 200_000) if COMPILED else (60, 600)))
+    out = bytearray()
+    while len(out) < limit:
+        out += generator.choice(
+            (generator.randbytes(generator.randrange(1, 60)), bytes(generator.randrange(1, 500)))
+        )
+        begin = generator.randrange(max(len(out) - 40_000, 0), len(out))
+        out += out[begin : begin + generator.choice((3, 4, 5, 20, 258, 259, 262, 600))]
+    return bytes(out[: limit - draw(st.integers(0, 50))])
+
+
+@settings(max_examples=60 if COMPILED else 10, deadline=None)
+@given(st.sampled_from(NAMES), repetitive())
+def test_output_inflates(name: str, data: bytes) -> None:
+    inflater = zlib.decompressobj(wbits=-15)
+    assert inflater.decompress(deflate(name, data)) == data
+    assert inflater.eof
+    assert not inflater.unused_data
+
+
+@pytest.mark.skipif(zlib.ZLIB_RUNTIME_VERSION not in SAME_ZLIB, reason="another zlib")
+@settings(max_examples=60 if COMPILED else 10, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), repetitive())
+def test_zlib_is_the_systems(level: int, memory_level: int, data: bytes) -> None:
+    name = f"zlib-{level}" if memory_level == 8 else f"zlib-{level}-mem{memory_level}"
+    real = zlib.compressobj(level, zlib.DEFLATED, -15, memory_level)
+    assert deflate(name, data) == real.compress(data) + real.flush()
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(FormatError):
+        deflater("zlib-10")

@@ -1,0 +1,50 @@
+"""Random small releases that share layers, manifests and tags, as bundles in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from bundle.archive.bundle_file import BundleFile
+from bundle.patches.merge import Merged
+from tests.support import Builder, MemorySink
+from tests.target.support import Sample, sample
+
+NAMES = ["a:1", "a:2", "a:stable", "a/b:1", "c:1", "d/e/f:1"]
+
+
+@st.composite
+def releases(draw: st.DrawFn, number: int = 0) -> Sample:
+    builder = Builder()
+    for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)):
+        pictures = [
+            builder.picture([b"layer %d" % layer * 20 for layer in layers], config=b'{"os":"linux"}')
+            for layers in draw(st.lists(st.lists(st.integers(0, 4), max_size=3), min_size=1, max_size=2))
+        ]
+        top = builder.index(pictures) if draw(st.booleans()) else pictures[0]
+        signed = {top: [b"signature of %d" % number]} if draw(st.booleans()) and name == "c:1" else None
+        builder.tag(name, top, signed)
+    return sample(builder, f"r{number}", number)
+
+
+def chains(least: int = 2, most: int = 4) -> st.SearchStrategy[list[Sample]]:
+    return st.integers(least, most).flatmap(lambda count: st.tuples(*map(releases, range(1, count + 1))).map(list))
+
+
+def stored(place: Path, *bundles: bytes) -> list[BundleFile]:
+    """The bundles, in files `1` and so on, opened."""
+    opened = []
+    for number, bundle in enumerate(bundles, 1):
+        (place / str(number)).write_bytes(bundle)
+        opened.append(BundleFile(str(place / str(number))))
+    return opened
+
+
+def written(merged: Merged) -> bytes:
+    from bundle.archive.writer import write_bundle
+
+    sink = MemorySink()
+    gathered = merged.gathered
+    write_bundle(merged.index, gathered.content, gathered.manifests, sink, jobs=2)
+    return bytes(sink.data)

@@ -1,0 +1,214 @@
+"""The five kinds of base, and files that are none."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.errors import AirpatchError, FormatError, TargetError, UsageError
+from bundle.format import inventory
+from bundle.format.index import Index
+from bundle.model.digest import Digest
+from bundle.patches.bases import BaseState, open_base
+from bundle.patches.plan import plan_patch
+from bundle.target.inventory import make_request, take_inventory
+from bundle.target.root import Root
+from tests.target import support
+from tests.target.support import Sample, drop, index_of, install, outside, sample, served, snapshot
+
+
+@pytest.fixture
+def old(root: Path, r1: Sample) -> Path:
+    install(root, r1.full)
+    return root
+
+
+def opened(path: Path, content: bytes, new: Sample) -> BaseState:
+    path.write_bytes(content)
+    return open_base(str(path), new.release)
+
+
+def table(one: Sample) -> dict[Digest, int]:
+    return {blob.digest: blob.size for blob in one.release.blobs}
+
+
+# The five kinds
+
+
+def test_a_full_bundle(place: Path, r1: Sample, r2: Sample) -> None:
+    base = opened(place / "r1.tar.zst", r1.full, r2)
+    assert base == r1.base
+    assert base.warning is None
+
+
+def test_a_patch_counts_as_its_release_with_a_warning(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
+    base = opened(place / "r1-r2.tar.zst", r2.patch(r1), r3)
+    assert (base.base, base.blobs, base.repositories) == (r2.base.base, table(r2), r2.base.repositories)
+    assert base.warning is not None
+    assert "r1-r2.tar.zst is a patch for r1: " in base.warning
+    base = opened(place / "two", r3.patch(r1, r2), r3)
+    assert base.warning is not None
+    assert "r1 or r2" in base.warning or "r2 or r1" in base.warning
+
+
+def test_a_root(place: Path, old: Path, r1: Sample, r2: Sample) -> None:
+    before = snapshot(old)
+    base = open_base(str(old), r2.release)
+    assert snapshot(old) == before
+    assert (base.base.name, dict(base.blobs), base.repositories) == ("r1", table(r1), r1.base.repositories)
+    with Root(old) as root:
+        file = inventory.emit(take_inventory(root))
+    assert opened(place / "qa.inventory", file, r2) == base
+
+
+def test_a_root_whose_releases_are_unknown_is_named_after_its_folder(place: Path, old: Path, r2: Sample) -> None:
+    (old / ".airpatch").rename(place / "away")
+    base = open_base(str(old), r2.release)
+    assert (base.base.name, base.repositories) == ("root", frozenset())
+
+
+@pytest.mark.parametrize("name", [".", "./", "../root"])
+def test_a_root_named_by_where_one_is(
+    place: Path, old: Path, r2: Sample, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old / ".airpatch").rename(place / "away")
+    monkeypatch.chdir(old)
+    assert open_base(name, r2.release).base.name == "root"
+
+
+def test_an_inventory_without_a_release_is_named_after_its_file(place: Path, r2: Sample) -> None:
+    file = inventory.emit(inventory.Inventory("", (), {}))
+    assert opened(place / "qa.inventory", file, r2).base.name == "qa.inventory"
+    odd = place / os.fsdecode(b"odd \xff\n.inventory")
+    name = opened(odd, file, r2).base.name
+    assert plan_patch(r2.release, [opened(odd, file, r2)]).bases[0].name == name
+    r2.pack(plan_patch(r2.release, [opened(odd, file, r2)]))
+
+
+def test_a_request_has_all_but_what_it_asks_for(place: Path, r2: Sample) -> None:
+    asked = r2.release.blobs[1:3]
+    base = opened(place / "request", inventory.emit(make_request(Index.full(r2.release), asked)), r2)
+    assert base.base.name == "request for r2"
+    assert base.blobs == {blob.digest: blob.size for blob in r2.release.blobs if blob not in asked}
+    assert plan_patch(r2.release, [base]).stored == asked
+    assert plan_patch(r2.release, [base]).removed == ()
+
+
+def test_every_kind_gives_a_patch_that_fits_the_target(place: Path, r1: Sample, r2: Sample) -> None:
+    install(place / "target", r1.full)
+    with Root(place / "target") as root:
+        (place / "inventory").write_bytes(inventory.emit(take_inventory(root)))
+    (place / "full").write_bytes(r1.full)
+    (place / "patch").write_bytes(r1.patch(r2))
+    request = make_request(Index.full(r2.release), plan_patch(r2.release, [r1.base]).stored)
+    (place / "request").write_bytes(inventory.emit(request))
+    fitting = []
+    for number, kind in enumerate(["target", "inventory", "full", "patch", "request"]):
+        bundle = r2.pack(plan_patch(r2.release, [open_base(str(place / kind), r2.release)]))
+        assert index_of(bundle).stored == plan_patch(r2.release, [r1.base]).stored
+        copy = place / f"copy {number}"
+        install(copy, r1.full)
+        install(copy, bundle)
+        fitting.append(outside(copy))
+        assert served(copy) == r1.tags | r2.tags
+    assert all(one == fitting[0] for one in fitting)
+
+
+def test_a_root_that_lost_a_blob_gets_it_again(old: Path, r1: Sample, r2: Sample) -> None:
+    lost = plan_patch(r2.release, [r1.base]).left_out[0].digest
+    drop(old, [lost])
+    index = plan_patch(r2.release, [open_base(str(old), r2.release)])
+    assert lost in {blob.digest for blob in index.stored}
+    install(old, r2.pack(index))
+    assert served(old)["shop/web:stable"] == r2.tags["shop/web:stable"]
+
+
+# What is no base
+
+
+def test_a_request_for_another_release(place: Path, r1: Sample, r2: Sample) -> None:
+    request = inventory.emit(make_request(Index.full(r1.release), r1.release.blobs[:1]))
+    with pytest.raises(UsageError, match=r"requests blobs of release r1 .* and the sources give r2") as caught:
+        opened(place / "request", request, r2)
+    assert r1.id.short in caught.value.message
+    renumbered = sample(r1.builder, "r1", 7)
+    with pytest.raises(UsageError, match="--sequence"):
+        opened(place / "request", request, renumbered)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty folder", "fifo", "dangling link", "images"])
+def test_what_is_no_base_at_all(place: Path, r2: Sample, kind: str) -> None:
+    path = place / "base"
+    if kind == "empty folder":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "dangling link":
+        path.symlink_to("nowhere")
+    elif kind == "images":
+        (path / "web:r1").mkdir(parents=True)
+        (path / "web:r1/manifest.json").write_bytes(b"{}")
+    before = snapshot(place)
+    with pytest.raises(UsageError, match="base"):
+        open_base(str(path), r2.release)
+    assert snapshot(place) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\0" * 1000, b"plain text\n" * 100, b"\x28\xb5\x2f\xfd"])
+def test_files_that_are_neither_bundle_nor_inventory(place: Path, r2: Sample, content: bytes) -> None:
+    with pytest.raises(FormatError, match=str(place / "base")):
+        opened(place / "base", content, r2)
+
+
+def test_adversary_5_a_huge_file_is_refused_unread(place: Path, r2: Sample) -> None:
+    with (place / "base").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FormatError, match="neither a bundle nor an inventory"):
+        open_base(str(place / "base"), r2.release)
+
+
+def test_adversary_50_an_unreadable_file_is_told(place: Path, r1: Sample, r2: Sample) -> None:
+    file = inventory.emit(inventory.Inventory("", (), {}))
+    (place / "base").write_bytes(file)
+    (place / "base").chmod(0)
+    place.chmod(0o755)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(AirpatchError, match="Permission denied"):
+            open_base(str(place / "base"), r2.release)
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+
+
+FULL = support.tiny(1).full
+INVENTORY = inventory.emit(inventory.Inventory("r1", ("web",), table(support.tiny(1))))
+
+
+@given(data=st.data(), which=st.sampled_from([FULL, INVENTORY]))
+def test_adversary_37_38_damaged_bases_are_refused_or_the_same(data: st.DataObject, which: bytes) -> None:
+    """Of a bundle only index and seek table are read, so that damage elsewhere may go unseen here."""
+    damaged = bytearray(which)
+    if data.draw(st.booleans()):
+        del damaged[data.draw(st.integers(0, len(which) - 1)) :]
+    else:
+        bit = data.draw(st.integers(0, len(which) * 8 - 1))
+        damaged[bit // 8] ^= 1 << bit % 8
+    new = support.tiny(2)
+    with support.temporary() as place:
+        true = opened(place / "base", which, new)
+        with suppress(FormatError):
+            assert opened(place / "base", bytes(damaged), new) == true
+
+
+def test_adversary_18_a_root_whose_storage_is_a_link(place: Path, old: Path, r2: Sample) -> None:
+    (place / "other").mkdir()
+    (place / "other/docker").symlink_to(old / "docker")
+    with pytest.raises(TargetError):
+        open_base(str(place / "other"), r2.release)
