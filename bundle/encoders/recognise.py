@@ -35,7 +35,7 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     member is ignored. `candidates` restricts the names tried. Raises FormatError if `start` is not the
     beginning of a gzip file.
     """
-    body = memoryview(start)[_header_size(start) :]
+    body = memoryview(start)[header_size(start) :]
     plaintext, size, complete = _inflate(body)
     body = body[:size]
     if candidates is not None:
@@ -76,8 +76,8 @@ def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
     return plaintext, used, inflater.eof
 
 
-def _header_size(start: bytes) -> int:
-    """Return the size of the gzip header (RFC 1952 2.3)."""
+def header_size(start: bytes) -> int:
+    """Return the size of the gzip header (RFC 1952 2.3). Raises FormatError if it is none, or goes on."""
     if start[:3] != b"\x1f\x8b\x08" or len(start) < 10:
         raise FormatError("not a gzip file")
     flags = start[3]

@@ -17,7 +17,7 @@ from itertools import chain
 
 from bundle.archive.content import PIECE, Content
 from bundle.delta.encode import Effort, encode
-from bundle.encoders import recognise
+from bundle.encoders.recognise import header_size, recognise
 from bundle.errors import FormatError, IntegrityError
 from bundle.format.index import SourceBlob, Step
 from bundle.layers.plaintext import Compression, extract
@@ -247,7 +247,8 @@ class _Workshop:
         with closing(self._content.open(target.blob.digest, target.blob.size)) as reader:
             start = bytearray(min(_RECOGNISED, target.blob.size))
             reader.read_into(memoryview(start), 0)
-        for name, header in recognise(bytes(start)):
+        header = bytes(start[: header_size(bytes(start))])
+        for name in recognise(bytes(start)):
             yield Replica(name, header)
         yield Replay(tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1])
 

@@ -22,7 +22,7 @@ from bundle.archive.content import PIECE, BlobReader, Content, check_blob, piece
 from bundle.deflate.parse import Parser
 from bundle.deflate.rebuild import rebuild
 from bundle.delta.apply import apply as apply_delta
-from bundle.encoders import open_encoder
+from bundle.encoders.replicas import deflater
 from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from bundle.format.index import Index, SourceBlob, Step
 from bundle.layers.plaintexts import Plaintexts
@@ -196,7 +196,7 @@ class Builder:
             self._plaintexts.put(step.digest, kept)
 
     def _encode(self, name: str, plaintext: Iterator[bytes]) -> Iterator[bytes]:
-        encoder = open_encoder(name, self._blocks)
+        encoder = deflater(name, self._blocks)
         crc = size = 0
         for chunk in plaintext:
             crc = zlib.crc32(chunk, crc)
