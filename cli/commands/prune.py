@@ -14,6 +14,12 @@ def run(args: Namespace, console: Console) -> Result:
         pruned = prune(root, args.keep, dry_run=args.dry_run)
     verb = "would be removed" if args.dry_run else "removed"
     names = ", ".join(receipt.release.name for receipt in pruned.forgotten) or "no release"
+    lines = [
+        f"{names} {'would be ' if args.dry_run else ''}forgotten, {count(len(pruned.tags), 'tag')} and "
+        f"{count(len(pruned.blobs), 'blob')} of {megabytes(pruned.bytes)} {verb}"
+    ]
+    if pruned.blobs and not args.dry_run:
+        lines.append("  restart a registry that serves this root before the next push: it may remember these blobs")
     return Result(
         {
             "forgotten": [{"release": r.release.name, "release_id": str(r.id)} for r in pruned.forgotten],
@@ -22,8 +28,5 @@ def run(args: Namespace, console: Console) -> Result:
             "bytes": pruned.bytes,
             "dry_run": args.dry_run,
         },
-        [
-            f"{names} {'would be ' if args.dry_run else ''}forgotten, {count(len(pruned.tags), 'tag')} and "
-            f"{count(len(pruned.blobs), 'blob')} of {megabytes(pruned.bytes)} {verb}"
-        ],
+        lines,
     )

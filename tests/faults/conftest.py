@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,16 +21,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A tmpfs of this process."""
+def work() -> Iterator[Path]:
+    """A tmpfs of this process, where other users may go, too."""
     if os.geteuid() != 0 or shutil.which("strace") is None:
         pytest.skip("needs root and strace")
     try:
         mounts.enter_namespace()
     except OSError as error:
         pytest.skip(f"needs mounts of its own: {error}")
-    with mounts.tmpfs(tmp_path_factory.mktemp("faults") / "work", "size=1g") as folder:
-        yield folder
+    with tempfile.TemporaryDirectory(prefix="airpatch-faults-") as name:
+        Path(name).chmod(0o755)
+        with mounts.tmpfs(Path(name) / "work", "size=1g,mode=755") as folder:
+            yield folder
 
 
 @pytest.fixture(scope="session")

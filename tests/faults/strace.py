@@ -8,7 +8,9 @@ they reach every call that the reference run made.
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ CHANGES = (
 )
 """System calls that may change a disk; of `openat` those that create."""
 
+_PATIENCE = 30.0
+"""Seconds until a run that should stop is given up."""
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _STANDARD_STREAM = re.compile(r"[012][,<]")
 
@@ -100,8 +104,12 @@ def record(zygote: Zygote, argv: Sequence[str | Path], folder: Path, names: Sequ
     return calls
 
 
-def points(calls: Sequence[Call]) -> list[Point]:
-    """Points that reach all of `calls` that change the disk. Raises RuntimeError if one cannot be reached."""
+def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
+    """Points that reach all of `calls` that change the disk.
+
+    If one cannot be reached, since another thread comes to its number first, RuntimeError is raised; without
+    `strict` it is left out.
+    """
     main = calls[0].thread
     first: dict[tuple[str, int], Call] = {}
     for call in calls:
@@ -112,7 +120,9 @@ def points(calls: Sequence[Call]) -> list[Point]:
             continue
         point = Point(call.name, call.number, call.thread == main)
         if not point.main and first[call.name, call.number] != call:
-            raise RuntimeError(f"{point} is another thread's call")
+            if strict:
+                raise RuntimeError(f"{point} is another thread's call")
+            continue
         found.append(point)
     return found
 
@@ -125,3 +135,29 @@ def inject(
     where = f"{point.name}:{fault}:when={point.number}"
     with traced(run, [point.name], folder / "trace", threads=not point.main, inject=where):
         return run.wait()
+
+
+@contextmanager
+def stopped(
+    zygote: Zygote, argv: Sequence[str | Path], point: Point, folder: Path, ended: list[Ended]
+) -> Iterator[None]:
+    """Within the block a run stands still, just behind `point` of its main thread; how it ends goes to `ended`."""
+    run = zygote.start(argv)
+    trace = folder / "trace"
+    trace.unlink(missing_ok=True)
+    where = f"{point.name}:signal=SIGSTOP:when={point.number}"
+    with traced(run, [point.name], trace, threads=False, inject=where):
+        try:
+            _await_stop(run.pid, trace)
+            yield
+        finally:
+            run.kill(signal.SIGCONT)
+            ended.append(run.wait())
+
+
+def _await_stop(pid: int, trace: Path) -> None:
+    end = time.monotonic() + _PATIENCE
+    while "stopped by SIGSTOP" not in (trace.read_text() if trace.exists() else ""):
+        if time.monotonic() > end or not Path(f"/proc/{pid}").exists():
+            raise RuntimeError("the run does not stop where it should")
+        time.sleep(0.005)

@@ -89,14 +89,14 @@ def collect(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, timeout=60)
 
 
-def write_config(root: Path, port: int, folder: Path) -> Path:
-    """A configuration for `root`. Blob descriptors are cached, as they are in Debian's configuration."""
+def write_config(root: Path, port: int, folder: Path, *, cache: bool = True) -> Path:
+    """A configuration for `root`. With `cache` it keeps descriptors of blobs, as Debian's configuration does."""
     config = folder / f"registry-{port}.yml"
     config.write_text(
         "version: 0.1\n"
         "log: {level: error, accesslog: {disabled: true}}\n"
-        f"storage: {{filesystem: {{rootdirectory: {root}}}, cache: {{blobdescriptor: inmemory}}, "
-        "delete: {enabled: true}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {root}}}, "
+        f"{'cache: {blobdescriptor: inmemory}, ' if cache else ''}delete: {{enabled: true}}}}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
     return config
@@ -110,10 +110,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(root: Path, folder: Path, user: int | None = None) -> Iterator[Registry]:
+def serving(root: Path, folder: Path, *, user: int | None = None, cache: bool = True) -> Iterator[Registry]:
     """A running registry on `root`, as `user`; its files go to `folder`. It dies with this process."""
     root.mkdir(parents=True, exist_ok=True)
-    registry = Registry(root, port := free_port(), write_config(root, port, folder))
+    registry = Registry(root, port := free_port(), write_config(root, port, folder, cache=cache))
     log = folder / f"registry-{port}.log"
     with log.open("wb") as output:
         words = ["setpriv", "--pdeathsig", "KILL"]

@@ -24,6 +24,13 @@ def assert_serves(registry: Registry, tree: Path, scratch: Path) -> None:
     assert look(registry.root).findings == []
 
 
+def assert_pulls(registry: Registry, tree: Path) -> None:
+    """The same without skopeo, in a tenth of the time."""
+    for image, digest in tag_digests(tree).items():
+        assert registry.pull(*split(image)) == registry.pull(split(image)[0], digest) == digest
+    assert look(registry.root).findings == []
+
+
 def assert_collects_cleanly(registry: Registry) -> None:
     """A garbage collection ends well and takes nothing that a tag or a revision needs."""
     done = registry.collect()
@@ -99,20 +106,20 @@ def test_rollback_and_prune_under_a_running_registry(
     airpatch("apply", releases.r1, "--root", root)
     airpatch("apply", releases.patch, "--root", root)
     airpatch("apply", releases.either, "--root", root)
-    assert_serves(registry, releases.r3_tree, tmp_path)
+    assert_pulls(registry, releases.r3_tree)
     airpatch("rollback", root, "--to", "r1")
     assert_serves(registry, releases.r1_tree, tmp_path)
     airpatch("rollback", root, "--to", "r2")
-    assert_serves(registry, releases.r2_tree, tmp_path)
+    assert_pulls(registry, releases.r2_tree)
     airpatch("prune", root, "--keep", "2")
-    assert_serves(registry, releases.r2_tree, tmp_path)
+    assert_pulls(registry, releases.r2_tree)
     airpatch("prune", root, "--keep", "1")
     assert_serves(registry, releases.r2_tree, tmp_path)
     assert {name.rpartition(":")[2] for name in look(root).tags} == {"r2", "stable"}
     before = look(root).blobs
     assert_collects_cleanly(registry)
     assert look(root).blobs == before
-    assert_serves(registry, releases.r2_tree, tmp_path)
+    assert_pulls(registry, releases.r2_tree)
 
 
 def test_prune_keeps_what_was_pushed(releases: Releases, root: Path, serve: Serve, tmp_path: Path) -> None:
@@ -129,6 +136,25 @@ def test_prune_keeps_what_was_pushed(releases: Releases, root: Path, serve: Serv
         digest = manifest_digest(releases.r1_tree / image)
         assert registry.pull(*split(f"other/{image}")) == digest
         assert registry.pull(*split(image.replace("r1", "by-hand"))) == digest
+
+
+def test_a_registry_that_remembers_pruned_blobs_has_to_be_restarted_before_a_push(
+    releases: Releases, root: Path, serve: Serve, tmp_path: Path
+) -> None:
+    """It tells skopeo that a blob is there, and takes a manifest without it; the message of prune warns of that."""
+    image = "tools/packaging:r1"
+    airpatch("apply", releases.r1, "--root", root)
+    with serving(root, tmp_path) as registry:
+        assert registry.pull(*split(image)) == manifest_digest(releases.r1_tree / image)
+        airpatch("apply", releases.patch, "--root", root)
+        airpatch("prune", root, "--keep", "1")
+        assert look(root).findings == []
+        skopeo_push(registry, releases.r1_tree / image, image)
+        assert look(root).findings != []
+    registry = serve(root)
+    skopeo_push(registry, releases.r1_tree / image, image)
+    assert_serves(registry, releases.r2_tree, tmp_path)
+    assert registry.pull(*split(image)) == manifest_digest(releases.r1_tree / image)
 
 
 def test_a_bundle_of_the_root_is_the_bundle_of_the_trees(releases: Releases, root: Path, serve: Serve) -> None:
