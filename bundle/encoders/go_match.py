@@ -241,12 +241,11 @@ class ChainMatcher:
     @cython.exceptval(check=False)
     def _enter(self, index: cython.Py_ssize_t) -> cython.int:
         """Put the byte at `index` at the head of its chain; return the former head's index, or below 0."""
-        window: cython.uchar[::1] = self._window
         word: cython.uint = (
-            cython.cast(cython.uint, window[index]) << 24
-            | window[index + 1] << 16
-            | window[index + 2] << 8
-            | window[index + 3]
+            cython.cast(cython.uint, self._window[index]) << 24
+            | self._window[index + 1] << 16
+            | self._window[index + 2] << 8
+            | self._window[index + 3]
         )
         slot: cython.uint = ((word * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)
         head: cython.uint = self._newest[slot]
