@@ -247,6 +247,9 @@ class BlockWriter:
         literals: cython.uint[::1] = self._literals
         lengths: cython.uint[::1] = self._lengths
         distances: cython.uint[::1] = self._distances
+        # Constants as locals: the compiler cannot know that stores to `out` leave globals alone.
+        value: cython.uint = _VALUE
+        width: cython.uint = _WIDTH
         i: cython.Py_ssize_t
         token: cython.uint
         entry: cython.uint
@@ -258,16 +261,16 @@ class BlockWriter:
             if token < 256:
                 entry = literals[token]
                 coded = coded and entry != 0
-                acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
-                fill += entry >> _WIDTH
+                acc |= cython.cast(cython.ulonglong, entry & value) << fill
+                fill += entry >> width
             else:
                 distance = (token & 0xFFFF) - 1 & _ALL_BITS
                 if token >> 26 or distance >= 32768:
                     return False
                 entry = lengths[token >> 16]
                 coded = coded and entry != 0
-                acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
-                fill += entry >> _WIDTH
+                acc |= cython.cast(cython.ulonglong, entry & value) << fill
+                fill += entry >> width
                 if fill >= 32:
                     out[size] = acc & 0xFF
                     out[size + 1] = (acc >> 8) & 0xFF
@@ -279,8 +282,8 @@ class BlockWriter:
                 symbol = _DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]
                 entry = distances[symbol]
                 coded = coded and entry != 0
-                acc |= cython.cast(cython.ulonglong, entry & _VALUE) << fill
-                fill += entry >> _WIDTH
+                acc |= cython.cast(cython.ulonglong, entry & value) << fill
+                fill += entry >> width
                 acc |= cython.cast(cython.ulonglong, distance + 1 - _DISTANCE_BASE[symbol]) << fill
                 fill += _DISTANCE_EXTRA[symbol]
             if fill >= 32:

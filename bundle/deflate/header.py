@@ -29,6 +29,8 @@ RUN_EXTRA = bytes([*[0] * 16, *range(4), *range(8), *range(128)])
 RUN_EXTRA_BITS = bytes([*[0] * 16, *[2] * 4, *[3] * 8, *[7] * 128])
 RUN_REPEATS = bytes([*[1] * 16, *range(3, 7), *range(3, 11), *range(11, 139)])
 
+_RUN_REPEATS = cython.declare(cython.const[cython.uchar][::1], RUN_REPEATS)
+
 
 @dataclass(frozen=True, slots=True)
 class DynamicHeader:
@@ -50,17 +52,7 @@ class DynamicHeader:
 
         Raises FormatError if the runs do not fit.
         """
-        lengths = bytearray()
-        for run in self.runs:
-            if run < REPEAT:
-                lengths.append(run)
-            elif run >= RUN_VALUES or (run < ZEROS and not lengths):
-                raise FormatError("malformed run of code lengths")
-            else:
-                lengths += bytes([lengths[-1] if run < ZEROS else 0]) * RUN_REPEATS[run]
-        if len(lengths) != self.literal_count + self.distance_count:
-            raise FormatError("runs of code lengths do not add up")
-        return bytes(lengths[: self.literal_count]), bytes(lengths[self.literal_count :])
+        return _lengths(self.runs, self.literal_count, self.distance_count)
 
     @property
     def bits(self) -> int:
@@ -69,6 +61,30 @@ class DynamicHeader:
         for run in self.runs:
             size += self.run_lengths[RUN_SYMBOL[run]] + RUN_EXTRA_BITS[run]
         return size
+
+
+def _lengths(runs: bytes, literal_count: cython.int, distance_count: cython.int) -> tuple[bytes, bytes]:
+    lengths = bytearray(literal_count + distance_count)
+    view: cython.uchar[::1] = lengths
+    size: cython.int = 0
+    i: cython.int
+    at: cython.Py_ssize_t
+    run: cython.int
+    repeats: cython.int
+    for at in range(len(runs)):
+        run = runs[at]
+        if run >= RUN_VALUES or (REPEAT <= run < ZEROS and not size):
+            raise FormatError("malformed run of code lengths")
+        repeats = _RUN_REPEATS[run]
+        if size + repeats > literal_count + distance_count:
+            raise FormatError("runs of code lengths do not add up")
+        if run < ZEROS:
+            for i in range(size, size + repeats):
+                view[i] = run if run < REPEAT else view[i - 1]
+        size += repeats
+    if size != literal_count + distance_count:
+        raise FormatError("runs of code lengths do not add up")
+    return bytes(lengths[:literal_count]), bytes(lengths[literal_count:])
 
 
 def zlib_dynamic(literal_counts: array[int], distance_counts: array[int]) -> DynamicHeader:

@@ -1,3 +1,4 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Code lengths from symbol counts, built exactly as the encoders in the field build them, and canonical
 codes.
 
@@ -15,8 +16,8 @@ import cython
 
 from bundle.errors import FormatError
 
-_MAX_SYMBOLS = 288
-_NODES = 2 * _MAX_SYMBOLS
+_MAX_SYMBOLS = cython.declare(cython.int, 288)
+_NODES = cython.declare(cython.int, 2 * 288)
 
 
 def zlib_lengths(counts: array[int], limit: int) -> bytes:
@@ -150,8 +151,7 @@ def go_lengths(counts: array[int], limit: int) -> bytes:
         for item in order:
             lengths[item & 0x1FF] = 1
         return bytes(lengths)
-    weights = array("Q", [item >> 9 for item in order])
-    longer = _package_merge(weights, min(limit, len(order) - 1))
+    longer = _package_merge(array("Q", [item >> 9 for item in order]), min(limit, len(order) - 1))
     bits = 1
     for index in range(len(order) - 1, -1, -1):
         while index < longer[bits]:
@@ -167,37 +167,42 @@ def _package_merge(weights: cython.ulonglong[::1], limit: cython.int) -> list[in
     `weights` ascend; there are at least 3.
     """
     leaves: cython.int = len(weights)
-    items: cython.int = 0
-    row: cython.ulonglong[::1] = array("Q", bytes(8 * 2 * _MAX_SYMBOLS))
-    below: cython.ulonglong[::1] = array("Q", bytes(8 * 2 * _MAX_SYMBOLS))
-    is_leaf: cython.uchar[::1] = bytearray(16 * 2 * _MAX_SYMBOLS)
-    level: cython.int
+    row: cython.ulonglong[::1] = array("Q", bytes(8 * _NODES))
+    below: cython.ulonglong[::1] = array("Q", bytes(8 * _NODES))
+    # used[level * _NODES + k]: how many leaves are among the first k + 1 items of a level.
+    used: cython.ushort[::1] = array("H", bytes(2 * 16 * _NODES))
     leaf: cython.int
-    pair: cython.int
     pairs: cython.int
-    width: cython.int = 2 * _MAX_SYMBOLS
+    item: cython.int
+    items: cython.int = 0
+    base: cython.int = 0
+    weight: cython.ulonglong
     package: cython.ulonglong
-    for level in range(limit):  # level 0 holds the longest codes
+    for _ in range(limit):  # from the level of the longest codes up
         pairs = items // 2
-        leaf = pair = items = 0
-        while leaf < leaves or pair < pairs:
-            package = below[2 * pair] + below[2 * pair + 1] if pair < pairs else 0
-            if pair == pairs or (leaf < leaves and weights[leaf] < package):
-                row[items] = weights[leaf]
-                is_leaf[level * width + items] = 1
+        items = leaves + pairs
+        leaf = 0
+        weight = weights[0]
+        package = below[0] + below[1]
+        for item in range(items):
+            if item - leaf == pairs or (leaf < leaves and weight < package):
+                row[item] = weight
                 leaf += 1
+                if leaf < leaves:
+                    weight = weights[leaf]
             else:
-                row[items] = package
-                pair += 1
-            items += 1
+                row[item] = package
+                if item + 1 - leaf < pairs:
+                    package = below[2 * (item + 1 - leaf)] + below[2 * (item + 1 - leaf) + 1]
+            used[base + item] = leaf
         row, below = below, row
+        base += _NODES
 
     longer: list[int] = []
     wanted: cython.int = 2 * leaves - 2
-    for level in range(limit - 1, -1, -1):
-        leaf = 0
-        for items in range(wanted):
-            leaf += is_leaf[level * width + items]
+    for _ in range(limit):
+        base -= _NODES
+        leaf = used[base + wanted - 1] if wanted else 0
         longer.append(leaf)
         wanted = 2 * (wanted - leaf)
     longer.append(0)

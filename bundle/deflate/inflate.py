@@ -40,8 +40,8 @@ from bundle.deflate.tables import (
 )
 from bundle.errors import FormatError
 
-SPAN = 1 << 17  # plaintext bytes decoded by one `run`, at most
-TOKENS = 1 << 16  # tokens decoded by one `run`, at most
+SPAN = 1 << 16  # plaintext bytes decoded by one `run`, at most
+TOKENS = 1 << 14  # tokens decoded by one `run`, at most
 
 # Decoding tables are indexed by the next bits of the stream. An entry is `value << 16 | kind << 8 | bits`;
 # bits is the number of bits to drop. For codes longer than the index, a LINK leads to a second table: `value`
@@ -318,8 +318,16 @@ class Inflater:
         loaded at once only where there are eight. Bits beyond the input read as zero; a token is committed
         only if all its bits were there.
         """
+        # Constants as locals: the compiler cannot know that stores to `out` leave globals alone.
         longest: cython.Py_ssize_t = MAX_MATCH
         marked: cython.uint = LONG_258
+        literal: cython.uint = _LITERAL
+        link: cython.uint = _LINK
+        unused: cython.uint = _UNUSED
+        literal_index: cython.uint = _LITERAL_INDEX
+        literal_mask: cython.uint = (1 << literal_index) - 1
+        distance_index: cython.uint = _DISTANCE_INDEX
+        distance_mask: cython.uint = (1 << distance_index) - 1
         data: bytes = self._input
         size: cython.Py_ssize_t = len(data)
         at: cython.Py_ssize_t = self._at
@@ -365,13 +373,13 @@ class Inflater:
                         acc |= cython.cast(cython.ulonglong, data[at]) << fill
                         at += 1
                         fill += 8
-            entry = literals[acc & (1 << _LITERAL_INDEX) - 1]
+            entry = literals[acc & literal_mask]
             kind = entry >> 8 & 0xFF
-            if kind == _LINK:
-                entry = literals[(entry >> 16) + (acc >> _LITERAL_INDEX & (1 << (entry & 0xFF)) - 1)]
+            if kind == link:
+                entry = literals[(entry >> 16) + (acc >> literal_index & (1 << (entry & 0xFF)) - 1)]
                 kind = entry >> 8 & 0xFF
             used = entry & 0xFF
-            if kind == _LITERAL:
+            if kind == literal:
                 if used > fill:
                     status = 1
                     break
@@ -383,7 +391,7 @@ class Inflater:
                 end += 1
                 continue
             if kind >= 0x20:
-                if kind == _UNUSED:
+                if kind == unused:
                     raise FormatError("literal or length code is not in use")
                 if used > fill:
                     status = 1
@@ -397,12 +405,12 @@ class Inflater:
             long_258 = marked if length == longest and kind else 0
             look >>= kind
             used += kind
-            entry = distances[look & (1 << _DISTANCE_INDEX) - 1]
+            entry = distances[look & distance_mask]
             kind = entry >> 8 & 0xFF
-            if kind == _LINK:
-                entry = distances[(entry >> 16) + (look >> _DISTANCE_INDEX & (1 << (entry & 0xFF)) - 1)]
+            if kind == link:
+                entry = distances[(entry >> 16) + (look >> distance_index & (1 << (entry & 0xFF)) - 1)]
                 kind = entry >> 8 & 0xFF
-            if kind == _UNUSED:
+            if kind == unused:
                 raise FormatError("distance code is not in use")
             look >>= entry & 0xFF
             used += (entry & 0xFF) + kind

@@ -203,6 +203,8 @@ class LayoutReader:
         if count > (MAX_STORED if kind == STORED else PIECE):
             raise FormatError("deflate block with too many tokens in a piece")
         final, more = bool(tag & FINAL), bool(tag & MORE)
+        if (kind == OTHER and final) or (kind == STORED and more) or (kind < DYNAMIC and tag >> CODE_SHIFT):
+            raise FormatError("flags that do not apply to this kind of deflate block")
         if kind == STORED:
             return Piece(kind, count, final, padding=self._byte() if tag & PADDED else 0)
         long = []

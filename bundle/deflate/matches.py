@@ -20,12 +20,14 @@ import cython
 from bundle.deflate.tables import LONG_258, MAX_MATCH, MIN_MATCH, WINDOW
 from bundle.errors import FormatError
 
-SPAN = 1 << 18  # plaintext bytes that one call of TokenEncoder.add may bring
+SPAN = 1 << 17  # plaintext bytes that one call of TokenEncoder.add may bring
 
 # The buffer slides by pairs of windows, so up to three windows of history stay.
 _SIZE = cython.declare(cython.Py_ssize_t, 3 * WINDOW + 2 * SPAN)
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
-_RING = cython.declare(cython.Py_ssize_t, 2 * WINDOW - 1)
+_RING = cython.declare(
+    cython.Py_ssize_t, 2 * WINDOW - 1
+)  # an index into the ring, and positions modulo 2 ** 16
 _MIN_HASHED = cython.declare(cython.Py_ssize_t, 4)  # bytes that go into a hash
 _MIN_MATCH = cython.declare(cython.Py_ssize_t, MIN_MATCH)
 _MAX_MATCH = cython.declare(cython.Py_ssize_t, MAX_MATCH)
@@ -59,7 +61,7 @@ class _History:
     _at: cython.Py_ssize_t
     _end: cython.Py_ssize_t
     _indexed: cython.Py_ssize_t
-    _newest: cython.uint[::1]
+    _newest: cython.ushort[::1]
     _links: cython.ushort[::1]
 
     def __init__(self) -> None:
@@ -69,7 +71,7 @@ class _History:
         self._at = 0
         self._end = 0
         self._indexed = 0  # positions before this one have their links
-        self._newest = array("I", bytes(4 << 16))  # last position of each hash + 1, 0 if there is none
+        self._newest = array("H", bytes(2 << 15))  # last position of each hash, modulo 2 ** 16
         self._links = array("H", bytes(2 * 2 * WINDOW))
 
     def restart(self) -> None:
@@ -88,7 +90,7 @@ class _History:
     def _slide(self) -> cython.void:
         """Drop what the window does not reach, by whole turns of the ring, so that it keeps its order."""
         self._index()
-        shift: cython.Py_ssize_t = (self._at - _WINDOW) // (_RING + 1) * (_RING + 1)
+        shift: cython.Py_ssize_t = (self._at - _WINDOW) & ~_RING
         if shift <= 0:
             return
         self._buffer[: self._end - shift] = self._buffer[shift : self._end]
@@ -96,21 +98,16 @@ class _History:
         self._at -= shift
         self._end -= shift
         self._indexed -= shift
-        newest: cython.uint[::1] = self._newest
-        gone: cython.uint = shift
-        i: cython.Py_ssize_t
-        for i in range(1 << 16):
-            newest[i] = newest[i] - gone if newest[i] > gone else 0
 
     @cython.cfunc
     def _index(self) -> cython.void:
         """Give positions their links, up to a window ahead, as far as four bytes of each are known."""
         view: cython.uchar[::1] = self._view
-        newest: cython.uint[::1] = self._newest
+        newest: cython.ushort[::1] = self._newest
         links: cython.ushort[::1] = self._links
         i: cython.Py_ssize_t
         bucket: cython.uint
-        link: cython.Py_ssize_t
+        link: cython.uint
         begin: cython.Py_ssize_t = self._indexed
         end: cython.Py_ssize_t = min(self._at + _WINDOW, self._end - _MIN_HASHED + 1)
         if begin >= end:
@@ -118,10 +115,10 @@ class _History:
         word: cython.uint = view[begin] << 8 | view[begin + 1] << 16 | view[begin + 2] << 24
         for i in range(begin, end):
             word = word >> 8 | cython.cast(cython.uint, view[i + 3]) << 24
-            bucket = (word * _MULTIPLIER & _ALL_BITS) >> 16
-            link = i + 1 - newest[bucket]
-            links[i & _RING] = link if link <= _WINDOW and link <= i else 0
-            newest[bucket] = i + 1
+            bucket = (word * _MULTIPLIER & _ALL_BITS) >> 17
+            link = i - newest[bucket] & 0xFFFF
+            links[i & _RING] = link if link <= 0x8000 else 0
+            newest[bucket] = i & 0xFFFF
         self._indexed = end
 
     @cython.cfunc

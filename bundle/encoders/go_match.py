@@ -239,14 +239,13 @@ class ChainMatcher:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _enter(self, index: cython.int) -> cython.int:
+    def _enter(self, index: cython.Py_ssize_t) -> cython.int:
         """Put the byte at `index` at the head of its chain; return the former head's index, or below 0."""
-        window: cython.uchar[::1] = self._window
         word: cython.uint = (
-            cython.cast(cython.uint, window[index]) << 24
-            | window[index + 1] << 16
-            | window[index + 2] << 8
-            | window[index + 3]
+            cython.cast(cython.uint, self._window[index]) << 24
+            | self._window[index + 1] << 16
+            | self._window[index + 2] << 8
+            | self._window[index + 3]
         )
         slot: cython.uint = ((word * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)
         head: cython.uint = self._newest[slot]
@@ -285,9 +284,32 @@ class ChainMatcher:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _common(self, left: cython.int, right: cython.int, limit: cython.int) -> cython.int:
+    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, limit: cython.int) -> cython.int:
         """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
-        n: cython.int = 0
+        n: cython.Py_ssize_t = 0
+        while n + 8 <= limit and self._load(left + n) == self._load(right + n):
+            n += 8
         while n < limit and self._window[left + n] == self._window[right + n]:
             n += 1
         return n
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
+        """Return the eight bytes at `index`, little-endian."""
+        if cython.compiled:
+            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
+            return (
+                cython.cast(cython.ulonglong, at[0])
+                | cython.cast(cython.ulonglong, at[1]) << 8
+                | cython.cast(cython.ulonglong, at[2]) << 16
+                | cython.cast(cython.ulonglong, at[3]) << 24
+                | cython.cast(cython.ulonglong, at[4]) << 32
+                | cython.cast(cython.ulonglong, at[5]) << 40
+                | cython.cast(cython.ulonglong, at[6]) << 48
+                | cython.cast(cython.ulonglong, at[7]) << 56
+            )
+        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
+            return int.from_bytes(self._window[index : index + 8], "little")

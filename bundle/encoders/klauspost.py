@@ -10,6 +10,7 @@ from array import array
 
 from bundle.encoders.klauspost_blocks import KlauspostWriter
 from bundle.encoders.klauspost_deep import BLOCK, DeepMatcher
+from bundle.encoders.klauspost_fast import QuickMatcher
 
 _WINDOW = 1 << 15
 HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
@@ -21,7 +22,7 @@ class KlauspostDeflater:
 
     def __init__(
         self,
-        matcher: DeepMatcher,
+        matcher: DeepMatcher | QuickMatcher,
         writer: KlauspostWriter,
         dictionary: bytes = b"",
         history: int = HISTORY,

@@ -385,9 +385,9 @@ class DeepMatcher:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _common(self, left: cython.int, right: cython.int, most: cython.int) -> cython.int:
+    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, most: cython.int) -> cython.int:
         """Return how many bytes are equal from `left` and from the smaller `right` on, at most `most`."""
-        n: cython.int = 0
+        n: cython.Py_ssize_t = 0
         most = min(most, self._end - left)
         while n + 8 <= most and self._load(left + n) == self._load(right + n):
             n += 8
@@ -399,18 +399,22 @@ class DeepMatcher:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _load(self, index: cython.int) -> cython.ulonglong:
+    def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
         """Return the eight bytes at `index`, little-endian."""
-        return (
-            cython.cast(cython.ulonglong, self._window[index])
-            | cython.cast(cython.ulonglong, self._window[index + 1]) << 8
-            | cython.cast(cython.ulonglong, self._window[index + 2]) << 16
-            | cython.cast(cython.ulonglong, self._window[index + 3]) << 24
-            | cython.cast(cython.ulonglong, self._window[index + 4]) << 32
-            | cython.cast(cython.ulonglong, self._window[index + 5]) << 40
-            | cython.cast(cython.ulonglong, self._window[index + 6]) << 48
-            | cython.cast(cython.ulonglong, self._window[index + 7]) << 56
-        )
+        if cython.compiled:
+            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
+            return (
+                cython.cast(cython.ulonglong, at[0])
+                | cython.cast(cython.ulonglong, at[1]) << 8
+                | cython.cast(cython.ulonglong, at[2]) << 16
+                | cython.cast(cython.ulonglong, at[3]) << 24
+                | cython.cast(cython.ulonglong, at[4]) << 32
+                | cython.cast(cython.ulonglong, at[5]) << 40
+                | cython.cast(cython.ulonglong, at[6]) << 48
+                | cython.cast(cython.ulonglong, at[7]) << 56
+            )
+        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
+            return int.from_bytes(self._window[index : index + 8], "little")
 
 
 @cython.cfunc

@@ -15,6 +15,7 @@ from bundle.encoders.go import GoDeflater, GoFastDeflater
 from bundle.encoders.klauspost import HISTORY, KlauspostDeflater
 from bundle.encoders.klauspost_blocks import KlauspostWriter
 from bundle.encoders.klauspost_deep import DeepMatcher
+from bundle.encoders.klauspost_fast import QuickMatcher
 from bundle.encoders.klauspost_old import OldestKlauspostWriter, OldKlauspostWriter
 from bundle.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
 from bundle.encoders.zlib_match import SEARCHES, ZlibMatcher
@@ -65,12 +66,16 @@ def _go(level: int) -> _Make:
     return lambda _: GoFastDeflater() if level == 1 else GoDeflater(level)
 
 
+def _klauspost_matcher(level: int) -> DeepMatcher | QuickMatcher:
+    return QuickMatcher() if level == 1 else DeepMatcher(level)
+
+
 def _klauspost_1_18_2(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
-    return KlauspostDeflater(DeepMatcher(level), KlauspostWriter(7, trim=True), dictionary)
+    return KlauspostDeflater(_klauspost_matcher(level), KlauspostWriter(7, trim=True), dictionary)
 
 
 def _klauspost_1_15_10(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
-    return KlauspostDeflater(DeepMatcher(level), KlauspostWriter(7, trim=False), dictionary)
+    return KlauspostDeflater(_klauspost_matcher(level), KlauspostWriter(7, trim=False), dictionary)
 
 
 def _klauspost_1_12_3(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
@@ -116,7 +121,8 @@ def _replicas() -> tuple[dict[str, _Make], dict[str, _Make]]:
     levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
     versions: tuple[tuple[str, Callable[..., KlauspostDeflater], tuple[int, ...]], ...] = (
         ("1.15.10", _klauspost_1_15_10, (5, 6)),
-        ("1.18.2", _klauspost_1_18_2, (6, 5)),
+        ("1.18.2", _klauspost_1_18_2, (6, 5, 1)),
+        ("1.15.11", _klauspost_1_15_10, (1,)),
         ("1.12.3", _klauspost_1_12_3, (5,)),
         ("1.11.3", _klauspost_1_11_3, (5,)),
     )

@@ -294,7 +294,7 @@ class ZlibMatcher:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _enter(self, index: cython.int) -> cython.int:
+    def _enter(self, index: cython.Py_ssize_t) -> cython.int:
         """Put the byte at `index` at the head of its chain; return the former head, or 0."""
         slot: cython.uint = (
             (self._window[index] << 2 * self._hash_shift)
@@ -319,11 +319,16 @@ class ZlibMatcher:
         match: cython.uint = 0
         found: cython.int
         last: cython.uchar
+        last_but_one: cython.uchar
         if length >= limit or (self._gzip and index > _SLIDE):
             return 0
         last = self._window[index + length]
+        last_but_one = self._window[index + length - 1]
         while True:
-            if self._window[candidate + length] == last:
+            if (
+                self._window[candidate + length] == last
+                and self._window[candidate + length - 1] == last_but_one
+            ):
                 found = self._common(candidate, index, limit)
                 if found > length:
                     length = found
@@ -331,6 +336,7 @@ class ZlibMatcher:
                     if found >= enough:
                         break
                     last = self._window[index + length]
+                    last_but_one = self._window[index + length - 1]
             candidate = self._older[candidate & (_WINDOW - 1)]
             chain -= 1
             if candidate <= oldest or chain == 0:
@@ -341,12 +347,35 @@ class ZlibMatcher:
     @cython.inline
     @cython.nogil
     @cython.exceptval(check=False)
-    def _common(self, left: cython.int, right: cython.int, limit: cython.int) -> cython.int:
+    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, limit: cython.int) -> cython.int:
         """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
-        n: cython.int = 0
+        n: cython.Py_ssize_t = 0
+        while n + 8 <= limit and self._load(left + n) == self._load(right + n):
+            n += 8
         while n < limit and self._window[left + n] == self._window[right + n]:
             n += 1
         return n
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
+        """Return the eight bytes at `index`, little-endian."""
+        if cython.compiled:
+            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
+            return (
+                cython.cast(cython.ulonglong, at[0])
+                | cython.cast(cython.ulonglong, at[1]) << 8
+                | cython.cast(cython.ulonglong, at[2]) << 16
+                | cython.cast(cython.ulonglong, at[3]) << 24
+                | cython.cast(cython.ulonglong, at[4]) << 32
+                | cython.cast(cython.ulonglong, at[5]) << 40
+                | cython.cast(cython.ulonglong, at[6]) << 48
+                | cython.cast(cython.ulonglong, at[7]) << 56
+            )
+        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
+            return int.from_bytes(self._window[index : index + 8], "little")
 
     @cython.cfunc
     @cython.inline

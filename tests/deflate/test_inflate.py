@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import zlib
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.deflate.inflate import SPAN, TOKENS, Inflater, Status
+from bundle.errors import FormatError
+
+
+def inflate(data: bytes, piece: int) -> tuple[bytes, array[int], bytes]:
+    """Return plaintext, tokens and the bytes after a raw stream that is fed in pieces."""
+    inflater = Inflater()
+    pieces = iter([data[at : at + piece] for at in range(0, len(data), piece)])
+    plaintext, tokens = b"", array("I")
+    while True:
+        while (block := inflater.block()) is None:
+            inflater.feed(next(pieces))
+        while (status := inflater.run()) is not Status.DONE:
+            plaintext += inflater.plaintext()
+            tokens += inflater.tokens()
+            if status is Status.HUNGRY:
+                inflater.feed(next(pieces))
+        plaintext += inflater.plaintext()
+        tokens += inflater.tokens()
+        if block.final:
+            inflater.align()
+            return plaintext, tokens, inflater.read(len(data)) + b"".join(pieces)
+
+
+@given(st.binary(max_size=500), st.integers(0, 9), st.integers(1, 9), st.binary(max_size=9))
+def test_streams_in_pieces(plaintext: bytes, level: int, piece: int, tail: bytes) -> None:
+    encoder = zlib.compressobj(level, zlib.DEFLATED, -15)
+    data = encoder.compress(plaintext * 3) + encoder.flush()
+    got, tokens, rest = inflate(data + tail, piece)
+    assert got == plaintext * 3
+    assert rest == tail
+    if level:
+        assert sum(token >> 16 or 1 for token in tokens) == len(plaintext) * 3
+
+
+def test_long_streams_stay_within_the_buffers() -> None:
+    plaintext = bytes(range(256)) * 4000 + bytes(1_000_000)
+    inflater = Inflater()
+    inflater.feed(zlib.compress(plaintext, wbits=-15))
+    got = 0
+    while True:
+        block = inflater.block()
+        assert block is not None
+        while (status := inflater.run()) is Status.MORE:
+            part, tokens = inflater.plaintext(), inflater.tokens()
+            assert len(part) <= SPAN + 32768 + 258
+            assert len(tokens) <= TOKENS
+            got += len(part)
+        assert status is Status.DONE
+        if block.final:
+            break
+    assert got + len(inflater.plaintext()) == len(plaintext)
+
+
+def test_a_limit_of_tokens() -> None:
+    inflater = Inflater()
+    inflater.feed(zlib.compress(b"abcdef", wbits=-15))
+    inflater.block()
+    assert [inflater.run(2), list(inflater.tokens())] == [Status.MORE, [97, 98]]
+    assert [inflater.run(4), list(inflater.tokens())] == [Status.MORE, [99, 100, 101, 102]]
+    assert inflater.run(1) is Status.DONE
+
+
+def test_adversary_36_a_new_stream_does_not_reach_the_old_one() -> None:
+    first = zlib.compress(b"abc" * 9, wbits=-15)
+    inflater = Inflater()
+    inflater.feed(first + b"\x03\x02\x00")
+    inflater.block()
+    assert inflater.run() is Status.DONE
+    inflater.align()
+    inflater.restart()
+    inflater.block()
+    with pytest.raises(FormatError):
+        inflater.run()
+
+
+def test_adversary_36_incomplete_codes_are_refused_as_zlib_refuses_them() -> None:
+    # HLIT 257, HDIST 1; code length code of two-bit codes for 0, 1 and 18 alone.
+    inflater = Inflater()
+    inflater.feed(bytes.fromhex("0500000000000000"))
+    with pytest.raises(FormatError):
+        inflater.block()

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle.deflate import layout
+from bundle.deflate.header import zlib_header
+from bundle.deflate.layout import Code, LayoutReader, Member, Piece, Record, Tail, Trailer, write_record
+from bundle.errors import FormatError
+
+HEADER = zlib_header(bytes(97) + b"\1" + bytes(158) + b"\1", b"\0")
+FLAGS = st.booleans()
+
+
+@st.composite
+def pieces(draw: st.DrawFn) -> Piece:
+    kind = draw(st.sampled_from([0, 1, 2, layout.OTHER]))
+    count = draw(st.integers(0, 65535))
+    if kind == 0:
+        return Piece(kind, count, draw(FLAGS), padding=draw(st.integers(0, 31)))
+    long = sorted(draw(st.sets(st.integers(0, count - 1), max_size=5))) if count else []
+    final = draw(FLAGS) and kind != layout.OTHER
+    code = draw(st.sampled_from(Code)) if kind == 2 else Code.EXPLICIT
+    header = HEADER if kind == 2 and code is Code.EXPLICIT else None
+    return Piece(kind, count, final, draw(FLAGS), long=long, code=code, header=header)
+
+
+OPTIONAL = st.one_of(st.none(), st.integers(0, 2**32 - 1))
+RECORDS = st.one_of(
+    pieces(),
+    st.builds(Member, st.binary(max_size=300)),
+    st.builds(Tail, st.binary(max_size=300)),
+    st.builds(Trailer, st.integers(0, 127), OPTIONAL, OPTIONAL),
+)
+
+
+@given(st.lists(RECORDS, max_size=9), st.integers(1, 9))
+def test_records_come_back(records: list[Record], size: int) -> None:
+    file = io.BytesIO(b"".join(map(write_record, records)))
+    reader = LayoutReader(lambda _: file.read(size))
+    for record in records:
+        assert reader.record() == record
+    assert reader.record() is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x83",  # unknown record
+        b"\x27\x00",  # member with a flag
+        b"\x07\x00",  # final piece
+        b"\x08\x00",  # stored block that goes on
+        b"\x21\x00",  # fixed block with a code
+        b"\xa2\x00",  # reserved code
+        b"\x01\x81\x80\x04",  # 65537 tokens
+        b"\x00\x80\x80\x04",  # 65536 stored bytes
+        b"\x23\x81\x80\x40",  # header over 1 MiB
+        b"\x63\x81\x80\x04",  # tail over 64 KiB
+        b"\x01\xff\xff\xff\xff\xff\x01",  # number over 35 bits
+        b"\x11\x02\x01\x02",  # long match after the end
+        b"\x02\x00\x1e\x00\x00" + bytes(400),  # 287 literals
+        b"\x02\x00\x00\x1e\x00" + bytes(400),  # 31 distances
+        b"\x02\x00\x00\x00\x10" + bytes(400),  # 20 run lengths
+        b"\x02\x00\x00\x00\x00\x08" + bytes(400),  # a run length of 8
+        b"\x02\x00\x00\x00\x00" + bytes(19) + b"\x9c",  # unknown run
+    ],
+)
+def test_adversary_41_malformed_records_are_refused(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        LayoutReader(io.BytesIO(data).read).record()
+
+
+@given(RECORDS)
+def test_adversary_37_records_cut_short_are_refused(record: Record) -> None:
+    data = write_record(record)
+    for size in range(1, len(data)):
+        with pytest.raises(FormatError):
+            LayoutReader(io.BytesIO(data[:size]).read).record()
+
+
+def test_the_specification_has_the_tags_of_the_code() -> None:
+    text = (Path(__file__).parents[2] / "spec" / "DEFLATE.md").read_text()
+    for name, value in re.findall(r"\| (piece|member|trailer|tail) (0x\w\w) \|", text):
+        assert getattr(layout, f"{name.upper()}_TAG") == int(value, 16)
+    assert f"at most {layout.PIECE} tokens" in text
+    for code, words in zip(Code, ("explicit", "zlib", "Go's", "the same", "as 3"), strict=True):
+        assert re.search(rf"^\| {code.value} \| .*{words}", text, re.MULTILINE)
