@@ -1,7 +1,7 @@
 """Full bundles against the seed way: hard links into a registry's storage, `tar | zstd` or `tar | gzip`, and back.
 
 `python -m bench.full TREE` takes a tree of `dir:` images, by default the small one in `fixtures/`. Caches are warm.
-Ratios are to the first line of each table: above 1 is slower than airpatch.
+The last column says how many times as long as that command the first one takes: above 1, airpatch is slower.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EXAMPLE = PROJECT / "fixtures" / "images" / "r2"
 
 
 def seed_way(tree: Path, storage: Path) -> None:
-    """What airpatch replaces: every blob of every image hard-linked (or copied) once into registry storage, with links."""
+    """What airpatch replaces: every blob of every image hard-linked once into a registry's storage, with its links."""
     repositories = storage / "docker/registry/v2/repositories"
     for manifest in sorted(tree.rglob("manifest.json")):
         name, _, tag = str(manifest.parent.relative_to(tree)).rpartition(":")
@@ -58,7 +58,8 @@ def main() -> None:
         linked = place / "linked"
         seed = shell(
             "hard links, tar | zstd -T0 -3",
-            f"{sys.executable} -m bench.full --seed {images} {linked}; tar -C {linked} -cf - . | zstd -T0 -3 -q -f -o {zst}",
+            f"{sys.executable} -m bench.full --seed {images} {linked}; "
+            f"tar -C {linked} -cf - . | zstd -T0 -3 -q -f -o {zst}",
             emptied(linked),
         )
         print("create:")

@@ -62,7 +62,7 @@ def measure(command: Command) -> Run:
 def compare(commands: Sequence[Command], times: int = 5) -> dict[str, Run]:
     """Run the commands in turn, once to warm up and `times` times counted; prints and returns the medians.
 
-    The ratio of each to the first is the median of the ratios within a turn.
+    `first/this` is the median, over the turns, of how many times as long the first command took as this one.
     """
     turns: list[list[Run]] = []
     for turn in range(times + 1):
@@ -70,7 +70,7 @@ def compare(commands: Sequence[Command], times: int = 5) -> dict[str, Run]:
         if turn:
             turns.append(runs)
     medians = {}
-    print(f"  {'command':<44}{'wall s':>9}{'cpu s':>9}{'MiB':>7}{'wall: first':>13}")
+    print(f"  {'command':<44}{'wall s':>9}{'cpu s':>9}{'MiB':>7}{'first/this':>13}")
     for i, command in enumerate(commands):
         walls, cpus, memory = zip(*((t[i].wall, t[i].cpu, t[i].memory) for t in turns), strict=True)
         ratio = statistics.median(t[0].wall / t[i].wall for t in turns)
