@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from bundle.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
 from bundle.format.index import Base, Index, Plan
 from bundle.model.digest import Digest
-from bundle.patches.merge import merge, merge_patches
+from bundle.patches.merge import merge_patches
 from bundle.patches.plan import plan_patch
-from tests.patches.support import chains, stored, written
+from tests.patches.support import chains, merge, stored, written
 from tests.support import contents_of
 from tests.target.support import LAYERS, Sample, index_of, install, outside, sample, served, temporary
 
