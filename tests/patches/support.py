@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hypothesis import strategies as st
 
 from bundle.archive.bundle_file import BundleFile
-from bundle.patches.merge import Merged
+from bundle.archive.writer import write_bundle
+from bundle.patches import merge as merging
+from bundle.patches.merge import Merged, Options
 from tests.support import Builder, MemorySink
 from tests.target.support import Sample, sample
 
@@ -41,9 +44,12 @@ def stored(place: Path, *bundles: bytes) -> list[BundleFile]:
     return opened
 
 
-def written(merged: Merged) -> bytes:
-    from bundle.archive.writer import write_bundle
+def merge(bundles: list[BundleFile]) -> Merged:
+    """The full bundle; scratch files are in memory."""
+    return merging.merge(bundles, Options(lambda: os.memfd_create("scratch"), jobs=2))
 
+
+def written(merged: Merged) -> bytes:
     sink = MemorySink()
     gathered = merged.gathered
     write_bundle(merged.index, gathered.content, gathered.manifests, sink, jobs=2)

@@ -33,6 +33,11 @@ def opened(path: Path, content: bytes, new: Sample) -> BaseState:
     return open_base(str(path), new.release)
 
 
+def says(base: BaseState) -> tuple[object, ...]:
+    """What the base says is there, however it knows."""
+    return base.base, dict(base.blobs), base.repositories
+
+
 def table(one: Sample) -> dict[Digest, int]:
     return {blob.digest: blob.size for blob in one.release.blobs}
 
@@ -42,7 +47,7 @@ def table(one: Sample) -> dict[Digest, int]:
 
 def test_a_full_bundle(place: Path, r1: Sample, r2: Sample) -> None:
     base = opened(place / "r1.tar.zst", r1.full, r2)
-    assert base == r1.base
+    assert says(base) == says(r1.base)
     assert base.warning is None
 
 
@@ -63,7 +68,7 @@ def test_a_root(place: Path, old: Path, r1: Sample, r2: Sample) -> None:
     assert (base.base.name, dict(base.blobs), base.repositories) == ("r1", table(r1), r1.base.repositories)
     with Root(old) as root:
         file = inventory.emit(take_inventory(root))
-    assert opened(place / "qa.inventory", file, r2) == base
+    assert says(opened(place / "qa.inventory", file, r2)) == says(base)
 
 
 def test_a_root_whose_releases_are_unknown_is_named_after_its_folder(place: Path, old: Path, r2: Sample) -> None:
@@ -204,7 +209,7 @@ def test_adversary_37_38_damaged_bases_are_refused_or_the_same(data: st.DataObje
     with support.temporary() as place:
         true = opened(place / "base", which, new)
         with suppress(FormatError):
-            assert opened(place / "base", bytes(damaged), new) == true
+            assert says(opened(place / "base", bytes(damaged), new)) == says(true)
 
 
 def test_adversary_18_a_root_whose_storage_is_a_link(place: Path, old: Path, r2: Sample) -> None:

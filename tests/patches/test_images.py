@@ -10,9 +10,9 @@ from bundle.archive.bundle_file import BundleFile
 from bundle.archive.pack import pack
 from bundle.format.index import Index
 from bundle.patches.bases import open_base
-from bundle.patches.merge import merge
 from bundle.patches.plan import plan_patch
 from bundle.sources.gather import gather
+from tests.patches.support import merge
 from tests.target.support import blob_file, install, outside, served
 
 IMAGES = Path(__file__).parents[2] / "fixtures/images"

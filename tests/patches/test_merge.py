@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,11 +12,11 @@ from hypothesis import given, settings
 from bundle.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
 from bundle.format.index import Base, Index, Plan
 from bundle.model.digest import Digest
-from bundle.patches.merge import merge, merge_patches
+from bundle.patches.merge import merge_patches
 from bundle.patches.plan import plan_patch
-from tests.patches.support import chains, stored, written
+from tests.patches.support import chains, merge, stored, written
 from tests.support import contents_of
-from tests.target.support import LAYERS, Sample, index_of, install, outside, sample, served, temporary
+from tests.target.support import LAYERS, Sample, descriptors, index_of, install, outside, sample, served, temporary
 
 LARGE = Digest.of(LAYERS["large"])
 
@@ -179,10 +178,10 @@ def test_adversary_27_damaged_content_is_not_merged(place: Path, r1: Sample, r2:
 
 
 def test_nothing_is_left_open(place: Path, r1: Sample, r2: Sample) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     bundles = stored(place, r1.full, r2.patch(r1))
     written(merge(bundles))
     del bundles
     with pytest.raises(AirpatchError):
         merge(stored(place, r2.patch(r1), r1.full))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before

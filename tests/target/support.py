@@ -6,6 +6,7 @@ the library is not measured with its own ruler.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -164,6 +165,12 @@ def temporary() -> Iterator[Path]:
     where = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=where) as folder:
         yield Path(folder)
+
+
+def descriptors() -> int:
+    """Open files of this process, without those that wait to be collected."""
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
 
 
 # What lies on a disk

@@ -20,7 +20,7 @@ from bundle.target import check
 from bundle.target.check import Holdings
 from bundle.target.root import Root
 from tests.support import Builder
-from tests.target.support import LAYERS, Sample, blob_file, damage, drop, install, sample, snapshot
+from tests.target.support import LAYERS, Sample, blob_file, damage, descriptors, drop, install, sample, snapshot
 
 LARGE = Digest.of(LAYERS["large"])
 WRONG = ["empty", "short", "first", "middle", "last"]
@@ -134,10 +134,10 @@ def test_adversary_57_an_unreadable_blob_is_a_target_error(
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, "readv", fail)
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     with pytest.raises(TargetError, match="cannot be read: Input/output error"):
         examine(root, Index.full(r1.release))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before
 
 
 def test_progress_counts_what_is_hashed(root: Path, r1: Sample) -> None:

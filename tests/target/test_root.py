@@ -14,7 +14,7 @@ import pytest
 from bundle.errors import TargetError
 from bundle.target import root as root_module
 from bundle.target.root import Root
-from tests.target.support import snapshot
+from tests.target.support import descriptors, snapshot
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners or mounts")
 
@@ -26,10 +26,6 @@ def umask(mask: int) -> Iterator[None]:
         yield
     finally:
         os.umask(old)
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture
