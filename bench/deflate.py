@@ -1,7 +1,8 @@
 """Deflate as data, measured: `python bench/deflate.py FILE [--base FILE]` for gzip files.
 
-Prints the speed of parser and rebuilder in MB of plaintext per second of CPU time, zlib's inflate beside them, and the
-size of each column: raw, alone under zstd -19, and as a difference from the base's (hdiffpatch and zstd -19).
+Prints the speed of parser and rebuilder in MB of plaintext per second of CPU time, zlib's inflate beside
+them, and the size of each column: raw, alone under zstd -19, and as a difference from the base's (hdiffpatch
+and zstd -19).
 """
 
 from __future__ import annotations

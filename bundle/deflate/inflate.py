@@ -16,21 +16,31 @@ from enum import Enum
 
 import cython
 
+from bundle.deflate.decoding import (
+    DISTANCE_ENTRIES,
+    DISTANCE_INDEX,
+    DISTANCE_VALUES,
+    LINK,
+    LITERAL,
+    LITERAL_ENTRIES,
+    LITERAL_INDEX,
+    LITERAL_VALUES,
+    RUN_ENTRIES,
+    RUN_INDEX,
+    RUN_VALUES,
+    UNUSED,
+    build_table,
+)
 from bundle.deflate.header import MANY_ZEROS, REPEAT, ZEROS, DynamicHeader
-from bundle.deflate.huffman import canonical_codes
 from bundle.deflate.tables import (
     CODE_LENGTH_ORDER,
     CODE_LENGTH_SYMBOLS,
-    DISTANCE_BASE,
-    DISTANCE_EXTRA,
     DISTANCES,
     DYNAMIC,
     END_OF_BLOCK,
     FIXED,
     FIXED_DISTANCE_LENGTHS,
     FIXED_LITERAL_LENGTHS,
-    LENGTH_BASE,
-    LENGTH_EXTRA,
     LITERALS,
     LONG_258,
     MAX_MATCH,
@@ -43,19 +53,9 @@ from bundle.errors import FormatError
 SPAN = 1 << 16  # plaintext bytes decoded by one `run`, at most
 TOKENS = 1 << 14  # tokens decoded by one `run`, at most
 
-# Decoding tables are indexed by the next bits of the stream. An entry is `value << 16 | kind << 8 | bits`;
-# bits is the number of bits to drop. For codes longer than the index, a LINK leads to a second table: `value`
-# is its start, and `bits` the width of its index.
-_LITERAL_INDEX = cython.declare(cython.uint, 10)
-_DISTANCE_INDEX = cython.declare(cython.uint, 8)
-_LITERAL = cython.declare(cython.uint, 0x20)  # kinds; any below 0x20 is a base with so many extra bits
-_END = cython.declare(cython.uint, 0x40)
-_LINK = cython.declare(cython.uint, 0x80)
-_UNUSED = cython.declare(cython.uint, 0xFF)
-# In a complete code a second table of w bits holds at least w + 1 codes, so 2 ** w / (w + 1) entries a symbol
-# suffice.
-_LITERAL_ENTRIES = (1 << _LITERAL_INDEX) + 288 * 32 // 6
-_DISTANCE_ENTRIES = (1 << _DISTANCE_INDEX) + 32 * 128 // 8
+_LITERAL = cython.declare(cython.uint, LITERAL)
+_LINK = cython.declare(cython.uint, LINK)
+_UNUSED = cython.declare(cython.uint, UNUSED)
 
 
 class Status(Enum):
@@ -95,8 +95,8 @@ class Inflater:
     _count: cython.Py_ssize_t
     _kind: cython.int
     _stored: cython.Py_ssize_t
-    _literals: cython.uint[::1]
-    _distances: cython.uint[::1]
+    _literal_table: array[int]
+    _distance_table: array[int]
 
     def __init__(self) -> None:
         self._input = b""
@@ -113,8 +113,8 @@ class Inflater:
         self._count = 0
         self._kind = STORED
         self._stored = 0  # bytes of a stored block still to come
-        self._literals = array("I", bytes(4 * _LITERAL_ENTRIES))
-        self._distances = array("I", bytes(4 * _DISTANCE_ENTRIES))
+        self._literal_table = array("I", bytes(4 * LITERAL_ENTRIES))
+        self._distance_table = array("I", bytes(4 * DISTANCE_ENTRIES))
 
     def feed(self, data: bytes) -> None:
         """Append compressed bytes."""
@@ -256,8 +256,9 @@ class Inflater:
                 return None
             run_lengths[symbol] = self._acc & 7
             self._drop(3)
-        entries: cython.uint[::1] = array("I", bytes(4 << 7))
-        _build(bytes(run_lengths), entries, 7, _RUN_VALUES)
+        run_table = array("I", bytes(4 * RUN_ENTRIES))
+        build_table(bytes(run_lengths), RUN_INDEX, RUN_VALUES, run_table)
+        entries: cython.uint[::1] = run_table
         runs = bytearray()
         wanted: cython.int = literal_count + distance_count
         last: cython.int = -1
@@ -304,8 +305,8 @@ class Inflater:
 
     @cython.cfunc
     def _use(self, literal_lengths: bytes, distance_lengths: bytes) -> cython.void:
-        _build(literal_lengths, self._literals, _LITERAL_INDEX, _LITERAL_VALUES)
-        _build(distance_lengths, self._distances, _DISTANCE_INDEX, _DISTANCE_VALUES)
+        build_table(literal_lengths, LITERAL_INDEX, LITERAL_VALUES, self._literal_table)
+        build_table(distance_lengths, DISTANCE_INDEX, DISTANCE_VALUES, self._distance_table)
 
     # -- tokens
 
@@ -324,9 +325,9 @@ class Inflater:
         literal: cython.uint = _LITERAL
         link: cython.uint = _LINK
         unused: cython.uint = _UNUSED
-        literal_index: cython.uint = _LITERAL_INDEX
+        literal_index: cython.uint = LITERAL_INDEX
         literal_mask: cython.uint = (1 << literal_index) - 1
-        distance_index: cython.uint = _DISTANCE_INDEX
+        distance_index: cython.uint = DISTANCE_INDEX
         distance_mask: cython.uint = (1 << distance_index) - 1
         data: bytes = self._input
         size: cython.Py_ssize_t = len(data)
@@ -339,8 +340,8 @@ class Inflater:
         full: cython.Py_ssize_t = len(out) - longest
         tokens: cython.uint[::1] = self._tokens
         count: cython.Py_ssize_t = self._count
-        literals: cython.uint[::1] = self._literals
-        distances: cython.uint[::1] = self._distances
+        literals: cython.uint[::1] = self._literal_table
+        distances: cython.uint[::1] = self._distance_table
         entry: cython.uint
         kind: cython.uint
         used: cython.uint
@@ -438,77 +439,3 @@ class Inflater:
 _STATUS = (Status.MORE, Status.HUNGRY, Status.DONE)
 
 _ALL_BITS = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
-
-# What symbols stand for: `value << 8 | kind` of a table entry.
-_LITERAL_VALUES = array(
-    "I",
-    [
-        *(byte << 8 | _LITERAL for byte in range(256)),
-        _END,
-        *(base << 8 | extra for base, extra in zip(LENGTH_BASE, LENGTH_EXTRA, strict=True)),
-        _UNUSED,
-        _UNUSED,
-    ],
-)
-_DISTANCE_VALUES = array(
-    "I",
-    [
-        *(base << 8 | extra for base, extra in zip(DISTANCE_BASE, DISTANCE_EXTRA, strict=True)),
-        _UNUSED,
-        _UNUSED,
-    ],
-)
-_RUN_VALUES = array("I", [symbol << 8 for symbol in range(CODE_LENGTH_SYMBOLS)])
-
-
-@cython.cfunc
-def _build(
-    lengths: bytes, entries: cython.uint[::1], index: cython.uint, values: cython.uint[::1]
-) -> cython.void:
-    """Fill a decoding table. As zlib does, take complete codes, a single code of one bit, or none at all."""
-    codes: cython.uint[::1] = canonical_codes(lengths)
-    widths: cython.uchar[::1] = bytearray(1 << index)
-    symbol: cython.Py_ssize_t
-    bits: cython.uint
-    code: cython.uint
-    covered: cython.uint = 0
-    longest: cython.uint = 0
-    for symbol in range(len(lengths)):
-        bits = lengths[symbol]
-        if bits:
-            covered += 1 << (15 - bits)
-            longest = max(longest, bits)
-            if bits > index:
-                code = codes[symbol] & (1 << index) - 1
-                widths[code] = max(widths[code], bits - index)
-    if covered != 1 << 15 and longest > 1:
-        raise FormatError("incomplete Huffman code")
-    i: cython.Py_ssize_t
-    if covered != 1 << 15:
-        for i in range(1 << index):
-            entries[i] = _UNUSED << 8
-    following: cython.uint = 1 << index
-    for i in range(1 << index):
-        if widths[i]:
-            entries[i] = following << 16 | _LINK << 8 | widths[i]
-            following += 1 << widths[i]
-    entry: cython.uint
-    for symbol in range(len(lengths)):
-        bits = lengths[symbol]
-        if not bits:
-            continue
-        code = codes[symbol]
-        entry = values[symbol] << 8 | bits
-        if bits <= index:
-            i = code
-            while i < 1 << index:
-                entries[i] = entry
-                i += 1 << bits
-        else:
-            i = code & (1 << index) - 1
-            following = entries[i] >> 16
-            covered = following + (1 << widths[i])
-            i = following + (code >> index)
-            while i < covered:
-                entries[i] = entry
-                i += 1 << (bits - index)

@@ -23,6 +23,9 @@ _SEED = cython.declare(cython.int, 8)  # bytes that a candidate must share
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
 
 _GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
+# Bytes that new diagonals may reach back, for each byte of progress; without a bound, periodic data would take
+# quadratic time.
+_REACH = cython.declare(cython.longlong, 64)
 _LONG = cython.declare(cython.longlong, 1 << 12)  # a match as long as this is taken without looking further
 
 
@@ -104,7 +107,9 @@ class Aligner:
         # The current cover: an exact match begins at target `anchor`; source = target + delta.
         anchor: cython.longlong = start
         delta: cython.longlong = guess - start
-        floor: cython.longlong = start  # where the cover before the current one ends
+        floor: cython.longlong = start  # where the current cover begins
+        reached: cython.longlong = 0  # bytes that diagonals have reached back
+        back: cython.longlong
         agreed: cython.longlong
         old: cython.longlong
         best: cython.longlong
@@ -159,6 +164,11 @@ class Aligner:
                         where = self._positions[candidate]
                     candidate -= 1
                     tries += 1
+            if low < high and best < _LONG:  # of a run or period, the first position reaches farthest
+                length = self._forth(target, at, stop, self._positions[low])
+                if length > 4 * best:
+                    best = length
+                    where = self._positions[low]
             if best < _SEED or where - at == delta:
                 at += 1
                 continue
@@ -168,7 +178,9 @@ class Aligner:
                 continue
             # A new diagonal wins. End the current cover, begin the new one, share what lies between.
             end_before = self._end(target, anchor, at, delta, size)
-            begin = self._begin(target, at, where, floor)
+            back = min(at - floor, _REACH * (at + best - start) - reached)
+            reached += back
+            begin = self._begin(target, at, where, at - back)
             if begin < end_before:
                 begin = end_before = self._split(target, begin, end_before, delta, where - at)
             if end_before > floor:

@@ -210,18 +210,19 @@ class _Chooser:
         self._seen = 0
 
     def choose(
-        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool
+        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool | None
     ) -> tuple[int, memoryview]:
         """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
         best = unequal(wanted, source, len(source))
         chosen: tuple[int, memoryview] = (PLAIN, source)
         if best < _WORTH:
             return chosen
-        modes = [CODE_X86]
+        modes = [] if code is False else [CODE_X86]
         if not code:
             bases = range(BASED, BASED + len(self._where.bases))
             self._seen += 1
-            modes = [POINTERS, RELATIVE, *(bases if self._seen <= 16 or self._seen % 16 == 0 else self._won)]
+            often = self._seen <= 16 or self._seen % 16 == 0
+            modes += [POINTERS, RELATIVE, *(bases if often else self._won)]
         pair = self._where.locate(offset, position)
         for mode in modes:
             piece = bytearray(source)

@@ -21,17 +21,17 @@ _DATA_STEP = 1 << 13
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which
-    all is code or nothing is (`code`)."""
+    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which all
+    is code or nothing is (`code`), or of which nothing is known (None)."""
 
     addresses: Addresses
     cuts: tuple[int, ...]
-    code: tuple[bool, ...]
+    code: tuple[bool | None, ...]
 
-    def is_code(self, position: int) -> bool:
-        """Whether the source position is in a section of instructions."""
+    def is_code(self, position: int) -> bool | None:
+        """Whether the source position is in a section of instructions; None if it is in no section."""
         index = bisect_right(self.cuts, position) - 1
-        return index >= 0 and self.code[index]
+        return self.code[index] if index >= 0 else None
 
     def cut(self, covers: list[Cover]) -> Iterator[Cover]:
         """Yield the covers, cut where parts meet and to lengths that can be predicted."""
@@ -64,11 +64,11 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
         place = places.get(section.name, 0)
         if section.address and place:
             (bases if section.in_file else points).append((section.address, place))
-    parts = {old_position: False, old_position + len(old): False}
+    parts: dict[int, bool | None] = {old_position: None, old_position + len(old): None}
     for section in before.sections:
         if section.in_file and section.size:
             parts[old_position + section.offset] = section.code
-            parts.setdefault(old_position + section.offset + section.size, False)
+            parts.setdefault(old_position + section.offset + section.size, None)
     cuts = sorted(parts.items())
     addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases[:MAX_BASES]))
     return Program(addresses, tuple(cut for cut, _ in cuts), tuple(code for _, code in cuts))

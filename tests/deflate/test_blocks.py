@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -31,8 +32,8 @@ def token_lists(draw: st.DrawFn) -> tuple[array[int], bytes]:
 
 
 @given(token_lists(), st.sampled_from([zlib_dynamic, go_dynamic]))
-def test_dynamic_blocks_are_read_by_zlib_and_have_the_size_told(
-    made: tuple[array[int], bytes], build
+def test_zlib_reads_dynamic_blocks_of_the_size_told(
+    made: tuple[array[int], bytes], build: Callable[[array[int], array[int]], DynamicHeader]
 ) -> None:  # type: ignore[no-untyped-def]
     tokens, plaintext = made
     counts = count_symbols(tokens)

@@ -1,4 +1,4 @@
-"""Deltas of whole byte strings: what goes in comes out, small where it should be, bounded where it must be."""
+"""Deltas of whole byte strings: what goes in comes out, small where it should be, in bounded time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASE = noise(40_000, 1)
 
 @st.composite
 def edited(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
-    """Sources, and a target made of pieces of them, of copies of itself, of runs and of new bytes, with changes."""
+    """Sources, and a target made of pieces of them and of itself, of runs and of new bytes, with changes."""
     sources = [noise(draw(st.integers(0, 5000)), seed) for seed in range(draw(st.integers(0, 3)))]
     target = bytearray()
     for _ in range(draw(st.integers(0, 6))):
@@ -146,10 +146,9 @@ def test_same_input_same_bytes() -> None:
     assert delta(target, sources) == delta(target, sources)
 
 
-def test_efforts_order_by_size() -> None:
+def test_effort_buys_size() -> None:
     text = b" ".join(b"%d" % (n * n) for n in range(4000))
-    sizes = [len(delta(text, [], effort)) for effort in (Effort.FAST, Effort.DEFAULT, Effort.BEST)]
-    assert sizes == sorted(sizes, reverse=True)
+    assert len(delta(text, [], Effort.FAST)) > 1.1 * len(delta(text, [], Effort.BEST))
 
 
 def test_many_literals_need_many_segments() -> None:
