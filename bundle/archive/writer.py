@@ -25,7 +25,7 @@ from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.release import reachable
 
-WINDOW = 64 << 20
+WINDOW = 48 << 20
 """Bytes of content under way: enough that the pool is busy across the ends of blobs."""
 
 Progress = Callable[[int], None]
