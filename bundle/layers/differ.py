@@ -34,6 +34,8 @@ _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
 _ALWAYS = 1 << 62
 """Users of a plaintext that the differ itself gives up."""
+_REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 1024, Effort.BEST: 1 << 62}
+"""Replay is preferred where its decisions take no more than one byte for so many bytes of plaintext."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
 
@@ -208,20 +210,21 @@ class _Workshop:
         self._builder = Builder(sizes, content, self._plaintexts, None)
 
     def patch(self, target: _Unpacked, sources: Sequence[_Unpacked]) -> _Made | None:
-        """The smallest patch that works; None if the blob as it is is no larger."""
+        """A small patch that works; None if the blob as it is is no larger."""
         if target.compression is Compression.ZSTD:
             return None
-        delta = self._difference(target.file, [source.file for source in sources], str(target.blob.digest))
-        try:
-            for method in self._methods(target, sources):
-                made = self._assemble(method, delta, target, sources)
+        with ExitStack() as stack:
+            files = [source.file for source in sources]
+            delta = stack.enter_context(closing(self._difference(target.file, files, str(target.blob.digest))))
+            for method, decisions in self._methods(target, sources, stack):
+                made = self._assemble(method, [delta, *decisions])
                 if made.file.size < target.blob.size and self._proves(made, target, sources):
-                    return made
+                    break
                 made.file.close()
-            return None
-        finally:
-            delta.close()
-            self._options.progress(target.contents.size)
+            else:
+                made = None
+        self._options.progress(target.contents.size)
+        return made
 
     def _difference(self, target: ScratchFile, sources: Sequence[ScratchFile], name: str) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources."""
@@ -239,34 +242,47 @@ class _Workshop:
         relax()
         return delta
 
-    def _methods(self, target: _Unpacked, sources: Sequence[_Unpacked]) -> Iterator[Method]:
-        """Ways to rebuild the blob, the smallest first."""
+    def _methods(
+        self, target: _Unpacked, sources: Sequence[_Unpacked], stack: ExitStack
+    ) -> Iterator[tuple[Method, list[ScratchFile]]]:
+        """Ways to rebuild the blob, the best first, with the decisions that each takes.
+
+        A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
+        comes first where its decisions cost next to nothing.
+        """
         if target.compression is Compression.NONE:
-            yield Plain()
+            yield Plain(), []
             return
+        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
+        decisions = self._decisions(target, [sources[i] for i in like], stack)
+        cheap = sum(file.size for file in decisions) * _REPLAY_SHARE[self._options.effort] <= target.contents.size
+        if cheap:
+            yield Replay(like), decisions
         with closing(self._content.open(target.blob.digest, target.blob.size)) as reader:
             start = bytearray(min(_RECOGNISED, target.blob.size))
             reader.read_into(memoryview(start), 0)
         header = bytes(start[: header_size(bytes(start))])
         for name in recognise(bytes(start)):
-            yield Replica(name, header)
-        yield Replay(tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1])
+            yield Replica(name, header), []
+        if not cheap:
+            yield Replay(like), decisions
 
-    def _assemble(self, method: Method, delta: ScratchFile, target: _Unpacked, sources: Sequence[_Unpacked]) -> _Made:
-        with ExitStack() as stack:
-            sections = [delta]
-            if isinstance(method, Replay):
-                columns = self._columns(target, stack)
-                similar = [self._columns(sources[number], stack) for number in method.like]
-                for i, column in enumerate(columns):
-                    difference = self._difference(column, [each[i] for each in similar], str(target.blob.digest))
-                    sections.append(stack.enter_context(closing(difference)))
-            file = ScratchFile(self._new_file, str(target.blob.digest))
-            hasher = hashlib.sha256()
-            header = emit_header(method, tuple(section.size for section in sections))
-            for piece in chain([header], *(_pieces(section) for section in sections)):
-                hasher.update(piece)
-                file.append(piece)
+    def _decisions(self, target: _Unpacked, similar: Sequence[_Unpacked], stack: ExitStack) -> list[ScratchFile]:
+        """The decisions of the blob, each column as a difference to those of the blobs `similar`."""
+        with ExitStack() as columns:
+            own = self._columns(target, columns)
+            others = [self._columns(each, columns) for each in similar]
+            name = str(target.blob.digest)
+            differences = [self._difference(column, [o[i] for o in others], name) for i, column in enumerate(own)]
+        return [stack.enter_context(closing(difference)) for difference in differences]
+
+    def _assemble(self, method: Method, sections: Sequence[ScratchFile]) -> _Made:
+        file = ScratchFile(self._new_file, "a layer patch")
+        hasher = hashlib.sha256()
+        header = emit_header(method, tuple(section.size for section in sections))
+        for piece in chain([header], *(_pieces(section) for section in sections)):
+            hasher.update(piece)
+            file.append(piece)
         return _Made(Digest(hasher.digest()), file)
 
     def _columns(self, blob: _Unpacked, stack: ExitStack) -> list[ScratchFile]:
@@ -303,5 +319,8 @@ def _pieces(file: ScratchFile) -> Iterator[bytes]:
 
 
 def _index_entries(memory: int) -> int:
-    """Entries of the index of anchors, 8 bytes each: a quarter of the memory that one worker has."""
-    return 1 << max(16, min(24, (memory // 4 // 8).bit_length() - 1))
+    """Entries of the index of anchors, 8 bytes each: an eighth of the memory that one worker has.
+
+    Aligning takes up to half of it, mapped plaintexts the rest.
+    """
+    return 1 << max(16, min(24, (memory // 8 // 8).bit_length() - 1))
