@@ -185,7 +185,7 @@ def image_bundles(lab: Lab, images: Path) -> Bundles:
     files = Bundles(*(lab.folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch")))
     lab.run("create", images / "r1", "-o", files.r1)
     lab.run("create", images / "r2", "-o", files.r2)
-    lab.run("diff", "--base", files.r1, images / "r2", "-o", files.patch)
+    lab.run("diff", "--no-layer-patches", "--base", files.r1, images / "r2", "-o", files.patch)
     return files
 
 

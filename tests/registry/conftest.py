@@ -62,8 +62,9 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
     found = Releases(r1_tree, r2_tree, r3_tree, *(folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch", "any")))
     airpatch("create", r1_tree, "-o", found.r1)
     airpatch("create", r2_tree, "-o", found.r2)
-    airpatch("diff", "--base", found.r1, r2_tree, "-o", found.patch)
-    airpatch("diff", "--base", found.r1, "--base", found.r2, r3_tree, "-o", found.either)
+    whole_blobs = ("diff", "--no-layer-patches")
+    airpatch(*whole_blobs, "--base", found.r1, r2_tree, "-o", found.patch)
+    airpatch(*whole_blobs, "--base", found.r1, "--base", found.r2, r3_tree, "-o", found.either)
     return found
 
 

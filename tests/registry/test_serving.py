@@ -78,13 +78,21 @@ def test_a_registry_that_was_pushed_to_is_a_base(releases: Releases, root: Path,
     registry = serve(root)
     for image, folder in images(releases.r1_tree).items():
         skopeo_push(registry, folder, image)
-    airpatch("diff", "--base", root, releases.r2_tree, "-o", tmp_path / "patch.tar.zst")
+    airpatch("diff", "--no-layer-patches", "--base", root, releases.r2_tree, "-o", tmp_path / "patch.tar.zst")
     assert (tmp_path / "patch.tar.zst").stat().st_size < releases.r2.stat().st_size
     airpatch("apply", tmp_path / "patch.tar.zst", "--root", root)
     assert_serves(registry, releases.r2_tree, tmp_path)
     assert_collects_cleanly(registry)
     airpatch("inventory", root, "-o", tmp_path / "inventory")
-    airpatch("diff", "--base", tmp_path / "inventory", releases.r3_tree, "-o", tmp_path / "next.tar.zst")
+    airpatch(
+        "diff",
+        "--no-layer-patches",
+        "--base",
+        tmp_path / "inventory",
+        releases.r3_tree,
+        "-o",
+        tmp_path / "next.tar.zst",
+    )
     airpatch("apply", tmp_path / "next.tar.zst", "--root", root)
     assert_serves(registry, releases.r3_tree, tmp_path)
 
