@@ -73,8 +73,10 @@ def test_inspect_patch(bundles: Path) -> None:
     assert isinstance(blobs, list)
     assert isinstance(needed, list)
     assert [base["name"] for base in bases] == ["r1"]
-    left_out = [blob for blob in blobs if blob["plan"] == "left_out"]
-    assert [blob["digest"] for blob in left_out] == [blob["digest"] for blob in needed]
+    digests = [blob["digest"] for blob in needed]
+    left_out = [blob["digest"] for blob in blobs if blob["plan"] == "left_out"]
+    assert digests[: len(left_out)] == left_out
+    assert not set(digests[len(left_out) :]) & {blob["digest"] for blob in blobs}  # sources of layer patches
 
 
 def test_inspect_root(root: Path, bundles: Path) -> None:

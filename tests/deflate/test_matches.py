@@ -81,9 +81,7 @@ def test_history_slides() -> None:
         parts.append(encoder.add(part, step))
     runs, sources, distances = map(b"".join, zip(*parts, strict=True))
     last_run, last_source = encoder.finish()
-    decoder = TokenDecoder(
-        *map(reader, (bytes(plaintext), runs + last_run, sources + last_source, distances))
-    )
+    decoder = TokenDecoder(*map(reader, (bytes(plaintext), runs + last_run, sources + last_source, distances)))
     got = array("I")
     for at in range(0, len(tokens), 5000):
         got += decoder.tokens(min(5000, len(tokens) - at))

@@ -27,9 +27,7 @@ def edited(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
     target = bytearray()
     for _ in range(draw(st.integers(0, 6))):
         kind = draw(st.integers(0, 3))
-        pool = (
-            bytes(target) if kind == 0 else draw(st.sampled_from(sources)) if kind == 1 and sources else b""
-        )
+        pool = bytes(target) if kind == 0 else draw(st.sampled_from(sources)) if kind == 1 and sources else b""
         if pool:
             start = draw(st.integers(0, len(pool)))
             target += pool[start : start + draw(st.integers(0, 3000))]

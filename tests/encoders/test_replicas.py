@@ -90,9 +90,7 @@ def repetitive(draw: st.DrawFn) -> bytes:
     limit = draw(st.sampled_from((300, 3000, 70_000, 200_000) if COMPILED else (60, 600)))
     out = bytearray()
     while len(out) < limit:
-        out += generator.choice(
-            (generator.randbytes(generator.randrange(1, 60)), bytes(generator.randrange(1, 500)))
-        )
+        out += generator.choice((generator.randbytes(generator.randrange(1, 60)), bytes(generator.randrange(1, 500))))
         begin = generator.randrange(max(len(out) - 40_000, 0), len(out))
         out += out[begin : begin + generator.choice((3, 4, 5, 20, 258, 259, 262, 600))]
     return bytes(out[: limit - draw(st.integers(0, 50))])
