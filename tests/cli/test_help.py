@@ -28,12 +28,23 @@ def test_every_module_is_a_command() -> None:
     assert set(commands()) == modules
 
 
-def test_help_lists_every_exit_code() -> None:
+def exit_codes() -> dict[str, int]:
+    """The exit codes of all error classes but the base, which is never raised."""
     classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, AirpatchError)]
+    return {c.__name__: c.exit_code for c in classes if c is not AirpatchError}
+
+
+def test_help_lists_every_exit_code() -> None:
     outcome = airpatch("--help")
     listed = re.findall(r"(?:^| {2,})(\d) [a-z]", outcome.out.partition("exit codes:")[2], re.MULTILINE)
-    assert sorted(map(int, listed)) == sorted({0, *(c.exit_code for c in classes)})
+    assert sorted(map(int, listed)) == sorted({0, 1, *exit_codes().values()})
     assert outcome.code == 0
+
+
+def test_the_readme_has_the_same_exit_codes() -> None:
+    rows = re.findall(r"^\| (\d) \| (?:`(\w+)`)? ?\| ", (PROJECT / "README.md").read_text(), re.MULTILINE)
+    assert {name: int(code) for code, name in rows if name} == exit_codes()
+    assert [int(code) for code, name in rows if not name] == [0, 1]
 
 
 @pytest.mark.parametrize("name", commands())
