@@ -26,6 +26,15 @@ def check_repository(repository: str) -> None:
         raise FormatError(f"not a valid repository name: {repository!r:.300}")
 
 
+def is_servable(repository: str) -> bool:
+    """Whether a registry can serve the repository: distribution's storage takes no colon in a path.
+
+    With one in its storage, a registry cannot collect garbage either. Such names come from folders of
+    `skopeo sync --scoped` out of a registry with a port; they can be packed, patched and restored.
+    """
+    return ":" not in repository
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ImageName:
     """A repository and a tag, both valid. Raises FormatError if they are not."""

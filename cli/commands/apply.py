@@ -15,6 +15,7 @@ from bundle.format import registry
 from bundle.format.index import Index
 from bundle.format.inventory import emit
 from bundle.format.layout import signature_paths
+from bundle.model.names import is_servable
 from bundle.model.release import Blob, Release
 from bundle.sources.files import TreeContent
 from bundle.target.apply import Applied, Options, apply, rehearse
@@ -50,8 +51,19 @@ def run(args: Namespace, console: Console) -> Result:
         _restore(release, args, console)
         data["restored"] = str(args.restore)
         lines.append(f"{args.restore}: {count(len(release.images), 'image')} of {release.name} restored")
+    _warn_of_ports(done, console)
     missing = any(applied.missing for applied in done)
     return Result(data, lines, MISSING if missing else 0)
+
+
+def _warn_of_ports(done: Sequence[Applied], console: Console) -> None:
+    """A registry cannot serve every repository that can be restored; say so where one may be serving the root."""
+    names = {name.repository for applied in done for name in applied.tags}
+    if unservable := sorted(name for name in names if not is_servable(name)):
+        console.note(
+            "a registry cannot serve these repositories, nor collect garbage while they are there, because of the port "
+            f"in their names; restore gives them back: {', '.join(unservable)}"
+        )
 
 
 def _restore(release: Release, args: Namespace, console: Console) -> None:
