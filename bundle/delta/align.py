@@ -23,7 +23,7 @@ _SEED = cython.declare(cython.int, 8)  # bytes that a candidate must share
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
 
 _GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
-# Bytes that new diagonals may reach back, for each byte of progress; without a bound, periodic data would take
+# Bytes that new diagonals may reach back for each byte of progress: without a bound, periodic data would take
 # quadratic time.
 _REACH = cython.declare(cython.longlong, 64)
 _LONG = cython.declare(cython.longlong, 1 << 12)  # a match as long as this is taken without looking further

@@ -17,6 +17,7 @@ from itertools import accumulate
 
 from bundle.delta.align import Aligner
 from bundle.delta.anchors import Anchors
+from bundle.delta.mend import unequal
 from bundle.delta.plaintext import Space
 from bundle.delta.tar import Member, members
 
@@ -34,6 +35,9 @@ _MAX_PATHS = 1 << 20  # paths of sources that are remembered
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 Window = tuple[int, int]  # source positions, low and one past high
+Gap = tuple[
+    int, int, Cover | None, Cover | None
+]  # target offsets, start and stop; the matches before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +133,25 @@ class Planner:
                 yield Unit(begin, tile.start, clean, exact=True)
                 clean = []
             begin = tile.end
-            yield self._refine(target, tile, inside or matches[max(first - 1, 0) : last + 1])
+            yield self._refine(target, tile, inside, matches[max(first - 1, 0) : last + 1])
             self._relax()
         if begin < tiles[-1].end:
             yield Unit(begin, tiles[-1].end, clean, exact=True)
 
-    def _refine(self, target: memoryview, tile: Tile, matches: list[Cover]) -> Unit:
-        """Align a tile with what resembles it: its old version, and what surrounds the matches."""
+    def _refine(self, target: memoryview, tile: Tile, inside: list[Cover], near: list[Cover]) -> Unit:
+        """Align a tile with what resembles it: its old version, and what surrounds matches inside or near it.
+
+        If the matches inside leave little open, only that is aligned.
+        """
         old = self._paths.find(tile.member.path) if tile.member is not None else None
+        gaps = list(_gaps(tile, inside))
+        matches = inside or near
+        if (
+            inside
+            and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps)
+            < (tile.end - tile.start) // 2
+        ):
+            return Unit(tile.start, tile.end, self._fill(target, gaps), member=tile.member, old=old)
         covers: list[Cover] = []
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
@@ -156,6 +171,28 @@ class Planner:
             window = (old.start + low, old.start + min(low + _WINDOW, length))
             self._align(target, start, end, [window, *extra], start - tile.member.start - low, covers)
         return Unit(tile.start, tile.end, covers, member=tile.member, old=old)
+
+    def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
+        """Return the matches around the gaps, and what the gaps themselves can be made from."""
+        covers: list[Cover] = []
+        for start, stop, before, after in gaps:
+            if before is not None:
+                self._append(covers, before)
+            size = stop - start
+            if not size:
+                continue
+            end = before[1] + before[2] if before is not None else None
+            if end is not None and after is not None and end + size == after[1]:
+                old = self._space.slice(end, size)  # the same bytes but for a few
+                if old is not None and 2 * unequal(target[start:stop], old, size) <= size:
+                    self._append(covers, (start, end, size))
+                    continue
+            reach = 2 * size + _NEAR
+            ends = [] if end is None else [(0, end - 1, reach)]
+            if after is not None:
+                ends.append((0, max(after[1] - reach, 0), reach))
+            self._align(target, start, stop, self._around(ends, _WINDOW), 0, covers)
+        return covers
 
     def _align(
         self, target: memoryview, start: int, end: int, windows: list[Window], guess: int, covers: list[Cover]
@@ -229,6 +266,17 @@ def _tiles(target: memoryview) -> Iterator[Tile]:
         end = member.end
     for start in range(end, len(target), _PIECE):
         yield Tile(start, min(start + _PIECE, len(target)), None)
+
+
+def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
+    """Yield what the matches leave open, perhaps nothing at the ends, with the match before and after it."""
+    end = tile.start
+    before: Cover | None = None
+    for match in matches:
+        yield end, match[0], before, match
+        before = match
+        end = match[0] + match[2]
+    yield end, tile.end, before, None
 
 
 def _plain(path: bytes) -> bytes:

@@ -37,12 +37,15 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self.keys = array("Q", bytes(8)) * MEMORY
-        self.went = array("Q", bytes(8)) * MEMORY
+        self.keys = array("Q")  # filled when first used: most deltas declare no addresses
+        self.went = array("Q")
         self._groups = 0
 
     def next_group(self) -> int:
         """Return the number of the next group with addresses, from 1 on."""
+        if not self._groups:
+            self.keys = array("Q", bytes(8)) * MEMORY
+            self.went = array("Q", bytes(8)) * MEMORY
         self._groups += 1
         return self._groups
 
@@ -75,9 +78,9 @@ class Predictor:
         self._to = array("Q", [to for _, to in points] or [0])
         self._spans = len(spans)
         self._points = len(points)
+        self._salt = (memory.next_group() << 48) & ((1 << 64) - 1)
         self._keys = memory.keys
         self._went = memory.went
-        self._salt = (memory.next_group() << 48) & ((1 << 64) - 1)
 
     @cython.boundscheck(False)
     @cython.wraparound(False)

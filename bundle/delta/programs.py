@@ -21,8 +21,11 @@ _DATA_STEP = 1 << 13
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`addresses` of both versions; `cuts` are ascending source positions, each the begin of a part of which all
-    is code or nothing is (`code`), or of which nothing is known (None)."""
+    """`addresses` of both versions, and where to cut.
+
+    `cuts` are ascending source positions, each the begin of a part; all of a part is code or nothing is
+    (`code`), or that is not known (None).
+    """
 
     addresses: Addresses
     cuts: tuple[int, ...]
