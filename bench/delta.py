@@ -80,8 +80,7 @@ def measure(step: str, arguments: list[str], size: int) -> None:
     seconds = usage.ru_utime + usage.ru_stime
     wall = time.perf_counter() - start
     sys.stdout.write(
-        f"{step}: {size / seconds / 1e6:.1f} MB/s of CPU time, {wall:.1f} s, "
-        f"peak {usage.ru_maxrss >> 10} MiB\n"
+        f"{step}: {size / seconds / 1e6:.1f} MB/s of CPU time, {wall:.1f} s, peak {usage.ru_maxrss >> 10} MiB\n"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import resource
 
 _SYNC_FILE_RANGE_WRITE = 2
 _RENAME_EXCHANGE = 2
@@ -64,3 +65,9 @@ def start_writeback(fd: int, offset: int, size: int) -> None:
     call = getattr(_libc, "sync_file_range", None)
     if call is not None:
         call(ctypes.c_int(fd), ctypes.c_int64(offset), ctypes.c_int64(size), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE))
+
+
+def allow_open_files() -> None:
+    """Let the process open as many files as it may at most: the usual limit is low for the sake of select(2) alone."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -67,9 +67,7 @@ def mutate(data: bytes, chance: random.Random) -> bytes:
         elif kind == 3:
             out[at:at] = out[at : at + chance.randrange(1, 20)]
         else:
-            out[at:at] = chance.choice(
-                (b"\0", b"\xff" * 8 + b"\x7f", b"\x80\x80\x80\x08", chance.randbytes(3))
-            )
+            out[at:at] = chance.choice((b"\0", b"\xff" * 8 + b"\x7f", b"\x80\x80\x80\x08", chance.randbytes(3)))
     return bytes(out)
 
 

@@ -189,7 +189,10 @@ class LayoutReader:
         if tag == MEMBER_TAG:
             return Member(self._counted(HEADER_LIMIT))
         if tag == TAIL_TAG:
-            return Tail(self._counted(TAIL_PIECE))
+            tail = Tail(self._counted(TAIL_PIECE))
+            if not tail.data:
+                raise FormatError("record of the layout of a deflate stream without effect")
+            return tail
         if tag & 0xE3 == TRAILER_TAG:
             padding = self._byte() if tag & PADDED else 0
             crc = int.from_bytes(self._bytes(4), "little") if tag & CRC_DIFFERS else None
@@ -205,6 +208,8 @@ class LayoutReader:
         final, more = bool(tag & FINAL), bool(tag & MORE)
         if (kind == OTHER and final) or (kind == STORED and more) or (kind < DYNAMIC and tag >> CODE_SHIFT):
             raise FormatError("flags that do not apply to this kind of deflate block")
+        if more and not count:  # any number of such pieces would make nothing
+            raise FormatError("deflate block in pieces, one of them without tokens")
         if kind == STORED:
             return Piece(kind, count, final, padding=self._byte() if tag & PADDED else 0)
         long = []

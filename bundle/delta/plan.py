@@ -35,9 +35,7 @@ _MAX_PATHS = 1 << 20  # paths of sources that are remembered
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 Window = tuple[int, int]  # source positions, low and one past high
-Gap = tuple[
-    int, int, Cover | None, Cover | None
-]  # target offsets, start and stop; the matches before and after
+Gap = tuple[int, int, Cover | None, Cover | None]  # target offsets, start and stop; the matches before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +144,7 @@ class Planner:
         old = self._paths.find(tile.member.path) if tile.member is not None else None
         gaps = list(_gaps(tile, inside))
         matches = inside or near
-        if (
-            inside
-            and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps)
-            < (tile.end - tile.start) // 2
-        ):
+        if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
             return Unit(tile.start, tile.end, self._fill(target, gaps), member=tile.member, old=old)
         covers: list[Cover] = []
         if old is None or tile.member is None:

@@ -6,11 +6,13 @@ at the first block that is no header. Wrong hints cost size, not correctness.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 BLOCK = 512
 _MAX_EXTENDED = 1 << 20  # bytes of a long name or pax header that are looked at
+_DECIMAL = re.compile(rb"[0-9]{1,19}")  # longer numbers are no sizes, and take int() long
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def members(data: memoryview) -> Iterator[Member]:
         length = size if size is not None else _number(header[124:136])
         kind = header[156:157]
         content = position + BLOCK
-        if length is None or length > len(data) - content:
+        if length is None or not 0 <= length <= len(data) - content:
             return
         if kind in b"12345" and kind != b"":  # links, devices, folders, FIFOs have no content
             length = 0
@@ -48,7 +50,7 @@ def members(data: memoryview) -> Iterator[Member]:
             elif kind == b"x":
                 fields = _pax(body)
                 path = fields.get(b"path", path)
-                size = int(fields[b"size"]) if fields.get(b"size", b"").isdigit() else size
+                size = int(fields[b"size"]) if _DECIMAL.fullmatch(fields.get(b"size", b"")) else size
             position = end
             continue
         name = header[:100].split(b"\0", 1)[0]
@@ -72,7 +74,7 @@ def _pax(body: bytes) -> dict[bytes, bytes]:
     fields: dict[bytes, bytes] = {}
     while body:
         length, _, rest = body.partition(b" ")
-        if not length.isdigit() or not 5 <= int(length) <= len(body):
+        if not _DECIMAL.fullmatch(length) or not 5 <= int(length) <= len(body):
             break
         key, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
         fields[key] = value

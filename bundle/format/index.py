@@ -32,6 +32,8 @@ MAX_INDEX = 16 << 20
 """Bytes: 10,000 images of their own blobs take less than 3 MiB."""
 UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
+MAX_SOURCES = 64
+"""Sources of a step: a reader keeps all of their plaintexts at hand."""
 MAX_SIGNATURE = 4 << 20
 """Bytes; containers/image reads no larger one."""
 
@@ -317,8 +319,8 @@ def _check_steps(index: Index) -> None:
         if known != step.size or plan is not Plan.PATCHED or step.digest in table or step.digest in made:
             raise FormatError(f"the index has a step for {step.digest} that is not to be made, or not in that size")
         unknown = [source for source in step.sources if source not in table and source not in made]
-        if unknown or len(set(step.sources)) != len(step.sources):
-            raise FormatError(f"the index has a step for {step.digest} whose sources are twice, later or nowhere")
+        if unknown or len(set(step.sources)) != len(step.sources) or len(step.sources) > MAX_SOURCES:
+            raise FormatError(f"the index has a step for {step.digest} whose sources are twice, later, nowhere or many")
         made[step.digest] = step.size
         used.update(step.sources)
     patched = {digest for digest, (_, plan) in plans.items() if plan is Plan.PATCHED}

@@ -17,7 +17,8 @@ from bundle.format import zstd
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_WINDOW = 16 + 15
 """zlib's window bits for gzip framing and a window of 32 KiB."""
-_PIECE = 1 << 20
+_INPUT, _PIECE = 16 << 10, 1 << 20
+"""Bytes of input and output at a time. What follows a member is copied, and there are layers with one for each file."""
 
 
 class Compression(Enum):
@@ -55,16 +56,17 @@ def _copy(blob: Iterator[memoryview]) -> Iterator[bytes]:
     return map(bytes, blob)
 
 
+def _cut(blob: Iterator[memoryview]) -> Iterator[bytes]:
+    return (bytes(piece[start : start + _INPUT]) for piece in blob for start in range(0, len(piece), _INPUT))
+
+
 def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
     member = zlib.decompressobj(_GZIP_WINDOW)
-    behind = False
     try:
-        for piece in blob:
-            data = bytes(piece)
+        for data in _cut(blob):
             while data:
                 if member.eof:
-                    behind = behind or not data.startswith(_GZIP_MAGIC[: len(data)])
-                    if behind:
+                    if not data.startswith(_GZIP_MAGIC[: len(data)]):
                         return
                     member = zlib.decompressobj(_GZIP_WINDOW)
                 yield member.decompress(data, _PIECE)

@@ -22,7 +22,10 @@ class _Slot:
 
 
 class Plaintexts:
-    """Plaintexts out of the blobs of `content`. `users` says how often each will be taken and given back."""
+    """Plaintexts out of the blobs of `content`. `users` says how often each will be taken and given back.
+
+    For use by many threads.
+    """
 
     def __init__(self, content: Content, new_file: NewFile, users: Mapping[Digest, int]) -> None:
         self._content = content

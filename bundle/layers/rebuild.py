@@ -2,19 +2,21 @@
 
 Steps run on a pool; each waits for those before it that make its sources. Whatever a patch says, a step writes no more
 than its blob's size, takes no more plaintext than it declares, and ends in the blob with the right digest or in an
-error, which tells a wrong source from a wrong patch.
+error, which tells a wrong source from a wrong patch. The first error stops all other steps.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
+from heapq import nlargest
 from itertools import chain
 from typing import Protocol
 
@@ -27,7 +29,8 @@ from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityErr
 from bundle.format.index import Index, SourceBlob, Step
 from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.recipe import COLUMNS, Plain, Recipe, Replay, Replica, Whole, read_header
-from bundle.layers.scratch import NewFile, ScratchFile
+from bundle.layers.scratch import NewFile, ScratchFile, relax
+from bundle.linux import allow_open_files
 from bundle.model.digest import Digest
 
 _RELAX = 64 << 20
@@ -62,30 +65,31 @@ def rebuild_blobs(
     `progress` is told bytes of plaintext. Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
     patch is, TargetError if there is no room.
     """
+    allow_open_files()
     jobs = jobs or os.cpu_count() or 1
     users = Counter(source for step in steps for source in step.sources)
     plaintexts = Plaintexts(content, new_file, users)
+    stopped = threading.Event()
     with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as blocks:
-        builder = Builder(sizes_of(index), content, plaintexts, blocks)
+        builder = Builder(sizes_of(index), content, plaintexts, blocks, stopped)
         done: dict[Digest, Future[None]] = {}
 
         def run(step: Step) -> None:
             for source in step.sources:
                 if source in done:
                     done[source].result()
-            builder.build(step, content.open(step.patch, step.patch_size), outputs(step))
+            with closing(content.open(step.patch, step.patch_size)) as patch:
+                builder.build(step, patch, outputs(step))
             progress(step.plaintext)
 
         try:
             for step in steps:
                 done[step.digest] = pool.submit(run, step)
-            for future in done.values():
+            for future in wait(done.values(), return_when=FIRST_EXCEPTION).done:
                 future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
         finally:
-            pool.shutdown()
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
             plaintexts.close()
 
 
@@ -98,9 +102,21 @@ def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]
     return [step for step in index.steps if step.digest in needed]
 
 
-def scratch_space(index: Index, steps: Sequence[Step]) -> int:
-    """Bytes of plaintext that `steps` keep on disk at most, one after the other."""
+def scratch_space(index: Index, steps: Sequence[Step], jobs: int | None = None) -> int:
+    """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time (None: one for each processor).
+
+    That is what they would keep one after the other, and what all others at work keep for themselves. Decisions of
+    sources, which the index does not tell, are taken to be as large as the blobs.
+    """
     sizes = sizes_of(index)
+    own = [sum(sizes[source][1] for source in step.sources) + step.plaintext for step in steps]
+    decisions = [max((sizes[source][0] for source in step.sources), default=0) for step in steps]
+    jobs = jobs or os.cpu_count() or 1
+    return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1, own)) + sum(nlargest(jobs, decisions))
+
+
+def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
+    """Bytes of plaintext that `steps` keep at most, one after the other."""
     last = {source: number for number, step in enumerate(steps) for source in step.sources}
     live = peak = 0
     held: set[Digest] = set()
@@ -127,19 +143,26 @@ def sizes_of(index: Index) -> Sizes:
 
 
 class Builder:
-    """Carries out single steps. For use by many threads."""
+    """Carries out single steps. For use by many threads. When `stopped` is set, all of them end in CancelledError."""
 
-    def __init__(self, sizes: Sizes, content: Content, plaintexts: Plaintexts, blocks: Executor | None) -> None:
+    def __init__(
+        self,
+        sizes: Sizes,
+        content: Content,
+        plaintexts: Plaintexts,
+        blocks: Executor | None,
+        stopped: threading.Event,
+    ) -> None:
         self._content = content
         self._plaintexts = plaintexts
         self._blocks = blocks
         self._sizes = sizes
+        self._stopped = stopped
 
     def build(self, step: Step, patch: BlobReader, output: Output) -> None:
-        """Make the blob of `step` from its layer patch, which is closed. Raises as `rebuild_blobs` does."""
+        """Make the blob of `step` from its layer patch. Raises as `rebuild_blobs` does."""
         try:
-            with closing(patch):
-                self._build(step, patch, output)
+            self._build(step, patch, output)
         except (FormatError, IntegrityError) as error:
             self._blame_sources(step)
             raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
@@ -152,6 +175,8 @@ class Builder:
         hasher = hashlib.sha256()
         size = 0
         for chunk in self._blob(step, patch, recipe):
+            if self._stopped.is_set():
+                raise CancelledError
             size += len(chunk)
             if size > step.size:
                 raise IntegrityError(f"makes more than the blob's {step.size} bytes")
@@ -177,23 +202,26 @@ class Builder:
 
     def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe) -> Iterator[bytes]:
         """The plaintext out of sources and difference; also kept, if a later step wants it."""
-        files = [self._plaintexts.take(source, *self._sizes[source]) for source in step.sources]
-        kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
-        since = total = 0
-        for chunk in apply_delta(_Section(patch, recipe, 0), [file.view() for file in files], step.plaintext):
+        views = [self._plaintexts.take(source, *self._sizes[source]).view() for source in step.sources]
+        with ExitStack() as stack:
+            kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
             if kept is not None:
-                kept.append(chunk)
-            total += len(chunk)
-            since += len(chunk)
-            if since > _RELAX:
-                since = 0
-                for file in files:
-                    file.relax()
-            yield chunk
-        if total != step.plaintext:
-            raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
-        if kept is not None:
-            self._plaintexts.put(step.digest, kept)
+                stack.callback(kept.close)
+            since = total = 0
+            for chunk in apply_delta(_Section(patch, recipe, 0), views, step.plaintext):
+                if kept is not None:
+                    kept.append(chunk)
+                total += len(chunk)
+                since += len(chunk)
+                if since > _RELAX:
+                    since = 0
+                    relax(views)
+                yield chunk
+            if total != step.plaintext:
+                raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
+            stack.pop_all()
+            if kept is not None:
+                self._plaintexts.put(step.digest, kept)
 
     def _encode(self, name: str, plaintext: Iterator[bytes]) -> Iterator[bytes]:
         encoder = deflater(name, self._blocks)
@@ -210,8 +238,9 @@ class Builder:
             raise FormatError("refers to a source that it does not have")
         with ExitStack() as stack:
             similar = [self.columns(step.sources[number], stack) for number in like]
+            limit = max_column(step.size)
             columns = [
-                apply_delta(_Section(patch, recipe, 1 + i), [columns[i].view() for columns in similar], MAX_COLUMN)
+                apply_delta(_Section(patch, recipe, 1 + i), [columns[i].view() for columns in similar], limit)
                 for i in range(COLUMNS)
             ]
             streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
@@ -244,8 +273,12 @@ class Builder:
             ) from None
 
 
-MAX_COLUMN = 1 << 40
-"""Bytes of decisions that a blob can have; what is made of them is limited by the blob's size."""
+def max_column(size: int) -> int:
+    """Bytes that a column of decisions of a blob of `size` bytes may have.
+
+    The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
+    """
+    return 16 * size + (64 << 10)
 
 
 def parse_columns(reader: BlobReader, size: int, plaintext: int, files: Sequence[ScratchFile]) -> None:

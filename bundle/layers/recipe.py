@@ -38,7 +38,7 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The blob is written anew from its decisions, which are differences to those of the sources numbered `like`."""
+    """The blob is written anew from its decisions: differences to those of the sources numbered `like`, each once."""
 
     like: tuple[int, ...]
 
@@ -101,10 +101,10 @@ def read_header(reader: BlobReader, size: int) -> Recipe:
 def _parse(header: bytes) -> tuple[Method, tuple[int, ...]]:
     match canonical.unpack(header, "the header of a layer patch"):
         case {"airpatch": 1, "method": [str(name), *details], "sections": list(sections)}:
-            sizes = tuple(size for size in sections if isinstance(size, int) and size >= 0)
+            sizes = tuple(map(_natural, sections))
             method = _method(name, details)
             expected = 1 + COLUMNS if isinstance(method, Replay) else 1
-            if method is not None and len(sizes) == len(sections) == expected:
+            if method is not None and len(sizes) == expected:
                 return method, sizes
     raise FormatError("a layer patch with a header that this airpatch does not read")
 
@@ -116,8 +116,14 @@ def _method(name: str, details: list[object]) -> Method | None:
         case "replica", [str(encoder), bytes(start)]:
             return Replica(encoder, start)
         case "replay", [list(like)]:
-            numbers = tuple(n for n in like if isinstance(n, int) and not isinstance(n, bool) and n >= 0)
-            return Replay(numbers) if len(numbers) == len(like) else None
+            numbers = tuple(map(_natural, like))
+            return Replay(numbers) if len(set(numbers)) == len(numbers) else None
         case "whole", []:
             return Whole()
     return None
+
+
+def _natural(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise FormatError("a layer patch with something else where a number belongs")
+    return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,6 +26,7 @@ _SHARE = 256
 _LEAST = 16 << 10
 _SAME_PATH, _SAME_NAME = 0.8, 0.6
 """How much of a file its older version explains: seen between patch releases are 0.7 to 0.99."""
+_STRETCH = 64 << 20
 _VERSION = re.compile(rb"[0-9]+(?:\.[0-9]+)+")
 
 
@@ -37,11 +38,15 @@ class Contents:
     files: tuple[tuple[int, int, int, int], ...]
 
     @classmethod
-    def of(cls, plaintext: memoryview) -> Contents:
-        """The contents of a tar; of anything else, itself as one file."""
+    def of(cls, plaintext: memoryview, relax: Callable[[], None] = lambda: None) -> Contents:
+        """The contents of a tar; of anything else, itself as one file.
+
+        `relax` is called each time that some 64 MiB have been looked at: whoever maps files may drop their pages then.
+        """
+        reader = _Reader(plaintext, relax)
         files = [
             (
-                xxhash.xxh3_64_intdigest(plaintext[m.content : m.content + m.size]),
+                reader.hash(m.content, m.size),
                 m.size,
                 xxhash.xxh3_64_intdigest(m.path),
                 xxhash.xxh3_64_intdigest(_VERSION.sub(b"", m.path.rsplit(b"/", 1)[-1])),
@@ -50,8 +55,29 @@ class Contents:
             if m.size
         ]
         if not files and plaintext:
-            files = [(xxhash.xxh3_64_intdigest(plaintext), len(plaintext), 0, 0)]
+            files = [(reader.hash(0, len(plaintext)), len(plaintext), 0, 0)]
+        relax()
         return cls(len(plaintext), tuple(files))
+
+
+class _Reader:
+    """Hashes parts of a plaintext that may be mapped."""
+
+    def __init__(self, plaintext: memoryview, relax: Callable[[], None]) -> None:
+        self._plaintext = plaintext
+        self._relax = relax
+        self._seen = 0
+
+    def hash(self, start: int, size: int) -> int:
+        hasher = xxhash.xxh3_64()
+        for offset in range(start, start + size, _STRETCH):
+            piece = self._plaintext[offset : min(offset + _STRETCH, start + size)]
+            hasher.update(piece)
+            self._seen += len(piece)
+            if self._seen >= _STRETCH:
+                self._seen = 0
+                self._relax()
+        return hasher.intdigest()
 
 
 class Catalogue(Generic[Key]):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from bundle.archive.content import PIECE
 from bundle.archive.output import write_error
 from bundle.errors import TargetError
 
 NewFile = Callable[[], int]
 """Makes an empty file without a name, open for reading and writing. Raises TargetError."""
+View = mmap.mmap | bytes
 
 
 class ScratchFile:
@@ -21,7 +23,6 @@ class ScratchFile:
     def __init__(self, new_file: NewFile, name: str) -> None:
         self._fd = new_file()
         self._name = name
-        self._map: mmap.mmap | None = None
         self.size = 0
 
     def append(self, data: bytes | bytearray | memoryview) -> None:
@@ -41,23 +42,27 @@ class ScratchFile:
         except OSError as error:
             raise TargetError(f"scratch file of {self._name}: cannot be read: {error.strerror}") from None
 
-    def view(self) -> mmap.mmap | bytes:
-        """All bytes, mapped. Nothing may be appended afterwards."""
-        if not self.size:
-            return b""
-        if self._map is None:
-            self._map = mmap.mmap(self._fd, self.size, prot=mmap.PROT_READ)
-        return self._map
+    def pieces(self) -> Iterator[bytes]:
+        """All bytes that are there now, in order."""
+        return (self.read(offset, PIECE) for offset in range(0, self.size, PIECE))
 
-    def relax(self) -> None:
-        """Give back the memory that mapped bytes take; they are read from disk again when needed."""
-        if self._map is not None:
-            self._map.madvise(mmap.MADV_DONTNEED)
+    def view(self) -> View:
+        """All bytes that are there now, mapped for the caller alone, for as long as he holds them."""
+        try:
+            return mmap.mmap(self._fd, self.size, prot=mmap.PROT_READ) if self.size else b""
+        except OSError as error:
+            raise TargetError(f"scratch file of {self._name}: cannot be mapped: {error.strerror}") from None
 
     def close(self) -> None:
         """Give up the bytes; a view that somebody still holds keeps its own."""
-        self._map = None
         os.close(self._fd)
+
+
+def relax(views: Iterable[View]) -> None:
+    """Give back the memory that mapped bytes take; they are read from disk again when needed."""
+    for view in views:
+        if isinstance(view, mmap.mmap):
+            view.madvise(mmap.MADV_DONTNEED)
 
 
 def files_beside(folder: Path) -> NewFile:

@@ -17,10 +17,10 @@ from bundle.archive.content import BlobReader, Content
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, UsageError
 from bundle.format.index import Index, Plan, SourceBlob, Step
-from bundle.layers.differ import ScratchBlob
 from bundle.layers.rebuild import rebuild_blobs, sizes_of, steps_for
 from bundle.layers.recipe import Whole, emit_header
 from bundle.layers.scratch import NewFile, ScratchFile
+from bundle.layers.workshop import ScratchBlob
 from bundle.model.digest import Digest
 from bundle.model.release import Blob, check_manifests
 from bundle.patches.layers import Union
@@ -95,10 +95,11 @@ class _Output:
 
 def _rebuild(bundles: Sequence[BundleFile], options: Options) -> Content:
     """The blobs that layer patches make, as far as the last release needs them."""
+    stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
     needed = {blob.digest for blob in bundles[-1].index.release.blobs}
     work: list[tuple[BundleFile, list[Step]]] = []
     for bundle in reversed(bundles):
-        steps = steps_for(bundle.index, needed, frozenset())
+        steps = steps_for(bundle.index, needed - stored, stored)
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
     rebuilt = _Rebuilt()
@@ -125,9 +126,7 @@ def merge_patches(patches: Sequence[BundleFile]) -> Merged:
     chain = _Chain(patches)
     release = patches[-1].index.release
     plans = tuple(chain.plan(blob.digest) for blob in release.blobs)
-    for blob, plan in zip(release.blobs, plans, strict=True):
-        if plan is Plan.PATCHED:
-            chain.make(blob.digest)
+    chain.make({blob.digest for blob, plan in zip(release.blobs, plans, strict=True) if plan is Plan.PATCHED})
     repositories = {image.name.repository for image in release.images}
     removed = {name for patch in patches for name in patch.index.removed if name not in repositories}
     sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
@@ -138,36 +137,51 @@ def merge_patches(patches: Sequence[BundleFile]) -> Merged:
 
 
 class _Chain:
-    """Follows blobs through a chain of patches to where they come from. The `Content` of what travels whole for it."""
+    """Follows blobs through a chain of patches to where they come from. The `Content` of what travels whole for it.
+
+    Of several steps that make a blob the first counts: so the steps that are taken over need only what the target has,
+    what a patch stores, and each other in their order.
+    """
 
     def __init__(self, patches: Sequence[BundleFile]) -> None:
         self.steps: dict[Digest, Step] = {}
         self.sources: dict[Digest, SourceBlob] = {}
         self._union = Union(patches)
+        self._there = {blob.digest for blob in patches[0].index.needed}
         self._release = {blob.digest for blob in patches[-1].index.release.blobs}
-        self._made = {step.digest: step for patch in patches for step in patch.index.steps}
+        self._made: dict[Digest, Step] = {}
+        for step in (step for patch in patches for step in patch.index.steps):
+            self._made.setdefault(step.digest, step)
         self._sizes = {digest: sizes for patch in patches for digest, sizes in sizes_of(patch.index).items()}
         self._whole: dict[Digest, tuple[bytes, Digest, int]] = {}
 
     def plan(self, digest: Digest) -> Plan:
-        """What the merged patch does with a blob of the last release."""
+        """What the merged patch does with a blob, as one of the last release."""
+        if digest in self._there:
+            return Plan.LEFT_OUT
         if self._union.size(digest) is not None:
             return Plan.STORED
         return Plan.PATCHED if digest in self._made else Plan.LEFT_OUT
 
-    def make(self, digest: Digest) -> None:
-        """Take over the step that makes the blob, and before it what its sources need."""
-        if digest in self.steps:
-            return
-        step = self._made[digest]
-        for source in step.sources:
-            if self._union.size(source) is not None and source not in self._release:
-                self._travel_whole(source)
-            elif self._union.size(source) is None and source in self._made:
-                self.make(source)
-            else:
-                self.sources[source] = SourceBlob(source, *self._sizes[source])
-        self.steps[digest] = step
+    def make(self, digests: set[Digest]) -> None:
+        """Take over the steps that make the blobs, and before them those that make their sources."""
+        needed = set(digests)
+        for step in reversed(self._made.values()):
+            if step.digest in needed:
+                needed.update(source for source in step.sources if self.plan(source) is Plan.PATCHED)
+        for step in self._made.values():
+            if step.digest in needed:
+                for source in step.sources:
+                    self._bring(source)
+                self.steps[step.digest] = step
+
+    def _bring(self, source: Digest) -> None:
+        """Have a source there before the step that needs it."""
+        plan = self.plan(source)
+        if plan is Plan.STORED and source not in self._release:
+            self._travel_whole(source)
+        elif plan is not Plan.PATCHED:
+            self.sources[source] = SourceBlob(source, *self._sizes[source])
 
     def size(self, digest: Digest) -> int | None:
         whole = self._whole.get(digest)

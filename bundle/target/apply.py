@@ -76,7 +76,7 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
         with Root(path, create=True) as root, locked(root) as state:
             plans = _examine(root, [stream.index for stream in streams], pool, options)
             check.require_base(plans, root)
-            _require_space(root, plans)
+            _require_space(root, plans, options.jobs)
             with Staging(state, _present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, options)
@@ -94,7 +94,7 @@ def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) 
         root = stack.enter_context(Root(path)) if path.exists() else None
         plans = _examine(root, indexes, pool, options)
         if root is not None:
-            _require_space(root, plans)
+            _require_space(root, plans, options.jobs)
         return [_report(plan, ()) for plan in plans]
 
 
@@ -116,10 +116,10 @@ def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: O
     return plans
 
 
-def _require_space(root: Root, plans: list[Holdings]) -> None:
+def _require_space(root: Root, plans: list[Holdings], jobs: int | None) -> None:
     blobs = {blob for plan in plans for blob in plan.to_write}
     links = sum(3 * len(p.index.release.images) + len(p.index.release.blobs) for p in plans)
-    scratch = max((scratch_space(plan.index, plan.steps) for plan in plans), default=0)
+    scratch = max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0)
     check.require_space(root, sum(blob.size for blob in blobs) + scratch, len(blobs) + links)
 
 

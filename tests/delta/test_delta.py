@@ -108,9 +108,7 @@ def test_moved_code_is_predicted() -> None:
     functions = [noise(150, seed).replace(b"\xe8", b"\x90") for seed in range(300)]
     calls = [(a, (a * 7 + b * 31) % 300) for a, b in itertools.product(range(300), range(4))]
     old = program(functions, calls)
-    new = program(
-        [body + noise(9 * (number % 10 == 3), number) for number, body in enumerate(functions)], calls
-    )
+    new = program([body + noise(9 * (number % 10 == 3), number) for number, body in enumerate(functions)], calls)
     data = delta(tar({"bin/x": new}), [tar({"bin/x": old})])
     assert rebuild(data, [tar({"bin/x": old})]) == tar({"bin/x": new})
     unpredicted = delta(b"!" + new, [old])  # without the tar nobody knows that it is a program

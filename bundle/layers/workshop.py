@@ -1,0 +1,234 @@
+"""Makes single layer patches, and proves each by carrying it out with the code that will do it on the target."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from itertools import chain
+
+from bundle.archive.content import BlobReader, Content
+from bundle.delta.encode import Effort, encode
+from bundle.encoders.recognise import header_size, recognise
+from bundle.errors import FormatError, IntegrityError
+from bundle.format.index import Step
+from bundle.layers.budget import Budget
+from bundle.layers.plaintext import Compression
+from bundle.layers.plaintexts import Plaintexts
+from bundle.layers.rebuild import Builder, parse_columns
+from bundle.layers.recipe import COLUMNS, Method, Plain, Replay, Replica, emit_header
+from bundle.layers.resemblance import Contents
+from bundle.layers.scratch import NewFile, ScratchFile, relax
+from bundle.model.digest import Digest
+from bundle.model.release import Blob
+
+_RECOGNISED = 1 << 20
+"""Bytes of a gzip blob by which its encoder is recognised."""
+_REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 1024, Effort.BEST: 1 << 62}
+"""Replay is preferred where its decisions take no more than one byte for so many bytes of plaintext."""
+_ALWAYS = 1 << 62
+"""Users of a plaintext that the caller gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A blob on the sender's side; `file` has its plaintext."""
+
+    blob: Blob
+    compression: Compression
+    file: ScratchFile
+    contents: Contents
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The layer patch of a step, in `file`."""
+
+    step: Step
+    file: ScratchFile
+
+
+class Workshop:
+    """Makes layer patches out of `unpacked` blobs, with `memory` bytes for all threads that use it.
+
+    When `stopped` is set, all that is under way ends soon, in CancelledError.
+    """
+
+    def __init__(
+        self,
+        content: Content,
+        new_file: NewFile,
+        unpacked: Sequence[Unpacked],
+        effort: Effort,
+        memory: int,
+        stopped: threading.Event,
+    ) -> None:
+        self._content = content
+        self._new_file = new_file
+        self._effort = effort
+        self._entries = _index_entries(memory)
+        self._budget = Budget(memory)
+        plaintexts = Plaintexts(content, new_file, {u.blob.digest: _ALWAYS for u in unpacked})
+        for each in unpacked:
+            plaintexts.put(each.blob.digest, each.file)
+        sizes = {u.blob.digest: (u.blob.size, u.contents.size) for u in unpacked}
+        self._stopped = stopped
+        self._builder = Builder(sizes, content, plaintexts, None, stopped)
+
+    def patch(self, target: Unpacked, sources: Sequence[Unpacked]) -> Made | None:
+        """The first patch that works of those that may; None if the blob as it is is no larger, or is zstd's."""
+        if target.compression is Compression.ZSTD:
+            return None
+        with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
+            delta = self._difference(target.file, [source.file for source in sources], str(target.blob.digest))
+            stack.callback(delta.close)
+            for method, decisions in self._methods(target, sources, stack):
+                with suppress(FormatError, IntegrityError):
+                    return self._try(method, [delta, *decisions], target, sources)
+        return None
+
+    def _try(
+        self, method: Method, sections: Sequence[ScratchFile], target: Unpacked, sources: Sequence[Unpacked]
+    ) -> Made:
+        """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
+        blob = target.blob
+        with ExitStack() as stack:
+            file = ScratchFile(self._new_file, str(blob.digest))
+            stack.callback(file.close)
+            patch = _assemble(method, sections, file)
+            if file.size >= blob.size:
+                raise FormatError("a layer patch that is not smaller than its blob")
+            digests = tuple(source.blob.digest for source in sources)
+            step = Step(blob.digest, blob.size, target.contents.size, patch, file.size, digests)
+            with closing(self._content.open(blob.digest, blob.size)) as original:
+                self._builder.build(step, ScratchBlob(file), _Comparison(original))
+            stack.pop_all()
+        return Made(step, file)
+
+    def _difference(self, target: ScratchFile, sources: Sequence[ScratchFile], name: str) -> ScratchFile:
+        """The difference of a plaintext, or of a column of decisions, to those of the sources."""
+        view = target.view()
+        views = [source.view() for source in sources]
+
+        def pause() -> None:
+            if self._stopped.is_set():
+                raise CancelledError
+            relax((view, *views))
+
+        with ExitStack() as stack:
+            delta = ScratchFile(self._new_file, name)
+            stack.callback(delta.close)
+            for chunk in encode(view, views, self._effort, self._entries, pause):
+                delta.append(chunk)
+            stack.pop_all()
+        return delta
+
+    def _methods(
+        self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack
+    ) -> Iterator[tuple[Method, Sequence[ScratchFile]]]:
+        """Ways to rebuild the blob, the best first, with the decisions that each takes.
+
+        A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
+        comes first where its decisions cost next to nothing.
+        """
+        if target.compression is Compression.NONE:
+            yield Plain(), ()
+            return
+        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
+        decisions: Sequence[ScratchFile] | None = None
+        with suppress(FormatError):  # deflate that gunzip takes and the parser does not is for replicas alone
+            decisions = self._decisions(target, [sources[i] for i in like], stack)
+        cheap = decisions is not None and _is_cheap(decisions, target.contents.size, self._effort)
+        if decisions is not None and cheap:
+            yield Replay(like), decisions
+        for replica in self._replicas(target):
+            yield replica, ()
+        if decisions is not None and not cheap:
+            yield Replay(like), decisions
+
+    def _replicas(self, target: Unpacked) -> Iterator[Replica]:
+        with closing(self._content.open(target.blob.digest, target.blob.size)) as reader:
+            start = bytearray(min(_RECOGNISED, target.blob.size))
+            reader.read_into(memoryview(start), 0)
+        with suppress(FormatError):  # of a header that is longer than the start
+            header = bytes(start[: header_size(bytes(start))])
+            yield from (Replica(name, header) for name in recognise(bytes(start)))
+
+    def _decisions(self, target: Unpacked, similar: Sequence[Unpacked], stack: ExitStack) -> list[ScratchFile]:
+        """The decisions of the blob, each column as a difference to those of the blobs `similar`."""
+        differences = []
+        with ExitStack() as columns:
+            own = self._columns(target, columns)
+            others = [self._columns(each, columns) for each in similar]
+            for i, column in enumerate(own):
+                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        return differences
+
+    def _columns(self, blob: Unpacked, stack: ExitStack) -> list[ScratchFile]:
+        name = str(blob.blob.digest)
+        files = [stack.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(COLUMNS)]
+        with closing(self._content.open(blob.blob.digest, blob.blob.size)) as reader:
+            parse_columns(reader, blob.blob.size, blob.contents.size, files)
+        return files
+
+
+def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+    """Write the layer patch into `file`; returns its digest."""
+    hasher = hashlib.sha256()
+    header = emit_header(method, tuple(section.size for section in sections))
+    for piece in chain([header], *(section.pieces() for section in sections)):
+        hasher.update(piece)
+        file.append(piece)
+    return Digest(hasher.digest())
+
+
+def _is_cheap(decisions: Sequence[ScratchFile], plaintext: int, effort: Effort) -> bool:
+    return sum(file.size for file in decisions) * _REPLAY_SHARE[effort] <= plaintext
+
+
+class ScratchBlob:
+    """`size` bytes of a scratch file from `start`, by default all, as a blob."""
+
+    def __init__(self, file: ScratchFile, start: int = 0) -> None:
+        self._file = file
+        self._start = start
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        view[:] = self._file.read(self._start + offset, len(view))
+
+    def close(self) -> None:
+        """The file stays."""
+
+
+class _Comparison:
+    """An output that is compared with the blob that it should be, so that a wrong encoder is found out at once."""
+
+    def __init__(self, original: BlobReader) -> None:
+        self._original = original
+        self._position = 0
+
+    def write(self, piece: memoryview) -> None:
+        expected = bytearray(len(piece))
+        self._original.read_into(memoryview(expected), self._position)
+        if expected != piece:
+            raise IntegrityError("makes other bytes than those of the blob")
+        self._position += len(piece)
+
+    def complete(self) -> None:
+        """The builder has compared size and digest."""
+
+
+def _index_entries(memory: int) -> int:
+    """Entries of the index of anchors, 8 bytes each: an eighth of the memory. It decides about the patch's bytes."""
+    return 1 << max(16, min(24, (memory // 8 // 8).bit_length() - 1))
+
+
+def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
+    """Bytes that the making of a patch takes: windows and tables of zstd, index of anchors, alignment."""
+    new, old = target.contents.size, sum(source.contents.size for source in sources)
+    return (48 << 20) + 12 * min(new, 32 << 20) + 4 * min(new + old, 64 << 20)
