@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from bundle.report.weight import Weight, weigh
 from cli.console import Console, Result, megabytes, table
 
 if TYPE_CHECKING:
+    from bundle.report.patches import Anatomy
     from bundle.report.survey import Survey
     from bundle.target.state import Receipt
 
@@ -40,8 +41,10 @@ def run(args: Namespace, _: Console) -> Result:
         with closing(BundleFile(args.subject)) as bundle:
             images = {image.name: image.manifest for image in bundle.index.release.images}
             weights = weigh(images.items(), bundle.manifests())
-            data = _bundle_data(args.subject, bundle, images, weights)
-            return Result(data, list(_bundle_lines(args.subject, bundle, images, weights, with_blobs=args.blobs)))
+            anatomies = _dissect(bundle) if args.blobs or args.json else []
+            data = _bundle_data(args.subject, bundle, images, weights, anatomies)
+            lines = list(_bundle_lines(args.subject, bundle, images, weights))
+            return Result(data, [*lines, *(_blob_lines(bundle.index, anatomies) if args.blobs else ())])
     # Bundles are looked at more often, and in less time than it takes to load what roots need.
     from bundle.report.survey import survey
     from bundle.target.root import Root
@@ -53,7 +56,17 @@ def run(args: Namespace, _: Console) -> Result:
     return Result(_root_data(str(path), found), list(_root_lines(str(path), found, with_blobs=args.blobs)))
 
 
-def _bundle_data(name: str, bundle: BundleFile, images: Images, weights: Weights) -> dict[str, object]:
+def _dissect(bundle: BundleFile) -> list[Anatomy]:
+    if not bundle.index.steps:
+        return []
+    from bundle.report.patches import dissect
+
+    return dissect(bundle)
+
+
+def _bundle_data(
+    name: str, bundle: BundleFile, images: Images, weights: Weights, anatomies: Sequence[Anatomy]
+) -> dict[str, object]:
     index = bundle.index
     signatures = {image.name: len(image.signatures) for image in index.release.images}
     return {
@@ -67,7 +80,11 @@ def _bundle_data(name: str, bundle: BundleFile, images: Images, weights: Weights
         "image_bytes": _image_bytes(images, weights),
         "blob_bytes": index.release.size,
         "stored_bytes": sum(blob.size for blob in index.stored),
+        "patched_bytes": sum(blob.size for blob in index.patched),
         "patch_bytes": sum(step.patch_size for step in index.steps),
+        "difference_bytes": sum(each.difference for each in anatomies),
+        "decisions_bytes": sum(each.decisions for each in anatomies),
+        "rebuilt_plaintext_bytes": sum(step.plaintext for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
         "images": [
@@ -78,21 +95,33 @@ def _bundle_data(name: str, bundle: BundleFile, images: Images, weights: Weights
             {"digest": str(b.digest), "bytes": b.size, "media_type": b.media_type, "plan": plan.name.lower()}
             for b, plan in zip(index.release.blobs, index.plans, strict=True)
         ],
-        "steps": [
-            {
-                "digest": str(step.digest),
-                "bytes": step.size,
-                "patch_bytes": step.patch_size,
-                "sources": list(map(str, step.sources)),
-            }
-            for step in index.steps
-        ],
+        "steps": _step_data(index, anatomies),
     }
 
 
-def _bundle_lines(
-    name: str, bundle: BundleFile, images: Images, weights: Weights, *, with_blobs: bool
-) -> Iterator[str]:
+def _step_data(index: Index, anatomies: Sequence[Anatomy]) -> list[dict[str, object]]:
+    if not anatomies:
+        return []
+    from bundle.report.patches import method_name, places
+
+    place = places(index)
+    return [
+        {
+            "digest": str(each.step.digest),
+            "bytes": each.step.size,
+            "plaintext_bytes": each.step.plaintext,
+            "patch_bytes": each.step.patch_size,
+            "saved_bytes": each.saved,
+            "method": method_name(each.recipe.method),
+            "difference_bytes": each.difference,
+            "decisions_bytes": each.decisions,
+            "sources": [{"digest": str(source), "place": place[source]} for source in each.step.sources],
+        }
+        for each in anatomies
+    ]
+
+
+def _bundle_lines(name: str, bundle: BundleFile, images: Images, weights: Weights) -> Iterator[str]:
     index, release = bundle.index, bundle.index.release
     facts = [
         ["release", release.name + (f", number {release.sequence}" if release.sequence else "")],
@@ -103,22 +132,46 @@ def _bundle_lines(
     facts += [["base", f"{base.name}, {base.id}"] for base in index.bases]
     if not index.has_links:
         facts.append(["brings", _blobs_line(blob.size for blob in index.stored)])
+    if not index.is_full:
         facts.append(["needs", _blobs_line(blob.size for blob in index.needed)])
     if index.steps:
         made = sum(step.size for step in index.steps)
         patches = _blobs_line(step.patch_size for step in index.steps)
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
+        plaintext = megabytes(sum(step.plaintext for step in index.steps))
+        facts.append(["to rebuild", f"{plaintext} of plaintext, when it is applied"])
     facts += [["removed", repository] for repository in index.removed]
     yield f"{name}: {_kind(index)} of {megabytes(bundle.file_size)}"
     yield from _indented(facts)
     yield ""
     yield from _image_table(images, weights)
-    if with_blobs:
+
+
+def _blob_lines(index: Index, anatomies: Sequence[Anatomy]) -> Iterator[str]:
+    yield ""
+    plans = [plan.name.lower().replace("_", " ") for plan in index.plans]
+    rows = [[str(b.digest), megabytes(b.size), plan, b.media_type]
+            for b, plan in zip(index.release.blobs, plans, strict=True)]  # fmt: skip
+    yield from table([["BLOB", "SIZE", "PLAN", "TYPE"], *rows], right=[1])
+    if anatomies:
         yield ""
-        plans = [plan.name.lower().replace("_", " ") for plan in index.plans]
-        rows = [[str(b.digest), megabytes(b.size), plan, b.media_type]
-                for b, plan in zip(release.blobs, plans, strict=True)]  # fmt: skip
-        yield from table([["BLOB", "SIZE", "PLAN", "TYPE"], *rows], right=[1])
+        yield from table(list(_patch_rows(index, anatomies)), right=[1, 2, 3, 4, 5])
+
+
+def _patch_rows(index: Index, anatomies: Sequence[Anatomy]) -> Iterator[list[str]]:
+    from bundle.report.patches import method_name, places
+
+    yield ["PATCHED", "SIZE", "PATCH", "SAVED", "DIFFERENCE", "DECISIONS", "METHOD", "SOURCES"]
+    place = places(index)
+    for each in anatomies:
+        step = each.step
+        sizes = (step.size, step.patch_size, each.saved, each.difference, each.decisions)
+        sources = ", ".join(f"{source.short} ({place[source]})" for source in step.sources) or _UNKNOWN
+        yield [step.digest.short, *map(megabytes, sizes), method_name(each.recipe.method), sources]
+    totals = zip(
+        *((e.step.size, e.step.patch_size, e.saved, e.difference, e.decisions) for e in anatomies), strict=True
+    )
+    yield ["total", *(megabytes(sum(column)) for column in totals), "", ""]
 
 
 def _root_data(name: str, found: Survey) -> dict[str, object]:
