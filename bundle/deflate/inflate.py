@@ -462,9 +462,7 @@ _RUN_VALUES = array("I", [symbol << 8 for symbol in range(CODE_LENGTH_SYMBOLS)])
 
 
 @cython.cfunc
-def _build(
-    lengths: bytes, entries: cython.uint[::1], index: cython.uint, values: cython.uint[::1]
-) -> cython.void:
+def _build(lengths: bytes, entries: cython.uint[::1], index: cython.uint, values: cython.uint[::1]) -> cython.void:
     """Fill a decoding table. As zlib does, take complete codes, a single code of one bit, or none at all."""
     codes: cython.uint[::1] = canonical_codes(lengths)
     widths: cython.uchar[::1] = bytearray(1 << index)

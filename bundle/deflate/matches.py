@@ -25,9 +25,7 @@ SPAN = 1 << 17  # plaintext bytes that one call of TokenEncoder.add may bring
 # The buffer slides by pairs of windows, so up to three windows of history stay.
 _SIZE = cython.declare(cython.Py_ssize_t, 3 * WINDOW + 2 * SPAN)
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
-_RING = cython.declare(
-    cython.Py_ssize_t, 2 * WINDOW - 1
-)  # an index into the ring, and positions modulo 2 ** 16
+_RING = cython.declare(cython.Py_ssize_t, 2 * WINDOW - 1)  # an index into the ring, and positions modulo 2 ** 16
 _MIN_HASHED = cython.declare(cython.Py_ssize_t, 4)  # bytes that go into a hash
 _MIN_MATCH = cython.declare(cython.Py_ssize_t, MIN_MATCH)
 _MAX_MATCH = cython.declare(cython.Py_ssize_t, MAX_MATCH)

@@ -46,8 +46,7 @@ DISTANCE_BASE = _bases(1, DISTANCE_EXTRA)
 
 # Symbol of each match length: LENGTH_SYMBOL[length] + 257, length 3..258; 0 below.
 LENGTH_SYMBOL = bytes([0] * MIN_MATCH) + bytes(
-    max(symbol for symbol in range(29) if LENGTH_BASE[symbol] <= length)
-    for length in range(MIN_MATCH, MAX_MATCH + 1)
+    max(symbol for symbol in range(29) if LENGTH_BASE[symbol] <= length) for length in range(MIN_MATCH, MAX_MATCH + 1)
 )
 
 

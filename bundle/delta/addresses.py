@@ -85,9 +85,7 @@ def _next(numbers: Iterator[int]) -> int:
 def _ranges(numbers: Iterator[int], count: int) -> tuple[Range, ...]:
     if not 1 <= count <= MAX_RANGES:
         raise FormatError("delta: too many or no address ranges")
-    ranges = tuple(
-        Range(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count)
-    )
+    ranges = tuple(Range(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count))
     for one, other in pairwise(ranges):
         if one.start + one.length > other.start or one.end > other.address:
             raise FormatError("delta: address ranges do not ascend or overlap")
@@ -124,9 +122,7 @@ class AddressMap:
                     moved.append((origin, landing, length))
         points = dict(addresses.points)
         points.update(_points(moved))
-        self.predictor = Predictor(
-            [(item.address, item.end) for item in self._sources], sorted(points.items()), memory
-        )
+        self.predictor = Predictor([(item.address, item.end) for item in self._sources], sorted(points.items()), memory)
 
     def locate(self, target: int, source: int) -> tuple[int, int]:
         """Return the addresses (source, target) where a cover begins; what no range holds stands where it

@@ -208,9 +208,7 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
-    def _nearest(
-        self, low: cython.longlong, high: cython.longlong, where: cython.longlong
-    ) -> cython.longlong:
+    def _nearest(self, low: cython.longlong, high: cython.longlong, where: cython.longlong) -> cython.longlong:
         """Return the first index in positions[low:high] (ascending) with a position >= `where`, or `high`."""
         middle: cython.longlong
         while low < high:

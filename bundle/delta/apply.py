@@ -75,9 +75,7 @@ class _State:
         self._groups -= 1
         self._instructions -= instructions
         if not 0 < instructions <= MAX_INSTRUCTIONS or self._groups < 0 or self._instructions < 0:
-            raise FormatError(
-                "delta: an empty group, or more groups or instructions than the target may have"
-            )
+            raise FormatError("delta: an empty group, or more groups or instructions than the target may have")
 
 
 class _Segment:
@@ -133,9 +131,7 @@ class _Segment:
             offset += length
         return literals, covers
 
-    def _group(
-        self, literals: list[int], covers: list[_Cover], addresses: Addresses | None
-    ) -> Iterator[bytes]:
+    def _group(self, literals: list[int], covers: list[_Cover], addresses: Addresses | None) -> Iterator[bytes]:
         where = None
         if addresses is not None:
             where = AddressMap(addresses, covers, self._state.memory)
@@ -171,9 +167,7 @@ class _Segment:
         self._mender.mend(copy)
         return copy
 
-    def _predicted(
-        self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview
-    ) -> bytearray:
+    def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
         if not 0 < mode < BASED + len(where.bases) or len(source) > MAX_COVER:
             raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
         pair = where.locate(offset, position)

@@ -58,9 +58,7 @@ class Differences:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.ccall
-    def add(
-        self, wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1]
-    ) -> cython.void:
+    def add(self, wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1]) -> cython.void:
         """Append what turns `piece` into `wanted`; they are equally long."""
         i: cython.Py_ssize_t
         size: cython.Py_ssize_t = min(len(wanted), len(piece))

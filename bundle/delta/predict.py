@@ -168,9 +168,7 @@ class Predictor:
                     at += width
                 continue
             if learn:
-                self._learn(
-                    address, _load32(piece, at), _load32(piece, at + 4) if width == 8 else 0, here, width == 8
-                )
+                self._learn(address, _load32(piece, at), _load32(piece, at + 4) if width == 8 else 0, here, width == 8)
             else:
                 address = (self._map(address) - here) & _MASK64
                 _store32(piece, at, address)

@@ -101,9 +101,7 @@ class KlauspostWriter:
 
         if not self._header_bits:
             literals[END_OF_BLOCK] = 1
-            header = (
-                go_dynamic(literals, distances) if self._trim or last else _whole_header(literals, distances)
-            )
+            header = go_dynamic(literals, distances) if self._trim or last else _whole_header(literals, distances)
             literal_lengths, distance_lengths = header.lengths()
             size = 3 + header.bits + body_bits(literals, distances, literal_lengths, distance_lengths)
             fixed = _fixed_bits(literals, distances)
@@ -265,11 +263,7 @@ def _symbol_bits(count: cython.int, scale: cython.double) -> cython.double:
 
 @cython.cfunc
 def _single(value: cython.double) -> cython.double:
-    return (
-        cython.cast(cython.float, value)
-        if cython.compiled
-        else struct.unpack("f", struct.pack("f", value))[0]
-    )
+    return cython.cast(cython.float, value) if cython.compiled else struct.unpack("f", struct.pack("f", value))[0]
 
 
 _SQUARE = cython.declare(cython.double, _single(-0.34484843))

@@ -94,9 +94,7 @@ class ZlibMatcher:
     _nice: cython.int
     _chain: cython.int
 
-    def __init__(
-        self, search: Search, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b""
-    ) -> None:
+    def __init__(self, search: Search, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b"") -> None:
         self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
         self._window = self._plaintext
         self._hash_bits = memory_level + 7
@@ -325,10 +323,7 @@ class ZlibMatcher:
         last = self._window[index + length]
         last_but_one = self._window[index + length - 1]
         while True:
-            if (
-                self._window[candidate + length] == last
-                and self._window[candidate + length - 1] == last_but_one
-            ):
+            if self._window[candidate + length] == last and self._window[candidate + length - 1] == last_but_one:
                 found = self._common(candidate, index, limit)
                 if found > length:
                     length = found
