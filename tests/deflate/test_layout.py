@@ -34,7 +34,7 @@ OPTIONAL = st.one_of(st.none(), st.integers(0, 2**32 - 1))
 RECORDS = st.one_of(
     pieces(),
     st.builds(Member, st.binary(max_size=300)),
-    st.builds(Tail, st.binary(max_size=300)),
+    st.builds(Tail, st.binary(min_size=1, max_size=300)),
     st.builds(Trailer, st.integers(0, 127), OPTIONAL, OPTIONAL),
 )
 
