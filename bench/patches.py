@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +53,8 @@ def main() -> None:
             compare([airpatch("apply", "apply", patch, "--root", root, "-q", prepare=installed)], 1)
             print(f"  {patch.stat().st_size:,} bytes; {plaintext(patch):,} bytes of changed plaintext")
         pairs = find_pairs(patch, old, new, place)
-        for name, words in TOOLS.items():
-            compare_tool(name, words, pairs, place)
+        for name, line in TOOLS.items():
+            compare_tool(name, line, pairs, place)
 
 
 def plaintext(patch: Path) -> int:
@@ -83,17 +82,14 @@ def find_pairs(patch: Path, old: Path, new: Path, place: Path) -> list[Pair]:
     return pairs
 
 
-Words = Callable[[Path, Path, Path], list[str]]
-TOOLS: dict[str, Words] = {
-    "xdelta3 -9": lambda old, new, out: ["xdelta3", "-e", "-f", "-9", "-B", "536870912", "-s", f"{old}", f"{new}", f"{out}"],
-    "bsdiff": lambda old, new, out: ["bsdiff", f"{old}", f"{new}", f"{out}"],
-    "zstd -19 --patch-from": lambda old, new, out: [
-        "zstd", "-19", "--ultra", "--long=31", "-q", "-f", f"--patch-from={old}", f"{new}", "-o", f"{out}"
-    ],
-}  # fmt: skip
+TOOLS = {
+    "xdelta3 -9": "xdelta3 -e -f -9 -B 536870912 -s {old} {new} {out}",
+    "bsdiff": "bsdiff {old} {new} {out}",
+    "zstd -19 --patch-from": "zstd -19 --ultra --long=31 -q -f --patch-from={old} {new} -o {out}",
+}
 
 
-def compare_tool(name: str, words: Words, pairs: list[Pair], place: Path) -> None:
+def compare_tool(name: str, line: str, pairs: list[Pair], place: Path) -> None:
     if shutil.which(name.split()[0]) is None:
         print(f"{name}: not installed")
         return
@@ -107,7 +103,7 @@ def compare_tool(name: str, words: Words, pairs: list[Pair], place: Path) -> Non
             if name == "bsdiff" and new.stat().st_size > _BSDIFF_LIMIT:
                 skipped += 1
                 continue
-            run = measure(Command(name, words(old, new, out)))
+            run = measure(Command(name, line.format(old=old, new=new, out=out).split()))
             size += out.stat().st_size
             seconds += run.wall
             memory = max(memory, run.memory)

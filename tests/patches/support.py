@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bundle.archive.bundle_file import BundleFile
 from bundle.archive.writer import write_bundle
+from bundle.layers.rebuilt import Rebuilding
 from bundle.patches import merge as merging
-from bundle.patches.merge import Merged, Options
+from bundle.patches.merge import Merged
 from tests.support import Builder, MemorySink
 from tests.target.support import Sample, sample
 
@@ -46,7 +47,7 @@ def stored(place: Path, *bundles: bytes) -> list[BundleFile]:
 
 def merge(bundles: list[BundleFile]) -> Merged:
     """The full bundle; scratch files are in memory."""
-    return merging.merge(bundles, Options(lambda: os.memfd_create("scratch"), jobs=2))
+    return merging.merge(bundles, Rebuilding(lambda: os.memfd_create("scratch"), jobs=2))
 
 
 def written(merged: Merged) -> bytes:
