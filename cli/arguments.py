@@ -100,8 +100,17 @@ def _create(commands: _Commands) -> None:
         "airpatch create images/ -o shop-r1.tar.zst",
         "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
         "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+        "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
     )
     _sources(parser)
+    group = parser.add_argument_group("smaller bundles")
+    group.add_argument(
+        "--repack",
+        action="store_true",
+        help="send layers as plaintext where that is smaller, to be compressed again on the target: takes time on both "
+        "sides, and plain tar cannot unpack the images any more",
+    )
+    _effort(group, "with --repack: ")
     _output(parser)
 
 
@@ -293,11 +302,22 @@ def _differing(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="send every changed blob whole: nothing to rebuild on the target",
     )
+    _effort(group)
+
+
+def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:
     group.add_argument(
-        "--effort", choices=("fast", "default", "best"), default="default", help="time against size (default: default)"
+        "--effort",
+        choices=("fast", "default", "best"),
+        default="default",
+        help=f"{condition}time against size (default: default)",
     )
     group.add_argument(
-        "--memory", type=_memory, default=1 << 30, metavar="SIZE", help="such as 512MiB or 4GiB (default: 1GiB)"
+        "--memory",
+        type=_memory,
+        default=1 << 30,
+        metavar="SIZE",
+        help=f"{condition}such as 512MiB or 4GiB (default: 1GiB)",
     )
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Protocol
 
-from bundle.errors import AirpatchError, IntegrityError
+from bundle.errors import AirpatchError, IntegrityError, SourceError
 from bundle.model.digest import Digest
 
 PIECE = 1 << 20
@@ -37,6 +37,22 @@ class Content(Protocol):
 
     def open(self, digest: Digest, size: int) -> BlobReader:
         """A reader of the blob of `size` bytes. Raises an AirpatchError if it is not there in that size."""
+
+
+class Union:
+    """Several contents as one: each blob out of the first that has it."""
+
+    def __init__(self, contents: Sequence[Content]) -> None:
+        self._contents = contents
+
+    def size(self, digest: Digest) -> int | None:
+        return next((size for each in self._contents if (size := each.size(digest)) is not None), None)
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        for content in self._contents:
+            if content.size(digest) is not None:
+                return content.open(digest, size)
+        raise SourceError(f"{digest} is nowhere")
 
 
 class FileBlob:

@@ -2,7 +2,7 @@
 
 Frames, headers, digests, links and seek table are those that `reader` checks anyway; findings add up as long as the
 frames can be told apart. The table of blobs is held against the manifests: as a whole if the bundle has all of them,
-else as far as it brings them. Layer patches are read, not carried out: that takes the blobs of the target.
+else as far as it brings them. Layer patches are read, not carried out: see `bundle.layers.verify`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from bundle.archive.feed import Feed
-from bundle.archive.reader import BundleStream, Receiver
+from bundle.archive.reader import Accept, BundleStream, Receiver
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import AirpatchError, FormatError, IntegrityError
 from bundle.format import layout
@@ -32,14 +32,21 @@ class Verified:
     findings: tuple[AirpatchError, ...]
 
 
+def _discard(_: Index) -> Accept:
+    return lambda _: _Discarded()
+
+
 def verify_bundle(
     feed: Feed,
     *,
+    data: Callable[[Index], Accept] = _discard,
     jobs: int | None = None,
     progress: Progress = no_progress,
     announce: Callable[[str, int], None] = lambda _label, _total: None,
 ) -> Verified:
     """Read `feed` to its end. `announce` gets a label and the number of bytes that `progress` will count.
+
+    `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
 
     Raises FormatError if there is no valid index, TargetError if the feed cannot be read.
     """
@@ -49,20 +56,20 @@ def verify_bundle(
         sizes = (*(blob.size for blob in stream.index.stored), *(step.patch_size for step in stream.index.steps))
         announce(f"verifying {feed.name}", sum(sizes))
         try:
-            _receive(stream, findings)
+            _receive(stream, data(stream.index), findings)
         except (FormatError, IntegrityError) as error:
             findings.append(error)
     return Verified(stream.index, tuple(findings))
 
 
-def _receive(stream: BundleStream, findings: list[AirpatchError]) -> None:
+def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]) -> None:
     index = stream.index
     kept: dict[Digest, _Kept] = {}
 
     def keep(member: Member) -> Receiver:
         return kept.setdefault(member.digest, _Kept()) if member.digest is not None else _Discarded()
 
-    stream.receive(layout.data_section(index), lambda _: _Discarded(), findings)
+    stream.receive(layout.data_section(index), accept, findings)
     stream.receive(layout.manifests_section(index), keep, findings)
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):

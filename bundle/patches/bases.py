@@ -36,8 +36,9 @@ _NO_RELEASE = Digest(bytes(32))
 class BaseState:
     """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
 
-    `layers` are those of the blobs that can be read, from `content`, and may be sources of layer patches. With
-    `wants_whole` there shall be no layer patches at all: a top-up must not need what it completes.
+    `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
+    may be sources of layer patches. With `wants_whole` there shall be no layer patches at all: a top-up must not need
+    what it completes.
     """
 
     base: Base
@@ -103,7 +104,7 @@ def _from_bundle(name: str) -> BaseState:
         {blob.digest: blob.size for blob in release.blobs},
         _repositories(release),
         warning,
-        tuple(blob.digest for blob in index.stored if not blob.is_manifest),
+        tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
         bundle,
     )
 

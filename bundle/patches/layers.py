@@ -1,35 +1,24 @@
-"""Puts layer patches into the plan of a patch: new blobs that resemble what every base has are sent as differences."""
+"""Puts layer patches into the plan of a bundle.
+
+In a patch, new blobs that resemble what every base has are sent as differences. In a full bundle, layers are sent as
+plaintext, each a difference to those before it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bundle.archive.content import BlobReader, Content
-from bundle.errors import SourceError
+from bundle.archive.bundle_file import BundleFile
+from bundle.archive.content import Content, Union
 from bundle.format.index import UNKNOWN_TYPE, Index, Plan
 from bundle.layers.differ import Differ, LayerPatches, Options
+from bundle.layers.rebuilt import Rebuilding, unfold
 from bundle.layers.scratch import NewFile
 from bundle.model.digest import Digest
 from bundle.model.release import Blob
 from bundle.patches.bases import BaseState
 from bundle.sources.gather import Gathered
-
-
-class Union:
-    """Several contents as one: each blob out of the first that has it."""
-
-    def __init__(self, contents: Sequence[Content]) -> None:
-        self._contents = contents
-
-    def size(self, digest: Digest) -> int | None:
-        return next((size for each in self._contents if (size := each.size(digest)) is not None), None)
-
-    def open(self, digest: Digest, size: int) -> BlobReader:
-        for content in self._contents:
-            if content.size(digest) is not None:
-                return content.open(digest, size)
-        raise SourceError(f"{digest} is nowhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +38,11 @@ def patch_layers(
     Sources are blobs that every one of the `bases` has and that can be read from one of them, and new blobs of the
     release itself. Raises what reading the bases and scratch files raises.
     """
-    content = Union([gathered.content, *(base.content for base in bases if base.content is not None)])
+    available = _available(bases)
+    rebuilding = Rebuilding(new_file, options.jobs, options.progress, options.announce)
+    content = Union([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
-    patches = Differ(content, new_file, options).make(targets, _available(bases))
+    patches = Differ(content, new_file, options).make(targets, available)
     made = {step.digest for step in patches.steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
@@ -59,6 +50,18 @@ def patch_layers(
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
     return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches)
+
+
+def _contents(
+    bases: Sequence[BaseState], available: Sequence[Blob], known: Content, rebuilding: Rebuilding
+) -> Iterator[Content]:
+    """Where `available` blobs can be read that are not `known`; layers of a full bundle that are patched are made."""
+    for base in bases:
+        if isinstance(base.content, BundleFile) and base.content.index.is_full:
+            wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
+            yield unfold(base.content, wanted, rebuilding)
+        elif base.content is not None:
+            yield base.content
 
 
 def _available(bases: Sequence[BaseState]) -> list[Blob]:

@@ -8,22 +8,19 @@ blobs between the releases with them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from bundle.archive.bundle_file import BundleFile
-from bundle.archive.content import BlobReader, Content
-from bundle.archive.writer import Progress, no_progress
+from bundle.archive.content import BlobReader, Content, Union
 from bundle.errors import BaseMismatch, UsageError
 from bundle.format.index import Index, Plan, SourceBlob, Step
-from bundle.layers.differ import ScratchBlob
-from bundle.layers.rebuild import rebuild_blobs, sizes_of, steps_for
+from bundle.layers.rebuild import sizes_of, steps_for
+from bundle.layers.rebuilt import Rebuilding, Rebuilt
 from bundle.layers.recipe import Whole, emit_header
-from bundle.layers.scratch import NewFile, ScratchFile
 from bundle.model.digest import Digest
 from bundle.model.release import Blob, check_manifests
-from bundle.patches.layers import Union
 from bundle.sources.gather import Gathered
 
 
@@ -35,17 +32,7 @@ class Merged:
     gathered: Gathered
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to carry out layer patches; `announce` is called with a label and a number of bytes of plaintext."""
-
-    new_file: NewFile
-    jobs: int | None = None
-    progress: Progress = no_progress
-    announce: Callable[[str, int], None] = lambda _label, _total: None
-
-
-def merge(bundles: Sequence[BundleFile], options: Options) -> Merged:
+def merge(bundles: Sequence[BundleFile], options: Rebuilding) -> Merged:
     """The full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
@@ -63,37 +50,7 @@ def merge(bundles: Sequence[BundleFile], options: Options) -> Merged:
     return Merged(Index.full(release), Gathered(release, manifests, content))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rebuilt:
-    """Blobs in scratch files; the system frees them with the process."""
-
-    files: dict[Digest, ScratchFile] = field(default_factory=dict)
-
-    def size(self, digest: Digest) -> int | None:
-        file = self.files.get(digest)
-        return None if file is None else file.size
-
-    def open(self, digest: Digest, size: int) -> BlobReader:
-        if self.size(digest) != size:
-            raise BaseMismatch(f"none of the bundles gives {digest}")
-        return ScratchBlob(self.files[digest])
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """A blob on its way into a scratch file."""
-
-    file: ScratchFile
-    completed: Callable[[], None]
-
-    def write(self, piece: memoryview) -> None:
-        self.file.append(piece)
-
-    def complete(self) -> None:
-        self.completed()
-
-
-def _rebuild(bundles: Sequence[BundleFile], options: Options) -> Content:
+def _rebuild(bundles: Sequence[BundleFile], options: Rebuilding) -> Content:
     """The blobs that layer patches make, as far as the last release needs them."""
     needed = {blob.digest for blob in bundles[-1].index.release.blobs}
     work: list[tuple[BundleFile, list[Step]]] = []
@@ -101,20 +58,10 @@ def _rebuild(bundles: Sequence[BundleFile], options: Options) -> Content:
         steps = steps_for(bundle.index, needed, frozenset())
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
-    rebuilt = _Rebuilt()
+    rebuilt = Rebuilt()
     content = Union([*bundles, rebuilt])
-
-    def output(step: Step) -> _Output:
-        file = ScratchFile(options.new_file, str(step.digest))
-        return _Output(file, lambda: rebuilt.files.__setitem__(step.digest, file))
-
     for bundle, steps in reversed(work):
-        if steps:
-            name = bundle.index.release.name
-            options.announce(f"rebuilding layers of {name}", sum(step.plaintext for step in steps))
-            rebuild_blobs(
-                bundle.index, steps, content, output, options.new_file, jobs=options.jobs, progress=options.progress
-            )
+        rebuilt.make(bundle.index, steps, content, options)
     return rebuilt
 
 

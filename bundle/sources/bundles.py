@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import cached_property, partial
 
 from bundle.archive.bundle_file import BundleFile
+from bundle.archive.content import Content
 from bundle.errors import SourceError, UsageError
+from bundle.layers.rebuilt import Rebuilding, unfold
 from bundle.model.digest import Digest
+from bundle.model.names import ImageName
 from bundle.model.release import Image, Release
 from bundle.sources.source import Entry, Listing, Loaded, read_manifests
 
@@ -21,6 +25,7 @@ class BundleSource:
                 "'airpatch merge BASE PATCH -o FULL' first"
             )
         self._bundle = bundle
+        self._content: Content = bundle
 
     @property
     def release(self) -> Release:
@@ -31,6 +36,14 @@ class BundleSource:
             tuple(Entry(image.name, self._bundle.name, partial(self._load, image)) for image in self.release.images)
         )
 
+    def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
+        """Make the blobs of the images `names` that the bundle has as layer patches. Raises as `unfold` does."""
+        if self._bundle.index.steps:
+            tops = [image.manifest for image in self.release.images if image.name in names]
+            below = [read_manifests(top, self._read).parsed.values() for top in tops]
+            blobs = (blob.digest for manifests in below for manifest in manifests for blob in manifest.blobs)
+            self._content = unfold(self._bundle, blobs, options)
+
     def _load(self, image: Image) -> Loaded:
         manifests = read_manifests(image.manifest, self._read)
         return Loaded(
@@ -38,7 +51,7 @@ class BundleSource:
             manifests.content,
             manifests.parsed,
             image.signatures,
-            self._bundle,
+            self._content,
             tuple(manifests.findings),
         )
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from bundle.archive.content import BlobReader, Content, check_blob
 from bundle.errors import AirpatchError, FormatError, SourceError, UsageError
+from bundle.layers.rebuilt import Rebuilding
+from bundle.layers.scratch import files_beside
 from bundle.model.digest import Digest
 from bundle.model.names import ImageName
 from bundle.model.release import Image, Release, assemble, check_label
@@ -73,6 +75,7 @@ class Gathered:
 
 def gather(
     specs: Sequence[str],
+    rebuilding: Rebuilding | None = None,
     *,
     images_list: Path | None = None,
     picks: Sequence[str] = (),
@@ -81,7 +84,8 @@ def gather(
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
 
-    Without a `name` the release has that of the bundle, if all of one bundle is all there is, together with its
+    Blobs that a bundle has as layer patches are made as `rebuilding` says, by default with scratch files in the current
+    folder. Without a `name` the release has that of the bundle, if all of one bundle is all there is, together with its
     sequence number; else the default of `assemble`. Manifests are verified here, blobs are looked for with their
     size, and hashed by whoever reads them.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
@@ -99,6 +103,10 @@ def gather(
             raise SourceError(error.message, [*error.findings, *findings]) from None
     if picks:
         entries, findings = pick(picks, entries), []
+    names = {entry.name for entry in entries}
+    for source in sources:
+        if isinstance(source, BundleSource):
+            source.rebuild(names, rebuilding or Rebuilding(files_beside(Path())))
     gathering = _Gathering(findings)
     for entry in sorted(entries, key=lambda entry: entry.name):  # as the writer names the first image with a bad blob
         gathering.add(entry)

@@ -120,7 +120,9 @@ def _require_space(root: Root, plans: list[Holdings]) -> None:
     blobs = {blob for plan in plans for blob in plan.to_write}
     links = sum(3 * len(p.index.release.images) + len(p.index.release.blobs) for p in plans)
     scratch = max((scratch_space(plan.index, plan.steps) for plan in plans), default=0)
-    check.require_space(root, sum(blob.size for blob in blobs) + scratch, len(blobs) + links)
+    patches = {step.patch: step.patch_size for plan in plans for step in plan.steps}
+    staged = sum(blob.size for blob in blobs) + sum(patches.values())
+    check.require_space(root, staged + scratch, len(blobs) + len(patches) + links)
 
 
 def _stage(stream: BundleStream, staging: Staging, options: Options) -> None:

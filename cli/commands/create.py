@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import closing
 from pathlib import Path
 
 from bundle.archive.pack import STDOUT, pack
 from bundle.format.index import Index
+from bundle.layers.rebuilt import Rebuilding
 from bundle.layers.scratch import NewFile, files_beside
 from bundle.sources.gather import Gathered, gather
 from cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather_sources(args)
-    return write(Index.full(gathered.release), gathered, args, console)
+    gathered = gather_sources(args, console)
+    index = Index.full(gathered.release)
+    if not args.repack:
+        return write(index, gathered, args, console)
+    # Here, because most bundles are made without the differ and what it loads.
+    from bundle.patches.layers import patch_layers
+    from cli.commands.diff import differ_options
+
+    patched = patch_layers(index, gathered, [], scratch_files(args), differ_options(args, console))
+    with closing(patched.patches):
+        return write(patched.index, patched.gathered, args, console)
 
 
-def gather_sources(args: Namespace) -> Gathered:
-    return gather(args.sources, images_list=args.images_list, name=args.release, sequence=args.sequence)
+def gather_sources(args: Namespace, console: Console) -> Gathered:
+    return gather(
+        args.sources,
+        rebuilding(scratch_files(args), args, console),
+        images_list=args.images_list,
+        name=args.release,
+        sequence=args.sequence,
+    )
+
+
+def rebuilding(new_file: NewFile, args: Namespace, console: Console) -> Rebuilding:
+    return Rebuilding(new_file, args.jobs, console.progress.advance, console.progress.start)
 
 
 def scratch_files(args: Namespace) -> NewFile:

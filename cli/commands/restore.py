@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bundle.archive.content import Content
+from bundle.layers.scratch import NewFile, files_beside
 from bundle.model.digest import Digest
 from bundle.model.release import Image
 from bundle.restore.restore import Form, content_size, restore
 from bundle.restore.transfer import Link
 from bundle.sources.gather import gather
+from cli.commands.create import rebuilding
 from cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather([args.source], picks=args.images)
+    gathered = gather([args.source], rebuilding(_scratch_files(args.output), args, console), picks=args.images)
     images = gathered.release.images
     size = write(images, gathered.manifests, gathered.content, args.output, args, console)
     return Result(
@@ -28,6 +30,12 @@ def run(args: Namespace, console: Console) -> Result:
         },
         [f"{args.output}: {count(len(images), 'image')} restored, {megabytes(size)} of distinct content"],
     )
+
+
+def _scratch_files(out: Path) -> NewFile:
+    """Scratch files where the images go, or as near to it as there is a folder."""
+    out = out.resolve()
+    return files_beside(next(folder for folder in (out, *out.parents) if folder.is_dir()))
 
 
 def write(

@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 from bundle.archive.feed import open_feed
-from bundle.archive.verify import verify_bundle
 from bundle.errors import AirpatchError, FormatError, IntegrityError, UsageError
 from bundle.format.registry import STORAGE
+from bundle.layers.scratch import files_beside
+from bundle.layers.verify import verify
 from bundle.target.root import Root
 from bundle.target.verify import verify_root
+from cli.commands.create import rebuilding
 from cli.console import Console, Result, count, megabytes
 
 
@@ -25,14 +27,14 @@ def run(args: Namespace, console: Console) -> Result:
 
 def _bundle(name: str, args: Namespace, console: Console) -> Result:
     with closing(open_feed(name)) as feed:
-        verified = verify_bundle(
-            feed, jobs=args.jobs, progress=console.progress.advance, announce=console.progress.start
-        )
+        verified = verify(feed, rebuilding(files_beside(Path()), args, console))
     if verified.findings:
         raise _error(feed.name, verified.findings)
     index = verified.index
     size = sum(blob.size for blob in index.stored)
+    patched = sum(blob.size for blob in index.patched)
     kind = "bundle" if index.is_full else "patch"
+    patches = f" and layer patches for {count(len(index.patched), 'blob')} of {megabytes(patched)}" if patched else ""
     return Result(
         {
             "kind": kind,
@@ -43,10 +45,12 @@ def _bundle(name: str, args: Namespace, console: Console) -> Result:
             "images": len(index.release.images),
             "blobs": len(index.stored),
             "blob_bytes": size,
+            "patched": len(index.patched),
+            "patched_bytes": patched,
         },
         [
             f"{feed.name}: {kind} of release {index.release.name} with {count(len(index.release.images), 'image')}, "
-            f"{count(len(index.stored), 'blob')} of {megabytes(size)}: every byte is right"
+            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right"
         ],
     )
 
