@@ -28,6 +28,8 @@ class Patched:
     index: Index
     gathered: Gathered
     patches: LayerPatches
+    sources: Content
+    """What the patches were made from."""
 
 
 def patch_layers(
@@ -49,7 +51,7 @@ def patch_layers(
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
-    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches)
+    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches, content)
 
 
 def _contents(
