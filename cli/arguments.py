@@ -60,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _create(commands)
     _diff(commands)
+    _explain(commands)
     _apply(commands)
     _merge(commands)
     _inventory(commands)
@@ -148,6 +149,37 @@ def _diff(commands: _Commands) -> None:
         "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
         "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
     )
+    _bases(parser)
+    _sources(parser)
+    group = parser.add_argument_group("layer patches")
+    group.add_argument(
+        "--no-layer-patches",
+        dest="layer_patches",
+        action="store_false",
+        help="send every changed blob whole: nothing to rebuild on the target",
+    )
+    _effort(group)
+    _output(parser)
+
+
+def _explain(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "explain",
+        "say what a patch will cost before it is made: which images, layers and files make it grow",
+        "airpatch explain --base shop-r1.tar.zst images-r2/",
+        "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
+        "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
+    )
+    _bases(parser)
+    _sources(parser)
+    parser.add_argument(
+        "--top", type=_natural, default=10, metavar="N", help="files to list of each layer (default: 10)"
+    )
+    _effort(parser.add_argument_group("layer patches"))
+
+
+def _bases(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
         action="append",
@@ -157,9 +189,6 @@ def _diff(commands: _Commands) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
         "may be repeated, and the patch fits targets that have any one of them",
     )
-    _sources(parser)
-    _differing(parser)
-    _output(parser)
 
 
 def _merge(commands: _Commands) -> None:
@@ -226,10 +255,16 @@ def _inspect(commands: _Commands) -> None:
         "show what is in a bundle or on a registry's root",
         "airpatch inspect shop-r1.tar.zst",
         "airpatch inspect shop-r1-r2.tar.zst --blobs",
+        "airpatch inspect images/ --layers",
         "airpatch inspect /var/lib/registry --json | jq .releases",
     )
-    parser.add_argument("subject", metavar="WHAT", help="a bundle, or the directory that holds docker/registry/v2")
+    parser.add_argument(
+        "subject",
+        metavar="WHAT",
+        help="a bundle, or the directory that holds docker/registry/v2; with --layers any source of images",
+    )
     parser.add_argument("--blobs", action="store_true", help="list the blobs, too (--json always has them)")
+    parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")
 
 
 def _verify(commands: _Commands) -> None:
@@ -292,17 +327,6 @@ def _sources(parser: argparse.ArgumentParser) -> None:
         "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"
     )
     parser.add_argument("--images-list", type=Path, metavar="FILE", help="take these images only: one reference a line")
-
-
-def _differing(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("layer patches")
-    group.add_argument(
-        "--no-layer-patches",
-        dest="layer_patches",
-        action="store_false",
-        help="send every changed blob whole: nothing to rebuild on the target",
-    )
-    _effort(group)
 
 
 def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:

@@ -33,6 +33,11 @@ class Reader(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+def weigh(data: bytes) -> int:
+    """Bytes that `data` takes when it is compressed by itself, about."""
+    return len(zstandard.ZstdCompressor(level=3).compress(data))
+
+
 class Compressor:
     """Turns columns into segments. `levels` are zstd's, one for each column."""
 
@@ -73,6 +78,8 @@ class Decompressor:
     """Turns segments back into columns. FormatError for whatever is wrong, within bounded memory."""
 
     def __init__(self, reader: Reader) -> None:
+        self.stored: tuple[int, ...] = ()
+        """Stored bytes of the columns of the segment read last."""
         self._reader = reader
         self._frames = [
             zstandard.ZstdDecompressor(max_window_size=1 << window).decompressobj() for window in WINDOW_LOGS
@@ -110,6 +117,7 @@ class Decompressor:
             sizes.append((size, stored))
             if sum(pair[0] for pair in sizes) > MAX_SEGMENT or sum(pair[1] for pair in sizes) > MAX_STORED:
                 raise FormatError("delta: a segment exceeds its limits")
+        self.stored = tuple(stored for _, stored in sizes)
         return [self._column(number, *pair) for number, pair in enumerate(sizes)]
 
     def _column(self, number: int, size: int, stored: int) -> bytes:

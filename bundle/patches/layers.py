@@ -28,6 +28,8 @@ class Patched:
     index: Index
     gathered: Gathered
     patches: LayerPatches
+    sources: Content
+    """What the patches were made from."""
 
 
 def patch_layers(
@@ -49,7 +51,19 @@ def patch_layers(
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
-    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches)
+    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches, content)
+
+
+def _contents(
+    bases: Sequence[BaseState], available: Sequence[Blob], known: Content, rebuilding: Rebuilding
+) -> Iterator[Content]:
+    """Where `available` blobs can be read that are not `known`; layers of a full bundle that are patched are made."""
+    for base in bases:
+        if isinstance(base.content, BundleFile) and base.content.index.is_full:
+            wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
+            yield unfold(base.content, wanted, rebuilding)
+        elif base.content is not None:
+            yield base.content
 
 
 def _contents(

@@ -15,7 +15,7 @@ from cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather_sources(args, console)
+    gathered = gather_sources(args, scratch_files(args), console)
     index = Index.full(gathered.release)
     if not args.repack:
         return write(index, gathered, args, console)
@@ -28,10 +28,10 @@ def run(args: Namespace, console: Console) -> Result:
         return write(patched.index, patched.gathered, args, console)
 
 
-def gather_sources(args: Namespace, console: Console) -> Gathered:
+def gather_sources(args: Namespace, new_file: NewFile, console: Console) -> Gathered:
     return gather(
         args.sources,
-        rebuilding(scratch_files(args), args, console),
+        rebuilding(new_file, args, console),
         images_list=args.images_list,
         name=args.release,
         sequence=args.sequence,

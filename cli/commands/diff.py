@@ -15,7 +15,7 @@ from cli.console import Console, Result
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather_sources(args, console)
+    gathered = gather_sources(args, scratch_files(args), console)
     bases = [open_base(name, gathered.release) for name in args.bases]
     for base in bases:
         if base.warning is not None:

@@ -35,8 +35,12 @@ Images = Mapping[ImageName, Digest]
 Weights = Mapping[ImageName, Weight]
 
 
-def run(args: Namespace, _: Console) -> Result:
+def run(args: Namespace, console: Console) -> Result:
     path = Path(args.subject)
+    if args.layers:
+        from cli.layers import inspect_layers
+
+        return inspect_layers(args, console)
     if not path.is_dir():
         with closing(BundleFile(args.subject)) as bundle:
             images = {image.name: image.manifest for image in bundle.index.release.images}
