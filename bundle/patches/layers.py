@@ -66,18 +66,6 @@ def _contents(
             yield base.content
 
 
-def _contents(
-    bases: Sequence[BaseState], available: Sequence[Blob], known: Content, rebuilding: Rebuilding
-) -> Iterator[Content]:
-    """Where `available` blobs can be read that are not `known`; layers of a full bundle that are patched are made."""
-    for base in bases:
-        if isinstance(base.content, BundleFile) and base.content.index.is_full:
-            wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
-            yield unfold(base.content, wanted, rebuilding)
-        elif base.content is not None:
-            yield base.content
-
-
 def _available(bases: Sequence[BaseState]) -> list[Blob]:
     """The blobs that every base has and one can give, the largest first."""
     found: dict[Digest, int] = {}
