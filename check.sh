@@ -6,8 +6,6 @@ ruff check .
 ruff format --check -q .
 mypy
 lint-imports
-if [ "$(id -u)" != 0 ]; then
-    echo "not root: the tests of faults (strace, loop devices, mounts) are left out" >&2
-    set -- -m "not faults" "$@"
-fi
+# Without arguments the tests that take a minute or two; `./check.sh -m ""` runs the slow ones and, as root, the faults too.
+[ $# -gt 0 ] || set -- -m "not slow and not faults"
 exec python -m pytest -n auto --dist worksteal "$@"

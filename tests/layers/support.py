@@ -1,0 +1,185 @@
+"""Layers under many encoders, and layer patches made and carried out in memory."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import zstandard
+
+from bundle.archive.content import BytesBlob
+from bundle.encoders.replicas import deflater
+from bundle.errors import BaseMismatch
+from bundle.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
+from bundle.layers.differ import Differ, Options
+from bundle.layers.rebuild import rebuild_blobs
+from bundle.model.digest import Digest
+from bundle.model.release import Blob
+from tests.delta.support import noise, tar
+from tests.support import sample
+
+GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
+RELEASE = sample().release
+
+
+def text(size: int, seed: int) -> bytes:
+    """Text that shrinks to about half."""
+    return noise(size // 2 + 1, seed).hex().encode()[:size]
+
+
+def layer(*seeds: int, size: int = 6000, prefix: str = "usr/lib/") -> bytes:
+    """A tar of a file for each seed."""
+    return tar({f"{prefix}{seed}.txt": text(size, seed) for seed in seeds})
+
+
+def changed(data: bytes, seed: int = 1) -> bytes:
+    """`data` with a few bytes changed, some away and some new."""
+    place = len(data) // 3
+    return data[:place] + text(40, seed) + data[place + 20 : 2 * place] + b"!" + data[2 * place + 1 :]
+
+
+def deflated(level: int = 6, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> Callable[[bytes], bytes]:
+    def encode(plaintext: bytes) -> bytes:
+        encoder = zlib.compressobj(level, zlib.DEFLATED, 31, 8, strategy)
+        return encoder.compress(plaintext) + encoder.flush()
+
+    return encode
+
+
+def replica(name: str, header: bytes = GZIP_HEADER) -> Callable[[bytes], bytes]:
+    def encode(plaintext: bytes) -> bytes:
+        encoder = deflater(name)
+        trailer = zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
+        return header + encoder.feed(plaintext) + encoder.finish() + trailer
+
+    return encode
+
+
+def members(plaintext: bytes) -> bytes:
+    """A member for each part of the plaintext, as in eStargz."""
+    return b"".join(gzip.compress(plaintext[at : at + 5000], mtime=0) for at in range(0, len(plaintext), 5000))
+
+
+def flushed(plaintext: bytes) -> bytes:
+    encoder = zlib.compressobj(6, zlib.DEFLATED, 31)
+    parts = [
+        encoder.compress(plaintext[at : at + 3000]) + encoder.flush(zlib.Z_SYNC_FLUSH)
+        for at in range(0, len(plaintext), 3000)
+    ]
+    return b"".join([*parts, encoder.flush()])
+
+
+NAMED_HEADER = bytes.fromhex("1f8b0808665544330203") + b"layer.tar\0"
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "zlib-1": deflated(1),
+    "zlib-9": deflated(9),
+    "stored": deflated(0),
+    "fixed": deflated(6, zlib.Z_FIXED),
+    "huffman": deflated(6, zlib.Z_HUFFMAN_ONLY),
+    "go": replica("go1-flate-6"),
+    "pgzip": replica("pgzip/klauspost-1.18.2-5"),
+    "pigz": replica("pigz-9", NAMED_HEADER),
+    "members": members,
+    "flushed": flushed,
+    "tail": lambda plaintext: deflated()(plaintext) + b"\0" * 512,
+    "members and tail": lambda plaintext: members(plaintext) + b"no gzip",
+}
+
+
+def zstd(plaintext: bytes) -> bytes:
+    return zstandard.ZstdCompressor().compress(plaintext)
+
+
+class Blobs:
+    """Blobs by the digests that they are known by, which need not be theirs."""
+
+    def __init__(self, blobs: Mapping[Digest, bytes]) -> None:
+        self.blobs = dict(blobs)
+
+    def size(self, digest: Digest) -> int | None:
+        return len(self.blobs[digest]) if digest in self.blobs else None
+
+    def open(self, digest: Digest, size: int) -> BytesBlob:
+        if self.size(digest) != size:
+            raise BaseMismatch(f"{digest} is not there")
+        return BytesBlob(self.blobs[digest])
+
+
+def by_digest(*blobs: bytes) -> dict[Digest, bytes]:
+    return {Digest.of(blob): blob for blob in blobs}
+
+
+def rows(blobs: Iterable[bytes]) -> list[Blob]:
+    return [Blob(Digest.of(blob), len(blob), UNKNOWN_TYPE) for blob in blobs]
+
+
+def scratch() -> int:
+    return os.memfd_create("scratch")
+
+
+@dataclass
+class Patches:
+    """What a differ made, out of its files."""
+
+    steps: list[Step]
+    sources: list[SourceBlob]
+    contents: dict[Digest, bytes] = field(default_factory=dict)
+
+    @property
+    def index(self) -> Index:
+        return Index(RELEASE, (), (), (), tuple(self.sources), tuple(self.steps))
+
+    @property
+    def sizes(self) -> list[int]:
+        return [step.patch_size for step in self.steps]
+
+
+def diff(new: Sequence[bytes], old: Sequence[bytes] = (), **options: object) -> Patches:
+    """Layer patches for the blobs `new` where every target has `old`."""
+    content = Blobs(by_digest(*new, *old))
+    made = Differ(content, scratch, Options(**options)).make(rows(new), rows(old))  # type: ignore[arg-type]
+    with closing(made):
+        patches = Patches(made.steps, made.sources)
+        for step in made.steps:
+            reader = made.open(step.patch, step.patch_size)
+            buffer = bytearray(step.patch_size)
+            reader.read_into(memoryview(buffer), 0)
+            patches.contents[step.patch] = bytes(buffer)
+    return patches
+
+
+class Collected:
+    """An output in memory; `done` is called with the blob."""
+
+    def __init__(self, done: Callable[[bytes], None]) -> None:
+        self.data = bytearray()
+        self._done = done
+
+    def write(self, piece: memoryview) -> None:
+        self.data += piece
+
+    def complete(self) -> None:
+        self._done(bytes(self.data))
+
+
+def carry_out(
+    patches: Patches, there: Mapping[Digest, bytes], steps: Sequence[Step] | None = None, jobs: int = 2
+) -> dict[Digest, bytes]:
+    """The blobs that the steps make out of those that are `there`."""
+    content = Blobs({**there, **patches.contents})
+    made: dict[Digest, bytes] = {}
+
+    def output(step: Step) -> Collected:
+        def done(blob: bytes) -> None:
+            content.blobs[step.digest] = made[step.digest] = blob
+
+        return Collected(done)
+
+    every = patches.steps if steps is None else steps
+    rebuild_blobs(patches.index, every, content, output, scratch, jobs=jobs, progress=lambda _: None)
+    return made
