@@ -27,7 +27,8 @@ def pieces(draw: st.DrawFn) -> Piece:
     final = draw(FLAGS) and kind != layout.OTHER
     code = draw(st.sampled_from(Code)) if kind == 2 else Code.EXPLICIT
     header = HEADER if kind == 2 and code is Code.EXPLICIT else None
-    return Piece(kind, count, final, draw(FLAGS), long=long, code=code, header=header)
+    more = draw(FLAGS) and count > 0
+    return Piece(kind, count, final, more, long=long, code=code, header=header)
 
 
 OPTIONAL = st.one_of(st.none(), st.integers(0, 2**32 - 1))
