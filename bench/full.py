@@ -53,19 +53,25 @@ def main() -> None:
         storage = place / "storage"
         seed_way(images, storage)
         bundle, zst, gz = place / "a.tar.zst", place / "b.tar.zst", place / "c.tar.gz"
-        create = airpatch("airpatch create", "create", images, "-o", bundle, "-q")
-        tar_zstd = shell("tar | zstd -T0 -3", f"tar -C {storage} -cf - . | zstd -T0 -3 -q -f -o {zst}")
-        linked = place / "linked"
+        create = airpatch("airpatch create", "create", images, "-o", bundle, "-q", prepare=emptied(bundle))
+        tar_zstd = shell("tar | zstd -T0 -3", f"tar -C {storage} -cf - . | zstd -T0 -3 -q -o {zst}", emptied(zst))
+        linked, seeded = place / "linked", place / "seeded.tar.zst"
+
+        def unseeded() -> None:
+            emptied(linked)()
+            emptied(seeded)()
+
         seed = shell(
             "hard links, tar | zstd -T0 -3",
             f"{sys.executable} -m bench.full --seed {images} {linked}; "
-            f"tar -C {linked} -cf - . | zstd -T0 -3 -q -f -o {zst}",
-            emptied(linked),
+            f"tar -C {linked} -cf - . | zstd -T0 -3 -q -o {seeded}",
+            unseeded,
         )
         print("create:")
         compare([create, tar_zstd, seed])
         print("create against gzip:")
-        compare([create, shell("tar | gzip", f"tar -C {storage} -cf - . | gzip > {gz}")], times=1)
+        tar_gzip = shell("tar | gzip", f"tar -C {storage} -cf - . | gzip > {gz}", emptied(gz))
+        compare([create, tar_gzip], times=1)
         print("apply into an empty root, on disk at the end:")
         root, plain = place / "root", place / "plain"
         compare(

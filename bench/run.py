@@ -93,10 +93,10 @@ def scratch() -> Iterator[Path]:
 
 
 def emptied(path: Path) -> Callable[[], None]:
-    """For `prepare`: remove the folder `path`, and have the disk idle before the clock runs."""
+    """For `prepare`: remove the file or folder `path`, and have the disk idle before the clock runs."""
 
     def run() -> None:
-        shutil.rmtree(path, ignore_errors=True)
+        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
         os.sync()
 
     return run

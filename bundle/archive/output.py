@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,7 +79,7 @@ def output_file(path: Path) -> Iterator[Descriptor]:
             yield from _special(path)
             return
         path = path.resolve()
-        temporary = path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.partial")
+        temporary = path.with_name(f".{path.name[:50]}.{os.urandom(4).hex()}.partial")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise write_error(str(path), error) from None

@@ -7,6 +7,7 @@ collected, so that one run names every bad blob; from the first one on nothing m
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -21,12 +22,13 @@ from bundle.errors import AirpatchError, SourceError
 from bundle.format import layout, zstd
 from bundle.format.index import Index, emit_index
 from bundle.format.layout import FramePlan, Packing, Piece
+from bundle.linux import large_buffer
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.release import reachable
 
-WINDOW = 48 << 20
-"""Bytes of content under way: enough that the pool is busy across the ends of blobs."""
+WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
+"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of content done since the last call."""
@@ -87,7 +89,7 @@ def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, 
 class _Frame:
     """A frame under way: its buffer is in use until all of `hashed` are done and it is written."""
 
-    buffer: bytearray
+    buffer: bytearray | mmap.mmap
     content: int
     packed: Future[list[zstd.Buffer]]
     hashed: list[tuple[Digest, Future[None]]]
@@ -115,7 +117,7 @@ class _Run:
         self._hash = SerialHash(pool)
         self._under_way: deque[_Frame] = deque()
         self._bytes_under_way = 0
-        self._free: list[bytearray] = []
+        self._free: list[mmap.mmap] = []
 
     def write(self, plans: Iterable[FramePlan]) -> None:
         for plan in plans:
@@ -135,7 +137,11 @@ class _Run:
 
     def _start_frame(self, plan: FramePlan, size: int) -> None:
         large = size > layout.GROUP
-        buffer = self._free.pop() if large and self._free else bytearray(layout.FRAME if large else size)
+        buffer: bytearray | mmap.mmap
+        if large:
+            buffer = self._free.pop() if self._free else large_buffer(layout.FRAME)
+        else:
+            buffer = bytearray(size)
         view = memoryview(buffer)[:size]
         hashed: list[tuple[Digest, Future[None]]] = []
         position = 0
@@ -197,9 +203,9 @@ class _Run:
             self.frames.append(zstd.Frame(sum(map(len, pieces)), frame.content, zstd.trailer(pieces[-1])))
         self._bytes_under_way -= frame.content
         self._progress(frame.content)
-        if len(frame.buffer) == layout.FRAME:
+        if isinstance(frame.buffer, mmap.mmap):
             self._free.append(frame.buffer)
 
 
 def _pack(content: memoryview, packing: Packing) -> list[zstd.Buffer]:
-    return zstd.raw_frame(content) if packing is Packing.RAW else [zstd.compress(content)]
+    return zstd.dense_frame(content) if packing is Packing.DENSE else [zstd.compress(content)]

@@ -75,9 +75,9 @@ class Piece:
 
 
 class Packing(Enum):
-    """How a writer packs a frame."""
+    """What a writer expects of a frame: content that is compressed already, or not."""
 
-    RAW = "raw"
+    DENSE = "dense"
     COMPRESSED = "compressed"
 
 
@@ -175,8 +175,8 @@ def _split(member: Member, packing: Packing) -> Iterator[FramePlan]:
 
 
 def _packing(member: Member) -> Packing:
-    """Raw for what is compressed already, as patches are and blobs say by their type: trying would gain nothing."""
+    """Dense is what is compressed already, as patches are and blobs say by their type."""
     if member.step is not None:
-        return Packing.RAW
+        return Packing.DENSE
     media_type = member.blob.media_type if member.blob is not None else ""
-    return Packing.RAW if media_type.endswith(("gzip", "zstd")) else Packing.COMPRESSED
+    return Packing.DENSE if media_type.endswith(("gzip", "zstd")) else Packing.COMPRESSED

