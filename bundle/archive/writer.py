@@ -137,11 +137,7 @@ class _Run:
 
     def _start_frame(self, plan: FramePlan, size: int) -> None:
         large = size > layout.GROUP
-        buffer: bytearray | mmap.mmap
-        if large:
-            buffer = self._free.pop() if self._free else large_buffer(layout.FRAME)
-        else:
-            buffer = bytearray(size)
+        buffer = self._buffer() if large else bytearray(size)
         view = memoryview(buffer)[:size]
         hashed: list[tuple[Digest, Future[None]]] = []
         position = 0
@@ -152,6 +148,9 @@ class _Run:
         packed = self._pool.submit(_pack, view, plan.packing)
         self._under_way.append(_Frame(buffer, size, packed, hashed))
         self._bytes_under_way += size
+
+    def _buffer(self) -> mmap.mmap:
+        return self._free.pop() if self._free else large_buffer(layout.FRAME)
 
     def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:
         """Put the records of `piece` into `view` and have the content among them hashed."""
