@@ -21,7 +21,7 @@ MAX_HEADER = 2 << 20
 COLUMNS = 4
 """Decisions of a gzip file: layout, runs, sources, distances."""
 _LENGTH = struct.Struct("<I")
-MAX_PREFIX = _LENGTH.size + MAX_HEADER
+PREFIX = _LENGTH.size + MAX_HEADER
 """Bytes of a layer patch that may stand before its first section."""
 
 

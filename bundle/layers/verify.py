@@ -18,7 +18,7 @@ from bundle.errors import FormatError, IntegrityError, located
 from bundle.format.index import Index, Step
 from bundle.format.layout import Member
 from bundle.layers.rebuilt import Nowhere, Rebuilding, Rebuilt
-from bundle.layers.recipe import MAX_PREFIX, Replay, read_header
+from bundle.layers.recipe import PREFIX, Replay, read_header
 
 Base = Callable[[Index], Content]
 """Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
@@ -69,7 +69,7 @@ class _Header:
         self._prefix = bytearray()
 
     def write(self, piece: memoryview) -> None:
-        self._prefix += piece[: MAX_PREFIX - len(self._prefix)]
+        self._prefix += piece[: PREFIX - len(self._prefix)]
 
     def complete(self) -> None:
         step = self._step

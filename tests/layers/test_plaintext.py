@@ -16,6 +16,7 @@ from bundle.archive.content import BytesBlob
 from bundle.errors import FormatError
 from bundle.layers.plaintext import Compression, compression, extract
 from fixtures.encoders.plaintexts import plaintexts
+from tests.delta.support import noise
 from tests.layers.support import ENCODERS, deflated, layer, members, text, zstd
 
 SAMPLES = sorted((Path(__file__).parents[2] / "fixtures/encoders").glob("*.gz"))
@@ -52,6 +53,18 @@ def test_the_first_bytes_tell_the_compression(start: bytes) -> None:
     """A blob that is neither gzip nor zstd is its own plaintext, an empty one too."""
     if compression(start) is Compression.NONE:
         assert unpacked(start) == (Compression.NONE, start)
+
+
+@pytest.mark.parametrize("place", range(-3, 4))
+@pytest.mark.parametrize("tail", [b"\x1f", b"\x1f\x8b", b"\x1f\x8b\x07more", b"\x1f more", b"\0" * 3])
+def test_what_follows_a_member_does_not_depend_on_where_it_is(tail: bytes, place: int) -> None:
+    """Input comes in pieces of 16 KiB."""
+    text_ = noise(16_000, 1)
+    size = len(deflated(0)(text_))
+    first = deflated(0)(text_ + noise((16 << 10) - size + place, 2))
+    assert len(first) == (16 << 10) + place
+    assert unpacked(first + tail)[1] == unpacked(first)[1]
+    assert unpacked(first + deflated()(b"more") + tail)[1] == unpacked(first)[1] + b"more"
 
 
 @pytest.mark.parametrize("name", ["zlib-1", "members", "stored", "flushed"])
