@@ -224,11 +224,12 @@ class _Comparison:
 
 
 def _index_entries(memory: int) -> int:
-    """Entries of the index of anchors, 8 bytes each: an eighth of the memory. It decides about the patch's bytes."""
-    return 1 << max(16, min(24, (memory // 8 // 8).bit_length() - 1))
+    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
+    return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))
 
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Bytes that the making of a patch takes: windows and tables of zstd, index of anchors, alignment."""
+    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
     new, old = target.contents.size, sum(source.contents.size for source in sources)
-    return (48 << 20) + 12 * min(new, 32 << 20) + 4 * min(new + old, 64 << 20)
+    zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
+    return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + min(new + old, 64 << 20) + (48 << 20)
