@@ -85,7 +85,7 @@ class Workshop:
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             delta = self._difference(target.file, [source.file for source in sources], str(target.blob.digest))
             stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, stack):
+            for method, decisions in self._methods(target, sources, delta.size, stack):
                 with suppress(FormatError, IntegrityError):
                     return self._try(method, [delta, *decisions], target, sources)
         return None
@@ -127,26 +127,28 @@ class Workshop:
         return delta
 
     def _methods(
-        self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
     ) -> Iterator[tuple[Method, Sequence[ScratchFile]]]:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
-        comes first where its decisions cost next to nothing.
+        comes first where its decisions cost next to nothing. They never do where the plaintexts' `difference` is large.
         """
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
-        decisions: Sequence[ScratchFile] | None = None
-        with suppress(FormatError):  # deflate that gunzip takes and the parser does not is for replicas alone
-            decisions = self._decisions(target, [sources[i] for i in like], stack)
-        cheap = decisions is not None and _is_cheap(decisions, target.contents.size, self._effort)
-        if decisions is not None and cheap:
-            yield Replay(like), decisions
+        similar = [sources[i] for i in like]
+        decisions = None
+        cheap = target.contents.size // _REPLAY_SHARE[self._effort]
+        if difference <= cheap:
+            decisions = self._decisions(target, similar, stack)
+            if decisions is not None and sum(file.size for file in decisions) <= cheap:
+                yield Replay(like), decisions
         for replica in self._replicas(target):
             yield replica, ()
-        if decisions is not None and not cheap:
+        decisions = decisions or self._decisions(target, similar, stack)
+        if decisions is not None:
             yield Replay(like), decisions
 
     def _replicas(self, target: Unpacked) -> Iterator[Replica]:
@@ -157,17 +159,21 @@ class Workshop:
             header = bytes(start[: header_size(bytes(start))])
             yield from (Replica(name, header) for name in recognise(bytes(start)))
 
-    def _decisions(self, target: Unpacked, similar: Sequence[Unpacked], stack: ExitStack) -> list[ScratchFile]:
-        """The decisions of the blob, each column as a difference to those of the blobs `similar`."""
+    def _decisions(self, target: Unpacked, similar: Sequence[Unpacked], stack: ExitStack) -> list[ScratchFile] | None:
+        """The decisions of the blob, each column as a difference to those of the blobs `similar`.
+
+        None if the parser does not take the blob, though gunzip has.
+        """
         differences = []
-        with ExitStack() as columns:
+        with suppress(FormatError), ExitStack() as columns:
             own = self._columns(target, columns)
             others = [self._columns(each, columns) for each in similar]
             for i, column in enumerate(own):
                 difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
-        return differences
+            return differences
+        return None
 
     def _columns(self, blob: Unpacked, stack: ExitStack) -> list[ScratchFile]:
         name = str(blob.blob.digest)
@@ -185,10 +191,6 @@ def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile
         hasher.update(piece)
         file.append(piece)
     return Digest(hasher.digest())
-
-
-def _is_cheap(decisions: Sequence[ScratchFile], plaintext: int, effort: Effort) -> bool:
-    return sum(file.size for file in decisions) * _REPLAY_SHARE[effort] <= plaintext
 
 
 class ScratchBlob:
