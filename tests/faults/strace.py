@@ -38,7 +38,8 @@ _STANDARD_STREAM = re.compile(r"[012][,<]")
 class Call:
     """A call of a run: the `number`-th of its `name` in its thread, from 1 on."""
 
-    thread: int
+    main: bool
+    """Whether the main thread makes it."""
     name: str
     number: int
     arguments: str
@@ -100,7 +101,7 @@ def record(zygote: Zygote, argv: Sequence[str | Path], folder: Path, names: Sequ
         if match is not None:
             thread, name = int(match[1]), match[2]
             counts[thread, name] += 1
-            calls.append(Call(thread, name, counts[thread, name], match[3]))
+            calls.append(Call(thread == run.pid, name, counts[thread, name], match[3]))
     return calls
 
 
@@ -110,7 +111,6 @@ def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
     If one cannot be reached, since another thread comes to its number first, RuntimeError is raised; without
     `strict` it is left out.
     """
-    main = calls[0].thread
     first: dict[tuple[str, int], Call] = {}
     for call in calls:
         first.setdefault((call.name, call.number), call)
@@ -118,7 +118,7 @@ def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
     for call in calls:
         if not call.changes_disk:
             continue
-        point = Point(call.name, call.number, call.thread == main)
+        point = Point(call.name, call.number, call.main)
         if not point.main and first[call.name, call.number] != call:
             if strict:
                 raise RuntimeError(f"{point} is another thread's call")
