@@ -8,7 +8,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,19 +43,30 @@ def airpatch(name: str, *words: str | Path, prepare: Callable[[], None] = lambda
     return Command(name, [*AIRPATCH, *map(str, words)], prepare)
 
 
+_LAUNCHER = """
+import os, sys, time
+began = time.monotonic()
+pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+wall = time.monotonic() - began
+os.write(int(sys.argv[1]), f"{wall} {usage.ru_utime + usage.ru_stime} {usage.ru_maxrss / 1024}".encode())
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
+"""
+"""Starts the command from a small process: the kernel counts the memory of the one that forks as the child's own."""
+
+
 def measure(command: Command) -> Run:
     """Run once. Raises RuntimeError with the output if the command fails."""
     command.prepare()
-    with tempfile.TemporaryFile() as output:
-        began = time.monotonic()
-        process = subprocess.Popen(command.words, stdout=output, stderr=subprocess.STDOUT, cwd=PROJECT)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+    report, write_end = os.pipe()
+    with os.fdopen(report) as figures, tempfile.TemporaryFile() as output:
+        words = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(write_end), *command.words]
+        done = subprocess.run(words, stdout=output, stderr=subprocess.STDOUT, cwd=PROJECT, pass_fds=[write_end])
+        os.close(write_end)
+        if done.returncode:
             output.seek(0)
-            raise RuntimeError(f"{command.name}: exit {process.returncode}: {output.read().decode(errors='replace')}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+            raise RuntimeError(f"{command.name}: exit {done.returncode}: {output.read().decode(errors='replace')}")
+        return Run(*map(float, figures.read().split()))
 
 
 def compare(commands: Sequence[Command], times: int = 5) -> dict[str, Run]:

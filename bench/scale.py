@@ -1,4 +1,4 @@
-"""How cost grows: 1, 2 and 4 times a tree of images, 10,000 tiny images, and a 10 GB bundle that is only inspected.
+"""How cost grows: 1, 2 and 4 times a tree of images, and 10,000 tiny images.
 
 `python -m bench.scale TREE` takes a tree of `dir:` images, by default the small one in `fixtures/`. Copies of the tree
 get layers of their own by bytes at the end of each blob, so that nothing is shared between them.
@@ -10,9 +10,7 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -39,10 +37,6 @@ def main() -> None:
             write_image(images / f"tiny/image{number}:r1", [f"image {number}".encode() * 20])
         print(f"{TINY_IMAGES:,} tiny images:")
         create_and_apply(images, place)
-        print("inspect of 10 GB:")
-        bundle = sparse_bundle(place)
-        compare([airpatch("airpatch inspect", "inspect", bundle, "-q")])
-        print(f"  bytes read: {bytes_read(bundle):,} (of a file of {bundle.stat().st_size:,})")
 
 
 def create_and_apply(images: Path, place: Path) -> None:
@@ -101,45 +95,6 @@ def _put(folder: Path, blob: bytes) -> dict[str, object]:
     digest = hashlib.sha256(blob).hexdigest()
     (folder / digest).write_bytes(blob)
     return {"digest": f"sha256:{digest}", "size": len(blob)}
-
-
-def sparse_bundle(place: Path) -> Path:
-    """A bundle of 10 GB whose index and seek table are real and whose layers are a hole in the file."""
-    from bundle.format import layout, zstd
-    from bundle.format.index import Index, emit_index
-    from bundle.model.digest import Digest
-    from bundle.model.manifest import DOCKER_MANIFEST
-    from bundle.model.names import ImageName
-    from bundle.model.release import Blob, Image, Release
-
-    gzip_layer = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-    layers = [Blob(Digest.of(b"layer %d" % i), (100 << 20) - i, gzip_layer) for i in range(95)]
-    manifest = Blob(Digest.of(b"manifest"), 20_000, DOCKER_MANIFEST)
-    image = Image(ImageName("sparse", "r1"), manifest.digest)
-    index = Index.full(Release("r1", 0, (image,), (*layers, manifest)))
-    path = place / "sparse.tar.zst"
-    frames = []
-    with path.open("wb") as file:
-        for plan in layout.index_section(emit_index(index)):
-            content = b"".join(p.member.header + p.member.content + bytes(-p.member.size % 512) for p in plan.pieces)
-            frame = zstd.compress(content)
-            file.write(frame)
-            frames.append(zstd.Frame(len(frame), plan.content, zstd.trailer(frame)))
-        for plan in layout.data_section(index):
-            size = plan.content + 13 + 3 * -(-plan.content // zstd.BLOCK)
-            file.seek(size, os.SEEK_CUR)
-            frames.append(zstd.Frame(size, plan.content, 0))
-        file.write(zstd.emit_seek_table(frames))
-    return path
-
-
-def bytes_read(bundle: Path) -> int:
-    """Bytes that inspecting reads from the bundle, by strace."""
-    command = [sys.executable, "-m", "cli.main", "inspect", str(bundle), "-q"]
-    trace = ["strace", "-f", "-e", "trace=pread64,preadv,preadv2,read", "-P", str(bundle), *command]
-    output = subprocess.run(trace, cwd=PROJECT, capture_output=True, text=True, check=True).stderr
-    results = (line.rpartition("= ")[2].split() for line in output.splitlines() if " = " in line)
-    return sum(int(words[0]) for words in results if words and words[0].isdigit())
 
 
 if __name__ == "__main__":

@@ -126,70 +126,72 @@ class Aligner:
         at: cython.longlong = start
         end_before: cython.longlong
         begin: cython.longlong
-        while at < stop:
-            if at >= checked:
-                agreed = self._forth(target, at, stop, at + delta)
-                checked = at + agreed
-                if agreed:
-                    # No search inside: a match that wins from here wins where the agreement ends, too.
-                    at = checked
+        with cython.nogil:
+            while at < stop:
+                if at >= checked:
+                    agreed = self._forth(target, at, stop, at + delta)
+                    checked = at + agreed
+                    if agreed:
+                        # No search inside: a match that wins from here wins where the agreement ends, too.
+                        at = checked
+                        continue
+                    checked = at + 1
+                if at + _SEED > stop:
+                    break
+                key = _load(target, at)
+                slot = _hash(key, shift)
+                low = self._starts[slot]
+                high = self._starts[slot + 1]
+                best = 0
+                where = 0
+                if low < high:
+                    i = self._nearest(low, high, at + delta)
+                    # Upwards from i and downwards from i - 1.
+                    tries = 0
+                    candidate = i
+                    while candidate < high and tries < self._tries and best < _LONG:
+                        length = self._forth(target, at, stop, self._positions[candidate])
+                        if length > best:
+                            best = length
+                            where = self._positions[candidate]
+                        candidate += 1
+                        tries += 1
+                    tries = 0
+                    candidate = i - 1
+                    while candidate >= low and tries < self._tries and best < _LONG:
+                        length = self._forth(target, at, stop, self._positions[candidate])
+                        if length > best:
+                            best = length
+                            where = self._positions[candidate]
+                        candidate -= 1
+                        tries += 1
+                if low < high and best < _LONG:  # of a run or period, the first position reaches farthest
+                    length = self._forth(target, at, stop, self._positions[low])
+                    if length > 4 * best:
+                        best = length
+                        where = self._positions[low]
+                if best < _SEED or where - at == delta:
+                    at += 1
                     continue
-                checked = at + 1
-            if at + _SEED > stop:
-                break
-            key = _load(target, at)
-            slot = _hash(key, shift)
-            low = self._starts[slot]
-            high = self._starts[slot + 1]
-            best = 0
-            where = 0
-            if low < high:
-                i = self._nearest(low, high, at + delta)
-                # Upwards from i and downwards from i - 1.
-                tries = 0
-                candidate = i
-                while candidate < high and tries < self._tries and best < _LONG:
-                    length = self._forth(target, at, stop, self._positions[candidate])
-                    if length > best:
-                        best = length
-                        where = self._positions[candidate]
-                    candidate += 1
-                    tries += 1
-                tries = 0
-                candidate = i - 1
-                while candidate >= low and tries < self._tries and best < _LONG:
-                    length = self._forth(target, at, stop, self._positions[candidate])
-                    if length > best:
-                        best = length
-                        where = self._positions[candidate]
-                    candidate -= 1
-                    tries += 1
-            if low < high and best < _LONG:  # of a run or period, the first position reaches farthest
-                length = self._forth(target, at, stop, self._positions[low])
-                if length > 4 * best:
-                    best = length
-                    where = self._positions[low]
-            if best < _SEED or where - at == delta:
-                at += 1
-                continue
-            old = self._score(target, at, at + best, delta)
-            if best <= old + _GAIN:
-                at += 1
-                continue
-            # A new diagonal wins. End the current cover, begin the new one, share what lies between.
-            end_before = self._end(target, anchor, at, delta, size)
-            back = min(at - floor, _REACH * (at + best - start) - reached)
-            reached += back
-            begin = self._begin(target, at, where, at - back)
-            if begin < end_before:
-                begin = end_before = self._split(target, begin, end_before, delta, where - at)
-            if end_before > floor:
-                covers.extend((floor, floor + delta, end_before - floor))
-            floor = begin
-            delta = where - at
-            anchor = at
-            at += best
-            checked = at
+                old = self._score(target, at, at + best, delta)
+                if best <= old + _GAIN:
+                    at += 1
+                    continue
+                # A new diagonal wins. End the current cover, begin the new one, share what lies between.
+                end_before = self._end(target, anchor, at, delta, size)
+                back = min(at - floor, _REACH * (at + best - start) - reached)
+                reached += back
+                begin = self._begin(target, at, where, at - back)
+                if begin < end_before:
+                    begin = end_before = self._split(target, begin, end_before, delta, where - at)
+                if end_before > floor:
+                    with cython.gil:
+                        covers.extend((floor, floor + delta, end_before - floor))
+                floor = begin
+                delta = where - at
+                anchor = at
+                at += best
+                checked = at
         end_before = self._end(target, anchor, stop, delta, size)
         if end_before > floor:
             covers.extend((floor, floor + delta, end_before - floor))
@@ -199,6 +201,8 @@ class Aligner:
     @cython.wraparound(False)
     @cython.cfunc
     @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _forth(
         self,
         target: cython.const[cython.uchar][::1],
@@ -220,6 +224,8 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _nearest(self, low: cython.longlong, high: cython.longlong, where: cython.longlong) -> cython.longlong:
         """Return the first index in positions[low:high] (ascending) with a position >= `where`, or `high`."""
         middle: cython.longlong
@@ -234,6 +240,8 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _score(
         self,
         target: cython.const[cython.uchar][::1],
@@ -254,6 +262,8 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _end(
         self,
         target: cython.const[cython.uchar][::1],
@@ -281,6 +291,8 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _begin(
         self,
         target: cython.const[cython.uchar][::1],
@@ -306,6 +318,8 @@ class Aligner:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _split(
         self,
         target: cython.const[cython.uchar][::1],
@@ -336,6 +350,8 @@ class Aligner:
 @cython.wraparound(False)
 @cython.cfunc
 @cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
 def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> cython.ulonglong:
     """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one
     more."""
@@ -351,6 +367,8 @@ def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> c
 @cython.wraparound(False)
 @cython.cfunc
 @cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
 def _load(data: cython.const[cython.uchar][::1], at: cython.longlong) -> cython.ulonglong:
     key: cython.ulonglong = 0
     i: cython.int
@@ -361,5 +379,7 @@ def _load(data: cython.const[cython.uchar][::1], at: cython.longlong) -> cython.
 
 @cython.cfunc
 @cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
 def _hash(key: cython.ulonglong, shift: cython.int) -> cython.ulonglong:
     return ((key * _MULTIPLIER) & _MASK64) >> shift

@@ -26,7 +26,7 @@ _POSITION_BITS = cython.declare(cython.int, 40)
 _TAG_MASK = cython.declare(cython.ulonglong, (1 << 24) - 1)
 _POSITION_MASK = cython.declare(cython.ulonglong, (1 << 40) - 1)
 _PROBES = cython.declare(cython.int, 16)  # slots looked at before an anchor is given up
-_RELAX = 1 << 26  # bytes between two calls of `relax`
+_RELAX = 1 << 25  # bytes between two calls of `relax`
 
 
 def _gear() -> array[int]:
@@ -93,19 +93,20 @@ class Anchors:
         probes: cython.int
         # In bounds: first <= i < stop <= len(source) as the caller cuts it, a byte indexes 256 words, slots
         # are masked.
-        for i in range(first, stop):
-            h = (h + h + gear[source[i]]) & _MASK64
-            if h < limit and i + 1 >= whole:
-                slot = cython.cast(cython.Py_ssize_t, h) & mask
-                tag = _tag(h, self._slot_bits)
-                probes = 0
-                while table[slot] != 0 and probes < _PROBES:
-                    if table[slot] >> _POSITION_BITS == tag:
-                        break
-                    slot = (slot + 1) & mask
-                    probes += 1
-                if table[slot] == 0:
-                    table[slot] = tag << _POSITION_BITS | cython.cast(cython.ulonglong, base + i + 1)
+        with cython.nogil:
+            for i in range(first, stop):
+                h = (h + h + gear[source[i]]) & _MASK64
+                if h < limit and i + 1 >= whole:
+                    slot = cython.cast(cython.Py_ssize_t, h) & mask
+                    tag = _tag(h, self._slot_bits)
+                    probes = 0
+                    while table[slot] != 0 and probes < _PROBES:
+                        if table[slot] >> _POSITION_BITS == tag:
+                            break
+                        slot = (slot + 1) & mask
+                        probes += 1
+                    if table[slot] == 0:
+                        table[slot] = tag << _POSITION_BITS | cython.cast(cython.ulonglong, base + i + 1)
 
     def matches(self, target: memoryview, start: int, stop: int, minimum: int) -> array[int]:
         """Return the matches in target[start:stop] of `minimum` bytes and more.
@@ -135,69 +136,63 @@ class Anchors:
         mask: cython.Py_ssize_t = len(table) - 1
         floor: cython.longlong = start  # the end of the last match: nothing before it is looked at again
         delta: cython.longlong = 0  # source position minus target offset of the last match
-        found_delta: cython.longlong
-        known: cython.bint = False
+        # The source that was compared last, and its positions.
+        source: cython.const[cython.uchar][::1] = target[:0]
+        low: cython.longlong = 0
+        high: cython.longlong = -1
+        position: cython.longlong
+        back: cython.longlong = 0
+        length: cython.longlong
         i: cython.longlong = start
         whole: cython.longlong = i + _WINDOW
         slot: cython.Py_ssize_t
         tag: cython.ulonglong
         probes: cython.int
-        hit: tuple[int, int] | None
-        # In bounds: i < stop <= len(target), see _fill for the others.
-        while i < stop:
-            h = (h + h + gear[target[i]]) & _MASK64
-            i += 1
-            if h >= limit or i < whole:
-                continue
-            hit = None
-            found_delta = delta
-            if known:
-                hit = self._extend(target, floor, i, stop, i + delta)
-            if hit is None or hit[0] + hit[1] < minimum:
-                slot = cython.cast(cython.Py_ssize_t, h) & mask
-                tag = _tag(h, self._slot_bits)
-                probes = 0
-                hit = None
-                while table[slot] != 0 and probes < _PROBES:
-                    if table[slot] >> _POSITION_BITS == tag:
-                        found_delta = cython.cast(cython.longlong, table[slot] & _POSITION_MASK) - i
-                        hit = self._extend(target, floor, i, stop, i + found_delta)
-                        break
-                    slot = (slot + 1) & mask
-                    probes += 1
-            if hit is None or hit[0] + hit[1] < minimum:
-                continue
-            known = True
-            delta = found_delta
-            found.append(i - hit[0])
-            found.append(i - hit[0] + delta)
-            found.append(hit[0] + hit[1])
-            i += hit[1]
-            floor = i
-            whole = i + _WINDOW
-            h = 0
-
-    @cython.cfunc
-    def _extend(
-        self,
-        target: cython.const[cython.uchar][::1],
-        floor: cython.longlong,
-        at: cython.longlong,
-        stop: cython.longlong,
-        position: cython.longlong,
-    ) -> object:
-        """Return how many bytes agree before and after target[at] and the source's `position`."""
-        if position < 0 or position >= self._space.size:
-            return None
-        number = self._space.locate(position)
-        base: cython.longlong = self._space.bases[number]
-        source: cython.const[cython.uchar][::1] = self._space.sources[number]
-        length: cython.longlong = len(source)
-        return extend(target, floor, at, stop, source, 0, position - base, length)
+        # In bounds: i < stop <= len(target), see _fill for the others; positions lie within the source.
+        with cython.nogil:
+            while i < stop:
+                h = (h + h + gear[target[i]]) & _MASK64
+                i += 1
+                if h >= limit or i < whole:
+                    continue
+                length = 0
+                position = i + delta
+                if low <= position <= high:  # where the last match would go on
+                    back = _back(target, floor, i, source, position - low)
+                    length = back + _forth(target, i, stop, source, position - low)
+                if length < minimum:
+                    slot = cython.cast(cython.Py_ssize_t, h) & mask
+                    tag = _tag(h, self._slot_bits)
+                    probes = 0
+                    while table[slot] != 0 and probes < _PROBES and table[slot] >> _POSITION_BITS != tag:
+                        slot = (slot + 1) & mask
+                        probes += 1
+                    if table[slot] == 0 or probes == _PROBES:
+                        continue
+                    position = cython.cast(cython.longlong, table[slot] & _POSITION_MASK)
+                    if position < low or position > high:
+                        with cython.gil:
+                            number = self._space.locate(position - 1)  # of the anchor's last byte
+                            source = self._space.sources[number]
+                            low = self._space.bases[number]
+                            high = low + len(source)
+                    back = _back(target, floor, i, source, position - low)
+                    length = back + _forth(target, i, stop, source, position - low)
+                if length < minimum:
+                    continue
+                delta = position - i
+                with cython.gil:
+                    found.extend((i - back, position - back, length))
+                i += length - back
+                floor = i
+                whole = i + _WINDOW
+                h = 0
 
 
 @cython.cfunc
 @cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
 def _tag(h: cython.ulonglong, slot_bits: cython.int) -> cython.ulonglong:
     """Return 24 bits of the hash that the slot number does not hold; the top bits of an anchor are zero."""
     return (h >> slot_bits) & _TAG_MASK
@@ -205,28 +200,39 @@ def _tag(h: cython.ulonglong, slot_bits: cython.int) -> cython.ulonglong:
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
-@cython.ccall
-def extend(
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _back(
     target: cython.const[cython.uchar][::1],
-    target_first: cython.longlong,
-    target_at: cython.longlong,
-    target_end: cython.longlong,
+    floor: cython.longlong,
+    at: cython.longlong,
     source: cython.const[cython.uchar][::1],
-    source_first: cython.longlong,
-    source_at: cython.longlong,
-    source_end: cython.longlong,
-) -> tuple[int, int]:
-    """Return how many bytes of target and source agree before and from the two positions, within the bounds
-    given.
+    where: cython.longlong,
+) -> cython.longlong:
+    """Count the bytes that agree before target[at], not before `floor`, and source[where]."""
+    limit: cython.longlong = min(at - floor, where)
+    n: cython.longlong = 0
+    while n < limit and target[at - n - 1] == source[where - n - 1]:
+        n += 1
+    return n
 
-    The bounds must lie within the buffers; nothing else is read.
-    """
-    back: cython.longlong = 0
-    limit: cython.longlong = min(target_at - target_first, source_at - source_first)
-    while back < limit and target[target_at - back - 1] == source[source_at - back - 1]:
-        back += 1
-    forth: cython.longlong = 0
-    limit = min(target_end - target_at, source_end - source_at)
-    while forth < limit and target[target_at + forth] == source[source_at + forth]:
-        forth += 1
-    return back, forth
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _forth(
+    target: cython.const[cython.uchar][::1],
+    at: cython.longlong,
+    stop: cython.longlong,
+    source: cython.const[cython.uchar][::1],
+    where: cython.longlong,
+) -> cython.longlong:
+    """Count the bytes that agree from target[at], before `stop`, and source[where]."""
+    limit: cython.longlong = min(stop - at, len(source) - where)
+    n: cython.longlong = 0
+    while n < limit and target[at + n] == source[where + n]:
+        n += 1
+    return n

@@ -44,18 +44,8 @@ class Compressor:
     def __init__(self, levels: Sequence[int], size: int) -> None:
         """Columns of a target of `size` bytes do not exceed it much, so small targets need small windows."""
         fit = max(size.bit_length(), 10)  # zstd's smallest window is 1 KiB
-        self._frames = [
-            zstandard.ZstdCompressor(
-                compression_params=zstandard.ZstdCompressionParameters.from_level(
-                    level,
-                    source_size=max(size, 1),
-                    window_log=min(window, fit),
-                    write_checksum=False,
-                    write_content_size=False,
-                )
-            ).compressobj()
-            for level, window in zip(levels, WINDOW_LOGS, strict=True)
-        ]
+        windows = [min(window, fit) for window in WINDOW_LOGS]
+        self._frames = [_frame(level, window, size) for level, window in zip(levels, windows, strict=True)]
 
     def segment(self, columns: Sequence[bytes | bytearray]) -> Iterator[bytes]:
         """Yield the bytes of the next segment."""
@@ -72,6 +62,21 @@ class Compressor:
             stored.append(data)
         yield bytes(head)
         yield from stored
+
+
+def _frame(level: int, window_log: int, size: int) -> zstandard.ZstdCompressionObj:
+    usual = zstandard.ZstdCompressionParameters.from_level(level, source_size=max(size, 1))
+    return zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters.from_level(
+            level,
+            source_size=max(size, 1),
+            window_log=window_log,
+            hash_log=min(usual.hash_log, window_log - 2),
+            chain_log=min(usual.chain_log, window_log - 1),
+            write_checksum=False,
+            write_content_size=False,
+        )
+    ).compressobj()
 
 
 class Decompressor:

@@ -23,10 +23,11 @@ def unequal(
     """Return in how many bytes two equally long buffers differ; the count stops above `limit`."""
     count: cython.longlong = 0
     i: cython.Py_ssize_t
-    for i in range(min(len(wanted), len(piece))):
-        count += wanted[i] != piece[i]
-        if count > limit:
-            break
+    with cython.nogil:
+        for i in range(min(len(wanted), len(piece))):
+            count += wanted[i] != piece[i]
+            if count > limit:
+                break
     return count
 
 

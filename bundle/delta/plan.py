@@ -24,7 +24,7 @@ from bundle.delta.tar import Member, members
 _STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
 _MAX_TILE = 1 << 27  # longer members are cut
 _PIECE = 1 << 22  # bytes of a tile where no member tells how far to go
-_WINDOW = 1 << 26  # bytes of source that a tile is aligned with, at most: 256 MiB of index
+_WINDOW = 1 << 25  # bytes of source that a tile is aligned with, at most: 64 MiB of index
 _EXTRA = 1 << 24  # bytes of them for matches elsewhere than in the old file
 _MAX_WINDOWS = 256
 _NEAR = 1 << 12  # bytes around a match that are worth a fine look

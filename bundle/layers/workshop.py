@@ -86,7 +86,7 @@ class Workshop:
             old = [source.plaintext for source in sources]
             delta = self._difference(target.plaintext, old, str(target.blob.digest))
             stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, stack):
+            for method, decisions in self._methods(target, sources, delta.size, stack):
                 with suppress(FormatError, IntegrityError):
                     return self._try(method, [delta, *decisions], target, sources)
         return None
@@ -128,26 +128,28 @@ class Workshop:
         return delta
 
     def _methods(
-        self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
     ) -> Iterator[tuple[Method, Sequence[ScratchFile]]]:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
-        comes first where its decisions cost next to nothing.
+        comes first where its decisions cost next to nothing. They never do where the plaintexts' `difference` is large.
         """
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
-        decisions: Sequence[ScratchFile] | None = None
-        with suppress(FormatError):  # deflate that gunzip takes and the parser does not is for replicas alone
-            decisions = self._decisions(target, [sources[i] for i in like], stack)
-        cheap = decisions is not None and _is_cheap(decisions, target.contents.size, self._effort)
-        if decisions is not None and cheap:
-            yield Replay(like), decisions
+        similar = [sources[i] for i in like]
+        decisions = None
+        cheap = target.contents.size // _REPLAY_SHARE[self._effort]
+        if difference <= cheap:
+            decisions = self._decisions(target, similar, stack)
+            if decisions is not None and sum(file.size for file in decisions) <= cheap:
+                yield Replay(like), decisions
         for replica in self._replicas(target):
             yield replica, ()
-        if decisions is not None and not cheap:
+        decisions = decisions or self._decisions(target, similar, stack)
+        if decisions is not None:
             yield Replay(like), decisions
 
     def _replicas(self, target: Unpacked) -> Iterator[Replica]:
@@ -158,17 +160,21 @@ class Workshop:
             header = bytes(start[: header_size(bytes(start))])
             yield from (Replica(name, header) for name in recognise(bytes(start)))
 
-    def _decisions(self, target: Unpacked, similar: Sequence[Unpacked], stack: ExitStack) -> list[ScratchFile]:
-        """The decisions of the blob, each column as a difference to those of the blobs `similar`."""
+    def _decisions(self, target: Unpacked, similar: Sequence[Unpacked], stack: ExitStack) -> list[ScratchFile] | None:
+        """The decisions of the blob, each column as a difference to those of the blobs `similar`.
+
+        None if the parser does not take the blob, though gunzip has.
+        """
         differences = []
-        with ExitStack() as columns:
+        with suppress(FormatError), ExitStack() as columns:
             own = self._columns(target, columns)
             others = [self._columns(each, columns) for each in similar]
             for i, column in enumerate(own):
                 difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
-        return differences
+            return differences
+        return None
 
     def _columns(self, blob: Unpacked, stack: ExitStack) -> list[ScratchFile]:
         name = str(blob.blob.digest)
@@ -186,10 +192,6 @@ def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile
         hasher.update(piece)
         file.append(piece)
     return Digest(hasher.digest())
-
-
-def _is_cheap(decisions: Sequence[ScratchFile], plaintext: int, effort: Effort) -> bool:
-    return sum(file.size for file in decisions) * _REPLAY_SHARE[effort] <= plaintext
 
 
 class _Comparison:
@@ -211,11 +213,12 @@ class _Comparison:
 
 
 def _index_entries(memory: int) -> int:
-    """Entries of the index of anchors, 8 bytes each: an eighth of the memory. It decides about the patch's bytes."""
-    return 1 << max(16, min(24, (memory // 8 // 8).bit_length() - 1))
+    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
+    return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))
 
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Bytes that the making of a patch takes: windows and tables of zstd, index of anchors, alignment."""
+    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
     new, old = target.contents.size, sum(source.contents.size for source in sources)
-    return (48 << 20) + 12 * min(new, 32 << 20) + 4 * min(new + old, 64 << 20)
+    zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
+    return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + min(new + old, 64 << 20) + (48 << 20)

@@ -44,7 +44,8 @@ class Call:
     Its thread was there at the `born`-th `rt_sigprocmask` of the main one.
     """
 
-    thread: int
+    main: bool
+    """Whether the main thread makes it."""
     name: str
     number: int
     arguments: str
@@ -116,11 +117,11 @@ def record(zygote: Zygote, argv: Sequence[str | Path], folder: Path, names: Sequ
         if (birth := _BORN.search(line)) is not None:
             born[int(birth[1])] = masks + 1
         match = _CALL.match(line if line[:1].isdigit() else "")
-        masks += match is not None and match[2] == "rt_sigprocmask" and int(match[1]) not in born
+        masks += match is not None and match[2] == "rt_sigprocmask" and int(match[1]) == run.pid
         if match is not None and match[2] in names:
             thread, name = int(match[1]), match[2]
             counts[thread, name] += 1
-            calls.append(Call(thread, name, counts[thread, name], match[3], born.get(thread, 0)))
+            calls.append(Call(thread == run.pid, name, counts[thread, name], match[3], born.get(thread, 0)))
     return calls
 
 
@@ -129,7 +130,6 @@ def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
 
     Without `strict` those are left out to whose number another thread may come first.
     """
-    main = calls[0].thread
     first: dict[tuple[str, int], Call] = {}
     for call in calls:
         first.setdefault((call.name, call.number), call)
@@ -137,7 +137,7 @@ def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
     for call in calls:
         if not call.changes_disk:
             continue
-        point = Point(call.name, call.number, call.thread == main)
+        point = Point(call.name, call.number, call.main)
         if not point.main and first[call.name, call.number] != call:
             if not strict:
                 continue

@@ -64,7 +64,7 @@ def trials(lab: Lab, scenario: Scenario, faults: Sequence[Fault]) -> Iterator[tu
         if fault.names == ("close",):
             lab.copy(scenario.start, lab.root)
             calls = strace.record(lab.zygote, lab.argv(scenario), lab.folder, fault.names)
-            main = [call for call in calls if call.thread == calls[0].thread]
+            main = [call for call in calls if call.main]
             yield from ((fault, strace.Point(call.name, call.number, True)) for call in main)
         else:
             yield from ((fault, point) for point in changing if not fault.names or point.name in fault.names)

@@ -15,6 +15,7 @@ import os
 import pkgutil
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import traceback
@@ -118,7 +119,7 @@ def _prepare(setup: dict[str, int | None]) -> None:
         os.setuid(setup["owner"])
 
 
-def _child(argv: list[str], setup: dict[str, int | None], gate: int, output: Path) -> None:
+def _child(argv: list[str], setup: dict[str, int | None], gate: socket.socket, output: Path) -> None:
     from cli.main import main
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -128,7 +129,8 @@ def _child(argv: list[str], setup: dict[str, int | None], gate: int, output: Pat
         os.dup2(file.fileno(), 2)
     sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for the rest of the process
     _prepare(setup)
-    os.read(gate, 1)
+    gate.send(b"r")  # ready: from here on a tracer counts
+    gate.recv(1)
     code = main(argv)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -143,29 +145,30 @@ def _serve(folder: Path) -> None:
     for module in pkgutil.iter_modules(cli.commands.__path__):
         importlib.import_module(f"cli.commands.{module.name}")
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    gates: dict[int, int] = {}
+    gates: dict[int, socket.socket] = {}
     for line in sys.stdin:
         request = json.loads(line)
         answer: dict[str, object] = {}
         if "start" in request:
-            waiting, gate = os.pipe()
+            gate, waiting = socket.socketpair()
             pid = os.fork()
             if pid == 0:
-                os.close(gate)
+                gate.close()
                 try:
                     _child(request["start"], request["setup"], waiting, folder / f"{os.getpid()}.out")
                 except BaseException:  # noqa: BLE001 - it must not go on as another zygote
                     traceback.print_exc()
                 finally:
                     os._exit(99)
-            os.close(waiting)
+            waiting.close()
+            gate.recv(1)
             gates[pid] = gate
             answer = {"pid": pid}
         elif "go" in request:
-            os.write(gates[request["go"]], b"g")
+            gates[request["go"]].send(b"g")
         else:
             pid = request["wait"]
-            os.close(gates.pop(pid))
+            gates.pop(pid).close()
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             output = folder / f"{pid}.out"
             answer = {"code": code, "output": output.read_text(errors="replace") if output.exists() else ""}
