@@ -16,6 +16,8 @@ from bundle.delta.apply import MAGIC, MAX_INSTRUCTIONS
 from bundle.delta.apply import MAX_SOURCES as MAX_DELTA_SOURCES
 from bundle.encoders.replicas import other_names, usual_names
 from bundle.format.index import MAX_SOURCES
+from tests.delta.support import noise
+from tests.layers.support import GZIP_HEADER, replica
 
 SPEC = Path(__file__).resolve().parent.parent / "spec"
 DELTA, DEFLATE, ENCODERS = ((SPEC / f"{name}.md").read_text() for name in ("DELTA", "DEFLATE", "ENCODERS"))
@@ -131,3 +133,17 @@ def test_the_decisions_of_a_file_tails(tail: str) -> None:
     """What is too short for a member, or has reserved flags, is a tail."""
     more = bytes.fromhex(tail[: len(tail) // 2 * 2])
     assert _layout(_fixed(3) + more) == _layout(_fixed(3)) + f"63{len(more):02x}{more.hex()}"
+
+
+def test_the_decisions_of_a_file_codes() -> None:
+    """A header that zlib and Go would write alike: of the values that give it the one found last, else the lowest."""
+    go = replica("go1-flate-6")
+    either, clear = (bytes(byte % count for byte in noise(4000, 30)) for count in (32, 16))
+
+    def code(file: bytes) -> int:
+        """Of the last member's first block."""
+        found = _layout(file)
+        return int(found[found.rindex(GZIP_HEADER.hex()) + 2 * len(GZIP_HEADER) :][:2], 16) >> layout.CODE_SHIFT
+
+    assert (code(go(either)), code(go(clear))) == (Code.ZLIB, Code.GO)
+    assert code(go(clear) + go(either)) == Code.GO
