@@ -21,7 +21,6 @@ from bundle.layers.rebuild import (
     parse_columns,
     rebuild_blobs,
     scratch_space,
-    sizes_of,
     steps_for,
 )
 from bundle.layers.recipe import Plain, Replay, Replica, Whole, emit_header
@@ -376,13 +375,6 @@ def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> N
     carry_out(patches, by_digest(*old), jobs=jobs)
     assert live == {}
     assert 0 < peak <= scratch_space(patches.index, patches.steps, jobs)
-
-
-def test_sizes_of_an_index_are_those_of_its_sources_and_steps() -> None:
-    patches, _ = chain(2)
-    sizes = sizes_of(patches.index)
-    assert sizes[patches.sources[0].digest] == (len(OLD), len(OLD))
-    assert set(sizes) == {patches.sources[0].digest, *(step.digest for step in patches.steps)}
 
 
 def test_errors_of_reading_a_source_are_no_fault_of_the_patch() -> None:
