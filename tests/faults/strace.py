@@ -7,7 +7,9 @@ they reach every call that the reference run made.
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.faults.zygote import Ended, Run, Setup, Zygote
@@ -63,6 +66,14 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.name}#{self.number}{'' if self.main else ' (threads)'}"
+
+
+@cache
+def is_allowed() -> bool:
+    """Whether strace is there and may trace others' processes, as root where the system says so."""
+    if os.geteuid() != 0 or shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode == 0
 
 
 @contextmanager
