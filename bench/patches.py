@@ -13,7 +13,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.run import PROJECT, Command, airpatch, compare, emptied, measure, scratch
+from bench.run import PROJECT, Command, airpatch, compare, emptied, measure, scratch, shell
+from bundle.archive.bundle_file import BundleFile
+from bundle.archive.content import pieces
 
 EXAMPLES = [PROJECT / "fixtures" / "images" / release for release in ("r1", "r2")]
 _BSDIFF_LIMIT = 64_000_000
@@ -44,7 +46,14 @@ def main() -> None:
         compare(
             [airpatch("diff --no-layer-patches", "diff", "--base", base, new, "-o", whole, "-q", "--no-layer-patches")]
         )
-        compare([airpatch("apply", "apply", whole, "--root", root, "-q", prepare=installed)], 3)
+        blobs, copied = place / "blobs", place / "copied"
+        stored_blobs(whole, blobs)
+        compare(
+            [
+                airpatch("apply", "apply", whole, "--root", root, "-q", prepare=installed),
+                shell("cp of its blobs, sync -f", f"cp -r {blobs} {copied}; sync -f {copied}", emptied(copied)),
+            ]
+        )
         print(f"  {whole.stat().st_size:,} bytes")
         for effort in ("fast", "default", "best"):
             print(f"layer patches, --effort {effort}:")
@@ -57,17 +66,22 @@ def main() -> None:
             compare_tool(name, line, pairs, place)
 
 
+def stored_blobs(patch: Path, folder: Path) -> None:
+    """Every blob that travels whole, as a file."""
+    folder.mkdir()
+    bundle = BundleFile(str(patch))
+    for blob in bundle.index.stored:
+        with (folder / blob.digest.hex).open("wb") as file:
+            file.writelines(pieces(bundle.open(blob.digest, blob.size), blob.size))
+
+
 def plaintext(patch: Path) -> int:
     """Bytes of plaintext of all layers that the patch rebuilds."""
-    from bundle.archive.bundle_file import BundleFile
-
     return sum(step.plaintext for step in BundleFile(str(patch)).index.steps)
 
 
 def find_pairs(patch: Path, old: Path, new: Path, place: Path) -> list[Pair]:
     """The patched gzip layers, each with its first source, unpacked beside each other."""
-    from bundle.archive.bundle_file import BundleFile
-
     blobs = {path.name: path for tree in (old, new) for path in tree.rglob("*") if len(path.name) == 64}
     pairs = []
     for number, step in enumerate(BundleFile(str(patch)).index.steps):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.faults import mounts
+from tests.faults import mounts, strace
 from tests.faults.scenario import Bundles, Lab, Scenario, scenarios, small_bundles
 
 
@@ -23,16 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def work() -> Iterator[Path]:
     """A tmpfs of this process, where other users may go, too."""
-    if os.geteuid() != 0 or shutil.which("strace") is None:
+    if not strace.is_allowed():
         pytest.skip("needs root and strace")
-    try:
-        mounts.enter_namespace()
-    except OSError as error:
-        pytest.skip(f"needs mounts of its own: {error}")
-    with tempfile.TemporaryDirectory(prefix="airpatch-faults-") as name:
+    with tempfile.TemporaryDirectory(prefix="airpatch-faults-") as name, ExitStack() as stack:
         Path(name).chmod(0o755)
-        with mounts.tmpfs(Path(name) / "work", "size=1g,mode=755") as folder:
-            yield folder
+        try:
+            mounts.enter_namespace()
+            folder = stack.enter_context(mounts.tmpfs(Path(name) / "work", "size=1g,mode=755"))
+            mounts.make_ext4(folder / "probe", 48 << 20)
+            with mounts.ext4(folder / "probe", folder / "probed"):
+                pass
+        except (OSError, subprocess.CalledProcessError) as error:
+            pytest.skip(f"needs mounts of its own: {error}")
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ pthread_create), still holding Python's lock. Together `points` reach every call
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from tests.faults.zygote import Ended, Run, Setup, Zygote
@@ -72,6 +75,14 @@ class Point:
     def __str__(self) -> str:
         thread = f" (thread {self.born})" if self.born else " (threads)"
         return f"{self.name}#{self.number}{'' if self.main else thread}"
+
+
+@cache
+def is_allowed() -> bool:
+    """Whether strace is there and may trace others' processes, as root where the system says so."""
+    if os.geteuid() != 0 or shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-o", "/dev/null", "true"], stderr=subprocess.DEVNULL).returncode == 0
 
 
 @contextmanager

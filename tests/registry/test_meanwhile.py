@@ -5,7 +5,6 @@ The stops are set by strace, so these tests need root.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import threading
@@ -24,7 +23,7 @@ from tests.registry.trees import manifest_digest, split, tag_digests
 
 pytestmark = [
     pytest.mark.faults,
-    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("strace") is None, reason="needs root and strace"),
+    pytest.mark.skipif(not strace.is_allowed(), reason="needs root and strace"),
 ]
 
 

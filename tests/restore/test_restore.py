@@ -430,6 +430,7 @@ def test_what_a_dead_run_left_is_swept(tmp_path: Path, images: Gathered) -> None
 
 
 @pytest.mark.faults
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_48_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, images: Gathered) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], check=True)
     try:
