@@ -78,6 +78,10 @@ def start_writeback(fd: int, offset: int, size: int) -> None:
 
 
 def allow_open_files() -> None:
-    """Let the process open as many files as it may at most: the usual limit is low for the sake of select(2) alone."""
+    """Let the process open as many files as it may at most: the usual limit is low for the sake of select(2) alone.
+
+    A hint: where a sandbox forbids it, the limit stays.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

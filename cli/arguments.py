@@ -274,12 +274,19 @@ def _verify(commands: _Commands) -> None:
         "check every byte of a bundle or of a registry's root, and list all that is wrong",
         "airpatch verify shop-r1.tar.zst",
         "airpatch verify - < shop-r1.tar.zst",
+        "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
         "airpatch verify /var/lib/registry",
     )
     parser.add_argument(
         "subject",
         metavar="WHAT",
         help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+    )
+    parser.add_argument(
+        "--base",
+        metavar="BASE",
+        help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
+        "full bundle or registry's root holds (a full bundle needs none)",
     )
 
 

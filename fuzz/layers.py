@@ -2,7 +2,7 @@
 
 Each case either makes the right blob or ends in FormatError, IntegrityError or BaseMismatch, in bounded memory and
 time, and leaves no file open; anything else is printed with the patch in hexadecimal, and ends the run. Put what it
-finds into fixtures/make_vectors.py as a vector.
+finds into fixtures/vector_layers.py as a vector.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from bundle.archive.writer import write_bundle
 from bundle.format import canonical, tar
 from bundle.format.index import Index, emit_index
 from bundle.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
+from bundle.layers.recipe import Plain, Replay, Replica, Whole, emit_header
 from bundle.model import manifest
 from bundle.model.digest import Digest
 from bundle.model.names import ImageName
@@ -48,10 +49,16 @@ def test_constants(name: str, value: str) -> None:
 
 
 def test_every_limit_of_the_code_is_in_the_specification() -> None:
-    modules = ("format.canonical", "format.index", "format.registry", "format.zstd", "model.manifest", "model.names")
+    modules = ("canonical", "index", "registry", "zstd")
     limits = {
         f"bundle.{module}.{name}"
-        for module in (*modules, "model.release")
+        for module in (
+            *(f"format.{name}" for name in modules),
+            "model.manifest",
+            "model.names",
+            "model.release",
+            "layers.recipe",
+        )
         for name in vars(importlib.import_module(f"bundle.{module}"))
         if name.startswith("MAX_")
     }
@@ -77,7 +84,23 @@ def test_the_fields_of_the_index(sample: Builder) -> None:
     document = canonical.unpack(emit_index(Index.full(sample.release)), "the index")
     assert isinstance(document, dict)
     fields = [row[0].strip("`") for row in ROWS if len(row) == 3 and re.fullmatch(r"`[a-z_]+`", row[0])]
-    assert fields == [*document, *document["release"], *document["packing"]]
+    header = canonical.unpack(emit_header(Plain(), (7,))[4:], "the header of a layer patch")
+    assert isinstance(header, dict)
+    assert fields == [*document, *document["release"], *document["packing"], *header]
+
+
+def test_the_methods_of_layer_patches() -> None:
+    rows = {row[0]: row for row in ROWS if len(row) == 3 and row[0] in ("plain", "replica", "replay", "whole")}
+    methods = {"plain": Plain(), "replica": Replica("zlib-6", b""), "replay": Replay(()), "whole": Whole()}
+    assert list(rows) == list(methods)
+    for name, method in methods.items():
+        header = emit_header(method, (0,))
+        _, details, sections = rows[name]
+        document = canonical.unpack(header[4:], "the header of a layer patch")
+        assert isinstance(document, dict)
+        assert document["method"][0] == name
+        assert len(document["method"]) - 1 == details.count("*") // 2
+        assert ("columns" in sections) == (name == "replay")
 
 
 def test_the_types_of_manifests() -> None:
@@ -101,7 +124,7 @@ def test_the_paths(sample: Builder) -> None:
 
 def test_the_sections(sample: Builder) -> None:
     """A bundle of small members has one frame for each."""
-    sections = [row[0] for row in ROWS if len(row) == 2 and row[0].isupper()]
+    sections = [row[0] for row in ROWS if len(row) == 2 and row[0].isalpha() and row[0].isupper()]
     assert sections == ["INDEX", "DATA", "MANIFESTS", "LINKS"]
     sink = MemorySink()
     write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)

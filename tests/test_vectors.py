@@ -5,16 +5,33 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from bundle import errors
 from bundle.errors import AirpatchError
+from bundle.format.index import Index
+from bundle.layers.rebuilt import Rebuilding
+from bundle.layers.verify import verify
+from tests.layers.support import scratch
 from tests.support import feed, read_bundle
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VECTORS = sorted((FIXTURES / "vectors").glob("*.vector"))
+LAYERS = [path for path in VECTORS if path.stem.startswith(("layer-", "good-layer-"))]
+
+
+def outcome(header: dict[str, str], kind: str, bundle: bytes) -> Index:
+    """The index of a bundle that is as it should be; of what is wrong the first thing is raised."""
+    if "layer-patches" not in header:
+        return read_bundle(feed(kind, bundle)).index
+    with closing(feed(kind, bundle)) as source:
+        verified = verify(source, Rebuilding(scratch, 2))
+    for error in verified.findings:
+        raise error
+    return verified.index
 
 
 def load(path: Path) -> tuple[dict[str, str], bytes]:
@@ -30,23 +47,32 @@ def test_vector(path: Path, kind: str) -> None:
     header, bundle = load(path)
     if header["expect"] == "success":
         assert header["exit"] == "0"
-        assert str(read_bundle(feed(kind, bundle)).index.release_id) == header["release-id"]
+        assert str(outcome(header, kind, bundle).release_id) == header["release-id"]
         return
     expected = getattr(errors, header["expect"])
     assert issubclass(expected, AirpatchError)
     assert str(expected.exit_code) == header["exit"]
     with pytest.raises(AirpatchError) as caught:
-        read_bundle(feed(kind, bundle))
+        outcome(header, kind, bundle)
     assert type(caught.value) is expected
+    if "layer-patches" in header:
+        assert "layer patch of " in caught.value.message
+
+
+@pytest.mark.parametrize("path", LAYERS, ids=lambda path: path.stem)
+def test_a_reader_that_only_carries_layer_patches_takes_them(path: Path) -> None:
+    header, bundle = load(path)
+    assert header["layer-patches"] == "carried out"
+    assert read_bundle(feed("file", bundle)).index.is_full
 
 
 def test_adversary_41_bombs_take_little_memory() -> None:
-    for name in ("index-limit", "table-count", "zstd-size-2-40"):
-        _, bundle = load(FIXTURES / "vectors" / f"{name}.vector")
+    for name in ("index-limit", "table-count", "zstd-size-2-40", "layer-bomb", "layer-bomb-declared"):
+        header, bundle = load(FIXTURES / "vectors" / f"{name}.vector")
         tracemalloc.start()
         try:
             with pytest.raises(AirpatchError):
-                read_bundle(feed("file", bundle))
+                outcome(header, "file", bundle)
             assert tracemalloc.get_traced_memory()[1] < 64 << 20
         finally:
             tracemalloc.stop()
@@ -63,5 +89,6 @@ def test_every_header_says_what_it_must() -> None:
     assert len(VECTORS) > 100
     for path in VECTORS:
         header, _ = load(path)
-        assert {"expect", "exit", "about"} <= set(header) <= {"expect", "exit", "about", "adversary", "release-id"}
+        needed, more = {"expect", "exit", "about"}, {"adversary", "release-id", "layer-patches"}
+        assert needed <= set(header) <= needed | more
         assert header["about"].endswith(".")

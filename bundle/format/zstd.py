@@ -32,7 +32,7 @@ BLOCK = 128 << 10
 MAX_FRAMES = 1 << 20
 """Frames of a bundle: 8 TiB in full ones. A seek table over the limit is not read into memory."""
 
-_FOREIGN_WINDOW = 128 << 20
+FOREIGN_WINDOW = 128 << 20
 """Bytes; what `zstd --long` uses and decompresses without being asked."""
 _FOREIGN_PIECE = 1 << 20
 FOOTER = 9
@@ -199,7 +199,7 @@ def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
 
     Raises FormatError if it does not decompress. Data that is cut short may go unnoticed: compare sizes or digests.
     """
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_FOREIGN_WINDOW)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW)
     try:
         source = cast(IO[bytes], _Pieces(pieces))  # of a file, `read` is all that is used
         with decompressor.stream_reader(source, read_across_frames=True) as reader:

@@ -10,18 +10,19 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from bundle.archive.content import Content
+from bundle.archive.content import Content, check_blob
 from bundle.delta.encode import Effort
-from bundle.errors import FormatError
+from bundle.errors import FormatError, IntegrityError
 from bundle.format.index import SourceBlob, Step
 from bundle.layers.plaintext import Compression, extract
 from bundle.layers.resemblance import Catalogue, Contents
-from bundle.layers.scratch import NewFile, ScratchFile, relax
-from bundle.layers.workshop import Made, ScratchBlob, Unpacked, Workshop
+from bundle.layers.scratch import NewFile, Part, ScratchFile, Shelf, relax
+from bundle.layers.stopping import Stoppable
+from bundle.layers.workshop import Unpacked, Workshop
 from bundle.linux import allow_open_files
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB
@@ -51,71 +52,68 @@ def workers(options: Options) -> int:
 class LayerPatches:
     """What a differ made: steps in their order, the sources that no step makes, and the patches as a `Content`."""
 
-    file: ScratchFile
-    """All patches, one after the other."""
+    shelf: Shelf
+    """Where the patches are kept."""
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
-    starts: dict[Digest, tuple[int, int]] = field(default_factory=dict)
-    """Of each patch where it begins in `file`, and its size."""
+    parts: dict[Digest, Part] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
-        return self.starts[digest][1] if digest in self.starts else None
+        return self.parts[digest].size if digest in self.parts else None
 
-    def open(self, digest: Digest, size: int) -> ScratchBlob:
-        start, actual = self.starts[digest]
-        if actual != size:
-            raise FormatError(f"layer patch {digest} has {actual} bytes, not {size}")
-        return ScratchBlob(self.file, start)
-
-    def add(self, made: Made) -> None:
-        """Take over a patch, and give up its file."""
-        with closing(made.file):
-            self.starts[made.step.patch] = self.file.size, made.file.size
-            for piece in made.file.pieces():
-                self.file.append(piece)
-        self.steps.append(made.step)
+    def open(self, digest: Digest, size: int) -> Part:
+        part = self.parts[digest]
+        if part.size != size:
+            raise FormatError(f"layer patch {digest} has {part.size} bytes, not {size}")
+        return part
 
     def close(self) -> None:
         """Give up the patches."""
-        self.file.close()
+        self.shelf.close()
 
 
 class Differ:
     """Makes layer patches out of blobs that `content` has, with scratch files of `new_file`."""
 
     def __init__(self, content: Content, new_file: NewFile, options: Options) -> None:
-        self._content = content
+        self._stopped = threading.Event()
+        self._content = Stoppable(content, self._stopped)
         self._new_file = new_file
         self._options = options
-        self._stopped = threading.Event()
 
     def make(self, targets: Sequence[Blob], available: Sequence[Blob]) -> LayerPatches:
         """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
 
-        Blobs that do not decompress are neither patched nor used. Raises TargetError if scratch space runs out, and
-        what `content` raises.
+        Blobs that do not decompress are neither patched nor used. Raises IntegrityError if one that is available does
+        not have its digest, TargetError if scratch space runs out, and what `content` raises.
         """
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
-        with ExitStack() as stack, ThreadPoolExecutor(workers(self._options)) as pool:
+        patches = LayerPatches(Shelf(self._new_file))
+        with closing(Shelf(self._new_file)) as shelf, ThreadPoolExecutor(workers(self._options)) as pool:
             try:
-                return self._make(targets, available, pool, stack)
+                self._make(patches, targets, available, pool, shelf)
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
+                patches.close()
                 raise
+        return patches
 
     def _make(
-        self, targets: Sequence[Blob], available: Sequence[Blob], pool: Executor, stack: ExitStack
-    ) -> LayerPatches:
+        self,
+        patches: LayerPatches,
+        targets: Sequence[Blob],
+        available: Sequence[Blob],
+        pool: Executor,
+        shelf: Shelf,
+    ) -> None:
         options = self._options
         options.announce("unpacking layers", sum(blob.size for blob in (*available, *targets)))
-        unpacked = {
-            each.blob.digest: each
-            for each in pool.map(lambda blob: self._unpack(blob, stack), (*available, *targets))
-            if each is not None
-        }
+        work = [*((self._unpack_verified, blob) for blob in available), *((self._unpack, blob) for blob in targets)]
+        found = pool.map(lambda task: task[0](task[1], shelf), work)
+        unpacked = {each.blob.digest: each for each in found if each is not None}
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
@@ -125,41 +123,41 @@ class Differ:
             self._content, self._new_file, list(unpacked.values()), options.effort, options.memory, self._stopped
         )
 
-        def patch(target: Unpacked, sources: Sequence[Unpacked]) -> Made | None:
+        def patch(target: Unpacked, sources: Sequence[Unpacked]) -> Step | None:
             made = workshop.patch(target, sources)
             options.progress(target.contents.size)
-            return made
+            if made is None:
+                return None
+            patches.parts[made.step.patch] = patches.shelf.keep(made.file)
+            return made.step
 
-        patches = LayerPatches(ScratchFile(self._new_file, "layer patches"))
-        try:
-            for made in pool.map(patch, new, chosen):
-                if made is not None:
-                    patches.add(made)
-        except BaseException:
-            patches.close()
-            raise
+        patches.steps = [step for step in pool.map(patch, new, chosen) if step is not None]
         patches.sources = _outside(patches.steps, unpacked)
-        return patches
 
-    def _unpack(self, blob: Blob, stack: ExitStack) -> Unpacked | None:
-        """The blob's plaintext, in a file that `stack` closes; None if it does not decompress."""
-        file = ScratchFile(self._new_file, str(blob.digest))
-        stack.callback(file.close)
-
-        def take(piece: bytes) -> None:
-            if self._stopped.is_set():
-                raise CancelledError
-            file.append(piece)
-
+    def _unpack_verified(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
+        """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
-            with closing(self._content.open(blob.digest, blob.size)) as reader:
-                kind = extract(reader, blob.size, take, MAX_BLOB)
-        except FormatError:
-            return None
-        view = file.view()
+            check_blob(self._content, blob.digest, blob.size)
+        except IntegrityError as error:
+            raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
+        return self._unpack(blob, shelf)
+
+    def _unpack(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
+        """The blob with its plaintext on the `shelf`; None if it does not decompress."""
+        with ExitStack() as stack:
+            file = ScratchFile(self._new_file, str(blob.digest))
+            stack.callback(file.close)
+            try:
+                with closing(self._content.open(blob.digest, blob.size)) as reader:
+                    kind = extract(reader, blob.size, file.append, MAX_BLOB)
+            except FormatError:
+                return None
+            stack.pop_all()
+        plaintext = shelf.keep(file)
+        view = plaintext.view()
         contents = Contents.of(memoryview(view), lambda: relax((view,)))
         self._options.progress(blob.size)
-        return Unpacked(blob, kind, file, contents)
+        return Unpacked(blob, kind, plaintext, contents)
 
 
 def _choose_sources(old: Sequence[Unpacked], new: Sequence[Unpacked]) -> list[list[Unpacked]]:

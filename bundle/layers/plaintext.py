@@ -1,7 +1,7 @@
 """The plaintext of a blob: what is inside its compression, which its first bytes tell.
 
-gzip (RFC 1952, any number of members, ignoring what follows them as gunzip does), zstd (RFC 8878), or the bytes
-themselves. Bounded: a caller says how much plaintext it takes, and zstd windows are 128 MiB at most.
+gzip (RFC 1952: any number of members, ignoring what follows and begins none, as gunzip does), zstd (RFC 8878), or the
+bytes themselves. Bounded: a caller says how much plaintext it takes, and zstd windows are 128 MiB at most.
 """
 
 from __future__ import annotations
@@ -62,11 +62,16 @@ def _cut(blob: Iterator[memoryview]) -> Iterator[bytes]:
 
 def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
     member = zlib.decompressobj(_GZIP_WINDOW)
+    start = b""  # of what follows a member, as long as it is too short to tell whether it is another
     try:
-        for data in _cut(blob):
+        for piece in _cut(blob):
+            data, start = start + piece, b""
             while data:
                 if member.eof:
-                    if not data.startswith(_GZIP_MAGIC[: len(data)]):
+                    if len(data) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(data):
+                        start = data
+                        break
+                    if not data.startswith(_GZIP_MAGIC):
                         return
                     member = zlib.decompressobj(_GZIP_WINDOW)
                 yield member.decompress(data, _PIECE)

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from bundle.archive.content import Content
 from bundle.errors import FormatError
 from bundle.layers.plaintext import extract
-from bundle.layers.scratch import NewFile, ScratchFile
+from bundle.layers.scratch import NewFile, Part, ScratchFile
 from bundle.model.digest import Digest
 
 
 @dataclass(slots=True)
 class _Slot:
     users: int
-    file: ScratchFile | None = None
+    file: ScratchFile | Part | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -32,7 +32,7 @@ class Plaintexts:
         self._new_file = new_file
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
-    def take(self, digest: Digest, size: int, plaintext: int) -> ScratchFile:
+    def take(self, digest: Digest, size: int, plaintext: int) -> ScratchFile | Part:
         """The plaintext, `plaintext` bytes, of the blob of `size` bytes. Raises FormatError if it has another size."""
         slot = self._slots[digest]
         with slot.lock:
@@ -50,10 +50,11 @@ class Plaintexts:
                 slot.file = None
 
     def wanted(self, digest: Digest) -> bool:
-        """Whether somebody will take the plaintext of `digest`."""
-        return digest in self._slots
+        """Whether somebody will take the plaintext of `digest`, and it is not there yet."""
+        slot = self._slots.get(digest)
+        return slot is not None and slot.file is None
 
-    def put(self, digest: Digest, file: ScratchFile) -> None:
+    def put(self, digest: Digest, file: ScratchFile | Part) -> None:
         """Give a plaintext that is there already."""
         self._slots[digest].file = file
 

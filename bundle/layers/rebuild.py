@@ -30,6 +30,7 @@ from bundle.format.index import Index, SourceBlob, Step
 from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.recipe import COLUMNS, Plain, Recipe, Replay, Replica, Whole, read_header
 from bundle.layers.scratch import NewFile, ScratchFile, relax
+from bundle.layers.stopping import Stoppable
 from bundle.linux import allow_open_files
 from bundle.model.digest import Digest
 
@@ -68,8 +69,9 @@ def rebuild_blobs(
     allow_open_files()
     jobs = jobs or os.cpu_count() or 1
     users = Counter(source for step in steps for source in step.sources)
-    plaintexts = Plaintexts(content, new_file, users)
     stopped = threading.Event()
+    content = Stoppable(content, stopped)
+    plaintexts = Plaintexts(content, new_file, users)
     with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as blocks:
         builder = Builder(sizes_of(index), content, plaintexts, blocks, stopped)
         done: dict[Digest, Future[None]] = {}

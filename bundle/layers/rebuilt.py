@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bundle.archive.bundle_file import BundleFile
@@ -16,7 +17,7 @@ from bundle.archive.content import BlobReader, Content, Union
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, IntegrityError, located
 from bundle.format.index import Index, Step
-from bundle.layers.scratch import NewFile, ScratchFile
+from bundle.layers.scratch import NewFile, Part, ScratchFile, Shelf
 from bundle.model.digest import Digest
 
 if TYPE_CHECKING:
@@ -33,20 +34,40 @@ class Rebuilding:
     announce: Callable[[str, int], None] = lambda _label, _total: None
 
 
-@dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """A `Content` of blobs in scratch files; the system frees them with the process."""
+    """A `Content` of blobs in scratch files; where nobody closes it, the system frees them with the process."""
 
-    files: dict[Digest, ScratchFile] = field(default_factory=dict)
+    def __init__(self, new_file: NewFile) -> None:
+        self._new_file = new_file
+        self._shelf = Shelf(new_file)
+        self._parts: dict[Digest, Part] = {}
+        self._unfinished: set[ScratchFile] = set()
 
     def size(self, digest: Digest) -> int | None:
-        file = self.files.get(digest)
-        return None if file is None else file.size
+        part = self._parts.get(digest)
+        return None if part is None else part.size
 
     def open(self, digest: Digest, size: int) -> BlobReader:
         if self.size(digest) != size:
             raise BaseMismatch(f"none of the bundles gives {digest}")
-        return _ScratchReader(self.files[digest])
+        return self._parts[digest]
+
+    def output(self, digest: Digest) -> Output:
+        """Takes the blob, which is here as soon as it is complete."""
+        file = ScratchFile(self._new_file, str(digest))
+        self._unfinished.add(file)
+
+        def complete() -> None:
+            self._unfinished.remove(file)
+            self._parts[digest] = self._shelf.keep(file)
+
+        return _FileOutput(file, complete)
+
+    def close(self) -> None:
+        """Give up all blobs."""
+        self._shelf.close()
+        while self._unfinished:
+            self._unfinished.pop().close()
 
     def make(
         self,
@@ -65,10 +86,7 @@ class Rebuilt:
         from bundle.layers.rebuild import rebuild_blobs
 
         def output(step: Step) -> Output:
-            if kept is not None and step.digest not in kept:
-                return Nowhere()
-            file = ScratchFile(options.new_file, str(step.digest))
-            return FileOutput(file, lambda: self.files.__setitem__(step.digest, file))
+            return self.output(step.digest) if kept is None or step.digest in kept else Nowhere()
 
         options.announce(f"rebuilding layers of {index.release.name}", sum(step.plaintext for step in steps))
         rebuild_blobs(
@@ -76,7 +94,7 @@ class Rebuilt:
             steps,
             content if content is self else Union([content, self]),
             output,
-            options.new_file,
+            self._new_file,
             jobs=options.jobs,
             progress=options.progress,
         )
@@ -93,28 +111,19 @@ def unfold(bundle: BundleFile, wanted: Iterable[Digest], options: Rebuilding) ->
 
     stored = {blob.digest for blob in bundle.index.stored}
     steps = steps_for(bundle.index, set(wanted) - stored, stored)
-    rebuilt = Rebuilt()
-    try:
-        with located(bundle.name):
-            rebuilt.make(bundle.index, steps, bundle, options)
-    except BaseMismatch as error:  # what it builds upon is in the bundle, too
-        raise IntegrityError(f"{bundle.name}: is damaged", error.findings) from None
+    with ExitStack() as stack:
+        rebuilt = stack.enter_context(closing(Rebuilt(options.new_file)))
+        try:
+            with located(bundle.name):
+                rebuilt.make(bundle.index, steps, bundle, options)
+        except BaseMismatch as error:  # what it builds upon is in the bundle, too
+            raise IntegrityError(f"{bundle.name}: is damaged", error.findings) from None
+        stack.pop_all()
     return Union([bundle, rebuilt])
 
 
-class _ScratchReader:
-    def __init__(self, file: ScratchFile) -> None:
-        self._file = file
-
-    def read_into(self, view: memoryview, offset: int) -> None:
-        view[:] = self._file.read(offset, len(view))
-
-    def close(self) -> None:
-        """The file stays."""
-
-
 @dataclass(frozen=True, slots=True)
-class FileOutput:
+class _FileOutput:
     """A blob on its way into a scratch file."""
 
     file: ScratchFile

@@ -21,6 +21,8 @@ MAX_HEADER = 2 << 20
 COLUMNS = 4
 """Decisions of a gzip file: layout, runs, sources, distances."""
 _LENGTH = struct.Struct("<I")
+PREFIX = _LENGTH.size + MAX_HEADER
+"""Bytes of a layer patch that may stand before its first section."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.rebuild import Builder, parse_columns
 from bundle.layers.recipe import COLUMNS, Method, Plain, Replay, Replica, emit_header
 from bundle.layers.resemblance import Contents
-from bundle.layers.scratch import NewFile, ScratchFile, relax
+from bundle.layers.scratch import NewFile, Part, ScratchFile, relax
 from bundle.model.digest import Digest
 from bundle.model.release import Blob
 
@@ -35,11 +35,11 @@ _ALWAYS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A blob on the sender's side; `file` has its plaintext."""
+    """A blob on the sender's side, and its plaintext."""
 
     blob: Blob
     compression: Compression
-    file: ScratchFile
+    plaintext: Part
     contents: Contents
 
 
@@ -73,7 +73,7 @@ class Workshop:
         self._budget = Budget(memory)
         plaintexts = Plaintexts(content, new_file, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
-            plaintexts.put(each.blob.digest, each.file)
+            plaintexts.put(each.blob.digest, each.plaintext)
         sizes = {u.blob.digest: (u.blob.size, u.contents.size) for u in unpacked}
         self._stopped = stopped
         self._builder = Builder(sizes, content, plaintexts, None, stopped)
@@ -83,7 +83,8 @@ class Workshop:
         if target.compression is Compression.ZSTD:
             return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
-            delta = self._difference(target.file, [source.file for source in sources], str(target.blob.digest))
+            old = [source.plaintext for source in sources]
+            delta = self._difference(target.plaintext, old, str(target.blob.digest))
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
                 with suppress(FormatError, IntegrityError):
@@ -104,11 +105,11 @@ class Workshop:
             digests = tuple(source.blob.digest for source in sources)
             step = Step(blob.digest, blob.size, target.contents.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
-                self._builder.build(step, ScratchBlob(file), _Comparison(original))
+                self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
             stack.pop_all()
         return Made(step, file)
 
-    def _difference(self, target: ScratchFile, sources: Sequence[ScratchFile], name: str) -> ScratchFile:
+    def _difference(self, target: ScratchFile | Part, sources: Sequence[ScratchFile | Part], name: str) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources."""
         view = target.view()
         views = [source.view() for source in sources]
@@ -191,20 +192,6 @@ def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile
         hasher.update(piece)
         file.append(piece)
     return Digest(hasher.digest())
-
-
-class ScratchBlob:
-    """`size` bytes of a scratch file from `start`, by default all, as a blob."""
-
-    def __init__(self, file: ScratchFile, start: int = 0) -> None:
-        self._file = file
-        self._start = start
-
-    def read_into(self, view: memoryview, offset: int) -> None:
-        view[:] = self._file.read(self._start + offset, len(view))
-
-    def close(self) -> None:
-        """The file stays."""
 
 
 class _Comparison:

@@ -6,7 +6,7 @@ request. They differ in what they name, and agree in what they say: which blobs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,12 @@ from bundle.archive.bundle_file import BundleFile
 from bundle.archive.content import Content
 from bundle.archive.feed import is_bundle
 from bundle.archive.tree import Tree
-from bundle.errors import FormatError, UsageError, located
+from bundle.errors import BaseMismatch, FormatError, UsageError, located
 from bundle.format import inventory
-from bundle.format.index import Base, release_id
+from bundle.format.index import Base, Index, release_id
 from bundle.format.inventory import Inventory, Request
 from bundle.format.registry import STORAGE
+from bundle.layers.rebuilt import Rebuilding, unfold
 from bundle.model.digest import Digest
 from bundle.model.release import Release, check_label
 from bundle.sources.registry import registry_content
@@ -72,6 +73,33 @@ def open_base(name: str, release: Release) -> BaseState:
     with located(name):
         value = inventory.parse(content)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
+
+
+def readable(base: BaseState, wanted: Iterable[Digest], rebuilding: Rebuilding) -> Content | None:
+    """Where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
+    if isinstance(base.content, BundleFile) and base.content.index.is_full:
+        return unfold(base.content, wanted, rebuilding)
+    return base.content
+
+
+def sources(name: str, index: Index, rebuilding: Rebuilding) -> Content:
+    """What layer patches of `index` build upon and its bundle does not bring, out of the base `name`.
+
+    Raises UsageError if the base holds no content, BaseMismatch if it is none that the patch fits, and as `open_base`.
+    """
+    base = open_base(name, index.release)
+    missing = [f"{b.digest} {b.size} bytes" for b in index.needed if base.blobs.get(b.digest) != b.size]
+    if missing:
+        made_for = " or ".join(base.name for base in index.bases)
+        raise BaseMismatch(f"{name} lacks blobs that the patch needs; it was made for {made_for}", missing)
+    stored = {blob.digest for blob in index.stored}
+    wanted = [source.digest for source in index.sources if source.digest not in stored]
+    content = readable(base, wanted, rebuilding)
+    if content is None or any(content.size(digest) is None for digest in wanted):
+        raise UsageError(
+            f"{name}: does not hold all that the patch builds upon; give a full bundle or a registry's root"
+        )
+    return content
 
 
 def _from_root(path: Path) -> BaseState:

@@ -6,18 +6,17 @@ plaintext, each a difference to those before it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bundle.archive.bundle_file import BundleFile
 from bundle.archive.content import Content, Union
 from bundle.format.index import UNKNOWN_TYPE, Index, Plan
 from bundle.layers.differ import Differ, LayerPatches, Options
-from bundle.layers.rebuilt import Rebuilding, unfold
+from bundle.layers.rebuilt import Rebuilding
 from bundle.layers.scratch import NewFile
 from bundle.model.digest import Digest
 from bundle.model.release import Blob
-from bundle.patches.bases import BaseState
+from bundle.patches.bases import BaseState, readable
 from bundle.sources.gather import Gathered
 
 
@@ -56,14 +55,10 @@ def patch_layers(
 
 def _contents(
     bases: Sequence[BaseState], available: Sequence[Blob], known: Content, rebuilding: Rebuilding
-) -> Iterator[Content]:
-    """Where `available` blobs can be read that are not `known`; layers of a full bundle that are patched are made."""
-    for base in bases:
-        if isinstance(base.content, BundleFile) and base.content.index.is_full:
-            wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
-            yield unfold(base.content, wanted, rebuilding)
-        elif base.content is not None:
-            yield base.content
+) -> list[Content]:
+    """Where `available` blobs can be read that are not `known`."""
+    wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
+    return [content for base in bases if (content := readable(base, wanted, rebuilding)) is not None]
 
 
 def _available(bases: Sequence[BaseState]) -> list[Blob]:

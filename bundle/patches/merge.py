@@ -59,7 +59,7 @@ def _rebuild(bundles: Sequence[BundleFile], options: Rebuilding) -> Content:
         steps = steps_for(bundle.index, needed - stored, stored)
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
-    rebuilt = Rebuilt()
+    rebuilt = Rebuilt(options.new_file)
     content = Union([*bundles, rebuilt])
     for bundle, steps in reversed(work):
         rebuilt.make(bundle.index, steps, content, options)

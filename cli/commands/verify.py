@@ -10,8 +10,9 @@ from pathlib import Path
 from bundle.archive.feed import open_feed
 from bundle.errors import AirpatchError, FormatError, IntegrityError, UsageError
 from bundle.format.registry import STORAGE
+from bundle.layers.rebuilt import Rebuilding
 from bundle.layers.scratch import files_beside
-from bundle.layers.verify import verify
+from bundle.layers.verify import Base, verify
 from bundle.target.root import Root
 from bundle.target.verify import verify_root
 from cli.commands.create import rebuilding
@@ -21,13 +22,16 @@ from cli.console import Console, Result, count, megabytes
 def run(args: Namespace, console: Console) -> Result:
     path = Path(args.subject)
     if path.is_dir():
+        if args.base is not None:
+            raise UsageError("--base is for verifying a patch")
         return _root(path, args, console)
     return _bundle(args.subject, args, console)
 
 
 def _bundle(name: str, args: Namespace, console: Console) -> Result:
+    options = rebuilding(files_beside(Path()), args, console)
     with closing(open_feed(name)) as feed:
-        verified = verify(feed, rebuilding(files_beside(Path()), args, console))
+        verified = verify(feed, options, _base(args.base, options) if args.base is not None else None)
     if verified.findings:
         raise _error(feed.name, verified.findings)
     index = verified.index
@@ -35,6 +39,8 @@ def _bundle(name: str, args: Namespace, console: Console) -> Result:
     patched = sum(blob.size for blob in index.patched)
     kind = "bundle" if index.is_full else "patch"
     patches = f" and layer patches for {count(len(index.patched), 'blob')} of {megabytes(patched)}" if patched else ""
+    carried_out = bool(index.patched) and (index.is_full or args.base is not None)
+    proof = ", and the patches make their blobs" if carried_out else ""
     return Result(
         {
             "kind": kind,
@@ -47,12 +53,20 @@ def _bundle(name: str, args: Namespace, console: Console) -> Result:
             "blob_bytes": size,
             "patched": len(index.patched),
             "patched_bytes": patched,
+            "carried_out": carried_out,
         },
         [
             f"{feed.name}: {kind} of release {index.release.name} with {count(len(index.release.images), 'image')}, "
-            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right"
+            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right{proof}"
         ],
     )
+
+
+def _base(name: str, options: Rebuilding) -> Base:
+    # Here, because most bundles are verified without a base.
+    from bundle.patches.bases import sources
+
+    return lambda index: sources(name, index, options)
 
 
 def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:

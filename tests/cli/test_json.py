@@ -103,7 +103,17 @@ def test_verify(root: Path, bundles: Path) -> None:
         "tags": 8, "releases": 1, "notes": [],
     }  # fmt: skip
     document = airpatch("verify", bundles / "r1.tar.zst", "--json").document
-    assert set(document) == {"kind", "name", *RELEASE, "images", "blobs", "blob_bytes", "patched", "patched_bytes"}
+    assert set(document) == {
+        "kind",
+        "name",
+        *RELEASE,
+        "images",
+        "blobs",
+        "blob_bytes",
+        "patched",
+        "patched_bytes",
+        "carried_out",
+    }
 
 
 def test_apply(bundles: Path) -> None:

@@ -9,18 +9,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundle.archive.writer import write_bundle
 from bundle.format.index import Base, Index, release_id
+from bundle.layers.differ import Options
 from bundle.patches.bases import BaseState
+from bundle.patches.layers import patch_layers
 from bundle.patches.plan import plan_patch
+from bundle.sources.gather import Gathered
 from bundle.target.root import Root
 from bundle.target.state import current, receipts
 from tests.faults import strace
 from tests.faults.view import Snapshot, Tags, look, snapshot
 from tests.faults.zygote import Ended, Zygote
-from tests.support import OCI_GZIP_LAYER, Builder
+from tests.layers.support import changed, layer, replica, scratch
+from tests.support import OCI_GZIP_LAYER, Builder, MemorySink
 
 ROOT = "{root}"
 """Stands for the root in the words of a command."""
@@ -47,11 +53,16 @@ class Scenario:
 
 @dataclass(frozen=True)
 class Bundles:
-    """Files of two releases: full bundles, and the patch from one to the other."""
+    """Files of two releases: full bundles, and the patch from one to the other.
+
+    `layers` is a patch with layer patches, `base` the full bundle that it builds upon.
+    """
 
     r1: Path
     r2: Path
     patch: Path
+    base: Path
+    layers: Path
 
 
 class Lab:
@@ -96,7 +107,8 @@ class Lab:
     def points(self, scenario: Scenario) -> list[strace.Point]:
         """Every call of the scenario that changes the disk."""
         self.copy(scenario.start, self.root)
-        return strace.points(strace.record(self.zygote, self.argv(scenario), self.folder))
+        calls = strace.record(self.zygote, self.argv(scenario), self.folder)
+        return strace.points(calls)
 
     def argv(self, scenario: Scenario) -> list[str]:
         return scenario.command(self.root)
@@ -173,19 +185,46 @@ def small_bundles(folder: Path) -> Bundles:
         {blob.digest: blob.size for blob in old.release.blobs},
         frozenset(image.name.repository for image in old.release.images),
     )
-    files = Bundles(folder / "small-r1.tar.zst", folder / "small-r2.tar.zst", folder / "small-patch.tar.zst")
+    files = Bundles(*(folder / f"small-{name}.tar.zst" for name in ("r1", "r2", "patch", "base", "layers")))
     files.r1.write_bytes(old.bundle())
     files.r2.write_bytes(new.bundle(Index.full(new.release)))
     files.patch.write_bytes(new.bundle(plan_patch(new.release, [state])))
+    _layered_bundles(files)
     return files
+
+
+def _layered_bundles(files: Bundles) -> None:
+    """Two releases that differ in layers: rebuilt by a replica, as plaintext, and out of one that is rebuilt itself."""
+    go, other = replica("go1-flate-6"), replica("zlib-9")
+    old, new = Builder(), Builder()
+    web, data = layer(1, size=9000), layer(2, size=9000)
+    old.tag("web:r1", old.picture([go(web), data], layer_type=OCI_GZIP_LAYER))
+    new.tag("web:r2", new.picture([go(changed(web)), changed(data)], layer_type=OCI_GZIP_LAYER))
+    new.tag("report:r2", new.picture([other(changed(web))], layer_type=OCI_GZIP_LAYER))
+    for builder, name in ((old, "web:stable"), (new, "web:stable")):
+        builder.tag(name, builder.manifests[builder.images[0].manifest])
+    blobs = {blob.digest: blob.size for blob in old.release.blobs}
+    layers = tuple(blob.digest for blob in old.release.blobs if not blob.is_manifest)
+    base = Base(release_id(old.release), old.release.name)
+    state = BaseState(base, blobs, frozenset({"web"}), layers=layers, content=old.content)
+    gathered = Gathered(new.release, new.manifests, new.content)
+    patched = patch_layers(plan_patch(new.release, [state]), gathered, [state], scratch, Options(jobs=1))
+    if len(patched.index.steps) != 3:
+        raise RuntimeError("not all layers are rebuilt")
+    files.base.write_bytes(old.bundle())
+    sink = MemorySink()
+    with closing(patched.patches):
+        write_bundle(patched.index, patched.gathered.content, new.manifests, sink, jobs=1)
+    files.layers.write_bytes(bytes(sink.data))
 
 
 def image_bundles(lab: Lab, images: Path) -> Bundles:
     """Bundles of the trees `images/r1` and `images/r2`."""
-    files = Bundles(*(lab.folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch")))
+    files = Bundles(*(lab.folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch", "r1", "layers")))
     lab.run("create", images / "r1", "-o", files.r1)
     lab.run("create", images / "r2", "-o", files.r2)
     lab.run("diff", "--no-layer-patches", "--base", files.r1, images / "r2", "-o", files.patch)
+    lab.run("diff", "--base", files.r1, images / "r2", "-o", files.layers)
     return files
 
 
@@ -214,6 +253,7 @@ def scenarios(lab: Lab, bundles: Bundles, kind: str) -> list[Scenario]:
     return [
         lab.scenario(f"{kind} full", apply(bundles.r1), lambda root: None),
         lab.scenario(f"{kind} patch", apply(bundles.patch), installed(bundles.r1)),
+        lab.scenario(f"{kind} layers", apply(bundles.layers), installed(bundles.base)),
         lab.scenario(f"{kind} heal", apply(bundles.r1), damaged),
         lab.scenario(f"{kind} rollback", ["rollback", "-q", ROOT, "--to", "r1"], installed(bundles.r1, bundles.patch)),
         lab.scenario(f"{kind} prune", ["prune", "-q", "--keep", "1", ROOT], installed(bundles.r1, bundles.patch)),

@@ -1,8 +1,9 @@
 """Faults at the N-th system call of a run: strace traces it, then injects a signal or an error.
 
 strace counts the calls of each name for each thread. `Point` therefore names a thread too: the main one, which alone
-is traced then, or all of them, where the first that comes to its N-th call is hit. `points` checks that together
-they reach every call that the reference run made.
+is traced then; all of them, where the first that comes to its N-th call is hit; or a certain one, to which the tracer
+is attached when the main thread has made it and goes on: with the `rt_sigprocmask` behind `clone3` (glibc's
+pthread_create), still holding Python's lock. Together `points` reach every call that the reference run made.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -34,18 +35,24 @@ CHANGES = (
 _PATIENCE = 30.0
 """Seconds until a run that should stop is given up."""
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+_BORN = re.compile(r"\bclone3\b.* = (\d+)$")
+_BIRTH = ("clone3", "rt_sigprocmask")
 _STANDARD_STREAM = re.compile(r"[012][,<]")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a run: the `number`-th of its `name` in its thread, from 1 on."""
+    """A call of a run: the `number`-th of its `name` in its thread, from 1 on.
+
+    Its thread was there at the `born`-th `rt_sigprocmask` of the main one.
+    """
 
     main: bool
     """Whether the main thread makes it."""
     name: str
     number: int
     arguments: str
+    born: int
 
     @property
     def changes_disk(self) -> bool:
@@ -58,14 +65,16 @@ class Call:
 
 @dataclass(frozen=True, order=True)
 class Point:
-    """Where a fault hits: before the `number`-th call of `name`, of the main thread or of any thread."""
+    """Where a fault hits: before the `number`-th call of `name`, of the main thread, of that `born`, or of any."""
 
     name: str
     number: int
     main: bool
+    born: int = 0
 
     def __str__(self) -> str:
-        return f"{self.name}#{self.number}{'' if self.main else ' (threads)'}"
+        thread = f" (thread {self.born})" if self.born else " (threads)"
+        return f"{self.name}#{self.number}{'' if self.main else thread}"
 
 
 @cache
@@ -79,7 +88,14 @@ def is_allowed() -> bool:
 @contextmanager
 def traced(run: Run, names: Sequence[str], output: Path, *, threads: bool, inject: str | None = None) -> Iterator[None]:
     """Let the waiting `run` go under strace; `names` are the calls that it watches."""
-    words = ["strace", "-p", str(run.pid), "-o", str(output), "-e", f"trace={','.join(names)}", "-s", "120", "-y"]
+    with _attached(run.pid, names, output, threads=threads, inject=inject):
+        run.go()
+        yield
+
+
+@contextmanager
+def _attached(pid: int, names: Sequence[str], output: Path, *, threads: bool, inject: str | None) -> Iterator[None]:
+    words = ["strace", "-p", str(pid), "-o", str(output), "-e", f"trace={','.join(names)}", "-s", "120", "-y"]
     if threads:
         words.append("-f")
     if inject is not None:
@@ -88,7 +104,6 @@ def traced(run: Run, names: Sequence[str], output: Path, *, threads: bool, injec
     try:
         if tracer.stderr is None or "attached" not in (line := tracer.stderr.readline()):
             raise RuntimeError(f"strace does not attach: {line}")
-        run.go()
         yield
     finally:
         try:
@@ -101,26 +116,30 @@ def record(zygote: Zygote, argv: Sequence[str | Path], folder: Path, names: Sequ
     """All calls of `names` that an undisturbed run makes, in order."""
     run = zygote.start(argv)
     trace = folder / "trace"
-    with traced(run, names, trace, threads=True):
+    with traced(run, (*names, *_BIRTH), trace, threads=True):
         ended = run.wait()
     if ended.code != 0:
         raise RuntimeError(f"the undisturbed run ended with {ended.code}: {ended.output}")
+    born: dict[int, int] = {}
+    masks = 0
     calls = []
     counts: Counter[tuple[int, str]] = Counter()
     for line in trace.read_text().splitlines():
+        if (birth := _BORN.search(line)) is not None:
+            born[int(birth[1])] = masks + 1
         match = _CALL.match(line if line[:1].isdigit() else "")
-        if match is not None:
+        masks += match is not None and match[2] == "rt_sigprocmask" and int(match[1]) == run.pid
+        if match is not None and match[2] in names:
             thread, name = int(match[1]), match[2]
             counts[thread, name] += 1
-            calls.append(Call(thread == run.pid, name, counts[thread, name], match[3]))
+            calls.append(Call(thread == run.pid, name, counts[thread, name], match[3], born.get(thread, 0)))
     return calls
 
 
 def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
     """Points that reach all of `calls` that change the disk.
 
-    If one cannot be reached, since another thread comes to its number first, RuntimeError is raised; without
-    `strict` it is left out.
+    Without `strict` those are left out to whose number another thread may come first.
     """
     first: dict[tuple[str, int], Call] = {}
     for call in calls:
@@ -131,9 +150,9 @@ def points(calls: Sequence[Call], *, strict: bool = True) -> list[Point]:
             continue
         point = Point(call.name, call.number, call.main)
         if not point.main and first[call.name, call.number] != call:
-            if strict:
-                raise RuntimeError(f"{point} is another thread's call")
-            continue
+            if not strict:
+                continue
+            point = replace(point, born=call.born)
         found.append(point)
     return found
 
@@ -142,25 +161,42 @@ def inject(
     zygote: Zygote, argv: Sequence[str | Path], point: Point, fault: str, folder: Path, setup: Setup | None = None
 ) -> Ended:
     """A run that meets `fault` at `point`: `signal=SIGKILL`, `error=EIO`."""
-    run = zygote.start(argv, setup)
     where = f"{point.name}:{fault}:when={point.number}"
+    if point.born:
+        ended: list[Ended] = []
+        with ExitStack() as stack:
+            birth = Point("rt_sigprocmask", point.born, main=True)
+            with stopped(zygote, argv, birth, folder, ended, setup) as pid:
+                newest = max(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
+                trace = folder / "trace-of-thread"
+                stack.enter_context(_attached(newest, [point.name], trace, threads=False, inject=where))
+        return ended[0]
+    run = zygote.start(argv, setup)
     with traced(run, [point.name], folder / "trace", threads=not point.main, inject=where):
         return run.wait()
 
 
 @contextmanager
 def stopped(
-    zygote: Zygote, argv: Sequence[str | Path], point: Point, folder: Path, ended: list[Ended]
-) -> Iterator[None]:
-    """Within the block a run stands still, just behind `point` of its main thread; how it ends goes to `ended`."""
-    run = zygote.start(argv)
+    zygote: Zygote,
+    argv: Sequence[str | Path],
+    point: Point,
+    folder: Path,
+    ended: list[Ended],
+    setup: Setup | None = None,
+) -> Iterator[int]:
+    """Within the block a run stands still, just behind `point` of its main thread; how it ends goes to `ended`.
+
+    Gives the id of its process.
+    """
+    run = zygote.start(argv, setup)
     trace = folder / "trace"
     trace.unlink(missing_ok=True)
     where = f"{point.name}:signal=SIGSTOP:when={point.number}"
     with traced(run, [point.name], trace, threads=False, inject=where):
         try:
             _await_stop(run.pid, trace)
-            yield
+            yield run.pid
         finally:
             run.kill(signal.SIGCONT)
             ended.append(run.wait())

@@ -10,7 +10,7 @@ from tests.faults import strace
 from tests.faults.scenario import TARGET_ERROR, Lab, Scenario
 from tests.faults.sweep import CLOSE, ERROR, KILL, SIGNAL, sweep
 
-EVERY_KILL = {"full": 6, "patch": 2, "heal": 1, "rollback": 1, "prune": 1}
+EVERY_KILL = {"full": 6, "patch": 2, "layers": 2, "heal": 1, "rollback": 1, "prune": 1}
 """Each N-th call is enough where most calls are of one kind."""
 
 

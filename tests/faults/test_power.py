@@ -18,7 +18,7 @@ def power(lab: Lab, small: dict[str, Scenario]) -> Callable[[str], Power]:
     return lambda name: Power(lab, small[name])
 
 
-@pytest.mark.parametrize("name", ["full", "patch", "heal", "rollback", "prune"])
+@pytest.mark.parametrize("name", ["full", "patch", "layers", "heal", "rollback", "prune"])
 def test_adversary_46_power_cuts_at_every_barrier(power: Callable[[str], Power], name: str) -> None:
     disk = power(name)
     barriers = [point for point in disk.points() if point.name == "syncfs"]

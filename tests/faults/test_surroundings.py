@@ -64,11 +64,12 @@ def test_adversary_48_a_disk_without_space_or_inodes(lab: Lab, small: dict[str, 
                 assert lab.judge_rerun(scenario, disk) == []
 
 
+@pytest.mark.parametrize("name", ["patch", "layers"])
 def test_adversary_48_the_disk_fills_up_at_every_write(
-    lab: Lab, small: dict[str, Scenario], disk: Path, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, small: dict[str, Scenario], disk: Path, name: str
 ) -> None:
     """Somebody else takes the space after the check: the run is stopped at a call, and goes on on a full disk."""
-    scenario = small["patch"]
+    scenario = small[name]
     points = [point for point in lab.points(scenario) if point.main and point.name in ("mkdirat", "syncfs", "renameat")]
     failed = 0
     for point in points[:: len(points) // 8]:

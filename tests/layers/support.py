@@ -17,6 +17,7 @@ from bundle.errors import BaseMismatch
 from bundle.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
 from bundle.layers.differ import Differ, Options
 from bundle.layers.rebuild import rebuild_blobs
+from bundle.layers.recipe import Method, emit_header, read_header
 from bundle.model.digest import Digest
 from bundle.model.release import Blob
 from tests.delta.support import noise, tar
@@ -183,3 +184,23 @@ def carry_out(
     every = patches.steps if steps is None else steps
     rebuild_blobs(patches.index, every, content, output, scratch, jobs=jobs, progress=lambda _: None)
     return made
+
+
+def methods(patches: Patches) -> list[Method]:
+    """How each step rebuilds its blob."""
+    return [read_header(BytesBlob(patches.contents[step.patch]), step.patch_size).method for step in patches.steps]
+
+
+def handmade(
+    blob: bytes,
+    method: Method,
+    sections: Sequence[bytes],
+    sources: Mapping[bytes, bytes] | None = None,
+    plaintext: int = 0,
+) -> Patches:
+    """One step that says it makes `blob` by `method`, of `sources`, which are blobs with their plaintexts."""
+    patch = emit_header(method, tuple(map(len, sections))) + b"".join(sections)
+    own = {Digest.of(source): (len(source), len(inside)) for source, inside in (sources or {}).items()}
+    step = Step(Digest.of(blob), len(blob), plaintext, Digest.of(patch), len(patch), tuple(own))
+    rows = [SourceBlob(digest, *own[digest]) for digest in sorted(own)]
+    return Patches([step], rows, {step.patch: patch})

@@ -1,10 +1,9 @@
-"""Scratch files: appended, read, mapped, gone; and the memory that workers share."""
+"""Scratch files: appended, read, mapped, put together, gone."""
 
 from __future__ import annotations
 
 import os
 import resource
-import threading
 from pathlib import Path
 
 import pytest
@@ -12,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle.errors import TargetError
-from bundle.layers.budget import Budget
-from bundle.layers.scratch import ScratchFile, files_beside, relax
+from bundle.layers.scratch import ScratchFile, Shelf, files_beside, relax
 from bundle.linux import allow_open_files
 from tests.layers.support import scratch
+from tests.target.support import descriptors
 
 
 @given(st.lists(st.binary(max_size=300)), st.integers(0, 400), st.integers(0, 400))
@@ -68,32 +67,42 @@ def test_as_many_files_may_be_open_as_the_system_allows() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_workers_share_memory() -> None:
-    budget = Budget(100)
-    used = most = 0
-    lock = threading.Lock()
+def test_adversary_50_the_limit_stays_where_it_may_not_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_what: int, _limits: tuple[int, int]) -> None:
+        raise PermissionError
 
-    def work(size: int) -> None:
-        nonlocal used, most
-        for _ in range(50):
-            with budget.taken(size):
-                with lock:
-                    used += min(size, 100)
-                    most = max(most, used)
-                with lock:
-                    used -= min(size, 100)
-
-    threads = [threading.Thread(target=work, args=(size,)) for size in (10, 30, 60, 1000)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most <= 100
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    allow_open_files()
 
 
-def test_memory_comes_back_after_an_error() -> None:
-    budget = Budget(100)
-    with pytest.raises(KeyError), budget.taken(100):
-        raise KeyError
-    with budget.taken(100):
-        pass
+@given(st.lists(st.binary(max_size=9000), max_size=12), st.integers(0, 10_000))
+def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bundle.layers.scratch._SMALL", small)
+        before = len(os.listdir("/proc/self/fd"))
+        shelf = Shelf(scratch)
+        parts = []
+        for content in contents:
+            file = ScratchFile(scratch, "x")
+            file.append(content)
+            parts.append(shelf.keep(file))
+        large = sum(len(content) > small for content in contents)
+        assert len(os.listdir("/proc/self/fd")) - before <= large + 1
+        for part, content in zip(parts, contents, strict=True):
+            buffer = bytearray(max(part.size - 2, 0))
+            part.read_into(memoryview(buffer), 1)
+            assert (part.size, bytes(part.view()), bytes(buffer)) == (len(content), content, content[1:-1])
+        shelf.close()
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_adversary_48_no_room_on_a_shelf() -> None:
+    before = descriptors()
+    fds = iter([os.memfd_create("x"), os.open("/dev/full", os.O_RDWR)])
+    file = ScratchFile(fds.__next__, "sha256:abc")
+    file.append(b"content")
+    shelf = Shelf(fds.__next__)
+    with pytest.raises(TargetError, match="No space left"):
+        shelf.keep(file)
+    shelf.close()
+    assert descriptors() == before

@@ -25,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Releases:
     """Trees of three releases, full bundles of two, and patches; `either` leads from r1 or r2 to r3.
 
+    `layers` leads from r1 to r2 with layer patches, the others store whole blobs.
+
     Without the image whose name begins with `host:port`: no registry can serve it (docs/FAULTS.md).
     """
 
@@ -35,6 +37,7 @@ class Releases:
     r2: Path
     patch: Path
     either: Path
+    layers: Path
 
 
 def airpatch(*words: str | Path) -> None:
@@ -59,11 +62,13 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
         "r2/proxy:r2": "proxy:r3",
     }.items():
         shutil.copytree(IMAGES / old, r3_tree / new)
-    found = Releases(r1_tree, r2_tree, r3_tree, *(folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch", "any")))
+    files = (folder / f"{name}.tar.zst" for name in ("r1", "r2", "patch", "any", "layers"))
+    found = Releases(r1_tree, r2_tree, r3_tree, *files)
     airpatch("create", r1_tree, "-o", found.r1)
     airpatch("create", r2_tree, "-o", found.r2)
     whole_blobs = ("diff", "--no-layer-patches")
     airpatch(*whole_blobs, "--base", found.r1, r2_tree, "-o", found.patch)
+    airpatch("diff", "--base", found.r1, r2_tree, "-o", found.layers)
     airpatch(*whole_blobs, "--base", found.r1, "--base", found.r2, r3_tree, "-o", found.either)
     return found
 

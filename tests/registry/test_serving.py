@@ -74,6 +74,19 @@ def test_a_patch_arrives_under_a_running_registry(releases: Releases, root: Path
     }
 
 
+def test_layers_are_rebuilt_under_a_running_registry(
+    releases: Releases, root: Path, serve: Serve, tmp_path: Path
+) -> None:
+    assert releases.layers.stat().st_size < releases.patch.stat().st_size // 2
+    registry = serve(root)
+    airpatch("apply", releases.r1, "--root", root)
+    assert_pulls(registry, releases.r1_tree)
+    airpatch("apply", releases.layers, "--root", root)
+    assert_serves(registry, releases.r2_tree, tmp_path)
+    assert_collects_cleanly(registry)
+    assert_pulls(registry, releases.r2_tree)
+
+
 def test_a_registry_that_was_pushed_to_is_a_base(releases: Releases, root: Path, serve: Serve, tmp_path: Path) -> None:
     registry = serve(root)
     for image, folder in images(releases.r1_tree).items():

@@ -1,0 +1,248 @@
+"""Layer patches as a whole: sources by content, nothing twice, the same on any number of threads, nothing left open."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bundle.archive.content import BytesBlob
+from bundle.errors import BaseMismatch, FormatError, IntegrityError, TargetError
+from bundle.layers.differ import MIN_BLOB, Differ, Options
+from bundle.layers.recipe import Replay, Replica
+from bundle.layers.scratch import files_beside
+from bundle.model.digest import Digest
+from tests.delta.support import noise, tar
+from tests.layers.support import (
+    ENCODERS,
+    Blobs,
+    by_digest,
+    carry_out,
+    changed,
+    deflated,
+    diff,
+    layer,
+    methods,
+    replica,
+    rows,
+    scratch,
+    text,
+    zstd,
+)
+from tests.target.support import descriptors
+
+SIZE = 9000
+GO = replica("go1-flate-6")
+SAMPLES = sorted((Path(__file__).parents[2] / "fixtures/encoders").glob("*.gz"))
+
+
+def sources_of(new: list[bytes], old: list[bytes]) -> list[set[bytes]]:
+    """For each new blob that gets a patch those that it is made from."""
+    names = by_digest(*new, *old)
+    return [{names[source] for source in step.sources} for step in diff(new, old).steps]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_shape_of_file_comes_back_out_of_its_older_version(name: str) -> None:
+    old, new = (ENCODERS[name](plaintext) for plaintext in (layer(1, size=SIZE), changed(layer(1, size=SIZE))))
+    patches = diff([new], [old])
+    assert carry_out(patches, by_digest(old)) == by_digest(new)
+    assert patches.sizes[0] < len(new) // 3
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_blob_of_every_encoder_comes_back(path: Path) -> None:
+    """Its plaintext is there under another encoder: what is left is the name, or the decisions."""
+    blob, other = path.read_bytes(), SAMPLES[path == SAMPLES[0]].read_bytes()
+    patches = diff([blob], [other])
+    assert carry_out(patches, by_digest(other)) == by_digest(blob)
+    assert patches.sizes[0] < 300 or isinstance(methods(patches)[0], Replay)
+
+
+# Which sources
+
+
+def test_sources_are_found_by_content_wherever_they_were() -> None:
+    """Layers that were renamed, merged and split: positions and paths tell nothing."""
+    first, second, third = (layer(i, i + 100, size=20_000) for i in (1, 2, 3))
+    old = [GO(first), GO(second), GO(third)]
+    renamed = GO(layer(3, 103, size=20_000, prefix="opt/other/"))
+    merged = GO(layer(1, 101, 2, size=20_000, prefix="srv/"))
+    split = GO(layer(102, size=20_000))
+    found = {target: sources_of([target], old)[0] for target in (renamed, merged, split)}
+    assert found == {renamed: {old[2]}, merged: {old[0], old[1]}, split: {old[1]}}
+
+
+def test_adversary_35_nothing_is_made_from_itself_or_in_a_circle() -> None:
+    new = [GO(changed(layer(1, 2, size=SIZE), seed)) for seed in range(1, 5)]
+    steps = diff(new).steps
+    made: set[Digest] = set()
+    stored = {Digest.of(blob) for blob in new} - {step.digest for step in steps}
+    for step in steps:
+        assert set(step.sources) <= made | stored
+        made.add(step.digest)
+    assert [bool(step.sources) for step in steps] == [False, True, True, True]
+
+
+def test_a_tar_under_two_encoders_travels_once() -> None:
+    plaintext = layer(1, 2, size=SIZE)
+    first, second = GO(plaintext), replica("zlib-9")(plaintext)
+    patches = diff([first, second])
+    assert carry_out(patches, by_digest(first, second)) == {
+        step.digest: by_digest(first, second)[step.digest] for step in patches.steps
+    }
+    assert sum(patches.sizes[1:]) < 300
+    assert sum(patches.sizes) < len(first) + 300
+
+
+def test_a_blob_is_patched_against_one_that_is_patched_itself() -> None:
+    files = {"a": text(SIZE, 1), "b": text(SIZE, 2)}
+    old, later = GO(tar(files)), files | {"b": text(SIZE, 3)}
+    new = [GO(tar(later)), GO(tar(later | {"c": b"more"}))]
+    patches = diff(new, [old])
+    assert [step.sources for step in patches.steps] == [(Digest.of(old),), (Digest.of(new[0]),)]
+    assert carry_out(patches, by_digest(old)) == by_digest(*new)
+
+
+def test_zstd_is_never_made_but_is_a_source() -> None:
+    plaintext = layer(1, 2, size=SIZE)
+    assert diff([zstd(changed(plaintext))], [zstd(plaintext)]).steps == []
+    old = zstd(plaintext)
+    new = GO(changed(plaintext))
+    patches = diff([new], [old])
+    assert patches.steps[0].sources == (Digest.of(old),)
+    assert carry_out(patches, by_digest(old)) == by_digest(new)
+    # A new blob of zstd travels whole anyway: the other new ones are made from it.
+    assert sources_of([new, zstd(plaintext)], []) == [{zstd(plaintext)}]
+
+
+def test_small_blobs_and_those_without_a_likeness_travel_whole() -> None:
+    assert len(GO(b"small")) < MIN_BLOB
+    assert diff([GO(b"small")], [GO(b"small!")]).steps == []
+    assert diff([noise(SIZE, 5)], [GO(layer(1, size=SIZE))]).steps == []
+    assert diff([]).steps == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "wrong"])
+def test_blobs_that_do_not_decompress_are_neither_made_nor_used(damage: str) -> None:
+    old, new = GO(layer(1, 2, size=SIZE)), GO(changed(layer(1, 2, size=SIZE)))
+
+    def spoil(blob: bytes) -> bytes:
+        return blob[:-20] if damage == "cut" else blob[:-8] + bytes(8)
+
+    assert diff([spoil(new)], [old]).steps == []
+    assert all(not step.sources for step in diff([new], [spoil(old)]).steps)
+
+
+def test_a_patch_that_is_not_smaller_is_dropped() -> None:
+    """Text that nothing resembles shrinks a little by a better compression; noise does not."""
+    assert diff([deflated(0)(noise(SIZE, 1)), noise(SIZE, 2)]).steps == []
+    assert [step.patch_size < step.size for step in diff([GO(text(SIZE, 1)), noise(SIZE, 2)]).steps] == [True]
+
+
+# The same on any machine
+
+
+@settings(max_examples=5)
+@given(st.lists(st.integers(1, 6), min_size=2, max_size=4, unique=True), st.sampled_from([2, 8]))
+def test_threads_do_not_decide_about_the_bytes(seeds: list[int], jobs: int) -> None:
+    old = [GO(layer(seed, size=SIZE)) for seed in (1, 2, 3)]
+    new = [(bytes, GO)[seed % 2](changed(layer(seed, size=SIZE), seed)) for seed in seeds]
+    one, other = (diff(new, old, jobs=each) for each in (1, jobs))
+    assert (one.steps, one.sources, one.contents) == (other.steps, other.sources, other.contents)
+
+
+def test_progress_adds_up() -> None:
+    told: list[tuple[str, int]] = []
+    seen: list[int] = []
+    new, old = GO(changed(layer(1, size=SIZE))), GO(layer(1, size=SIZE))
+    diff([new], [old], announce=lambda *what: told.append(what), progress=seen.append)
+    assert sum(total for _, total in told) == sum(seen)
+    assert [label for label, _ in told] == ["unpacking layers", "making layer patches"]
+
+
+# What goes wrong
+
+
+def test_adversary_28_a_base_that_is_damaged_is_found_out() -> None:
+    """The patch would work here and nowhere else."""
+    old, new = GO(layer(1, size=SIZE)), GO(changed(layer(1, size=SIZE)))
+    content = Blobs(by_digest(new) | {Digest.of(old): GO(layer(2, size=SIZE))[: len(old)].ljust(len(old))})
+    with pytest.raises(IntegrityError, match=f"cannot build upon a base that is damaged: content of {Digest.of(old)}"):
+        Differ(content, scratch, Options(jobs=2)).make(rows([new]), rows([old]))
+
+
+def test_adversary_28_a_new_blob_that_is_damaged_is_left_to_the_writer() -> None:
+    old, new = GO(layer(1, size=SIZE)), GO(changed(layer(1, size=SIZE)))
+    content = Blobs(by_digest(old) | {Digest.of(new): GO(changed(layer(1, size=SIZE), 3))[: len(new)].ljust(len(new))})
+    made = Differ(content, scratch, Options(jobs=2)).make(rows([new]), rows([old]))
+    made.close()
+    assert made.steps == []
+
+
+class Failing(Blobs):
+    """Blobs that can be opened `left` times."""
+
+    left = 0
+
+    def open(self, digest: Digest, size: int) -> BytesBlob:
+        self.left -= 1
+        if self.left < 0:
+            raise TargetError("base: cannot be read: Input/output error")
+        return super().open(digest, size)
+
+
+@pytest.mark.parametrize("count", [0, 5, 15, 25, 35])
+def test_adversary_47_an_error_ends_it_and_leaves_nothing_open(count: int) -> None:
+    before = descriptors()
+    old = [GO(layer(seed, size=SIZE)) for seed in range(8)]
+    new = [GO(changed(layer(seed, size=SIZE))) for seed in range(8)]
+    content = Failing(by_digest(*old, *new))
+    content.left = count
+    with pytest.raises(TargetError, match="Input/output"):
+        Differ(content, scratch, Options(jobs=3)).make(rows(new), rows(old))
+    assert descriptors() == before
+
+
+def test_adversary_50_no_folder_for_scratch_files(tmp_path: Path) -> None:
+    blob = GO(layer(1, size=SIZE))
+    with pytest.raises(TargetError, match="nowhere"):
+        Differ(Blobs(by_digest(blob)), files_beside(tmp_path / "nowhere"), Options()).make(rows([blob]), [])
+
+
+def test_nothing_is_left_open_and_layers_take_no_descriptors() -> None:
+    """Hundreds of layers, as many files as the strictest usual limit allows, and far fewer taken."""
+    before, most = descriptors(), 0
+    encoders = [GO, *[bytes] * 24]
+    old = [encoders[seed % 25](layer(seed, size=SIZE)) for seed in range(300)]
+    new = [encoders[seed % 25](changed(layer(seed, size=SIZE))) for seed in range(300)]
+
+    def count(_: int) -> None:
+        nonlocal most
+        most = max(most, len(os.listdir("/proc/self/fd")))
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limits[1]), limits[1]))
+    try:
+        patches = diff(new, old, jobs=2, progress=count)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(patches.steps) == len(new)
+    assert most - before < 100
+    assert descriptors() == before
+    assert carry_out(patches, by_digest(*old)) == by_digest(*new)
+    assert descriptors() == before
+
+
+def test_adversary_29_a_patch_does_not_fit_what_it_was_not_made_for() -> None:
+    old, new = GO(layer(1, size=SIZE)), GO(changed(layer(1, size=SIZE)))
+    patches = diff([new], [old])
+    assert isinstance(methods(patches)[0], (Replica, Replay))
+    with pytest.raises(BaseMismatch, match="is not there"):
+        carry_out(patches, {})
+    with pytest.raises((BaseMismatch, FormatError)):
+        carry_out(patches, {Digest.of(old): new})

@@ -1,0 +1,83 @@
+"""Plaintexts are unpacked once, by whoever comes first, and gone after their last use."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bundle.archive.content import BytesBlob
+from bundle.errors import BaseMismatch, FormatError
+from bundle.layers.plaintexts import Plaintexts
+from bundle.layers.scratch import ScratchFile
+from bundle.model.digest import Digest
+from tests.layers.support import Blobs, by_digest, deflated, layer, scratch
+from tests.target.support import descriptors
+
+PLAINTEXT = layer(1)
+BLOB = deflated()(PLAINTEXT)
+DIGEST = Digest.of(BLOB)
+
+
+class Counting(Blobs):
+    opened = 0
+
+    def open(self, digest: Digest, size: int) -> BytesBlob:
+        self.opened += 1
+        return super().open(digest, size)
+
+
+def taken(plaintexts: Plaintexts) -> bytes:
+    return bytes(plaintexts.take(DIGEST, len(BLOB), len(PLAINTEXT)).view())
+
+
+def test_unpacked_once_for_all_users_and_given_up_after_the_last() -> None:
+    before = descriptors()
+    content = Counting(by_digest(BLOB))
+    plaintexts = Plaintexts(content, scratch, {DIGEST: 20})
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: taken(plaintexts), range(20))) == {PLAINTEXT}
+    assert content.opened == 1
+    for _ in range(19):
+        plaintexts.give_back(DIGEST)
+    assert taken(plaintexts) == PLAINTEXT
+    assert content.opened == 1
+    plaintexts.give_back(DIGEST)
+    assert descriptors() == before
+
+
+def test_given_back_by_one_that_did_not_come_to_take_it() -> None:
+    plaintexts = Plaintexts(Blobs({}), scratch, {DIGEST: 1})
+    plaintexts.give_back(DIGEST)
+    plaintexts.close()
+
+
+def test_one_that_is_there_is_neither_unpacked_nor_wanted() -> None:
+    before = descriptors()
+    plaintexts = Plaintexts(Blobs({}), scratch, {DIGEST: 1})
+    assert plaintexts.wanted(DIGEST)
+    assert not plaintexts.wanted(Digest.of(b"of no use"))
+    file: ScratchFile = plaintexts.new(DIGEST)
+    file.append(PLAINTEXT)
+    plaintexts.put(DIGEST, file)
+    assert not plaintexts.wanted(DIGEST)
+    assert taken(plaintexts) == PLAINTEXT
+    plaintexts.close()
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("size", [0, len(PLAINTEXT) - 1, len(PLAINTEXT) + 1])
+def test_another_size_than_the_index_says(size: int) -> None:
+    before = descriptors()
+    plaintexts = Plaintexts(Blobs(by_digest(BLOB)), scratch, {DIGEST: 1})
+    with pytest.raises(FormatError, match="plaintext"):
+        plaintexts.take(DIGEST, len(BLOB), size)
+    assert descriptors() == before
+
+
+def test_one_that_is_not_there_and_one_that_does_not_decompress() -> None:
+    before = descriptors()
+    for content, error in ((Blobs({}), BaseMismatch), (Blobs({DIGEST: BLOB[:-9] + bytes(9)}), FormatError)):
+        with pytest.raises(error):
+            taken(Plaintexts(content, scratch, {DIGEST: 1}))
+    assert descriptors() == before

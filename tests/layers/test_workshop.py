@@ -1,0 +1,181 @@
+"""Single layer patches: which way a blob is rebuilt, and that none leaves the workshop without its proof."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import closing, contextmanager
+
+import pytest
+
+from bundle.archive.content import BytesBlob
+from bundle.delta.encode import Effort
+from bundle.layers import workshop
+from bundle.layers.plaintext import compression, extract
+from bundle.layers.recipe import Plain, Replay, Replica, read_header
+from bundle.layers.resemblance import Contents
+from bundle.layers.scratch import Part, ScratchFile
+from bundle.layers.workshop import Made, Unpacked, Workshop
+from bundle.model.digest import Digest
+from tests.delta.support import noise
+from tests.layers.support import (
+    ENCODERS,
+    GZIP_HEADER,
+    NAMED_HEADER,
+    Blobs,
+    Patches,
+    by_digest,
+    carry_out,
+    changed,
+    diff,
+    layer,
+    methods,
+    replica,
+    rows,
+    scratch,
+    zstd,
+)
+from tests.target.support import descriptors
+
+PLAINTEXT = layer(1, size=9000)
+GO = replica("go1-flate-6")
+
+
+def unpack(blob: bytes) -> Unpacked:
+    file = ScratchFile(scratch, "x")
+    extract(BytesBlob(blob), len(blob), file.append, 1 << 30)
+    plaintext = file.read(0, file.size)
+    return Unpacked(
+        rows([blob])[0], compression(blob[:4]), Part(file, 0, file.size), Contents.of(memoryview(plaintext))
+    )
+
+
+@contextmanager
+def unpacked(*blobs: bytes) -> Iterator[list[Unpacked]]:
+    made = [unpack(blob) for blob in blobs]
+    try:
+        yield made
+    finally:
+        for each in made:
+            each.plaintext.file.close()
+
+
+def patched(
+    new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, stopped: threading.Event | None = None
+) -> bytes | None:
+    """The layer patch; every file is closed again."""
+    before = descriptors()
+    content = Blobs(by_digest(new, *old))
+    with unpacked(new, *old) as (target, *sources):
+        shop = Workshop(content, scratch, [target, *sources], effort, 1 << 26, stopped or threading.Event())
+        made = shop.patch(target, sources)
+    patch = None if made is None else content_of(made)
+    assert descriptors() == before
+    return patch
+
+
+def content_of(made: Made) -> bytes:
+    with closing(made.file):
+        return made.file.read(0, made.file.size)
+
+
+def method(patch: bytes | None) -> object:
+    assert patch is not None
+    return read_header(BytesBlob(patch), len(patch)).method
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("plain", Plain()),
+        ("zlib-1", Replica("zlib-1", bytes.fromhex("1f8b0800000000000403"))),
+        ("go", Replica("go1-flate-6", GZIP_HEADER)),
+        ("pgzip", Replica("pgzip/klauspost-1.15.10-5", GZIP_HEADER)),  # which writes the same here
+        ("pigz", Replica("zlib-9", NAMED_HEADER)),  # which differ after 128 KiB
+        ("fixed", Replay((0,))),
+        ("huffman", Replay((0,))),
+        ("members", Replay((0,))),
+        ("flushed", Replay((0,))),
+        ("tail", Replay((0,))),
+    ],
+)
+def test_the_way_that_a_blob_is_rebuilt(name: str, expected: object) -> None:
+    """Where the encoder is known its name will do, unless the decisions take next to nothing."""
+    old, new = ENCODERS[name](PLAINTEXT), ENCODERS[name](changed(PLAINTEXT))
+    found = method(patched(new, old))
+    assert found == expected
+
+
+def test_zstd_stays_as_it_is() -> None:
+    assert patched(zstd(changed(PLAINTEXT)), zstd(PLAINTEXT)) is None
+
+
+def test_decisions_are_like_those_of_the_first_source_that_has_some() -> None:
+    new = ENCODERS["flushed"](changed(PLAINTEXT))
+    assert method(patched(new, PLAINTEXT, ENCODERS["flushed"](PLAINTEXT))) == Replay((1,))
+    assert method(patched(new, PLAINTEXT, zstd(PLAINTEXT))) == Replay(())
+
+
+@pytest.mark.parametrize("effort", Effort)
+def test_effort_decides_between_a_smaller_patch_and_a_quicker_target(effort: Effort) -> None:
+    """A layer with a byte changed: its decisions take about a hundred bytes, a name takes twelve."""
+    plaintext = layer(*range(8), size=20_000)
+    old, new = GO(plaintext), GO(plaintext[:1000] + b"!" + plaintext[1001:])
+    found = method(patched(new, old, effort=effort))
+    assert isinstance(found, Replica if effort is Effort.BEST else Replay)
+    patches = diff([new], [old], effort=effort)
+    assert carry_out(patches, by_digest(old)) == by_digest(new)
+
+
+@pytest.mark.parametrize(("size", "methods_"), [((1 << 20) - 5000, 1), (1 << 20, 1), ((1 << 20) + 1, 0)])
+def test_headers_up_to_a_mib(size: int, methods_: int) -> None:
+    """A longer one is read by gunzip, not by the parser of decisions, and not where the encoder is looked for."""
+    blob = GO(changed(PLAINTEXT))
+    long = blob[:3] + b"\x08" + blob[4:10] + b"n" * (size - 11) + b"\0" + blob[10:]
+    assert gzip.decompress(long) == changed(PLAINTEXT)
+    patches = diff([long], [GO(PLAINTEXT)])
+    assert len(methods(patches)) == methods_
+    assert carry_out(patches, by_digest(GO(PLAINTEXT))) == (by_digest(long) if methods_ else {})
+
+
+def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise workshop.FormatError("the parser does not take it")
+
+    monkeypatch.setattr(workshop, "parse_columns", refuse)
+    assert method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
+    assert patched(ENCODERS["flushed"](changed(PLAINTEXT)), GO(PLAINTEXT)) is None
+
+
+def test_a_replica_that_is_wrong_later_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recognised by its beginning, tried on the whole, and given up for the next way."""
+    monkeypatch.setattr(workshop, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
+    found = method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT)))
+    assert found == Replica("go1-flate-6", GZIP_HEADER)
+
+
+def test_none_is_larger_than_its_blob() -> None:
+    for blob in (noise(6000, 1), ENCODERS["stored"](noise(6000, 1))):
+        assert patched(blob) is None
+
+
+def test_adversary_51_work_that_is_stopped_ends() -> None:
+    stopped = threading.Event()
+    stopped.set()
+    before = descriptors()
+    old, new = GO(PLAINTEXT), GO(changed(PLAINTEXT))
+    with pytest.raises(CancelledError):
+        patched(new, old, stopped=stopped)
+    assert descriptors() == before
+
+
+def test_the_step_says_what_was_made() -> None:
+    patches: Patches = diff([GO(changed(PLAINTEXT))], [GO(PLAINTEXT)])
+    step, blob = patches.steps[0], GO(changed(PLAINTEXT))
+    assert (step.digest, step.size, step.plaintext) == (Digest.of(blob), len(blob), len(changed(PLAINTEXT)))
+    assert Digest.of(patches.contents[step.patch]) == step.patch
+    assert [(s.digest, s.size, s.plaintext) for s in patches.sources] == [
+        (Digest.of(GO(PLAINTEXT)), len(GO(PLAINTEXT)), len(PLAINTEXT))
+    ]
