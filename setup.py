@@ -6,6 +6,7 @@ from setuptools import Extension, setup
 COMPILED: list[str] = [
     "bundle.deflate.blocks",
     "bundle.deflate.decoding",
+    "bundle.deflate.dynamic",
     "bundle.deflate.header",
     "bundle.deflate.huffman",
     "bundle.encoders.go_fast",
