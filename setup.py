@@ -8,6 +8,7 @@ COMPILED: list[str] = [
     "bundle.deflate.decoding",
     "bundle.deflate.dynamic",
     "bundle.deflate.header",
+    "bundle.deflate.history",
     "bundle.deflate.huffman",
     "bundle.encoders.go_fast",
     "bundle.encoders.go_match",
