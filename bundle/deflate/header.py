@@ -29,6 +29,7 @@ RUN_EXTRA = bytes([*[0] * 16, *range(4), *range(8), *range(128)])
 RUN_EXTRA_BITS = bytes([*[0] * 16, *[2] * 4, *[3] * 8, *[7] * 128])
 RUN_REPEATS = bytes([*[1] * 16, *range(3, 7), *range(3, 11), *range(11, 139)])
 
+_RUN_SYMBOL = cython.declare(cython.const[cython.uchar][::1], RUN_SYMBOL)
 _RUN_REPEATS = cython.declare(cython.const[cython.uchar][::1], RUN_REPEATS)
 
 
@@ -130,8 +131,10 @@ def _trimmed(lengths: bytes, at_least: int) -> bytes:
 
 def _run_counts(runs: bytes) -> array[int]:
     counts = array("I", bytes(4 * CODE_LENGTH_SYMBOLS))
-    for run in runs:
-        counts[RUN_SYMBOL[run]] += 1
+    view: cython.uint[::1] = counts
+    i: cython.Py_ssize_t
+    for i in range(len(runs)):
+        view[_RUN_SYMBOL[runs[i]]] += 1
     return counts
 
 

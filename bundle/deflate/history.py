@@ -14,9 +14,9 @@ import cython
 from bundle.deflate.tables import WINDOW
 
 if not cython.compiled:
-    from bundle.deflate.words import load64
+    from bundle.deflate.words import load32, load64
 else:
-    from cython.cimports.bundle.deflate.words import load64
+    from cython.cimports.bundle.deflate.words import load32, load64
 
 SPAN = 1 << 17  # plaintext bytes that may be appended at once
 UNRANKED = 255  # in place of a rank
@@ -26,14 +26,12 @@ _SIZE = cython.declare(cython.Py_ssize_t, 3 * WINDOW + 2 * SPAN)
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
 _RING = cython.declare(cython.Py_ssize_t, 2 * WINDOW - 1)  # an index into the ring, and positions modulo 2 ** 16
 _MIN_HASHED = cython.declare(cython.Py_ssize_t, 4)  # bytes that go into a hash
-_WORD = cython.declare(cython.Py_ssize_t, 8)
 _HOPS = cython.declare(cython.int, 256)  # links of a chain that are followed
 _UNRANKED = cython.declare(cython.int, UNRANKED)
 
 # Of Knuth's multiplicative hash: a prime near 2 ** 32 divided by the golden ratio.
 _MULTIPLIER = cython.declare(cython.uint, 2654435761)
 _ALL_BITS = cython.declare(cython.uint, 0xFFFFFFFF)
-_ALL_BITS64 = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 
 
 @cython.cclass
@@ -45,7 +43,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray(_SIZE + _WORD)  # a word may reach beyond the plaintext
+        self._buffer = bytearray(_SIZE)
         self._start = 0
         self._at = 0
         self._end = 0
@@ -144,14 +142,13 @@ class History:
 def _equal(
     view: cython.p_uchar, left: cython.Py_ssize_t, right: cython.Py_ssize_t, length: cython.Py_ssize_t
 ) -> cython.bint:
-    """Compare four bytes or more; the last ones first, where places of equal hash mostly differ."""
+    """Compare four bytes or more; the last four first, where places of equal hash mostly differ."""
     i: cython.Py_ssize_t
-    last: cython.Py_ssize_t = length - _WORD
-    if last < 0:
-        return (load64(view, left) ^ load64(view, right)) << (-8 * last) & _ALL_BITS64 == 0
-    if load64(view, left + last) != load64(view, right + last):
+    if load32(view, left + length - 4) != load32(view, right + length - 4):
         return False
-    for i in range(0, last, 8):
+    if length <= 8:
+        return load32(view, left) == load32(view, right)
+    for i in range(0, length - 8, 8):
         if load64(view, left + i) != load64(view, right + i):
             return False
-    return True
+    return load64(view, left + length - 8) == load64(view, right + length - 8)

@@ -4,6 +4,16 @@ cdef extern from *:
     int __builtin_ctzll(unsigned long long) noexcept nogil
 
 
+cdef inline unsigned int load32(const unsigned char *data, Py_ssize_t at) noexcept nogil:
+    data += at
+    return (
+        <unsigned int> data[0]
+        | <unsigned int> data[1] << 8
+        | <unsigned int> data[2] << 16
+        | <unsigned int> data[3] << 24
+    )
+
+
 cdef inline unsigned long long load64(const unsigned char *data, Py_ssize_t at) noexcept nogil:
     data += at
     return (

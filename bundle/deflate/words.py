@@ -1,6 +1,11 @@
-"""Eight bytes at once, for loops over buffers. What compiled modules use instead is in words.pxd."""
+"""Words of four or eight bytes, for loops over buffers. What compiled modules use instead is in words.pxd."""
 
 from __future__ import annotations
+
+
+def load32(data: bytes, at: int) -> int:
+    """Return the four bytes at `at`, little-endian."""
+    return int.from_bytes(data[at : at + 4], "little")
 
 
 def load64(data: bytes, at: int) -> int:
