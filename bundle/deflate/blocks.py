@@ -221,7 +221,7 @@ class BlockWriter:
         bits: cython.uint
         for symbol in range(END_OF_BLOCK + 1):
             self._literals[symbol] = literal_codes[symbol] | literal_lengths[symbol] << _WIDTH
-        known = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
+        known: cython.int = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
         for length in range(MIN_MATCH, MAX_MATCH + 1):
             symbol = _LENGTH_SYMBOL[length]
             self._lengths[length] = 0
@@ -357,7 +357,18 @@ def body_bits(
     literal_counts: array[int], distance_counts: array[int], literal_lengths: bytes, distance_lengths: bytes
 ) -> int:
     """Return the bits of a block's tokens and end of block under a code, extra bits included."""
-    size = sum(map(int.__mul__, literal_counts, literal_lengths))
-    size += sum(map(int.__mul__, distance_counts, distance_lengths))
-    size += sum(map(int.__mul__, literal_counts[257:], LENGTH_EXTRA))
-    return size + sum(map(int.__mul__, distance_counts, DISTANCE_EXTRA))
+    return _weigh(literal_counts, literal_lengths, LENGTH_EXTRA, 257) + _weigh(
+        distance_counts, distance_lengths, DISTANCE_EXTRA, 0
+    )
+
+
+@cython.cfunc
+def _weigh(counts: cython.uint[::1], lengths: bytes, extras: bytes, first: cython.Py_ssize_t) -> cython.ulonglong:
+    """Return the bits of an alphabet's symbols; those from `first` on have extra bits."""
+    bits: cython.ulonglong = 0
+    i: cython.Py_ssize_t
+    for i in range(min(len(counts), len(lengths))):
+        bits += cython.cast(cython.ulonglong, counts[i]) * lengths[i]
+    for i in range(min(len(counts) - first, len(extras))):
+        bits += cython.cast(cython.ulonglong, counts[first + i]) * extras[i]
+    return bits
