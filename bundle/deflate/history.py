@@ -13,10 +13,10 @@ import cython
 
 from bundle.deflate.tables import WINDOW
 
-if not cython.compiled:
-    from bundle.deflate.words import load32, load64
-else:
+if cython.compiled:
     from cython.cimports.bundle.deflate.words import load32, load64
+else:
+    from bundle.deflate.words import load32, load64
 
 SPAN = 1 << 17  # plaintext bytes that may be appended at once
 UNRANKED = 255  # in place of a rank
@@ -90,7 +90,8 @@ class History:
             word = word >> 8 | cython.cast(cython.uint, view[i + 3]) << 24
             bucket = (word * _MULTIPLIER & _ALL_BITS) >> 17
             link = i - newest[bucket] & 0xFFFF
-            links[i & _RING] = link if link <= 0x8000 else 0
+            # 0 if over 0x8000, by arithmetic: a branch could not be predicted.
+            links[i & _RING] = link & (link - 0x8001 & _ALL_BITS) >> 16
             newest[bucket] = i & 0xFFFF
         self._indexed = end
 

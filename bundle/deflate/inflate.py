@@ -365,7 +365,9 @@ _DEFECTS = {
 @cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
-def _copy(out: cython.p_uchar, end: cython.Py_ssize_t, distance: cython.Py_ssize_t, length: cython.Py_ssize_t) -> cython.void:
+def _copy(
+    out: cython.p_uchar, end: cython.Py_ssize_t, distance: cython.Py_ssize_t, length: cython.Py_ssize_t
+) -> cython.void:
     """Repeat what is `distance` back, by words: up to _OVERSHOOT bytes more than `length` are written."""
     stop: cython.Py_ssize_t = end + length
     i: cython.Py_ssize_t

@@ -19,10 +19,10 @@ from bundle.deflate.history import SPAN, UNRANKED
 from bundle.deflate.tables import MAX_MATCH, MIN_MATCH, WINDOW
 from bundle.errors import FormatError
 
-if not cython.compiled:
-    from bundle.deflate.history import History
-else:
+if cython.compiled:
     from cython.cimports.bundle.deflate.history import History
+else:
+    from bundle.deflate.history import History
 
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
 _MIN_MATCH = cython.declare(cython.Py_ssize_t, MIN_MATCH)

@@ -40,7 +40,9 @@ cdef inline void store64(unsigned char *data, Py_ssize_t at, unsigned long long 
     data[7] = word >> 56 & 0xFF
 
 
-cdef inline Py_ssize_t common(const unsigned char *data, Py_ssize_t left, Py_ssize_t right, Py_ssize_t limit) noexcept nogil:
+cdef inline Py_ssize_t common(
+    const unsigned char *data, Py_ssize_t left, Py_ssize_t right, Py_ssize_t limit
+) noexcept nogil:
     cdef Py_ssize_t size = 0
     cdef unsigned long long differing
     while size + 8 <= limit:
