@@ -14,6 +14,16 @@ cdef inline unsigned int load32(const unsigned char *data, Py_ssize_t at) noexce
     )
 
 
+cdef inline unsigned int load32_big(const unsigned char *data, Py_ssize_t at) noexcept nogil:
+    data += at
+    return (
+        <unsigned int> data[0] << 24
+        | <unsigned int> data[1] << 16
+        | <unsigned int> data[2] << 8
+        | <unsigned int> data[3]
+    )
+
+
 cdef inline unsigned long long load64(const unsigned char *data, Py_ssize_t at) noexcept nogil:
     data += at
     return (

@@ -8,6 +8,11 @@ def load32(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 4], "little")
 
 
+def load32_big(data: bytes, at: int) -> int:
+    """Return the four bytes at `at`, big-endian."""
+    return int.from_bytes(data[at : at + 4], "big")
+
+
 def load64(data: bytes, at: int) -> int:
     """Return the eight bytes at `at`, little-endian."""
     return int.from_bytes(data[at : at + 8], "little")
