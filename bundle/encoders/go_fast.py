@@ -95,6 +95,7 @@ class FastMatcher:
 
         Words are loaded from inside the block only; candidates lie at most _WINDOW before the index.
         """
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         end: cython.int = _BLOCK + self._size
         limit: cython.int = end - _MARGIN
         count: cython.int = 0
@@ -122,7 +123,7 @@ class FastMatcher:
                 count += 1
                 emitted += 1
             while candidate >= 0:
-                length = self._common(candidate, index, min(_MAX_MATCH, end - index))
+                length = common(window, candidate, index, min(_MAX_MATCH, end - index))
                 self._tokens[count] = cython.cast(cython.uint, length) << 16 | (index - candidate)
                 count += 1
                 index += length
@@ -156,12 +157,3 @@ class FastMatcher:
         self._positions[slot] = index + self._base
         self._words[slot] = word
         return candidate if same and index - candidate <= _WINDOW else -1
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, limit: cython.int) -> cython.int:
-        """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
-        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
-        return common(window, left, right, limit)
