@@ -43,7 +43,7 @@ class History:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray(_SIZE)
+        self._buffer = bytearray(_SIZE + 8)  # words and literals are taken by eight
         self._start = 0
         self._at = 0
         self._end = 0

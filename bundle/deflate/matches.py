@@ -30,6 +30,7 @@ _MIN_RANKED = cython.declare(cython.Py_ssize_t, 4)  # bytes of a match that take
 _UNRANKED = cython.declare(cython.int, UNRANKED)
 _MORE = cython.declare(cython.int, 255)  # a count goes on in the next byte
 
+_OVERSHOOT = cython.declare(cython.Py_ssize_t, 8)  # tokens after a run of literals that are written over
 _BUFFER_BYTES = 1 << 16  # column bytes fetched at once
 _LOW = 2  # column bytes that one token may take
 
@@ -71,6 +72,10 @@ class TokenEncoder(History):
         in_runs: cython.Py_ssize_t = 0
         in_sources: cython.Py_ssize_t = 0
         in_distances: cython.Py_ssize_t = 0
+        match_view: cython.uint[::1] = array("I", bytes(4 * count + 4))
+        matches: cython.p_uint = cython.address(match_view[0]) if cython.compiled else match_view
+        found: cython.Py_ssize_t = 0
+        next_literal: cython.Py_ssize_t = 0
         view: cython.p_uchar = self._buffer
         at: cython.Py_ssize_t = self._at
         run: cython.Py_ssize_t = self._run
@@ -78,24 +83,27 @@ class TokenEncoder(History):
         length: cython.Py_ssize_t
         distance: cython.Py_ssize_t
         rank: cython.int
-        start: cython.Py_ssize_t
-        i: cython.Py_ssize_t = 0
+        match: cython.Py_ssize_t
+        i: cython.Py_ssize_t
         with cython.nogil:
-            while True:
-                start = i
-                while i < count and token[i] < 256:
-                    i += 1
-                run += i - start
-                at += i - start
+            # Without a branch, since nobody can predict where matches come.
+            for i in range(count):
+                matches[found] = i
+                found += token[i] >= 256
+            matches[found] = count
+            for i in range(found + 1):
+                match = matches[i]
+                run += match - next_literal
+                at += match - next_literal
+                next_literal = match + 1
                 while run >= _MORE:
                     runs[in_runs] = _MORE
                     in_runs += 1
                     run -= _MORE
-                if i == count:
+                if i == found:
                     break
-                length = token[i] >> 16 & 0x1FF
-                distance = token[i] & 0xFFFF
-                i += 1
+                length = token[match] >> 16 & 0x1FF
+                distance = token[match] & 0xFFFF
                 runs[in_runs] = run
                 runs[in_runs + 1] = length - _MIN_MATCH
                 in_runs += 2
@@ -206,7 +214,7 @@ class TokenDecoder(History):
 
     def tokens(self, count: int) -> array[int]:
         """Return the next tokens. Raises FormatError if the columns or the plaintext do not hold so many."""
-        tokens = array("I", bytes(4 * count))
+        tokens = array("I", bytes(4 * (count + _OVERSHOOT)))
         done = self._decode(tokens, 0)
         while done < count:
             more = [column.fetch() for column in (self._runs, self._sources, self._distances)]
@@ -215,6 +223,7 @@ class TokenDecoder(History):
             if not any(more):
                 raise FormatError("plaintext or deflate decisions end too early")
             done = self._decode(tokens, done)
+        del tokens[count:]
         return tokens
 
     def restart(self) -> None:
@@ -259,7 +268,7 @@ class TokenDecoder(History):
         Nothing is taken of a match before all that it needs is at hand. Raises FormatError if there is no such match.
         """
         out: cython.p_uint = cython.address(tokens[0]) if cython.compiled else tokens
-        count: cython.Py_ssize_t = len(tokens)
+        count: cython.Py_ssize_t = len(tokens) - _OVERSHOOT
         view: cython.p_uchar = self._buffer
         at: cython.Py_ssize_t = self._at
         end: cython.Py_ssize_t = self._end
@@ -293,8 +302,15 @@ class TokenDecoder(History):
                     step = min(run, count - done, end - at)
                     if step == 0:
                         break
-                    for i in range(step):
+                    for i in range(0, step, 8):
                         out[done + i] = view[at + i]
+                        out[done + i + 1] = view[at + i + 1]
+                        out[done + i + 2] = view[at + i + 2]
+                        out[done + i + 3] = view[at + i + 3]
+                        out[done + i + 4] = view[at + i + 4]
+                        out[done + i + 5] = view[at + i + 5]
+                        out[done + i + 6] = view[at + i + 6]
+                        out[done + i + 7] = view[at + i + 7]
                     run -= step
                     done += step
                     at += step
