@@ -6,7 +6,9 @@ from setuptools import Extension, setup
 COMPILED: list[str] = [
     "bundle.deflate.blocks",
     "bundle.deflate.decoding",
+    "bundle.deflate.dynamic",
     "bundle.deflate.header",
+    "bundle.deflate.history",
     "bundle.deflate.huffman",
     "bundle.encoders.go_fast",
     "bundle.encoders.go_match",

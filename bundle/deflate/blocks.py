@@ -33,8 +33,14 @@ from bundle.deflate.tables import (
     MAX_STORED,
     MIN_MATCH,
     STORED,
+    WINDOW,
 )
 from bundle.errors import FormatError
+
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import store64
+else:
+    from bundle.deflate.words import store64
 
 _LENGTH_SYMBOL = cython.declare(cython.const[cython.uchar][::1], LENGTH_SYMBOL)
 _LENGTH_BASE = cython.declare(cython.ushort[::1], LENGTH_BASE)
@@ -51,7 +57,7 @@ _DISTANCE_EXTRA = cython.declare(cython.const[cython.uchar][::1], DISTANCE_EXTRA
 # code.
 _LENGTH_FIELDS = 1024
 _LONG_FIELD = 512 + MAX_MATCH
-# Most bits of a token: length code 15, its extra 5, distance code 15, its extra 13.
+# Most bits of a token: length code 15, its extra 5, distance code 15, its extra 13. Words are written whole.
 _TOKEN_BYTES = 6
 
 # Entries of the tables below: `bits << 27 | value`, ready to be sent; 0 where there is no code.
@@ -215,7 +221,7 @@ class BlockWriter:
         bits: cython.uint
         for symbol in range(END_OF_BLOCK + 1):
             self._literals[symbol] = literal_codes[symbol] | literal_lengths[symbol] << _WIDTH
-        known = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
+        known: cython.int = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
         for length in range(MIN_MATCH, MAX_MATCH + 1):
             symbol = _LENGTH_SYMBOL[length]
             self._lengths[length] = 0
@@ -233,71 +239,64 @@ class BlockWriter:
                 self._distances[symbol] = distance_codes[symbol] | distance_lengths[symbol] << _WIDTH
 
     @cython.cfunc
-    def _tokens(self, tokens: cython.uint[::1]) -> cython.bint:
+    def _tokens(self, token_view: cython.uint[::1]) -> cython.bint:
         """Send the tokens; False if one has no code. `_room` has made room for _TOKEN_BYTES each.
 
-        Indexes hold for any token: lengths are cut to 10 bits, distances compared with the window. Bits left
-        in the accumulator stay below 32, and between two flushes come at most 20 (length) or 28 (distance)
-        more.
+        Indexes hold for any token: lengths are cut to 10 bits, distances compared with the window. Fewer than 8 bits
+        stay in the accumulator, and a token adds at most 48.
         """
-        out: cython.uchar[::1] = self._view
+        out: cython.p_uchar = self._out
         size: cython.Py_ssize_t = self._size
         acc: cython.ulonglong = self._acc
         fill: cython.uint = self._fill
-        literals: cython.uint[::1] = self._literals
-        lengths: cython.uint[::1] = self._lengths
-        distances: cython.uint[::1] = self._distances
-        # Constants as locals: the compiler cannot know that stores to `out` leave globals alone.
+        # Pointers and constants as locals: for all that a compiler knows, a store through `out` changes the others.
+        tokens: cython.p_uint = cython.address(token_view[0]) if cython.compiled else token_view
+        literals: cython.p_uint = cython.address(self._literals[0]) if cython.compiled else self._literals
+        lengths: cython.p_uint = cython.address(self._lengths[0]) if cython.compiled else self._lengths
+        distances: cython.p_uint = cython.address(self._distances[0]) if cython.compiled else self._distances
+        symbols: cython.p_const_uchar = cython.address(_DISTANCE_SYMBOL[0]) if cython.compiled else _DISTANCE_SYMBOL
+        extras: cython.p_const_uchar = cython.address(_DISTANCE_EXTRA[0]) if cython.compiled else _DISTANCE_EXTRA
+        bases: cython.p_ushort = cython.address(_DISTANCE_BASE[0]) if cython.compiled else _DISTANCE_BASE
         value: cython.uint = _VALUE
         width: cython.uint = _WIDTH
+        window: cython.uint = WINDOW
         i: cython.Py_ssize_t
+        count: cython.Py_ssize_t = len(token_view)
         token: cython.uint
         entry: cython.uint
         symbol: cython.uint
         distance: cython.uint
         coded: cython.bint = True
-        for i in range(len(tokens)):
-            token = tokens[i]
-            if token < 256:
-                entry = literals[token]
+        with cython.nogil:
+            for i in range(count):
+                token = tokens[i]
+                if token < 256:
+                    entry = literals[token]
+                    acc |= cython.cast(cython.ulonglong, entry & value) << fill
+                    fill += entry >> width
+                else:
+                    distance = (token & 0xFFFF) - 1 & _ALL_BITS
+                    if token >> 26 or distance >= window:
+                        coded = False
+                        break
+                    entry = lengths[token >> 16]
+                    coded = coded and entry != 0
+                    acc |= cython.cast(cython.ulonglong, entry & value) << fill
+                    fill += entry >> width
+                    symbol = symbols[distance if distance < 256 else 256 + (distance >> 7)]
+                    entry = distances[symbol]
+                    acc |= cython.cast(cython.ulonglong, entry & value) << fill
+                    fill += entry >> width
+                    acc |= cython.cast(cython.ulonglong, distance + 1 - bases[symbol]) << fill
+                    fill += extras[symbol]
                 coded = coded and entry != 0
-                acc |= cython.cast(cython.ulonglong, entry & value) << fill
-                fill += entry >> width
-            else:
-                distance = (token & 0xFFFF) - 1 & _ALL_BITS
-                if token >> 26 or distance >= 32768:
-                    return False
-                entry = lengths[token >> 16]
-                coded = coded and entry != 0
-                acc |= cython.cast(cython.ulonglong, entry & value) << fill
-                fill += entry >> width
-                if fill >= 32:
-                    out[size] = acc & 0xFF
-                    out[size + 1] = (acc >> 8) & 0xFF
-                    out[size + 2] = (acc >> 16) & 0xFF
-                    out[size + 3] = (acc >> 24) & 0xFF
-                    size += 4
-                    acc >>= 32
-                    fill -= 32
-                symbol = _DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]
-                entry = distances[symbol]
-                coded = coded and entry != 0
-                acc |= cython.cast(cython.ulonglong, entry & value) << fill
-                fill += entry >> width
-                acc |= cython.cast(cython.ulonglong, distance + 1 - _DISTANCE_BASE[symbol]) << fill
-                fill += _DISTANCE_EXTRA[symbol]
-            if fill >= 32:
-                out[size] = acc & 0xFF
-                out[size + 1] = (acc >> 8) & 0xFF
-                out[size + 2] = (acc >> 16) & 0xFF
-                out[size + 3] = (acc >> 24) & 0xFF
-                size += 4
-                acc >>= 32
-                fill -= 32
+                store64(out, size, acc)
+                size += fill >> 3
+                acc >>= fill & 0x38
+                fill &= 7
         self._size = size
         self._acc = acc
         self._fill = fill
-        self._bits(0, 0)
         return coded
 
 
@@ -305,37 +304,50 @@ def count_symbols(tokens: array[int]) -> tuple[array[int], array[int]]:
     """Return how often each of the 286 literal/length and 30 distance symbols occurs; end of block once."""
     literals = array("I", bytes(4 * LITERALS))
     distances = array("I", bytes(4 * DISTANCES))
-    _count(tokens, literals, distances)
+    if not _count(tokens, array("I", bytes(4 * len(tokens))), literals, distances):
+        raise FormatError("malformed token")
     literals[END_OF_BLOCK] = 1
     return literals, distances
 
 
 @cython.cfunc
-def _count(tokens: cython.uint[::1], literals: cython.uint[::1], distances: cython.uint[::1]) -> cython.void:
+def _count(
+    tokens: cython.uint[::1], matches: cython.uint[::1], literals: cython.uint[::1], distances: cython.uint[::1]
+) -> cython.bint:
+    """Count the symbols; False if a token is malformed. `matches` is as long as `tokens`, and is filled with some.
+
+    Matches are sorted out without a branch, since nobody can predict where they come.
+    """
     i: cython.Py_ssize_t
+    count: cython.Py_ssize_t = len(tokens)
+    found: cython.Py_ssize_t = 0
     token: cython.uint
     distance: cython.uint
-    for i in range(len(tokens)):
-        token = tokens[i]
-        if token < 256:
-            literals[token] += 1
-        else:
+    end_of_block: cython.uint = END_OF_BLOCK
+    with cython.nogil:
+        for i in range(count):
+            token = tokens[i]
+            literals[min(token, end_of_block)] += 1
+            matches[found] = token
+            found += token >= 256
+        for i in range(found):
+            token = matches[i]
             distance = (token & 0xFFFF) - 1 & _ALL_BITS
             if token >> 26 or distance >= 32768 or (token >> 16) & 0x1FF > 258:
-                raise FormatError("malformed token")
+                return False
             literals[284 if token >> 25 else 257 + _LENGTH_SYMBOL[token >> 16]] += 1
             distances[_DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]] += 1
+    return True
 
 
 def long_matches(tokens: array[int]) -> list[int]:
     """Return the indexes of the matches of length 258 in the long spelling."""
-    found = []
     view: cython.uint[::1] = tokens
     i: cython.Py_ssize_t
+    together: cython.uint = 0
     for i in range(len(tokens)):
-        if view[i] >> 25:
-            found.append(i)
-    return found
+        together |= view[i]
+    return [i for i in range(len(tokens)) if view[i] >> 25] if together >> 25 else []
 
 
 def tokens_within(tokens: array[int], size: int) -> int:
@@ -354,7 +366,18 @@ def body_bits(
     literal_counts: array[int], distance_counts: array[int], literal_lengths: bytes, distance_lengths: bytes
 ) -> int:
     """Return the bits of a block's tokens and end of block under a code, extra bits included."""
-    size = sum(map(int.__mul__, literal_counts, literal_lengths))
-    size += sum(map(int.__mul__, distance_counts, distance_lengths))
-    size += sum(map(int.__mul__, literal_counts[257:], LENGTH_EXTRA))
-    return size + sum(map(int.__mul__, distance_counts, DISTANCE_EXTRA))
+    return _weigh(literal_counts, literal_lengths, LENGTH_EXTRA, 257) + _weigh(
+        distance_counts, distance_lengths, DISTANCE_EXTRA, 0
+    )
+
+
+@cython.cfunc
+def _weigh(counts: cython.uint[::1], lengths: bytes, extras: bytes, first: cython.Py_ssize_t) -> cython.ulonglong:
+    """Return the bits of an alphabet's symbols; those from `first` on have extra bits."""
+    bits: cython.ulonglong = 0
+    i: cython.Py_ssize_t
+    for i in range(min(len(counts), len(lengths))):
+        bits += cython.cast(cython.ulonglong, counts[i]) * lengths[i]
+    for i in range(min(len(counts) - first, len(extras))):
+        bits += cython.cast(cython.ulonglong, counts[first + i]) * extras[i]
+    return bits

@@ -26,16 +26,16 @@ from bundle.errors import FormatError
 LITERAL = 0x20
 END = 0x40
 LINK = 0x80
-UNUSED = 0xFF
+UNUSED = 0xC0
 
 # Bits of the index of each table.
-LITERAL_INDEX = 10
+LITERAL_INDEX = 11
 DISTANCE_INDEX = 8
 RUN_INDEX = 7  # as long as codes of this alphabet can be
 
 # In a complete code a second table of w bits holds at least w + 1 codes: 2 ** w / (w + 1) entries for each
-# symbol are enough. Codes have up to 15 bits, so w is at most 5 for literals, 7 for distances.
-LITERAL_ENTRIES = (1 << LITERAL_INDEX) + 288 * 32 // 6
+# symbol are enough. Codes have up to 15 bits, so w is at most 4 for literals, 7 for distances.
+LITERAL_ENTRIES = (1 << LITERAL_INDEX) + 288 * 16 // 5
 DISTANCE_ENTRIES = (1 << DISTANCE_INDEX) + 32 * 128 // 8
 RUN_ENTRIES = 1 << RUN_INDEX
 

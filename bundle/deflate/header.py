@@ -29,6 +29,12 @@ RUN_EXTRA = bytes([*[0] * 16, *range(4), *range(8), *range(128)])
 RUN_EXTRA_BITS = bytes([*[0] * 16, *[2] * 4, *[3] * 8, *[7] * 128])
 RUN_REPEATS = bytes([*[1] * 16, *range(3, 7), *range(3, 11), *range(11, 139)])
 
+# Constants again, as integers of C.
+_REPEAT = cython.declare(cython.int, REPEAT)
+_ZEROS = cython.declare(cython.int, ZEROS)
+_MANY_ZEROS = cython.declare(cython.int, MANY_ZEROS)
+_RUN_VALUES = cython.declare(cython.int, RUN_VALUES)
+_RUN_SYMBOL = cython.declare(cython.const[cython.uchar][::1], RUN_SYMBOL)
 _RUN_REPEATS = cython.declare(cython.const[cython.uchar][::1], RUN_REPEATS)
 
 
@@ -73,14 +79,14 @@ def _lengths(runs: bytes, literal_count: cython.int, distance_count: cython.int)
     repeats: cython.int
     for at in range(len(runs)):
         run = runs[at]
-        if run >= RUN_VALUES or (REPEAT <= run < ZEROS and not size):
+        if run >= _RUN_VALUES or (REPEAT <= run < _ZEROS and not size):
             raise FormatError("malformed run of code lengths")
         repeats = _RUN_REPEATS[run]
         if size + repeats > literal_count + distance_count:
             raise FormatError("runs of code lengths do not add up")
-        if run < ZEROS:
+        if run < _ZEROS:
             for i in range(size, size + repeats):
-                view[i] = run if run < REPEAT else view[i - 1]
+                view[i] = run if run < _REPEAT else view[i - 1]
         size += repeats
     if size != literal_count + distance_count:
         raise FormatError("runs of code lengths do not add up")
@@ -130,8 +136,10 @@ def _trimmed(lengths: bytes, at_least: int) -> bytes:
 
 def _run_counts(runs: bytes) -> array[int]:
     counts = array("I", bytes(4 * CODE_LENGTH_SYMBOLS))
-    for run in runs:
-        counts[RUN_SYMBOL[run]] += 1
+    view: cython.uint[::1] = counts
+    i: cython.Py_ssize_t
+    for i in range(len(runs)):
+        view[_RUN_SYMBOL[runs[i]]] += 1
     return counts
 
 
@@ -142,9 +150,12 @@ def _with_run_code(literals: bytes, distances: bytes, runs: bytes, run_lengths: 
     return DynamicHeader(len(literals), len(distances), sent, run_lengths, runs)
 
 
+@cython.cfunc
 def _zlib_runs(lengths: bytes) -> bytes:
     """zlib closes a run when it ends or is full: 138 zeros, 7 of a new length, 6 more of the last one."""
-    runs = bytearray()
+    out = bytearray(len(lengths))
+    runs: cython.uchar[::1] = out
+    size: cython.Py_ssize_t = 0
     previous: cython.int = -1
     current: cython.int
     count: cython.int = 0
@@ -157,31 +168,32 @@ def _zlib_runs(lengths: bytes) -> bytes:
         most = 138 if current == 0 else 6 if current == previous else 7
         if count < most and i + 1 < end and lengths[i + 1] == current:
             continue
-        if current == 0:
-            if count < 3:
-                runs += bytes(count)
-            else:
-                runs.append(ZEROS + count - 3 if count <= 10 else MANY_ZEROS + count - 11)
-        else:
-            if current != previous:
-                runs.append(current)
-                count -= 1
-            if count < 3:
-                runs += bytes([current]) * count
-            else:
-                runs.append(REPEAT + count - 3)
+        if current != 0 and current != previous:
+            runs[size] = current
+            size += 1
+            count -= 1
+        if count >= 3:
+            runs[size] = _run(current, count)
+            size += 1
+            count = 0
+        while count:
+            runs[size] = current
+            size += 1
+            count -= 1
         previous = current
-        count = 0
-    return bytes(runs)
+    return bytes(out[:size])
 
 
+@cython.cfunc
 def _go_runs(lengths: bytes) -> bytes:
     """Go takes whole runs apart from the front, each piece as long as can be."""
-    runs = bytearray()
+    out = bytearray(len(lengths))
+    runs: cython.uchar[::1] = out
+    size: cython.Py_ssize_t = 0
     i: cython.Py_ssize_t = 0
     end: cython.Py_ssize_t = len(lengths)
-    count: cython.Py_ssize_t
-    piece: cython.Py_ssize_t
+    count: cython.int
+    piece: cython.int
     current: cython.int
     while i < end:
         current = lengths[i]
@@ -190,19 +202,26 @@ def _go_runs(lengths: bytes) -> bytes:
             count += 1
         i += count
         if current:
-            runs.append(current)
+            runs[size] = current
+            size += 1
             count -= 1
-            while count >= 3:
-                piece = min(count, 6)
-                runs.append(REPEAT + piece - 3)
-                count -= piece
-        else:
-            while count >= 11:
-                piece = min(count, 138)
-                runs.append(MANY_ZEROS + piece - 11)
-                count -= piece
-            if count >= 3:
-                runs.append(ZEROS + count - 3)
-                count = 0
-        runs += bytes([current]) * count
-    return bytes(runs)
+        while count >= 3:
+            piece = min(count, 6 if current else 138)
+            runs[size] = _run(current, piece)
+            size += 1
+            count -= piece
+        while count:
+            runs[size] = current
+            size += 1
+            count -= 1
+    return bytes(out[:size])
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _run(length: cython.int, count: cython.int) -> cython.int:
+    """Return the run of `count` zeros, or repetitions of a length."""
+    if length:
+        return _REPEAT + count - 3
+    return _ZEROS + count - 3 if count <= 10 else _MANY_ZEROS + count - 11

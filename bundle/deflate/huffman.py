@@ -19,6 +19,13 @@ from bundle.errors import FormatError
 _MAX_SYMBOLS = cython.declare(cython.int, 288)
 _NODES = cython.declare(cython.int, 2 * 288)
 
+# An item of zlib's heap has a node in bits 0 to 9, its depth in bits 10 to 19, its weight above. The latter two decide.
+_NODE = cython.declare(cython.ulonglong, 0x3FF)
+_DEPTH = cython.declare(cython.ulonglong, 0x3FF << 10)
+_RANK = cython.declare(cython.int, 10)
+_WEIGHT = cython.declare(cython.int, 20)
+_NO_ITEM = cython.declare(cython.ulonglong, (1 << 64) - 1)
+
 
 def zlib_lengths(counts: array[int], limit: int) -> bytes:
     """Return the code length of each symbol, as zlib's `build_tree` and `gen_bitlen` choose it.
@@ -32,49 +39,47 @@ def zlib_lengths(counts: array[int], limit: int) -> bytes:
 
 @cython.cfunc
 def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.int) -> bytes:
-    weight: cython.uint[::1] = array("I", bytes(4 * _NODES))
-    depth: cython.uint[::1] = array("I", bytes(4 * _NODES))
+    # An item of the heap: weight, depth, and the node they belong to. Those after the last one are never chosen.
+    heap: cython.ulonglong[::1] = array("Q", [_NO_ITEM]) * (_MAX_SYMBOLS + 2)  # from index 1
     parent: cython.int[::1] = array("i", bytes(4 * _NODES))
-    heap: cython.int[::1] = array("i", bytes(4 * (_MAX_SYMBOLS + 1)))  # from index 1
     merged: cython.int[::1] = array("i", bytes(4 * _NODES))  # nodes in the order in which they leave the heap
     lengths: cython.uchar[::1] = bytearray(_NODES)
     size: cython.int = 0
     i: cython.int
     used: cython.int = 0
     for i in range(symbols):
-        weight[i] = counts[i]
         if counts[i]:
             size += 1
-            heap[size] = i
+            heap[size] = cython.cast(cython.ulonglong, counts[i]) << _WEIGHT | i
             used = i + 1
     while size < 2:  # zlib never sends a code of fewer than two symbols: pkzip could not read it
         i = used if used < 3 else 0
         used = max(used, i + 1)
-        weight[i] = 1
         size += 1
-        heap[size] = i
+        heap[size] = cython.cast(cython.ulonglong, 1) << _WEIGHT | i
     for i in range(size // 2, 0, -1):
-        _sift(heap, size, i, weight, depth)
+        _sift(heap, size, i)
 
     node: cython.int = symbols
     count: cython.int = 0
-    first: cython.int
-    second: cython.int
+    first: cython.ulonglong
+    second: cython.ulonglong
+    depth: cython.ulonglong
     while size > 1:
         first = heap[1]
         heap[1] = heap[size]
+        heap[size] = _NO_ITEM
         size -= 1
-        _sift(heap, size, 1, weight, depth)
+        _sift(heap, size, 1)
         second = heap[1]
-        merged[count] = first
-        merged[count + 1] = second
+        merged[count] = first & _NODE
+        merged[count + 1] = second & _NODE
         count += 2
-        weight[node] = weight[first] + weight[second]
-        depth[node] = max(depth[first], depth[second]) + 1
-        parent[first] = parent[second] = node
-        heap[1] = node
+        parent[merged[count - 1]] = parent[merged[count - 2]] = node
+        depth = max(first & _DEPTH, second & _DEPTH) + _NODE + 1
+        heap[1] = ((first >> _WEIGHT) + (second >> _WEIGHT)) << _WEIGHT | depth | node
         node += 1
-        _sift(heap, size, 1, weight, depth)
+        _sift(heap, size, 1)
 
     # Walk from the root down. Too long codes are cut to the limit; `excess` counts them.
     by_length: cython.int[::1] = array("i", bytes(4 * 17))
@@ -110,31 +115,18 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
 
 
 @cython.cfunc
-def _sift(
-    heap: cython.int[::1],
-    size: cython.int,
-    hole: cython.int,
-    weight: cython.uint[::1],
-    depth: cython.uint[::1],
-) -> cython.void:
-    """Let the node at `hole` sink to its place: lighter nodes first, among equals the shallower one."""
-    node: cython.int = heap[hole]
+def _sift(heap: cython.ulonglong[::1], size: cython.int, hole: cython.int) -> cython.void:
+    """Let the item at `hole` sink to its place: lighter ones first, among equals the shallower one."""
+    item: cython.ulonglong = heap[hole]
     child: cython.int = 2 * hole
     while child <= size:
-        if child < size and _before(heap[child + 1], heap[child], weight, depth):
-            child += 1
-        if _before(node, heap[child], weight, depth):
+        child += (heap[child + 1] >> _RANK) <= (heap[child] >> _RANK)  # no branch: nobody can predict it
+        if item >> _RANK <= heap[child] >> _RANK:
             break
         heap[hole] = heap[child]
         hole = child
         child = 2 * hole
-    heap[hole] = node
-
-
-@cython.cfunc
-@cython.inline
-def _before(a: cython.int, b: cython.int, weight: cython.uint[::1], depth: cython.uint[::1]) -> cython.bint:
-    return weight[a] < weight[b] or (weight[a] == weight[b] and depth[a] <= depth[b])
+    heap[hole] = item
 
 
 def go_lengths(counts: array[int], limit: int) -> bytes:
@@ -145,32 +137,41 @@ def go_lengths(counts: array[int], limit: int) -> bytes:
     a package of equal weight the package comes first; among symbols of equal count the larger one gets the
     shorter code. One or two used symbols get one bit each.
     """
-    order = sorted([count << 9 | symbol for symbol, count in enumerate(counts) if count])
-    lengths = bytearray(len(counts))
-    if len(order) <= 2:
-        for item in order:
-            lengths[item & 0x1FF] = 1
+    return _go_lengths(counts, limit, len(counts))
+
+
+@cython.cfunc
+def _go_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.int) -> bytes:
+    lengths: cython.uchar[::1] = bytearray(symbols)
+    order = sorted([cython.cast(cython.ulonglong, counts[i]) << 9 | i for i in range(symbols) if counts[i]])
+    leaves: cython.int = len(order)
+    items: cython.ulonglong[::1] = array("Q", order)
+    index: cython.int
+    if leaves <= 2:
+        for index in range(leaves):
+            lengths[items[index] & 0x1FF] = 1
         return bytes(lengths)
-    longer = _package_merge(array("Q", [item >> 9 for item in order]), min(limit, len(order) - 1))
-    bits = 1
-    for index in range(len(order) - 1, -1, -1):
+    longer: cython.int[::1] = array("i", bytes(4 * 17))
+    _package_merge(items, min(limit, leaves - 1), longer)
+    bits: cython.int = 1
+    for index in range(leaves - 1, -1, -1):
         while index < longer[bits]:
             bits += 1
-        lengths[order[index] & 0x1FF] = bits
+        lengths[items[index] & 0x1FF] = bits
     return bytes(lengths)
 
 
 @cython.cfunc
-def _package_merge(weights: cython.ulonglong[::1], limit: cython.int) -> list[int]:
-    """Return for each b in 0..limit how many leaves, the lightest ones, get more than b bits.
+def _package_merge(leaves: cython.ulonglong[::1], limit: cython.int, longer: cython.int[::1]) -> cython.void:
+    """Find out for each b in 0..limit how many leaves, the lightest ones, get more than b bits.
 
-    `weights` ascend; there are at least 3.
+    Leaves are weights << 9, with anything below, and ascend; there are at least 3.
     """
-    leaves: cython.int = len(weights)
+    count: cython.int = len(leaves)
     row: cython.ulonglong[::1] = array("Q", bytes(8 * _NODES))
     below: cython.ulonglong[::1] = array("Q", bytes(8 * _NODES))
     # used[level * _NODES + k]: how many leaves are among the first k + 1 items of a level.
-    used: cython.ushort[::1] = array("H", bytes(2 * 16 * _NODES))
+    used: cython.ushort[::1] = array("H", bytes(2 * 15 * _NODES))
     leaf: cython.int
     pairs: cython.int
     item: cython.int
@@ -180,16 +181,16 @@ def _package_merge(weights: cython.ulonglong[::1], limit: cython.int) -> list[in
     package: cython.ulonglong
     for _ in range(limit):  # from the level of the longest codes up
         pairs = items // 2
-        items = leaves + pairs
+        items = count + pairs
         leaf = 0
-        weight = weights[0]
+        weight = leaves[0] >> 9
         package = below[0] + below[1]
         for item in range(items):
-            if item - leaf == pairs or (leaf < leaves and weight < package):
+            if item - leaf == pairs or (leaf < count and weight < package):
                 row[item] = weight
                 leaf += 1
-                if leaf < leaves:
-                    weight = weights[leaf]
+                if leaf < count:
+                    weight = leaves[leaf] >> 9
             else:
                 row[item] = package
                 if item + 1 - leaf < pairs:
@@ -198,49 +199,49 @@ def _package_merge(weights: cython.ulonglong[::1], limit: cython.int) -> list[in
         row, below = below, row
         base += _NODES
 
-    longer: list[int] = []
-    wanted: cython.int = 2 * leaves - 2
-    for _ in range(limit):
+    wanted: cython.int = 2 * count - 2
+    for item in range(limit):
         base -= _NODES
-        leaf = used[base + wanted - 1] if wanted else 0
-        longer.append(leaf)
-        wanted = 2 * (wanted - leaf)
-    longer.append(0)
-    return longer
+        longer[item] = used[base + wanted - 1] if wanted else 0
+        wanted = 2 * (wanted - longer[item])
 
 
 def canonical_codes(lengths: bytes) -> array[int]:
     """Return the code of each symbol, bits reversed as deflate sends them (RFC 1951 3.2.2); 0 for unused
     symbols.
 
-    Raises FormatError if the lengths, at most 15 each, promise more codes than there are.
+    Raises FormatError if the lengths are over 15 or promise more codes than there are.
     """
-    following = [0] * (16 + 1)
-    code = 0
-    for bits in range(1, 16):
-        code = code + (lengths.count(bits - 1) if bits > 1 else 0) << 1
-        following[bits] = code
-    if lengths and code + lengths.count(15) > 1 << 15:
-        raise FormatError("over-subscribed Huffman code")
-    return _canonical_codes(lengths, array("I", following))
+    codes = array("I", bytes(4 * len(lengths)))
+    _canonical_codes(lengths, codes)
+    return codes
 
 
 @cython.cfunc
-def _canonical_codes(lengths: bytes, following: cython.uint[::1]) -> array[int]:
-    codes = array("I", bytes(4 * len(lengths)))
-    view: cython.uint[::1] = codes
+def _canonical_codes(lengths: bytes, codes: cython.uint[::1]) -> cython.void:
+    following: cython.uint[::1] = array("I", bytes(4 * 17))  # counts of a length, at first one further on
     i: cython.Py_ssize_t
     bits: cython.uint
     code: cython.uint
-    reverse: cython.uint
+    for i in range(len(lengths)):
+        bits = lengths[i]
+        if bits > 15:
+            raise FormatError("Huffman code of more than 15 bits")
+        following[bits + 1] += 1
+    following[1] = 0
+    code = 0
+    for i in range(1, 16):
+        code = code + following[i] << 1
+        following[i] = code
+    if code + following[16] > 1 << 15:
+        raise FormatError("over-subscribed Huffman code")
     for i in range(len(lengths)):
         bits = lengths[i]
         if bits:
             code = following[bits]
             following[bits] += 1
-            reverse = 0
-            for _ in range(bits):
-                reverse = reverse << 1 | code & 1
-                code >>= 1
-            view[i] = reverse
-    return codes
+            code = (code & 0x5555) << 1 | code >> 1 & 0x5555
+            code = (code & 0x3333) << 2 | code >> 2 & 0x3333
+            code = (code & 0x0F0F) << 4 | code >> 4 & 0x0F0F
+            code = (code & 0x00FF) << 8 | code >> 8
+            codes[i] = code >> (16 - bits)

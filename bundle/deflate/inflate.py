@@ -20,28 +20,23 @@ from bundle.deflate.decoding import (
     DISTANCE_ENTRIES,
     DISTANCE_INDEX,
     DISTANCE_VALUES,
+    END,
     LINK,
     LITERAL,
     LITERAL_ENTRIES,
     LITERAL_INDEX,
     LITERAL_VALUES,
-    RUN_ENTRIES,
-    RUN_INDEX,
-    RUN_VALUES,
     UNUSED,
     build_table,
 )
-from bundle.deflate.header import MANY_ZEROS, REPEAT, ZEROS, DynamicHeader
+from bundle.deflate.dynamic import read_header
+from bundle.deflate.header import DynamicHeader
 from bundle.deflate.tables import (
-    CODE_LENGTH_ORDER,
-    CODE_LENGTH_SYMBOLS,
-    DISTANCES,
     DYNAMIC,
     END_OF_BLOCK,
     FIXED,
     FIXED_DISTANCE_LENGTHS,
     FIXED_LITERAL_LENGTHS,
-    LITERALS,
     LONG_258,
     MAX_MATCH,
     MAX_STORED,
@@ -50,12 +45,25 @@ from bundle.deflate.tables import (
 )
 from bundle.errors import FormatError
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import load64, store64
+else:
+    from bundle.deflate.words import load64, store64
+
 SPAN = 1 << 16  # plaintext bytes decoded by one `run`, at most
 TOKENS = 1 << 14  # tokens decoded by one `run`, at most
 
-_LITERAL = cython.declare(cython.uint, LITERAL)
-_LINK = cython.declare(cython.uint, LINK)
-_UNUSED = cython.declare(cython.uint, UNUSED)
+_OVERSHOOT = 8  # bytes after a match that are written over and over
+
+# Why `_decode` stopped.
+_MORE = cython.declare(cython.int, 0)
+_HUNGRY = cython.declare(cython.int, 1)
+_DONE = cython.declare(cython.int, 2)
+_UNUSED_LITERAL = cython.declare(cython.int, 3)
+_UNUSED_DISTANCE = cython.declare(cython.int, 4)
+_TOO_FAR = cython.declare(cython.int, 5)
+
+_ALL_BITS = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 
 
 class Status(Enum):
@@ -82,45 +90,36 @@ class Inflater:
     """The state of one stream. Every method raises FormatError if the stream is not valid deflate."""
 
     _input: bytes
-    _at: cython.Py_ssize_t
-    _acc: cython.ulonglong
-    _fill: cython.uint
+    _bit: cython.Py_ssize_t
     _out: bytearray
-    _view: cython.uchar[::1]
-    _end: cython.Py_ssize_t
     _start: cython.Py_ssize_t
     _taken: cython.Py_ssize_t
-    _token_array: array[int]
-    _tokens: cython.uint[::1]
+    _end: cython.Py_ssize_t
+    _tokens: array[int]
     _count: cython.Py_ssize_t
     _kind: cython.int
     _stored: cython.Py_ssize_t
-    _literal_table: array[int]
-    _distance_table: array[int]
+    _literals: array[int]
+    _distances: array[int]
 
     def __init__(self) -> None:
         self._input = b""
-        self._at = 0  # next byte of _input
-        self._acc = 0  # bits that have left _input
-        self._fill = 0
-        self._out = bytearray(WINDOW + SPAN + MAX_MATCH)
-        self._view = memoryview(self._out)
+        self._bit = 0  # next bit of _input
+        self._out = bytearray(WINDOW + SPAN + MAX_MATCH + _OVERSHOOT)
         self._start = 0  # where the stream's plaintext begins, or the window it can reach
         self._taken = 0  # plaintext up to here has been fetched
         self._end = 0
-        self._token_array = array("I", bytes(4 * TOKENS))
-        self._tokens = self._token_array
+        self._tokens = array("I", bytes(4 * TOKENS))
         self._count = 0
         self._kind = STORED
         self._stored = 0  # bytes of a stored block still to come
-        self._literal_table = array("I", bytes(4 * LITERAL_ENTRIES))
-        self._distance_table = array("I", bytes(4 * DISTANCE_ENTRIES))
+        self._literals = array("I", bytes(4 * LITERAL_ENTRIES))
+        self._distances = array("I", bytes(4 * DISTANCE_ENTRIES))
 
     def feed(self, data: bytes) -> None:
         """Append compressed bytes."""
-        self._unload()
-        self._input = self._input[self._at :] + data
-        self._at = 0
+        self._input = self._input[self._bit >> 3 :] + data
+        self._bit &= 7
 
     def restart(self) -> None:
         """Begin a new stream with the bytes that follow; the old one's plaintext cannot be referred to."""
@@ -128,21 +127,23 @@ class Inflater:
 
     def align(self) -> int:
         """Skip to the next byte boundary; return the bits skipped."""
-        self._unload()
-        padding = int(self._acc)
-        self._acc = 0
-        self._fill = 0
+        inside = self._bit & 7
+        if not inside:
+            return 0
+        padding = self._input[self._bit >> 3] >> inside
+        self._bit += 8 - inside
         return padding
 
     def read(self, size: int) -> bytes:
         """Return up to `size` whole bytes of the input. Call `align` before."""
-        data = self._input[self._at : self._at + size]
-        self._at += len(data)
+        at = self._bit >> 3
+        data = self._input[at : at + size]
+        self._bit += 8 * len(data)
         return data
 
     def unread(self, size: int) -> None:
         """Give back the last `size` bytes that `read` returned since the last `feed`."""
-        self._at -= min(size, self._at)
+        self._bit -= min(8 * size, self._bit)
 
     def plaintext(self) -> bytes:
         """Return the plaintext decoded since the last call."""
@@ -157,19 +158,20 @@ class Inflater:
 
     def tokens(self) -> array[int]:
         """Return the tokens decoded since the last call."""
-        tokens = self._token_array[: self._count]
+        tokens = self._tokens[: self._count]
         self._count = 0
         return tokens
 
     def block(self) -> Block | None:
         """Read a block's header; None if the input ends within it."""
-        self._load()
-        if self._fill < 3:
+        start = self._bit
+        at = start >> 3
+        bits = int.from_bytes(self._input[at : at + 2], "little") >> (start & 7)
+        if start + 3 > 8 * len(self._input):
             return None
-        at, acc, fill = self._at, self._acc, self._fill
-        final = bool(self._acc & 1)
-        self._kind = (self._acc >> 1) & 3
-        self._drop(3)
+        self._bit += 3
+        final = bool(bits & 1)
+        self._kind = bits >> 1 & 3
         block: Block | None
         if self._kind == STORED:
             block = self._begin_stored(final)
@@ -181,7 +183,7 @@ class Inflater:
         else:
             raise FormatError("unknown kind of deflate block")
         if block is None:
-            self._at, self._acc, self._fill = at, acc, fill
+            self._bit = start
         return block
 
     def run(self, limit: int = TOKENS) -> Status:
@@ -189,7 +191,7 @@ class Inflater:
         if self._kind != STORED:
             return _STATUS[self._decode(min(limit, TOKENS))]
         while self._stored:
-            size = min(self._stored, len(self._out) - MAX_MATCH - self._end)
+            size = min(self._stored, WINDOW + SPAN - self._end)
             if size <= 0:
                 return Status.MORE
             data = self.read(size)
@@ -199,31 +201,6 @@ class Inflater:
             self._end += len(data)
             self._stored -= len(data)
         return Status.DONE
-
-    # -- bits
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def _load(self) -> cython.void:
-        """Fill the accumulator from the input, as far as there is input."""
-        while self._fill <= 56 and self._at < len(self._input):
-            self._acc |= cython.cast(cython.ulonglong, self._input[self._at]) << self._fill
-            self._at += 1
-            self._fill += 8
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def _unload(self) -> cython.void:
-        """Put whole bytes of the accumulator back, so that `_at` is the first byte not touched."""
-        self._at -= self._fill >> 3
-        self._fill &= 7
-        self._acc &= (1 << self._fill) - 1
-
-    @cython.cfunc
-    @cython.exceptval(check=False)
-    def _drop(self, bits: cython.uint) -> cython.void:
-        self._acc >>= bits
-        self._fill -= bits
 
     # -- headers
 
@@ -241,62 +218,10 @@ class Inflater:
 
     @cython.cfunc
     def _begin_dynamic(self, final: bool) -> Block | None:
-        if self._fill < 14:
+        found = read_header(self._input, self._bit)
+        if found is None:
             return None
-        literal_count: cython.int = (self._acc & 31) + 257
-        distance_count: cython.int = (self._acc >> 5 & 31) + 1
-        run_length_count: cython.int = (self._acc >> 10 & 15) + 4
-        self._drop(14)
-        if literal_count > LITERALS or distance_count > DISTANCES:
-            raise FormatError("more code lengths than symbols")
-        run_lengths = bytearray(CODE_LENGTH_SYMBOLS)
-        for symbol in CODE_LENGTH_ORDER[:run_length_count]:
-            self._load()
-            if self._fill < 3:
-                return None
-            run_lengths[symbol] = self._acc & 7
-            self._drop(3)
-        run_table = array("I", bytes(4 * RUN_ENTRIES))
-        build_table(bytes(run_lengths), RUN_INDEX, RUN_VALUES, run_table)
-        entries: cython.uint[::1] = run_table
-        runs = bytearray()
-        wanted: cython.int = literal_count + distance_count
-        last: cython.int = -1
-        entry: cython.uint
-        bits: cython.uint
-        value: cython.uint
-        extra: cython.uint
-        while wanted > 0:
-            self._load()
-            entry = entries[self._acc & 0x7F]
-            bits = entry & 0xFF
-            if entry >> 8 & 0xFF == _UNUSED:
-                raise FormatError("code of a code length is not in use")
-            value = entry >> 16
-            extra = 0 if value < 16 else (2, 3, 7)[value - 16]
-            if bits + extra > self._fill:
-                return None
-            self._drop(bits)
-            if value < 16:
-                runs.append(value)
-                last = value
-                wanted -= 1
-            elif value == 16:
-                if last < 0:
-                    raise FormatError("repeated code length without a length before it")
-                runs.append(REPEAT + (self._acc & 3))
-                wanted -= 3 + (self._acc & 3)
-            elif value == 17:
-                runs.append(ZEROS + (self._acc & 7))
-                wanted -= 3 + (self._acc & 7)
-                last = 0
-            else:
-                runs.append(MANY_ZEROS + (self._acc & 0x7F))
-                wanted -= 11 + (self._acc & 0x7F)
-                last = 0
-            self._drop(extra)
-        sizes = (literal_count, distance_count, run_length_count)
-        header = DynamicHeader(*sizes, bytes(run_lengths), bytes(runs))
+        header, self._bit = found
         literal_lengths, distance_lengths = header.lengths()
         if not literal_lengths[END_OF_BLOCK]:
             raise FormatError("no code for end of block")
@@ -305,8 +230,8 @@ class Inflater:
 
     @cython.cfunc
     def _use(self, literal_lengths: bytes, distance_lengths: bytes) -> cython.void:
-        build_table(literal_lengths, LITERAL_INDEX, LITERAL_VALUES, self._literal_table)
-        build_table(distance_lengths, DISTANCE_INDEX, DISTANCE_VALUES, self._distance_table)
+        build_table(literal_lengths, LITERAL_INDEX, LITERAL_VALUES, self._literals)
+        build_table(distance_lengths, DISTANCE_INDEX, DISTANCE_VALUES, self._distances)
 
     # -- tokens
 
@@ -314,128 +239,146 @@ class Inflater:
     def _decode(self, most: cython.Py_ssize_t) -> cython.int:
         """Decode tokens of a Huffman block; return the index of the Status.
 
-        Writes stay inside: before each token there is room for MAX_MATCH bytes and one token. Reads do, too:
-        a distance is compared with the plaintext there is, the tables cover all indexes, and eight bytes are
-        loaded at once only where there are eight. Bits beyond the input read as zero; a token is committed
-        only if all its bits were there.
+        Writes stay inside: before each token there is room for MAX_MATCH bytes, _OVERSHOOT more, and one token. Reads
+        do, too: a distance is compared with the plaintext there is, the tables cover all indexes, and eight bytes are
+        loaded at once only where there are eight. Bits of `acc` above `fill` are those of the input, or zero after
+        its end; a token is committed only if all its bits were there.
         """
-        # Constants as locals: the compiler cannot know that stores to `out` leave globals alone.
-        longest: cython.Py_ssize_t = MAX_MATCH
-        marked: cython.uint = LONG_258
-        literal: cython.uint = _LITERAL
-        link: cython.uint = _LINK
-        unused: cython.uint = _UNUSED
+        literal: cython.uint = LITERAL << 8
+        link: cython.uint = LINK
+        unused: cython.uint = UNUSED
+        end_of_block: cython.uint = END
         literal_index: cython.uint = LITERAL_INDEX
         literal_mask: cython.uint = (1 << literal_index) - 1
         distance_index: cython.uint = DISTANCE_INDEX
         distance_mask: cython.uint = (1 << distance_index) - 1
-        data: bytes = self._input
-        size: cython.Py_ssize_t = len(data)
-        at: cython.Py_ssize_t = self._at
-        acc: cython.ulonglong = self._acc
-        fill: cython.uint = self._fill
-        out: cython.uchar[::1] = self._view
+        longest: cython.uint = MAX_MATCH
+        marked: cython.uint = LONG_258
+        all_bits: cython.ulonglong = _ALL_BITS
+
+        token_view: cython.uint[::1] = self._tokens
+        literal_view: cython.uint[::1] = self._literals
+        distance_view: cython.uint[::1] = self._distances
+        # Pointers: for all that a compiler knows, a store through `out` changes a view.
+        tokens: cython.p_uint = cython.address(token_view[0]) if cython.compiled else token_view
+        literals: cython.p_uint = cython.address(literal_view[0]) if cython.compiled else literal_view
+        distances: cython.p_uint = cython.address(distance_view[0]) if cython.compiled else distance_view
+        data: cython.p_uchar = self._input
+        size: cython.Py_ssize_t = len(self._input)
+        out: cython.p_uchar = self._out
         end: cython.Py_ssize_t = self._end
         start: cython.Py_ssize_t = self._start
-        full: cython.Py_ssize_t = len(out) - longest
-        tokens: cython.uint[::1] = self._tokens
+        full: cython.Py_ssize_t = WINDOW + SPAN
         count: cython.Py_ssize_t = self._count
-        literals: cython.uint[::1] = self._literal_table
-        distances: cython.uint[::1] = self._distance_table
+
+        at: cython.Py_ssize_t = self._bit >> 3
+        acc: cython.ulonglong = 0
+        fill: cython.uint = 0
+        look: cython.ulonglong
         entry: cython.uint
         kind: cython.uint
         used: cython.uint
-        look: cython.ulonglong
-        length: cython.Py_ssize_t
-        distance: cython.Py_ssize_t
+        length: cython.uint
+        distance: cython.uint
         long_258: cython.uint
-        i: cython.Py_ssize_t
-        status: cython.int
-        while True:
-            if count >= most or end > full:
-                status = 0
-                break
-            if fill < 48:
+        stopped: cython.int = _MORE
+        if at < size:
+            fill = 8 - (self._bit & 7)
+            acc = data[at] >> (8 - fill)
+            at += 1
+        with cython.nogil:
+            while count < most and end <= full:
                 if at + 8 <= size:
-                    acc |= (
-                        cython.cast(cython.ulonglong, data[at])
-                        | cython.cast(cython.ulonglong, data[at + 1]) << 8
-                        | cython.cast(cython.ulonglong, data[at + 2]) << 16
-                        | cython.cast(cython.ulonglong, data[at + 3]) << 24
-                        | cython.cast(cython.ulonglong, data[at + 4]) << 32
-                        | cython.cast(cython.ulonglong, data[at + 5]) << 40
-                        | cython.cast(cython.ulonglong, data[at + 6]) << 48
-                        | cython.cast(cython.ulonglong, data[at + 7]) << 56
-                    ) << fill & _ALL_BITS
+                    acc |= load64(data, at) << fill & all_bits
                     at += (63 - fill) >> 3
                     fill |= 56
                 else:
-                    while fill <= 56 and at < size:
+                    while fill < 56 and at < size:
                         acc |= cython.cast(cython.ulonglong, data[at]) << fill
                         at += 1
                         fill += 8
-            entry = literals[acc & literal_mask]
-            kind = entry >> 8 & 0xFF
-            if kind == link:
-                entry = literals[(entry >> 16) + (acc >> literal_index & (1 << (entry & 0xFF)) - 1)]
+                entry = literals[acc & literal_mask]
+                if entry >> 8 & 0xFF == link:
+                    entry = literals[(entry >> 16) + (acc >> literal_index & (1 << (entry & 0xFF)) - 1)]
+                used = entry & 0xFF
+                if entry & literal:
+                    if used > fill:
+                        stopped = _HUNGRY
+                        break
+                    acc >>= used
+                    fill -= used
+                    tokens[count] = entry >> 16
+                    count += 1
+                    out[end] = entry >> 16
+                    end += 1
+                    continue
                 kind = entry >> 8 & 0xFF
-            used = entry & 0xFF
-            if kind == literal:
-                if used > fill:
-                    status = 1
+                if kind >= end_of_block:
+                    stopped = _UNUSED_LITERAL if kind == unused else _HUNGRY if used > fill else _DONE
+                    if stopped == _DONE:
+                        fill -= used
                     break
-                acc >>= used
-                fill -= used
-                tokens[count] = entry >> 16
-                count += 1
-                out[end] = entry >> 16
-                end += 1
-                continue
-            if kind >= 0x20:
+                look = acc >> used
+                length = (entry >> 16) + (look & (1 << kind) - 1)
+                long_258 = marked if length == longest and kind else 0
+                look >>= kind
+                used += kind
+                entry = distances[look & distance_mask]
+                if entry >> 8 & 0xFF == link:
+                    entry = distances[(entry >> 16) + (look >> distance_index & (1 << (entry & 0xFF)) - 1)]
+                kind = entry >> 8 & 0xFF
                 if kind == unused:
-                    raise FormatError("literal or length code is not in use")
-                if used > fill:
-                    status = 1
+                    stopped = _UNUSED_DISTANCE
                     break
-                acc >>= used
+                look >>= entry & 0xFF
+                used += (entry & 0xFF) + kind
+                if used > fill:
+                    stopped = _HUNGRY
+                    break
+                distance = (entry >> 16) + (look & (1 << kind) - 1)
+                if distance > end - start:
+                    stopped = _TOO_FAR
+                    break
+                acc = look >> kind
                 fill -= used
-                status = 2
-                break
-            look = acc >> used
-            length = (entry >> 16) + (look & (1 << kind) - 1)
-            long_258 = marked if length == longest and kind else 0
-            look >>= kind
-            used += kind
-            entry = distances[look & distance_mask]
-            kind = entry >> 8 & 0xFF
-            if kind == link:
-                entry = distances[(entry >> 16) + (look >> distance_index & (1 << (entry & 0xFF)) - 1)]
-                kind = entry >> 8 & 0xFF
-            if kind == unused:
-                raise FormatError("distance code is not in use")
-            look >>= entry & 0xFF
-            used += (entry & 0xFF) + kind
-            if used > fill:
-                status = 1
-                break
-            distance = (entry >> 16) + (look & (1 << kind) - 1)
-            if distance > end - start:
-                raise FormatError("match reaches back before the beginning")
-            acc = look >> kind
-            fill -= used
-            tokens[count] = long_258 | length << 16 | distance
-            count += 1
-            for i in range(end, end + length):
-                out[i] = out[i - distance]
-            end += length
-        self._at = at
-        self._acc = acc & _ALL_BITS >> (64 - fill) if fill else 0
-        self._fill = fill
+                tokens[count] = long_258 | length << 16 | distance
+                count += 1
+                _copy(out, end, distance, length)
+                end += length
+        if stopped > _DONE:
+            raise FormatError(_DEFECTS[stopped])
+        self._bit = 8 * at - fill
         self._end = end
         self._count = count
-        return status
+        return stopped
 
 
 _STATUS = (Status.MORE, Status.HUNGRY, Status.DONE)
+_DEFECTS = {
+    _UNUSED_LITERAL: "literal or length code is not in use",
+    _UNUSED_DISTANCE: "distance code is not in use",
+    _TOO_FAR: "match reaches back before the beginning",
+}
 
-_ALL_BITS = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _copy(
+    out: cython.p_uchar, end: cython.Py_ssize_t, distance: cython.Py_ssize_t, length: cython.Py_ssize_t
+) -> cython.void:
+    """Repeat what is `distance` back, by words: up to _OVERSHOOT bytes more than `length` are written."""
+    stop: cython.Py_ssize_t = end + length
+    i: cython.Py_ssize_t
+    if distance >= 8:
+        while end < stop:
+            store64(out, end, load64(out, end - distance))
+            end += 8
+    else:  # the first word is the period, or several; it is true wherever one begins
+        for i in range(8):
+            out[end + i] = out[end + i - distance]
+        word: cython.ulonglong = load64(out, end)
+        while end < stop:
+            store64(out, end, word)
+            end += 8 // distance * distance

@@ -12,6 +12,11 @@ from array import array
 
 import cython
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import common
+else:
+    from bundle.deflate.words import common
+
 BLOCK = 65535  # bytes compressed at a time
 _BLOCK = cython.declare(cython.int, BLOCK)
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
@@ -90,6 +95,7 @@ class FastMatcher:
 
         Words are loaded from inside the block only; candidates lie at most _WINDOW before the index.
         """
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         end: cython.int = _BLOCK + self._size
         limit: cython.int = end - _MARGIN
         count: cython.int = 0
@@ -117,7 +123,7 @@ class FastMatcher:
                 count += 1
                 emitted += 1
             while candidate >= 0:
-                length = self._common(candidate, index, min(_MAX_MATCH, end - index))
+                length = common(window, candidate, index, min(_MAX_MATCH, end - index))
                 self._tokens[count] = cython.cast(cython.uint, length) << 16 | (index - candidate)
                 count += 1
                 index += length
@@ -151,37 +157,3 @@ class FastMatcher:
         self._positions[slot] = index + self._base
         self._words[slot] = word
         return candidate if same and index - candidate <= _WINDOW else -1
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, limit: cython.int) -> cython.int:
-        """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
-        n: cython.Py_ssize_t = 0
-        while n + 8 <= limit and self._load(left + n) == self._load(right + n):
-            n += 8
-        while n < limit and self._window[left + n] == self._window[right + n]:
-            n += 1
-        return n
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
-        """Return the eight bytes at `index`, little-endian."""
-        if cython.compiled:
-            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
-            return (
-                cython.cast(cython.ulonglong, at[0])
-                | cython.cast(cython.ulonglong, at[1]) << 8
-                | cython.cast(cython.ulonglong, at[2]) << 16
-                | cython.cast(cython.ulonglong, at[3]) << 24
-                | cython.cast(cython.ulonglong, at[4]) << 32
-                | cython.cast(cython.ulonglong, at[5]) << 40
-                | cython.cast(cython.ulonglong, at[6]) << 48
-                | cython.cast(cython.ulonglong, at[7]) << 56
-            )
-        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
-            return int.from_bytes(self._window[index : index + 8], "little")

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 
 import cython
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import common, load32, load32_big
+else:
+    from bundle.deflate.words import common, load32, load32_big
+
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
@@ -24,6 +29,7 @@ _LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, 
 _NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away costs more than it saves
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, 1 << 14)
+_TOO_FAR = cython.declare(cython.uint, 0xFFFF)
 _REBASE = cython.declare(cython.int, 1 << 24)
 
 
@@ -51,13 +57,13 @@ SEARCHES = {
 
 @cython.cclass
 class ChainMatcher:
-    """The state of one stream. Memory: 64 KiB of plaintext, 640 KiB of chains, 64 KiB of tokens."""
+    """The state of one stream. Memory: 64 KiB of plaintext, 576 KiB of chains, 64 KiB of tokens."""
 
     # A position is an index into the window plus `_base`; 0 stands for none. Invariant: a position in the
     # chains is that of a byte entered before, so less `_base` it is at most `_index`, maybe negative.
     _window: cython.uchar[::1]
     _newest: cython.uint[::1]  # hash -> newest position
-    _older: cython.uint[::1]  # position modulo the window -> next older position with the same hash
+    _older: cython.ushort[::1]  # position modulo the window -> how far back the next one with the same hash lies
     _tokens: cython.uint[::1]
     _base: cython.int
     _index: cython.int  # where the next decision is made
@@ -79,7 +85,7 @@ class ChainMatcher:
         self._plaintext = memoryview(bytearray(_SPAN))
         self._window = self._plaintext
         self._newest = array("I", bytes(4 << _HASH_BITS))
-        self._older = array("I", bytes(4 * _WINDOW))
+        self._older = array("H", bytes(2 * _WINDOW))
         self._token_array = array("I", bytes(4 * _BLOCK_TOKENS))
         self._tokens = self._token_array
         self._base = 1
@@ -133,7 +139,6 @@ class ChainMatcher:
         self._base += _WINDOW
         if self._base > _REBASE:
             self._forget(self._newest, self._base - 1)
-            self._forget(self._older, self._base - 1)
             self._base = 1
 
     @cython.cfunc
@@ -241,16 +246,12 @@ class ChainMatcher:
     @cython.exceptval(check=False)
     def _enter(self, index: cython.Py_ssize_t) -> cython.int:
         """Put the byte at `index` at the head of its chain; return the former head's index, or below 0."""
-        word: cython.uint = (
-            cython.cast(cython.uint, self._window[index]) << 24
-            | self._window[index + 1] << 16
-            | self._window[index + 2] << 8
-            | self._window[index + 3]
-        )
-        slot: cython.uint = ((word * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        slot: cython.uint = ((load32_big(window, index) * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)
+        position: cython.uint = index + self._base
         head: cython.uint = self._newest[slot]
-        self._older[index & (_WINDOW - 1)] = head
-        self._newest[slot] = index + self._base
+        self._older[index & (_WINDOW - 1)] = min(position - head, _TOO_FAR)
+        self._newest[slot] = position
         return cython.cast(cython.int, head) - self._base
 
     @cython.cfunc
@@ -258,58 +259,27 @@ class ChainMatcher:
     @cython.exceptval(check=False)
     def _longest(self, index: cython.int, candidate: cython.int, limit: cython.int) -> cython.uint:
         """Follow a chain for the longest match at `index`, 4 to `limit` bytes; return its token, or 0."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         farthest: cython.int = max(index - _WINDOW, 0)
         enough: cython.int = min(self._nice, limit)
         length: cython.int = _MIN_MATCH - 1
         match: cython.uint = 0
         found: cython.int
-        end_byte: cython.int = self._window[index + length]
+        # The last bytes of a longer match: where they differ, nothing else need be compared.
+        ending: cython.uint = load32(window, index + length - 3)
         for _ in range(self._chain):
-            if self._window[candidate + length] == end_byte:
-                found = self._common(candidate, index, limit)
+            if load32(window, candidate + length - 3) == ending:
+                found = common(window, candidate, index, limit)
                 if found > length and (found > _MIN_MATCH or index - candidate <= _NEAR):
                     length = found
                     match = length << 16 | (index - candidate)
                     if found >= enough:
                         break
-                    end_byte = self._window[index + found]
+                    ending = load32(window, index + length - 3)
             if candidate + _WINDOW == index:
                 break  # its slot in the chain is taken by `index`
-            candidate = cython.cast(cython.int, self._older[candidate & (_WINDOW - 1)]) - self._base
+            candidate -= older[candidate & (_WINDOW - 1)]
             if candidate < farthest:
                 break
         return match
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, limit: cython.int) -> cython.int:
-        """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
-        n: cython.Py_ssize_t = 0
-        while n + 8 <= limit and self._load(left + n) == self._load(right + n):
-            n += 8
-        while n < limit and self._window[left + n] == self._window[right + n]:
-            n += 1
-        return n
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
-        """Return the eight bytes at `index`, little-endian."""
-        if cython.compiled:
-            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
-            return (
-                cython.cast(cython.ulonglong, at[0])
-                | cython.cast(cython.ulonglong, at[1]) << 8
-                | cython.cast(cython.ulonglong, at[2]) << 16
-                | cython.cast(cython.ulonglong, at[3]) << 24
-                | cython.cast(cython.ulonglong, at[4]) << 32
-                | cython.cast(cython.ulonglong, at[5]) << 40
-                | cython.cast(cython.ulonglong, at[6]) << 48
-                | cython.cast(cython.ulonglong, at[7]) << 56
-            )
-        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
-            return int.from_bytes(self._window[index : index + 8], "little")

@@ -235,7 +235,7 @@ def shannon_bits(counts: array[int], size: int, fill: bool) -> tuple[int, int]:
 
 @cython.cfunc
 def _sum_bits(
-    counts: array[int],
+    counts: cython.uint[::1],
     total: cython.int,
     bits: cython.double,
     shortest: cython.double,
@@ -244,21 +244,28 @@ def _sum_bits(
     """Add the ideal size of symbols to `bits`."""
     scale: cython.double = _single(1.0 / total)
     code: cython.double
-    for count in counts:
-        if count:
-            code = min(max(_symbol_bits(count, scale), shortest), longest)
-            bits = _single(bits + _single(code * count))
+    i: cython.Py_ssize_t
+    for i in range(len(counts)):
+        if counts[i]:
+            code = min(max(_symbol_bits(counts[i], scale), shortest), longest)
+            bits = _single(bits + _single(code * counts[i]))
     return bits
 
 
 @cython.cfunc
 def _symbol_bits(count: cython.int, scale: cython.double) -> cython.double:
     """Return -log2(count * scale) by the approximation of the original (`mFastLog2`)."""
-    fraction, exponent = math.frexp(_single(count * scale))
-    mantissa: cython.double = 2 * fraction
+    mantissa: cython.double = _single(count * scale)
+    exponent: cython.int = 0
+    while mantissa < 1:  # exact, as are all steps by powers of two
+        mantissa *= 2
+        exponent -= 1
+    while mantissa >= 2:
+        mantissa /= 2
+        exponent += 1
     curve: cython.double = _single(_single(_SQUARE * mantissa) + _LINEAR)
     curve = _single(_single(curve * mantissa) - _CONSTANT)
-    return -_single(exponent - 2 + curve)
+    return -_single(exponent - 1 + curve)
 
 
 @cython.cfunc

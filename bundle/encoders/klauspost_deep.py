@@ -13,6 +13,11 @@ from array import array
 
 import cython
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import common, load64
+else:
+    from bundle.deflate.words import common, load64
+
 BLOCK = 65535  # most bytes searched at a time, so most tokens
 _WINDOW = cython.declare(cython.int, 1 << 15)  # matches stay nearer than this
 _MAX_MATCH = cython.declare(cython.int, 258)
@@ -353,10 +358,14 @@ class DeepMatcher:
     @cython.nogil
     @cython.exceptval(check=False)
     def _literals(self, begin: cython.int, end: cython.int) -> cython.void:
-        while begin < end:
-            self._tokens[self._count] = self._window[begin]
-            self._count += 1
-            begin += 1
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        count: cython.int = self._count
+        i: cython.int
+        for i in range(begin, end):
+            tokens[count] = window[i]
+            count += 1
+        self._count = count
 
     @cython.cfunc
     @cython.inline
@@ -387,13 +396,8 @@ class DeepMatcher:
     @cython.exceptval(check=False)
     def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, most: cython.int) -> cython.int:
         """Return how many bytes are equal from `left` and from the smaller `right` on, at most `most`."""
-        n: cython.Py_ssize_t = 0
-        most = min(most, self._end - left)
-        while n + 8 <= most and self._load(left + n) == self._load(right + n):
-            n += 8
-        while n < most and self._window[left + n] == self._window[right + n]:
-            n += 1
-        return n
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        return common(window, left, right, min(most, self._end - left))
 
     @cython.cfunc
     @cython.inline
@@ -401,20 +405,8 @@ class DeepMatcher:
     @cython.exceptval(check=False)
     def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
         """Return the eight bytes at `index`, little-endian."""
-        if cython.compiled:
-            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
-            return (
-                cython.cast(cython.ulonglong, at[0])
-                | cython.cast(cython.ulonglong, at[1]) << 8
-                | cython.cast(cython.ulonglong, at[2]) << 16
-                | cython.cast(cython.ulonglong, at[3]) << 24
-                | cython.cast(cython.ulonglong, at[4]) << 32
-                | cython.cast(cython.ulonglong, at[5]) << 40
-                | cython.cast(cython.ulonglong, at[6]) << 48
-                | cython.cast(cython.ulonglong, at[7]) << 56
-            )
-        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
-            return int.from_bytes(self._window[index : index + 8], "little")
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        return load64(window, index)
 
 
 @cython.cfunc

@@ -17,6 +17,11 @@ from dataclasses import dataclass
 
 import cython
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import common, load32
+else:
+    from bundle.deflate.words import common, load32
+
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
 _MIN_MATCH = cython.declare(cython.int, 3)
@@ -24,6 +29,7 @@ _MAX_MATCH = cython.declare(cython.int, 258)
 _LOOKAHEAD = cython.declare(cython.int, 258 + 3 + 1)  # plaintext needed to decide, but at the end
 _FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of a match
 _SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
+_MASK32 = cython.declare(cython.uint, 0xFFFFFFFF)
 _NEAR = cython.declare(cython.int, 4096)  # with lazy evaluation: of a match of 3 bytes
 
 
@@ -309,6 +315,8 @@ class ZlibMatcher:
     @cython.exceptval(check=False)
     def _longest(self, index: cython.int, candidate: cython.int, length: cython.int) -> cython.uint:
         """Follow a chain for the longest match over `length` bytes at `index`; return its token, or 0."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         ahead: cython.int = self._end - index
         limit: cython.int = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
         enough: cython.int = min(self._nice, limit)
@@ -316,61 +324,28 @@ class ZlibMatcher:
         chain: cython.int = self._chain >> 2 if length >= self._good else self._chain
         match: cython.uint = 0
         found: cython.int
-        last: cython.uchar
-        last_but_one: cython.uchar
+        ending: cython.uint
         if length >= limit or (self._gzip and index > _SLIDE):
             return 0
-        last = self._window[index + length]
-        last_but_one = self._window[index + length - 1]
+        # The last four bytes of a longer match, or all three: where they differ, nothing else need be compared. Before
+        # `candidate` there is a byte, since chains end at 0.
+        mask: cython.uint = _MASK32 if length >= _MIN_MATCH else _MASK32 - 0xFF
+        ending = load32(window, index + length - 3)
         while True:
-            if self._window[candidate + length] == last and self._window[candidate + length - 1] == last_but_one:
-                found = self._common(candidate, index, limit)
+            if (load32(window, candidate + length - 3) ^ ending) & mask == 0:
+                found = common(window, candidate, index, limit)
                 if found > length:
                     length = found
                     match = min(length, ahead) << 16 | (index - candidate)
                     if found >= enough:
                         break
-                    last = self._window[index + length]
-                    last_but_one = self._window[index + length - 1]
-            candidate = self._older[candidate & (_WINDOW - 1)]
+                    mask = _MASK32
+                    ending = load32(window, index + length - 3)
+            candidate = older[candidate & (_WINDOW - 1)]
             chain -= 1
             if candidate <= oldest or chain == 0:
                 break
         return match if match >> 16 >= _MIN_MATCH else 0
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _common(self, left: cython.Py_ssize_t, right: cython.Py_ssize_t, limit: cython.int) -> cython.int:
-        """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
-        n: cython.Py_ssize_t = 0
-        while n + 8 <= limit and self._load(left + n) == self._load(right + n):
-            n += 8
-        while n < limit and self._window[left + n] == self._window[right + n]:
-            n += 1
-        return n
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _load(self, index: cython.Py_ssize_t) -> cython.ulonglong:
-        """Return the eight bytes at `index`, little-endian."""
-        if cython.compiled:
-            at: cython.p_uchar = cython.address(self._window[index])  # lets C compilers see a single load
-            return (
-                cython.cast(cython.ulonglong, at[0])
-                | cython.cast(cython.ulonglong, at[1]) << 8
-                | cython.cast(cython.ulonglong, at[2]) << 16
-                | cython.cast(cython.ulonglong, at[3]) << 24
-                | cython.cast(cython.ulonglong, at[4]) << 32
-                | cython.cast(cython.ulonglong, at[5]) << 40
-                | cython.cast(cython.ulonglong, at[6]) << 48
-                | cython.cast(cython.ulonglong, at[7]) << 56
-            )
-        else:  # noqa: RET505 - Cython drops this branch, which needs the GIL
-            return int.from_bytes(self._window[index : index + 8], "little")
 
     @cython.cfunc
     @cython.inline
