@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import zlib
@@ -117,6 +118,18 @@ def by_digest(*blobs: bytes) -> dict[Digest, bytes]:
 
 def rows(blobs: Iterable[bytes]) -> list[Blob]:
     return [Blob(Digest.of(blob), len(blob), UNKNOWN_TYPE) for blob in blobs]
+
+
+def descriptors() -> int:
+    """How many files this process has open."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+def left_open(before: int) -> int:
+    """How many files more are open than `before`; those that wait to be collected do not count."""
+    if descriptors() > before:
+        gc.collect()
+    return max(0, descriptors() - before)
 
 
 def scratch() -> int:

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from bundle.errors import TargetError
 from bundle.layers.scratch import ScratchFile, Shelf, files_beside, relax
 from bundle.linux import allow_open_files
-from tests.layers.support import scratch
-from tests.target.support import descriptors
+from tests.layers.support import descriptors, left_open, scratch
 
 
 @given(st.lists(st.binary(max_size=300)), st.integers(0, 400), st.integers(0, 400))
@@ -79,7 +78,7 @@ def test_adversary_50_the_limit_stays_where_it_may_not_be_raised(monkeypatch: py
 def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("bundle.layers.scratch._SMALL", small)
-        before = len(os.listdir("/proc/self/fd"))
+        before = descriptors()
         shelf = Shelf(scratch)
         parts = []
         for content in contents:
@@ -87,13 +86,13 @@ def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> N
             file.append(content)
             parts.append(shelf.keep(file))
         large = sum(len(content) > small for content in contents)
-        assert len(os.listdir("/proc/self/fd")) - before <= large + 1
+        assert descriptors() - before <= large + 1
         for part, content in zip(parts, contents, strict=True):
             buffer = bytearray(max(part.size - 2, 0))
             part.read_into(memoryview(buffer), 1)
             assert (part.size, bytes(part.view()), bytes(buffer)) == (len(content), content, content[1:-1])
         shelf.close()
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert descriptors() == before
 
 
 def test_adversary_48_no_room_on_a_shelf() -> None:
@@ -105,4 +104,4 @@ def test_adversary_48_no_room_on_a_shelf() -> None:
     with pytest.raises(TargetError, match="No space left"):
         shelf.keep(file)
     shelf.close()
-    assert descriptors() == before
+    assert left_open(before) == 0

@@ -19,10 +19,9 @@ from bundle.layers.scratch import files_beside
 from bundle.layers.verify import verify
 from bundle.model.digest import Digest
 from tests.delta.support import delta, noise
-from tests.layers.support import Blobs, Patches, by_digest, handmade, scratch
+from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open, scratch
 from tests.layers.test_rebuilt import repacked
 from tests.support import Builder, MemoryContent, MemorySink, feed
-from tests.target.support import descriptors
 
 OLD, NEW = noise(9000, 1), noise(8000, 1) + b"new"
 GOOD = handmade(NEW, Plain(), [delta(NEW, [OLD])], {OLD: OLD}, len(NEW))
@@ -47,7 +46,7 @@ def verified(data: bytes, base: Callable[[Index], Blobs] | None = None) -> Verif
     before = descriptors()
     with closing(feed("file", data)) as source:
         found = verify(source, Rebuilding(scratch, 2), base)
-    assert descriptors() == before
+    assert left_open(before) == 0
     return found
 
 
