@@ -1,4 +1,4 @@
-"""Mutate gzip files and decisions, in process: `python fuzz/deflate.py [--seconds N] [--seed N]`.
+"""Mutate gzip files and decisions, in process: `python -m fuzz.deflate [--seconds N] [--seed N]`.
 
 Each case either comes back byte for byte or ends in FormatError, in bounded memory and time; anything else is
 printed with the input in hexadecimal, and ends the run. Put what it finds into fixtures/deflate/generate.py

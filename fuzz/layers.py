@@ -1,4 +1,4 @@
-"""Mutate layer patches and carry them out, in process: `python fuzz/layers.py [--seconds N] [--seed N]`.
+"""Mutate layer patches and carry them out, in process: `python -m fuzz.layers [--seconds N] [--seed N]`.
 
 Each case either makes the right blob or ends in FormatError, IntegrityError or BaseMismatch, in bounded memory and
 time, and leaves no file open; anything else is printed with the patch in hexadecimal, and ends the run. Put what it

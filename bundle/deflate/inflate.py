@@ -109,7 +109,7 @@ class Inflater:
         self._start = 0  # where the stream's plaintext begins, or the window it can reach
         self._taken = 0  # plaintext up to here has been fetched
         self._end = 0
-        self._tokens = array("I", bytes(4 * TOKENS))
+        self._tokens = array("I", [0]) * TOKENS
         self._count = 0
         self._kind = STORED
         self._stored = 0  # bytes of a stored block still to come
