@@ -313,7 +313,9 @@ class ZlibMatcher:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _longest(self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, length: cython.Py_ssize_t) -> cython.uint:
+    def _longest(
+        self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, length: cython.Py_ssize_t
+    ) -> cython.uint:
         """Follow a chain for the longest match over `length` bytes at `index`; return its token, or 0."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
