@@ -85,7 +85,7 @@ class History:
         end: cython.Py_ssize_t = min(at + _WINDOW, self._end - _MIN_HASHED + 1)
         if begin >= end:
             return
-        word: cython.uint = view[begin] << 8 | view[begin + 1] << 16 | view[begin + 2] << 24
+        word: cython.uint = load32(view, begin) << 8 & _ALL_BITS
         for i in range(begin, end):
             word = word >> 8 | cython.cast(cython.uint, view[i + 3]) << 24
             bucket = (word * _MULTIPLIER & _ALL_BITS) >> 17
