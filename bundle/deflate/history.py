@@ -24,7 +24,7 @@ UNRANKED = 255  # in place of a rank
 # The buffer slides by pairs of windows, so up to three windows of history stay.
 _SIZE = cython.declare(cython.Py_ssize_t, 3 * WINDOW + 2 * SPAN)
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
-_RING = cython.declare(cython.Py_ssize_t, 2 * WINDOW - 1)  # an index into the ring, and positions modulo 2 ** 16
+_RING = cython.declare(cython.Py_ssize_t, 2 * WINDOW - 1)  # 0xFFFF, a constant of C in the loops below
 _MIN_HASHED = cython.declare(cython.Py_ssize_t, 4)  # bytes that go into a hash
 _HOPS = cython.declare(cython.int, 256)  # links of a chain that are followed
 _UNRANKED = cython.declare(cython.int, UNRANKED)
@@ -85,13 +85,13 @@ class History:
         end: cython.Py_ssize_t = min(at + _WINDOW, self._end - _MIN_HASHED + 1)
         if begin >= end:
             return
-        word: cython.uint = view[begin] << 8 | view[begin + 1] << 16 | view[begin + 2] << 24
+        word: cython.uint = load32(view, begin) << 8 & _ALL_BITS
         for i in range(begin, end):
             word = word >> 8 | cython.cast(cython.uint, view[i + 3]) << 24
             bucket = (word * _MULTIPLIER & _ALL_BITS) >> 17
             link = i - newest[bucket] & 0xFFFF
             # 0 if over 0x8000, by arithmetic: a branch could not be predicted.
-            links[i & _RING] = link & (link - 0x8001 & _ALL_BITS) >> 16
+            links[i & 0xFFFF] = link & (link - 0x8001 & _ALL_BITS) >> 16
             newest[bucket] = i & 0xFFFF
         self._indexed = end
 
@@ -103,10 +103,11 @@ class History:
             self._index(view, at)
         place: cython.Py_ssize_t = at
         source: cython.Py_ssize_t = at - distance
+        links: cython.p_ushort = cython.address(self._links[0]) if cython.compiled else self._links
         link: cython.Py_ssize_t
         rank: cython.int = 0
         for _ in range(_HOPS):
-            link = self._links[place & _RING]
+            link = links[place & 0xFFFF]
             place -= link
             if link == 0 or place < source:
                 break
@@ -123,9 +124,10 @@ class History:
             self._index(view, at)
         place: cython.Py_ssize_t = at
         oldest: cython.Py_ssize_t = max(self._start, at - _WINDOW)
+        links: cython.p_ushort = cython.address(self._links[0]) if cython.compiled else self._links
         link: cython.Py_ssize_t
         for _ in range(_HOPS):
-            link = self._links[place & _RING]
+            link = links[place & 0xFFFF]
             place -= link
             if link == 0 or place < oldest:
                 break

@@ -257,15 +257,15 @@ class ChainMatcher:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _longest(self, index: cython.int, candidate: cython.int, limit: cython.int) -> cython.uint:
+    def _longest(self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, limit: cython.int) -> cython.uint:
         """Follow a chain for the longest match at `index`, 4 to `limit` bytes; return its token, or 0."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
-        farthest: cython.int = max(index - _WINDOW, 0)
-        enough: cython.int = min(self._nice, limit)
-        length: cython.int = _MIN_MATCH - 1
+        farthest: cython.Py_ssize_t = max(index - _WINDOW, 0)
+        enough: cython.Py_ssize_t = min(self._nice, limit)
+        length: cython.Py_ssize_t = _MIN_MATCH - 1
         match: cython.uint = 0
-        found: cython.int
+        found: cython.Py_ssize_t
         # The last bytes of a longer match: where they differ, nothing else need be compared.
         ending: cython.uint = load32(window, index + length - 3)
         for _ in range(self._chain):
@@ -273,13 +273,12 @@ class ChainMatcher:
                 found = common(window, candidate, index, limit)
                 if found > length and (found > _MIN_MATCH or index - candidate <= _NEAR):
                     length = found
-                    match = length << 16 | (index - candidate)
+                    match = cython.cast(cython.uint, length) << 16 | (index - candidate)
                     if found >= enough:
                         break
                     ending = load32(window, index + length - 3)
-            if candidate + _WINDOW == index:
-                break  # its slot in the chain is taken by `index`
-            candidate -= older[candidate & (_WINDOW - 1)]
+            # Modulo the window, as a constant of C. At least 1: a slot that `index` has taken over ends the chain.
+            candidate -= older[candidate & 0x7FFF]
             if candidate < farthest:
                 break
         return match

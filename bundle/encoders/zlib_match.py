@@ -313,17 +313,19 @@ class ZlibMatcher:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _longest(self, index: cython.int, candidate: cython.int, length: cython.int) -> cython.uint:
+    def _longest(
+        self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, length: cython.Py_ssize_t
+    ) -> cython.uint:
         """Follow a chain for the longest match over `length` bytes at `index`; return its token, or 0."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
-        ahead: cython.int = self._end - index
-        limit: cython.int = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
-        enough: cython.int = min(self._nice, limit)
-        oldest: cython.int = max(index - _FARTHEST, 0)
+        ahead: cython.Py_ssize_t = self._end - index
+        limit: cython.Py_ssize_t = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
+        enough: cython.Py_ssize_t = min(self._nice, limit)
+        oldest: cython.Py_ssize_t = max(index - _FARTHEST, 0)
         chain: cython.int = self._chain >> 2 if length >= self._good else self._chain
         match: cython.uint = 0
-        found: cython.int
+        found: cython.Py_ssize_t
         ending: cython.uint
         if length >= limit or (self._gzip and index > _SLIDE):
             return 0
@@ -336,12 +338,12 @@ class ZlibMatcher:
                 found = common(window, candidate, index, limit)
                 if found > length:
                     length = found
-                    match = min(length, ahead) << 16 | (index - candidate)
+                    match = cython.cast(cython.uint, min(length, ahead)) << 16 | (index - candidate)
                     if found >= enough:
                         break
                     mask = _MASK32
                     ending = load32(window, index + length - 3)
-            candidate = older[candidate & (_WINDOW - 1)]
+            candidate = older[candidate & 0x7FFF]  # modulo the window, as a constant of C
             chain -= 1
             if candidate <= oldest or chain == 0:
                 break
