@@ -32,7 +32,7 @@ class Feed(Protocol):
 
     name: str
 
-    def next(self, content: int | None) -> bytes | bytearray:
+    def next(self, content: int | None) -> zstd.Buffer:
         """The next frame. Raises FormatError, or TargetError if the input fails."""
 
     def skip(self, content: int) -> None:
@@ -83,11 +83,11 @@ class FileFeed:
         """Frames read or passed over so far."""
         return self._next
 
-    def read_at(self, position: int, size: int) -> bytearray:
-        """`size` bytes of the file. Raises FormatError if they are not there."""
-        buffer = bytearray(size)
-        self.read_into(memoryview(buffer), position)
-        return buffer
+    def read_at(self, position: int, size: int) -> memoryview:
+        """`size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
+        view = memoryview(bytearray(size))
+        self.read_into(view, position)
+        return view
 
     def read_into(self, view: memoryview, position: int) -> None:
         """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
@@ -100,7 +100,7 @@ class FileFeed:
                 raise FormatError(f"{self.name}: became shorter while it was read")
             view, position = view[count:], position + count
 
-    def next(self, content: int | None) -> bytes | bytearray:
+    def next(self, content: int | None) -> zstd.Buffer:
         entry = self._entry(content)
         frame = self.read_at(self._position, entry.compressed)
         if content is None and zstd.content_size(frame) != entry.content:

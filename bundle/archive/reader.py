@@ -50,7 +50,7 @@ class _Delivery:
 class _Frame:
     plan: FramePlan
     deliveries: list[_Delivery | None]
-    content: Future[bytes]
+    content: Future[memoryview]
     delivered: list[Future[None]]
 
 
@@ -95,7 +95,7 @@ class BundleStream:
         while run.bytes and run.bytes + size > WINDOW:
             self._progress(run.advance())
         frame = self._feed.next(size)
-        run.add(_Frame(plan, deliveries, self._pool.submit(zstd.decompress, frame, size), []))
+        run.add(_Frame(plan, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
@@ -168,7 +168,7 @@ class _Receiving:
         frame = self._decompressing.popleft()
         self._delivering.append(frame)
         try:
-            content = memoryview(frame.content.result())
+            content = frame.content.result()
             position = 0
             for piece, delivery in zip(frame.plan.pieces, frame.deliveries, strict=True):
                 length = piece.stop - piece.start

@@ -58,6 +58,7 @@ _WORTHWHILE = 1 << 10
 """A frame of dense content is compressed if that saves more than this part of it."""
 _PROBE = 2 << 20
 """Bytes of dense content that are tried first."""
+_DAMAGED = "a damaged zstd frame: its content does not decompress or has another checksum"
 _local = threading.local()
 
 
@@ -198,10 +199,30 @@ def decompress(frame: Buffer, content: int | None = None) -> bytes:
     try:
         data = _local.decompressor.decompress(view, max_output_size=declared, allow_extra_data=False)
     except zstandard.ZstdError:
-        raise FormatError("a damaged zstd frame: its content does not decompress or has another checksum") from None
+        raise FormatError(_DAMAGED) from None
     if len(data) != declared:
         raise FormatError(f"a zstd frame of {len(data)} bytes that declares {declared}")
     return bytes(data)
+
+
+def unpack(frame: Buffer, content: int) -> memoryview:
+    """As `decompress`, of a frame that the caller gives up: raw blocks are joined where they lie, if it can be written.
+
+    That takes neither memory nor a decoder, and most frames of a bundle are like that.
+    """
+    view = memoryview(frame)
+    if view.readonly or len(view) != raw_size(content):
+        return memoryview(decompress(frame, content))
+    headers = raw_headers(content)
+    if any(view[at : at + len(header)] != header for at, header in headers):
+        return memoryview(decompress(frame, content))
+    for start in range(0, content, BLOCK):
+        stop = min(start + BLOCK, content)
+        view[start:stop] = view[raw_offset(start) : raw_offset(start) + stop - start]
+    joined = view[:content]
+    if checksum(joined) != trailer(view):
+        raise FormatError(_DAMAGED)
+    return joined
 
 
 def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:

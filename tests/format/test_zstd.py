@@ -7,6 +7,7 @@ import os
 import random
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import zstandard
@@ -89,6 +90,25 @@ def test_adversary_37_cut_at_every_byte(pack: Pack) -> None:
     frame = pack(b"some content " * 20)
     for length in range(len(frame)):
         is_refused(frame[:length], 260)
+
+
+@PACKS
+@pytest.mark.parametrize("size", [1, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
+def test_unpacking_gives_the_content(pack: Pack, size: int) -> None:
+    content = os.urandom(size)
+    assert zstd.unpack(bytearray(pack(content)), size) == content
+    assert zstd.unpack(pack(content), size) == content
+
+
+@PACKS
+def test_adversary_38_unpacking_refuses_what_decompressing_refuses(pack: Pack) -> None:
+    content = b"some content " * 20
+    frame = pack(content)
+    for bit in range(8 * len(frame)):
+        flipped = bytearray(frame)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with suppress(FormatError):
+            assert zstd.unpack(flipped, len(content)) == content
 
 
 @PACKS
