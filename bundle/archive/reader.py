@@ -49,6 +49,7 @@ class _Delivery:
 @dataclass(slots=True)
 class _Frame:
     plan: FramePlan
+    packed: zstd.Buffer
     deliveries: list[_Delivery | None]
     content: Future[memoryview]
     delivered: list[Future[None]]
@@ -75,7 +76,7 @@ class BundleStream:
         noted there instead and reading goes on as long as the frames can be told apart.
         Raises FormatError, IntegrityError, TargetError, and what the receivers raise.
         """
-        run = _Receiving(findings)
+        run = _Receiving(self._feed, findings)
         try:
             with located(self._feed.name):
                 for plan in plans:
@@ -95,7 +96,7 @@ class BundleStream:
         while run.bytes and run.bytes + size > WINDOW:
             self._progress(run.advance())
         frame = self._feed.next(size)
-        run.add(_Frame(plan, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
+        run.add(_Frame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
@@ -126,8 +127,9 @@ def read_index(feed: Feed) -> Index:
 class _Receiving:
     """Frames under way: first `decompressing`, then `delivering`."""
 
-    def __init__(self, findings: list[AirpatchError] | None) -> None:
+    def __init__(self, feed: Feed, findings: list[AirpatchError] | None) -> None:
         self.bytes = 0
+        self._feed = feed
         self._findings = findings
         self._decompressing: deque[_Frame] = deque()
         self._delivering: deque[_Frame] = deque()
@@ -146,6 +148,7 @@ class _Receiving:
         for future in frame.delivered:
             self._note(future)
         self._delivering.popleft()
+        self._feed.give_back(frame.packed)
         self.bytes -= frame.plan.content
         return frame.plan.content
 
