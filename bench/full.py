@@ -56,16 +56,11 @@ def main() -> None:
         create = airpatch("airpatch create", "create", images, "-o", bundle, "-q", prepare=emptied(bundle))
         tar_zstd = shell("tar | zstd -T0 -3", f"tar -C {storage} -cf - . | zstd -T0 -3 -q -o {zst}", emptied(zst))
         linked, seeded = place / "linked", place / "seeded.tar.zst"
-
-        def unseeded() -> None:
-            emptied(linked)()
-            emptied(seeded)()
-
         seed = shell(
             "hard links, tar | zstd -T0 -3",
             f"{sys.executable} -m bench.full --seed {images} {linked}; "
             f"tar -C {linked} -cf - . | zstd -T0 -3 -q -o {seeded}",
-            unseeded,
+            emptied(linked, seeded),
         )
         print("create:")
         compare([create, tar_zstd, seed])

@@ -102,11 +102,12 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(path)
 
 
-def emptied(path: Path) -> Callable[[], None]:
-    """For `prepare`: remove the file or folder `path`, and have the disk idle before the clock runs."""
+def emptied(*paths: Path) -> Callable[[], None]:
+    """For `prepare`: remove files and folders, and have the disk idle before the clock runs."""
 
     def run() -> None:
-        path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
+        for path in paths:
+            path.unlink() if path.is_file() else shutil.rmtree(path, ignore_errors=True)
         os.sync()
 
     return run

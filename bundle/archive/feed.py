@@ -7,7 +7,6 @@ the seek table at its end is compared with what came. Both refuse what is cut sh
 from __future__ import annotations
 
 import io
-import mmap
 import os
 import select
 import stat
@@ -15,17 +14,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from bundle.archive.buffers import Buffers
 from bundle.archive.content import close_read
 from bundle.errors import FormatError, TargetError, UsageError, located
 from bundle.format import zstd
-from bundle.linux import large_buffer
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 STDIN = "-"
-_LARGE, _LARGEST = 1 << 20, zstd.max_compressed(zstd.MAX_WINDOW)
-"""Bytes: between these, memory for a frame is used again."""
 _PIPE_BUFFER = 1 << 20
 _ATTENTION = 1000
 """Milliseconds. CPython looks for signals before a system call, not in the moment in which it begins."""
@@ -84,7 +81,7 @@ class FileFeed:
         self._next = 0
         self._position = 0
         self._mismatched: list[int] = []
-        self._free: list[memoryview] = []
+        self._buffers = Buffers(zstd.max_compressed(zstd.MAX_WINDOW))
 
     @property
     def passed(self) -> int:
@@ -110,7 +107,7 @@ class FileFeed:
 
     def next(self, content: int | None) -> zstd.Buffer:
         entry = self._entry(content)
-        frame = self._buffer(entry.compressed)
+        frame = self._buffers.take(entry.compressed)
         self.read_into(frame, self._position)
         if content is None and zstd.content_size(frame) != entry.content:
             raise FormatError(f"{self.name}: frame {self._next} has another size than the seek table says")
@@ -120,14 +117,7 @@ class FileFeed:
         return frame
 
     def give_back(self, frame: zstd.Buffer) -> None:
-        if isinstance(frame, memoryview) and isinstance(frame.obj, mmap.mmap):
-            self._free.append(memoryview(frame.obj))
-
-    def _buffer(self, size: int) -> memoryview:
-        """Memory for a frame; that of large ones is used again, since new pages cost more than reading does."""
-        if not _LARGE < size <= _LARGEST:
-            return memoryview(bytearray(size))
-        return (self._free.pop() if self._free else memoryview(large_buffer(_LARGEST)))[:size]
+        self._buffers.give_back(memoryview(frame))
 
     def skip(self, content: int) -> None:
         self._advance(self._entry(content))

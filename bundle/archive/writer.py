@@ -7,7 +7,6 @@ collected, so that one run names every bad blob; from the first one on nothing m
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+from bundle.archive.buffers import Buffers
 from bundle.archive.content import BlobReader, BytesBlob, Content
 from bundle.archive.hashing import SerialHash
 from bundle.archive.output import Sink
@@ -22,7 +22,6 @@ from bundle.errors import AirpatchError, SourceError
 from bundle.format import layout, zstd
 from bundle.format.index import Index, emit_index
 from bundle.format.layout import FramePlan, Packing, Piece
-from bundle.linux import large_buffer
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.release import reachable
@@ -87,10 +86,9 @@ def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, 
 
 @dataclass(slots=True)
 class _Frame:
-    """A frame under way: its buffer is in use until all of `hashed` are done and it is written."""
+    """A frame under way: `content` is in use until all of `hashed` are done and it is written."""
 
-    buffer: bytearray | mmap.mmap
-    content: int
+    content: memoryview
     packed: Future[list[zstd.Buffer]]
     hashed: list[tuple[Digest, Future[None]]]
 
@@ -117,7 +115,7 @@ class _Run:
         self._hash = SerialHash(pool)
         self._under_way: deque[_Frame] = deque()
         self._bytes_under_way = 0
-        self._free: list[mmap.mmap] = []
+        self._buffers = Buffers(layout.FRAME)
 
     def write(self, plans: Iterable[FramePlan]) -> None:
         for plan in plans:
@@ -136,9 +134,7 @@ class _Run:
             self._reader = None
 
     def _start_frame(self, plan: FramePlan, size: int) -> None:
-        large = size > layout.GROUP
-        buffer = self._buffer() if large else bytearray(size)
-        view = memoryview(buffer)[:size]
+        view = self._buffers.take(size)
         hashed: list[tuple[Digest, Future[None]]] = []
         position = 0
         for piece in plan.pieces:
@@ -146,11 +142,8 @@ class _Run:
             self._fill(piece, view[position : position + length], hashed)
             position += length
         packed = self._pool.submit(_pack, view, plan.packing)
-        self._under_way.append(_Frame(buffer, size, packed, hashed))
+        self._under_way.append(_Frame(view, packed, hashed))
         self._bytes_under_way += size
-
-    def _buffer(self) -> mmap.mmap:
-        return self._free.pop() if self._free else large_buffer(layout.FRAME)
 
     def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:
         """Put the records of `piece` into `view` and have the content among them hashed."""
@@ -199,11 +192,10 @@ class _Run:
         pieces = frame.packed.result()
         if not self.failed:
             self._sink.write(pieces)
-            self.frames.append(zstd.Frame(sum(map(len, pieces)), frame.content, zstd.trailer(pieces[-1])))
-        self._bytes_under_way -= frame.content
-        self._progress(frame.content)
-        if isinstance(frame.buffer, mmap.mmap):
-            self._free.append(frame.buffer)
+            self.frames.append(zstd.Frame(sum(map(len, pieces)), len(frame.content), zstd.trailer(pieces[-1])))
+        self._bytes_under_way -= len(frame.content)
+        self._progress(len(frame.content))
+        self._buffers.give_back(frame.content)
 
 
 def _pack(content: memoryview, packing: Packing) -> list[zstd.Buffer]:

@@ -5,7 +5,7 @@ equal. Compiled code of two versions is the typical case: instructions agree, ad
 The idea is that of bsdiff (Colin Percival, "Naive differences of executable code", 2003): follow the current
 diagonal through mismatches, leave it for a match that explains clearly more, and extend each cover over
 whatever still agrees in most bytes. In place of a suffix array, positions of the source lie in buckets by
-the hash of 8 bytes; of a crowded bucket only the positions nearest to the diagonal are tried. So memory is 4
+the hash of 8 bytes; of a crowded bucket only the positions nearest to the diagonal are tried. So memory is 2
 bytes for each byte of source, and time is near-linear on any input.
 """
 
@@ -15,7 +15,7 @@ from array import array
 
 import cython
 
-MAX_SOURCE = 1 << 26  # bytes of source in one index, 256 MiB of positions
+MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
 
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _STEP = cython.declare(cython.int, 2)  # every second position is indexed: nearly as good, half as large

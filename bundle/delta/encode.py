@@ -55,7 +55,7 @@ def encode(
     """Yield the delta that makes `target` from `sources`, to be joined.
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `relax` is called each time
-    that some 64 MiB have been looked at: whoever maps files into memory may drop their pages then.
+    that 64 MiB at most have been looked at: whoever maps files into memory may drop their pages then.
     """
     if entries < 1 or entries & (entries - 1):
         raise UsageError(f"the number of index entries must be a power of two, not {entries}")

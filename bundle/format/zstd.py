@@ -52,7 +52,7 @@ _RAW_DESCRIPTOR = 0b10_1_00_1_00
 _PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
     3, enable_ldm=True, window_log=MAX_WINDOW.bit_length() - 1, write_checksum=True, write_content_size=True
 )
-# For content that is compressed already: at 5 GB/s it finds what a layer has twice, 0.3 % of usual gzip layers.
+# For content that is compressed already: at 5 GB/s it finds what a layer has twice, 0.15 % of gzip layers of 367 MB.
 _FAST_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(-1, write_checksum=True, write_content_size=True)
 _WORTHWHILE = 1 << 10
 """A frame of dense content is compressed if that saves more than this part of it."""
