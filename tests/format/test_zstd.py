@@ -101,17 +101,6 @@ def test_unpacking_gives_the_content(pack: Pack, size: int) -> None:
 
 
 @PACKS
-def test_adversary_38_unpacking_refuses_what_decompressing_refuses(pack: Pack) -> None:
-    content = b"some content " * 20
-    frame = pack(content)
-    for bit in range(8 * len(frame)):
-        flipped = bytearray(frame)
-        flipped[bit // 8] ^= 1 << bit % 8
-        with suppress(FormatError):
-            assert zstd.unpack(flipped, len(content)) == content
-
-
-@PACKS
 def test_adversary_38_every_bit_flipped(pack: Pack) -> None:
     """Refused, or the same content: bits that do not matter to a decoder exist, bits that change content do not."""
     content = b"some content " * 20
@@ -119,6 +108,8 @@ def test_adversary_38_every_bit_flipped(pack: Pack) -> None:
     for bit in range(8 * len(frame)):
         flipped = bytearray(frame)
         flipped[bit // 8] ^= 1 << bit % 8
+        with suppress(FormatError):
+            assert zstd.unpack(flipped[:], len(content)) == content
         try:
             assert zstd.decompress(bytes(flipped), len(content)) == content
             assert zstd.read_frame(reader(bytes(flipped)), len(content)) == flipped
