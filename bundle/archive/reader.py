@@ -178,12 +178,13 @@ class _Receiving:
                 _take(piece, content[position : position + length], delivery, frame.delivered)
                 position += length
         except FormatError as error:
+            names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
+            located_error = FormatError(f"{error.message} (holds {names:.1000})")
             if self._findings is None:
-                raise
+                raise located_error from None
             for delivery in filter(None, frame.deliveries):
                 delivery.damaged = True
-            names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
-            self._findings.append(FormatError(f"{error.message} (holds {names:.1000})"))
+            self._findings.append(located_error)
 
 
 def _is_given(member: Member) -> bool:
