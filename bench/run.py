@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import statistics
@@ -11,9 +12,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-AIRPATCH = [sys.executable, "-m", "cli.main"]
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -40,7 +41,15 @@ def shell(name: str, line: str, prepare: Callable[[], None] = lambda: None) -> C
 
 
 def airpatch(name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
-    return Command(name, [*AIRPATCH, *map(str, words)], prepare)
+    _compile()
+    return Command(name, [sys.executable, "-m", "cli.main", *map(str, words)], prepare)
+
+
+@cache
+def _compile() -> None:
+    """Leave bytecode beside the modules, as an installation by pip does: else each run may compile them anew."""
+    for package in ("bundle", "cli"):
+        compileall.compile_dir(PROJECT / package, quiet=1)
 
 
 _LAUNCHER = """
