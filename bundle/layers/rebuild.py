@@ -1,8 +1,8 @@
 """Makes blobs from layer patches: unpack the sources, apply the difference, compress again, compare the digest.
 
-Steps run on a pool; each waits for those before it that make its sources. Whatever a patch says, a step writes no more
-than its blob's size, takes no more plaintext than it declares, and ends in the blob with the right digest or in an
-error, which tells a wrong source from a wrong patch. The first error stops all other steps.
+Steps run on a pool, each when those before it that make its sources are done. Whatever a patch says, a step writes no
+more than its blob's size, takes no more plaintext than it declares, and ends in the blob with the right digest or in
+an error, which tells a wrong source from a wrong patch. The first error stops all other steps.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import FIRST_EXCEPTION, CancelledError, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from heapq import nlargest
 from itertools import chain
@@ -36,6 +36,8 @@ from bundle.model.digest import Digest
 
 _RELAX = 64 << 20
 """Bytes of plaintext after which mapped memory is given back."""
+_PASSED = 1
+"""Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
 
 class Output(Protocol):
@@ -74,25 +76,37 @@ def rebuild_blobs(
     plaintexts = Plaintexts(content, new_file, users)
     with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as blocks:
         builder = Builder(sizes_of(index), content, plaintexts, blocks, stopped)
-        done: dict[Digest, Future[None]] = {}
 
         def run(step: Step) -> None:
-            for source in step.sources:
-                if source in done:
-                    done[source].result()
             with closing(content.open(step.patch, step.patch_size)) as patch:
                 builder.build(step, patch, outputs(step))
             progress(step.plaintext)
 
         try:
-            for step in steps:
-                done[step.digest] = pool.submit(run, step)
-            for future in wait(done.values(), return_when=FIRST_EXCEPTION).done:
-                future.result()
+            _carry_out(steps, run, pool, jobs)
         finally:
             stopped.set()
             pool.shutdown(cancel_futures=True)
             plaintexts.close()
+
+
+def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:
+    """Run `steps` in order, `jobs` at a time; those behind one that waits for its sources need not wait with it."""
+    waiting = list(steps)
+    unmade = {step.digest for step in steps}
+    running: dict[Future[None], Step] = {}
+    while waiting or running:
+        # Where nothing runs, nobody will make what the first one may lack: it says so.
+        while len(running) < jobs and (step := _ready(waiting, unmade if running else frozenset())) is not None:
+            waiting.remove(step)
+            running[pool.submit(run, step)] = step
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            future.result()
+            unmade.remove(running.pop(future).digest)
+
+
+def _ready(waiting: Sequence[Step], unmade: AbstractSet[Digest]) -> Step | None:
+    return next((step for step in waiting[: 1 + _PASSED] if unmade.isdisjoint(step.sources)), None)
 
 
 def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]) -> list[Step]:
@@ -107,14 +121,14 @@ def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int | None = None) -> int:
     """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time (None: one for each processor).
 
-    That is what they would keep one after the other, and what all others at work keep for themselves. Decisions of
-    sources, which the index does not tell, are taken to be as large as the blobs.
+    That is what they would keep one after the other, and what all others at work or passed keep for themselves.
+    Decisions of sources, which the index does not tell, are taken to be as large as the blobs.
     """
     sizes = sizes_of(index)
     own = [sum(sizes[source][1] for source in step.sources) + step.plaintext for step in steps]
     decisions = [max((sizes[source][0] for source in step.sources), default=0) for step in steps]
     jobs = jobs or os.cpu_count() or 1
-    return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1, own)) + sum(nlargest(jobs, decisions))
+    return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
 
 def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:

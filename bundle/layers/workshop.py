@@ -27,7 +27,7 @@ from bundle.model.release import Blob
 
 _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
-_REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 1024, Effort.BEST: 1 << 62}
+_REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay is preferred where its decisions take no more than one byte for so many bytes of plaintext."""
 _ALWAYS = 1 << 62
 """Users of a plaintext that the caller gives up."""
@@ -133,7 +133,7 @@ class Workshop:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
-        comes first where its decisions cost next to nothing. They never do where the plaintexts' `difference` is large.
+        comes first where its decisions cost little: seen are a third to all of the plaintexts' `difference`.
         """
         if target.compression is Compression.NONE:
             yield Plain(), ()
@@ -142,7 +142,7 @@ class Workshop:
         similar = [sources[i] for i in like]
         decisions = None
         cheap = target.contents.size // _REPLAY_SHARE[self._effort]
-        if difference <= cheap:
+        if difference <= 2 * cheap:
             decisions = self._decisions(target, similar, stack)
             if decisions is not None and sum(file.size for file in decisions) <= cheap:
                 yield Replay(like), decisions
