@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ from tests.layers.support import (
     ENCODERS,
     GZIP_HEADER,
     Blobs,
+    Collected,
     Patches,
     by_digest,
     carry_out,
@@ -266,6 +268,25 @@ def test_steps_wait_for_those_that_make_their_sources(jobs: int) -> None:
     made = carry_out(patches, {source: blobs[source]}, jobs=jobs)
     assert made | {source: blobs[source]} == blobs
     assert left_open(before) == 0
+
+
+def test_a_step_behind_one_that_waits_is_not_held_up() -> None:
+    patches, blobs = chain(2)
+    other = handmade(b"other", Plain(), [delta(b"other", [])], None, 5)
+    first, second, third = [*patches.steps, *other.steps]
+    content = Blobs(blobs | patches.contents | other.contents)
+    third_made = threading.Event()
+
+    def waits(_: bytes) -> None:
+        assert third_made.wait(20)
+
+    def output(step: Step) -> Collected:
+        if step == third:
+            return Collected(lambda _: third_made.set())
+        return Collected(waits if step == first else lambda _: None)
+
+    index = Patches([first, second, third], patches.sources).index
+    rebuild_blobs(index, [first, second, third], content, output, scratch, jobs=2, progress=lambda _: None)
 
 
 def test_only_what_is_wanted_is_made() -> None:
