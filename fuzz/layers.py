@@ -33,7 +33,7 @@ from bundle.errors import BaseMismatch, FormatError, IntegrityError
 from bundle.format.index import Step
 from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.rebuild import Builder
-from bundle.layers.recipe import Method, Plain, Replay, Replica, Whole, emit_header
+from bundle.layers.recipe import Corrected, Method, Plain, Replay, Replica, Whole, emit_header
 from bundle.model.digest import Digest
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
@@ -104,10 +104,7 @@ def seeds() -> list[Case]:
         Case(Whole(), b"", packed_old, (), ()),
     ]
     for name in ("zlib-6", "go1-flate-6", "klauspost-1.18.2-6", "pgzip/klauspost-1.18.2-5", "pigz-9"):
-        encoder = deflater(name)
-        body = encoder.feed(new) + encoder.finish()
-        trailer = zlib.crc32(new).to_bytes(4, "little") + len(new).to_bytes(4, "little")
-        cases.append(Case(Replica(name, HEADER), new, HEADER + body + trailer, (packed_old,), (old,)))
+        cases.append(Case(Replica(name, HEADER), new, made(name, new), (packed_old,), (old,)))
     for level, strategy in ((0, 0), (1, 0), (9, 0), (6, zlib.Z_FIXED), (6, zlib.Z_HUFFMAN_ONLY)):
         compressor = zlib.compressobj(level, zlib.DEFLATED, 31, 8, strategy)
         blob = compressor.compress(new) + compressor.flush()
@@ -117,7 +114,16 @@ def seeds() -> list[Case]:
             like = columns_of(packed_old)
             cases.append(Case(Replay((0,)), plaintext, file, (packed_old,), (old,), decisions, like))
             cases.append(Case(Replay(()), plaintext, file, (), (), decisions))
+            other = columns_of(made("zlib-6", plaintext))
+            cases.append(Case(Corrected(Replica("zlib-6", HEADER)), plaintext, file, (), (), decisions, other))
     return cases
+
+
+def made(name: str, plaintext: bytes) -> bytes:
+    """The gzip file that a replica makes."""
+    encoder = deflater(name)
+    body = encoder.feed(plaintext) + encoder.finish()
+    return HEADER + body + zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
 
 
 class Blobs:
@@ -243,11 +249,17 @@ class Fuzzer:
         rng = self._rng
         match case.method:
             case Replica() as replica:
-                start = mutated(replica.start, HEADER, rng) if rng.random() < 0.3 else replica.start
-                return replace(replica, encoder=rng.choice([*self._names, "", "x" * 300]), start=start)
+                return self._replica(replica)
+            case Corrected(replica):
+                return Corrected(self._replica(replica))
             case Replay():
                 return Replay(tuple(rng.sample(range(4), rng.randrange(3))))
         return rng.choice([Plain(), Whole(), Replica(rng.choice(self._names), HEADER)])
+
+    def _replica(self, replica: Replica) -> Replica:
+        rng = self._rng
+        start = mutated(replica.start, HEADER, rng) if rng.random() < 0.3 else replica.start
+        return replace(replica, encoder=rng.choice([*self._names, "", "x" * 300]), start=start)
 
 
 def main() -> int:

@@ -28,11 +28,12 @@ from bundle.encoders.replicas import deflater
 from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from bundle.format.index import Index, SourceBlob, Step
 from bundle.layers.plaintexts import Plaintexts
-from bundle.layers.recipe import COLUMNS, Plain, Recipe, Replay, Replica, Whole, read_header
+from bundle.layers.recipe import COLUMNS, Corrected, Plain, Recipe, Replay, Replica, Whole, read_header
 from bundle.layers.scratch import NewFile, ScratchFile, relax
 from bundle.layers.stopping import Stoppable
 from bundle.linux import allow_open_files
 from bundle.model.digest import Digest
+from bundle.model.manifest import MAX_BLOB
 
 _RELAX = 64 << 20
 """Bytes of plaintext after which mapped memory is given back."""
@@ -122,11 +123,11 @@ def scratch_space(index: Index, steps: Sequence[Step], jobs: int | None = None) 
     """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time (None: one for each processor).
 
     That is what they would keep one after the other, and what all others at work or passed keep for themselves.
-    Decisions of sources, which the index does not tell, are taken to be as large as the blobs.
+    Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
     """
     sizes = sizes_of(index)
     own = [sum(sizes[source][1] for source in step.sources) + step.plaintext for step in steps]
-    decisions = [max((sizes[source][0] for source in step.sources), default=0) for step in steps]
+    decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
     jobs = jobs or os.cpu_count() or 1
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
@@ -210,11 +211,17 @@ class Builder:
                 yield from iter(lambda: section.read(PIECE), b"")
             case Plain():
                 yield from self._plaintext(step, patch, recipe)
-            case Replica(encoder, start):
-                yield start
-                yield from self._encode(encoder, self._plaintext(step, patch, recipe))
+            case Replica() as replica:
+                yield from self.encode(replica, self._plaintext(step, patch, recipe))
             case Replay(like):
-                yield from self._replay(step, patch, recipe, like)
+                with ExitStack() as stack:
+                    others = [self.columns(source, stack) for source in _chosen(step, like)]
+                    yield from self._replay(step, patch, recipe, others)
+            case Corrected(replica):
+                with ExitStack() as stack:
+                    plaintext = self._plaintext(step, patch, recipe)
+                    others = [self.replica_columns(replica, plaintext, step.digest, stack)]
+                    yield from self._replay(step, patch, recipe, others)
 
     def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe) -> Iterator[bytes]:
         """The plaintext out of sources and difference; also kept, if a later step wants it."""
@@ -239,8 +246,10 @@ class Builder:
             if kept is not None:
                 self._plaintexts.put(step.digest, kept)
 
-    def _encode(self, name: str, plaintext: Iterator[bytes]) -> Iterator[bytes]:
-        encoder = deflater(name, self._blocks)
+    def encode(self, replica: Replica, plaintext: Iterable[bytes]) -> Iterator[bytes]:
+        """The gzip file that the replica makes of the plaintext. Raises FormatError if nobody knows the encoder."""
+        encoder = deflater(replica.encoder, self._blocks)
+        yield replica.start
         crc = size = 0
         for chunk in plaintext:
             crc = zlib.crc32(chunk, crc)
@@ -249,29 +258,45 @@ class Builder:
         yield encoder.finish()
         yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
-    def _replay(self, step: Step, patch: BlobReader, recipe: Recipe, like: tuple[int, ...]) -> Iterator[bytes]:
-        if any(number >= len(step.sources) for number in like):
-            raise FormatError("refers to a source that it does not have")
-        with ExitStack() as stack:
-            similar = [self.columns(step.sources[number], stack) for number in like]
-            limit = max_column(step.size)
-            columns = [
-                apply_delta(_Section(patch, recipe, 1 + i), [columns[i].view() for columns in similar], limit)
-                for i in range(COLUMNS)
-            ]
-            streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
-            yield from rebuild(*(stream.read for stream in streams))
-            for stream in streams:
-                if stream.read(1):
-                    raise FormatError("has decisions or plaintext left over")
+    def _replay(
+        self, step: Step, patch: BlobReader, recipe: Recipe, others: Sequence[Sequence[ScratchFile]]
+    ) -> Iterator[bytes]:
+        """The blob out of its plaintext and its decisions, which differ from those of `others`."""
+        limit = max_column(step.size)
+        columns = [
+            apply_delta(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit)
+            for i in range(COLUMNS)
+        ]
+        streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
+        yield from rebuild(*(stream.read for stream in streams))
+        for stream in streams:
+            if stream.read(1):
+                raise FormatError("has decisions or plaintext left over")
 
-    def columns(self, source: Digest, stack: ExitStack) -> list[ScratchFile]:
-        """The decisions of a source blob, in scratch files that `stack` closes."""
-        size, plaintext = self._sizes[source]
-        files = [stack.enter_context(closing(self._plaintexts.new(source))) for _ in range(COLUMNS)]
-        with closing(self._content.open(source, size)) as reader:
-            parse_columns(reader, size, plaintext, files)
-        return files
+    def columns(self, blob: Digest, stack: ExitStack) -> list[ScratchFile]:
+        """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
+        size, plaintext = self._sizes[blob]
+        with closing(self._content.open(blob, size)) as reader:
+            return self._parse(pieces(reader, size), plaintext, blob, stack)
+
+    def replica_columns(
+        self, replica: Replica, plaintext: Iterable[bytes], blob: Digest, stack: ExitStack
+    ) -> list[ScratchFile]:
+        """The decisions of the gzip file that the replica makes of the plaintext, likewise."""
+        return self._parse(self.encode(replica, plaintext), MAX_BLOB, blob, stack)
+
+    def _parse(
+        self, file: Iterable[bytes | memoryview], plaintext: int, blob: Digest, stack: ExitStack
+    ) -> list[ScratchFile]:
+        parser = Parser(plaintext)
+        columns = [stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(COLUMNS)]
+        for piece in chain(file, [None]):
+            if self._stopped.is_set():
+                raise CancelledError
+            for part in parser.close() if piece is None else parser.feed(bytes(piece)):
+                for column, data in zip(columns, (part.layout, part.runs, part.sources, part.distances), strict=True):
+                    column.append(data)
+        return columns
 
     def _blame_sources(self, step: Step) -> None:
         """Raise BaseMismatch if it is a source that is wrong, and not the patch."""
@@ -297,13 +322,10 @@ def max_column(size: int) -> int:
     return 16 * size + (64 << 10)
 
 
-def parse_columns(reader: BlobReader, size: int, plaintext: int, files: Sequence[ScratchFile]) -> None:
-    """Put the decisions of a gzip blob of `size` bytes into four files. Raises FormatError."""
-    parser = Parser(plaintext)
-    for piece in chain(pieces(reader, size), [None]):
-        for part in parser.close() if piece is None else parser.feed(bytes(piece)):
-            for file, data in zip(files, (part.layout, part.runs, part.sources, part.distances), strict=True):
-                file.append(data)
+def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
+    if any(number >= len(step.sources) for number in like):
+        raise FormatError("refers to a source that it does not have")
+    return [step.sources[number] for number in like]
 
 
 class _Chunks:

@@ -1,8 +1,8 @@
 """A layer patch as bytes: a header, then sections (spec/FORMAT.md, Layer patches).
 
 The first section is the difference of plaintexts (spec/DELTA.md). The header says how the blob's bytes follow from the
-plaintext; `Replay` has four more sections, the blob's decisions, each as a difference to the same decisions of source
-blobs (spec/DEFLATE.md). `Whole` has the blob itself as its only section.
+plaintext; `Replay` and `Corrected` have four more sections, the blob's decisions, each as a difference to the same
+decisions of other gzip files (spec/DEFLATE.md). `Whole` has the blob itself as its only section.
 """
 
 from __future__ import annotations
@@ -46,11 +46,18 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """The blob is written anew from its decisions: differences to those of the file that the replica makes."""
+
+    by: Replica
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """The blob is the section."""
 
 
-Method = Plain | Replica | Replay | Whole
+Method = Plain | Replica | Replay | Corrected | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,11 @@ class Recipe:
         return offsets[number], self.sections[number]
 
 
+def section_count(method: Method) -> int:
+    """How many sections a layer patch of that method has."""
+    return 1 + COLUMNS if isinstance(method, Replay | Corrected) else 1
+
+
 def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
     """The bytes before the sections."""
     match method:
@@ -76,6 +88,8 @@ def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
             plain = ["replica", encoder, start]
         case Replay(like):
             plain = ["replay", list(like)]
+        case Corrected(Replica(encoder, start)):
+            plain = ["corrected", encoder, start]
         case Whole():
             plain = ["whole"]
     header = canonical.pack({"airpatch": VERSION, "method": plain, "sections": list(sections)})
@@ -105,8 +119,7 @@ def _parse(header: bytes) -> tuple[Method, tuple[int, ...]]:
         case {"airpatch": 1, "method": [str(name), *details], "sections": list(sections)}:
             sizes = tuple(map(_natural, sections))
             method = _method(name, details)
-            expected = 1 + COLUMNS if isinstance(method, Replay) else 1
-            if method is not None and len(sizes) == expected:
+            if method is not None and len(sizes) == section_count(method):
                 return method, sizes
     raise FormatError("a layer patch with a header that this airpatch does not read")
 
@@ -120,6 +133,8 @@ def _method(name: str, details: list[object]) -> Method | None:
         case "replay", [list(like)]:
             numbers = tuple(map(_natural, like))
             return Replay(numbers) if len(set(numbers)) == len(numbers) else None
+        case "corrected", [str(encoder), bytes(start)]:
+            return Corrected(Replica(encoder, start))
         case "whole", []:
             return Whole()
     return None

@@ -10,16 +10,17 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from bundle.archive.content import BlobReader, Content
+from bundle.archive.content import BlobReader, Content, pieces
 from bundle.delta.encode import Effort, encode
 from bundle.encoders.recognise import header_size, recognise
 from bundle.errors import FormatError, IntegrityError
 from bundle.format.index import Step
 from bundle.layers.budget import Budget
+from bundle.layers.nearest import START, nearest
 from bundle.layers.plaintext import Compression
 from bundle.layers.plaintexts import Plaintexts
-from bundle.layers.rebuild import Builder, parse_columns
-from bundle.layers.recipe import COLUMNS, Method, Plain, Replay, Replica, emit_header
+from bundle.layers.rebuild import Builder
+from bundle.layers.recipe import Corrected, Method, Plain, Replay, Replica, emit_header
 from bundle.layers.resemblance import Contents
 from bundle.layers.scratch import NewFile, Part, ScratchFile, relax
 from bundle.model.digest import Digest
@@ -49,6 +50,10 @@ class Made:
 
     step: Step
     file: ScratchFile
+
+
+_Way = tuple[Method, Sequence[ScratchFile]]
+"""How to rebuild a blob, and the decisions that this takes."""
 
 
 class Workshop:
@@ -129,7 +134,7 @@ class Workshop:
 
     def _methods(
         self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
-    ) -> Iterator[tuple[Method, Sequence[ScratchFile]]]:
+    ) -> Iterator[_Way]:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
@@ -138,50 +143,71 @@ class Workshop:
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
-        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
-        similar = [sources[i] for i in like]
-        decisions = None
+        replay = None
         cheap = target.contents.size // _REPLAY_SHARE[self._effort]
         if difference <= 2 * cheap:
-            decisions = self._decisions(target, similar, stack)
-            if decisions is not None and sum(file.size for file in decisions) <= cheap:
-                yield Replay(like), decisions
-        for replica in self._replicas(target):
+            replay = self._replay(target, sources, stack)
+            if replay is not None and _size(replay) <= cheap:
+                yield replay
+        replicas = self._replicas(target)
+        for replica in replicas:
             yield replica, ()
-        decisions = decisions or self._decisions(target, similar, stack)
-        if decisions is not None:
-            yield Replay(like), decisions
+        ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
+        yield from sorted((way for way in ways if way is not None), key=_size)
 
-    def _replicas(self, target: Unpacked) -> Iterator[Replica]:
-        with closing(self._content.open(target.blob.digest, target.blob.size)) as reader:
-            start = bytearray(min(_RECOGNISED, target.blob.size))
-            reader.read_into(memoryview(start), 0)
+    def _replicas(self, target: Unpacked) -> list[Replica]:
+        start = self._start(target, _RECOGNISED)
         with suppress(FormatError):  # of a header that is longer than the start
-            header = bytes(start[: header_size(bytes(start))])
-            yield from (Replica(name, header) for name in recognise(bytes(start)))
+            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+        return []
 
-    def _decisions(self, target: Unpacked, similar: Sequence[Unpacked], stack: ExitStack) -> list[ScratchFile] | None:
-        """The decisions of the blob, each column as a difference to those of the blobs `similar`.
+    def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
+        """Decisions as differences to those of the first source that has some."""
+        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._builder.columns(sources[i].blob.digest, columns) for i in like]
+            return Replay(like), self._decisions(target, others, stack)
+        return None
 
-        None if the parser does not take the blob, though gunzip has.
+    def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> _Way | None:
+        """Decisions as differences to those of the replica that begins as the blob does, or comes nearest to it."""
+        with suppress(FormatError), ExitStack() as columns:
+            replica = replicas[0] if replicas else self._nearest(target)
+            if replica is not None:
+                plaintext = map(bytes, pieces(target.plaintext, target.contents.size))
+                others = [self._builder.replica_columns(replica, plaintext, target.blob.digest, columns)]
+                return Corrected(replica), self._decisions(target, others, stack)
+        return None
+
+    def _nearest(self, target: Unpacked) -> Replica | None:
+        start = self._start(target, START)
+        name = nearest(start)
+        return None if name is None else Replica(name, start[: header_size(start)])
+
+    def _start(self, target: Unpacked, size: int) -> bytes:
+        start = bytearray(min(size, target.blob.size))
+        with closing(self._content.open(target.blob.digest, target.blob.size)) as reader:
+            reader.read_into(memoryview(start), 0)
+        return bytes(start)
+
+    def _decisions(
+        self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
+    ) -> list[ScratchFile]:
+        """The decisions of the blob, each column as a difference to those of `others`.
+
+        Raises FormatError if the parser does not take the blob, though gunzip has.
         """
         differences = []
-        with suppress(FormatError), ExitStack() as columns:
-            own = self._columns(target, columns)
-            others = [self._columns(each, columns) for each in similar]
-            for i, column in enumerate(own):
+        with ExitStack() as columns:
+            for i, column in enumerate(self._builder.columns(target.blob.digest, columns)):
                 difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
-            return differences
-        return None
+        return differences
 
-    def _columns(self, blob: Unpacked, stack: ExitStack) -> list[ScratchFile]:
-        name = str(blob.blob.digest)
-        files = [stack.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(COLUMNS)]
-        with closing(self._content.open(blob.blob.digest, blob.blob.size)) as reader:
-            parse_columns(reader, blob.blob.size, blob.contents.size, files)
-        return files
+
+def _size(way: _Way) -> int:
+    return sum(file.size for file in way[1])
 
 
 def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:

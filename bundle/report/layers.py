@@ -18,7 +18,7 @@ from bundle.archive.content import BlobReader, Content
 from bundle.encoders.recognise import recognise
 from bundle.errors import FormatError
 from bundle.layers.plaintext import Compression, extract
-from bundle.layers.recipe import Plain, Replay, Replica, Whole
+from bundle.layers.recipe import Corrected, Plain, Replay, Replica, Whole
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB
 from bundle.model.names import ImageName
@@ -119,7 +119,7 @@ def _of_patch(anatomy: Anatomy) -> Encoding:
             return Encoding(Compression.NONE, step.plaintext)
         case Replica(encoder, _):
             return Encoding(Compression.GZIP, step.plaintext, (encoder,), step.size)
-        case Replay():
+        case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.plaintext)
         case Whole():
             return Encoding(None, step.plaintext)

@@ -6,7 +6,6 @@ import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
@@ -19,15 +18,15 @@ from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityErr
 from bundle.format.index import SourceBlob, Step
 from bundle.layers.rebuild import (
     max_column,
-    parse_columns,
     rebuild_blobs,
     scratch_space,
     steps_for,
 )
-from bundle.layers.recipe import Plain, Replay, Replica, Whole, emit_header
+from bundle.layers.recipe import Corrected, Plain, Replay, Replica, Whole, emit_header
 from bundle.layers.scratch import ScratchFile
 from bundle.model.digest import Digest
 from fixtures.encoders.plaintexts import plaintexts
+from tests.deflate.support import take_apart
 from tests.delta.support import delta, noise
 from tests.layers.support import (
     ENCODERS,
@@ -55,10 +54,9 @@ FLUSHED = ENCODERS["flushed"]
 
 
 def columns(blob: bytes, plaintext: bytes) -> list[bytes]:
-    with ExitStack() as stack:
-        files = [stack.enter_context(closing(ScratchFile(scratch, "x"))) for _ in range(4)]
-        parse_columns(BytesBlob(blob), len(blob), len(plaintext), files)
-        return [file.read(0, file.size) for file in files]
+    taken = take_apart(blob)
+    assert taken.plaintext == plaintext
+    return [taken.layout, taken.runs, taken.sources, taken.distances]
 
 
 def replayed(new: bytes, plaintext: bytes, old: bytes, old_plaintext: bytes) -> list[bytes]:
@@ -71,10 +69,19 @@ def sections() -> list[bytes]:
     return replayed(FLUSHED(NEW), NEW, FLUSHED(OLD), OLD)
 
 
+CORRECTED = Corrected(Replica("zlib-6", GZIP_HEADER))
+
+
+def corrections() -> list[bytes]:
+    """The sections of a file that is like that of a replica."""
+    return [delta(NEW, [OLD]), *replayed(FLUSHED(NEW), NEW, replica("zlib-6")(NEW), NEW)[1:]]
+
+
 GOOD = {
     "plain": handmade(NEW, Plain(), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replica": handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replay": handmade(FLUSHED(NEW), Replay((0,)), sections(), {FLUSHED(OLD): OLD}, len(NEW)),
+    "corrected": handmade(FLUSHED(NEW), CORRECTED, corrections(), {GO(OLD): OLD}, len(NEW)),
     "whole": handmade(GO(NEW), Whole(), [GO(NEW)]),
 }
 SOURCES = by_digest(GO(OLD), FLUSHED(OLD))
@@ -84,7 +91,7 @@ SOURCES = by_digest(GO(OLD), FLUSHED(OLD))
 def test_a_patch_made_by_hand(method: str) -> None:
     before = descriptors()
     made = carry_out(GOOD[method], SOURCES)
-    assert made == by_digest({"plain": NEW, "replay": FLUSHED(NEW)}.get(method, GO(NEW)))
+    assert made == by_digest({"plain": NEW, "replay": FLUSHED(NEW), "corrected": FLUSHED(NEW)}.get(method, GO(NEW)))
     assert left_open(before) == 0
 
 
@@ -115,6 +122,12 @@ BAD: dict[str, Callable[[], Patches]] = {
     ),
     "a byte of one section in the next": lambda: handmade(
         FLUSHED(NEW), Replay((0,)), shifted(sections()), {FLUSHED(OLD): OLD}, len(NEW)
+    ),
+    "corrections of another replica": lambda: handmade(
+        FLUSHED(NEW), Corrected(Replica("go1-flate-6", GZIP_HEADER)), corrections(), {GO(OLD): OLD}, len(NEW)
+    ),
+    "corrections of an encoder that nobody knows": lambda: handmade(
+        FLUSHED(NEW), Corrected(Replica("magic-9", GZIP_HEADER)), corrections(), {GO(OLD): OLD}, len(NEW)
     ),
     "decisions left over": lambda: handmade(FLUSHED(NEW), Replay(()), left_over(b"\0\0"), None, len(NEW)),
     "less plaintext than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) + 1),

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bundle.archive.content import BytesBlob
 from bundle.errors import FormatError
 from bundle.layers.recipe import (
-    COLUMNS,
     MAX_HEADER,
+    Corrected,
     Method,
     Plain,
     Recipe,
@@ -23,6 +23,7 @@ from bundle.layers.recipe import (
     Whole,
     emit_header,
     read_header,
+    section_count,
 )
 
 SIZES = st.integers(0, 1000)
@@ -31,13 +32,14 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
     st.just(Whole()),
     st.builds(Replica, st.text(max_size=20), st.binary(max_size=300)),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),
+    st.builds(Corrected, st.builds(Replica, st.text(max_size=20), st.binary(max_size=300))),
 )
 
 
 @st.composite
 def recipes(draw: st.DrawFn) -> tuple[Method, tuple[int, ...]]:
     method = draw(METHODS)
-    count = 1 + COLUMNS if isinstance(method, Replay) else 1
+    count = section_count(method)
     return method, tuple(draw(st.lists(SIZES, min_size=count, max_size=count)))
 
 
