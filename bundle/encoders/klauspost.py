@@ -9,8 +9,8 @@ from __future__ import annotations
 from array import array
 
 from bundle.encoders.klauspost_blocks import KlauspostWriter
-from bundle.encoders.klauspost_deep import BLOCK, DeepMatcher
-from bundle.encoders.klauspost_fast import QuickMatcher
+from bundle.encoders.klauspost_chains import LazyMatcher
+from bundle.encoders.klauspost_matcher import BLOCK, BlockMatcher
 
 _WINDOW = 1 << 15
 HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
@@ -22,7 +22,7 @@ class KlauspostDeflater:
 
     def __init__(
         self,
-        matcher: DeepMatcher | QuickMatcher,
+        matcher: BlockMatcher,
         writer: KlauspostWriter,
         dictionary: bytes = b"",
         history: int = HISTORY,
@@ -95,3 +95,36 @@ class KlauspostDeflater:
         tokens = self._matcher.tokens(self._plaintext, self._begin, self._end, self._base)
         self._begin = self._end
         return tokens
+
+
+class KlauspostLazyDeflater:
+    """Levels 7 to 9. Output does not depend on how the plaintext is cut into pieces."""
+
+    def __init__(self, matcher: LazyMatcher, writer: KlauspostWriter) -> None:
+        self._matcher = matcher
+        self._writer = writer
+
+    def feed(self, data: bytes) -> bytes:
+        """Take plaintext; return compressed bytes, maybe none."""
+        view = memoryview(data)
+        while view:
+            if self._matcher.full:  # not before more plaintext comes: the last step is special
+                self._step(last=False)
+            view = view[self._matcher.fill(view) :]
+        return self._writer.take()
+
+    def flush(self) -> bytes:
+        """End the blocks so far, and the output at a byte. Nothing may be fed after it."""
+        self._step(last=True)
+        self._writer.sync()
+        return self._writer.take()
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
+        self._step(last=True)
+        self._writer.finish()
+        return self._writer.take()
+
+    def _step(self, last: bool) -> None:
+        for tokens, source in self._matcher.step(last):
+            self._writer.tokens(tokens, source and bytes(source), last)
