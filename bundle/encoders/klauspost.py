@@ -127,4 +127,4 @@ class KlauspostLazyDeflater:
 
     def _step(self, last: bool) -> None:
         for tokens, source in self._matcher.step(last):
-            self._writer.tokens(tokens, source and bytes(source), last)
+            self._writer.tokens(tokens, source, last)

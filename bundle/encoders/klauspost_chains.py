@@ -104,7 +104,8 @@ class LazyMatcher:
     _chain: cython.int
     _weighs: cython.bint
     _skips: cython.bint
-    _variant: object
+    _weighed: cython.int
+    _uncoded: cython.int
     _token_array: array[int]
     _plaintext: memoryview
 
@@ -128,7 +129,8 @@ class LazyMatcher:
         self._chain = search.chain
         self._weighs = search.chain >= 100
         self._skips = variant.skips
-        self._variant = variant
+        self._weighed = variant.weighed
+        self._uncoded = variant.uncoded
         self._plaintext[: self._end] = dictionary
         at: cython.int
         for at in range(self._end - (_MIN_MATCH - 1)):
@@ -148,7 +150,7 @@ class LazyMatcher:
         self._end += taken
         return taken
 
-    def step(self, last: bool) -> list[tuple[array[int], memoryview | None]]:
+    def step(self, last: bool) -> list[tuple[array[int], bytes | None]]:
         """Search in the plaintext at hand, if it is the `last`, to its end; return the blocks that are complete.
 
         A block is its tokens and its plaintext, or None if the window does not hold all of that any more.
@@ -158,13 +160,13 @@ class LazyMatcher:
             self._weigh()
         with cython.nogil:
             self._search(final)
-        blocks: list[tuple[array[int], memoryview | None]] = []
+        blocks: list[tuple[array[int], bytes | None]] = []
         done = 0
         while self._count - done >= _BLOCK_TOKENS or (last and done < self._count):
             tokens = self._token_array[done : min(done + _BLOCK_TOKENS, self._count)]
             done += len(tokens)
             self._covered += _size(tokens)
-            blocks.append((tokens, self._plaintext[self._block : self._covered] if self._block >= 0 else None))
+            blocks.append((tokens, bytes(self._plaintext[self._block : self._covered]) if self._block >= 0 else None))
             self._block = self._covered
         rest = self._token_array[done : self._count]
         memoryview(self._token_array)[: len(rest)] = rest
@@ -194,10 +196,15 @@ class LazyMatcher:
     @cython.cfunc
     def _weigh(self) -> cython.void:
         """Make the code that matches are weighed by. The original counts in 16 bits."""
-        source = bytes(self._plaintext[self._index : min(self._end, self._index + self._variant.weighed)])
-        counts = array("I", [source.count(byte) & 0xFFFF for byte in range(256)])
+        counts = array("I", bytes(4 * 256))
+        view: cython.uint[::1] = counts
+        i: cython.Py_ssize_t
+        for i in range(self._index, min(self._end, self._index + self._weighed)):
+            view[self._window[i]] += 1
+        for i in range(256):
+            view[i] &= 0xFFFF
         for byte, length in enumerate(go_lengths(counts, MAX_BITS)):
-            self._code_lengths[byte] = length or self._variant.uncoded
+            self._code_lengths[byte] = length or self._uncoded
 
     @cython.cfunc
     @cython.nogil

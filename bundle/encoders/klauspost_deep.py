@@ -159,7 +159,7 @@ class DeepMatcher(BlockMatcher):
             if length == _NONE:
                 break
 
-            if length == _UNMEASURED or length == _MOST:
+            if length in (_UNMEASURED, _MOST):
                 length = common(window, index, match, end - index)
             if skip >= 0 and index + length < limit and (thorough or length < 30):
                 slot = 2 * hash7(load64(window, index + length), _BITS)

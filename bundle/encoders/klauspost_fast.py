@@ -248,8 +248,8 @@ class TwinMatcher(BlockMatcher):
 class LongShortMatcher(BlockMatcher):
     """Level 4: a table by four bytes and one by seven, which is asked first.
 
-    A short match gives way to a long one at the next byte if that is longer. In 1.18.0 and later, a slip `misplaces` the
-    comparison: the index of what is compared is the distance of that match.
+    A short match gives way to a long one at the next byte if that is longer. From 1.18.0 on, a slip `misplaces` that
+    comparison: the distance of the long match is taken for its index.
     """
 
     _short: cython.int[::1]
