@@ -13,24 +13,17 @@ from bundle.encoders.klauspost_chains import LazyMatcher
 from bundle.encoders.klauspost_matcher import BLOCK, BlockMatcher
 
 _WINDOW = 1 << 15
-HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
+_HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
 _REBASE = 1 << 30  # positions stay within 32 bits
 
 
 class KlauspostDeflater:
     """Levels 1 to 6. Output does not depend on how the plaintext is cut into pieces."""
 
-    def __init__(
-        self,
-        matcher: BlockMatcher,
-        writer: KlauspostWriter,
-        dictionary: bytes = b"",
-        history: int = HISTORY,
-    ) -> None:
+    def __init__(self, matcher: BlockMatcher, writer: KlauspostWriter, dictionary: bytes) -> None:
         self._matcher = matcher
         self._writer = writer
-        self._plaintext = bytearray(history + BLOCK)
-        self._history = history
+        self._plaintext = bytearray(_HISTORY + BLOCK)
         self._begin = 0  # of the current block
         self._end = len(dictionary)
         self._base = BLOCK
@@ -82,7 +75,7 @@ class KlauspostDeflater:
 
     def _search(self) -> array[int]:
         """Find the tokens of the plaintext from `_begin` to `_end`, and begin the next block."""
-        if self._end > self._history:
+        if self._end > _HISTORY:
             dropped = self._begin - _WINDOW
             kept = self._end - dropped
             self._plaintext[:kept] = self._plaintext[dropped : self._end]

@@ -27,12 +27,13 @@ else:
     from bundle.deflate.words import common, load32
     from bundle.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
 
+BLOCK_TOKENS = 1 << 15  # tokens of a block
 _SPAN = 2 << 15  # plaintext held: a window to copy from and one to compress
 _RING = cython.declare(cython.int, (1 << 15) - 1)
 _MIN_MATCH = cython.declare(cython.int, 4)
 _LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, but at the end
 _HASH_BITS = cython.declare(cython.int, 17)
-_BLOCK_TOKENS = cython.declare(cython.int, 1 << 15)
+_BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
 _CUT = cython.declare(cython.int, 2)  # a match that ends later may begin so many bytes later
 _TOO_FAR = cython.declare(cython.uint, 0xFFFF)
 _REBASE = cython.declare(cython.int, 1 << 28)
