@@ -87,13 +87,10 @@ def _klauspost(make: MakeKlauspost, level: int) -> _Replica:
 
 
 def _pgzip(make: MakeKlauspost, level: int) -> _Replica:
-    def compress(block: bytes, dictionary: bytes, last: bool) -> bytes:
-        deflater = make(level, dictionary)
-        out = deflater.feed(block) + deflater.flush()
-        return out + deflater.finish() if last else out
-
     return _Replica(
-        lambda pool: BlockwiseDeflater(compress, PGZIP_BLOCK, PGZIP_DICTIONARY, True, pool),
+        lambda pool: BlockwiseDeflater(
+            lambda dictionary: make(level, dictionary), PGZIP_BLOCK, PGZIP_DICTIONARY, True, pool
+        ),
         _klauspost_rule(level, PGZIP_BLOCK),
     )
 
@@ -115,12 +112,11 @@ def _gzip(level: int) -> _Replica:
 
 
 def _pigz(level: int) -> _Replica:
-    def compress(block: bytes, dictionary: bytes, last: bool) -> bytes:
-        deflater = ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
-        return deflater.feed(block) + (deflater.finish() if last else deflater.flush())
+    def section(dictionary: bytes) -> ZlibDeflater:
+        return ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
 
     return _Replica(
-        lambda pool: BlockwiseDeflater(compress, PIGZ_BLOCK, PIGZ_DICTIONARY, False, pool),
+        lambda pool: BlockwiseDeflater(section, PIGZ_BLOCK, PIGZ_DICTIONARY, False, pool),
         zlib_rule((64 << 8) - 1, PIGZ_BLOCK),
     )
 
