@@ -183,16 +183,12 @@ class LazyMatcher:
         self._block -= WINDOW
         self._covered -= WINDOW
         self._base += WINDOW
-        if self._base > _REBASE:
-            self._forget(self._base - 1)
+        if self._base > _REBASE:  # positions before the window are forgotten
+            before: cython.uint = self._base - 1
+            i: cython.Py_ssize_t
+            for i in range(len(self._newest)):
+                self._newest[i] = self._newest[i] - before if self._newest[i] > before else 0
             self._base = 1
-
-    @cython.cfunc
-    def _forget(self, before: cython.uint) -> cython.void:
-        """Rebase positions, and drop those that have left the window."""
-        i: cython.Py_ssize_t
-        for i in range(len(self._newest)):
-            self._newest[i] = self._newest[i] - before if self._newest[i] > before else 0
 
     @cython.cfunc
     def _weigh(self) -> cython.void:
