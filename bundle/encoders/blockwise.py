@@ -15,7 +15,7 @@ from typing import Protocol
 class Section(Protocol):
     """The deflater of one block."""
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
         ...
 
@@ -52,9 +52,11 @@ class BlockwiseDeflater:
         self._flushes_all = flushes_all
         self._pool = pool
         self._ahead = ahead
-        self._block = bytearray()
-        self._dictionary = b""
-        self._section: Section | None = None  # of the current block, without a pool
+        self._filled = 0  # bytes of the current block
+        self._block = bytearray()  # these bytes, for the pool
+        self._section: Section | None = None  # that has taken these bytes, without a pool
+        self._tail = b""  # the plaintext's last bytes so far, the next dictionary
+        self._dictionary = b""  # of the current block
         self._done: deque[Future[bytes]] = deque()
 
     def feed(self, data: bytes) -> bytes:
@@ -62,15 +64,18 @@ class BlockwiseDeflater:
         out = bytearray()
         view = memoryview(data)
         while view:
-            if len(self._block) == self._size:
+            if self._filled == self._size:
                 out += self._next(last=False)
-            piece = bytes(view[: self._size - len(self._block)])
+            piece = view[: self._size - self._filled]
             view = view[len(piece) :]
-            self._block += piece
+            self._filled += len(piece)
+            self._tail = (self._tail + bytes(piece[-self._dictionary_size :]))[-self._dictionary_size :]
             if self._pool is None:
                 self._section = self._section or self._make(self._dictionary)
                 out += self._section.feed(piece)
-            if self._flushes_all and len(self._block) == self._size:
+            else:
+                self._block += piece
+            if self._flushes_all and self._filled == self._size:
                 out += self._next(last=False)
         return bytes(out)
 
@@ -83,14 +88,14 @@ class BlockwiseDeflater:
 
     def _next(self, last: bool) -> bytes:
         """End the block at hand; return what is ready, and no less than what is over the limit."""
-        block = bytes(self._block)
-        dictionary = self._dictionary
-        self._block.clear()
-        self._dictionary = block[-self._dictionary_size :]
+        dictionary, self._dictionary = self._dictionary, self._tail
+        self._filled = 0
         if self._pool is None:
             section = self._section or self._make(dictionary)
             self._section = None
             return self._end(section, last)
+        block = bytes(self._block)
+        self._block.clear()
         self._done.append(self._pool.submit(self._compress, block, dictionary, last))
         out = bytearray()
         while self._done and (self._done[0].done() or len(self._done) > self._ahead):

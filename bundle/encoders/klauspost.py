@@ -30,7 +30,7 @@ class KlauspostDeflater:
         self._plaintext[: self._end] = dictionary
         self._search()
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
@@ -97,7 +97,7 @@ class KlauspostLazyDeflater:
         self._matcher = matcher
         self._writer = writer
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:

@@ -113,10 +113,10 @@ class LazyMatcher:
     def __init__(self, search: LazySearch, variant: LazyVariant, dictionary: bytes = b"") -> None:
         self._plaintext = memoryview(bytearray(_SPAN))
         self._window = self._plaintext
-        self._newest = array("I", bytes(4 << _HASH_BITS))
+        self._newest = array("I", [0]) * (1 << _HASH_BITS)
         self._older = array("H", bytes(2 << 15))
         # A step may find a token in each byte, and begins with fewer than a block's.
-        self._token_array = array("I", bytes(4 * (_SPAN + _BLOCK_TOKENS)))
+        self._token_array = array("I", [0]) * (_SPAN + _BLOCK_TOKENS)
         self._tokens = self._token_array
         self._code_lengths = bytearray(256)
         self._costs = array("i", bytes(4 * (MAX_MATCH + 1)))

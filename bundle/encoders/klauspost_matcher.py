@@ -22,7 +22,7 @@ class BlockMatcher:
     """
 
     def __init__(self, piece: int = MAX_MATCH) -> None:
-        self._token_array = array("I", bytes(4 * BLOCK))
+        self._token_array = array("I", [0]) * BLOCK
         self._tokens = self._token_array
         self._tables: list[array[int]] = []
         self._piece = piece  # a longer match is cut into such pieces (put_match)
@@ -53,7 +53,7 @@ class BlockMatcher:
 
     def _new_table(self, entries: int) -> array[int]:
         """Return a table of positions that takes part in `rebase`."""
-        table = array("i", bytes(4 * entries))
+        table = array("i", [0]) * entries
         self._tables.append(table)
         return table
 
