@@ -20,6 +20,7 @@ if cython.compiled:
 else:
     from bundle.deflate.words import common, load32, load32_big
 
+BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
@@ -28,7 +29,7 @@ _MAX_MATCH = cython.declare(cython.int, 258)
 _LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, but at the end
 _NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away costs more than it saves
 _HASH_BITS = cython.declare(cython.int, 17)
-_BLOCK_TOKENS = cython.declare(cython.int, 1 << 14)
+_BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
 _TOO_FAR = cython.declare(cython.uint, 0xFFFF)
 _REBASE = cython.declare(cython.int, 1 << 24)
 

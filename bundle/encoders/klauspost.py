@@ -9,35 +9,28 @@ from __future__ import annotations
 from array import array
 
 from bundle.encoders.klauspost_blocks import KlauspostWriter
-from bundle.encoders.klauspost_deep import BLOCK, DeepMatcher
-from bundle.encoders.klauspost_fast import QuickMatcher
+from bundle.encoders.klauspost_chains import LazyMatcher
+from bundle.encoders.klauspost_matcher import BLOCK, BlockMatcher
 
 _WINDOW = 1 << 15
-HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
+_HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
 _REBASE = 1 << 30  # positions stay within 32 bits
 
 
 class KlauspostDeflater:
     """Levels 1 to 6. Output does not depend on how the plaintext is cut into pieces."""
 
-    def __init__(
-        self,
-        matcher: DeepMatcher | QuickMatcher,
-        writer: KlauspostWriter,
-        dictionary: bytes = b"",
-        history: int = HISTORY,
-    ) -> None:
+    def __init__(self, matcher: BlockMatcher, writer: KlauspostWriter, dictionary: bytes) -> None:
         self._matcher = matcher
         self._writer = writer
-        self._plaintext = bytearray(history + BLOCK)
-        self._history = history
+        self._plaintext = bytearray(_HISTORY + BLOCK)
         self._begin = 0  # of the current block
         self._end = len(dictionary)
         self._base = BLOCK
         self._plaintext[: self._end] = dictionary
         self._search()
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
@@ -82,7 +75,7 @@ class KlauspostDeflater:
 
     def _search(self) -> array[int]:
         """Find the tokens of the plaintext from `_begin` to `_end`, and begin the next block."""
-        if self._end > self._history:
+        if self._end > _HISTORY:
             dropped = self._begin - _WINDOW
             kept = self._end - dropped
             self._plaintext[:kept] = self._plaintext[dropped : self._end]
@@ -95,3 +88,36 @@ class KlauspostDeflater:
         tokens = self._matcher.tokens(self._plaintext, self._begin, self._end, self._base)
         self._begin = self._end
         return tokens
+
+
+class KlauspostLazyDeflater:
+    """Levels 7 to 9. Output does not depend on how the plaintext is cut into pieces."""
+
+    def __init__(self, matcher: LazyMatcher, writer: KlauspostWriter) -> None:
+        self._matcher = matcher
+        self._writer = writer
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """Take plaintext; return compressed bytes, maybe none."""
+        view = memoryview(data)
+        while view:
+            if self._matcher.full:  # not before more plaintext comes: the last step is special
+                self._step(last=False)
+            view = view[self._matcher.fill(view) :]
+        return self._writer.take()
+
+    def flush(self) -> bytes:
+        """End the blocks so far, and the output at a byte. Nothing may be fed after it."""
+        self._step(last=True)
+        self._writer.sync()
+        return self._writer.take()
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
+        self._step(last=True)
+        self._writer.finish()
+        return self._writer.take()
+
+    def _step(self, last: bool) -> None:
+        for tokens, source in self._matcher.step(last):
+            self._writer.tokens(tokens, source, last)

@@ -1,6 +1,6 @@
 """Block writing of klauspost/compress flate: which kind of block, and when a Huffman code is used once more.
 
-The decisions are those of `flate/huffman_bit_writer.go` from 1.15.10 on (Klaus Post and the Go authors, BSD),
+The decisions are those of `flate/huffman_bit_writer.go` from 1.14.0 on (Klaus Post and the Go authors, BSD),
 re-told here. A dynamic block is left open, so that the tokens to come may go into it, as long as that costs
 less than the estimate for a new code. Sizes are in bits.
 """
@@ -29,7 +29,6 @@ from bundle.deflate.tables import (
 )
 from bundle.encoders.literals import literal_tokens
 
-_FEW_TOKENS = 250  # only with fewer tokens is the fixed code considered
 GUESSED_HEADER = 70 * 8
 _NEVER = 1 << 62
 
@@ -38,13 +37,15 @@ class KlauspostWriter:
     """A deflate stream under construction.
 
     `penalty`: a new code is taken to cost a 2**penalty-th more than estimated. `trim`: from 1.18.2 the last
-    symbols without a code are not sent; before, they were, unless the block was known to end.
+    symbols without a code are not sent; before, they were, unless the block was known to end. `few_tokens`: only with
+    fewer is the fixed code considered.
     """
 
-    def __init__(self, penalty: int, trim: bool) -> None:
+    def __init__(self, penalty: int, trim: bool, few_tokens: int = 250) -> None:
         self._writer = BlockWriter()
         self._penalty = penalty
         self._trim = trim
+        self._few_tokens = few_tokens
         self._header_bits = 0  # of the open block; 0: no block is open
         self._literals_only = False  # the open block has no distance code
         self._literal_lengths = b""  # the code of the open block, or of the last one
@@ -92,7 +93,7 @@ class KlauspostWriter:
             if new < size:
                 self._close()
                 size = new
-            if count < _FEW_TOKENS and _fixed_bits(literals, distances) + 7 < size:
+            if count < self._few_tokens and _fixed_bits(literals, distances) + 7 < size:
                 self._fixed_or_stored(tokens, source, stored <= size)
                 return
             if source is not None and stored <= size:
@@ -105,7 +106,7 @@ class KlauspostWriter:
             literal_lengths, distance_lengths = header.lengths()
             size = 3 + header.bits + body_bits(literals, distances, literal_lengths, distance_lengths)
             fixed = _fixed_bits(literals, distances)
-            if count < _FEW_TOKENS and fixed <= size:
+            if count < self._few_tokens and fixed <= size:
                 self._fixed_or_stored(tokens, source, stored <= fixed)
                 return
             if source is not None and stored <= size:
@@ -219,18 +220,18 @@ def estimated_bits(
     return int(bits) + extra
 
 
-def shannon_bits(counts: array[int], size: int, fill: bool) -> tuple[int, int]:
-    """Return the size of `size` bytes under an ideal code, and what codes for all other bytes would add.
+def shannon_bits(counts: array[int], size: int) -> int:
+    """Return the size of symbols, `size` in all, under an ideal code (`histogramSize` before 1.12.3)."""
+    return int(_single(_sum_bits(counts, size, 0.0, 1.0, math.inf) + _single(0.99)))
 
-    This is `histogramSize` of 1.11.
-    """
+
+def filling_bits(unused: int, size: int) -> int:
+    """Return what codes for unused symbols are taken to cost beside `size` others (`histogramSize` of 1.11.3)."""
+    one: cython.double = max(_symbol_bits(1, _single(1.0 / size)), 1.0)
     filling: cython.double = 0.0
-    if fill:
-        one = max(_symbol_bits(1, _single(1.0 / size)), 1.0)
-        for _ in range(counts.count(0)):
-            filling = _single(filling + one)
-    bits = _sum_bits(counts, size, 0.0, 1.0, math.inf)
-    return int(_single(bits + _single(0.99))), int(_single(filling + _single(0.99)))
+    for _ in range(unused):
+        filling = _single(filling + one)
+    return int(_single(filling + _single(0.99)))
 
 
 @cython.cfunc

@@ -1,4 +1,4 @@
-"""Block writing of klauspost/compress flate before 1.15: 1.12.3 to 1.13.6, and 1.11.3.
+"""Block writing of klauspost/compress flate before 1.14: 1.12.3 to 1.13.6, 1.11.13 to 1.12.2, and 1.11.3.
 
 The decisions are those of `flate/huffman_bit_writer.go` (Klaus Post and the Go authors, BSD) in those
 versions, re-told here. A code that may be used once more is made for all symbols, as if each occurred at
@@ -13,7 +13,13 @@ from bundle.deflate.blocks import body_bits, count_symbols
 from bundle.deflate.header import go_dynamic, go_header
 from bundle.deflate.huffman import go_lengths
 from bundle.deflate.tables import END_OF_BLOCK, MAX_BITS
-from bundle.encoders.klauspost_blocks import GUESSED_HEADER, KlauspostWriter, estimated_bits, shannon_bits
+from bundle.encoders.klauspost_blocks import (
+    GUESSED_HEADER,
+    KlauspostWriter,
+    estimated_bits,
+    filling_bits,
+    shannon_bits,
+)
 from bundle.encoders.literals import literal_tokens
 
 
@@ -69,8 +75,8 @@ class OldKlauspostWriter(KlauspostWriter):
         return False
 
 
-class OldestKlauspostWriter(OldKlauspostWriter):
-    """1.11.3."""
+class OlderKlauspostWriter(OldKlauspostWriter):
+    """1.11.13 to 1.12.2."""
 
     shortest_code = -1e9
     longest_code = 1e9
@@ -79,20 +85,38 @@ class OldestKlauspostWriter(OldKlauspostWriter):
         """Write plaintext without matches."""
         tokens = literal_tokens(source)
         counts = count_symbols(tokens)[0][: END_OF_BLOCK + 1]
-        new, filling = shannon_bits(counts[:END_OF_BLOCK], len(source), not last)
-        new += 15 + (self._header_bits or GUESSED_HEADER)
+        new = self._estimate(counts[:END_OF_BLOCK], len(source), last)
+        new += self._header_bits or GUESSED_HEADER
         new += new >> self._penalty
         if 8 * (len(source) + 5) < new:
             self.stored(source)
             return
-        if not last:
-            counts = array("I", [max(n, 1) for n in counts])
-        if self._header_bits:
-            old = sum(map(int.__mul__, counts[:END_OF_BLOCK], self._literal_lengths))
-            if new + filling < old:
-                self._close()
+        filled = counts if last else array("I", [max(n, 1) for n in counts])
+        if self._header_bits and self._new_code_is_better(new, counts, filled):
+            self._close()
         if not self._header_bits:
-            self._open(go_header(go_lengths(counts, MAX_BITS), b"\x01"), literals_only=True)
+            self._open(go_header(go_lengths(filled, MAX_BITS), b"\x01"), literals_only=True)
         self._writer.tokens(tokens)
         if last:
             self._close()
+
+    def _estimate(self, counts: array[int], size: int, last: bool) -> int:
+        """Return the bits of a block of literals, without its header."""
+        return shannon_bits(counts, size if last else size + counts.count(0)) + size // 32
+
+    def _new_code_is_better(self, new: int, counts: array[int], filled: array[int]) -> bool:
+        return new < self._old_bits(counts)
+
+    def _old_bits(self, counts: array[int]) -> int:
+        return sum(map(int.__mul__, counts[:END_OF_BLOCK], self._literal_lengths))
+
+
+class OldestKlauspostWriter(OlderKlauspostWriter):
+    """1.10.2 to 1.11.12."""
+
+    def _estimate(self, counts: array[int], size: int, last: bool) -> int:
+        return shannon_bits(counts, size) + 15
+
+    def _new_code_is_better(self, new: int, counts: array[int], filled: array[int]) -> bool:
+        size = sum(counts[:END_OF_BLOCK])
+        return new + filling_bits(sum(filled) - sum(counts), size) < self._old_bits(filled)

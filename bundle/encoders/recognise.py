@@ -1,7 +1,7 @@
 """Which encoder wrote a gzip file? The replicas that write what it begins with.
 
-There is no need to guess by features: a wrong replica differs within the first block or two, so all are run
-on the beginning side by side, and dropped as soon as they differ. Encoders that frame blocks (pgzip: 1 MiB of
+Where the first block ends rules most of them out. The others are run on the beginning side by side, and dropped as
+soon as they differ, which a wrong one does within the first block or two. Encoders that frame blocks (pgzip: 1 MiB of
 plaintext, pigz: 128 KiB) differ from their unframed kin only after the first of these.
 """
 
@@ -11,7 +11,10 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bundle.encoders.replicas import Deflater, deflater, other_names, usual_names
+from bundle.deflate.inflate import Inflater, Status
+from bundle.deflate.tables import STORED
+from bundle.encoders.beginnings import FirstBlock
+from bundle.encoders.replicas import Deflater, deflater, may_begin, other_names, usual_names
 from bundle.errors import FormatError
 
 PLAINTEXT = 4 << 20  # as much is compared, at most
@@ -38,10 +41,31 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     body = memoryview(start)[header_size(start) :]
     plaintext, size, complete = _inflate(body)
     body = body[:size]
-    if candidates is not None:
-        return _race(candidates, plaintext, body, complete)
-    found = _race(usual_names(), plaintext, body, complete)
-    return found or _race(other_names(), plaintext, body, complete)
+    first = _first_block(body, len(plaintext) if complete else None)
+    heats = (usual_names(), other_names()) if candidates is None else (candidates,)
+    for heat in heats:
+        names = [name for name in heat if first is None or may_begin(name, first)]
+        if found := _race(names, plaintext, body, complete):
+            return found
+    return []
+
+
+def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | None:
+    """Return where the first block ends, or None if it has no tokens or is not at hand as a whole."""
+    inflater = Inflater()
+    inflater.feed(bytes(body))
+    block = inflater.block()
+    if block is None or block.kind == STORED:
+        return None
+    tokens = size = 0
+    status = Status.MORE
+    while status is Status.MORE:
+        status = inflater.run()
+        tokens += len(inflater.tokens())
+        size += len(inflater.plaintext())
+    if status is Status.HUNGRY or size > PLAINTEXT:
+        return None
+    return FirstBlock(tokens, size, block.final, size == plaintext_size)
 
 
 def _race(candidates: Sequence[str], plaintext: bytes, body: memoryview, complete: bool) -> list[str]:

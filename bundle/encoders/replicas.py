@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Protocol
 
+from bundle.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
+from bundle.encoders.beginnings import FirstBlock, Rule, gzip_rule, piece_rule, token_rule, zlib_rule
 from bundle.encoders.blockwise import BlockwiseDeflater
 from bundle.encoders.go import GoDeflater, GoFastDeflater
-from bundle.encoders.klauspost import HISTORY, KlauspostDeflater
-from bundle.encoders.klauspost_blocks import KlauspostWriter
-from bundle.encoders.klauspost_deep import DeepMatcher
-from bundle.encoders.klauspost_fast import QuickMatcher
-from bundle.encoders.klauspost_old import OldestKlauspostWriter, OldKlauspostWriter
+from bundle.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from bundle.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
 from bundle.encoders.zlib_match import SEARCHES, ZlibMatcher
 from bundle.errors import FormatError
@@ -37,7 +36,10 @@ class Deflater(Protocol):
         ...
 
 
-_Make = Callable[[Executor | None], Deflater]
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    make: Callable[[Executor | None], Deflater]
+    rule: Rule
 
 
 def deflater(name: str, pool: Executor | None = None) -> Deflater:
@@ -46,10 +48,15 @@ def deflater(name: str, pool: Executor | None = None) -> Deflater:
     Encoders that compress blocks in parallel (pgzip, pigz) do so in `pool`, if given. Raises FormatError for
     an unknown name.
     """
-    make = _USUAL.get(name) or _OTHERS.get(name)
-    if make is None:
-        raise FormatError(f"unknown encoder {name!r}")
-    return make(pool)
+    return _find(name).make(pool)
+
+
+def may_begin(name: str, block: FirstBlock) -> bool:
+    """Whether a stream of the encoder of that name can begin with such a block.
+
+    Raises FormatError for an unknown name.
+    """
+    return _find(name).rule(block)
 
 
 def usual_names() -> tuple[str, ...]:
@@ -62,76 +69,69 @@ def other_names() -> tuple[str, ...]:
     return tuple(_OTHERS)
 
 
-def _go(level: int) -> _Make:
-    return lambda _: GoFastDeflater() if level == 1 else GoDeflater(level)
+def _find(name: str) -> _Replica:
+    replica = _USUAL.get(name) or _OTHERS.get(name)
+    if replica is None:
+        raise FormatError(f"unknown encoder {name!r}")
+    return replica
 
 
-def _klauspost_matcher(level: int) -> DeepMatcher | QuickMatcher:
-    return QuickMatcher() if level == 1 else DeepMatcher(level)
+def _go(level: int) -> _Replica:
+    if level == 1:
+        return _Replica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
+    return _Replica(lambda _: GoDeflater(level), token_rule(go_match.BLOCK_TOKENS))
 
 
-def _klauspost_1_18_2(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
-    return KlauspostDeflater(_klauspost_matcher(level), KlauspostWriter(7, trim=True), dictionary)
+def _klauspost(make: MakeKlauspost, level: int) -> _Replica:
+    return _Replica(lambda _: make(level, b""), _klauspost_rule(level))
 
 
-def _klauspost_1_15_10(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
-    return KlauspostDeflater(_klauspost_matcher(level), KlauspostWriter(7, trim=False), dictionary)
-
-
-def _klauspost_1_12_3(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
-    matcher = DeepMatcher(level, skip=0, split=255)
-    return KlauspostDeflater(matcher, OldKlauspostWriter(8, trim=False), dictionary)
-
-
-def _klauspost_1_11_3(level: int, dictionary: bytes = b"") -> KlauspostDeflater:
-    matcher = DeepMatcher(level, skip=-1, split=255)
-    return KlauspostDeflater(matcher, OldestKlauspostWriter(6, trim=False), dictionary, 2 * HISTORY)
-
-
-def _pgzip(make: Callable[[int, bytes], KlauspostDeflater], level: int) -> _Make:
-    def compress(block: bytes, dictionary: bytes, last: bool) -> bytes:
-        deflater = make(level, dictionary)
-        out = deflater.feed(block) + deflater.flush()
-        return out + deflater.finish() if last else out
-
-    return lambda pool: BlockwiseDeflater(compress, PGZIP_BLOCK, PGZIP_DICTIONARY, True, pool)
-
-
-def _zlib(level: int, memory_level: int = 8) -> _Make:
-    return lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level))
-
-
-def _gzip(level: int) -> _Make:
-    return lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True))
-
-
-def _pigz(level: int) -> _Make:
-    def compress(block: bytes, dictionary: bytes, last: bool) -> bytes:
-        deflater = ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
-        return deflater.feed(block) + (deflater.finish() if last else deflater.flush())
-
-    return lambda pool: BlockwiseDeflater(compress, PIGZ_BLOCK, PIGZ_DICTIONARY, False, pool)
-
-
-def _single(make: Callable[[int], Deflater], level: int) -> _Make:
-    return lambda _: make(level)
-
-
-def _replicas() -> tuple[dict[str, _Make], dict[str, _Make]]:
-    levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
-    versions: tuple[tuple[str, Callable[..., KlauspostDeflater], tuple[int, ...]], ...] = (
-        ("1.15.10", _klauspost_1_15_10, (5, 6)),
-        ("1.18.2", _klauspost_1_18_2, (6, 5, 1)),
-        ("1.15.11", _klauspost_1_15_10, (1,)),
-        ("1.12.3", _klauspost_1_12_3, (5,)),
-        ("1.11.3", _klauspost_1_11_3, (5,)),
+def _pgzip(make: MakeKlauspost, level: int) -> _Replica:
+    return _Replica(
+        lambda pool: BlockwiseDeflater(
+            lambda dictionary: make(level, dictionary), PGZIP_BLOCK, PGZIP_DICTIONARY, True, pool
+        ),
+        _klauspost_rule(level, PGZIP_BLOCK),
     )
-    usual: dict[str, _Make] = {"go1-flate-6": _go(6)}
-    others: dict[str, _Make] = {}
-    for version, make, supported in versions:
+
+
+def _klauspost_rule(level: int, section: int = 0) -> Rule:
+    if level >= FIRST_LAZY_LEVEL:
+        return token_rule(klauspost_chains.BLOCK_TOKENS, section)
+    return piece_rule(klauspost_matcher.BLOCK, section)
+
+
+def _zlib(level: int, memory_level: int = 8) -> _Replica:
+    return _Replica(
+        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level)), zlib_rule((64 << memory_level) - 1)
+    )
+
+
+def _gzip(level: int) -> _Replica:
+    return _Replica(lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level))
+
+
+def _pigz(level: int) -> _Replica:
+    def section(dictionary: bytes) -> ZlibDeflater:
+        return ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
+
+    return _Replica(
+        lambda pool: BlockwiseDeflater(section, PIGZ_BLOCK, PIGZ_DICTIONARY, False, pool),
+        zlib_rule((64 << 8) - 1, PIGZ_BLOCK),
+    )
+
+
+def _replicas() -> tuple[dict[str, _Replica], dict[str, _Replica]]:
+    levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
+    usual: dict[str, _Replica] = {"go1-flate-6": _go(6)}
+    others: dict[str, _Replica] = {}
+    for version, (make, supported) in VERSIONS.items():
         for level in supported:
-            usual[f"pgzip/klauspost-{version}-{level}"] = _pgzip(make, level)
-            usual[f"klauspost-{version}-{level}"] = _single(make, level)
+            # Level 5 is the default, 6 Go's, 1 and 9 are what users ask for; other levels of old versions are rare.
+            target = usual if level in (5, 6) or (version == "1.18.2" and level in (1, 9)) else others
+            target[f"pgzip/klauspost-{version}-{level}"] = _pgzip(make, level)
+            target[f"klauspost-{version}-{level}"] = _klauspost(make, level)
+    usual["go1.27-flate-9"] = _klauspost(make_go_1_27, 9)
     for level in levels:
         target = usual if level in (1, 6, 9) else others
         target[f"zlib-{level}"] = _zlib(level)

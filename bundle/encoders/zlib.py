@@ -25,7 +25,7 @@ class ZlibDeflater:
         self._matcher = matcher
         self._writer = BlockWriter()
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:

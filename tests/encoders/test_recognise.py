@@ -7,11 +7,13 @@ import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bundle.encoders.recognise import recognise
 from bundle.errors import FormatError
 from fixtures.encoders.plaintexts import plaintexts
-from tests.encoders.test_replicas import COMPILED, FIXTURES, SAME_ZLIB
+from tests.encoders.test_replicas import COMPILED, FIXTURES, NAMES, SAME_ZLIB, deflate, repetitive
 
 needs_speed = pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
 
@@ -40,6 +42,22 @@ def test_unusual_encoder_in_second_heat() -> None:
 def test_unknown_encoder() -> None:
     huffman_only = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_HUFFMAN_ONLY)
     assert recognise(huffman_only.compress(plaintexts()["tar"]) + huffman_only.flush()) == []
+
+
+HEADER = gzip.compress(b"")[:10]
+
+
+@needs_speed
+@pytest.mark.parametrize("label", ["tar", "zeros"])
+@pytest.mark.parametrize("name", NAMES)
+def test_first_block_does_not_rule_out_its_encoder(name: str, label: str) -> None:
+    assert recognise(HEADER + deflate(name, plaintexts()[label]), [name]) == [name]
+
+
+@settings(max_examples=60 if COMPILED else 10, deadline=None)
+@given(st.sampled_from(NAMES), repetitive())
+def test_first_block_of_any_plaintext(name: str, data: bytes) -> None:
+    assert recognise(HEADER + deflate(name, data), [name]) == [name]
 
 
 def test_candidates_restrict() -> None:
