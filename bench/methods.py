@@ -1,0 +1,85 @@
+"""What a layer patch takes by each way to rebuild the blob, for each encoder that a layer may come from.
+
+`python -m bench.methods OLD NEW` takes two gzip layers, by default those of a small image in `fixtures/`. Their
+plaintexts are compressed anew by each encoder's replica, which writes what the encoder does. Sizes are in bytes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import zlib
+from pathlib import Path
+
+from bench.run import PROJECT
+from bundle.deflate.parse import Parser
+from bundle.delta.encode import Effort, encode
+from bundle.encoders.replicas import deflater
+
+ENCODERS = (
+    "go1-flate-6",
+    "go1-flate-1",
+    "go1-flate-9",
+    "klauspost-1.18.2-5",
+    "klauspost-1.15.10-5",
+    "klauspost-1.11.3-5",
+    "pgzip/klauspost-1.18.2-5",
+    "pgzip/klauspost-1.15.10-5",
+    "pgzip/klauspost-1.12.3-5",
+    "zlib-6",
+    "zlib-9",
+    "gzip-6",
+    "gzip-9",
+    "pigz-6",
+    "pigz-9",
+)
+_HEADER = b"\x1f\x8b\x08" + bytes(7)
+
+
+def main() -> None:
+    if len(sys.argv) > 2:
+        old, new = (gzip.decompress(Path(argument).read_bytes()) for argument in sys.argv[1:3])
+    else:
+        old, new = example()
+    difference = _difference(new, old)
+    print(f"{len(new):,} bytes of plaintext, which differ by {difference:,}")
+    print(f"  {'encoder':<28}{'blob':>13}{'replay':>13}{'replica':>13}{'difference':>13}")
+    for name in ENCODERS:
+        blob, base = (_compress(name, plaintext) for plaintext in (new, old))
+        decisions = sum(_difference(*columns) for columns in zip(_decisions(blob), _decisions(base), strict=True))
+        replica = difference + len(name) + len(_HEADER)
+        print(f"  {name:<28}{len(blob):>13,}{difference + decisions:>13,}{replica:>13,}{difference:>13,}")
+
+
+def example() -> list[bytes]:
+    """The plaintexts of one image's first layer in two releases."""
+    plaintexts = []
+    for release in ("r1", "r2"):
+        image = PROJECT / "fixtures" / "images" / release / f"infra/settings:{release}"
+        layer = json.loads((image / "manifest.json").read_bytes())["layers"][0]["digest"].removeprefix("sha256:")
+        plaintexts.append(gzip.decompress((image / layer).read_bytes()))
+    return plaintexts
+
+
+def _compress(name: str, plaintext: bytes) -> bytes:
+    encoder = deflater(name)
+    body = encoder.feed(plaintext) + encoder.finish()
+    return _HEADER + body + zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
+
+
+def _decisions(file: bytes) -> list[bytes]:
+    """The four columns of a gzip file (spec/DEFLATE.md)."""
+    parser = Parser()
+    parts = [*parser.feed(file), *parser.close()]
+    return [
+        b"".join(column) for column in zip(*((p.layout, p.runs, p.sources, p.distances) for p in parts), strict=True)
+    ]
+
+
+def _difference(new: bytes, old: bytes) -> int:
+    return sum(map(len, encode(new, [old], Effort.DEFAULT)))
+
+
+if __name__ == "__main__":
+    main()
