@@ -33,7 +33,7 @@ from bundle.errors import BaseMismatch, FormatError, IntegrityError
 from bundle.format.index import Step
 from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.rebuild import Builder
-from bundle.layers.recipe import Corrected, Method, Plain, Replay, Replica, Whole, emit_header
+from bundle.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole, emit_header
 from bundle.model.digest import Digest
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
@@ -102,6 +102,7 @@ def seeds() -> list[Case]:
         Case(Plain(), new, new, (packed_old, new[:700]), (old, new[:700])),
         Case(Plain(), b"", b"", (), ()),
         Case(Whole(), b"", packed_old, (), ()),
+        Case(Raw(), new, new, (old, packed_old), (old, packed_old)),
     ]
     for name in ("zlib-6", "go1-flate-6", "klauspost-1.18.2-6", "pgzip/klauspost-1.18.2-5", "pigz-9"):
         cases.append(Case(Replica(name, HEADER), new, made(name, new), (packed_old,), (old,)))
@@ -254,7 +255,7 @@ class Fuzzer:
                 return Corrected(self._replica(replica))
             case Replay():
                 return Replay(tuple(rng.sample(range(4), rng.randrange(3))))
-        return rng.choice([Plain(), Whole(), Replica(rng.choice(self._names), HEADER)])
+        return rng.choice([Plain(), Raw(), Whole(), Replica(rng.choice(self._names), HEADER)])
 
     def _replica(self, replica: Replica) -> Replica:
         rng = self._rng

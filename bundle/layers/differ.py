@@ -161,14 +161,19 @@ class Differ:
 
 
 def _choose_sources(old: Sequence[Unpacked], new: Sequence[Unpacked]) -> list[list[Unpacked]]:
-    """For each new blob the blobs whose plaintexts resemble its own: old ones, and new ones before it."""
-    catalogue: Catalogue[Unpacked] = Catalogue()
-    for each in old:
-        catalogue.add(each, each.contents)
-    chosen = []
-    for target in new:
-        chosen.append(catalogue.choose(target.contents))
-        catalogue.add(target, target.contents)
+    """For each new blob the blobs whose plaintexts resemble its own: old ones, and new ones before it.
+
+    Those of a zstd blob are zstd blobs, since it can only share frames with them.
+    """
+    every: Catalogue[Unpacked] = Catalogue()
+    frames: Catalogue[Unpacked] = Catalogue()
+    chosen: list[list[Unpacked]] = []
+    for number, each in enumerate((*old, *new)):
+        is_zstd = each.compression is Compression.ZSTD
+        if number >= len(old):
+            chosen.append((frames if is_zstd else every).choose(each.contents))
+        for catalogue in (every, frames) if is_zstd else (every,):
+            catalogue.add(each, each.contents)
     return chosen
 
 

@@ -28,7 +28,7 @@ from bundle.encoders.replicas import deflater
 from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from bundle.format.index import Index, SourceBlob, Step
 from bundle.layers.plaintexts import Plaintexts
-from bundle.layers.recipe import COLUMNS, Corrected, Plain, Recipe, Replay, Replica, Whole, read_header
+from bundle.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
 from bundle.layers.scratch import NewFile, ScratchFile, relax
 from bundle.layers.stopping import Stoppable
 from bundle.linux import allow_open_files
@@ -209,6 +209,10 @@ class Builder:
             case Whole():
                 section = _Section(patch, recipe, 0)
                 yield from iter(lambda: section.read(PIECE), b"")
+            case Raw():
+                with ExitStack() as stack:
+                    views = [self.raw(source, stack).view() for source in step.sources]
+                    yield from apply_delta(_Section(patch, recipe, 0), views, step.size)
             case Plain():
                 yield from self._plaintext(step, patch, recipe)
             case Replica() as replica:
@@ -272,6 +276,15 @@ class Builder:
         for stream in streams:
             if stream.read(1):
                 raise FormatError("has decisions or plaintext left over")
+
+    def raw(self, blob: Digest, stack: ExitStack) -> ScratchFile:
+        """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
+        size, _ = self._sizes[blob]
+        file = stack.enter_context(closing(self._plaintexts.new(blob)))
+        with closing(self._content.open(blob, size)) as reader:
+            for piece in pieces(reader, size):
+                file.append(piece)
+        return file
 
     def columns(self, blob: Digest, stack: ExitStack) -> list[ScratchFile]:
         """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""

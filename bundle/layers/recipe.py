@@ -1,8 +1,9 @@
 """A layer patch as bytes: a header, then sections (spec/FORMAT.md, Layer patches).
 
-The first section is the difference of plaintexts (spec/DELTA.md). The header says how the blob's bytes follow from the
-plaintext; `Replay` and `Corrected` have four more sections, the blob's decisions, each as a difference to the same
-decisions of other gzip files (spec/DEFLATE.md). `Whole` has the blob itself as its only section.
+The first section is the difference of plaintexts (spec/DELTA.md), with `Raw` of the blobs themselves. The header says
+how the blob's bytes follow from the plaintext; `Replay` and `Corrected` have four more sections, the blob's decisions,
+each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). `Whole` has the blob itself as its
+only section.
 """
 
 from __future__ import annotations
@@ -53,11 +54,16 @@ class Corrected:
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """The blob is a difference to its sources as they are, compressed: it has frames that they have, too."""
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
     """The blob is the section."""
 
 
-Method = Plain | Replica | Replay | Corrected | Whole
+Method = Plain | Replica | Replay | Corrected | Raw | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,8 @@ def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
             plain = ["replay", list(like)]
         case Corrected(Replica(encoder, start)):
             plain = ["corrected", encoder, start]
+        case Raw():
+            plain = ["raw"]
         case Whole():
             plain = ["whole"]
     header = canonical.pack({"airpatch": VERSION, "method": plain, "sections": list(sections)})
@@ -135,6 +143,8 @@ def _method(name: str, details: list[object]) -> Method | None:
             return Replay(numbers) if len(set(numbers)) == len(numbers) else None
         case "corrected", [str(encoder), bytes(start)]:
             return Corrected(Replica(encoder, start))
+        case "raw", []:
+            return Raw()
         case "whole", []:
             return Whole()
     return None

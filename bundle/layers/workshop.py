@@ -20,7 +20,7 @@ from bundle.layers.nearest import START, nearest
 from bundle.layers.plaintext import Compression
 from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.rebuild import Builder
-from bundle.layers.recipe import Corrected, Method, Plain, Replay, Replica, emit_header
+from bundle.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
 from bundle.layers.resemblance import Contents
 from bundle.layers.scratch import NewFile, Part, ScratchFile, relax
 from bundle.model.digest import Digest
@@ -84,10 +84,12 @@ class Workshop:
         self._builder = Builder(sizes, content, plaintexts, None, stopped)
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked]) -> Made | None:
-        """The first patch that works of those that may; None if the blob as it is is no larger, or is zstd's."""
-        if target.compression is Compression.ZSTD:
-            return None
+        """The first patch that works of those that may; None if the blob as it is is no larger."""
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
+            if target.compression is Compression.ZSTD:
+                with suppress(FormatError):
+                    return self._try(Raw(), [self._raw_difference(target, sources, stack)], target, sources)
+                return None
             old = [source.plaintext for source in sources]
             delta = self._difference(target.plaintext, old, str(target.blob.digest))
             stack.callback(delta.close)
@@ -113,6 +115,14 @@ class Workshop:
                 self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
             stack.pop_all()
         return Made(step, file)
+
+    def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
+        """Between zstd blobs as they are: no replica knows zstd's encoders, but frames of chunks are often the same."""
+        with ExitStack() as blobs:
+            new, *old = (self._builder.raw(each.blob.digest, blobs) for each in (target, *sources))
+            delta = self._difference(new, old, str(target.blob.digest))
+            stack.callback(delta.close)
+            return delta
 
     def _difference(self, target: ScratchFile | Part, sources: Sequence[ScratchFile | Part], name: str) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources."""

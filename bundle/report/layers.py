@@ -18,7 +18,7 @@ from bundle.archive.content import BlobReader, Content
 from bundle.encoders.recognise import recognise
 from bundle.errors import FormatError
 from bundle.layers.plaintext import Compression, extract
-from bundle.layers.recipe import Corrected, Plain, Replay, Replica, Whole
+from bundle.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB
 from bundle.model.names import ImageName
@@ -121,5 +121,7 @@ def _of_patch(anatomy: Anatomy) -> Encoding:
             return Encoding(Compression.GZIP, step.plaintext, (encoder,), step.size)
         case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.plaintext)
+        case Raw():
+            return Encoding(Compression.ZSTD, step.plaintext)
         case Whole():
             return Encoding(None, step.plaintext)

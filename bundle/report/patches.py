@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bundle.archive.bundle_file import BundleFile
 from bundle.errors import located
 from bundle.format.index import Index, Step
-from bundle.layers.recipe import Corrected, Method, Plain, Recipe, Replay, Replica, Whole, read_header
+from bundle.layers.recipe import Corrected, Method, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
 from bundle.model.digest import Digest
 
 
@@ -48,7 +48,7 @@ def dissect(bundle: BundleFile) -> list[Anatomy]:
 
 
 def method_name(method: Method) -> str:
-    """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay` or `whole`."""
+    """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
     match method:
         case Plain():
             return "plain"
@@ -58,6 +58,8 @@ def method_name(method: Method) -> str:
             return "replay"
         case Corrected(Replica(encoder, _)):
             return f"corrected {encoder}"
+        case Raw():
+            return "raw"
         case Whole():
             return "whole"
 

@@ -22,7 +22,7 @@ from bundle.layers.rebuild import (
     scratch_space,
     steps_for,
 )
-from bundle.layers.recipe import Corrected, Plain, Replay, Replica, Whole, emit_header
+from bundle.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole, emit_header
 from bundle.layers.scratch import ScratchFile
 from bundle.model.digest import Digest
 from fixtures.encoders.plaintexts import plaintexts
@@ -81,6 +81,7 @@ GOOD = {
     "plain": handmade(NEW, Plain(), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replica": handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replay": handmade(FLUSHED(NEW), Replay((0,)), sections(), {FLUSHED(OLD): OLD}, len(NEW)),
+    "raw": handmade(FLUSHED(NEW), Raw(), [delta(FLUSHED(NEW), [FLUSHED(OLD)])], {FLUSHED(OLD): OLD}, len(NEW)),
     "corrected": handmade(FLUSHED(NEW), CORRECTED, corrections(), {GO(OLD): OLD}, len(NEW)),
     "whole": handmade(GO(NEW), Whole(), [GO(NEW)]),
 }
@@ -91,7 +92,7 @@ SOURCES = by_digest(GO(OLD), FLUSHED(OLD))
 def test_a_patch_made_by_hand(method: str) -> None:
     before = descriptors()
     made = carry_out(GOOD[method], SOURCES)
-    assert made == by_digest({"plain": NEW, "replay": FLUSHED(NEW), "corrected": FLUSHED(NEW)}.get(method, GO(NEW)))
+    assert made == by_digest({"plain": NEW, "replica": GO(NEW), "whole": GO(NEW)}.get(method, FLUSHED(NEW)))
     assert left_open(before) == 0
 
 

@@ -17,6 +17,7 @@ from bundle.layers.recipe import (
     Corrected,
     Method,
     Plain,
+    Raw,
     Recipe,
     Replay,
     Replica,
@@ -29,6 +30,7 @@ from bundle.layers.recipe import (
 SIZES = st.integers(0, 1000)
 METHODS: st.SearchStrategy[Method] = st.one_of(
     st.just(Plain()),
+    st.just(Raw()),
     st.just(Whole()),
     st.builds(Replica, st.text(max_size=20), st.binary(max_size=300)),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),

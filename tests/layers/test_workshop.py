@@ -15,7 +15,7 @@ from bundle.delta.encode import Effort
 from bundle.errors import FormatError
 from bundle.layers import rebuild, workshop
 from bundle.layers.plaintext import compression, extract
-from bundle.layers.recipe import Corrected, Plain, Replay, Replica, read_header
+from bundle.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
 from bundle.layers.resemblance import Contents
 from bundle.layers.scratch import Part, ScratchFile
 from bundle.layers.workshop import Made, Unpacked, Workshop
@@ -110,8 +110,25 @@ def test_the_way_that_a_blob_is_rebuilt(name: str, expected: object) -> None:
     assert found == expected
 
 
-def test_zstd_stays_as_it_is() -> None:
-    assert patched(zstd(changed(PLAINTEXT)), zstd(PLAINTEXT)) is None
+def test_zstd_stays_as_it_is_where_no_bytes_are_the_same() -> None:
+    assert patched(zstd(noise(9000, 1)), zstd(noise(9000, 2))) is None
+    assert patched(zstd(PLAINTEXT)) is None
+
+
+def test_frames_of_zstd_that_are_the_same_travel_once() -> None:
+    """As those of zstd:chunked, which compresses each file on its own."""
+
+    def chunked(plaintext: bytes) -> bytes:
+        return b"".join(zstd(plaintext[at : at + 1000]) for at in range(0, len(plaintext), 1000))
+
+    old, new = chunked(PLAINTEXT), chunked(changed(PLAINTEXT))
+    patch = patched(new, old)
+    assert method(patch) == Raw()
+    assert patch is not None
+    assert len(patch) < len(new) // 3
+    patches = diff([new], [old, GO(PLAINTEXT)])  # of which the latter has the same plaintext, but no frames
+    assert patches.steps[0].sources == (Digest.of(old),)
+    assert carry_out(patches, by_digest(old)) == by_digest(new)
 
 
 def test_decisions_are_like_those_of_the_first_source_that_has_some() -> None:
