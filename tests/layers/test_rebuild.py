@@ -95,6 +95,14 @@ def test_a_patch_made_by_hand(method: str) -> None:
     assert left_open(before) == 0
 
 
+def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    relaxed: set[int] = set()
+    monkeypatch.setattr("bundle.layers.rebuild._RELAX", 0)
+    monkeypatch.setattr("bundle.layers.rebuild.relax", lambda views: relaxed.update(map(len, views)))
+    carry_out(GOOD["replay"], SOURCES)
+    assert relaxed == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}
+
+
 def test_a_whole_blob_is_the_source_of_a_later_step() -> None:
     """Its plaintext is not made on the way, and is unpacked when it is asked for."""
     first = handmade(GO(OLD), Whole(), [GO(OLD)], plaintext=len(OLD))
