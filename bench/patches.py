@@ -96,8 +96,9 @@ def find_pairs(patch: Path, old: Path, new: Path, place: Path) -> list[Pair]:
     return pairs
 
 
+# -D: else xdelta3 unpacks gzip files, and packs them again with the machine's gzip.
 TOOLS = {
-    "xdelta3 -9": "xdelta3 -e -f -9 -B 536870912 -s {old} {new} {out}",
+    "xdelta3 -9": "xdelta3 -e -f -D -9 -B 536870912 -s {old} {new} {out}",
     "bsdiff": "bsdiff {old} {new} {out}",
     "zstd -19 --patch-from": "zstd -19 --ultra --long=31 -q -f --patch-from={old} {new} -o {out}",
 }

@@ -13,6 +13,7 @@ import json
 import shutil
 import sys
 import tarfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.run import PROJECT, airpatch, compare, emptied, scratch, shell
@@ -80,6 +81,11 @@ def write_image(folder: Path, texts: list[bytes]) -> None:
         diff_ids.append(f"sha256:{hashlib.sha256(stream.getvalue()).hexdigest()}")
         layer = gzip.compress(stream.getvalue(), mtime=0)
         layers.append({"mediaType": f"{OCI}.layer.v1.tar+gzip", **_put(folder, layer)})
+    write_manifest(folder, layers, diff_ids)
+
+
+def write_manifest(folder: Path, layers: Sequence[Mapping[str, object]], diff_ids: Sequence[str]) -> None:
+    """What an image has beside its layers, which are described as a manifest does."""
     config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": diff_ids}})
     manifest = {
         "schemaVersion": 2,

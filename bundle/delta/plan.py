@@ -73,11 +73,15 @@ class Unit:
 class _Paths:
     """Members of the sources, by path and by path without digits; of equals the first counts."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, relax: Callable[[], None]) -> None:
         self._exact: dict[bytes, Old] = {}
         self._alike: dict[bytes, Old] = {}
         for base, source in zip(space.bases, space.sources, strict=True):
+            seen = 0  # of the source when its pages were dropped last: headers are small, but near each other
             for member in members(source):
+                if member.start - seen >= _STRETCH:
+                    seen = member.start
+                    relax()
                 if member.size and len(self._exact) < _MAX_PATHS:
                     old = Old(base + member.start, base + member.content, member.size, base + member.end)
                     self._exact.setdefault(_plain(member.path), old)
@@ -96,7 +100,7 @@ class Planner:
         self._tries = tries
         self._relax = relax
         self._anchors = Anchors(space, entries, relax)
-        self._paths = _Paths(space)
+        self._paths = _Paths(space, relax)
 
     def units(self, target: memoryview) -> Iterator[Unit]:
         """Yield the whole target in order, in parts; their covers ascend and lie within the part."""

@@ -64,6 +64,11 @@ def usual_names() -> tuple[str, ...]:
     return tuple(_USUAL)
 
 
+def searches_long(name: str) -> bool:
+    """Whether the encoder of that name looks for matches several times as long as at its usual level."""
+    return name.partition("-mem")[0].endswith(("-8", "-9"))
+
+
 def other_names() -> tuple[str, ...]:
     """Return the names of all other replicas."""
     return tuple(_OTHERS)

@@ -29,14 +29,14 @@ from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityErr
 from bundle.format.index import Index, SourceBlob, Step
 from bundle.layers.plaintexts import Plaintexts
 from bundle.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
-from bundle.layers.scratch import NewFile, ScratchFile, relax
+from bundle.layers.scratch import NewFile, ScratchFile, View, relax
 from bundle.layers.stopping import Stoppable
 from bundle.linux import allow_open_files
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB
 
-_RELAX = 64 << 20
-"""Bytes of plaintext after which mapped memory is given back."""
+_RELAX = 16 << 20
+"""Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
 _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
@@ -212,7 +212,7 @@ class Builder:
             case Raw():
                 with ExitStack() as stack:
                     views = [self.raw(source, stack).view() for source in step.sources]
-                    yield from apply_delta(_Section(patch, recipe, 0), views, step.size)
+                    yield from _apply(_Section(patch, recipe, 0), views, step.size)
             case Plain():
                 yield from self._plaintext(step, patch, recipe)
             case Replica() as replica:
@@ -234,15 +234,11 @@ class Builder:
             kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
             if kept is not None:
                 stack.callback(kept.close)
-            since = total = 0
-            for chunk in apply_delta(_Section(patch, recipe, 0), views, step.plaintext):
+            total = 0
+            for chunk in _apply(_Section(patch, recipe, 0), views, step.plaintext):
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
-                since += len(chunk)
-                if since > _RELAX:
-                    since = 0
-                    relax(views)
                 yield chunk
             if total != step.plaintext:
                 raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
@@ -268,8 +264,7 @@ class Builder:
         """The blob out of its plaintext and its decisions, which differ from those of `others`."""
         limit = max_column(step.size)
         columns = [
-            apply_delta(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit)
-            for i in range(COLUMNS)
+            _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
         ]
         streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
         yield from rebuild(*(stream.read for stream in streams))
@@ -339,6 +334,17 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
     if any(number >= len(step.sources) for number in like):
         raise FormatError("refers to a source that it does not have")
     return [step.sources[number] for number in like]
+
+
+def _apply(delta: _Section, views: Sequence[View], limit: int) -> Iterator[bytes]:
+    """What `delta` makes of `views`, of which little stays in memory."""
+    since = 0
+    for chunk in apply_delta(delta, views, limit):
+        yield chunk
+        since += len(chunk)
+        if since > _RELAX:
+            since = 0
+            relax(views)
 
 
 class _Chunks:

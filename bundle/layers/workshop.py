@@ -13,6 +13,7 @@ from itertools import chain
 from bundle.archive.content import BlobReader, Content, pieces
 from bundle.delta.encode import Effort, encode
 from bundle.encoders.recognise import header_size, recognise
+from bundle.encoders.replicas import searches_long
 from bundle.errors import FormatError, IntegrityError
 from bundle.format.index import Step
 from bundle.layers.budget import Budget
@@ -29,7 +30,7 @@ from bundle.model.release import Blob
 _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
-"""Replay is preferred where its decisions take no more than one byte for so many bytes of plaintext."""
+"""Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
 _ALWAYS = 1 << 62
 """Users of a plaintext that the caller gives up."""
 
@@ -147,19 +148,19 @@ class Workshop:
     ) -> Iterator[_Way]:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
-        A replica takes none, but has to search all matches again; replay is several times as fast on the target, so it
-        comes first where its decisions cost little: seen are a third to all of the plaintexts' `difference`.
+        A replica takes none, but has to search all matches again. Where that is slow, replay comes first if it costs
+        little: its decisions take a third to all of what the plaintexts' `difference` does.
         """
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
         replay = None
         cheap = target.contents.size // _REPLAY_SHARE[self._effort]
-        if difference <= 2 * cheap:
+        replicas = self._replicas(target)
+        if replicas and searches_long(replicas[0].encoder) and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
             if replay is not None and _size(replay) <= cheap:
                 yield replay
-        replicas = self._replicas(target)
         for replica in replicas:
             yield replica, ()
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))

@@ -163,6 +163,13 @@ def test_mapped_files_and_pages_given_back(tmp_path: Path) -> None:
     assert calls
 
 
+def test_memory_of_headers_of_a_mapped_tar_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bundle.delta.plan._STRETCH", 4096)
+    calls: list[int] = []
+    list(encode(b"", [tar({f"file{number}": bytes(2000) for number in range(20)})], relax=lambda: calls.append(1)))
+    assert len(calls) >= 10
+
+
 def test_index_entries_must_be_a_power_of_two() -> None:
     with pytest.raises(UsageError):
         list(encode(b"", [], entries=1000))

@@ -96,6 +96,14 @@ def test_a_patch_made_by_hand(method: str) -> None:
     assert left_open(before) == 0
 
 
+def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    relaxed: set[int] = set()
+    monkeypatch.setattr("bundle.layers.rebuild._RELAX", 0)
+    monkeypatch.setattr("bundle.layers.rebuild.relax", lambda views: relaxed.update(map(len, views)))
+    carry_out(GOOD["replay"], SOURCES)
+    assert relaxed == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}
+
+
 def test_a_whole_blob_is_the_source_of_a_later_step() -> None:
     """Its plaintext is not made on the way, and is unpacked when it is asked for."""
     first = handmade(GO(OLD), Whole(), [GO(OLD)], plaintext=len(OLD))
@@ -387,11 +395,11 @@ class _Headed(Endless):
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    plaintext = plaintexts()["tar"]
-    old = [GO(plaintext), GO(OLD)]
-    new = [GO(each[:9] + b"%d" % seed + each[10:]) for seed in (1, 2) for each in (plaintext, OLD)]
+    kinds = [(replica("go1-flate-9"), plaintexts()["tar"]), (FLUSHED, plaintexts()["tar"]), (GO, OLD)]
+    old = [kinds[0][0](kinds[0][1]), GO(OLD)]
+    new = [encoder(each[:9] + b"%d" % seed + each[10:]) for seed in (1, 2) for encoder, each in kinds]
     patches = diff(new, old, effort=Effort.FAST)
-    assert Replay((0,)) in methods(patches)
+    assert {Replay, Corrected, Replica} <= set(map(type, methods(patches)))
     live: dict[int, int] = {}
     peak = 0
     append, close = ScratchFile.append, ScratchFile.close

@@ -139,9 +139,10 @@ def test_decisions_are_like_those_of_the_first_source_that_has_some() -> None:
 
 @pytest.mark.parametrize("effort", Effort)
 def test_effort_decides_between_a_smaller_patch_and_a_quicker_target(effort: Effort) -> None:
-    """A layer with a byte changed: its decisions take about a hundred bytes, a name takes twelve."""
+    """A layer with a byte changed, by a slow encoder: its decisions take about a hundred bytes, a name takes twelve."""
     plaintext = layer(*range(8), size=20_000)
-    old, new = GO(plaintext), GO(plaintext[:1000] + b"!" + plaintext[1001:])
+    slow = replica("zlib-9")
+    old, new = slow(plaintext), slow(plaintext[:1000] + b"!" + plaintext[1001:])
     found = method(patched(new, old, effort=effort))
     assert isinstance(found, Replica if effort is Effort.BEST else Replay)
     patches = diff([new], [old], effort=effort)
