@@ -81,13 +81,15 @@ def measure(command: Command) -> Run:
 def compare(commands: Sequence[Command], times: int = 5) -> dict[str, Run]:
     """Run the commands in turn, once to warm up and `times` times counted; prints and returns the medians.
 
+    Every other turn goes backwards: what runs after another finds other memory free than what runs after itself.
+
     `first/this` is the median, over the turns, of how many times as long the first command took as this one.
     """
     turns: list[list[Run]] = []
     for turn in range(times + 1):
-        runs = [measure(command) for command in commands]
+        runs = {command.name: measure(command) for command in (commands if turn % 2 else reversed(commands))}
         if turn:
-            turns.append(runs)
+            turns.append([runs[command.name] for command in commands])
     medians = {}
     print(f"  {'command':<44}{'wall s':>9}{'cpu s':>9}{'MiB':>7}{'first/this':>13}")
     for i, command in enumerate(commands):
