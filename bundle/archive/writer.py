@@ -1,8 +1,8 @@
 """Writes a bundle in one pass over its blobs: reading, hashing, packing and writing at the same time.
 
-The calling thread reads and writes in the order of the layout; a pool hashes each blob's bytes in order and packs
-frames in any order. At most `WINDOW` bytes of content are under way, whatever the size of the bundle. Findings are
-collected, so that one run names every bad blob; from the first one on nothing more is written.
+The calling thread reads in the order of the layout, another one writes in it; a pool hashes each blob's bytes in order
+and packs frames in any order. At most `WINDOW` bytes of content are under way, whatever the size of the bundle.
+Findings are collected, so that one run names every bad blob; from the first one on nothing more is written.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def write_bundle(
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """
     parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in manifests.items()}
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        run = _Run(content, manifests, sink, pool, progress)
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool, ThreadPoolExecutor(1) as writing:
+        run = _Run(content, manifests, sink, pool, writing, progress)
         try:
             run.write(layout.index_section(emit_index(index)))
             run.write(layout.data_section(index))
@@ -61,7 +61,8 @@ def write_bundle(
             run.write(layout.links_section(index, parsed))
             run.drain()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            for executor in (writing, pool):  # in this order, since the former waits for the latter
+                executor.shutdown(cancel_futures=True)
             raise
         finally:
             run.close()
@@ -86,11 +87,10 @@ def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, 
 
 @dataclass(slots=True)
 class _Frame:
-    """A frame under way: `content` is in use until all of `hashed` are done and it is written."""
+    """A frame under way: `content` is in use until it is `written`."""
 
     content: memoryview
-    packed: Future[list[zstd.Buffer]]
-    hashed: list[tuple[Digest, Future[None]]]
+    written: Future[None]
 
 
 class _Run:
@@ -102,6 +102,7 @@ class _Run:
         manifests: Mapping[Digest, bytes],
         sink: Sink,
         pool: ThreadPoolExecutor,
+        writing: ThreadPoolExecutor,
         progress: Progress,
     ) -> None:
         self.frames: list[zstd.Frame] = []
@@ -110,9 +111,11 @@ class _Run:
         self._manifests = manifests
         self._sink = sink
         self._pool = pool
+        self._writing = writing
         self._progress = progress
         self._reader: BlobReader | None = None
         self._hash = SerialHash(pool)
+        self._broken = False
         self._under_way: deque[_Frame] = deque()
         self._bytes_under_way = 0
         self._buffers = Buffers(layout.FRAME)
@@ -142,7 +145,8 @@ class _Run:
             self._fill(piece, view[position : position + length], hashed)
             position += length
         packed = self._pool.submit(_pack, view, plan.packing)
-        self._under_way.append(_Frame(view, packed, hashed))
+        written = self._writing.submit(self._write_frame, view, packed, hashed)
+        self._under_way.append(_Frame(view, written))
         self._bytes_under_way += size
 
     def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:
@@ -182,17 +186,24 @@ class _Run:
         except AirpatchError as error:
             self.failed[digest] = error
 
-    def _finish_frame(self) -> None:
-        frame = self._under_way.popleft()
-        for digest, future in frame.hashed:
+    def _write_frame(
+        self, content: memoryview, packed: Future[list[zstd.Buffer]], hashed: Iterable[tuple[Digest, Future[None]]]
+    ) -> None:
+        for digest, future in hashed:
             try:
                 future.result()
             except AirpatchError as error:
                 self.failed.setdefault(digest, error)
-        pieces = frame.packed.result()
-        if not self.failed:
+        pieces = packed.result()
+        if not self.failed and not self._broken:
+            self._broken = True  # unless this ends well: nothing may follow what was not written
             self._sink.write(pieces)
-            self.frames.append(zstd.Frame(sum(map(len, pieces)), len(frame.content), zstd.trailer(pieces[-1])))
+            self._broken = False
+            self.frames.append(zstd.Frame(sum(map(len, pieces)), len(content), zstd.trailer(pieces[-1])))
+
+    def _finish_frame(self) -> None:
+        frame = self._under_way.popleft()
+        frame.written.result()
         self._bytes_under_way -= len(frame.content)
         self._progress(len(frame.content))
         self._buffers.give_back(frame.content)

@@ -31,6 +31,8 @@ _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
+_RAW = 7 / 8
+"""How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 _ALWAYS = 1 << 62
 """Users of a plaintext that the caller gives up."""
 
@@ -88,8 +90,9 @@ class Workshop:
         """The first patch that works of those that may; None if the blob as it is is no larger."""
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD:
+                raw = self._raw_difference(target, sources, stack)
                 with suppress(FormatError):
-                    return self._try(Raw(), [self._raw_difference(target, sources, stack)], target, sources)
+                    return self._try(Raw(), [raw], target, sources) if raw.size <= _RAW * target.blob.size else None
                 return None
             old = [source.plaintext for source in sources]
             delta = self._difference(target.plaintext, old, str(target.blob.digest))
