@@ -7,13 +7,15 @@ unpacked, they lose the digest. bsdiff gets pairs of at most 64 MB, since it tak
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.run import PROJECT, Command, airpatch, compare, emptied, measure, scratch, shell
+from bench.run import PROJECT, Command, Run, airpatch, compare, emptied, measure, scratch, shell
 from bundle.archive.bundle_file import BundleFile
 from bundle.archive.content import pieces
 
@@ -57,7 +59,7 @@ def main() -> None:
         print(f"  {whole.stat().st_size:,} bytes")
         for effort in ("fast", "default", "best"):
             print(f"layer patches, --effort {effort}:")
-            command = ["diff", "--base", base, new, "-o", patch, "-q", "--effort", effort]
+            command: list[str | Path] = ["diff", "--base", base, new, "-o", patch, "-q", "--effort", effort]
             compare([airpatch(f"diff --effort {effort}", *command)], 1)
             compare([airpatch("apply", "apply", patch, "--root", root, "-q", prepare=installed)], 1)
             print(f"  {patch.stat().st_size:,} bytes; {plaintext(patch):,} bytes of changed plaintext")
@@ -98,32 +100,44 @@ def find_pairs(patch: Path, old: Path, new: Path, place: Path) -> list[Pair]:
 
 # -D: else xdelta3 unpacks gzip files, and packs them again with the machine's gzip.
 TOOLS = {
-    "xdelta3 -9": "xdelta3 -e -f -D -9 -B 536870912 -s {old} {new} {out}",
-    "bsdiff": "bsdiff {old} {new} {out}",
-    "zstd -19 --patch-from": "zstd -19 --ultra --long=31 -q -f --patch-from={old} {new} -o {out}",
+    "xdelta3 -9": (
+        "xdelta3 -e -f -D -9 -B 536870912 -s {old} {new} {delta}",
+        "xdelta3 -d -f -D -B 536870912 -s {old} {delta} {made}",
+    ),
+    "bsdiff": ("bsdiff {old} {new} {delta}", "bspatch {old} {made} {delta}"),
+    "zstd -19 --patch-from": (
+        "zstd -19 --ultra --long=31 -q -f --patch-from={old} {new} -o {delta}",
+        "zstd -d --long=31 --memory=2048MB -q -f --patch-from={old} {delta} -o {made}",
+    ),
 }
+"""How a tool makes a difference, and how it applies it."""
 
 
-def compare_tool(name: str, line: str, pairs: list[Pair], place: Path) -> None:
+def compare_tool(name: str, lines: Sequence[str], pairs: list[Pair], place: Path) -> None:
     if shutil.which(name.split()[0]) is None:
         print(f"{name}: not installed")
         return
-    out = place / "delta"
+    delta, made = place / "delta", place / "made"
     for kind, sides in (
         ("compressed", [(p.old, p.new) for p in pairs]),
         ("unpacked, digest lost", [(p.old_plain, p.new_plain) for p in pairs]),
     ):
-        size = seconds = memory = skipped = 0.0
+        if name == "bsdiff":
+            sides = [side for side in sides if side[1].stat().st_size <= _BSDIFF_LIMIT]
+        size = 0
+        runs: list[list[Run]] = []
         for old, new in sides:
-            if name == "bsdiff" and new.stat().st_size > _BSDIFF_LIMIT:
-                skipped += 1
-                continue
-            run = measure(Command(name, line.format(old=old, new=new, out=out).split()))
-            size += out.stat().st_size
-            seconds += run.wall
-            memory = max(memory, run.memory)
-        left = f", {skipped:.0f} pairs left out" if skipped else ""
-        print(f"{name}, {kind}: {size:,.0f} bytes, {seconds:.1f} s, {memory:.0f} MiB{left}")
+            words = [line.format(old=old, new=new, delta=delta, made=made).split() for line in lines]
+            runs.append([measure(Command(name, each)) for each in words])
+            size += delta.stat().st_size
+            if not filecmp.cmp(made, new, shallow=False):
+                raise RuntimeError(f"{name} makes other bytes of {old} than those of {new}")
+        times = ", ".join(
+            f"{verb} in {sum(run.wall for run in each):.1f} s, {max(run.memory for run in each):.0f} MiB"
+            for verb, each in zip(("made", "applied"), zip(*runs, strict=True), strict=True)
+        )
+        left = f"; {len(pairs) - len(sides)} pairs left out" if len(sides) < len(pairs) else ""
+        print(f"{name}, {kind}: {size:,} bytes, {times}{left}", flush=True)
 
 
 if __name__ == "__main__":
