@@ -42,8 +42,9 @@ class ZlibDeflater:
         return self._writer.take()
 
     def flush(self) -> bytes:
-        """End the blocks so far as pigz does, and the output at a byte. Nothing may be fed after it."""
+        """End the blocks so far as pigz does, and the output at a byte."""
         self._drain(final=True, finish=False)
+        self._matcher.go_on()
         if self._writer.pending & 1:
             self._writer.stored(b"")
         while self._writer.pending:
