@@ -28,6 +28,11 @@ class RsyncableCuts:
         """Take plaintext; yield the pieces it completes."""
         view = memoryview(data)
         while view:
+            if self._at == self._limit:  # and more follows
+                yield b"", Cut.SECTION
+                self._begin = self._cut = self._cut if self._cut > self._begin else self._at
+                self._limit = self._begin + PIGZ_BLOCK
+                yield from self._release()
             part = view[: self._limit - self._at]
             taken = self._hash.find_cut(part)
             part = part[: taken or len(part)]
@@ -41,11 +46,6 @@ class RsyncableCuts:
                 self._held += part
             else:
                 yield part, Cut.NONE
-            if self._at == self._limit:
-                yield b"", Cut.SECTION
-                self._begin = self._cut = self._cut if self._cut > self._begin else self._at
-                self._limit = self._begin + PIGZ_BLOCK
-                yield from self._release()
 
     def finish(self) -> Iterator[Piece]:
         """Yield what was held back.
