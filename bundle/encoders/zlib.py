@@ -16,6 +16,7 @@ from bundle.encoders.zlib_match import ZlibMatcher
 
 PIGZ_BLOCK = 128 << 10
 PIGZ_DICTIONARY = 32 << 10
+_EMPTY_FIXED = 0b10  # ten bits: not final, fixed code, end of block
 
 
 class ZlibDeflater:
@@ -48,7 +49,7 @@ class ZlibDeflater:
         if self._writer.pending & 1:
             self._writer.stored(b"")
         while self._writer.pending:
-            self._writer.fixed(array("I"))
+            self._writer.bits(_EMPTY_FIXED, 10)
         return self._writer.take()
 
     def _drain(self, final: bool, finish: bool) -> None:
