@@ -70,6 +70,11 @@ def searches_long(name: str) -> bool:
     return name.partition("-mem")[0].removesuffix("-rsyncable").endswith(("-8", "-9"))
 
 
+def flushes_often(name: str) -> bool:
+    """Whether the encoder of that name ends its blocks, and all matches, every few KiB."""
+    return name.endswith("-rsyncable")
+
+
 def other_names() -> tuple[str, ...]:
     """Return the names of all other replicas."""
     return tuple(_OTHERS)
