@@ -17,6 +17,7 @@ COMPILED: list[str] = [
     "bundle.encoders.klauspost_deep",
     "bundle.encoders.klauspost_fast",
     "bundle.encoders.klauspost_matcher",
+    "bundle.encoders.pigz_hash",
     "bundle.encoders.zlib_match",
     "bundle.deflate.inflate",
     "bundle.deflate.matches",

@@ -35,6 +35,7 @@ _ZEROS = cython.declare(cython.int, ZEROS)
 _MANY_ZEROS = cython.declare(cython.int, MANY_ZEROS)
 _RUN_VALUES = cython.declare(cython.int, RUN_VALUES)
 _RUN_SYMBOL = cython.declare(cython.const[cython.uchar][::1], RUN_SYMBOL)
+_RUN_EXTRA_BITS = cython.declare(cython.const[cython.uchar][::1], RUN_EXTRA_BITS)
 _RUN_REPEATS = cython.declare(cython.const[cython.uchar][::1], RUN_REPEATS)
 
 
@@ -63,10 +64,21 @@ class DynamicHeader:
     @property
     def bits(self) -> int:
         """Size in bits, without the block's three first bits."""
-        size = 5 + 5 + 4 + 3 * self.run_length_count
-        for run in self.runs:
-            size += self.run_lengths[RUN_SYMBOL[run]] + RUN_EXTRA_BITS[run]
-        return size
+        return 5 + 5 + 4 + 3 * self.run_length_count + _run_bits(self.runs, self.run_lengths)
+
+
+def _run_bits(runs: bytes, run_lengths: bytes) -> int:
+    bits: cython.int = 0
+    at: cython.Py_ssize_t
+    run: cython.int
+    if len(run_lengths) != CODE_LENGTH_SYMBOLS:
+        raise FormatError("malformed code of code lengths")
+    for at in range(len(runs)):
+        run = runs[at]
+        if run >= _RUN_VALUES:
+            raise FormatError("malformed run of code lengths")
+        bits += run_lengths[_RUN_SYMBOL[run]] + _RUN_EXTRA_BITS[run]
+    return bits
 
 
 def _lengths(runs: bytes, literal_count: cython.int, distance_count: cython.int) -> tuple[bytes, bytes]:

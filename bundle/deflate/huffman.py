@@ -115,6 +115,7 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
 
 
 @cython.cfunc
+@cython.exceptval(check=False)
 def _sift(heap: cython.ulonglong[::1], size: cython.int, hole: cython.int) -> cython.void:
     """Let the item at `hole` sink to its place: lighter ones first, among equals the shallower one."""
     item: cython.ulonglong = heap[hole]

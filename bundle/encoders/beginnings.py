@@ -9,15 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bundle.encoders.pigz_hash import RollingHash
+
 
 @dataclass(frozen=True, slots=True)
 class FirstBlock:
     """The first block of a stream, one with tokens."""
 
     tokens: int
-    size: int  # bytes of plaintext
+    plaintext: bytes
     final: bool  # by its header
     ends: bool  # no plaintext follows
+
+    @property
+    def size(self) -> int:
+        """Bytes of plaintext."""
+        return len(self.plaintext)
 
 
 Rule = Callable[[FirstBlock], bool]
@@ -26,6 +33,17 @@ Rule = Callable[[FirstBlock], bool]
 def zlib_rule(tokens: int, section: int = 0) -> Rule:
     """Blocks of so many tokens; the last one is final, but that of a `section` that others follow."""
     return lambda block: block.final or block.tokens == tokens or block.size == section
+
+
+def rsyncable_rule(tokens: int, section: int) -> Rule:
+    """As `zlib_rule`, and a block ends with the first piece."""
+    base = zlib_rule(tokens, section)
+
+    def rule(block: FirstBlock) -> bool:
+        cut = RollingHash().find_cut(block.plaintext)
+        return cut == block.size or (cut == 0 and block.size <= section and base(block))
+
+    return rule
 
 
 def gzip_rule(level: int) -> Rule:

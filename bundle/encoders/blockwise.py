@@ -1,19 +1,67 @@
-"""Parallel gzip: blocks of a fixed size, each compressed on its own after the end of the one before.
+"""Parallel gzip: sections of the plaintext, each compressed on its own after the end of the one before.
 
-The framing of klauspost/pgzip (skopeo, podman, buildah) and of pigz. Since a block depends on nothing but
-itself and its dictionary, blocks can be compressed in parallel; the output does not depend on that.
+The framing of klauspost/pgzip (skopeo, podman, buildah) and of pigz. Since a section depends on nothing but
+itself and its dictionary, sections can be compressed in parallel; the output does not depend on that.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from enum import IntEnum
 from typing import Protocol
 
 
+class Cut(IntEnum):
+    """What happens at the end of a piece of plaintext."""
+
+    NONE = 0  # nothing: the next piece belongs to it
+    FLUSH = 1  # the output ends at a byte, and the section goes on
+    SECTION = 2  # so does it, and the section ends
+
+
+Piece = tuple[bytes | memoryview, Cut]
+
+
+class Cutter(Protocol):
+    """Decides where plaintext is cut.
+
+    A piece may be empty: then its cut replaces a lesser one of the piece before.
+    """
+
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Take plaintext; yield pieces of what has been taken so far."""
+        ...
+
+    def finish(self) -> Iterator[Piece]:
+        """Yield the pieces that are left."""
+        ...
+
+
+class EvenCuts:
+    """Sections of the same size."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._filled = 0
+
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Take plaintext; yield all of it."""
+        view = memoryview(data)
+        while view:
+            piece = view[: self._size - self._filled]
+            view = view[len(piece) :]
+            self._filled = (self._filled + len(piece)) % self._size
+            yield piece, Cut.NONE if self._filled else Cut.SECTION
+
+    def finish(self) -> Iterator[Piece]:
+        """Yield nothing."""
+        return iter(())
+
+
 class Section(Protocol):
-    """The deflater of one block."""
+    """The deflater of one section."""
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
@@ -29,82 +77,108 @@ class Section(Protocol):
 
 
 class BlockwiseDeflater:
-    """Cut plaintext into blocks and compress each.
+    """Cut plaintext into sections and compress each.
 
-    A block of `size` bytes follows the `dictionary` bytes before it, which `make` is given. The last block is finished,
-    all others are flushed; with `flushes_all`, the last one is flushed, too, and then finished, and a full block is not
-    the last one even if no plaintext follows: then an empty one is. At most `ahead` blocks wait for `pool`. Without it,
-    output comes as soon as a block's deflater has any.
+    A section follows the `dictionary` bytes before it, which `make` is given. At the end of the plaintext the last one
+    is finished; where else `cuts` says so, they are flushed. With `flushes_all`, the last one is flushed, too, and then
+    finished, and a section that ends with the plaintext is not the last one: an empty one is. At most `ahead` sections
+    wait for `pool`. Without it, output comes as soon as a section's deflater has any.
     """
 
     def __init__(
         self,
         make: Callable[[bytes], Section],
-        size: int,
+        cuts: Cutter,
         dictionary: int,
         flushes_all: bool,
         pool: Executor | None = None,
         ahead: int = 4,
     ) -> None:
         self._make = make
-        self._size = size
+        self._cuts = cuts
         self._dictionary_size = dictionary
         self._flushes_all = flushes_all
         self._pool = pool
         self._ahead = ahead
-        self._filled = 0  # bytes of the current block
-        self._block = bytearray()  # these bytes, for the pool
-        self._section: Section | None = None  # that has taken these bytes, without a pool
-        self._tail = b""  # the plaintext's last bytes so far, the next dictionary
-        self._dictionary = b""  # of the current block
+        self._due = Cut.NONE  # the cut at the end of the plaintext so far
+        self._block = bytearray()  # the current section, for the pool
+        self._flushes: list[int] = []  # indexes into it where its output ends at a byte
+        self._section: Section | None = None  # that has taken the current section, without a pool
+        self._tail = bytearray()  # at least the plaintext's last bytes so far, the next dictionary
+        self._dictionary = b""  # of the current section
         self._done: deque[Future[bytes]] = deque()
 
     def feed(self, data: bytes) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
-        out = bytearray()
-        view = memoryview(data)
-        while view:
-            if self._filled == self._size:
-                out += self._next(last=False)
-            piece = view[: self._size - self._filled]
-            view = view[len(piece) :]
-            self._filled += len(piece)
-            self._tail = (self._tail + bytes(piece[-self._dictionary_size :]))[-self._dictionary_size :]
-            if self._pool is None:
-                self._section = self._section or self._make(self._dictionary)
-                out += self._section.feed(piece)
-            else:
-                self._block += piece
-            if self._flushes_all and self._filled == self._size:
-                out += self._next(last=False)
-        return bytes(out)
+        return self._compress(self._cuts.feed(data))
 
     def finish(self) -> bytes:
         """Return the last compressed bytes."""
-        out = bytearray(self._next(last=True))
+        out = bytearray(self._compress(self._cuts.finish()))
+        out += self._end_section(last=True)
         while self._done:
             out += self._done.popleft().result()
         return bytes(out)
 
-    def _next(self, last: bool) -> bytes:
-        """End the block at hand; return what is ready, and no less than what is over the limit."""
-        dictionary, self._dictionary = self._dictionary, self._tail
-        self._filled = 0
+    def _compress(self, pieces: Iterator[Piece]) -> bytes:
+        out = bytearray()
+        for piece, cut in pieces:
+            if piece:
+                out += self._cut()
+                out += self._take(piece)
+            self._due = max(self._due, cut)
+            if self._flushes_all:
+                out += self._cut()
+        return bytes(out)
+
+    def _take(self, piece: bytes | memoryview) -> bytes:
+        self._tail += piece[-self._dictionary_size :]
+        if len(self._tail) > 8 * self._dictionary_size:
+            del self._tail[: -self._dictionary_size]
+        if self._pool is None:
+            self._section = self._section or self._make(self._dictionary)
+            return self._section.feed(piece)
+        self._block += piece
+        return b""
+
+    def _cut(self) -> bytes:
+        """Do what is due between two pieces."""
+        due, self._due = self._due, Cut.NONE
+        if due is Cut.SECTION:
+            return self._end_section(last=False)
+        if due is Cut.FLUSH:
+            if self._section is not None:
+                return self._section.flush()
+            self._flushes.append(len(self._block))
+        return b""
+
+    def _end_section(self, last: bool) -> bytes:
+        """End the section at hand; return what is ready, and no less than what is over the limit."""
+        dictionary, self._dictionary = self._dictionary, bytes(self._tail[-self._dictionary_size :])
         if self._pool is None:
             section = self._section or self._make(dictionary)
             self._section = None
             return self._end(section, last)
         block = bytes(self._block)
         self._block.clear()
-        self._done.append(self._pool.submit(self._compress, block, dictionary, last))
+        flushes, self._flushes = self._flushes, []
+        self._done.append(self._pool.submit(self._compress_section, block, flushes, dictionary, last))
         out = bytearray()
         while self._done and (self._done[0].done() or len(self._done) > self._ahead):
             out += self._done.popleft().result()
         return bytes(out)
 
-    def _compress(self, block: bytes, dictionary: bytes, last: bool) -> bytes:
+    def _compress_section(self, block: bytes, flushes: list[int], dictionary: bytes, last: bool) -> bytes:
         section = self._make(dictionary)
-        return section.feed(block) + self._end(section, last)
+        view = memoryview(block)
+        out = bytearray()
+        begin = 0
+        for end in flushes:
+            out += section.feed(view[begin:end])
+            out += section.flush()
+            begin = end
+        out += section.feed(view[begin:])
+        return bytes(out) + self._end(section, last)
 
     def _end(self, section: Section, last: bool) -> bytes:
         if not last:

@@ -57,15 +57,16 @@ def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | N
     block = inflater.block()
     if block is None or block.kind == STORED:
         return None
-    tokens = size = 0
+    tokens = 0
+    plaintext = bytearray()
     status = Status.MORE
     while status is Status.MORE:
         status = inflater.run()
         tokens += len(inflater.tokens())
-        size += len(inflater.plaintext())
-    if status is Status.HUNGRY or size > PLAINTEXT:
+        plaintext += inflater.plaintext()
+    if status is Status.HUNGRY or len(plaintext) > PLAINTEXT:
         return None
-    return FirstBlock(tokens, size, block.final, size == plaintext_size)
+    return FirstBlock(tokens, bytes(plaintext), block.final, len(plaintext) == plaintext_size)
 
 
 def _race(candidates: Sequence[str], plaintext: bytes, body: memoryview, complete: bool) -> list[str]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bundle.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
-from bundle.encoders.beginnings import FirstBlock, Rule, gzip_rule, piece_rule, token_rule, zlib_rule
-from bundle.encoders.blockwise import BlockwiseDeflater
+from bundle.encoders.beginnings import FirstBlock, Rule, gzip_rule, piece_rule, rsyncable_rule, token_rule, zlib_rule
+from bundle.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts
 from bundle.encoders.go import GoDeflater, GoFastDeflater
 from bundle.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
+from bundle.encoders.pigz import RsyncableCuts
 from bundle.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
 from bundle.encoders.zlib_match import SEARCHES, ZlibMatcher
 from bundle.errors import FormatError
@@ -66,7 +67,12 @@ def usual_names() -> tuple[str, ...]:
 
 def searches_long(name: str) -> bool:
     """Whether the encoder of that name looks for matches several times as long as at its usual level."""
-    return name.partition("-mem")[0].endswith(("-8", "-9"))
+    return name.partition("-mem")[0].removesuffix("-rsyncable").endswith(("-8", "-9"))
+
+
+def flushes_often(name: str) -> bool:
+    """Whether the encoder of that name ends its blocks, and all matches, every few KiB."""
+    return name.endswith("-rsyncable")
 
 
 def other_names() -> tuple[str, ...]:
@@ -94,7 +100,7 @@ def _klauspost(make: MakeKlauspost, level: int) -> _Replica:
 def _pgzip(make: MakeKlauspost, level: int) -> _Replica:
     return _Replica(
         lambda pool: BlockwiseDeflater(
-            lambda dictionary: make(level, dictionary), PGZIP_BLOCK, PGZIP_DICTIONARY, True, pool
+            lambda dictionary: make(level, dictionary), EvenCuts(PGZIP_BLOCK), PGZIP_DICTIONARY, True, pool
         ),
         _klauspost_rule(level, PGZIP_BLOCK),
     )
@@ -116,13 +122,16 @@ def _gzip(level: int) -> _Replica:
     return _Replica(lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level))
 
 
-def _pigz(level: int) -> _Replica:
+def _pigz(level: int, rsyncable: bool = False) -> _Replica:
+    def cuts() -> Cutter:
+        return RsyncableCuts() if rsyncable else EvenCuts(PIGZ_BLOCK)
+
     def section(dictionary: bytes) -> ZlibDeflater:
         return ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
 
     return _Replica(
-        lambda pool: BlockwiseDeflater(section, PIGZ_BLOCK, PIGZ_DICTIONARY, False, pool),
-        zlib_rule((64 << 8) - 1, PIGZ_BLOCK),
+        lambda pool: BlockwiseDeflater(section, cuts(), PIGZ_DICTIONARY, False, pool),
+        (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK),
     )
 
 
@@ -143,6 +152,9 @@ def _replicas() -> tuple[dict[str, _Replica], dict[str, _Replica]]:
         target[f"gzip-{level}"] = _gzip(level)
         target[f"pigz-{level}"] = _pigz(level)
         target[f"go1-flate-{level}"] = _go(level)
+    for level in levels:
+        target = usual if level in (6, 9) else others
+        target[f"pigz-{level}-rsyncable"] = _pigz(level, rsyncable=True)
     for memory_level in (9, 1, 2, 3, 4, 5, 6, 7):
         for level in levels:
             others[f"zlib-{level}-mem{memory_level}"] = _zlib(level, memory_level)

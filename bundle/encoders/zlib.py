@@ -16,6 +16,7 @@ from bundle.encoders.zlib_match import ZlibMatcher
 
 PIGZ_BLOCK = 128 << 10
 PIGZ_DICTIONARY = 32 << 10
+_EMPTY_FIXED = 0b10  # ten bits: not final, fixed code, end of block
 
 
 class ZlibDeflater:
@@ -42,12 +43,13 @@ class ZlibDeflater:
         return self._writer.take()
 
     def flush(self) -> bytes:
-        """End the blocks so far as pigz does, and the output at a byte. Nothing may be fed after it."""
+        """End the blocks so far as pigz does, and the output at a byte."""
         self._drain(final=True, finish=False)
+        self._matcher.go_on()
         if self._writer.pending & 1:
             self._writer.stored(b"")
         while self._writer.pending:
-            self._writer.fixed(array("I"))
+            self._writer.bits(_EMPTY_FIXED, 10)
         return self._writer.take()
 
     def _drain(self, final: bool, finish: bool) -> None:

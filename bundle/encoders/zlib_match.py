@@ -7,7 +7,8 @@ from level 4 on. All zlib versions from 1.2.5.1 to 1.3.1 decide alike. Tokens ar
 bundle.deflate.tables.
 
 Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end
-`next_block(True)`. `source` and `last` describe the block until the next call.
+`next_block(True)`, and after its last block `go_on` if that was not the end. `source` and `last` describe the
+block until the next call.
 """
 
 from __future__ import annotations
@@ -82,8 +83,7 @@ class ZlibMatcher:
     _end: cython.int  # where the plaintext in the window ends
     _block: cython.int  # where the current block begins; negative: it has left the window
     _cut: cython.int  # where the block returned last ends
-    _primed: cython.int  # bytes of the dictionary that are in the chains
-    _dictionary: cython.int  # its size
+    _owed: cython.int  # so many bytes before `_index` are to enter the chains when those after it are known
     _count: cython.int  # tokens in the current block
     _weighed: cython.int  # gzip: of these tokens the distances have been weighed
     _matches: cython.int  # gzip: so many were matches
@@ -122,9 +122,7 @@ class ZlibMatcher:
         self._match = 0
         self._count = self._weighed = self._matches = self._distance_bits = 0
         self._plaintext[: len(dictionary)] = dictionary
-        self._index = self._end = self._block = self._cut = len(dictionary)
-        self._primed = 0
-        self._dictionary = len(dictionary)
+        self._index = self._end = self._block = self._cut = self._owed = len(dictionary)
 
     @property
     def source(self) -> memoryview | None:
@@ -148,7 +146,7 @@ class ZlibMatcher:
     def next_block(self, final: bool) -> array[int] | None:
         """Return the tokens of the next block, or None if the window must be filled first.
 
-        `final` says that no plaintext follows; then what is left becomes the last block, maybe without
+        `final` says not to wait for more plaintext; then what is left becomes the last block, maybe without
         tokens.
         """
         if self._last:
@@ -175,6 +173,12 @@ class ZlibMatcher:
         self._count = self._weighed = self._matches = self._distance_bits = 0
         return tokens
 
+    def go_on(self) -> None:
+        """After the last block, take more plaintext all the same (zlib: after Z_BLOCK)."""
+        self._last = self._ending = False
+        # The bytes after which there were no three to hash.
+        self._owed = min(self._index, _MIN_MATCH - 1)
+
     @cython.cfunc
     def _slide(self) -> cython.void:
         """Drop the older half of the window."""
@@ -190,9 +194,9 @@ class ZlibMatcher:
     def _search(self, final: cython.bint) -> cython.bint:
         """Go on with the block; return whether it is whole."""
         with cython.nogil:
-            while self._primed < min(self._dictionary, self._end - 2):
-                self._enter(self._primed)
-                self._primed += 1
+            while self._owed > 0 and self._index - self._owed < self._end - (_MIN_MATCH - 1):
+                self._enter(self._index - self._owed)
+                self._owed -= 1
             if self._greedy:
                 return self._greedy_block(final)
             return self._lazy_block(final)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bundle.deflate.parse import Parser
 from bundle.delta.encode import Effort, encode
-from bundle.encoders.replicas import deflater, usual_names
+from bundle.encoders.replicas import deflater, flushes_often, usual_names
 
 START = 128 << 10
 """Bytes of a gzip file by which it is judged."""
@@ -20,7 +20,9 @@ def nearest(start: bytes) -> str | None:
     `start` should be `START` bytes, or the whole file. Raises FormatError if it is not the beginning of a gzip file.
     """
     own = _Beginning.of(start)
-    sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.plaintext))) for name in usual_names()}
+    # Encoders that flush often have less of their beginning in an open block, which would be taken for nearness.
+    names = [name for name in usual_names() if not flushes_often(name)]
+    sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.plaintext))) for name in names}
     best = min(sizes, key=lambda name: sizes[name])
     return best if sizes[best] < own.difference() else None
 

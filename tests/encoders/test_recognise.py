@@ -89,3 +89,12 @@ def test_bomb_is_bounded() -> None:
     piece = bytes(1 << 20)
     data = b"".join(compressor.compress(piece) for _ in range(64)) + compressor.flush()
     assert isinstance(recognise(data, ["zlib-1"]), list)
+
+
+@needs_speed
+def test_pieces_rule_out() -> None:
+    """Of pigz with and without -R, one writes the first block of the other only if nothing is cut in it."""
+    rsyncable, plain = (deflate(name, plaintexts()["tar"]) for name in ("pigz-6-rsyncable", "pigz-6"))
+    assert recognise(HEADER + rsyncable) == ["pigz-6-rsyncable"]
+    assert "pigz-6-rsyncable" not in recognise(HEADER + plain)
+    assert recognise(HEADER + deflate("pigz-3-rsyncable", plaintexts()["tar"])) == ["pigz-3-rsyncable"]

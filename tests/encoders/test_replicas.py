@@ -74,7 +74,7 @@ def test_pieces_do_not_matter(name: str) -> None:
 
 
 @pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
-@pytest.mark.parametrize("name", ["pgzip/klauspost-1.18.2-5", "pigz-6"])
+@pytest.mark.parametrize("name", ["pgzip/klauspost-1.18.2-5", "pigz-6", "pigz-6-rsyncable"])
 def test_pool_does_not_matter(name: str) -> None:
     data = plaintexts()["long"]
     with ThreadPoolExecutor(2) as pool:
