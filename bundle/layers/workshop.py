@@ -261,4 +261,5 @@ def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
     """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
     new, old = target.contents.size, sum(source.contents.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
-    return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + min(new + old, 64 << 20) + (48 << 20)
+    mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
+    return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + mapped + (48 << 20)
