@@ -31,7 +31,6 @@ from bundle.deflate.tables import (
     LITERALS,
     MAX_MATCH,
     MAX_STORED,
-    MIN_MATCH,
     STORED,
     WINDOW,
 )
@@ -222,13 +221,13 @@ class BlockWriter:
         for symbol in range(END_OF_BLOCK + 1):
             self._literals[symbol] = literal_codes[symbol] | literal_lengths[symbol] << _WIDTH
         known: cython.int = min(len(literal_lengths), LITERALS) - END_OF_BLOCK - 1
-        for length in range(MIN_MATCH, MAX_MATCH + 1):
-            symbol = _LENGTH_SYMBOL[length]
-            self._lengths[length] = 0
-            if symbol < known and literal_lengths[257 + symbol]:
-                bits = literal_lengths[257 + symbol]
-                value = literal_codes[257 + symbol] | (length - _LENGTH_BASE[symbol]) << bits
-                self._lengths[length] = value | (bits + _LENGTH_EXTRA[symbol]) << _WIDTH
+        extra: cython.uint
+        for symbol in range(LITERALS - END_OF_BLOCK - 1):  # the last one overwrites what the one before it has of 258
+            bits = literal_lengths[257 + symbol] if symbol < known else 0
+            extra = _LENGTH_EXTRA[symbol]
+            value = (literal_codes[257 + symbol] | (bits + extra) << _WIDTH) if bits else 0
+            for length in range(1 << extra):
+                self._lengths[_LENGTH_BASE[symbol] + length] = value | length << bits if bits else 0
         self._lengths[_LONG_FIELD] = 0
         if known > 27 and literal_lengths[284]:
             bits = literal_lengths[284]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from array import array
 
 from bundle.deflate.blocks import BlockWriter, body_bits, count_symbols
-from bundle.deflate.header import zlib_dynamic
-from bundle.deflate.tables import FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTHS
+from bundle.deflate.header import zlib_header
+from bundle.deflate.huffman import zlib_lengths
+from bundle.deflate.tables import FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTHS, MAX_BITS
 from bundle.encoders.zlib_match import ZlibMatcher
 
 PIGZ_BLOCK = 128 << 10
@@ -62,8 +63,9 @@ class ZlibDeflater:
 def _smallest(writer: BlockWriter, tokens: array[int], source: memoryview | None, last: bool) -> None:
     """Write the kind of block that takes the fewest bytes (`_tr_flush_block`)."""
     literals, distances = count_symbols(tokens)
-    header = zlib_dynamic(literals, distances)
-    dynamic = (3 + header.bits + body_bits(literals, distances, *header.lengths()) + 7) >> 3
+    lengths = zlib_lengths(literals, MAX_BITS), zlib_lengths(distances, MAX_BITS)
+    header = zlib_header(*lengths)
+    dynamic = (3 + header.bits + body_bits(literals, distances, *lengths) + 7) >> 3
     fixed = (3 + body_bits(literals, distances, FIXED_LITERAL_LENGTHS, FIXED_DISTANCE_LENGTHS) + 7) >> 3
     if source is not None and len(source) + 4 <= min(dynamic, fixed):
         writer.stored(bytes(source), last)
