@@ -88,6 +88,8 @@ class Workshop:
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked]) -> Made | None:
         """The first patch that works of those that may; None if the blob as it is is no larger."""
+        if target.compression is Compression.ZSTD and not sources:
+            return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD:
                 raw = self._raw_difference(target, sources, stack)
