@@ -303,39 +303,42 @@ def count_symbols(tokens: array[int]) -> tuple[array[int], array[int]]:
     """Return how often each of the 286 literal/length and 30 distance symbols occurs; end of block once."""
     literals = array("I", bytes(4 * LITERALS))
     distances = array("I", bytes(4 * DISTANCES))
-    if not _count(tokens, array("I", bytes(4 * len(tokens))), literals, distances):
+    if not _count(tokens, literals, distances):
         raise FormatError("malformed token")
     literals[END_OF_BLOCK] = 1
     return literals, distances
 
 
 @cython.cfunc
-def _count(
-    tokens: cython.uint[::1], matches: cython.uint[::1], literals: cython.uint[::1], distances: cython.uint[::1]
-) -> cython.bint:
-    """Count the symbols; False if a token is malformed. `matches` is as long as `tokens`, and is filled with some.
+def _count(token_view: cython.uint[::1], literals: cython.uint[::1], distances: cython.uint[::1]) -> cython.bint:
+    """Count the symbols; False if a token is malformed.
 
-    Matches are sorted out without a branch, since nobody can predict where they come.
+    Matches are sorted out without a branch, some at a time, since nobody can predict where they come.
     """
+    tokens: cython.p_uint = cython.address(token_view[0]) if cython.compiled else token_view
+    matches = cython.declare(cython.uint[1024])
     i: cython.Py_ssize_t
-    count: cython.Py_ssize_t = len(tokens)
-    found: cython.Py_ssize_t = 0
+    at: cython.Py_ssize_t
+    count: cython.Py_ssize_t = len(token_view)
+    found: cython.Py_ssize_t
     token: cython.uint
     distance: cython.uint
     end_of_block: cython.uint = END_OF_BLOCK
     with cython.nogil:
-        for i in range(count):
-            token = tokens[i]
-            literals[min(token, end_of_block)] += 1
-            matches[found] = token
-            found += token >= 256
-        for i in range(found):
-            token = matches[i]
-            distance = (token & 0xFFFF) - 1 & _ALL_BITS
-            if token >> 26 or distance >= 32768 or (token >> 16) & 0x1FF > 258:
-                return False
-            literals[284 if token >> 25 else 257 + _LENGTH_SYMBOL[token >> 16]] += 1
-            distances[_DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]] += 1
+        for at in range(0, count, 1024):
+            found = 0
+            for i in range(at, min(at + 1024, count)):
+                token = tokens[i]
+                literals[min(token, end_of_block)] += 1
+                matches[found] = token
+                found += token >= 256
+            for i in range(found):
+                token = matches[i]
+                distance = (token & 0xFFFF) - 1 & _ALL_BITS
+                if token >> 26 or distance >= 32768 or (token >> 16) & 0x1FF > 258:
+                    return False
+                literals[284 if token >> 25 else 257 + _LENGTH_SYMBOL[token >> 16]] += 1
+                distances[_DISTANCE_SYMBOL[distance if distance < 256 else 256 + (distance >> 7)]] += 1
     return True
 
 

@@ -39,15 +39,17 @@ def zlib_lengths(counts: array[int], limit: int) -> bytes:
 
 @cython.cfunc
 def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.int) -> bytes:
-    # An item of the heap: weight, depth, and the node they belong to. Those after the last one are never chosen.
-    heap: cython.ulonglong[::1] = array("Q", [_NO_ITEM]) * (_MAX_SYMBOLS + 2)  # from index 1
-    parent: cython.int[::1] = array("i", bytes(4 * _NODES))
-    merged: cython.int[::1] = array("i", bytes(4 * _NODES))  # nodes in the order in which they leave the heap
-    lengths: cython.uchar[::1] = bytearray(_NODES)
+    # Arrays of C, since this is done for every few KiB. An item of the heap is a weight, a depth, and the node they
+    # belong to; the heap begins at index 1, and the item after its last one is never chosen.
+    heap = cython.declare(cython.ulonglong[290])
+    parent = cython.declare(cython.int[576])
+    merged = cython.declare(cython.int[576])  # nodes in the order in which they leave the heap
+    lengths = cython.declare(cython.uchar[576])
     size: cython.int = 0
     i: cython.int
     used: cython.int = 0
     for i in range(symbols):
+        lengths[i] = 0
         if counts[i]:
             size += 1
             heap[size] = cython.cast(cython.ulonglong, counts[i]) << _WEIGHT | i
@@ -57,6 +59,7 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
         used = max(used, i + 1)
         size += 1
         heap[size] = cython.cast(cython.ulonglong, 1) << _WEIGHT | i
+    heap[size + 1] = _NO_ITEM
     for i in range(size // 2, 0, -1):
         _sift(heap, size, i)
 
@@ -82,7 +85,10 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
         _sift(heap, size, 1)
 
     # Walk from the root down. Too long codes are cut to the limit; `excess` counts them.
-    by_length: cython.int[::1] = array("i", bytes(4 * 17))
+    by_length = cython.declare(cython.int[17])
+    for i in range(17):
+        by_length[i] = 0
+    lengths[node - 1] = 0
     excess: cython.int = 0
     bits: cython.int
     for i in range(count - 1, -1, -1):
@@ -116,7 +122,7 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
 
 @cython.cfunc
 @cython.exceptval(check=False)
-def _sift(heap: cython.ulonglong[::1], size: cython.int, hole: cython.int) -> cython.void:
+def _sift(heap: cython.p_ulonglong, size: cython.int, hole: cython.int) -> cython.void:
     """Let the item at `hole` sink to its place: lighter ones first, among equals the shallower one."""
     item: cython.ulonglong = heap[hole]
     child: cython.int = 2 * hole
@@ -220,10 +226,12 @@ def canonical_codes(lengths: bytes) -> array[int]:
 
 @cython.cfunc
 def _canonical_codes(lengths: bytes, codes: cython.uint[::1]) -> cython.void:
-    following: cython.uint[::1] = array("I", bytes(4 * 17))  # counts of a length, at first one further on
+    following = cython.declare(cython.uint[17])  # counts of a length, at first one further on
     i: cython.Py_ssize_t
     bits: cython.uint
     code: cython.uint
+    for i in range(17):
+        following[i] = 0
     for i in range(len(lengths)):
         bits = lengths[i]
         if bits > 15:

@@ -76,8 +76,8 @@ class ZlibMatcher:
     _plaintext: memoryview
     _token_array: array[int]
     _source: memoryview | None
-    _hash_bits: cython.int
     _hash_shift: cython.int
+    _hash_mask: cython.uint
     _full: cython.int  # tokens in a full block
     _index: cython.int  # where the next decision is made
     _end: cython.int  # where the plaintext in the window ends
@@ -103,9 +103,10 @@ class ZlibMatcher:
     def __init__(self, search: Search, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b"") -> None:
         self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
         self._window = self._plaintext
-        self._hash_bits = memory_level + 7
-        self._hash_shift = (self._hash_bits + 2) // 3
-        self._newest = array("H", bytes(2 << self._hash_bits))
+        hash_bits = memory_level + 7
+        self._hash_shift = (hash_bits + 2) // 3
+        self._hash_mask = (1 << hash_bits) - 1
+        self._newest = array("H", bytes(2 << hash_bits))
         self._older = array("H", bytes(2 * _WINDOW))
         self._full = 0x7FFF if gzip else (1 << (memory_level + 6)) - 1
         self._token_array = array("I", bytes(4 * self._full))
@@ -194,9 +195,8 @@ class ZlibMatcher:
     def _search(self, final: cython.bint) -> cython.bint:
         """Go on with the block; return whether it is whole."""
         with cython.nogil:
-            while self._owed > 0 and self._index - self._owed < self._end - (_MIN_MATCH - 1):
-                self._enter(self._index - self._owed)
-                self._owed -= 1
+            if self._owed:
+                self._enter_owed()
             if self._greedy:
                 return self._greedy_block(final)
             return self._lazy_block(final)
@@ -204,8 +204,29 @@ class ZlibMatcher:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
+    def _enter_owed(self) -> cython.void:
+        """Make up for the bytes that had no three to hash."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        begin: cython.int = self._index - self._owed
+        stop: cython.int = max(begin, min(self._index, self._end - (_MIN_MATCH - 1)))
+        at: cython.int
+        for at in range(begin, stop):
+            _enter(window, newest, older, at, self._hash_shift, self._hash_mask)
+        self._owed = self._index - stop
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
     def _lazy_block(self, final: cython.bint) -> cython.bint:
         """Levels 4 to 9: a match waits for a better one at the next byte."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        shift: cython.int = self._hash_shift
+        mask: cython.uint = self._hash_mask
         end: cython.int = self._end
         enter_end: cython.int = end - (_MIN_MATCH - 1)  # the bytes before it have three bytes to hash
         index: cython.int = self._index
@@ -222,12 +243,12 @@ class ZlibMatcher:
             if index == end:
                 if self._waiting:
                     self._waiting = False
-                    self._tokens[count] = self._window[index - 1]
+                    tokens[count] = window[index - 1]
                     count += 1
                 self._cut = index
                 self._last = whole = True
                 break
-            candidate = self._enter(index) if index < enter_end else 0
+            candidate = _enter(window, newest, older, index, shift, mask) if index < enter_end else 0
             before = match
             match = 0
             length = before >> 16 if before else _MIN_MATCH - 1
@@ -236,21 +257,21 @@ class ZlibMatcher:
                 if match >> 16 == _MIN_MATCH and index - candidate > 0 and (match & 0xFFFF) > _NEAR:
                     match = 0
             if before and match >> 16 <= before >> 16:
-                self._tokens[count] = before
+                tokens[count] = before
                 count += 1
                 whole = self._is_whole(count, index)
                 stop = index + length - 1
                 index += 1
                 while index < stop:
                     if index < enter_end:
-                        self._enter(index)
+                        _enter(window, newest, older, index, shift, mask)
                     index += 1
                 self._waiting = False
                 match = 0
                 self._cut = index
             else:
                 if self._waiting:
-                    self._tokens[count] = self._window[index - 1]
+                    tokens[count] = window[index - 1]
                     count += 1
                     whole = self._is_whole(count, index)
                     self._cut = index
@@ -266,6 +287,12 @@ class ZlibMatcher:
     @cython.exceptval(check=False)
     def _greedy_block(self, final: cython.bint) -> cython.bint:
         """Levels 1 to 3: the first match is taken."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        shift: cython.int = self._hash_shift
+        mask: cython.uint = self._hash_mask
         end: cython.int = self._end
         enter_end: cython.int = end - (_MIN_MATCH - 1)
         index: cython.int = self._index
@@ -281,38 +308,22 @@ class ZlibMatcher:
             if index == end:
                 self._last = whole = True
                 break
-            candidate = self._enter(index) if index < enter_end else 0
+            candidate = _enter(window, newest, older, index, shift, mask) if index < enter_end else 0
             match = 0
             if candidate != 0 and index - candidate <= _FARTHEST:
                 match = self._longest(index, candidate, _MIN_MATCH - 1)
-            self._tokens[count] = match if match else self._window[index]
+            tokens[count] = match if match else window[index]
             count += 1
             whole = self._is_whole(count, index)
             length = match >> 16 if match else 1
             if 1 < length <= self._lazy and end - (index + length) >= _MIN_MATCH:
                 for inner in range(index + 1, index + length):
-                    self._enter(inner)
+                    _enter(window, newest, older, inner, shift, mask)
             index += length
         self._cut = index
         self._index = index
         self._count = count
         return whole
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _enter(self, index: cython.Py_ssize_t) -> cython.int:
-        """Put the byte at `index` at the head of its chain; return the former head, or 0."""
-        slot: cython.uint = (
-            (self._window[index] << 2 * self._hash_shift)
-            ^ (self._window[index + 1] << self._hash_shift)
-            ^ self._window[index + 2]
-        ) & ((1 << self._hash_bits) - 1)
-        head: cython.ushort = self._newest[slot]
-        self._older[index & (_WINDOW - 1)] = head
-        self._newest[slot] = index
-        return head
 
     @cython.cfunc
     @cython.nogil
@@ -381,6 +392,26 @@ class ZlibMatcher:
                     distance >>= 1
         size: cython.int = (8 * count + self._distance_bits) >> 3
         return self._matches < count // 2 and size < (index - self._block) // 2
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _enter(
+    window: cython.p_uchar,
+    newest: cython.p_ushort,
+    older: cython.p_ushort,
+    index: cython.Py_ssize_t,
+    shift: cython.int,
+    mask: cython.uint,
+) -> cython.int:
+    """Put the byte at `index` at the head of its chain; return the former head, or 0."""
+    slot: cython.uint = ((window[index] << 2 * shift) ^ (window[index + 1] << shift) ^ window[index + 2]) & mask
+    head: cython.ushort = newest[slot]
+    older[index & 0x7FFF] = head  # modulo the window, as a constant of C
+    newest[slot] = index
+    return head
 
 
 @cython.cfunc
