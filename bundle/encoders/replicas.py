@@ -18,7 +18,8 @@ from bundle.encoders.go import GoDeflater, GoFastDeflater
 from bundle.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from bundle.encoders.pigz import RsyncableCuts
 from bundle.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
-from bundle.encoders.zlib_match import SEARCHES, ZlibMatcher
+from bundle.encoders.zlib_levels import SEARCHES
+from bundle.encoders.zlib_match import ZlibMatcher
 from bundle.errors import FormatError
 
 PGZIP_BLOCK = 1 << 20

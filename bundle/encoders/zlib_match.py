@@ -14,9 +14,10 @@ block until the next call.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
 
 import cython
+
+from bundle.encoders.zlib_levels import Search
 
 if cython.compiled:
     from cython.cimports.bundle.deflate.words import common, load32
@@ -32,30 +33,6 @@ _FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of
 _SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
 _MASK32 = cython.declare(cython.uint, 0xFFFFFFFF)
 _NEAR = cython.declare(cython.int, 4096)  # with lazy evaluation: of a match of 3 bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """How hard to search: `configuration_table` in deflate.c."""
-
-    good: int  # after a match this long, only a quarter of the chain is searched for a better one
-    lazy: int  # a shorter match may be beaten by one that begins a byte later; levels 1 to 3: see `greedy`
-    nice: int  # a match this long ends the search
-    chain: int  # candidates looked at
-    greedy: bool = False  # the first match is taken; the bytes of one longer than `lazy` enter no chain
-
-
-SEARCHES = {
-    1: Search(4, 4, 8, 4, True),
-    2: Search(4, 5, 16, 8, True),
-    3: Search(4, 6, 32, 32, True),
-    4: Search(4, 4, 16, 16),
-    5: Search(8, 16, 32, 32),
-    6: Search(8, 16, 128, 128),
-    7: Search(8, 32, 128, 256),
-    8: Search(32, 128, 258, 1024),
-    9: Search(32, 258, 258, 4096),
-}
 
 
 @cython.cclass

@@ -1,0 +1,29 @@
+"""How hard zlib and GNU gzip search for matches at each level: `configuration_table` in deflate.c."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The limits of one level, in bytes and candidates."""
+
+    good: int  # after a match this long, only a quarter of the chain is searched for a better one
+    lazy: int  # a shorter match may be beaten by one that begins a byte later; levels 1 to 3: see `greedy`
+    nice: int  # a match this long ends the search
+    chain: int  # candidates looked at
+    greedy: bool = False  # the first match is taken; the bytes of one longer than `lazy` enter no chain
+
+
+SEARCHES = {
+    1: Search(4, 4, 8, 4, True),
+    2: Search(4, 5, 16, 8, True),
+    3: Search(4, 6, 32, 32, True),
+    4: Search(4, 4, 16, 16),
+    5: Search(8, 16, 32, 32),
+    6: Search(8, 16, 128, 128),
+    7: Search(8, 32, 128, 256),
+    8: Search(32, 128, 258, 1024),
+    9: Search(32, 258, 258, 4096),
+}
