@@ -60,6 +60,21 @@ class EvenCuts:
         return iter(())
 
 
+class OneSection:
+    """The cuts of `cuts`, but where a section would end, the first one goes on after a flush."""
+
+    def __init__(self, cuts: Cutter) -> None:
+        self._cuts = cuts
+
+    def feed(self, data: bytes) -> Iterator[Piece]:
+        """Take plaintext; yield pieces of what has been taken so far."""
+        return ((piece, min(cut, Cut.FLUSH)) for piece, cut in self._cuts.feed(data))
+
+    def finish(self) -> Iterator[Piece]:
+        """Yield the pieces that are left."""
+        return ((piece, min(cut, Cut.FLUSH)) for piece, cut in self._cuts.finish())
+
+
 class Section(Protocol):
     """The deflater of one section."""
 

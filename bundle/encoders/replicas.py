@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bundle.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
 from bundle.encoders.beginnings import FirstBlock, Rule, gzip_rule, piece_rule, rsyncable_rule, token_rule, zlib_rule
-from bundle.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts
+from bundle.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts, OneSection
 from bundle.encoders.go import GoDeflater, GoFastDeflater
 from bundle.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from bundle.encoders.pigz import RsyncableCuts
@@ -123,17 +123,19 @@ def _gzip(level: int) -> _Replica:
     return _Replica(lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level))
 
 
-def _pigz(level: int, rsyncable: bool = False) -> _Replica:
+def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> _Replica:
     def cuts() -> Cutter:
         return RsyncableCuts() if rsyncable else EvenCuts(PIGZ_BLOCK)
 
     def section(dictionary: bytes) -> ZlibDeflater:
         return ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
 
-    return _Replica(
-        lambda pool: BlockwiseDeflater(section, cuts(), PIGZ_DICTIONARY, False, pool),
-        (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK),
-    )
+    def make(pool: Executor | None) -> Deflater:
+        if threads:
+            return BlockwiseDeflater(section, cuts(), PIGZ_DICTIONARY, False, pool)
+        return BlockwiseDeflater(section, OneSection(cuts()), PIGZ_DICTIONARY, False)
+
+    return _Replica(make, (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK))
 
 
 def _replicas() -> tuple[dict[str, _Replica], dict[str, _Replica]]:
@@ -156,6 +158,9 @@ def _replicas() -> tuple[dict[str, _Replica], dict[str, _Replica]]:
     for level in levels:
         target = usual if level in (6, 9) else others
         target[f"pigz-{level}-rsyncable"] = _pigz(level, rsyncable=True)
+    for level in (1, 2, 3):  # at higher levels, all bytes of a dictionary can be found, as if there were no sections
+        others[f"pigz-{level}-p1"] = _pigz(level, threads=False)
+        others[f"pigz-{level}-p1-rsyncable"] = _pigz(level, rsyncable=True, threads=False)
     for memory_level in (9, 1, 2, 3, 4, 5, 6, 7):
         for level in levels:
             others[f"zlib-{level}-mem{memory_level}"] = _zlib(level, memory_level)

@@ -98,3 +98,9 @@ def test_pieces_rule_out() -> None:
     assert recognise(HEADER + rsyncable) == ["pigz-6-rsyncable"]
     assert "pigz-6-rsyncable" not in recognise(HEADER + plain)
     assert recognise(HEADER + deflate("pigz-3-rsyncable", plaintexts()["tar"])) == ["pigz-3-rsyncable"]
+
+
+@needs_speed
+@pytest.mark.parametrize("name", ["pigz-1-p1", "pigz-2-p1-rsyncable", "pigz-1", "pigz-2-rsyncable"])
+def test_one_section_is_told_from_many(name: str) -> None:
+    assert recognise(HEADER + deflate(name, plaintexts()["mixed"])) == [name]
