@@ -17,8 +17,10 @@ import cython
 
 if cython.compiled:
     from cython.cimports.bundle.deflate.words import common, load32, load32_big
+    from cython.cimports.bundle.encoders.hash_chains import RING, enter, forget
 else:
     from bundle.deflate.words import common, load32, load32_big
+    from bundle.encoders.hash_chains import RING, enter, forget
 
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
@@ -30,7 +32,6 @@ _LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, 
 _NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away costs more than it saves
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
-_TOO_FAR = cython.declare(cython.uint, 0xFFFF)
 _REBASE = cython.declare(cython.int, 1 << 24)
 
 
@@ -139,21 +140,20 @@ class ChainMatcher:
         self._block = self._block - _WINDOW if self._block >= _WINDOW else -1
         self._base += _WINDOW
         if self._base > _REBASE:
-            self._forget(self._newest, self._base - 1)
+            newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+            forget(newest, len(self._newest), self._base - 1)
             self._base = 1
-
-    @cython.cfunc
-    def _forget(self, positions: cython.uint[::1], before: cython.uint) -> cython.void:
-        """Rebase positions, and drop those that have left the window."""
-        i: cython.Py_ssize_t
-        for i in range(len(positions)):
-            positions[i] = positions[i] - before if positions[i] > before else 0
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def _lazy_block(self, final: cython.bint) -> cython.bint:
         """Levels 4 to 9: a match waits for a better one at the next byte. Return whether a block is whole."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        base: cython.int = self._base
         end: cython.int = self._end
         enter_end: cython.int = end - (_MIN_MATCH - 1)  # the bytes before it have four bytes to hash
         index: cython.int = self._index
@@ -170,12 +170,12 @@ class ChainMatcher:
             if index == end:
                 if self._waiting:
                     self._waiting = False
-                    self._tokens[count] = self._window[index - 1]
+                    tokens[count] = window[index - 1]
                     count += 1
                 self._cut = index
                 break
             if index < enter_end:
-                candidate = self._enter(index)
+                candidate = enter(newest, older, base, index, _slot(window, index))
             before = match
             match = 0
             length = before >> 16 if before else _MIN_MATCH - 1
@@ -183,20 +183,20 @@ class ChainMatcher:
             if reachable and length < self._lazy and length < end - index:
                 match = self._longest(index, candidate, min(end - index, _MAX_MATCH))
             if before and match >> 16 <= before >> 16:
-                self._tokens[count] = before
+                tokens[count] = before
                 count += 1
                 last = index + length - 1
                 index += 1
                 while index < last:
                     if index < enter_end:
-                        self._enter(index)
+                        enter(newest, older, base, index, _slot(window, index))
                     index += 1
                 self._waiting = False
                 match = 0
                 self._cut = index
             else:
                 if self._waiting:
-                    self._tokens[count] = self._window[index - 1]
+                    tokens[count] = window[index - 1]
                     count += 1
                     self._cut = index
                 self._waiting = True
@@ -211,6 +211,11 @@ class ChainMatcher:
     @cython.exceptval(check=False)
     def _greedy_block(self, final: cython.bint) -> cython.bint:
         """Levels 2 and 3: the first match is taken. Return whether a block is whole."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        base: cython.int = self._base
         end: cython.int = self._end
         enter_end: cython.int = end - (_MIN_MATCH - 1)
         index: cython.int = self._index
@@ -222,38 +227,24 @@ class ChainMatcher:
         while count < _BLOCK_TOKENS and (end - index >= _LOOKAHEAD or (final and index < end)):
             match = 0
             if index < enter_end:
-                candidate = self._enter(index)
+                candidate = enter(newest, older, base, index, _slot(window, index))
                 if candidate >= 0 and index - candidate <= _WINDOW:
                     match = self._longest(index, candidate, min(end - index, _MAX_MATCH))
             if match:
-                self._tokens[count] = match
+                tokens[count] = match
                 length = match >> 16
                 if length <= self._enter_most:
                     for last in range(index + 1, min(index + length, enter_end)):
-                        self._enter(last)
+                        enter(newest, older, base, last, _slot(window, last))
                 index += length
             else:
-                self._tokens[count] = self._window[index]
+                tokens[count] = window[index]
                 index += 1
             count += 1
         self._cut = index
         self._index = index
         self._count = count
         return count == _BLOCK_TOKENS or (final and index == end and count > 0)
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _enter(self, index: cython.Py_ssize_t) -> cython.int:
-        """Put the byte at `index` at the head of its chain; return the former head's index, or below 0."""
-        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
-        slot: cython.uint = ((load32_big(window, index) * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)
-        position: cython.uint = index + self._base
-        head: cython.uint = self._newest[slot]
-        self._older[index & (_WINDOW - 1)] = min(position - head, _TOO_FAR)
-        self._newest[slot] = position
-        return cython.cast(cython.int, head) - self._base
 
     @cython.cfunc
     @cython.nogil
@@ -278,8 +269,17 @@ class ChainMatcher:
                     if found >= enough:
                         break
                     ending = load32(window, index + length - 3)
-            # Modulo the window, as a constant of C. At least 1: a slot that `index` has taken over ends the chain.
-            candidate -= older[candidate & 0x7FFF]
+            # At least 1: a slot that `index` has taken over ends the chain.
+            candidate -= older[candidate & RING]
             if candidate < farthest:
                 break
         return match
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _slot(window: cython.p_uchar, index: cython.Py_ssize_t) -> cython.uint:
+    """Return the hash of the four bytes at `index`."""
+    return ((load32_big(window, index) * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)

@@ -22,20 +22,20 @@ from bundle.deflate.tables import DISTANCE_EXTRA, DISTANCE_SYMBOL, LENGTH_EXTRA,
 
 if cython.compiled:
     from cython.cimports.bundle.deflate.words import common, load32
+    from cython.cimports.bundle.encoders.hash_chains import RING, enter, forget
     from cython.cimports.bundle.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
 else:
     from bundle.deflate.words import common, load32
+    from bundle.encoders.hash_chains import RING, enter, forget
     from bundle.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
 
 BLOCK_TOKENS = 1 << 15  # tokens of a block
 _SPAN = 2 << 15  # plaintext held: a window to copy from and one to compress
-_RING = cython.declare(cython.int, (1 << 15) - 1)
 _MIN_MATCH = cython.declare(cython.int, 4)
 _LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, but at the end
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
 _CUT = cython.declare(cython.int, 2)  # a match that ends later may begin so many bytes later
-_TOO_FAR = cython.declare(cython.uint, 0xFFFF)
 _REBASE = cython.declare(cython.int, 1 << 28)
 
 
@@ -133,9 +133,12 @@ class LazyMatcher:
         self._weighed = variant.weighed
         self._uncoded = variant.uncoded
         self._plaintext[: self._end] = dictionary
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
         at: cython.int
         for at in range(self._end - (_MIN_MATCH - 1)):
-            self._enter(at)
+            enter(newest, older, self._base, at, _slot(window, at))
 
     @property
     def full(self) -> bool:
@@ -183,11 +186,9 @@ class LazyMatcher:
         self._block -= WINDOW
         self._covered -= WINDOW
         self._base += WINDOW
-        if self._base > _REBASE:  # positions before the window are forgotten
-            before: cython.uint = self._base - 1
-            i: cython.Py_ssize_t
-            for i in range(len(self._newest)):
-                self._newest[i] = self._newest[i] - before if self._newest[i] > before else 0
+        if self._base > _REBASE:
+            newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+            forget(newest, len(self._newest), self._base - 1)
             self._base = 1
 
     @cython.cfunc
@@ -209,6 +210,9 @@ class LazyMatcher:
     def _search(self, final: cython.bint) -> cython.void:
         """Append tokens until too little plaintext is at hand to decide, or all is done."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        base: cython.int = self._base
         tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
         end: cython.int = self._end
         enter_end: cython.int = end - (_MIN_MATCH - 1)  # the bytes before it have four bytes to hash
@@ -237,7 +241,7 @@ class LazyMatcher:
                     count += 1
                 break
             if index < enter_end:
-                candidate = self._enter(index)
+                candidate = enter(newest, older, base, index, _slot(window, index))
             lowest = max(index - WINDOW, 0)
             before = match
             match = 0
@@ -265,11 +269,11 @@ class LazyMatcher:
                         count += 1
                         index += 1
                         if index < enter_end:
-                            self._enter(index)
+                            enter(newest, older, base, index, _slot(window, index))
                 tokens[count] = cython.cast(cython.uint, length) << 16 | distance
                 count += 1
                 for other in range(index + 1, min(index + length - 1, enter_end)):
-                    self._enter(other)
+                    enter(newest, older, base, other, _slot(window, other))
                 index += length - 1
                 waiting = False
                 match = 0
@@ -294,7 +298,7 @@ class LazyMatcher:
                     tokens[count] = window[index - 1]
                     count += 1
                     if index < enter_end:
-                        self._enter(index)
+                        enter(newest, older, base, index, _slot(window, index))
                     index += 1
                 tokens[count] = window[index - 1]
                 count += 1
@@ -318,39 +322,16 @@ class LazyMatcher:
         enter_end: cython.int,
     ) -> cython.int:
         """Return the begin of a match that has at its end, or near it, what a match at `begin` has there; or -1."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        short: cython.int = 0 if self._skips else _CUT  # so far before the end is what is looked up
+        end: cython.int = begin + length
         other: cython.int
-        if self._skips:
-            if length >= MAX_MATCH - _CUT or begin + length >= enter_end:
-                return -1
-            other = self._head(begin + length) - length
-            return other if other > lowest + _CUT and begin - other != distance else -1
-        if begin + length + _CUT >= enter_end:
+        if end + short >= enter_end or (self._skips and length >= MAX_MATCH - _CUT):
             return -1
-        other = self._head(begin + length - _CUT) - length + _CUT
+        other = cython.cast(cython.int, self._newest[_slot(window, end - short)]) - self._base - (length - short)
+        if self._skips:
+            return other if other > lowest + _CUT and begin - other != distance else -1
         return other if other > lowest else -1
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _head(self, index: cython.Py_ssize_t) -> cython.int:
-        """Return where the four bytes at `index` were entered last, or below 0."""
-        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
-        return cython.cast(cython.int, self._newest[hash4(load32(window, index), _HASH_BITS)]) - self._base
-
-    @cython.cfunc
-    @cython.inline
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _enter(self, index: cython.Py_ssize_t) -> cython.int:
-        """Put the byte at `index` at the head of its chain; return the former head's index, or below 0."""
-        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
-        slot: cython.uint = hash4(load32(window, index), _HASH_BITS)
-        position: cython.uint = index + self._base
-        head: cython.uint = self._newest[slot]
-        self._older[index & _RING] = min(position - head, _TOO_FAR)
-        self._newest[slot] = position
-        return cython.cast(cython.int, head) - self._base
 
     @cython.cfunc
     @cython.nogil
@@ -391,10 +372,19 @@ class LazyMatcher:
                             break
                         ending = load32(window, index + length - 3)
             # At least 1: a slot that `index` has taken over ends the chain.
-            candidate -= older[candidate & 0x7FFF]
+            candidate -= older[candidate & RING]
             if candidate < farthest:
                 break
         return match
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _slot(window: cython.p_uchar, index: cython.Py_ssize_t) -> cython.uint:
+    """Return the hash of the four bytes at `index`."""
+    return hash4(load32(window, index), _HASH_BITS)
 
 
 @cython.cfunc
