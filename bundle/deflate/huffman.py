@@ -44,12 +44,12 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
     heap = cython.declare(cython.ulonglong[290])
     parent = cython.declare(cython.int[576])
     merged = cython.declare(cython.int[576])  # nodes in the order in which they leave the heap
-    lengths = cython.declare(cython.uchar[576])
+    node_lengths = bytearray(_NODES)
+    lengths: cython.p_uchar = node_lengths
     size: cython.int = 0
     i: cython.int
     used: cython.int = 0
     for i in range(symbols):
-        lengths[i] = 0
         if counts[i]:
             size += 1
             heap[size] = cython.cast(cython.ulonglong, counts[i]) << _WEIGHT | i
@@ -88,7 +88,6 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
     by_length = cython.declare(cython.int[17])
     for i in range(17):
         by_length[i] = 0
-    lengths[node - 1] = 0
     excess: cython.int = 0
     bits: cython.int
     for i in range(count - 1, -1, -1):
@@ -101,7 +100,7 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
         if node < symbols:
             by_length[bits] += 1
     if excess == 0:
-        return bytes(lengths[:symbols])
+        return bytes(node_lengths[:symbols])
     while excess > 0:  # hang one cut leaf beside a shorter one, until the code is complete again
         bits = limit - 1
         while by_length[bits] == 0:
@@ -117,7 +116,7 @@ def _zlib_lengths(counts: cython.uint[::1], limit: cython.int, symbols: cython.i
                 i += 1
             lengths[merged[i]] = bits
             i += 1
-    return bytes(lengths[:symbols])
+    return bytes(node_lengths[:symbols])
 
 
 @cython.cfunc
