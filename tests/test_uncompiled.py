@@ -1,0 +1,31 @@
+"""The compiled modules are plain Python: their tests pass without a compiler, too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["deflate", "delta", "encoders"])
+def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
+    for name in ("bundle", "cli", "fixtures", "tests"):
+        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "*.c", "__pycache__"))
+    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    where = python("-c", "import bundle.deflate.huffman as module; print(module.__file__)")
+    assert where.stdout == f"{tmp_path}/bundle/deflate/huffman.py\n"
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{folder}")
+    assert done.returncode == 0, done.stdout[-5000:]
