@@ -2,6 +2,7 @@
 
 cdef extern from *:
     int __builtin_ctzll(unsigned long long) noexcept nogil
+    int __builtin_clzll(unsigned long long) noexcept nogil
 
 
 cdef inline unsigned int load32(const unsigned char *data, Py_ssize_t at) noexcept nogil:
@@ -51,15 +52,30 @@ cdef inline void store64(unsigned char *data, Py_ssize_t at, unsigned long long 
 
 
 cdef inline Py_ssize_t common(
-    const unsigned char *data, Py_ssize_t left, Py_ssize_t right, Py_ssize_t limit
+    const unsigned char *left, Py_ssize_t at, const unsigned char *right, Py_ssize_t where, Py_ssize_t limit
 ) noexcept nogil:
     cdef Py_ssize_t size = 0
     cdef unsigned long long differing
     while size + 8 <= limit:
-        differing = load64(data, left + size) ^ load64(data, right + size)
+        differing = load64(left, at + size) ^ load64(right, where + size)
         if differing:
             return size + (__builtin_ctzll(differing) >> 3)
         size += 8
-    while size < limit and data[left + size] == data[right + size]:
+    while size < limit and left[at + size] == right[where + size]:
+        size += 1
+    return size
+
+
+cdef inline Py_ssize_t common_before(
+    const unsigned char *left, Py_ssize_t at, const unsigned char *right, Py_ssize_t where, Py_ssize_t limit
+) noexcept nogil:
+    cdef Py_ssize_t size = 0
+    cdef unsigned long long differing
+    while size + 8 <= limit:
+        differing = load64(left, at - size - 8) ^ load64(right, where - size - 8)
+        if differing:
+            return size + (__builtin_clzll(differing) >> 3)
+        size += 8
+    while size < limit and left[at - size - 1] == right[where - size - 1]:
         size += 1
     return size

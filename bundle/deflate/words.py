@@ -23,9 +23,17 @@ def store64(data: bytearray, at: int, word: int) -> None:
     data[at : at + 8] = word.to_bytes(8, "little")
 
 
-def common(data: bytes, left: int, right: int, limit: int) -> int:
-    """Return how many bytes are equal from `left` and from `right` on, at most `limit`."""
+def common(left: bytes, at: int, right: bytes, where: int, limit: int) -> int:
+    """Return how many bytes are equal from left[at] and from right[where] on, at most `limit`."""
     size = 0
-    while size < limit and data[left + size] == data[right + size]:
+    while size < limit and left[at + size] == right[where + size]:
+        size += 1
+    return size
+
+
+def common_before(left: bytes, at: int, right: bytes, where: int, limit: int) -> int:
+    """Return how many bytes are equal before left[at] and right[where], at most `limit`."""
+    size = 0
+    while size < limit and left[at - size - 1] == right[where - size - 1]:
         size += 1
     return size

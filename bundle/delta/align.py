@@ -15,6 +15,11 @@ from array import array
 
 import cython
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import common
+else:
+    from bundle.deflate.words import common
+
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
 
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
@@ -213,13 +218,9 @@ class Aligner:
         """Count the bytes that agree from target[at] (before `stop`) and source[where]; 0 if `where` is
         outside."""
         source: cython.const[cython.uchar][::1] = self._source
-        limit: cython.longlong = min(stop - at, len(source) - where)
-        n: cython.longlong = 0
-        if where < 0:
-            return 0
-        while n < limit and target[at + n] == source[where + n]:
-            n += 1
-        return n
+        left: cython.p_const_uchar = cython.address(target[0]) if cython.compiled else target
+        right: cython.p_const_uchar = cython.address(source[0]) if cython.compiled else source
+        return common(left, at, right, where, min(stop - at, len(source) - where)) if where >= 0 else 0
 
     @cython.boundscheck(False)
     @cython.wraparound(False)

@@ -18,6 +18,11 @@ import cython
 
 from bundle.delta.plaintext import Space
 
+if cython.compiled:
+    from cython.cimports.bundle.deflate.words import common, common_before
+else:
+    from bundle.deflate.words import common, common_before
+
 # Declared, so that the loops below compute with C numbers.
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _WINDOW = cython.declare(cython.int, 64)  # bytes that the 64-bit Gear hash covers: older ones are shifted out
@@ -201,6 +206,7 @@ def _tag(h: cython.ulonglong, slot_bits: cython.int) -> cython.ulonglong:
 @cython.boundscheck(False)
 @cython.wraparound(False)
 @cython.cfunc
+@cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
 def _back(
@@ -211,16 +217,15 @@ def _back(
     where: cython.longlong,
 ) -> cython.longlong:
     """Count the bytes that agree before target[at], not before `floor`, and source[where]."""
-    limit: cython.longlong = min(at - floor, where)
-    n: cython.longlong = 0
-    while n < limit and target[at - n - 1] == source[where - n - 1]:
-        n += 1
-    return n
+    left: cython.p_const_uchar = cython.address(target[0]) if cython.compiled else target
+    right: cython.p_const_uchar = cython.address(source[0]) if cython.compiled else source
+    return common_before(left, at, right, where, min(at - floor, where))
 
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
 @cython.cfunc
+@cython.inline
 @cython.nogil
 @cython.exceptval(check=False)
 def _forth(
@@ -231,8 +236,6 @@ def _forth(
     where: cython.longlong,
 ) -> cython.longlong:
     """Count the bytes that agree from target[at], before `stop`, and source[where]."""
-    limit: cython.longlong = min(stop - at, len(source) - where)
-    n: cython.longlong = 0
-    while n < limit and target[at + n] == source[where + n]:
-        n += 1
-    return n
+    left: cython.p_const_uchar = cython.address(target[0]) if cython.compiled else target
+    right: cython.p_const_uchar = cython.address(source[0]) if cython.compiled else source
+    return common(left, at, right, where, min(stop - at, len(source) - where))

@@ -123,7 +123,7 @@ class FastMatcher:
                 count += 1
                 emitted += 1
             while candidate >= 0:
-                length = common(window, candidate, index, min(_MAX_MATCH, end - index))
+                length = common(window, candidate, window, index, min(_MAX_MATCH, end - index))
                 self._tokens[count] = cython.cast(cython.uint, length) << 16 | (index - candidate)
                 count += 1
                 index += length

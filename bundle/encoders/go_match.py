@@ -262,7 +262,7 @@ class ChainMatcher:
         ending: cython.uint = load32(window, index + length - 3)
         for _ in range(self._chain):
             if load32(window, candidate + length - 3) == ending:
-                found = common(window, candidate, index, limit)
+                found = common(window, candidate, window, index, limit)
                 if found > length and (found > _MIN_MATCH or index - candidate <= _NEAR):
                     length = found
                     match = cython.cast(cython.uint, length) << 16 | (index - candidate)

@@ -256,7 +256,7 @@ class LazyMatcher:
                 other = self._by_end(begin, length, distance, lowest, enter_end)
                 longer = 0
                 if other >= 0:
-                    longer = common(window, begin + cut, other + cut, min(end - index, MAX_MATCH + cut) - cut)
+                    longer = common(window, begin + cut, window, other + cut, min(end - index, MAX_MATCH + cut) - cut)
                 if longer > length:
                     length = longer
                     distance = begin - other
@@ -355,7 +355,7 @@ class LazyMatcher:
         ending: cython.uint = load32(window, index + length - 3)
         for _ in range(self._chain):
             if load32(window, candidate + length - 3) == ending:
-                found = common(window, candidate, index, limit)
+                found = common(window, candidate, window, index, limit)
                 if found > length:
                     distance = index - candidate
                     if weighs:

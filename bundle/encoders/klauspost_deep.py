@@ -13,12 +13,11 @@ import cython
 from bundle.encoders.klauspost_matcher import MAX_MATCH
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, load64
+    from cython.cimports.bundle.deflate.words import common, common_before, load64
     from cython.cimports.bundle.encoders.klauspost_matcher import BlockMatcher
     from cython.cimports.bundle.encoders.klauspost_words import (
         MARGIN,
         WINDOW,
-        equal_before,
         hash4,
         hash7,
         meets,
@@ -27,12 +26,11 @@ if cython.compiled:
         put_match,
     )
 else:
-    from bundle.deflate.words import common, load64
+    from bundle.deflate.words import common, common_before, load64
     from bundle.encoders.klauspost_matcher import BlockMatcher
     from bundle.encoders.klauspost_words import (
         MARGIN,
         WINDOW,
-        equal_before,
         hash4,
         hash7,
         meets,
@@ -118,8 +116,8 @@ class DeepMatcher(BlockMatcher):
                     match = newest
                     length = _UNMEASURED
                     if meets(window, index, older, word):
-                        length = common(window, index, newest, min(_MOST, end - index))
-                        longer = common(window, index, older, min(_MOST, end - index))
+                        length = common(window, index, window, newest, min(_MOST, end - index))
+                        longer = common(window, index, window, older, min(_MOST, end - index))
                         if longer > length:
                             length = longer
                             match = older
@@ -130,27 +128,27 @@ class DeepMatcher(BlockMatcher):
                     _enter(short, long, following, ahead + base)
                 elif meets(window, index, other, word):
                     match = other
-                    length = common(window, index, match, min(_MOST, end - index))
+                    length = common(window, index, window, match, min(_MOST, end - index))
                     slot = 2 * hash7(following, _BITS)
                     newest = long[slot] - base
                     older = long[slot + 1] - base
                     _enter(short, long, following, ahead + base)
                     longer = 0
                     if thorough and meets(window, index + 1, index + 1 - distance, word >> 8):
-                        longer = common(window, index + 1, index + 1 - distance, min(_MOST, end - index - 1))
+                        longer = common(window, index + 1, window, index + 1 - distance, min(_MOST, end - index - 1))
                     if longer > length:
                         index += 1
                         match = index - distance
                         length = longer
                     elif ahead - newest < WINDOW:
                         if meets(window, ahead, newest, following):
-                            longer = common(window, ahead, newest, min(_MOST, end - ahead))
+                            longer = common(window, ahead, window, newest, min(_MOST, end - ahead))
                             if longer > length:
                                 match = newest
                                 index = ahead
                                 length = longer
                         if (thorough or index < ahead) and meets(window, ahead, older, following):
-                            longer = common(window, ahead, older, min(_MOST, end - ahead))
+                            longer = common(window, ahead, window, older, min(_MOST, end - ahead))
                             if longer > length:
                                 match = older
                                 index = ahead
@@ -160,7 +158,7 @@ class DeepMatcher(BlockMatcher):
                 break
 
             if length in (_UNMEASURED, _MOST):
-                length = common(window, index, match, end - index)
+                length = common(window, index, window, match, end - index)
             if skip >= 0 and index + length < limit and (thorough or length < 30):
                 slot = 2 * hash7(load64(window, index + length), _BITS)
                 at = index + skip
@@ -169,12 +167,12 @@ class DeepMatcher(BlockMatcher):
                     if at - other >= WINDOW:
                         break
                     if 0 <= other < at:
-                        longer = common(window, at, other, end - at)
+                        longer = common(window, at, window, other, end - at)
                         if longer > length:
                             match = other
                             index = at
                             length = longer
-            at = equal_before(window, index, match, index - emitted)
+            at = common_before(window, index, window, match, min(index - emitted, match))
             index -= at
             length += at
             count = put_literals(tokens, count, window, emitted, index)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import cython
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, load32, load64
+    from cython.cimports.bundle.deflate.words import common, common_before, load32, load64
     from cython.cimports.bundle.encoders.klauspost_matcher import BlockMatcher
     from cython.cimports.bundle.encoders.klauspost_words import (
         MARGIN,
         WINDOW,
-        equal_before,
         hash4,
         hash5,
         hash7,
@@ -25,12 +24,11 @@ if cython.compiled:
         put_match,
     )
 else:
-    from bundle.deflate.words import common, load32, load64
+    from bundle.deflate.words import common, common_before, load32, load64
     from bundle.encoders.klauspost_matcher import BlockMatcher
     from bundle.encoders.klauspost_words import (
         MARGIN,
         WINDOW,
-        equal_before,
         hash4,
         hash5,
         hash7,
@@ -116,8 +114,8 @@ class PairMatcher(BlockMatcher):
             if not found:
                 break
             while found:
-                length = common(window, index, match, end - index)
-                at = equal_before(window, index, match, index - emitted)
+                length = common(window, index, window, match, end - index)
+                at = common_before(window, index, window, match, min(index - emitted, match))
                 index -= at
                 match -= at
                 length += at
@@ -200,16 +198,16 @@ class TwinMatcher(BlockMatcher):
                 if meets(window, index, newest, word):
                     match = newest
                     if index - older <= _REACH3 and meets(window, index, older, word):
-                        length = common(window, index, newest, end - index)
-                        if common(window, index, older, end - index) > length:
+                        length = common(window, index, window, newest, end - index)
+                        if common(window, index, window, older, end - index) > length:
                             match = older
                 elif index - older < _REACH3 and meets(window, index, older, word):
                     match = older
             if match < 0:
                 break
             while match >= 0:
-                length = common(window, index, match, end - index)
-                at = equal_before(window, index, match, index - emitted)
+                length = common(window, index, window, match, end - index)
+                at = common_before(window, index, window, match, min(index - emitted, match))
                 index -= at
                 match -= at
                 length += at
@@ -307,17 +305,17 @@ class LongShortMatcher(BlockMatcher):
                     match = other
                     other = long[hash7(following, _BITS4)] - base
                     if meets(window, ahead, other, following):
-                        length = common(window, index, match, end - index)
+                        length = common(window, index, window, match, end - index)
                         at = (ahead - other if self._misplaces else other) + 4
-                        if 4 + common(window, ahead + 4, at, end - ahead - 4) > length:
+                        if 4 + common(window, ahead + 4, window, at, end - ahead - 4) > length:
                             index = ahead
                             match = other
                 word = following
             if match < 0:
                 break
 
-            length = common(window, index, match, end - index)
-            at = equal_before(window, index, match, index - emitted)
+            length = common(window, index, window, match, end - index)
+            at = common_before(window, index, window, match, min(index - emitted, match))
             index -= at
             match -= at
             length += at

@@ -31,13 +31,6 @@ cdef inline bint meets(const unsigned char *window, int index, int match, unsign
     return index - match < WINDOW and load32(window, match) == <unsigned int> word
 
 
-cdef inline int equal_before(const unsigned char *window, int index, int match, int most) noexcept nogil:
-    cdef int size = 0
-    while size < most and match > size and window[match - size - 1] == window[index - size - 1]:
-        size += 1
-    return size
-
-
 cdef inline int put_literals(
     unsigned int *tokens, int count, const unsigned char *window, int begin, int end
 ) noexcept nogil:

@@ -43,14 +43,6 @@ def meets(window: bytes, index: int, match: int, word: int) -> bool:
     return index - match < WINDOW and load32(window, match) == word & 0xFFFFFFFF
 
 
-def equal_before(window: bytes, index: int, match: int, most: int) -> int:
-    """Return how many bytes are equal before `index` and before the smaller `match`, at most `most`."""
-    size = 0
-    while size < most and match > size and window[match - size - 1] == window[index - size - 1]:
-        size += 1
-    return size
-
-
 def put_literals(tokens: array[int], count: int, window: bytes, begin: int, end: int) -> int:
     """Append literals to `count` tokens; return how many tokens there are then."""
     for index in range(begin, end):

@@ -327,7 +327,7 @@ class ZlibMatcher:
         ending = load32(window, index + length - 3)
         while True:
             if (load32(window, candidate + length - 3) ^ ending) & mask == 0:
-                found = common(window, candidate, index, limit)
+                found = common(window, candidate, window, index, limit)
                 if found > length:
                     length = found
                     match = cython.cast(cython.uint, min(length, ahead)) << 16 | (index - candidate)
