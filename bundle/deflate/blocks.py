@@ -37,9 +37,9 @@ from bundle.deflate.tables import (
 from bundle.errors import FormatError
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import store64
+    from cython.cimports.bundle.words import store64
 else:
-    from bundle.deflate.words import store64
+    from bundle.words import store64
 
 _LENGTH_SYMBOL = cython.declare(cython.const[cython.uchar][::1], LENGTH_SYMBOL)
 _LENGTH_BASE = cython.declare(cython.ushort[::1], LENGTH_BASE)

@@ -14,9 +14,9 @@ import cython
 from bundle.deflate.tables import WINDOW
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import load32, load64
+    from cython.cimports.bundle.words import load32, load64
 else:
-    from bundle.deflate.words import load32, load64
+    from bundle.words import load32, load64
 
 SPAN = 1 << 17  # plaintext bytes that may be appended at once
 UNRANKED = 255  # in place of a rank

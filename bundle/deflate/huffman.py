@@ -16,7 +16,6 @@ import cython
 
 from bundle.errors import FormatError
 
-_MAX_SYMBOLS = cython.declare(cython.int, 288)
 _NODES = cython.declare(cython.int, 2 * 288)
 
 # An item of zlib's heap has a node in bits 0 to 9, its depth in bits 10 to 19, its weight above. The latter two decide.

@@ -46,9 +46,9 @@ from bundle.deflate.tables import (
 from bundle.errors import FormatError
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import load64, store64
+    from cython.cimports.bundle.words import load64, store64
 else:
-    from bundle.deflate.words import load64, store64
+    from bundle.words import load64, store64
 
 SPAN = 1 << 16  # plaintext bytes decoded by one `run`, at most
 TOKENS = 1 << 14  # tokens decoded by one `run`, at most

@@ -16,9 +16,9 @@ from array import array
 import cython
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common
+    from cython.cimports.bundle.words import common
 else:
-    from bundle.deflate.words import common
+    from bundle.words import common
 
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
 
@@ -108,6 +108,7 @@ class Aligner:
         source: cython.const[cython.uchar][::1] = self._source
         size: cython.longlong = len(source)
         covers = array("q")
+        stop = min(stop, len(target))
         shift: cython.int = 64 - self._bits
         # The current cover: an exact match begins at target `anchor`; source = target + delta.
         anchor: cython.longlong = start

@@ -19,9 +19,9 @@ import cython
 from bundle.delta.plaintext import Space
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, common_before
+    from cython.cimports.bundle.words import common, common_before
 else:
-    from bundle.deflate.words import common, common_before
+    from bundle.words import common, common_before
 
 # Declared, so that the loops below compute with C numbers.
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
@@ -120,7 +120,7 @@ class Anchors:
         there; each is exact and within one source.
         """
         found = array("q")
-        self._scan(target, start, stop, minimum, found)
+        self._scan(target, start, min(stop, len(target)), minimum, found)
         return found
 
     @cython.boundscheck(False)

@@ -26,7 +26,7 @@ _MAX_TILE = 1 << 27  # longer members are cut
 _PIECE = 1 << 22  # bytes of a tile where no member tells how far to go
 _WINDOW = 1 << 25  # bytes of source that a tile is aligned with, at most: 64 MiB of index
 _EXTRA = 1 << 24  # bytes of them for matches elsewhere than in the old file
-_MAX_WINDOWS = 256
+_MAX_MATCHES = 1 << 12  # of a tile: so many, the longest, are looked around
 _NEAR = 1 << 12  # bytes around a match that are worth a fine look
 _SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where there is no better hint
 _MIN_MATCH = 64
@@ -195,10 +195,11 @@ class Planner:
     def _align(
         self, target: memoryview, start: int, end: int, windows: list[Window], guess: int, covers: list[Cover]
     ) -> None:
-        """Append the covers of target[start:end] found in the windows, which lie each within one source."""
-        views = [view for low, high in windows if (view := self._space.slice(low, high - low)) is not None]
-        if not views:
+        """Append the covers of target[start:end] found in those of the windows that lie within one source."""
+        parts = [(low, view) for low, high in windows if (view := self._space.slice(low, high - low)) is not None]
+        if not parts:
             return
+        lows, views = zip(*parts, strict=True)
         index = Aligner(views[0] if len(views) == 1 else memoryview(b"".join(views)), self._tries)
         starts = list(accumulate((len(view) for view in views), initial=0))
         found = index.align(target, start, end, guess)
@@ -208,7 +209,7 @@ class Planner:
             number = bisect_right(starts, where) - 1
             while length:
                 part = min(length, starts[number + 1] - where)
-                self._append(covers, (at, windows[number][0] + where - starts[number], part))
+                self._append(covers, (at, lows[number] + where - starts[number], part))
                 at += part
                 where += part
                 length -= part
@@ -218,7 +219,7 @@ class Planner:
         """Return windows of at most `limit` bytes around the matches, around the longest if these are too
         many."""
         windows: list[Window] = []
-        for _, position, length in sorted(matches, key=lambda match: (-match[2], match[1]))[: 1 << 12]:
+        for _, position, length in sorted(matches, key=lambda match: (-match[2], match[1]))[:_MAX_MATCHES]:
             number = self._space.locate(position)
             base = self._space.bases[number]
             low = max(position - _NEAR, base)

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 BLOCK = 512
-_MAX_EXTENDED = 1 << 20  # bytes of a long name or pax header that are looked at
+_MAX_EXTENDED = 1 << 17  # bytes of a long name or pax header that are looked at
 _DECIMAL = re.compile(rb"[0-9]{1,19}")  # longer numbers are no sizes, and take int() long
+_RECORD = re.compile(rb"([0-9]{1,19}) ([^=\n]{1,1024})=")  # "length key=value\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: its header blocks begin at `start`, its content at `content`, padding ends at `end`."""
+    """One member: its header blocks begin at `start`, its content at `content`, padding, or the data, ends at `end`."""
 
     path: bytes
     start: int
@@ -40,15 +41,15 @@ def members(data: memoryview) -> Iterator[Member]:
         content = position + BLOCK
         if length is None or not 0 <= length <= len(data) - content:
             return
-        if kind in b"12345" and kind != b"":  # links, devices, folders, FIFOs have no content
+        if kind in b"12345":  # links, devices, folders, FIFOs have no content
             length = 0
-        end = content + -(-length // BLOCK) * BLOCK
-        if kind == b"L" or kind in b"xg":
-            body = bytes(data[content : content + min(length, _MAX_EXTENDED)])
+        end = min(content + -(-length // BLOCK) * BLOCK, len(data))
+        if kind in b"Lxg":
+            body = data[content : content + min(length, _MAX_EXTENDED)]
             if kind == b"L":
-                path = body.rstrip(b"\0")
+                path = bytes(body).rstrip(b"\0")
             elif kind == b"x":
-                fields = _pax(body)
+                fields = _pax(bytes(body))
                 path = fields.get(b"path", path)
                 size = int(fields[b"size"]) if _DECIMAL.fullmatch(fields.get(b"size", b"")) else size
             position = end
@@ -72,11 +73,11 @@ def _number(field: bytes) -> int | None:
 
 def _pax(body: bytes) -> dict[bytes, bytes]:
     fields: dict[bytes, bytes] = {}
-    while body:
-        length, _, rest = body.partition(b" ")
-        if not _DECIMAL.fullmatch(length) or not 5 <= int(length) <= len(body):
+    at = 0
+    while record := _RECORD.match(body, at):
+        end = at + int(record[1])
+        if end > len(body) or end <= record.end():
             break
-        key, _, value = rest[: int(length) - len(length) - 2].partition(b"=")
-        fields[key] = value
-        body = body[int(length) :]
+        fields[record[2]] = body[record.end() : end - 1]
+        at = end
     return fields

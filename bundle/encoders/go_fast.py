@@ -13,9 +13,9 @@ from array import array
 import cython
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common
+    from cython.cimports.bundle.words import common
 else:
-    from bundle.deflate.words import common
+    from bundle.words import common
 
 BLOCK = 65535  # bytes compressed at a time
 _BLOCK = cython.declare(cython.int, BLOCK)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import cython
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, load32, load32_big
     from cython.cimports.bundle.encoders.hash_chains import RING, enter, forget
+    from cython.cimports.bundle.words import common, load32, load32_big
 else:
-    from bundle.deflate.words import common, load32, load32_big
     from bundle.encoders.hash_chains import RING, enter, forget
+    from bundle.words import common, load32, load32_big
 
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap

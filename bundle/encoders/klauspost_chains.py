@@ -21,13 +21,13 @@ from bundle.deflate.huffman import go_lengths
 from bundle.deflate.tables import DISTANCE_EXTRA, DISTANCE_SYMBOL, LENGTH_EXTRA, LENGTH_SYMBOL, MAX_BITS
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, load32
     from cython.cimports.bundle.encoders.hash_chains import RING, enter, forget
     from cython.cimports.bundle.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
+    from cython.cimports.bundle.words import common, load32
 else:
-    from bundle.deflate.words import common, load32
     from bundle.encoders.hash_chains import RING, enter, forget
     from bundle.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
+    from bundle.words import common, load32
 
 BLOCK_TOKENS = 1 << 15  # tokens of a block
 _SPAN = 2 << 15  # plaintext held: a window to copy from and one to compress

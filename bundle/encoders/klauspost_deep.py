@@ -13,7 +13,6 @@ import cython
 from bundle.encoders.klauspost_matcher import MAX_MATCH
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, common_before, load64
     from cython.cimports.bundle.encoders.klauspost_matcher import BlockMatcher
     from cython.cimports.bundle.encoders.klauspost_words import (
         MARGIN,
@@ -25,8 +24,8 @@ if cython.compiled:
         put_literals,
         put_match,
     )
+    from cython.cimports.bundle.words import common, common_before, load64
 else:
-    from bundle.deflate.words import common, common_before, load64
     from bundle.encoders.klauspost_matcher import BlockMatcher
     from bundle.encoders.klauspost_words import (
         MARGIN,
@@ -38,6 +37,7 @@ else:
         put_literals,
         put_match,
     )
+    from bundle.words import common, common_before, load64
 
 _BITS = cython.declare(cython.int, 15)
 _MOST = cython.declare(cython.int, MAX_MATCH)  # as far candidates are compared before one is chosen

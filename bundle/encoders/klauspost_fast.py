@@ -10,7 +10,6 @@ from __future__ import annotations
 import cython
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, common_before, load32, load64
     from cython.cimports.bundle.encoders.klauspost_matcher import BlockMatcher
     from cython.cimports.bundle.encoders.klauspost_words import (
         MARGIN,
@@ -23,8 +22,8 @@ if cython.compiled:
         put_literals,
         put_match,
     )
+    from cython.cimports.bundle.words import common, common_before, load32, load64
 else:
-    from bundle.deflate.words import common, common_before, load32, load64
     from bundle.encoders.klauspost_matcher import BlockMatcher
     from bundle.encoders.klauspost_words import (
         MARGIN,
@@ -37,6 +36,7 @@ else:
         put_literals,
         put_match,
     )
+    from bundle.words import common, common_before, load32, load64
 
 _BITS3 = cython.declare(cython.int, 16)
 _BITS4 = cython.declare(cython.int, 15)

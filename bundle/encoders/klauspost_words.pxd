@@ -1,6 +1,6 @@
 # Of klauspost_words.py, for compiled modules.
 
-from bundle.deflate.words cimport load32
+from bundle.words cimport load32
 
 cdef enum:
     BLOCK = 65535

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 
-from bundle.deflate.words import load32
+from bundle.words import load32
 
 BLOCK = 65535  # most bytes searched at a time, so most tokens
 WINDOW = 1 << 15  # matches stay nearer than this, at times just as near

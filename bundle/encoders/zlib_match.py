@@ -20,9 +20,9 @@ import cython
 from bundle.encoders.zlib_levels import Search
 
 if cython.compiled:
-    from cython.cimports.bundle.deflate.words import common, load32
+    from cython.cimports.bundle.words import common, load32
 else:
-    from bundle.deflate.words import common, load32
+    from bundle.words import common, load32
 
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress

@@ -143,9 +143,10 @@ def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
                 held.add(digest)
                 live += sizes[digest][1]
         peak = max(peak, live)
-        for digest in [d for d in held if last[d] <= number]:
-            held.remove(digest)
-            live -= sizes[digest][1]
+        for digest in {*step.sources, step.digest}:
+            if digest in held and last[digest] <= number:
+                held.remove(digest)
+                live -= sizes[digest][1]
     return peak
 
 
