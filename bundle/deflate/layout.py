@@ -215,7 +215,10 @@ class LayoutReader:
         long = []
         if tag & LONG:
             index = 0
-            for _ in range(min(self._varint(), count)):
+            matches = self._varint()
+            if matches > count:
+                raise FormatError("more long matches than tokens in a piece")
+            for _ in range(matches):
                 index += self._varint()
                 if index >= count:
                     raise FormatError("long match after the end of its piece")

@@ -25,11 +25,15 @@ def rebuild(plaintext: Read, layout: Read, runs: Read, sources: Read, distances:
     writer = BlockWriter()
     decoder = TokenDecoder(plaintext, runs, sources, distances)
     reader = LayoutReader(layout)
+    ended = False
     while (record := reader.record()) is not None:
         if isinstance(record, Member):
+            if ended:
+                raise FormatError("gzip member after what follows the last one")
             writer.raw(record.header)
             yield from _member(reader, decoder, writer)
         elif isinstance(record, Tail):
+            ended = True
             writer.raw(record.data)
             yield writer.take()
         else:

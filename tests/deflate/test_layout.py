@@ -64,6 +64,7 @@ def test_records_come_back(records: list[Record], size: int) -> None:
         b"\x63\x81\x80\x04",  # tail over 64 KiB
         b"\x01\xff\xff\xff\xff\xff\x01",  # number over 35 bits
         b"\x11\x02\x01\x02",  # long match after the end
+        b"\x11\x02\x03\x00\x00\x00",  # more long matches than tokens
         b"\x02\x00\x1e\x00\x00" + bytes(400),  # 287 literals
         b"\x02\x00\x00\x1e\x00" + bytes(400),  # 31 distances
         b"\x02\x00\x00\x00\x10" + bytes(400),  # 20 run lengths
