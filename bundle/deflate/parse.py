@@ -13,10 +13,10 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from bundle.deflate.blocks import count_symbols, long_matches, tokens_within
+from bundle.deflate.gzip import FIXED_HEADER, header_size, may_begin_member
 from bundle.deflate.header import DynamicHeader, go_header, zlib_header
 from bundle.deflate.inflate import Block, Inflater, Status
 from bundle.deflate.layout import (
-    HEADER_LIMIT,
     OTHER,
     PIECE,
     TAIL_PIECE,
@@ -32,10 +32,6 @@ from bundle.deflate.layout import (
 from bundle.deflate.matches import TokenEncoder
 from bundle.deflate.tables import DISTANCES, DYNAMIC, LITERALS, STORED
 from bundle.errors import FormatError
-
-_MAGIC = b"\x1f\x8b\x08"  # gzip, method deflate
-_FIXED_HEADER = 10  # magic 3, flags 1, time 4, extra flags 1, system 1
-_FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _RESERVED = 0x02, 0x04, 0x08, 0x10, 0xE0
 
 # klauspost/compress cuts its input into pieces of 65535 bytes (levels 1 to 6) or 32768 tokens (7 to 9), and
 # keeps on using a piece's code for the next ones, in the same block, while that is cheaper than a new one.
@@ -97,11 +93,11 @@ class Parser:
     def _file(self) -> _Steps:
         yield from self._member()
         while True:
-            start = self._inflater.read(_FIXED_HEADER)
+            start = self._inflater.read(FIXED_HEADER)
             self._inflater.unread(len(start))
-            if len(start) < _FIXED_HEADER and not self._ended:
+            if len(start) < FIXED_HEADER and not self._ended:
                 yield None
-            elif len(start) == _FIXED_HEADER and start.startswith(_MAGIC) and not start[3] & _RESERVED:
+            elif len(start) == FIXED_HEADER and may_begin_member(start):
                 yield from self._member()
             else:
                 break
@@ -121,7 +117,7 @@ class Parser:
 
     def _member(self) -> _Steps:
         header = b""
-        while (size := _header_size(header)) is None:
+        while (size := header_size(header)) is None:
             data = self._inflater.read(1 << 12)
             if not data:
                 yield from self._input()
@@ -240,28 +236,3 @@ def _prefixes(tokens: array[int]) -> list[int]:
     """Return where the token sequence may have been cut by an encoder that reuses codes."""
     cuts = {min(len(tokens), _PREFIX_TOKENS), tokens_within(tokens, _PREFIX_BYTES)}
     return sorted(cuts - {len(tokens)})
-
-
-def _header_size(data: bytes) -> int | None:
-    """Return the size of the gzip header that `data` begins with; None if it goes on (RFC 1952 2.3).
-
-    Raises FormatError if it is none, or longer than HEADER_LIMIT.
-    """
-    if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
-        raise FormatError("not a gzip file")
-    if len(data) < _FIXED_HEADER:
-        return None
-    flags = data[3]
-    if flags & _RESERVED:
-        raise FormatError("reserved flags in a gzip header")
-    size = _FIXED_HEADER
-    if flags & _FEXTRA:
-        size += 2 + int.from_bytes(data[size : size + 2], "little")
-    for flag in (_FNAME, _FCOMMENT):
-        if flags & flag and size <= len(data):
-            size = data.find(b"\0", size) + 1 or len(data) + 1
-    if flags & _FHCRC:
-        size += 2
-    if size > HEADER_LIMIT:
-        raise FormatError("gzip header over its limit")
-    return size if size <= len(data) else None

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bundle.deflate.gzip import header_size
 from bundle.deflate.inflate import Inflater, Status
 from bundle.deflate.tables import STORED
 from bundle.encoders.beginnings import FirstBlock
@@ -19,9 +20,6 @@ from bundle.errors import FormatError
 
 PLAINTEXT = 4 << 20  # as much is compared, at most
 _PIECE = 32 << 10
-
-# Flags of a gzip header (RFC 1952 2.3.1).
-_FHCRC, _FEXTRA, _FNAME, _FCOMMENT = 2, 4, 8, 16
 
 
 @dataclass(slots=True)
@@ -38,7 +36,10 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     member is ignored. `candidates` restricts the names tried. Raises FormatError if `start` is not the
     beginning of a gzip file.
     """
-    body = memoryview(start)[header_size(start) :]
+    begin = header_size(start)
+    if begin is None:
+        raise FormatError("gzip header goes on beyond the beginning given")
+    body = memoryview(start)[begin:]
     plaintext, size, complete = _inflate(body)
     body = body[:size]
     first = _first_block(body, len(plaintext) if complete else None)
@@ -99,21 +100,3 @@ def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
         raise FormatError(f"not a deflate stream: {error}") from error
     used = len(body) - len(inflater.unused_data)
     return plaintext, used, inflater.eof
-
-
-def header_size(start: bytes) -> int:
-    """Return the size of the gzip header (RFC 1952 2.3). Raises FormatError if it is none, or goes on."""
-    if start[:3] != b"\x1f\x8b\x08" or len(start) < 10:
-        raise FormatError("not a gzip file")
-    flags = start[3]
-    size = 10
-    if flags & _FEXTRA:
-        size += 2 + int.from_bytes(start[10:12], "little")
-    for flag in (_FNAME, _FCOMMENT):
-        if flags & flag:
-            size = start.find(b"\0", size) + 1
-            if size == 0:
-                raise FormatError("gzip header goes on beyond the beginning given")
-    if flags & _FHCRC:
-        size += 2
-    return size

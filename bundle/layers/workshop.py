@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from bundle.archive.content import BlobReader, Content, pieces
+from bundle.deflate.gzip import header_size
 from bundle.delta.encode import Effort, encode
-from bundle.encoders.recognise import header_size, recognise
+from bundle.encoders.recognise import recognise
 from bundle.encoders.replicas import searches_long
 from bundle.errors import FormatError, IntegrityError
 from bundle.format.index import Step
