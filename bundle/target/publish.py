@@ -1,4 +1,4 @@
-"""The order in which a verified release becomes visible on a root (spec/TARGET.md).
+"""The order in which a verified release becomes visible on a root (spec/TARGET.md, Publishing).
 
 Everything lies in staging, checked to its last byte, before the first step; between two steps all is brought to
 disk. Whoever looks at any moment, a client or the next run after a crash, sees for each tag the old release or the
