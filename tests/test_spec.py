@@ -1,4 +1,4 @@
-"""The tables of spec/FORMAT.md say what the code does."""
+"""The tables of spec/FORMAT.md and spec/TARGET.md say what the code does."""
 
 from __future__ import annotations
 
@@ -9,23 +9,47 @@ from pathlib import Path
 import pytest
 
 from bundle.archive.writer import write_bundle
-from bundle.format import canonical, tar
+from bundle.format import canonical, layout, tar
 from bundle.format.index import Index, emit_index
 from bundle.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
 from bundle.layers.recipe import Plain, Replay, Replica, Whole, emit_header
 from bundle.model import manifest
 from bundle.model.digest import Digest
 from bundle.model.names import ImageName
+from bundle.target.state import (
+    HISTORY,
+    JOURNAL,
+    KEPT,
+    LOCK,
+    RELEASES,
+    STAGING,
+    Action,
+    Receipt,
+    emit_history,
+    emit_receipt,
+)
 from tests.support import Builder, MemorySink, contents_of
 
-SPEC = (Path(__file__).resolve().parent.parent / "spec" / "FORMAT.md").read_text()
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in SPEC.splitlines()
-    if line.startswith("| ") and "---" not in line
-]
+TOP = Path(__file__).resolve().parent.parent
+SPEC = TOP / "spec"
+
+
+def rows_of(name: str) -> list[list[str]]:
+    """The rows of all tables of a specification."""
+    lines = (SPEC / name).read_text().splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if line.startswith("| ") and "---" not in line
+    ]
+
+
+ROWS = rows_of("FORMAT.md")
+TARGET_ROWS = rows_of("TARGET.md")
 CONSTANTS = [
-    (row[-1].strip("`"), row[1]) for row in ROWS if re.fullmatch(r"`bundle(\.\w+)+`", row[-1]) and len(row) in (3, 4)
+    (row[-1].strip("`"), row[1])
+    for row in (*ROWS, *TARGET_ROWS)
+    if re.fullmatch(r"`bundle(\.\w+)+`", row[-1]) and len(row) in (3, 4)
 ]
 
 
@@ -64,6 +88,41 @@ def test_every_limit_of_the_code_is_in_the_specification() -> None:
     }
     owners = {name.rsplit(".", 1)[1] for name, _ in CONSTANTS}
     assert {name.rsplit(".", 1)[1] for name in limits} <= owners
+
+
+def test_what_the_code_cites_is_there() -> None:
+    headings = {
+        path.name: {line.lstrip("#").strip() for line in path.read_text().splitlines() if line.startswith("#")}
+        for path in SPEC.iterdir()
+    }
+    cited = 0
+    for package in ("bundle", "bench", "cli", "fuzz", "tests"):
+        for path in (TOP / package).rglob("*.py"):
+            text = re.sub(r"\s*\n[#\s]*", " ", path.read_text())
+            for name in re.findall(r"spec/([A-Z]\w*\.md)", text):
+                assert name in headings, f"{path}: {name}"
+                cited += 1
+            for name, heading in re.findall(r"\(spec/([A-Z]\w*\.md), ([^)]+)\)", text):
+                assert heading in headings[name], f"{path}: {name}, {heading}"
+    assert cited > 20
+
+
+def test_the_state_of_a_target(sample: Builder) -> None:
+    tables = {
+        kind: [TARGET_ROWS[i][0].strip("`") for i in range(start + 1, start + 1 + length)]
+        for start, row in enumerate(TARGET_ROWS)
+        for kind, length in (("field of a receipt", 3), ("field of the history", 2), ("action", 3))
+        if row[0] == kind
+    }
+    receipt = canonical.unpack(emit_receipt(Receipt(sample.release, 1)), "the receipt")
+    history = canonical.unpack(emit_history([]), "the history")
+    assert isinstance(receipt, dict)
+    assert isinstance(history, dict)
+    assert tables["field of a receipt"] == list(receipt)
+    assert tables["field of the history"] == list(history)
+    assert tables["action"] == [str(action) for action in Action]
+    places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
+    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.SIGNATURES}
 
 
 def test_the_header_of_a_member() -> None:

@@ -1,4 +1,4 @@
-"""Small files that travel from a target to the sender: inventories and requests (spec/FORMAT.md, Inventories).
+"""Small files from a target to the sender: inventories and requests (spec/FORMAT.md, Inventories and requests).
 
 An inventory says which blobs a root has; a request says which blobs of one release it lacks. Either is canonical
 msgpack behind its own sha256, in zstd frames, so that damage on the way is noticed and the id names the content.

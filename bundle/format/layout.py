@@ -1,4 +1,4 @@
-"""The order of a bundle's members and how its tar stream is cut into frames (spec/FORMAT.md, Layout).
+"""The order of a bundle's members and how its tar stream is cut into frames (spec/FORMAT.md, Structure).
 
 Everything follows from the index, and for the links from the manifests: a writer asks here what to write next, a
 reader what must come next. There are four sections, and frames never reach from one into the next:

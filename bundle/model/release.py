@@ -1,8 +1,8 @@
 """A release: a named set of images and the table of all blobs that they need.
 
 The table lists blobs in the order in which they are written to an archive and to a target: layers and configs by
-falling size, then manifests, children before the indexes that name them (spec/FORMAT.md, Release). Everything
-here is a value; `assemble` builds it from manifests, `check_manifests` holds a finished one against them.
+falling size, then manifests, children before the indexes that name them (spec/FORMAT.md, The table of blobs).
+Everything here is a value; `assemble` builds it from manifests, `check_manifests` holds a finished one against them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from bundle.archive.writer import Progress, no_progress
 from bundle.format import layout, registry
 from bundle.format.index import Index
 from bundle.format.registry import Stage
-from bundle.layers.rebuild import scratch_space
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.names import ImageName
@@ -76,8 +75,8 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
         with Root(path, create=True) as root, locked(root) as state:
             plans = _examine(root, [stream.index for stream in streams], pool, options)
             check.require_base(plans, root)
-            _require_space(root, plans, options.jobs)
-            with Staging(state, _present(plans)) as staging:
+            check.require_space(root, *check.space_for(plans, options.jobs))
+            with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, options)
                 manifests = [_verify(stream, staging) for stream in streams]
@@ -94,7 +93,7 @@ def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) 
         root = stack.enter_context(Root(path)) if path.exists() else None
         plans = _examine(root, indexes, pool, options)
         if root is not None:
-            _require_space(root, plans, options.jobs)
+            check.require_space(root, *check.space_for(plans, options.jobs))
         return [_report(plan, ()) for plan in plans]
 
 
@@ -116,15 +115,6 @@ def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: O
     return plans
 
 
-def _require_space(root: Root, plans: list[Holdings], jobs: int | None) -> None:
-    blobs = {blob for plan in plans for blob in plan.to_write}
-    links = sum(3 * len(p.index.release.images) + len(p.index.release.blobs) for p in plans)
-    scratch = max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0)
-    patches = {step.patch: step.patch_size for plan in plans for step in plan.steps}
-    staged = sum(blob.size for blob in blobs) + sum(patches.values())
-    check.require_space(root, staged + scratch, len(blobs) + len(patches) + links)
-
-
 def _stage(stream: BundleStream, staging: Staging, options: Options) -> None:
     """Put what the bundle brings into staging."""
     index = stream.index
@@ -140,11 +130,6 @@ def _rebuild(plan: Holdings, staging: Staging, options: Options) -> None:
     if steps:
         options.announce(f"rebuilding layers of {plan.index.release.name}", sum(step.plaintext for step in steps))
         staging.rebuild(plan.index, steps, options.jobs, options.progress)
-
-
-def _present(plans: list[Holdings]) -> set[Digest]:
-    """What the root has and what is right, whichever bundle asks."""
-    return {d for plan in plans for d in plan.present}.difference(*(plan.wrong for plan in plans))
 
 
 def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:

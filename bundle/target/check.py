@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from bundle.archive.writer import Progress, no_progress
 from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from bundle.format import registry
 from bundle.format.index import Index, Step
-from bundle.layers.rebuild import steps_for
+from bundle.layers.rebuild import scratch_space, steps_for
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST
 from bundle.model.release import Blob, Release
@@ -183,6 +183,28 @@ def require_sequence(index: Index, installed: Iterable[Release], *, allow_downgr
                 f"release {index.release.name} has sequence number {index.release.sequence}, older than "
                 f"{release.sequence} of the installed {release.name}; use --allow-downgrade if that is wanted"
             )
+
+
+def present(plans: Sequence[Holdings]) -> set[Digest]:
+    """What the root has and what is right, whichever bundle asks."""
+    return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))
+
+
+def space_for(plans: Sequence[Holdings], jobs: int | None) -> tuple[int, int]:
+    """Bytes and files that applying takes at most, `jobs` steps at a time.
+
+    Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included.
+    """
+    there = present(plans)
+    staged: dict[Digest, int] = {}
+    for plan in plans:
+        staged |= {blob.digest: blob.size for blob in plan.to_write}
+        staged |= {step.digest: step.size for step in plan.steps}
+        staged |= {step.patch: step.patch_size for step in plan.index.steps if step.digest not in there}
+        staged |= {s.digest: s.size for image in plan.index.release.images for s in image.signatures}
+    links = sum(3 * len(plan.index.release.images) + len(plan.index.release.blobs) for plan in plans)
+    scratch = max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0)
+    return sum(staged.values()) + scratch, len(staged) + links
 
 
 def require_space(root: Root, size: int, files: int) -> None:

@@ -4,7 +4,7 @@ Only what a forgotten release brought can go: its tags where they still point to
 It stays where a kept release, any other tag, or any revision that came by other means needs it; a blob also stays
 while any repository links to it, since a push may count on that. Removing needs no space. What is removed goes in
 the order opposite to that of an apply, so that a client never meets a tag without its blobs, and the receipts go
-last: a run that was interrupted is done again from them.
+last: a run that was interrupted is done again from them. Kept signatures go after those, by what no receipt has.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from bundle.format.registry import Link
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest, parse_manifest
 from bundle.model.release import Blob, Image, Release, reachable
-from bundle.target import storage
+from bundle.target import signatures, storage
 from bundle.target.check import read_manifest
 from bundle.target.root import Root
-from bundle.target.state import Action, Receipt, State, history, interrupted, locked, receipts
+from bundle.target.state import Receipt, State, by_age, interrupted, locked, receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,12 @@ def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
         state.sync()
         unneeded = _unneeded_blobs(root, forgotten, kept, ())
         blobs = tuple(b for b in unneeded if _remove_file(root, registry.blob_path(b.digest), registry.BLOBS))
-        _remove_signatures(root, forgotten, kept)
+        _remove_signatures(state, forgotten, kept)
         state.sync()
         for receipt in forgotten:
             state.forget(receipt.release)
+        signatures.forget_unkept(root, kept)
+        state.sync()
         return Pruned(forgotten, tags, blobs)
 
 
@@ -73,10 +75,7 @@ def _rehearse(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, .
 
 def _choose(root: Root, keep: int) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
     """The receipts to forget, and the releases to keep: the last current ones, and one that is half applied."""
-    installed = receipts(root)
-    recent = [event.id for event in history(root) if event.action is not Action.PRUNE]
-    age = {id_: position for position, id_ in enumerate(recent)}
-    ordered = sorted(installed.values(), key=lambda r: (age.get(r.id, -1), r.installed), reverse=True)
+    ordered = by_age(root, receipts(root).values())
     kept = [receipt.release for receipt in ordered[:keep]]
     unfinished = interrupted(root)
     if unfinished is not None:
@@ -184,10 +183,19 @@ def _remove_empty(root: Root, path: str, top: str) -> None:
         folder = folder.rpartition("/")[0]
 
 
-def _remove_signatures(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> None:
-    needed = {path for release in kept for image in release.images for path, _ in layout.signature_paths(image)}
-    for receipt in forgotten:
-        for image in receipt.release.images:
-            for path, _ in layout.signature_paths(image):
-                if path not in needed:
-                    _remove_file(root, path, layout.SIGNATURES)
+def _remove_signatures(state: State, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> None:
+    """Take away the signatures of manifests that no kept release has; where one has them, they are its own."""
+    needed = _signature_folders(kept)
+    for folder in _signature_folders(receipt.release for receipt in forgotten) - needed:
+        if state.root.is_folder(folder):
+            state.root.move_folder(folder, state.staged())
+        _remove_empty(state.root, folder, layout.SIGNATURES)
+
+
+def _signature_folders(releases: Iterable[Release]) -> set[str]:
+    return {
+        layout.signature_folder(image.name.repository, signature.manifest)
+        for release in releases
+        for image in release.images
+        for signature in image.signatures
+    }

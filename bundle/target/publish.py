@@ -1,11 +1,12 @@
-"""The order in which a verified release becomes visible on a root (spec/TARGET.md).
+"""The order in which a verified release becomes visible on a root (spec/TARGET.md, Publishing).
 
 Everything lies in staging, checked to its last byte, before the first step; between two steps all is brought to
 disk. Whoever looks at any moment, a client or the next run after a crash, sees for each tag the old release or the
 new one:
 
-    1  blobs           under their digests, never over a right one
+    1  blobs, signatures   under their digests, never over a right one
     2  `_layers`, `_manifests/revisions`   from here on garbage collection keeps the blobs; staging has them until then
+       signatures of manifests             each manifest's at one moment
     3  tag `index`, tag `current`          from here on clients see the release; a new tag appears with both at once
     4  the receipt
 
@@ -19,11 +20,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bundle.errors import TargetError
-from bundle.format import layout, registry
+from bundle.format import registry
 from bundle.format.registry import Link, Stage
 from bundle.model.digest import Digest
 from bundle.model.manifest import Manifest
-from bundle.model.release import Blob, Release, Signature
+from bundle.model.release import Blob, Release
+from bundle.target import signatures
 from bundle.target.check import hash_blobs
 from bundle.target.root import Root
 from bundle.target.state import Action, State, is_recorded
@@ -43,23 +45,26 @@ def publish(
     """Make `release` visible; returns the links that were written.
 
     `staged` has the paths of those blobs and signatures of the release that are in staging; the root must have the
-    other blobs. Raises TargetError.
+    others. Raises TargetError.
     """
     root = state.root
     links = registry.links(release, manifests)
     wanted = _in_order(release, wanting(root, links))
-    signatures = [(p, s) for image in release.images for p, s in layout.signature_paths(image) if s.digest in staged]
-    signatures = [(path, signature) for path, signature in signatures if not _is_there(root, path, signature)]
+    lacking = signatures.lacking(root, release)
+    folders = signatures.folders_of(release, manifests)
+    folders = {folder: own for folder, own in folders.items() if not signatures.stand(root, folder, own)}
     blobs = [blob for blob in release.blobs if blob.digest in staged]
-    if not (wanted or signatures or blobs) and is_recorded(root, release):
+    if not (wanted or lacking or folders or blobs) and is_recorded(root, release):
         return []
     moves = _stage_links(state, wanted)
+    asides = signatures.stage_folders(state, folders, staged)
     state.begin(release)
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
-    for path, signature in signatures:
-        _put_over(state, staged[signature.digest], path)
+    for signature in lacking:
+        _put_over(state, staged[signature.digest], signatures.kept_path(signature))
     state.sync()
+    signatures.place_folders(root, folders, asides)
     _move(root, moves, (Stage.LAYER, Stage.REVISION))
     state.sync()
     _guard(state, release, [link for link in links if link.stage <= Stage.REVISION], staged)
@@ -135,11 +140,6 @@ def _put_over(state: State, staged: str, path: str) -> None:
     copy = state.staged()
     state.root.link(staged, copy)
     state.root.rename(copy, path)
-
-
-def _is_there(root: Root, path: str, signature: Signature) -> bool:
-    content = root.read(path, signature.size) if root.size(path) == signature.size else None
-    return content is not None and Digest.of(content) == signature.digest
 
 
 def _move(root: Root, moves: Collection[_Move], stages: Collection[Stage]) -> None:

@@ -1,4 +1,4 @@
-"""Points the tags of a root back at a release that is installed there."""
+"""Points the tags of a root back at a release that is installed there, and gives its images their signatures again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bundle.errors import BaseMismatch, UsageError
 from bundle.format import registry
 from bundle.model.digest import Digest
-from bundle.target import storage
+from bundle.target import signatures, storage
 from bundle.target.publish import publish
 from bundle.target.root import Root
 from bundle.target.state import Action, Receipt, current, history, locked, receipts
@@ -17,8 +17,9 @@ from bundle.target.state import Action, Receipt, current, history, locked, recei
 def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
     """Set the tags of the release `to` (a name, or the beginning of an id) as that release has them.
 
-    Without `to` it is the release that was current before this one. Returns its receipt and the number of tags that
-    changed. Raises UsageError if there is no such release, BaseMismatch if the root lacks blobs of it, TargetError.
+    Without `to` it is the release that was current before this one. Signatures become those of the release, too.
+    Returns its receipt and the number of tags that changed. Raises UsageError if there is no such release,
+    BaseMismatch if the root lacks blobs or signatures of it, TargetError.
     """
     with locked(root) as state:
         receipt = find_release(root, to) if to is not None else _previous(root)
@@ -27,6 +28,7 @@ def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
             for blob in receipt.release.blobs
             if root.size(registry.blob_path(blob.digest)) != blob.size
         ]
+        missing += [f"{s.digest} {s.size} bytes, a signature" for s in signatures.lacking(root, receipt.release)]
         if missing:
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])

@@ -19,7 +19,7 @@ from pathlib import Path
 from bundle.archive.content import close_read
 from bundle.archive.output import write_error
 from bundle.errors import TargetError
-from bundle.linux import syncfs
+from bundle.linux import exchange, syncfs
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CACHED_FOLDERS = 256
@@ -174,6 +174,14 @@ class Root:
             raise
         return True
 
+    def swap_folder(self, source: str, path: str) -> None:
+        """Move the folder `source` to `path`; a folder that is there takes its place, both at one moment.
+
+        Where the file system cannot exchange names, nothing is at `path` for a moment.
+        """
+        if not self.move_folder(source, path):
+            self._two(_swap, source, path)
+
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
         folder, name = self._split(path)
@@ -318,6 +326,16 @@ class Root:
                     "the root"
                 ) from error
             raise write_error(str(self.path / path), error) from error
+
+
+def _swap(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    try:
+        exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+        os.rename(other, f"{name}-old", src_dir_fd=dst_dir_fd, dst_dir_fd=src_dir_fd)
+        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
 
 def _is_not_empty(error: TargetError) -> bool:

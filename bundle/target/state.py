@@ -4,6 +4,7 @@
     staging/          files on their way; swept by whoever gets the lock
     journal           the receipt of a release whose links are being written
     releases/ID       receipts of installed releases, ID being the release id in hex
+    kept/HEX          their detached signatures, HEX being the digest (`signatures`)
     history           what was done, one event after the other; the last apply or rollback names the current release
 
 Nothing of this lies where a registry looks. Receipts and history are in canonical msgpack.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +33,7 @@ LOCK = f"{HOME}/lock"
 STAGING = f"{HOME}/staging"
 JOURNAL = f"{HOME}/journal"
 RELEASES = f"{HOME}/releases"
+KEPT = f"{HOME}/kept"
 HISTORY = f"{HOME}/history"
 RECEIPT_VERSION = 1
 MAX_EVENTS = 1000
@@ -147,6 +149,13 @@ def history(root: Root) -> list[Event]:
 def current(root: Root) -> Digest | None:
     """The id of the release that was applied or rolled back to last."""
     return next((e.id for e in reversed(history(root)) if e.action is not Action.PRUNE), None)
+
+
+def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
+    """The receipts `installed`, those of releases that were current last first."""
+    recent = [event.id for event in history(root) if event.action is not Action.PRUNE]
+    age = {id_: position for position, id_ in enumerate(recent)}
+    return sorted(installed, key=lambda receipt: (age.get(receipt.id, -1), receipt.installed), reverse=True)
 
 
 def is_recorded(root: Root, release: Release) -> bool:

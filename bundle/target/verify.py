@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bundle.archive.writer import Progress, no_progress
 from bundle.errors import AirpatchError, FormatError
-from bundle.format import layout, registry
-from bundle.format.index import MAX_INDEX, MAX_SIGNATURE
+from bundle.format import registry
+from bundle.format.index import MAX_INDEX
 from bundle.format.registry import Stage
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from bundle.model.names import ImageName
 from bundle.model.release import Release, check_manifests
+from bundle.target import signatures
 from bundle.target.check import hash_file, read_manifest
 from bundle.target.publish import wanting
 from bundle.target.root import Root
-from bundle.target.state import JOURNAL, RELEASES, current, parse_receipt
+from bundle.target.state import JOURNAL, RELEASES, Receipt, by_age, current, parse_receipt
 
 _HASHING_AT_ONCE = 16
 _LINK = len("sha256:") + 64
@@ -242,6 +243,7 @@ class _Check:
 
     def check_state(self) -> None:
         id_ = None
+        found: list[Receipt] = []
         with self._noting():
             id_ = current(self._root)
         for name in self._names(RELEASES):
@@ -252,18 +254,21 @@ class _Check:
                     self._find(path, "is not the receipt of the release that it is named after")
                     continue
                 self.releases += 1
+                found.append(receipt)
                 self._check_release(receipt.release, is_current=receipt.id == id_)
         if id_ is not None and id_.hex not in self._names(RELEASES):
             self._find(f"{RELEASES}/{id_.hex}", "is missing, the receipt of the current release")
         if self._root.size(JOURNAL) is not None:
             self.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
+        elif id_ is not None or len(found) == 1:
+            self._check_signatures(found if id_ is None else by_age(self._root, found))
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
-        for path, signature in dict(item for image in release.images for item in layout.signature_paths(image)).items():
+        for signature in signatures.signatures_of(release):
+            path = signatures.kept_path(signature)
             with self._noting():
-                content = self._root.read(path, MAX_SIGNATURE)
-                if content is None or Digest.of(content) != signature.digest:
-                    self._find(path, "is missing" if content is None else f"content is not {signature.digest}")
+                if problem := signatures.problem_of(self._root, path, signature):
+                    self._find(path, problem)
         missing = [blob for blob in release.blobs if self.sizes.get(blob.digest) != blob.size]
         if missing and is_current:
             self.findings += [f"release {release.name}: {b.digest} of {b.size} bytes is missing" for b in missing]
@@ -272,6 +277,30 @@ class _Check:
         elif is_current and not any(blob.digest in self.wrong for blob in release.blobs):
             with self._noting(f"release {release.name}: "):
                 self._check_links(release)
+
+    def _check_signatures(self, installed: Sequence[Receipt]) -> None:
+        """Check what is restored as signatures: those of the release that was published last, of `installed` the first.
+
+        Those of manifests that only older releases have may be gone: a prune that was interrupted has taken them.
+        """
+        seen: set[str] = set()
+        for number, receipt in enumerate(installed):
+            for folder, own in signatures.folders_of(receipt.release, self._manifests_of(receipt.release)).items():
+                with self._noting():
+                    if folder not in seen and (number == 0 or self._root.names(folder)):
+                        for path, problem in signatures.differences(self._root, folder, own):
+                            self._find(path, problem)
+                seen.add(folder)
+
+    def _manifests_of(self, release: Release) -> dict[Digest, Manifest]:
+        """The manifests of `release` that are right, with all below them."""
+        found: dict[Digest, Manifest] = {}
+        for blob in release.blobs:  # children come before the indexes that name them
+            if blob.is_manifest and blob.digest in self.sizes and blob.digest not in self.wrong:
+                manifest = self._manifest(blob.digest)
+                if manifest is not None and all(child.digest in found for child in manifest.manifests):
+                    found[blob.digest] = manifest
+        return found
 
     def _check_links(self, release: Release) -> None:
         contents = {b.digest: read_manifest(self._root, b.digest) for b in release.blobs if b.is_manifest}

@@ -311,7 +311,7 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-CHANGES = ("create", "link", "rename", "move_folder", "unlink", "remove_folder", "make_folder", "sync")
+CHANGES = ("create", "link", "rename", "move_folder", "swap_folder", "unlink", "remove_folder", "make_folder", "sync")
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import pytest
 
 from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from bundle.format import registry
-from bundle.format.index import Index
+from bundle.format.index import Base, Index, Plan, SourceBlob, Step
+from bundle.layers.rebuild import scratch_space
 from bundle.model.digest import Digest
 from bundle.model.release import MAX_SEQUENCE, Blob
 from bundle.patches.plan import plan_patch
@@ -260,3 +261,27 @@ def test_adversary_48_no_space_for_a_bundle(root: Path, r1: Sample) -> None:
         install(root, r1.full)
     assert not (root / "docker").exists()
     assert os.listdir(root / ".airpatch/staging") == []
+
+
+def test_adversary_48_space_for_all_that_is_staged_at_once() -> None:
+    """Steps that make blobs of releases in between write files, too; patches are staged even if no step needs them."""
+    builder = Builder()
+    signed = builder.picture([b"layer" * 1000])
+    builder.tag("web:r1", signed, {signed: [b"signature"]})
+    release = builder.release
+    layer = next(blob for blob in release.blobs if blob.size == 5000)
+    source = SourceBlob(Digest.of(b"source"), 1, 1)
+    between = Step(Digest.of(b"between"), 70_000, 10, Digest.of(b"p1"), 300, (source.digest,))
+    last = Step(layer.digest, layer.size, 10, Digest.of(b"p2"), 200, (between.digest,))
+    plans = tuple(Plan.PATCHED if blob is layer else Plan.STORED for blob in release.blobs)
+    index = Index(release, plans, (Base(Digest.of(b"base"), "base"),), (), (source,), (between, last))
+    others = sum(blob.size for blob in release.blobs if blob is not layer)
+    scratch = scratch_space(index, index.steps, 1)
+
+    size, files = check.space_for([Holdings(index, steps=list(index.steps))], 1)
+    assert size == others + 5000 + 70_000 + 300 + 200 + len(b"signature") + scratch
+    assert files == 3 + 1 + 2 + 1 + 3 + 3
+    twice, _ = check.space_for([Holdings(index, steps=list(index.steps))] * 2, 1)
+    assert twice == size
+    size, _ = check.space_for([Holdings(index, present={blob.digest for blob in release.blobs})], 1)
+    assert size == 300 + len(b"signature")

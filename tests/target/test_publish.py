@@ -13,7 +13,7 @@ from bundle.errors import AirpatchError, TargetError
 from bundle.format import layout
 from bundle.model.digest import Digest
 from bundle.target.root import Root
-from bundle.target.state import STAGING, current, history, interrupted, receipts
+from bundle.target.state import KEPT, STAGING, current, history, interrupted, receipts
 from tests.target import support
 from tests.target.support import (
     LAYERS,
@@ -52,6 +52,7 @@ def phase(name: str, path: str) -> str:
         "/_manifests/tags/": "new tags",
         f"{STORAGE}/blobs/": "blobs",
         layout.SIGNATURES: "signatures",
+        KEPT: "kept signatures",
         ".airpatch/releases": "receipt",
         ".airpatch/history": "history",
         ".airpatch/journal": "journal" if name == "rename" else "end of journal",
@@ -86,8 +87,8 @@ def test_adversary_46_the_order_of_all_changes(old: Path, patch: bytes) -> None:
     phases = visible(done)
     assert phases[: phases.index("blobs")] == ["staging", "sync", "journal"]
     assert phases[phases.index("blobs") :] == [
-        *("blobs", "staging", "signatures", "staging", "signatures", "sync"),
-        *("layers and revisions", "sync", "tag indexes", "tags", "new tags", "sync"),
+        *("blobs", "staging", "kept signatures", "sync"),
+        *("staging", "signatures", "layers and revisions", "sync", "tag indexes", "tags", "new tags", "sync"),
         *("staging", "sync", "receipt", "staging", "sync", "history", "end of journal", "sync", "staging"),
     ]
 
