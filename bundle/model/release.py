@@ -7,7 +7,7 @@ here is a value; `assemble` builds it from manifests, `check_manifests` holds a 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -204,8 +204,8 @@ def assemble(
             findings[SHOWN_FINDINGS:] = [f"and {more} more"]
         raise FormatError("not a release", findings)
     if name is None:
-        tags = [image.name.tag for image in ordered]
-        name = max(set(tags), key=lambda tag: (tags.count(tag), tag))
+        tags = Counter(image.name.tag for image in ordered)
+        name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
     return Release(name, sequence, tuple(ordered), walk.table())
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import pytest
 
@@ -47,6 +48,24 @@ def test_the_name_is_the_tag_of_most_images() -> None:
     builder.tag("d:r2", picture)
     assert builder.release.name == "r2"
     assert assemble(builder.images, builder.manifests, name="spring", sequence=7).name == "spring"
+
+
+def test_each_tag_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count for each tag of a release whose images all have tags of their own would be quadratic."""
+    counted: list[str] = []
+
+    def count(tags: Iterable[str]) -> Counter[str]:
+        listed = list(tags)
+        counted.extend(listed)
+        return Counter(listed)
+
+    monkeypatch.setattr(r, "Counter", count)
+    builder = Builder()
+    picture = builder.picture([])
+    for number in range(50):
+        builder.tag(f"a{number}:v{number:02}", picture)
+    assert builder.release.name == "v49"
+    assert len(counted) == 50
 
 
 @pytest.mark.parametrize(("name", "sequence"), [("", 0), ("x" * 256, 0), ("\u00e9" * 128, 0), ("a\n", 0), ("a\x1b", 0)])
