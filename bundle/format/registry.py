@@ -24,6 +24,8 @@ BLOBS = f"{STORAGE}/blobs"
 REPOSITORIES = f"{STORAGE}/repositories"
 MAX_LINKS = 1 << 20
 """Links of a release: 10,000 images of 30 layers have 330,000. A small index could ask for billions."""
+MAX_ENTRIES = 1 << 22
+"""Manifests of each repository, and what they list: work, though it gives few links where they list the same."""
 BLOB_PATH = re.compile(rf"{BLOBS}/sha256/([0-9a-f]{{2}})/(\1[0-9a-f]{{62}})/data", re.ASCII)
 
 
@@ -92,21 +94,27 @@ def links(release: Release, manifests: Mapping[Digest, Manifest]) -> list[Link]:
 
     Raises FormatError if they are over the limit.
     """
-    found: set[Link] = set()
+    found: list[Link] = []
     for link in _links(release, manifests):
-        found.add(link)
+        found.append(link)
         if len(found) > MAX_LINKS:
             raise FormatError(f"the release has more than {MAX_LINKS} links")
     return sorted(found)
 
 
 def _links(release: Release, manifests: Mapping[Digest, Manifest]) -> Iterator[Link]:
+    """Each link once."""
+    entries = 0
     for repository, group in groupby(release.images, key=lambda image: image.name.repository):
         images = list(group)
-        for digest in reachable_from((image.manifest for image in images), manifests):
+        revisions = reachable_from((image.manifest for image in images), manifests)
+        entries += sum(1 + len(manifests[digest].blobs) + len(manifests[digest].manifests) for digest in revisions)
+        if entries > MAX_ENTRIES:
+            raise FormatError(f"the manifests of the release's repositories have more than {MAX_ENTRIES} entries")
+        for digest in revisions:
             yield revision_link(repository, digest)
-            for blob in manifests[digest].blobs:
-                yield layer_link(repository, blob.digest)
+        for digest in {blob.digest for revision in revisions for blob in manifests[revision].blobs}:
+            yield layer_link(repository, digest)
         for image in images:
             yield tag_index_link(image.name, image.manifest)
             yield tag_link(image.name, image.manifest)

@@ -7,7 +7,9 @@ Everything here is a value; `assemble` builds it from manifests, `check_manifest
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
@@ -20,6 +22,10 @@ MAX_NESTING = 8
 """Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
 MAX_MANIFESTS = 64 << 20
 """Bytes of all manifests of a release, which are held in memory: 10,000 images of 6 KiB each."""
+MAX_SIGNED = 1 << 22
+"""Manifests and children that are walked to check signatures: below each manifest of tags, for each repository."""
+SHOWN_FINDINGS = 100
+"""What is wrong beyond these is only counted: few bytes can be wrong in very many ways."""
 MAX_SEQUENCE = 2**63 - 1
 MAX_RELEASE_NAME = 255
 """Bytes of UTF-8; what a file name can hold."""
@@ -83,6 +89,8 @@ class _Walk:
     blobs: dict[Digest, Blob] = field(default_factory=dict)
     heights: dict[Digest, int] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
+    more: int = 0
+    """Findings that are only counted."""
 
     def add(self, where: str, digest: Digest, size: int, media_type: str) -> None:
         known = self.blobs.get(digest)
@@ -135,19 +143,34 @@ class _Walk:
         A target keeps signatures by repository and manifest, not by tag. All manifests of `images` are parsed.
         """
         manifests = {digest: manifest for digest, manifest in self.parsed.items() if manifest is not None}
-        signed = {(image.name.repository, s.manifest) for image in images for s in image.signatures}
-        repositories = {repository for repository, _ in signed}
+        signed: defaultdict[str, set[Digest]] = defaultdict(set)
         for image in images:
-            repository = image.name.repository
-            if repository not in repositories:
-                continue
-            own = {signature.manifest for signature in image.signatures}
-            below = set(reachable(image.manifest, manifests))
-            if strays := ", ".join(map(str, sorted(own - below))):
-                self.findings.append(f"{image.name}: has signatures of manifests that it does not have: {strays}")
-            for manifest in sorted(below - own):
-                if (repository, manifest) in signed:
-                    self.findings.append(f"{image.name}: {manifest} has no signatures here but under another tag")
+            for signature in image.signatures:
+                signed[image.name.repository].add(signature.manifest)
+        tagged: defaultdict[tuple[str, Digest], list[Image]] = defaultdict(list)
+        for image in images:
+            if image.name.repository in signed:
+                tagged[image.name.repository, image.manifest].append(image)
+        walked = 0
+        for (repository, top), same in tagged.items():
+            below = reachable(top, manifests)
+            walked += sum(1 + len(manifests[digest].manifests) for digest in below)
+            if walked > MAX_SIGNED:
+                self.findings.append(f"repositories with signatures have more than {MAX_SIGNED} manifests in all")
+                return
+            expected = signed[repository].intersection(below)
+            for image in same:
+                own = {signature.manifest for signature in image.signatures}
+                self._lacking(f"{image.name}: has signatures of manifests that it does not have: {{}}", own, expected)
+                self._lacking(f"{image.name}: {{}} has no signatures here but under another tag", expected, own)
+
+    def _lacking(self, finding: str, digests: AbstractSet[Digest], others: AbstractSet[Digest]) -> None:
+        """Find each of `digests` that `others` lack; in less time than their number, when there is no more room."""
+        count = len(digests) - len(digests & others)
+        room = max(0, SHOWN_FINDINGS - len(self.findings))
+        if count and room:
+            self.findings += [finding.format(digest) for digest in sorted(digests - others)[:room]]
+        self.more += max(0, count - room)
 
     def table(self) -> tuple[Blob, ...]:
         def order(blob: Blob) -> tuple[bool, int, Digest]:
@@ -163,8 +186,8 @@ def assemble(
     """The release of `images`, whose manifests and those below them are in `manifests`.
 
     Without a `name` the release takes the tag that most of its images carry, the greatest of several.
-    Raises FormatError with all findings: no image, two images of one name, a missing, unknown or contradictory
-    manifest, a blob with two sizes, names whose folders would lie inside each other.
+    Raises FormatError with all findings, the first 100 of them told: no image, two images of one name, a missing,
+    unknown or contradictory manifest, a blob with two sizes, names whose folders would lie inside each other.
     """
     walk = _Walk(manifests)
     ordered = sorted(images, key=lambda image: image.name)
@@ -176,10 +199,13 @@ def assemble(
     if not walk.findings:
         walk.check_signatures(ordered)
     if walk.findings:
-        raise FormatError("not a release", list(dict.fromkeys(walk.findings)))
+        findings = list(dict.fromkeys(walk.findings))
+        if more := walk.more + max(0, len(findings) - SHOWN_FINDINGS):
+            findings[SHOWN_FINDINGS:] = [f"and {more} more"]
+        raise FormatError("not a release", findings)
     if name is None:
-        tags = [image.name.tag for image in ordered]
-        name = max(set(tags), key=lambda tag: (tags.count(tag), tag))
+        tags = Counter(image.name.tag for image in ordered)
+        name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
     return Release(name, sequence, tuple(ordered), walk.table())
 

@@ -77,3 +77,32 @@ def test_a_bomb_of_links_is_refused(monkeypatch: pytest.MonkeyPatch, sample: Bui
     monkeypatch.setattr(registry, "MAX_LINKS", count - 1)
     with pytest.raises(FormatError, match="links"):
         links_of(sample)
+
+
+def test_work_that_gives_few_links_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each repository has the manifest, its config and all places of one layer."""
+    builder = Builder()
+    picture = builder.picture([b"x"] * 20)
+    for number in range(10):
+        builder.tag(f"a{number}:r1", picture)
+    monkeypatch.setattr(registry, "MAX_ENTRIES", 10 * 22)
+    assert len(links_of(builder)) == 10 * 5
+    monkeypatch.setattr(registry, "MAX_ENTRIES", 10 * 22 - 1)
+    with pytest.raises(FormatError, match="entries"):
+        links_of(builder)
+
+
+def test_each_link_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Digest] = []
+    layer_link = registry.layer_link
+
+    def counted(repository: str, digest: Digest) -> registry.Link:
+        made.append(digest)
+        return layer_link(repository, digest)
+
+    monkeypatch.setattr(registry, "layer_link", counted)
+    builder = Builder()
+    for number in range(10):
+        builder.tag(f"a:r{number}", builder.picture([b"x"] * 20 + [str(number).encode()]))
+    links_of(builder)
+    assert len(made) == len(set(made))

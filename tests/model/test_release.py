@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import pytest
 
 from bundle.errors import FormatError
 from bundle.model import release as r
 from bundle.model.digest import Digest
-from bundle.model.manifest import OCI_INDEX, OCI_MANIFEST, parse_manifest
+from bundle.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from bundle.model.names import ImageName
 from bundle.model.release import Image, Signature, assemble, check_manifests, reachable
 from tests.support import OCI_CONFIG, Builder, descriptor, encode
@@ -46,6 +48,24 @@ def test_the_name_is_the_tag_of_most_images() -> None:
     builder.tag("d:r2", picture)
     assert builder.release.name == "r2"
     assert assemble(builder.images, builder.manifests, name="spring", sequence=7).name == "spring"
+
+
+def test_each_tag_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A count for each tag of a release whose images all have tags of their own would be quadratic."""
+    counted: list[str] = []
+
+    def count(tags: Iterable[str]) -> Counter[str]:
+        listed = list(tags)
+        counted.extend(listed)
+        return Counter(listed)
+
+    monkeypatch.setattr(r, "Counter", count)
+    builder = Builder()
+    picture = builder.picture([])
+    for number in range(50):
+        builder.tag(f"a{number}:v{number:02}", picture)
+    assert builder.release.name == "v49"
+    assert len(counted) == 50
 
 
 @pytest.mark.parametrize(("name", "sequence"), [("", 0), ("x" * 256, 0), ("\u00e9" * 128, 0), ("a\n", 0), ("a\x1b", 0)])
@@ -183,6 +203,51 @@ def test_signatures_of_a_manifest_that_the_image_does_not_have() -> None:
     stray = Signature(Digest.of(other), Digest.of(b"s"), 1)
     builder.images.append(Image(ImageName("b", "r1"), Digest.of(picture), (stray,)))
     assert "manifests that it does not have" in findings(builder)
+
+
+def signed_once(tags: int, children: int) -> Builder:
+    """Tags of one index, one of which has signatures of all its children."""
+    builder = Builder()
+    pictures = [builder.picture([str(number).encode()]) for number in range(children)]
+    index = builder.index(pictures)
+    builder.tag("r:first", index, {picture: [b"s"] for picture in pictures})
+    for number in range(tags):
+        builder.tag(f"r:t{number}", index)
+    return builder
+
+
+def test_findings_about_signatures_are_counted_and_not_all_made() -> None:
+    builder = signed_once(30, 20)
+    with pytest.raises(FormatError) as caught:
+        builder.release  # noqa: B018 - building it is the test
+    assert len(caught.value.findings) == r.SHOWN_FINDINGS + 1
+    assert caught.value.findings[-1] == f"and {30 * 20 - r.SHOWN_FINDINGS} more"
+
+
+def test_findings_of_all_kinds_are_shown_up_to_a_limit() -> None:
+    builder = Builder()
+    builder.images += [Image(ImageName(f"r{i}", "t"), Digest.of(str(i).encode())) for i in range(r.SHOWN_FINDINGS + 7)]
+    assert findings(builder).endswith("and 7 more")
+
+
+def test_tags_of_one_manifest_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks: list[Digest] = []
+
+    def counted(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]:
+        walks.append(top)
+        return reachable(top, manifests)
+
+    monkeypatch.setattr(r, "reachable", counted)
+    findings(signed_once(5, 3))
+    assert len(walks) == 1
+
+
+def test_walks_for_signatures_at_and_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = signed_once(0, 3)
+    monkeypatch.setattr(r, "MAX_SIGNED", 3 + 1 + 3)
+    assert builder.release
+    monkeypatch.setattr(r, "MAX_SIGNED", 3 + 3)
+    assert "repositories with signatures have more than 6" in findings(builder)
 
 
 def test_check_manifests_wants_exactly_the_table(sample: Builder) -> None:
