@@ -1,13 +1,13 @@
 """What a patch will cost, layer by layer and file by file, out of the layer patches that it will have.
 
-A layer that travels whole costs its size. Of a layer patch the difference is shared out to the files of the layer
-(`bundle.delta.account`); decisions and the header belong to the layer alone. Reads only.
+A layer that travels whole costs its size. Of a layer patch the difference of plaintexts is shared out to the files of
+the layer (`bundle.delta.account`); all else belongs to the layer alone. Reads only.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
@@ -18,7 +18,7 @@ from bundle.delta.tar import Member, members
 from bundle.format.index import Index, Plan, Step
 from bundle.layers.plaintext import extract
 from bundle.layers.rebuild import sizes_of
-from bundle.layers.recipe import Whole, read_header
+from bundle.layers.recipe import Raw, Whole, read_header
 from bundle.layers.scratch import NewFile, ScratchFile
 from bundle.model.digest import Digest
 from bundle.model.manifest import MAX_BLOB
@@ -49,7 +49,7 @@ class FileCost:
 class BlobCost:
     """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `anatomy`.
 
-    `files` are those that cost something, the costliest first.
+    `files` are those that cost something, the costliest first; none where the patch has no difference of plaintexts.
     """
 
     digest: Digest
@@ -76,8 +76,11 @@ def forecast(patched: Patched, new_file: NewFile, progress: Callable[[int], None
         step = steps[blob.digest]
         with closing(patched.patches.open(step.patch, step.patch_size)) as patch:
             anatomy = Anatomy(step, read_header(patch, step.patch_size))
-            delta = _Delta(patch.read_into, *anatomy.recipe.section(0))
-            files = () if isinstance(anatomy.recipe.method, Whole) else _files(step, delta, patched, index, new_file)
+            files: Sequence[FileCost] = ()
+            # Offsets in a difference of blobs as they are, compressed, are no places in files.
+            if not isinstance(anatomy.recipe.method, Whole | Raw):
+                delta = _Delta(patch.read_into, *anatomy.recipe.section(0))
+                files = _files(step, delta, patched, index, new_file)
         found.append(BlobCost(blob.digest, blob.size, step.patch_size, anatomy, tuple(files)))
         progress(step.plaintext)
     return sorted(found, key=lambda each: (-each.cost, each.digest))

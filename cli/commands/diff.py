@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from bundle.delta.encode import Effort
-from bundle.layers.differ import Options
+from bundle.layers.differ import LayerPatches, Options
+from bundle.layers.scratch import NewFile, Shelf
 from bundle.patches.bases import open_base
-from bundle.patches.layers import patch_layers
+from bundle.patches.layers import Patched, patch_layers
 from bundle.patches.plan import plan_patch
 from cli.commands.create import gather_sources, scratch_files, write
 from cli.console import Console, Result
 
 
 def run(args: Namespace, console: Console) -> Result:
-    gathered = gather_sources(args, scratch_files(args), console)
+    with planned(args, scratch_files(args), console, layer_patches=args.layer_patches) as patched:
+        return write(patched.index, patched.gathered, args, console)
+
+
+@contextmanager
+def planned(args: Namespace, new_file: NewFile, console: Console, *, layer_patches: bool = True) -> Iterator[Patched]:
+    """The patch from `args.bases` to `args.sources`, ready to be written or looked at while the context lasts.
+
+    It has `layer_patches` unless a base wants none.
+    """
+    gathered = gather_sources(args, new_file, console)
     bases = [open_base(name, gathered.release) for name in args.bases]
     for base in bases:
         if base.warning is not None:
             console.note(base.warning)
     index = plan_patch(gathered.release, bases)
-    if not args.layer_patches or any(base.wants_whole for base in bases):
-        return write(index, gathered, args, console)
-    patched = patch_layers(index, gathered, bases, scratch_files(args), differ_options(args, console))
+    if layer_patches and not any(base.wants_whole for base in bases):
+        patched = patch_layers(index, gathered, bases, new_file, differ_options(args, console))
+    else:
+        patched = Patched(index, gathered, LayerPatches(Shelf(new_file)), gathered.content)
     with closing(patched.patches):
-        return write(patched.index, patched.gathered, args, console)
+        yield patched
 
 
 def differ_options(args: Namespace, console: Console) -> Options:

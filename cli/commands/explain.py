@@ -5,21 +5,16 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 
 from bundle.format.index import Index
 from bundle.layers.scratch import files_beside
 from bundle.model.digest import Digest
 from bundle.model.names import ImageName
-from bundle.patches.bases import open_base
-from bundle.patches.layers import patch_layers
-from bundle.patches.plan import plan_patch
 from bundle.report.forecast import BlobCost, FileCost, forecast
 from bundle.report.patches import method_name
 from bundle.report.usage import usage
-from cli.commands.create import gather_sources
-from cli.commands.diff import differ_options
+from cli.commands.diff import planned
 from cli.console import Console, Result, count, megabytes, table
 
 Users = Mapping[Digest, tuple[ImageName, ...]]
@@ -27,14 +22,10 @@ Users = Mapping[Digest, tuple[ImageName, ...]]
 
 def run(args: Namespace, console: Console) -> Result:
     new_file = files_beside(Path())
-    gathered = gather_sources(args, new_file, console)
-    bases = [open_base(name, gathered.release) for name in args.bases]
-    index = plan_patch(gathered.release, bases)
-    patched = patch_layers(index, gathered, bases, new_file, differ_options(args, console))
-    with closing(patched.patches):
+    with planned(args, new_file, console) as patched:
         console.progress.start("looking for what costs", sum(step.plaintext for step in patched.index.steps))
         costs = forecast(patched, new_file, console.progress.advance)
-    used_by = usage(gathered.release.images, gathered.manifests).images
+    used_by = usage(patched.gathered.release.images, patched.gathered.manifests).images
     return Result(_data(patched.index, costs, used_by, args.top), list(_lines(patched.index, costs, used_by, args.top)))
 
 

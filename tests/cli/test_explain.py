@@ -1,0 +1,57 @@
+"""`explain` forecasts the patch that `diff` makes, whatever the base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bundle.model.manifest import MANIFEST_TYPES
+from tests.cli.support import IMAGES, airpatch
+
+
+@pytest.fixture
+def request_file(bundles: Path, tmp_path: Path) -> Path:
+    """What an empty root lacks of release r2 but for what the patch brings."""
+    assert airpatch("apply", bundles / "r1-r2.tar.zst", "--root", "empty", "--request", "missing").code == 5
+    return tmp_path / "missing"
+
+
+@pytest.mark.parametrize("kind", ["bundle", "patch", "request", "several"])
+def test_explain_forecasts_what_diff_makes(kind: str, bundles: Path, root: Path, request_file: Path) -> None:
+    assert airpatch("inventory", root, "-o", "inventory").code == 0
+    bases: dict[str, tuple[object, ...]] = {
+        "bundle": (bundles / "r1.tar.zst",),
+        "patch": (bundles / "r1-r2.tar.zst",),
+        "request": (request_file,),
+        "several": (root, "inventory"),
+    }
+    words = [word for base in bases[kind] for word in ("--base", base)]
+    words += [IMAGES / "r2", "--sequence", 2]
+    explained = airpatch("explain", *words, "--json")
+    made = airpatch("diff", *words, "-o", "made", "--json")
+    assert (explained.code, made.code) == (0, 0)
+    assert explained.err == made.err
+    assert ("is a patch for r1" in explained.err) == (kind == "patch")
+    blobs = airpatch("inspect", "made", "--json").document["blobs"]
+    assert isinstance(blobs, list)
+    stored = [b["bytes"] for b in blobs if b["plan"] == "stored" and b["media_type"] not in MANIFEST_TYPES]
+    forecast = explained.document
+    assert (forecast["whole_bytes"], forecast["patch_bytes"]) == (sum(stored), made.document["patch_bytes"])
+    assert forecast["bytes"] == sum(stored) + made.document["patch_bytes"]
+    costs = forecast["blobs"]
+    assert isinstance(costs, list)
+    assert {each["digest"] for each in costs if each["method"] is None} == {
+        b["digest"] for b in blobs if b["plan"] == "stored" and b["media_type"] not in MANIFEST_TYPES
+    }
+    assert {each["digest"] for each in costs if each["method"] is not None} == {
+        b["digest"] for b in blobs if b["plan"] == "patched"
+    }
+
+
+def test_a_request_is_answered_with_whole_blobs(request_file: Path) -> None:
+    """A top-up must not need what it completes."""
+    forecast = airpatch("explain", "--base", request_file, IMAGES / "r2", "--sequence", 2, "--json").document
+    assert forecast["patch_bytes"] == 0
+    assert isinstance(forecast["bytes"], int)
+    assert forecast["bytes"] > 0
