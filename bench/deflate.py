@@ -15,9 +15,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import zstandard
-
-from bundle.deflate.parse import Parser, Part
-from bundle.deflate.rebuild import rebuild
+from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.rebuild import rebuild
 
 try:
     import hdiffpatch

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bundle.delta import Effort, apply, encode
+from airpatch.delta import Effort, decode, encode
 
 
 def mapped(path: Path) -> mmap.mmap:
@@ -59,7 +59,7 @@ def run_apply(target: Path, sources: list[Path], delta: Path) -> None:
     got = hashlib.sha256()
     done = 0
     with delta.open("rb") as file:
-        for piece in apply(file, maps, target.stat().st_size):
+        for piece in decode(file, maps, target.stat().st_size):
             got.update(piece)
             done += len(piece)
             if done >= 1 << 26:

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from bundle.encoders.replicas import deflater, usual_names
+from airpatch.encoders.replicas import deflater, usual_names
 
 PIECE = 1 << 20
 

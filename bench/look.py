@@ -11,12 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from airpatch.format import layout, zstd
+from airpatch.format.index import Index, emit_index
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Blob, Image, assemble
+
 from bench.run import PROJECT, airpatch, compare, scratch
-from bundle.format import layout, zstd
-from bundle.format.index import Index, emit_index
-from bundle.model.digest import Digest
-from bundle.model.names import ImageName
-from bundle.model.release import Blob, Image, assemble
 
 OCI = "application/vnd.oci.image"
 IMAGES = 48
@@ -81,7 +82,7 @@ def manifest(config: Blob, layers: list[Blob]) -> bytes:
 
 def bytes_read(bundle: Path) -> int:
     """Bytes that inspecting reads from the bundle, by strace."""
-    command = [sys.executable, "-m", "cli.main", "inspect", str(bundle), "-q"]
+    command = [sys.executable, "-m", "airpatch_cli.main", "inspect", str(bundle), "-q"]
     trace = ["strace", "-f", "-e", "trace=pread64,preadv,preadv2,read", "-P", str(bundle), *command]
     output = subprocess.run(trace, cwd=PROJECT, capture_output=True, text=True, check=True).stderr
     results = (line.rpartition("= ")[2].split() for line in output.splitlines() if " = " in line)

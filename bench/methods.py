@@ -12,10 +12,11 @@ import sys
 import zlib
 from pathlib import Path
 
+from airpatch.deflate.parse import Parser
+from airpatch.delta.encoder import Effort, encode
+from airpatch.encoders.replicas import deflater
+
 from bench.run import PROJECT
-from bundle.deflate.parse import Parser
-from bundle.delta.encode import Effort, encode
-from bundle.encoders.replicas import deflater
 
 ENCODERS = (
     "go1-flate-6",

@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import pieces
+
 from bench.run import PROJECT, Command, Run, airpatch, compare, emptied, measure, scratch, shell
-from bundle.archive.bundle_file import BundleFile
-from bundle.archive.content import pieces
 
 EXAMPLES = [PROJECT / "fixtures" / "images" / release for release in ("r1", "r2")]
 _BSDIFF_LIMIT = 64_000_000

@@ -42,7 +42,7 @@ def shell(name: str, line: str, prepare: Callable[[], None] = lambda: None) -> C
 
 def airpatch(name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
     _compile()
-    return Command(name, [sys.executable, "-m", "cli.main", *map(str, words)], prepare)
+    return Command(name, [sys.executable, "-m", "airpatch", *map(str, words)], prepare)
 
 
 @cache

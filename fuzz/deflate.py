@@ -19,9 +19,9 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
-from bundle.deflate.parse import Parser, Part
-from bundle.deflate.rebuild import rebuild
-from bundle.errors import FormatError
+from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.rebuild import rebuild
+from airpatch.errors import FormatError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
 PLAINTEXT_LIMIT = 1 << 20

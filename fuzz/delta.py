@@ -14,9 +14,10 @@ import sys
 import time
 from collections.abc import Sequence
 
-from bundle.delta import apply
-from bundle.delta.columns import Decompressor
-from bundle.errors import FormatError
+from airpatch.delta import decode
+from airpatch.delta.columns import Decompressor
+from airpatch.errors import FormatError
+
 from fixtures.delta.generate import BAD, Vector, good, head, segments
 from tests.delta.support import delta, noise, program, tar
 
@@ -93,7 +94,7 @@ def main() -> int:
         start = time.process_time()
         problem = ""
         try:
-            size = sum(map(len, apply(io.BytesIO(case), sources, 1 << 20)))
+            size = sum(map(len, decode(io.BytesIO(case), sources, 1 << 20)))
             accepted += 1
             if size > 1 << 20:
                 problem = f"{size} bytes came out"

@@ -25,16 +25,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bundle.archive.content import BytesBlob
-from bundle.deflate.parse import Parser, Part
-from bundle.delta.encode import Effort, encode
-from bundle.encoders.replicas import deflater, other_names, usual_names
-from bundle.errors import BaseMismatch, FormatError, IntegrityError
-from bundle.format.index import Step
-from bundle.layers.plaintexts import Plaintexts
-from bundle.layers.rebuild import Builder
-from bundle.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole, emit_header
-from bundle.model.digest import Digest
+from airpatch.archive.content import BytesBlob
+from airpatch.deflate.parse import Parser, Part
+from airpatch.delta.encoder import Effort, encode
+from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.errors import BaseMismatch, FormatError, IntegrityError
+from airpatch.format.index import Step
+from airpatch.layers.plaintexts import Plaintexts
+from airpatch.layers.rebuild import Builder
+from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole, emit_header
+from airpatch.model.digest import Digest
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
 HEADER = bytes.fromhex("1f8b08000000000000ff")

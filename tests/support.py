@@ -10,19 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bundle.archive.content import BytesBlob
-from bundle.archive.feed import Feed, FileFeed, PipeFeed
-from bundle.archive.reader import BundleStream
-from bundle.archive.writer import write_bundle
-from bundle.errors import AirpatchError, SourceError
-from bundle.format import layout, zstd
-from bundle.format.index import Index
-from bundle.format.layout import Member
-from bundle.model import manifest as types
-from bundle.model.digest import Digest
-from bundle.model.manifest import parse_manifest
-from bundle.model.names import ImageName
-from bundle.model.release import Image, Release, Signature, assemble, check_manifests
+from airpatch.archive.content import BytesBlob
+from airpatch.archive.feed import Feed, FileFeed, PipeFeed
+from airpatch.archive.reader import BundleStream
+from airpatch.archive.writer import write_bundle
+from airpatch.errors import AirpatchError, SourceError
+from airpatch.format import layout, zstd
+from airpatch.format.index import Index
+from airpatch.format.layout import Member
+from airpatch.model import manifest as types
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image, Release, Signature, assemble, check_manifests
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 OCI_GZIP_LAYER = f"{OCI_LAYER}+gzip"

@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from bundle.model.manifest import parse_manifest
-from bundle.model.names import ImageName
+from airpatch.model.manifest import parse_manifest
+from airpatch.model.names import ImageName
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 FOLDERS = sorted(path.parent for path in (FIXTURES / "images").rglob("version"))

@@ -7,16 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
-
-from bundle.archive.writer import write_bundle
-from bundle.format import canonical, layout, tar
-from bundle.format.index import Index, emit_index
-from bundle.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
-from bundle.layers.recipe import Plain, Replay, Replica, Whole, emit_header
-from bundle.model import manifest
-from bundle.model.digest import Digest
-from bundle.model.names import ImageName
-from bundle.target.state import (
+from airpatch.archive.writer import write_bundle
+from airpatch.format import canonical, layout, tar
+from airpatch.format.index import Index, emit_index
+from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
+from airpatch.layers.recipe import Plain, Replay, Replica, Whole, emit_header
+from airpatch.model import manifest
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.target.state import (
     HISTORY,
     JOURNAL,
     KEPT,
@@ -28,6 +27,7 @@ from bundle.target.state import (
     emit_history,
     emit_receipt,
 )
+
 from tests.support import Builder, MemorySink, contents_of
 
 TOP = Path(__file__).resolve().parent.parent
@@ -49,7 +49,7 @@ TARGET_ROWS = rows_of("TARGET.md")
 CONSTANTS = [
     (row[-1].strip("`"), row[1])
     for row in (*ROWS, *TARGET_ROWS)
-    if re.fullmatch(r"`bundle(\.\w+)+`", row[-1]) and len(row) in (3, 4)
+    if re.fullmatch(r"`airpatch(\.\w+)+`", row[-1]) and len(row) in (3, 4)
 ]
 
 
@@ -75,7 +75,7 @@ def test_constants(name: str, value: str) -> None:
 def test_every_limit_of_the_code_is_in_the_specification() -> None:
     modules = ("canonical", "index", "registry", "zstd")
     limits = {
-        f"bundle.{module}.{name}"
+        f"airpatch.{module}.{name}"
         for module in (
             *(f"format.{name}" for name in modules),
             "model.manifest",
@@ -83,7 +83,7 @@ def test_every_limit_of_the_code_is_in_the_specification() -> None:
             "model.release",
             "layers.recipe",
         )
-        for name in vars(importlib.import_module(f"bundle.{module}"))
+        for name in vars(importlib.import_module(f"airpatch.{module}"))
         if name.startswith("MAX_")
     }
     owners = {name.rsplit(".", 1)[1] for name, _ in CONSTANTS}

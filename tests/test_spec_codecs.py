@@ -7,15 +7,15 @@ import zlib
 from pathlib import Path
 
 import pytest
+from airpatch.deflate import layout
+from airpatch.deflate.layout import Code
+from airpatch.deflate.parse import Parser
+from airpatch.delta import addresses, columns, predict
+from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
+from airpatch.delta.decoder import MAX_SOURCES as MAX_DELTA_SOURCES
+from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.format.index import MAX_SOURCES
 
-from bundle.deflate import layout
-from bundle.deflate.layout import Code
-from bundle.deflate.parse import Parser
-from bundle.delta import addresses, columns, predict
-from bundle.delta.apply import MAGIC, MAX_INSTRUCTIONS
-from bundle.delta.apply import MAX_SOURCES as MAX_DELTA_SOURCES
-from bundle.encoders.replicas import other_names, usual_names
-from bundle.format.index import MAX_SOURCES
 from tests.delta.support import noise
 from tests.layers.support import GZIP_HEADER, replica
 

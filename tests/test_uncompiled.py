@@ -21,11 +21,11 @@ def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
     shutil.copy(PROJECT / "pyproject.toml", tmp_path)
 
     def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        environment = {**os.environ, "PYTHONPATH": f"{tmp_path / 'bundle'}:{tmp_path / 'cli'}"}
         command = [sys.executable, *arguments]
         return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
-    where = python("-c", "import bundle.deflate.huffman as module; print(module.__file__)")
-    assert where.stdout == f"{tmp_path}/bundle/deflate/huffman.py\n"
+    where = python("-c", "import airpatch.deflate.huffman as module; print(module.__file__)")
+    assert where.stdout == f"{tmp_path}/bundle/airpatch/deflate/huffman.py\n"
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{folder}")
     assert done.returncode == 0, done.stdout[-5000:]

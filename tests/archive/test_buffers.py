@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from bundle.archive.buffers import Buffers
+from airpatch.archive.buffers import Buffers
 
 LARGEST = 4 << 20
 

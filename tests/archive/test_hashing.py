@@ -6,10 +6,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-from bundle.archive.hashing import SerialHash, SerialTasks
-from bundle.errors import IntegrityError, TargetError
-from bundle.model.digest import Digest
+from airpatch.archive.hashing import SerialHash, SerialTasks
+from airpatch.errors import IntegrityError, TargetError
+from airpatch.model.digest import Digest
 
 
 def test_calls_run_one_after_the_other_in_order() -> None:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from airpatch.archive.reader import BundleStream
+from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
+from airpatch.format import layout, zstd
+from airpatch.format.index import Index, emit_index
+from airpatch.format.layout import Member
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.archive.reader import BundleStream
-from bundle.errors import AirpatchError, FormatError, IntegrityError, TargetError
-from bundle.format import layout, zstd
-from bundle.format.index import Index, emit_index
-from bundle.format.layout import Member
-from bundle.model.digest import Digest
-from bundle.model.manifest import Manifest, parse_manifest
 from tests.support import Builder, contents_of, feed, join_frames, piped, read_bundle, split_frames
 
 pytestmark = pytest.mark.usefixtures("small_buffers")

@@ -5,11 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-
-from bundle import linux
-from bundle.archive import tree as module
-from bundle.archive.tree import Entry, Tree
-from bundle.errors import SourceError
+from airpatch import linux
+from airpatch.archive import tree as module
+from airpatch.archive.tree import Entry, Tree
+from airpatch.errors import SourceError
 
 
 @pytest.fixture(params=["openat2", "stepwise"])

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from airpatch.archive.content import BytesBlob
+from airpatch.archive.writer import write_bundle
+from airpatch.errors import AirpatchError, SourceError, TargetError
+from airpatch.format import layout, zstd
+from airpatch.format.index import Base, Index, Plan
+from airpatch.model.digest import Digest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.archive.content import BytesBlob
-from bundle.archive.writer import write_bundle
-from bundle.errors import AirpatchError, SourceError, TargetError
-from bundle.format import layout, zstd
-from bundle.format.index import Base, Index, Plan
-from bundle.model.digest import Digest
 from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, MemoryContent, MemorySink, feed, read_bundle
 
 FRAME, SMALL, GROUP = 4096, 1024, 2048
@@ -202,7 +202,7 @@ def test_adversary_48_a_sink_that_fails_at_any_point() -> None:
 @pytest.mark.usefixtures("small_frames")
 def test_memory_is_bounded_by_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more content is read ahead than the window holds, whatever the size of a blob."""
-    monkeypatch.setattr("bundle.archive.writer.WINDOW", 4 * FRAME)
+    monkeypatch.setattr("airpatch.archive.writer.WINDOW", 4 * FRAME)
     builder = with_layers([50 * FRAME])
     ahead: list[int] = []
     sink = MemorySink()
@@ -232,7 +232,7 @@ def test_whatever_the_layers_they_come_back(layers: list[bytes], images: int) ->
 def test_an_index_over_its_limit_is_refused_before_anything_is_written(
     monkeypatch: pytest.MonkeyPatch, sample: Builder
 ) -> None:
-    monkeypatch.setattr("bundle.format.index.MAX_INDEX", 100)
+    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", 100)
     sink = MemorySink()
     with pytest.raises(AirpatchError):
         write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)

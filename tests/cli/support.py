@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli.main import main
+from airpatch_cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGES = PROJECT / "fixtures" / "images"
@@ -49,7 +49,7 @@ def airpatch(*words: object) -> Outcome:
 def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
     """Start airpatch as a process of its own, with pipes where `options` say nothing else."""
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    command = [sys.executable, "-m", "cli.main", *map(str, words)]
+    command = [sys.executable, "-m", "airpatch", *map(str, words)]
     return subprocess.Popen(command, env=environment(), **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
 
 

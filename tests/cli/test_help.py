@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
+from airpatch import errors
+from airpatch.errors import AirpatchError
+from airpatch_cli.arguments import build_parser
 
-from bundle import errors
-from bundle.errors import AirpatchError
-from cli.arguments import build_parser
 from tests.cli.support import PROJECT, airpatch, environment
 
 LIBRARIES = {"zstandard", "msgpack", "xxhash", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}
@@ -24,7 +24,7 @@ def commands() -> dict[str, argparse.ArgumentParser]:
 
 
 def test_every_module_is_a_command() -> None:
-    modules = {path.stem for path in (PROJECT / "cli" / "commands").glob("[!_]*.py")}
+    modules = {path.stem for path in (PROJECT / "cli" / "airpatch_cli" / "commands").glob("[!_]*.py")}
     assert set(commands()) == modules
 
 
@@ -67,7 +67,7 @@ def test_examples_are_right(name: str) -> None:
 def test_help_loads_no_library() -> None:
     program = f"""
 import sys
-from cli.main import main
+from airpatch_cli.main import main
 try:
     main(["--help"])
 except SystemExit:

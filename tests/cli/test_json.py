@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from airpatch.errors import AirpatchError
 
-from bundle.errors import AirpatchError
 from tests.cli.support import IMAGES, airpatch, start
 
 RELEASE = {"release", "sequence", "release_id"}
@@ -226,7 +226,7 @@ def test_defects_are_told_as_such(monkeypatch: pytest.MonkeyPatch, bundles: Path
     def fail(*_: object) -> None:
         raise ValueError("out of order")
 
-    monkeypatch.setattr("cli.commands.inspect.run", fail)
+    monkeypatch.setattr("airpatch_cli.commands.inspect.run", fail)
     outcome = airpatch("inspect", bundles / "r1.tar.zst", "--json")
     assert outcome.code == 1
     assert outcome.document["error"] == {

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from airpatch_cli.main import main
+from airpatch_cli.progress import Progress
 
-from cli.main import main
-from cli.progress import Progress
 from tests.cli.support import IMAGES, airpatch, start
 
 PATIENCE = 60
@@ -113,8 +113,8 @@ def test_nobody_reads_the_document(words: tuple[str, ...], root: Path) -> None:
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.progress._DELAY", 0.0)
-    monkeypatch.setattr("cli.progress._LINE_EVERY", 0.0)
+    monkeypatch.setattr("airpatch_cli.progress._DELAY", 0.0)
+    monkeypatch.setattr("airpatch_cli.progress._LINE_EVERY", 0.0)
 
 
 @pytest.mark.usefixtures("_at_once")

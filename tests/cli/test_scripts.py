@@ -36,7 +36,7 @@ def _prepare(folder: Path, bundles: Path) -> None:
         (folder / bundle.name).symlink_to(bundle)
     command = folder / ".bin" / "airpatch"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m cli.main "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m airpatch "$@"\n')
     command.chmod(0o755)
 
 
@@ -55,7 +55,7 @@ def _run(command: str, folder: Path) -> Outcome:
 
 def test_every_command_has_a_script() -> None:
     text = "".join(path.read_text() for path in SCRIPTS)
-    commands = {path.stem for path in (PROJECT / "cli" / "commands").glob("[!_]*.py")}
+    commands = {path.stem for path in (PROJECT / "cli" / "airpatch_cli" / "commands").glob("[!_]*.py")}
     assert commands <= set(re.findall(r"\bairpatch ([a-z]+)", text))
 
 

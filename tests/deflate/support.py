@@ -1,4 +1,4 @@
-"""What the tests of bundle.deflate share: samples, and a file taken apart and put together."""
+"""What the tests of airpatch.deflate share: samples, and a file taken apart and put together."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from bundle.deflate.parse import Parser, Part
-from bundle.deflate.rebuild import rebuild
+from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.rebuild import rebuild
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "deflate"
 SAMPLES = sorted(FIXTURES.glob("*.gz"))

@@ -5,13 +5,12 @@ from array import array
 from collections.abc import Callable
 
 import pytest
+from airpatch.deflate.blocks import BlockWriter, body_bits, count_symbols, long_matches, tokens_within
+from airpatch.deflate.header import DynamicHeader, go_dynamic, zlib_dynamic
+from airpatch.deflate.tables import LONG_258
+from airpatch.errors import FormatError
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bundle.deflate.blocks import BlockWriter, body_bits, count_symbols, long_matches, tokens_within
-from bundle.deflate.header import DynamicHeader, go_dynamic, zlib_dynamic
-from bundle.deflate.tables import LONG_258
-from bundle.errors import FormatError
 
 
 @st.composite

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from bundle.deflate.gzip import header_size, may_begin_member
-from bundle.deflate.layout import HEADER_LIMIT
-from bundle.errors import FormatError
+from airpatch.deflate.gzip import header_size, may_begin_member
+from airpatch.deflate.layout import HEADER_LIMIT
+from airpatch.errors import FormatError
 
 PLAIN = b"\x1f\x8b\x08" + bytes(7)
 FULL = b"\x1f\x8b\x08\x1e" + bytes(6) + b"\x03\x00abcname\0comment\0\x12\x34"

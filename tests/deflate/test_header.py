@@ -3,10 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bundle.deflate.header import (
+from airpatch.deflate.header import (
     MANY_ZEROS,
     REPEAT,
     RUN_REPEATS,
@@ -16,7 +13,9 @@ from bundle.deflate.header import (
     go_header,
     zlib_header,
 )
-from bundle.errors import FormatError
+from airpatch.errors import FormatError
+from hypothesis import given
+from hypothesis import strategies as st
 
 LENGTHS = st.lists(
     st.tuples(st.integers(0, 15), st.sampled_from([1, 2, 3, 4, 6, 7, 8, 13, 14, 140])),

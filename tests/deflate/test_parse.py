@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.rebuild import rebuild
+from airpatch.errors import FormatError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from bundle.deflate.parse import Parser, Part
-from bundle.deflate.rebuild import rebuild
-from bundle.errors import FormatError
 
 from .support import SAMPLES, VECTORS, join, put_together, take_apart
 

@@ -7,7 +7,7 @@ import struct
 import tarfile
 from collections.abc import Mapping, Sequence
 
-from bundle.delta import Effort, apply, encode
+from airpatch.delta import Effort, decode, encode
 
 ENTRIES = 1 << 12  # a small index suffices for small inputs
 
@@ -17,7 +17,7 @@ def delta(target: bytes, sources: Sequence[bytes], effort: Effort = Effort.DEFAU
 
 
 def rebuild(data: bytes, sources: Sequence[bytes], max_size: int = 1 << 30) -> bytes:
-    return b"".join(apply(io.BytesIO(data), sources, max_size))
+    return b"".join(decode(io.BytesIO(data), sources, max_size))
 
 
 def noise(size: int, seed: int) -> bytes:

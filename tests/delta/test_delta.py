@@ -9,11 +9,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from airpatch.delta import Effort, decode, encode
+from airpatch.errors import UsageError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundle.delta import Effort, apply, encode
-from bundle.errors import UsageError
 from tests.delta.support import ENTRIES, delta, noise, program, rebuild, tar
 
 BASE = noise(40_000, 1)
@@ -164,7 +164,7 @@ def test_mapped_files_and_pages_given_back(tmp_path: Path) -> None:
 
 
 def test_memory_of_headers_of_a_mapped_tar_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bundle.delta.plan._STRETCH", 4096)
+    monkeypatch.setattr("airpatch.delta.plan._STRETCH", 4096)
     calls: list[int] = []
     list(encode(b"", [tar({f"file{number}": bytes(2000) for number in range(20)})], relax=lambda: calls.append(1)))
     assert len(calls) >= 10
@@ -179,6 +179,6 @@ def test_pieces_are_bounded() -> None:
     target = bytes(5 << 20)
     data = delta(target + BASE, [target])
     with memoryview(target) as source:
-        pieces = list(apply(io.BytesIO(data), [source], len(target) + len(BASE)))
+        pieces = list(decode(io.BytesIO(data), [source], len(target) + len(BASE)))
     assert b"".join(pieces) == target + BASE
     assert max(map(len, pieces)) <= 3 << 20

@@ -6,9 +6,9 @@ import hashlib
 import io
 
 import pytest
+from airpatch.delta import decode
+from airpatch.errors import FormatError
 
-from bundle.delta import apply
-from bundle.errors import FormatError
 from fixtures.delta.generate import BAD, HERE, Vector, bad, good
 
 VECTORS = [*good(), *bad()]
@@ -22,9 +22,9 @@ def test_vector(vector: Vector) -> None:
     delta = io.BytesIO(bytes.fromhex(fields["delta"]))
     if fields["expect"] == BAD:
         with pytest.raises(FormatError):
-            list(apply(delta, sources, int(fields["max"])))
+            list(decode(delta, sources, int(fields["max"])))
     else:
-        target = b"".join(apply(delta, sources, int(fields["max"])))
+        target = b"".join(decode(delta, sources, int(fields["max"])))
         assert hashlib.sha256(target).hexdigest() == fields["expect"]
 
 
@@ -37,7 +37,7 @@ def test_vectors_are_those_of_the_generator() -> None:
 def test_cut_at_every_byte(vector: Vector) -> None:  # ADVERSARIES 37
     for end in range(len(vector.delta)):
         with pytest.raises(FormatError):
-            list(apply(io.BytesIO(vector.delta[:end]), vector.sources, vector.limit))
+            list(decode(io.BytesIO(vector.delta[:end]), vector.sources, vector.limit))
 
 
 @pytest.mark.parametrize("vector", list(good()), ids=lambda vector: vector.name)
@@ -46,7 +46,7 @@ def test_every_bit_flipped(vector: Vector) -> None:  # ADVERSARIES 38
         delta = bytearray(vector.delta)
         delta[at // 8] ^= 1 << at % 8
         try:
-            target = b"".join(apply(io.BytesIO(delta), vector.sources, vector.limit))
+            target = b"".join(decode(io.BytesIO(delta), vector.sources, vector.limit))
         except FormatError:
             continue
         assert len(target) <= vector.limit
@@ -64,4 +64,4 @@ class _Trickle:
 
 @pytest.mark.parametrize("vector", list(good()), ids=lambda vector: vector.name)
 def test_byte_by_byte(vector: Vector) -> None:
-    assert b"".join(apply(_Trickle(vector.delta), vector.sources, vector.limit)) == vector.expect
+    assert b"".join(decode(_Trickle(vector.delta), vector.sources, vector.limit)) == vector.expect

@@ -13,15 +13,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.archive.writer import write_bundle
-from bundle.format.index import Base, Index, release_id
-from bundle.layers.differ import Options
-from bundle.patches.bases import BaseState
-from bundle.patches.layers import patch_layers
-from bundle.patches.plan import plan_patch
-from bundle.sources.gather import Gathered
-from bundle.target.root import Root
-from bundle.target.state import current, receipts
+from airpatch.archive.writer import write_bundle
+from airpatch.format.index import Base, Index, release_id
+from airpatch.layers.differ import Options
+from airpatch.patches.bases import BaseState
+from airpatch.patches.layers import patch_layers
+from airpatch.patches.plan import plan_patch
+from airpatch.sources.gather import Gathered
+from airpatch.target.root import Root
+from airpatch.target.state import current, receipts
+
 from tests.faults import strace
 from tests.faults.view import Snapshot, Tags, look, snapshot
 from tests.faults.zygote import Ended, Zygote

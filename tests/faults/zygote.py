@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bundle.target.root import Root
+from airpatch.target.root import Root
 
 _PR_SET_PDEATHSIG = 1
 
@@ -120,7 +120,7 @@ def _prepare(setup: dict[str, int | None]) -> None:
 
 
 def _child(argv: list[str], setup: dict[str, int | None], gate: socket.socket, output: Path) -> None:
-    from cli.main import main
+    from airpatch_cli.main import main
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -138,12 +138,12 @@ def _child(argv: list[str], setup: dict[str, int | None], gate: socket.socket, o
 
 
 def _serve(folder: Path) -> None:
-    import cli.commands
-    import cli.run
+    import airpatch_cli.commands
+    import airpatch_cli.run
 
     sys.dont_write_bytecode = True
-    for module in pkgutil.iter_modules(cli.commands.__path__):
-        importlib.import_module(f"cli.commands.{module.name}")
+    for module in pkgutil.iter_modules(airpatch_cli.commands.__path__):
+        importlib.import_module(f"airpatch_cli.commands.{module.name}")
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     gates: dict[int, socket.socket] = {}
     for line in sys.stdin:

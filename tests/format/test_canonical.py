@@ -7,11 +7,10 @@ import tracemalloc
 from contextlib import suppress
 
 import pytest
+from airpatch.errors import FormatError
+from airpatch.format.canonical import MAX_DEPTH, pack, unpack
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bundle.errors import FormatError
-from bundle.format.canonical import MAX_DEPTH, pack, unpack
 
 _scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary()
 VALUES = st.recursive(
@@ -22,7 +21,7 @@ VALUES = st.recursive(
 @pytest.fixture
 def few_containers(monkeypatch: pytest.MonkeyPatch) -> int:
     """The limit of containers, made small."""
-    monkeypatch.setattr("bundle.format.canonical.MAX_CONTAINERS", 1000)
+    monkeypatch.setattr("airpatch.format.canonical.MAX_CONTAINERS", 1000)
     return 1000
 
 

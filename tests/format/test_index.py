@@ -9,12 +9,9 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bundle.errors import FormatError
-from bundle.format import canonical
-from bundle.format.index import (
+from airpatch.errors import FormatError
+from airpatch.format import canonical
+from airpatch.format.index import (
     MAX_INDEX,
     Base,
     Index,
@@ -26,10 +23,13 @@ from bundle.format.index import (
     release_id,
     release_to_plain,
 )
-from bundle.model.digest import Digest
-from bundle.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
-from bundle.model.names import ImageName
-from bundle.model.release import Blob, Image, Release, Signature
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
+from airpatch.model.names import ImageName
+from airpatch.model.release import Blob, Image, Release, Signature
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.support import Builder
 
 DIGESTS = st.integers(0, 1000).map(lambda number: Digest.of(str(number).encode()))
@@ -362,9 +362,9 @@ def test_adversary_42_other_encodings_of_the_same(canonical_form: bytes, other: 
 def test_the_limit_of_size(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
     index = Index.full(sample.release)
     content = emit_index(index)
-    monkeypatch.setattr("bundle.format.index.MAX_INDEX", len(content))
+    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", len(content))
     assert parse_index(content) == index
-    monkeypatch.setattr("bundle.format.index.MAX_INDEX", len(content) - 1)
+    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", len(content) - 1)
     with pytest.raises(FormatError, match="too many images"):
         emit_index(index)
     with pytest.raises(FormatError, match="more than"):

@@ -6,16 +6,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from airpatch.format import layout, tar
+from airpatch.format.index import Base, Index
+from airpatch.format.layout import FRAME, GROUP, SMALL, FramePlan, Packing
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import OCI_MANIFEST, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Blob, Image, Release
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.format import layout, tar
-from bundle.format.index import Base, Index
-from bundle.format.layout import FRAME, GROUP, SMALL, FramePlan, Packing
-from bundle.model.digest import Digest
-from bundle.model.manifest import OCI_MANIFEST, parse_manifest
-from bundle.model.names import ImageName
-from bundle.model.release import Blob, Image, Release
 from tests.support import Builder
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"

@@ -11,12 +11,11 @@ from contextlib import suppress
 
 import pytest
 import zstandard
+from airpatch.errors import FormatError
+from airpatch.format import zstd
+from airpatch.format.zstd import BLOCK, MAX_WINDOW, Frame
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bundle.errors import FormatError
-from bundle.format import zstd
-from bundle.format.zstd import BLOCK, MAX_WINDOW, Frame
 
 CONTENT = st.binary(min_size=1, max_size=3000) | st.builds(
     lambda seed, size: random.Random(seed).randbytes(size) * 3, st.integers(0, 99), st.integers(1, 5000)

@@ -11,16 +11,16 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import zstandard
+from airpatch.archive.content import BytesBlob
+from airpatch.encoders.replicas import deflater
+from airpatch.errors import BaseMismatch
+from airpatch.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
+from airpatch.layers.differ import Differ, Options
+from airpatch.layers.rebuild import rebuild_blobs
+from airpatch.layers.recipe import Method, emit_header, read_header
+from airpatch.model.digest import Digest
+from airpatch.model.release import Blob
 
-from bundle.archive.content import BytesBlob
-from bundle.encoders.replicas import deflater
-from bundle.errors import BaseMismatch
-from bundle.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
-from bundle.layers.differ import Differ, Options
-from bundle.layers.rebuild import rebuild_blobs
-from bundle.layers.recipe import Method, emit_header, read_header
-from bundle.model.digest import Digest
-from bundle.model.release import Blob
 from tests.delta.support import noise, tar
 from tests.support import sample
 

@@ -6,10 +6,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from airpatch.layers.budget import Budget
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from bundle.layers.budget import Budget
 
 
 def test_workers_share_memory() -> None:

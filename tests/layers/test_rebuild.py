@@ -9,22 +9,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from bundle.archive.content import BlobReader, BytesBlob
-from bundle.delta.encode import Effort
-from bundle.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
-from bundle.format.index import SourceBlob, Step
-from bundle.layers.rebuild import (
+from airpatch.archive.content import BlobReader, BytesBlob
+from airpatch.delta.encoder import Effort
+from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
+from airpatch.format.index import SourceBlob, Step
+from airpatch.layers.rebuild import (
     max_column,
     rebuild_blobs,
     scratch_space,
     steps_for,
 )
-from bundle.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole, emit_header
-from bundle.layers.scratch import ScratchFile
-from bundle.model.digest import Digest
+from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole, emit_header
+from airpatch.layers.scratch import ScratchFile
+from airpatch.model.digest import Digest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from fixtures.encoders.plaintexts import plaintexts
 from tests.deflate.support import take_apart
 from tests.delta.support import delta, noise
@@ -98,8 +98,8 @@ def test_a_patch_made_by_hand(method: str) -> None:
 
 def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     relaxed: set[int] = set()
-    monkeypatch.setattr("bundle.layers.rebuild._RELAX", 0)
-    monkeypatch.setattr("bundle.layers.rebuild.relax", lambda views: relaxed.update(map(len, views)))
+    monkeypatch.setattr("airpatch.layers.rebuild._RELAX", 0)
+    monkeypatch.setattr("airpatch.layers.rebuild.relax", lambda views: relaxed.update(map(len, views)))
     carry_out(GOOD["replay"], SOURCES)
     assert relaxed == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}
 

@@ -6,19 +6,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import Content, read_blob
+from airpatch.archive.writer import write_bundle
+from airpatch.errors import AirpatchError, BaseMismatch, IntegrityError
+from airpatch.format.index import Index, Plan, Step
+from airpatch.layers import rebuild
+from airpatch.layers.differ import Options
+from airpatch.layers.rebuilt import Nowhere, Rebuilding, Rebuilt, unfold
+from airpatch.layers.recipe import Whole
+from airpatch.model.digest import Digest
+from airpatch.patches.layers import patch_layers
+from airpatch.sources.gather import Gathered
 
-from bundle.archive.bundle_file import BundleFile
-from bundle.archive.content import Content, read_blob
-from bundle.archive.writer import write_bundle
-from bundle.errors import AirpatchError, BaseMismatch, IntegrityError
-from bundle.format.index import Index, Plan, Step
-from bundle.layers import rebuild
-from bundle.layers.differ import Options
-from bundle.layers.rebuilt import Nowhere, Rebuilding, Rebuilt, unfold
-from bundle.layers.recipe import Whole
-from bundle.model.digest import Digest
-from bundle.patches.layers import patch_layers
-from bundle.sources.gather import Gathered
 from tests.layers.support import Blobs, by_digest, changed, descriptors, handmade, layer, left_open, replica, scratch
 from tests.support import OCI_GZIP_LAYER, Builder, MemorySink
 

@@ -6,10 +6,10 @@ import tarfile
 from collections.abc import Mapping
 
 import pytest
+from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Contents
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.layers.resemblance import MAX_SOURCES, Catalogue, Contents
 from tests.delta.support import noise, tar
 from tests.layers.support import text
 
@@ -102,7 +102,7 @@ def test_what_is_no_tar_is_one_file() -> None:
 
 
 def test_memory_is_given_back_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bundle.layers.resemblance._STRETCH", 1000)
+    monkeypatch.setattr("airpatch.layers.resemblance._STRETCH", 1000)
     calls = []
     contents = Contents.of(memoryview(tar(OLD)), lambda: calls.append(None))
     assert len(calls) > 100

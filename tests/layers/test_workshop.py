@@ -9,17 +9,17 @@ from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 
 import pytest
+from airpatch.archive.content import BytesBlob
+from airpatch.delta.encoder import Effort
+from airpatch.errors import FormatError
+from airpatch.layers import rebuild, workshop
+from airpatch.layers.plaintext import compression, extract
+from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
+from airpatch.layers.resemblance import Contents
+from airpatch.layers.scratch import Part, ScratchFile
+from airpatch.layers.workshop import Made, Unpacked, Workshop
+from airpatch.model.digest import Digest
 
-from bundle.archive.content import BytesBlob
-from bundle.delta.encode import Effort
-from bundle.errors import FormatError
-from bundle.layers import rebuild, workshop
-from bundle.layers.plaintext import compression, extract
-from bundle.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
-from bundle.layers.resemblance import Contents
-from bundle.layers.scratch import Part, ScratchFile
-from bundle.layers.workshop import Made, Unpacked, Workshop
-from bundle.model.digest import Digest
 from tests.delta.support import noise
 from tests.layers.support import (
     ENCODERS,

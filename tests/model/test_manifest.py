@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from airpatch.errors import FormatError
+from airpatch.model import manifest as m
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from bundle.errors import FormatError
-from bundle.model import manifest as m
-from bundle.model.digest import Digest
-from bundle.model.manifest import parse_manifest
 
 DIGEST = str(Digest.of(b"x"))
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.writer import write_bundle
+from airpatch.layers.rebuilt import Rebuilding
+from airpatch.patches import merging
+from airpatch.patches.merging import Merged
 from hypothesis import strategies as st
 
-from bundle.archive.bundle_file import BundleFile
-from bundle.archive.writer import write_bundle
-from bundle.layers.rebuilt import Rebuilding
-from bundle.patches import merge as merging
-from bundle.patches.merge import Merged
 from tests.support import Builder, MemorySink
 from tests.target.support import Sample, sample
 

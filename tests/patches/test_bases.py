@@ -7,17 +7,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from airpatch.errors import AirpatchError, FormatError, TargetError, UsageError
+from airpatch.format import inventories
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+from airpatch.patches.bases import BaseState, open_base
+from airpatch.patches.plan import plan_patch
+from airpatch.target.root import Root
+from airpatch.target.stocktaking import make_request, take_inventory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.errors import AirpatchError, FormatError, TargetError, UsageError
-from bundle.format import inventory
-from bundle.format.index import Index
-from bundle.model.digest import Digest
-from bundle.patches.bases import BaseState, open_base
-from bundle.patches.plan import plan_patch
-from bundle.target.inventory import make_request, take_inventory
-from bundle.target.root import Root
 from tests.target import support
 from tests.target.support import Sample, drop, index_of, install, outside, sample, served, snapshot
 
@@ -67,7 +67,7 @@ def test_a_root(place: Path, old: Path, r1: Sample, r2: Sample) -> None:
     assert snapshot(old) == before
     assert (base.base.name, dict(base.blobs), base.repositories) == ("r1", table(r1), r1.base.repositories)
     with Root(old) as root:
-        file = inventory.emit(take_inventory(root))
+        file = inventories.emit(take_inventory(root))
     assert says(opened(place / "qa.inventory", file, r2)) == says(base)
 
 
@@ -87,7 +87,7 @@ def test_a_root_named_by_where_one_is(
 
 
 def test_an_inventory_without_a_release_is_named_after_its_file(place: Path, r2: Sample) -> None:
-    file = inventory.emit(inventory.Inventory("", (), {}))
+    file = inventories.emit(inventories.Inventory("", (), {}))
     assert opened(place / "qa.inventory", file, r2).base.name == "qa.inventory"
     odd = place / os.fsdecode(b"odd \xff\n.inventory")
     name = opened(odd, file, r2).base.name
@@ -97,7 +97,7 @@ def test_an_inventory_without_a_release_is_named_after_its_file(place: Path, r2:
 
 def test_a_request_has_all_but_what_it_asks_for(place: Path, r2: Sample) -> None:
     asked = r2.release.blobs[1:3]
-    base = opened(place / "request", inventory.emit(make_request(Index.full(r2.release), asked)), r2)
+    base = opened(place / "request", inventories.emit(make_request(Index.full(r2.release), asked)), r2)
     assert base.base.name == "request for r2"
     assert base.blobs == {blob.digest: blob.size for blob in r2.release.blobs if blob not in asked}
     assert plan_patch(r2.release, [base]).stored == asked
@@ -107,11 +107,11 @@ def test_a_request_has_all_but_what_it_asks_for(place: Path, r2: Sample) -> None
 def test_every_kind_gives_a_patch_that_fits_the_target(place: Path, r1: Sample, r2: Sample) -> None:
     install(place / "target", r1.full)
     with Root(place / "target") as root:
-        (place / "inventory").write_bytes(inventory.emit(take_inventory(root)))
+        (place / "inventory").write_bytes(inventories.emit(take_inventory(root)))
     (place / "full").write_bytes(r1.full)
     (place / "patch").write_bytes(r1.patch(r2))
     request = make_request(Index.full(r2.release), plan_patch(r2.release, [r1.base]).stored)
-    (place / "request").write_bytes(inventory.emit(request))
+    (place / "request").write_bytes(inventories.emit(request))
     fitting = []
     for number, kind in enumerate(["target", "inventory", "full", "patch", "request"]):
         bundle = r2.pack(plan_patch(r2.release, [open_base(str(place / kind), r2.release)]))
@@ -137,7 +137,7 @@ def test_a_root_that_lost_a_blob_gets_it_again(old: Path, r1: Sample, r2: Sample
 
 
 def test_a_request_for_another_release(place: Path, r1: Sample, r2: Sample) -> None:
-    request = inventory.emit(make_request(Index.full(r1.release), r1.release.blobs[:1]))
+    request = inventories.emit(make_request(Index.full(r1.release), r1.release.blobs[:1]))
     with pytest.raises(UsageError, match=r"requests blobs of release r1 .* and the sources give r2") as caught:
         opened(place / "request", request, r2)
     assert r1.id.short in caught.value.message
@@ -178,7 +178,7 @@ def test_adversary_5_a_huge_file_is_refused_unread(place: Path, r2: Sample) -> N
 
 
 def test_adversary_50_an_unreadable_file_is_told(place: Path, r1: Sample, r2: Sample) -> None:
-    file = inventory.emit(inventory.Inventory("", (), {}))
+    file = inventories.emit(inventories.Inventory("", (), {}))
     (place / "base").write_bytes(file)
     (place / "base").chmod(0)
     place.chmod(0o755)
@@ -193,7 +193,7 @@ def test_adversary_50_an_unreadable_file_is_told(place: Path, r1: Sample, r2: Sa
 
 
 FULL = support.tiny(1).full
-INVENTORY = inventory.emit(inventory.Inventory("r1", ("web",), table(support.tiny(1))))
+INVENTORY = inventories.emit(inventories.Inventory("r1", ("web",), table(support.tiny(1))))
 
 
 @given(data=st.data(), which=st.sampled_from([FULL, INVENTORY]))

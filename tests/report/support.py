@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from bundle.model.digest import Digest
-from bundle.model.manifest import OCI_INDEX, OCI_MANIFEST
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST
 
 
 def image_manifest(config: bytes, layers: Sequence[bytes]) -> bytes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.report import weight
+from airpatch.report.weight import Weight, weigh
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.errors import FormatError
-from bundle.model.digest import Digest
-from bundle.model.names import ImageName
-from bundle.report import weight
-from bundle.report.weight import Weight, weigh
 from tests.report.support import image_index, image_manifest
 
 LAYERS = [b"x" * size for size in (10, 200, 3000, 40000)]

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundle.archive.writer import write_bundle
-from bundle.format import registry
-from bundle.format.index import Index
-from bundle.model.digest import Digest
-from bundle.restore.restore import Form, restore
-from bundle.sources.gather import Gathered, gather
+from airpatch.archive.writer import write_bundle
+from airpatch.destinations.restorer import Form, restore
+from airpatch.format import registry
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+from airpatch.sources.gather import Gathered, gather
+
 from tests.support import MemorySink, contents_of
 
 IMAGES = Path(__file__).parents[2] / "fixtures/images/r1"

@@ -3,16 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from airpatch.errors import FormatError, UsageError
+from airpatch.format.index import Base, Index, Plan
+from airpatch.format.registry import STORAGE
+from airpatch.model.digest import Digest
+from airpatch.sources.bundles import BundleSource
+from airpatch.sources.dirs import DirTree
+from airpatch.sources.oci import OciLayouts
+from airpatch.sources.recognise import open_source
+from airpatch.sources.registry import RegistryRoot
 
-from bundle.errors import FormatError, UsageError
-from bundle.format.index import Base, Index, Plan
-from bundle.format.registry import STORAGE
-from bundle.model.digest import Digest
-from bundle.sources.bundles import BundleSource
-from bundle.sources.dirs import DirTree
-from bundle.sources.oci import OciLayouts
-from bundle.sources.recognise import open_source
-from bundle.sources.registry import RegistryRoot
 from tests.sources.kinds import IMAGES, KINDS, Kind
 from tests.support import sample
 

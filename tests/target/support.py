@@ -19,17 +19,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bundle.archive.feed import FileFeed
-from bundle.archive.reader import BundleStream
-from bundle.archive.writer import write_bundle
-from bundle.format.index import Base, Index, release_id
-from bundle.model.digest import Digest
-from bundle.model.release import Release
-from bundle.patches.bases import BaseState
-from bundle.patches.plan import plan_patch
-from bundle.target.apply import Applied, Options, apply, rehearse
-from bundle.target.root import Root
-from bundle.target.state import State, locked
+from airpatch.archive.feed import FileFeed
+from airpatch.archive.reader import BundleStream
+from airpatch.archive.writer import write_bundle
+from airpatch.format.index import Base, Index, release_id
+from airpatch.model.digest import Digest
+from airpatch.model.release import Release
+from airpatch.patches.bases import BaseState
+from airpatch.patches.plan import plan_patch
+from airpatch.target.installer import Applied, Options, apply, rehearse
+from airpatch.target.root import Root
+from airpatch.target.state import State, locked
+
 from tests.support import Builder, MemorySink, feed
 
 STORAGE = "docker/registry/v2"

@@ -9,17 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
+from airpatch.format import registry
+from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
+from airpatch.layers.rebuild import scratch_space
+from airpatch.model.digest import Digest
+from airpatch.model.release import MAX_SEQUENCE, Blob
+from airpatch.patches.plan import plan_patch
+from airpatch.target import check
+from airpatch.target.check import Holdings
+from airpatch.target.root import Root
 
-from bundle.errors import BaseMismatch, IntegrityError, TargetError, TrustError
-from bundle.format import registry
-from bundle.format.index import Base, Index, Plan, SourceBlob, Step
-from bundle.layers.rebuild import scratch_space
-from bundle.model.digest import Digest
-from bundle.model.release import MAX_SEQUENCE, Blob
-from bundle.patches.plan import plan_patch
-from bundle.target import check
-from bundle.target.check import Holdings
-from bundle.target.root import Root
 from tests.support import Builder
 from tests.target.support import LAYERS, Sample, blob_file, damage, descriptors, drop, install, sample, snapshot
 

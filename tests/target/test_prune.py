@@ -10,15 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from airpatch.errors import AirpatchError, TargetError
+from airpatch.model.digest import Digest
+from airpatch.target.prune import Pruned, prune
+from airpatch.target.rollback import rollback
+from airpatch.target.root import Root
+from airpatch.target.state import Action, current, history, interrupted, locked, receipts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundle.errors import AirpatchError, TargetError
-from bundle.model.digest import Digest
-from bundle.target.prune import Pruned, prune
-from bundle.target.rollback import rollback
-from bundle.target.root import Root
-from bundle.target.state import Action, current, history, interrupted, locked, receipts
 from tests.support import Builder
 from tests.target import support
 from tests.target.support import (
@@ -190,7 +190,7 @@ def test_a_tag_that_was_pushed_to_an_old_manifest_keeps_all_of_it(two: Path, r1:
 
 def test_a_tag_of_a_child_of_an_old_index_keeps_the_child(two: Path, r1: Sample, r2: Sample) -> None:
     with Root(two) as root:
-        from bundle.target.storage import load_manifests
+        from airpatch.target.storage import load_manifests
 
         child = load_manifests(root, [r1.tags["proxy:r1"]])[r1.tags["proxy:r1"]].manifests[1].digest
     push(two, r1.builder, "proxy:arm64", r1.builder.manifests[child])

@@ -6,15 +6,15 @@ import errno
 from pathlib import Path
 
 import pytest
+from airpatch import linux
+from airpatch.errors import BaseMismatch, TargetError
+from airpatch.sources.gather import gather
+from airpatch.target import root as root_module
+from airpatch.target.audit import verify_root
+from airpatch.target.prune import prune
+from airpatch.target.rollback import rollback
+from airpatch.target.root import Root
 
-from bundle import linux
-from bundle.errors import BaseMismatch, TargetError
-from bundle.sources.gather import gather
-from bundle.target import root as root_module
-from bundle.target.prune import prune
-from bundle.target.rollback import rollback
-from bundle.target.root import Root
-from bundle.target.verify import verify_root
 from tests.support import Builder
 from tests.target.support import (
     Killed,

@@ -10,15 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from bundle.errors import FormatError, TargetError
-from bundle.format import canonical
-from bundle.model.digest import Digest
-from bundle.target import state as state_module
-from bundle.target.root import Root
-from bundle.target.state import (
+from airpatch.errors import FormatError, TargetError
+from airpatch.format import canonical
+from airpatch.model.digest import Digest
+from airpatch.target import state as state_module
+from airpatch.target.root import Root
+from airpatch.target.state import (
     MAX_EVENTS,
     Action,
     Event,
@@ -34,6 +31,9 @@ from bundle.target.state import (
     parse_receipt,
     receipts,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.target import support
 from tests.target.support import Sample, install, opened, snapshot, staging
 
@@ -253,8 +253,8 @@ def test_adversary_46_state_is_on_disk_before_it_has_its_name(
 
 def holder(root: Path) -> subprocess.Popen[str]:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom bundle.target.root import Root\n"
-        "from bundle.target.state import locked\n"
+        "import sys\nfrom pathlib import Path\nfrom airpatch.target.root import Root\n"
+        "from airpatch.target.state import locked\n"
         "with Root(Path(sys.argv[1]), create=True) as root, locked(root):\n"
         "    print('held', flush=True)\n    sys.stdin.read()"
     )

@@ -7,17 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
+from airpatch.format import canonical, inventories, zstd
+from airpatch.format.index import Index
+from airpatch.format.inventories import Inventory, Request
+from airpatch.model.digest import Digest
+from airpatch.target import storage
+from airpatch.target.root import Root
+from airpatch.target.stocktaking import make_request, take_inventory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.errors import BaseMismatch, FormatError, IntegrityError, TargetError
-from bundle.format import canonical, inventory, zstd
-from bundle.format.index import Index
-from bundle.format.inventory import Inventory, Request
-from bundle.model.digest import Digest
-from bundle.target import storage
-from bundle.target.inventory import make_request, take_inventory
-from bundle.target.root import Root
 from tests.support import Builder
 from tests.target.support import (
     STORAGE,
@@ -186,7 +186,7 @@ def test_an_inventory_has_every_blob_and_the_current_release(old: Path, r1: Samp
     assert taken.name == "r1"
     assert taken.repositories == ("proxy", "shop/web", "shop/worker")
     assert taken.blobs == {blob.digest: blob.size for blob in r1.release.blobs} | {Digest.of(extra): len(extra)}
-    assert inventory.parse(inventory.emit(taken)) == taken
+    assert inventories.parse(inventories.emit(taken)) == taken
 
 
 def test_an_inventory_of_a_root_without_receipts(place: Path) -> None:
@@ -206,17 +206,17 @@ def test_an_inventory_after_the_current_receipt_was_lost(old: Path, r1: Sample) 
 digests = st.builds(Digest, st.binary(min_size=32, max_size=32))
 blobs = st.dictionaries(digests, st.integers(0, 2**63 - 1), max_size=5)
 names = st.text("abc123", min_size=1, max_size=9)
-inventories = st.builds(
+inventory_values = st.builds(
     lambda name, repositories, blobs: Inventory(name, tuple(sorted(repositories)), blobs), names, st.sets(names), blobs
 )
 requests = st.builds(Request, names, digests, blobs)
 
 
-@given(st.one_of(inventories, requests))
+@given(st.one_of(inventory_values, requests))
 def test_inventories_and_requests_come_back_as_they_were(value: Inventory | Request) -> None:
-    file = inventory.emit(value)
-    assert inventory.parse(file) == value
-    assert inventory.emit(inventory.parse(file)) == file
+    file = inventories.emit(value)
+    assert inventories.parse(file) == value
+    assert inventories.emit(inventories.parse(file)) == file
 
 
 SMALL = Inventory("r1", ("shop/web",), {Digest.of(b"a"): 1, Digest.of(b"b"): 300})
@@ -224,22 +224,22 @@ SMALL = Inventory("r1", ("shop/web",), {Digest.of(b"a"): 1, Digest.of(b"b"): 300
 
 @pytest.mark.parametrize("value", [SMALL, Request("r1", Digest.of(b"r"), SMALL.blobs)], ids=lambda v: type(v).__name__)
 def test_adversary_37_44_inventories_cut_anywhere_or_with_a_tail_are_refused(value: Inventory | Request) -> None:
-    file = inventory.emit(value)
+    file = inventories.emit(value)
     for size in range(len(file)):
         with pytest.raises(FormatError):
-            inventory.parse(file[:size])
+            inventories.parse(file[:size])
     for tail in (b"\0", file, zstd.emit_seek_table([]), zstd.compress(b"")):
         with pytest.raises(FormatError):
-            inventory.parse(file + tail)
+            inventories.parse(file + tail)
 
 
 def test_adversary_38_no_flipped_bit_goes_unnoticed() -> None:
-    file = inventory.emit(SMALL)
+    file = inventories.emit(SMALL)
     for bit in range(len(file) * 8):
         flipped = bytearray(file)
         flipped[bit // 8] ^= 1 << bit % 8
         with suppress(FormatError):
-            assert inventory.parse(bytes(flipped)) == SMALL
+            assert inventories.parse(bytes(flipped)) == SMALL
 
 
 def forged(plain: object) -> bytes:
@@ -258,7 +258,7 @@ PLAIN: dict[str, object] = {
 
 
 def test_what_is_forged_here_is_else_right() -> None:
-    assert isinstance(inventory.parse(forged(PLAIN)), Inventory)
+    assert isinstance(inventories.parse(forged(PLAIN)), Inventory)
 
 
 @pytest.mark.parametrize(
@@ -293,19 +293,19 @@ def test_what_is_forged_here_is_else_right() -> None:
 )
 def test_adversary_15_42_other_inventories_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(FormatError):
-        inventory.parse(forged(PLAIN | change))
+        inventories.parse(forged(PLAIN | change))
 
 
 def test_adversary_42_fields_in_another_order_are_refused() -> None:
     with pytest.raises(FormatError):
-        inventory.parse(forged(dict(reversed(PLAIN.items()))))
+        inventories.parse(forged(dict(reversed(PLAIN.items()))))
 
 
 @pytest.mark.parametrize("lacks", [None, bytes(31), "x" * 32, [0] * 32], ids=repr)
 def test_adversary_42_requests_for_what_is_no_release_are_refused(lacks: object) -> None:
     plain = {"airpatch": 1, "name": "r1", "lacks": lacks, "digests": b"", "sizes": []}
     with pytest.raises(FormatError):
-        inventory.parse(forged(plain))
+        inventories.parse(forged(plain))
 
 
 @pytest.mark.parametrize(
@@ -329,25 +329,25 @@ def test_adversary_36_44_bombs_are_refused_early(frames: list[bytes], monkeypatc
 
     monkeypatch.setattr(zstd, "decompress", counting)
     with pytest.raises(FormatError):
-        inventory.parse(b"".join(frames))
+        inventories.parse(b"".join(frames))
     assert count <= 9
 
 
 def test_a_large_inventory_has_several_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zstd, "MAX_WINDOW", 4096)
     many = Inventory("", (), {Digest(i.to_bytes(32)): i for i in range(1000)})
-    assert inventory.emit(many).count(zstd.MAGIC.to_bytes(4, "little")) == 9
-    assert inventory.parse(inventory.emit(many)) == many
+    assert inventories.emit(many).count(zstd.MAGIC.to_bytes(4, "little")) == 9
+    assert inventories.parse(inventories.emit(many)) == many
 
 
 @given(st.binary(max_size=100))
 def test_arbitrary_files_are_no_inventories(file: bytes) -> None:
     with pytest.raises(FormatError):
-        inventory.parse(file)
+        inventories.parse(file)
 
 
 def test_a_request_names_what_is_missing(r2: Sample) -> None:
     index = Index.full(r2.release)
     request = make_request(index, r2.release.blobs[:2])
     assert request == Request("r2", r2.id, {blob.digest: blob.size for blob in r2.release.blobs[:2]})
-    assert inventory.content_id(request) != inventory.content_id(replace(request, name="r3"))
+    assert inventories.content_id(request) != inventories.content_id(replace(request, name="r3"))

@@ -1,0 +1,158 @@
+"""A bundle in a file, read at any place: its index, its manifests, and its blobs as a `Content`.
+
+Opening reads the footer, the seek table and the index, whatever the size of the bundle. Where each blob lies follows
+from the index (`format.layout`); frames are read when their bytes are asked for. Frames of raw blocks are read in
+place; of others an open blob holds one of at most 8 MiB, and those of small blobs that were used last are kept, 8 MiB
+of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+
+from airpatch.archive.content import read_blob
+from airpatch.archive.feed import FileFeed, open_feed
+from airpatch.archive.reader import read_index
+from airpatch.errors import FormatError, UsageError
+from airpatch.format import layout, zstd
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+
+_KEPT_FRAMES = 8
+"""Each holds `layout.GROUP` bytes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Content of `size` bytes begins in `frame`, `offset` bytes into what that and the following frames hold."""
+
+    frame: int
+    offset: int
+    size: int
+
+
+class BundleFile:
+    """The bundle in the file `name`, a `Content` of its layers, configs, manifests and signatures.
+
+    Raises UsageError if there is no such file or it cannot be read at any place, FormatError if it is no bundle.
+    """
+
+    def __init__(self, name: str) -> None:
+        feed = open_feed(name)
+        try:
+            if not isinstance(feed, FileFeed):
+                raise UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
+            self.index: Index = read_index(feed)
+        except BaseException:
+            feed.close()
+            raise
+        self.name = feed.name
+        self.file_size = feed.size
+        self._feed = feed
+        self._finalizer = weakref.finalize(self, feed.close)
+        self._first = feed.passed
+        self._starts = list(itertools.accumulate((frame.compressed for frame in feed.table), initial=0))
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file; it happens by itself with the last use of the object."""
+        self._finalizer()
+
+    def manifests(self) -> dict[Digest, bytes]:
+        """The manifests that are stored in the bundle, verified. Raises FormatError, IntegrityError."""
+        return {b.digest: read_blob(self, b.digest, b.size) for b in self.index.stored if b.is_manifest}
+
+    def size(self, digest: Digest) -> int | None:
+        place = self._places.get(digest)
+        return None if place is None else place.size
+
+    def open(self, digest: Digest, size: int) -> _BundleBlob:
+        place = self._places.get(digest)
+        if place is None:
+            raise FormatError(f"{self.name}: does not hold {digest}")
+        if place.size != size:
+            raise FormatError(f"{self.name}: {digest} has {place.size} bytes, not {size}")
+        return _BundleBlob(self, place)
+
+    def frame(self, number: int) -> bytes:
+        """The content of a frame. Raises FormatError."""
+        entry = self._feed.table[number]
+        with self._lock:
+            if number in self._kept:
+                self._kept.move_to_end(number)
+                return self._kept[number]
+        content = zstd.decompress(self._feed.read_at(self._starts[number], entry.compressed), entry.content)
+        if entry.content <= layout.GROUP:
+            with self._lock:
+                self._kept[number] = content
+                if len(self._kept) > _KEPT_FRAMES:
+                    self._kept.popitem(last=False)
+        return content
+
+    def is_raw(self, number: int) -> bool:
+        """Whether the frame has nothing but raw blocks, as `zstd.raw_frame` makes it."""
+        entry, start = self._feed.table[number], self._starts[number]
+        return entry.compressed == zstd.raw_size(entry.content) and all(
+            self._feed.read_at(start + offset, len(header)) == header
+            for offset, header in zstd.raw_headers(entry.content)
+        )
+
+    def read_raw(self, number: int, view: memoryview, position: int) -> None:
+        """Fill `view` with content of a frame that is raw, from `position` on. Its checksum is not looked at."""
+        while view:
+            part = view[: zstd.BLOCK - position % zstd.BLOCK]
+            self._feed.read_into(part, self._starts[number] + zstd.raw_offset(position))
+            view, position = view[len(part) :], position + len(part)
+
+    @cached_property
+    def _places(self) -> dict[Digest, _Place]:
+        """Where everything lies. Raises FormatError unless the seek table has the frames of the layout."""
+        places: dict[Digest, _Place] = {}
+        plans = itertools.chain(layout.data_section(self.index), layout.manifests_section(self.index))
+        for number, plan in enumerate(plans, self._first):
+            if number >= len(self._feed.table) or self._feed.table[number].content != plan.content:
+                raise FormatError(f"{self.name}: its seek table does not fit to its index, from frame {number} on")
+            offset = 0
+            for piece in plan.pieces:
+                member = piece.member
+                if piece.start == 0 and member.digest is not None:
+                    places[member.digest] = _Place(number, offset + len(member.header), member.size)
+                offset += piece.stop - piece.start
+        return places
+
+
+class _BundleBlob:
+    """An open blob; of a frame that is not raw it keeps the content, which has been read last."""
+
+    def __init__(self, bundle: BundleFile, place: _Place) -> None:
+        self._bundle = bundle
+        self._place = place
+        self._number = -1
+        self._content: memoryview | None = None
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        while view:
+            ahead, start = divmod(self._place.offset + offset, layout.FRAME)
+            self._turn_to(self._place.frame + ahead)
+            part = view[: layout.FRAME - start]
+            if self._content is None:
+                self._bundle.read_raw(self._number, part, start)
+            else:
+                part[:] = self._content[start : start + len(part)]
+            view, offset = view[len(part) :], offset + len(part)
+
+    def close(self) -> None:
+        self._content = None
+        self._number = -1
+
+    def _turn_to(self, number: int) -> None:
+        if number != self._number:
+            self.close()
+            self._content = None if self._bundle.is_raw(number) else memoryview(self._bundle.frame(number))
+            self._number = number

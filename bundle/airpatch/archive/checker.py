@@ -1,0 +1,121 @@
+"""Checks a bundle to its last byte and tells everything that is wrong with it, where a reader would stop.
+
+Frames, headers, digests, links and seek table are those that `reader` checks anyway; findings add up as long as the
+frames can be told apart. The table of blobs is held against the manifests: as a whole if the bundle has all of them,
+else as far as it brings them. Layer patches are read, not carried out: see `airpatch.layers.proof`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from airpatch.archive.feed import Feed
+from airpatch.archive.reader import Accept, BundleStream, Receiver
+from airpatch.archive.writer import Progress, no_progress
+from airpatch.errors import AirpatchError, FormatError, IntegrityError
+from airpatch.format import layout
+from airpatch.format.index import Index
+from airpatch.format.layout import Member
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
+from airpatch.model.release import Release, check_manifests
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A bundle and what is wrong with it: FormatErrors and IntegrityErrors."""
+
+    index: Index
+    findings: tuple[AirpatchError, ...]
+
+
+def _discard(_: Index) -> Accept:
+    return lambda _: _Discarded()
+
+
+def verify_bundle(
+    feed: Feed,
+    *,
+    data: Callable[[Index], Accept] = _discard,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+    announce: Callable[[str, int], None] = lambda _label, _total: None,
+) -> Verified:
+    """Read `feed` to its end. `announce` gets a label and the number of bytes that `progress` will count.
+
+    `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
+
+    Raises FormatError if there is no valid index, TargetError if the feed cannot be read.
+    """
+    findings: list[AirpatchError] = []
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        stream = BundleStream(feed, pool, progress=progress)
+        sizes = (*(blob.size for blob in stream.index.stored), *(step.patch_size for step in stream.index.steps))
+        announce(f"verifying {feed.name}", sum(sizes))
+        try:
+            _receive(stream, data(stream.index), findings)
+        except (FormatError, IntegrityError) as error:
+            findings.append(error)
+    return Verified(stream.index, tuple(findings))
+
+
+def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]) -> None:
+    index = stream.index
+    kept: dict[Digest, _Kept] = {}
+
+    def keep(member: Member) -> Receiver:
+        return kept.setdefault(member.digest, _Kept()) if member.digest is not None else _Discarded()
+
+    stream.receive(layout.data_section(index), accept, findings)
+    stream.receive(layout.manifests_section(index), keep, findings)
+    manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
+    if len(manifests) < len(kept):
+        raise FormatError("links and the table of blobs were not checked, since manifests are damaged")
+    if all(blob.digest in manifests for blob in index.release.blobs if blob.is_manifest):
+        check_manifests(index.release, manifests)
+    else:
+        findings.extend(_contradictions(index.release, manifests))
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()} if index.has_links else {}
+    stream.receive(layout.links_section(index, parsed), lambda _: _Discarded(), findings)
+    stream.finish()
+
+
+def _contradictions(release: Release, manifests: Mapping[Digest, bytes]) -> Iterator[FormatError]:
+    """Where manifests refer to what the table of `release` does not have."""
+    sizes = {blob.digest: blob.size for blob in release.blobs}
+    for digest, content in manifests.items():
+        try:
+            manifest = parse_manifest(content)
+        except FormatError as error:
+            yield FormatError(f"{digest}: {error.message}")
+            continue
+        for below in (*manifest.blobs, *manifest.manifests):
+            if sizes.get(below.digest) != below.size:
+                yield FormatError(f"{digest} refers to {below.digest} of {below.size} bytes, which the table has not")
+
+
+class _Discarded:
+    """Content that only its digest is wanted of."""
+
+    def write(self, piece: memoryview) -> None:
+        """The reader hashes it."""
+
+    def complete(self) -> None:
+        """The reader has compared the digest."""
+
+
+class _Kept:
+    """The content of a manifest."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.is_complete = False
+
+    def write(self, piece: memoryview) -> None:
+        self.content += piece
+
+    def complete(self) -> None:
+        self.is_complete = True

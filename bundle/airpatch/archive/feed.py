@@ -1,0 +1,224 @@
+"""The frames of a bundle one after the other, out of a file or a pipe, not yet decompressed.
+
+A file is read by its seek table, so that frames can be passed over; a pipe is read by the frames' own headers, and
+the seek table at its end is compared with what came. Both refuse what is cut short or goes on behind the end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from airpatch.archive.buffers import Buffers
+from airpatch.archive.content import close_read
+from airpatch.errors import FormatError, TargetError, UsageError, located
+from airpatch.format import zstd
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+STDIN = "-"
+_PIPE_BUFFER = 1 << 20
+_ATTENTION = 1000
+"""Milliseconds. CPython looks for signals before a system call, not in the moment in which it begins."""
+
+
+class Feed(Protocol):
+    """`name` is for errors. `content` is the size in bytes that the next frame must have, None if any will do."""
+
+    name: str
+
+    def next(self, content: int | None) -> zstd.Buffer:
+        """The next frame. Raises FormatError, or TargetError if the input fails."""
+
+    def give_back(self, frame: zstd.Buffer) -> None:
+        """Tell that a frame from `next` is not looked at any more."""
+
+    def skip(self, content: int) -> None:
+        """Pass over the next frame."""
+
+    def finish(self) -> list[zstd.Frame]:
+        """Check that the bundle ends here as it must; returns the seek table."""
+
+    def close(self) -> None: ...
+
+
+def open_feed(name: str) -> Feed:
+    """The bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
+    try:
+        fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        mode = os.fstat(fd).st_mode
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be opened: {error.strerror}") from None
+    if name == STDIN:
+        name = "standard input"
+    if stat.S_ISREG(mode):
+        return FileFeed(name, fd)
+    if stat.S_ISDIR(mode):
+        os.close(fd)
+        raise UsageError(f"{name}: is a folder; a bundle is a file")
+    return PipeFeed(name, fd)
+
+
+class FileFeed:
+    """Frames out of the regular file `fd`, which it owns."""
+
+    def __init__(self, name: str, fd: int) -> None:
+        self.name = name
+        self._fd = fd
+        try:
+            self.size = os.fstat(fd).st_size
+            with located(name):
+                self.table = self._read_table()
+        except BaseException:
+            os.close(fd)
+            raise
+        self._next = 0
+        self._position = 0
+        self._mismatched: list[int] = []
+        self._buffers = Buffers(zstd.max_compressed(zstd.MAX_WINDOW))
+
+    @property
+    def passed(self) -> int:
+        """Frames read or passed over so far."""
+        return self._next
+
+    def read_at(self, position: int, size: int) -> memoryview:
+        """`size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
+        view = memoryview(bytearray(size))
+        self.read_into(view, position)
+        return view
+
+    def read_into(self, view: memoryview, position: int) -> None:
+        """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
+        while view:
+            try:
+                count = os.preadv(self._fd, [view], position)
+            except OSError as error:
+                raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
+            if not count:
+                raise FormatError(f"{self.name}: became shorter while it was read")
+            view, position = view[count:], position + count
+
+    def next(self, content: int | None) -> zstd.Buffer:
+        entry = self._entry(content)
+        frame = self._buffers.take(entry.compressed)
+        self.read_into(frame, self._position)
+        if content is None and zstd.content_size(frame) != entry.content:
+            raise FormatError(f"{self.name}: frame {self._next} has another size than the seek table says")
+        if zstd.trailer(frame) != entry.checksum:
+            self._mismatched.append(self._next)
+        self._advance(entry)
+        return frame
+
+    def give_back(self, frame: zstd.Buffer) -> None:
+        self._buffers.give_back(memoryview(frame))
+
+    def skip(self, content: int) -> None:
+        self._advance(self._entry(content))
+
+    def finish(self) -> list[zstd.Frame]:
+        if self._next != len(self.table):
+            raise FormatError(f"{self.name}: {len(self.table) - self._next} frames behind the end of the archive")
+        if self._mismatched:
+            numbers = ", ".join(map(str, self._mismatched))
+            raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
+        return self.table
+
+    def close(self) -> None:
+        close_read(self._fd)
+
+    def _entry(self, content: int | None) -> zstd.Frame:
+        if self._next >= len(self.table):
+            raise FormatError(f"{self.name}: ends after {self._next} frames, before the end of the archive")
+        entry = self.table[self._next]
+        if content is not None and entry.content != content:
+            raise FormatError(f"{self.name}: frame {self._next} has {entry.content} bytes of content, not {content}")
+        return entry
+
+    def _advance(self, entry: zstd.Frame) -> None:
+        self._next += 1
+        self._position += entry.compressed
+
+    def _read_table(self) -> list[zstd.Frame]:
+        if self.size < zstd.FOOTER:
+            raise FormatError(f"{self.name}: not a bundle: it has {self.size} bytes")
+        length = zstd.seek_table_length(bytes(self.read_at(self.size - zstd.FOOTER, zstd.FOOTER)))
+        if length > self.size:
+            raise FormatError(f"{self.name}: cut short: its seek table does not fit into it")
+        table = zstd.parse_seek_table(bytes(self.read_at(self.size - length, length)))
+        if sum(frame.compressed for frame in table) + length != self.size:
+            raise FormatError(f"{self.name}: its frames and its seek table do not add up to its size")
+        if any(f.content > zstd.MAX_WINDOW or f.compressed > zstd.max_compressed(f.content) for f in table):
+            raise FormatError(f"{self.name}: its seek table has a frame that is larger than any that a bundle has")
+        return table
+
+
+class _Attentive(io.FileIO):
+    """A pipe. A signal that comes just before a read is heard within a second, however long the sender is silent."""
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        poll = select.poll()
+        poll.register(self, select.POLLIN)
+        while not poll.poll(_ATTENTION):
+            pass
+        return super().readinto(buffer)
+
+
+class PipeFeed:
+    """Frames out of a pipe, a socket or a device."""
+
+    def __init__(self, name: str, fd: int) -> None:
+        self.name = name
+        os.set_blocking(fd, True)  # whoever made the pipe may have left it otherwise; reads would come back empty
+        self._file = io.BufferedReader(_Attentive(fd), _PIPE_BUFFER)
+        self._frames: list[zstd.Frame] = []
+
+    def next(self, content: int | None) -> bytes:
+        frame = zstd.read_frame(self._read, content)
+        declared = content if content is not None else zstd.content_size(frame)
+        self._frames.append(zstd.Frame(len(frame), declared, zstd.trailer(frame)))
+        return frame
+
+    def give_back(self, frame: zstd.Buffer) -> None:
+        """It goes with its last user."""
+
+    def skip(self, content: int) -> None:
+        self.next(content)
+
+    def finish(self) -> list[zstd.Frame]:
+        expected = zstd.emit_seek_table(self._frames)
+        if self._read(len(expected)) != expected or self._file.read(1):
+            raise FormatError(f"{self.name}: the seek table does not describe what came, or is not the end")
+        return self._frames
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+
+    def _read(self, size: int) -> bytes:
+        try:
+            data = self._file.read(size)
+        except OSError as error:
+            raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
+        if len(data) != size:
+            raise FormatError(f"{self.name}: cut short: it ends in the middle of the bundle")
+        return data
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether the file looks like a bundle: it ends in a seek table."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(-zstd.FOOTER, os.SEEK_END)
+            zstd.seek_table_length(file.read())
+    except (OSError, FormatError):
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""Where a bundle is written: a file that gets its name when it is complete, or a pipe.
+
+A file is written beside its final name and renamed over it after `fsync`; whatever interrupts it, the final name
+holds the old file or none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from airpatch.errors import TargetError
+from airpatch.linux import start_writeback
+
+_MAX_PIECES = 512
+"""Pieces in one writev; Linux allows 1024 (IOV_MAX)."""
+_WRITEBACK = 1 << 20
+"""Bytes written at once from which on the disk is told to begin."""
+
+
+class Sink(Protocol):
+    def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
+        """Append all of `pieces`. Raises TargetError."""
+
+
+class Descriptor:
+    """A sink over an open file descriptor; `name` is for errors."""
+
+    def __init__(self, fd: int, name: str) -> None:
+        self.fd = fd
+        self.name = name
+        self.size = 0
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        """Whether what was written can be read back."""
+
+    def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
+        views = [memoryview(piece) for piece in pieces if piece]
+        while views:
+            try:
+                written = os.writev(self.fd, views[:_MAX_PIECES])
+            except OSError as error:
+                raise write_error(self.name, error) from None
+            if written > _WRITEBACK and self.is_file:
+                start_writeback(self.fd, self.size, written)
+            self.size += written
+            while views and written >= len(views[0]):
+                written -= len(views.pop(0))
+            if written:
+                views[0] = views[0][written:]
+
+
+def write_error(name: str, error: OSError) -> TargetError:
+    """What a failed write to `name` means to the user."""
+    hint = {
+        errno.ENOSPC: "; free some space or choose another disk",
+        errno.EDQUOT: "; the quota is used up",
+        errno.EFBIG: "; the file system or the limit of the process (ulimit -f) allows no file of that size",
+        errno.EPIPE: "; the reader went away",
+        errno.EROFS: "; mount it writable or choose another place",
+        errno.EACCES: "; check owner and mode",
+        errno.EPERM: "; check owner and mode",
+    }.get(error.errno or 0, "")
+    return TargetError(f"{name}: {error.strerror}{hint}")
+
+
+@contextmanager
+def output_file(path: Path) -> Iterator[Descriptor]:
+    """A sink whose content becomes the file `path` when the block ends well, and vanishes when not.
+
+    A `path` that is a pipe or a device is written straight through. Raises TargetError.
+    """
+    try:
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            yield from _special(path)
+            return
+        path = path.resolve()
+        temporary = path.with_name(f".{path.name[:50]}.{os.urandom(4).hex()}.partial")
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise write_error(str(path), error) from None
+    try:
+        yield Descriptor(fd, str(path))
+        try:
+            os.fsync(fd)
+            temporary.replace(path)
+        except OSError as error:
+            raise write_error(str(path), error) from None
+        _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _special(path: Path) -> Iterator[Descriptor]:
+    if path.is_dir():
+        raise TargetError(f"{path}: is a folder; name a file")
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        yield Descriptor(fd, str(path))
+    finally:
+        os.close(fd)
+
+
+def _sync_folder(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise write_error(str(path), error) from None
+    finally:
+        os.close(fd)

@@ -1,0 +1,57 @@
+"""Makes a bundle at its destination, a file or standard output, and parses again what it wrote."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from airpatch.archive.content import Content
+from airpatch.archive.feed import STDIN, FileFeed
+from airpatch.archive.output import Descriptor, output_file
+from airpatch.archive.reader import BundleStream
+from airpatch.archive.writer import Progress, no_progress, write_bundle
+from airpatch.errors import TargetError, UsageError
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+
+STDOUT = STDIN
+"""The name of the standard stream on either side."""
+
+
+def pack(
+    index: Index,
+    content: Content,
+    manifests: Mapping[Digest, bytes],
+    output: str,
+    *,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+) -> int:
+    """Write the bundle to the file `output`, `-` being standard output; returns its size in bytes.
+
+    The file has its name only when it is complete and its index and seek table were read back. Raises what
+    `write_bundle` raises, and UsageError if standard output is a terminal.
+    """
+    with destination(output) as sink:
+        frames = write_bundle(index, content, manifests, sink, jobs=jobs, progress=progress)
+        if sink.is_file:
+            with closing(FileFeed(sink.name, os.dup(sink.fd))) as feed, ThreadPoolExecutor(1) as pool:
+                if feed.table != frames or BundleStream(feed, pool).index != index:
+                    raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
+        return sink.size
+
+
+@contextmanager
+def destination(output: str) -> Iterator[Descriptor]:
+    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output."""
+    if output != STDOUT:
+        with output_file(Path(output)) as sink:
+            yield sink
+    elif sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; redirect it, or name a file with -o")
+    else:
+        yield Descriptor(sys.stdout.fileno(), "standard output")

@@ -1,0 +1,208 @@
+"""Reads a bundle from front to back, from a file or a pipe: every next byte is known to belong where it stands.
+
+`BundleStream` reads the index at once, so that a caller can refuse before it does anything; then `receive` carries
+the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW` bytes under way. A
+frame of which nobody wants anything is passed over. A receiver hears that its content is complete only after the
+digest was compared.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from typing import Protocol
+
+from airpatch.archive.feed import Feed
+from airpatch.archive.hashing import SerialHash
+from airpatch.archive.writer import WINDOW, Progress, no_progress
+from airpatch.errors import AirpatchError, FormatError, located
+from airpatch.format import layout, tar, zstd
+from airpatch.format.index import MAX_INDEX, Index, parse_index
+from airpatch.format.layout import FramePlan, Member, Piece
+
+
+class Receiver(Protocol):
+    """Takes the content of one member. Its methods are called on a pool, one after the other."""
+
+    def write(self, piece: memoryview) -> None:
+        """The next bytes, valid during the call."""
+
+    def complete(self) -> None:
+        """All bytes were there and have the digest that they must have."""
+
+
+Accept = Callable[[Member], Receiver | None]
+"""Asked once for each blob and signature; None lets its content pass by."""
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """A member on its way to its receiver, which gets no more of one that is `damaged`."""
+
+    receiver: Receiver
+    hash: SerialHash
+    damaged: bool = False
+
+
+@dataclass(slots=True)
+class _Frame:
+    plan: FramePlan
+    packed: zstd.Buffer
+    deliveries: list[_Delivery | None]
+    content: Future[memoryview]
+    delivered: list[Future[None]]
+
+
+class BundleStream:
+    """A bundle whose index has been read and checked, positioned behind it.
+
+    Sections must be received in the order of the layout, then `finish` called. Raises FormatError in the constructor
+    if `feed` is not a bundle.
+    """
+
+    def __init__(self, feed: Feed, pool: Executor, *, progress: Progress = no_progress) -> None:
+        self._feed = feed
+        self._pool = pool
+        self._progress = progress
+        self._current: _Delivery | None = None
+        self.index = read_index(feed)
+
+    def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
+        """Carry the frames of `plans` to the receivers that `accept` gives.
+
+        The first error ends it, raised once no receiver is running any more; with `findings`, damaged content is
+        noted there instead and reading goes on as long as the frames can be told apart.
+        Raises FormatError, IntegrityError, TargetError, and what the receivers raise.
+        """
+        run = _Receiving(self._feed, findings)
+        try:
+            with located(self._feed.name):
+                for plan in plans:
+                    self._receive_frame(plan, accept, run)
+                while run.bytes:
+                    self._progress(run.advance())
+        finally:
+            run.settle()
+
+    def _receive_frame(self, plan: FramePlan, accept: Accept, run: _Receiving) -> None:
+        size = plan.content
+        deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
+        if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
+            self._feed.skip(size)
+            self._progress(size)
+            return
+        while run.bytes and run.bytes + size > WINDOW:
+            self._progress(run.advance())
+        frame = self._feed.next(size)
+        run.add(_Frame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
+
+    def finish(self) -> list[zstd.Frame]:
+        """Check that nothing follows; returns the seek table. Raises FormatError."""
+        return self._feed.finish()
+
+    def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
+        if piece.start == 0:
+            receiver = None if _is_given(piece.member) else accept(piece.member)
+            self._current = None if receiver is None else _Delivery(receiver, SerialHash(self._pool))
+        return self._current
+
+
+def read_index(feed: Feed) -> Index:
+    """The index, which the first frames of `feed` hold. Raises FormatError."""
+    with located(feed.name):
+        first = zstd.decompress(feed.next(None))
+        size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
+        total = tar.RECORD + size + len(tar.padding(size))
+        content = bytearray(first)
+        while len(content) < total:
+            length = min(layout.FRAME, total - len(content))
+            content += zstd.decompress(feed.next(length), length)
+        if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
+            raise FormatError("the index does not fill its frames")
+        return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
+
+
+class _Receiving:
+    """Frames under way: first `decompressing`, then `delivering`."""
+
+    def __init__(self, feed: Feed, findings: list[AirpatchError] | None) -> None:
+        self.bytes = 0
+        self._feed = feed
+        self._findings = findings
+        self._decompressing: deque[_Frame] = deque()
+        self._delivering: deque[_Frame] = deque()
+
+    def add(self, frame: _Frame) -> None:
+        self._decompressing.append(frame)
+        self.bytes += frame.plan.content
+        while self._decompressing and self._decompressing[0].content.done():
+            self._deliver()
+
+    def advance(self) -> int:
+        """Wait until the oldest frame is done; returns its bytes of content."""
+        if not self._delivering:
+            self._deliver()
+        frame = self._delivering[0]
+        for future in frame.delivered:
+            self._note(future)
+        self._delivering.popleft()
+        self._feed.give_back(frame.packed)
+        self.bytes -= frame.plan.content
+        return frame.plan.content
+
+    def settle(self) -> None:
+        """Wait for all that runs; nothing new is begun."""
+        for frame in (*self._decompressing, *self._delivering):
+            wait([frame.content])
+            wait(frame.delivered)
+
+    def _note(self, future: Future[None]) -> None:
+        try:
+            future.result()
+        except AirpatchError as error:
+            if self._findings is None:
+                raise
+            if error not in self._findings:
+                self._findings.append(error)
+
+    def _deliver(self) -> None:
+        frame = self._decompressing.popleft()
+        self._delivering.append(frame)
+        try:
+            content = frame.content.result()
+            position = 0
+            for piece, delivery in zip(frame.plan.pieces, frame.deliveries, strict=True):
+                length = piece.stop - piece.start
+                _take(piece, content[position : position + length], delivery, frame.delivered)
+                position += length
+        except FormatError as error:
+            names = ", ".join(str(p.member.digest or p.member.path) for p in frame.plan.pieces)
+            located_error = FormatError(f"{error.message} (holds {names:.1000})")
+            if self._findings is None:
+                raise located_error from None
+            for delivery in filter(None, frame.deliveries):
+                delivery.damaged = True
+            self._findings.append(located_error)
+
+
+def _is_given(member: Member) -> bool:
+    """Whether the reader knows the member's content, and compares it."""
+    return member.digest is None
+
+
+def _take(piece: Piece, view: memoryview, delivery: _Delivery | None, delivered: list[Future[None]]) -> None:
+    member = piece.member
+    records = len(member.header)
+    begin, end = max(piece.start, records), min(piece.stop, records + member.size)
+    content = view[begin - piece.start : end - piece.start]
+    if view[: begin - piece.start] != member.header[piece.start : begin] or any(view[end - piece.start :]):
+        raise FormatError(f"the archive has another member where {member.path} belongs")
+    if member.content is not None and content != member.content[begin - records : end - records]:
+        raise FormatError(f"the archive has other content in {member.path} than its manifests ask for")
+    if delivery is None or delivery.damaged or member.digest is None:
+        return
+    delivered.append(delivery.hash.update(content, delivery.receiver.write))
+    if piece.stop == member.total:
+        delivered.append(delivery.hash.check(member.digest, delivery.receiver.complete))

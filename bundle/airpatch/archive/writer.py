@@ -1,0 +1,213 @@
+"""Writes a bundle in one pass over its blobs: reading, hashing, packing and writing at the same time.
+
+The calling thread reads in the order of the layout, another one writes in it; a pool hashes each blob's bytes in order
+and packs frames in any order. At most `WINDOW` bytes of content are under way, whatever the size of the bundle.
+Findings are collected, so that one run names every bad blob; from the first one on nothing more is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from airpatch.archive.buffers import Buffers
+from airpatch.archive.content import BlobReader, BytesBlob, Content
+from airpatch.archive.hashing import SerialHash
+from airpatch.archive.output import Sink
+from airpatch.errors import AirpatchError, SourceError
+from airpatch.format import layout, zstd
+from airpatch.format.index import Index, emit_index
+from airpatch.format.layout import FramePlan, Packing, Piece
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.release import reachable
+
+WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
+"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
+
+Progress = Callable[[int], None]
+"""Called with the number of bytes of content done since the last call."""
+
+
+def no_progress(_: int) -> None:
+    """For callers that show none."""
+
+
+def write_bundle(
+    index: Index,
+    content: Content,
+    manifests: Mapping[Digest, bytes],
+    sink: Sink,
+    *,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+) -> list[zstd.Frame]:
+    """Write the bundle that `index` describes to `sink`; returns its seek table.
+
+    `content` holds the stored layers, configs and detached signatures, `manifests` the stored manifests or all.
+    Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
+    """
+    parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in manifests.items()}
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool, ThreadPoolExecutor(1) as writing:
+        run = _Run(content, manifests, sink, pool, writing, progress)
+        try:
+            run.write(layout.index_section(emit_index(index)))
+            run.write(layout.data_section(index))
+            run.write(layout.manifests_section(index))
+            run.write(layout.links_section(index, parsed))
+            run.drain()
+        except BaseException:
+            for executor in (writing, pool):  # in this order, since the former waits for the latter
+                executor.shutdown(cancel_futures=True)
+            raise
+        finally:
+            run.close()
+    if run.failed:
+        owners = _owners(index, parsed)
+        findings = [f"{owners.get(digest, 'signature')}: {error}" for digest, error in run.failed.items()]
+        raise SourceError("the bundle was not made: content of its images is missing or wrong", findings)
+    sink.write([zstd.emit_seek_table(run.frames)])
+    return run.frames
+
+
+def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, str]:
+    """For each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
+    owners: dict[Digest, str] = {}
+    for image in index.release.images:
+        with suppress(KeyError):
+            for manifest in reachable(image.manifest, manifests):
+                for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
+                    owners.setdefault(digest, str(image.name))
+    return owners
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A frame under way: `content` is in use until it is `written`."""
+
+    content: memoryview
+    written: Future[None]
+
+
+class _Run:
+    """The state of one pass. `failed` has the first error of each bad member."""
+
+    def __init__(
+        self,
+        content: Content,
+        manifests: Mapping[Digest, bytes],
+        sink: Sink,
+        pool: ThreadPoolExecutor,
+        writing: ThreadPoolExecutor,
+        progress: Progress,
+    ) -> None:
+        self.frames: list[zstd.Frame] = []
+        self.failed: dict[Digest, AirpatchError] = {}
+        self._content = content
+        self._manifests = manifests
+        self._sink = sink
+        self._pool = pool
+        self._writing = writing
+        self._progress = progress
+        self._reader: BlobReader | None = None
+        self._hash = SerialHash(pool)
+        self._broken = False
+        self._under_way: deque[_Frame] = deque()
+        self._bytes_under_way = 0
+        self._buffers = Buffers(layout.FRAME)
+
+    def write(self, plans: Iterable[FramePlan]) -> None:
+        for plan in plans:
+            size = plan.content
+            while self._under_way and self._bytes_under_way + size > WINDOW:
+                self._finish_frame()
+            self._start_frame(plan, size)
+
+    def drain(self) -> None:
+        while self._under_way:
+            self._finish_frame()
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _start_frame(self, plan: FramePlan, size: int) -> None:
+        view = self._buffers.take(size)
+        hashed: list[tuple[Digest, Future[None]]] = []
+        position = 0
+        for piece in plan.pieces:
+            length = piece.stop - piece.start
+            self._fill(piece, view[position : position + length], hashed)
+            position += length
+        packed = self._pool.submit(_pack, view, plan.packing)
+        written = self._writing.submit(self._write_frame, view, packed, hashed)
+        self._under_way.append(_Frame(view, written))
+        self._bytes_under_way += size
+
+    def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:
+        """Put the records of `piece` into `view` and have the content among them hashed."""
+        member = piece.member
+        records = len(member.header)
+        begin, end = max(piece.start, records), min(piece.stop, records + member.size)
+        view[: begin - piece.start] = member.header[piece.start : begin]
+        target = view[begin - piece.start : end - piece.start]
+        if member.content is not None:
+            target[:] = member.content[begin - records : end - records]
+        elif (digest := member.digest) is not None:
+            if piece.start == 0:
+                self._open(digest, member.size)
+            if digest not in self.failed:
+                self._read(digest, target, begin - records)
+            if digest not in self.failed:
+                hashed.append((digest, self._hash.update(target)))
+                if piece.stop == member.total:
+                    hashed.append((digest, self._hash.check(digest)))
+            if piece.stop == member.total:
+                self.close()
+        view[end - piece.start :] = bytes(piece.stop - end)
+
+    def _open(self, digest: Digest, size: int) -> None:
+        self._hash = SerialHash(self._pool)
+        try:
+            manifest = self._manifests.get(digest)
+            self._reader = self._content.open(digest, size) if manifest is None else BytesBlob(manifest)
+        except AirpatchError as error:
+            self.failed[digest] = error
+
+    def _read(self, digest: Digest, target: memoryview, offset: int) -> None:
+        try:
+            if self._reader is not None:
+                self._reader.read_into(target, offset)
+        except AirpatchError as error:
+            self.failed[digest] = error
+
+    def _write_frame(
+        self, content: memoryview, packed: Future[list[zstd.Buffer]], hashed: Iterable[tuple[Digest, Future[None]]]
+    ) -> None:
+        for digest, future in hashed:
+            try:
+                future.result()
+            except AirpatchError as error:
+                self.failed.setdefault(digest, error)
+        pieces = packed.result()
+        if not self.failed and not self._broken:
+            self._broken = True  # unless this ends well: nothing may follow what was not written
+            self._sink.write(pieces)
+            self._broken = False
+            self.frames.append(zstd.Frame(sum(map(len, pieces)), len(content), zstd.trailer(pieces[-1])))
+
+    def _finish_frame(self) -> None:
+        frame = self._under_way.popleft()
+        frame.written.result()
+        self._bytes_under_way -= len(frame.content)
+        self._progress(len(frame.content))
+        self._buffers.give_back(frame.content)
+
+
+def _pack(content: memoryview, packing: Packing) -> list[zstd.Buffer]:
+    return zstd.dense_frame(content) if packing is Packing.DENSE else [zstd.compress(content)]

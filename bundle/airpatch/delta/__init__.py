@@ -1,0 +1,9 @@
+"""Differences of plaintexts: one byte string as copies of others, small corrections, and what is new.
+
+`encode` makes a delta, `decode` rebuilds the target from it; the format is specified in spec/DELTA.md.
+"""
+
+from airpatch.delta.decoder import decode
+from airpatch.delta.encoder import Effort, encode
+
+__all__ = ["Effort", "decode", "encode"]

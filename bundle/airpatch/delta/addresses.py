@@ -1,0 +1,170 @@
+"""The addresses of a group: which bytes of source and target stand where when the program runs, and how they
+moved.
+
+A group of instructions may declare ranges of source and of target with their addresses. From these and from
+the covers of the group follow *points*, which say where each source address is in the target;
+`airpatch.delta.predict` maps with them.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from airpatch.delta import varints
+from airpatch.delta.predict import Memory, Predictor
+from airpatch.errors import FormatError
+
+MAX_RANGES = 16  # of source, and of target, in a group
+MAX_POINTS = 256
+MAX_BASES = 64
+LIMIT = 1 << 62  # addresses and lengths stay below, so their sums fit 63 bits
+MIN_COVER = 32  # shorter covers tell nothing of how addresses moved
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`length` bytes from `start` (a source position or a target offset) stand at `address`; `zeros` bytes
+    follow them in memory that the file does not hold."""
+
+    start: int
+    length: int
+    address: int
+    zeros: int
+
+    @property
+    def end(self) -> int:
+        """One past the last address."""
+        return self.address + self.length + self.zeros
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """`points` and `bases` are pairs (source address, target address): known places of what the file does
+    not hold, and what 32-bit offsets in tables count from."""
+
+    sources: tuple[Range, ...]
+    targets: tuple[Range, ...]
+    points: tuple[tuple[int, int], ...] = ()
+    bases: tuple[tuple[int, int], ...] = ()
+
+    def put(self, out: bytearray) -> None:
+        """Append the tables in their serialised form."""
+        for ranges in (self.sources, self.targets):
+            varints.put(out, len(ranges))
+            for item in ranges:
+                for number in (item.start, item.length, item.address, item.zeros):
+                    varints.put(out, number)
+        for pairs in (self.points, self.bases):
+            varints.put(out, len(pairs))
+            for pair in pairs:
+                for number in pair:
+                    varints.put(out, number)
+
+    @classmethod
+    def read(cls, numbers: Iterator[int]) -> Addresses | None:
+        """Read the tables; None if no source range is declared. FormatError if they break a limit."""
+        count = _next(numbers)
+        if not count:
+            return None
+        sources = _ranges(numbers, count)
+        targets = _ranges(numbers, _next(numbers))
+        return cls(sources, targets, _pairs(numbers, MAX_POINTS), _pairs(numbers, MAX_BASES))
+
+
+def _next(numbers: Iterator[int]) -> int:
+    number = next(numbers, -1)
+    if not 0 <= number < LIMIT:
+        raise FormatError("delta: the control column is cut short or holds a number over its limit")
+    return number
+
+
+def _ranges(numbers: Iterator[int], count: int) -> tuple[Range, ...]:
+    if not 1 <= count <= MAX_RANGES:
+        raise FormatError("delta: too many or no address ranges")
+    ranges = tuple(Range(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count))
+    for one, other in pairwise(ranges):
+        if one.start + one.length > other.start or one.end > other.address:
+            raise FormatError("delta: address ranges do not ascend or overlap")
+    if ranges[-1].end >= LIMIT:
+        raise FormatError("delta: an address range exceeds its limit")
+    return ranges
+
+
+def _pairs(numbers: Iterator[int], limit: int) -> tuple[tuple[int, int], ...]:
+    count = _next(numbers)
+    if count > limit:
+        raise FormatError("delta: too many address pairs")
+    return tuple((_next(numbers), _next(numbers)) for _ in range(count))
+
+
+class AddressMap:
+    """Addresses of a group's covers, and the predictor that its covers give.
+
+    `covers` are triples (target offset, source position, length).
+    """
+
+    def __init__(self, addresses: Addresses, covers: Sequence[tuple[int, int, int]], memory: Memory) -> None:
+        self._sources = addresses.sources
+        self._targets = addresses.targets
+        self._source_starts = [item.start for item in addresses.sources]
+        self._target_starts = [item.start for item in addresses.targets]
+        self.bases = addresses.bases
+        moved = []
+        for target, source, length in covers:
+            if length >= MIN_COVER:
+                origin = _address(self._sources, self._source_starts, source)
+                landing = _address(self._targets, self._target_starts, target)
+                if origin is not None and landing is not None:
+                    moved.append((origin, landing, length))
+        points = dict(addresses.points)
+        points.update(_points(moved))
+        self.predictor = Predictor([(item.address, item.end) for item in self._sources], sorted(points.items()), memory)
+
+    def locate(self, target: int, source: int) -> tuple[int, int]:
+        """Return the addresses (source, target) where a cover begins; what no range holds stands where it
+        lies."""
+        origin = _address(self._sources, self._source_starts, source)
+        landing = _address(self._targets, self._target_starts, target)
+        return source if origin is None else origin, target if landing is None else landing
+
+
+def _address(ranges: tuple[Range, ...], starts: list[int], position: int) -> int | None:
+    index = bisect_right(starts, position) - 1
+    if index < 0 or position >= ranges[index].start + ranges[index].length:
+        return None
+    return ranges[index].address + position - ranges[index].start
+
+
+def _points(covers: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+    """Yield the points (source address, target address) of covers (source address, target address, length).
+
+    Where covers overlap in the source the longest counts, then the one that begins first, then the lowest
+    target.
+    """
+    covers.sort()
+    open_covers: list[tuple[int, int, int]] = []  # a heap of (-length, source, target)
+    following = 0
+    at = 0
+    shift: int | None = None
+    while following < len(covers) or open_covers:
+        if not open_covers:
+            at = max(at, covers[following][0])
+        while following < len(covers) and covers[following][0] <= at:
+            source, target, length = covers[following]
+            heapq.heappush(open_covers, (-length, source, target))
+            following += 1
+        while open_covers and open_covers[0][1] - open_covers[0][0] <= at:
+            heapq.heappop(open_covers)
+        if not open_covers:
+            continue
+        negative, source, target = open_covers[0]
+        if shift != target - source:
+            shift = target - source
+            yield at, at + shift
+        at = source - negative
+        if following < len(covers):
+            at = min(at, covers[following][0])

@@ -1,0 +1,179 @@
+"""Rebuild a target from its sources and a delta: the other half of `airpatch.delta.encoder`.
+
+`apply` trusts nothing: every number is checked before it is used, memory stays below 400 MiB whatever the
+delta says, and time is in proportion to the target's size, which the caller limits. The result is not
+authenticated here: the caller compares its digest. Format: spec/DELTA.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from airpatch.delta import columns, varints
+from airpatch.delta.addresses import Addresses, AddressMap
+from airpatch.delta.columns import Decompressor, Reader
+from airpatch.delta.mend import Mender
+from airpatch.delta.plaintext import Buffer, Space
+from airpatch.delta.predict import BASED, MAX_COVER, PLAIN, Memory
+from airpatch.errors import FormatError
+
+MAGIC = b"APD\x01"  # the last byte is the version
+MAX_SOURCES = 1 << 16
+MAX_INSTRUCTIONS = 1 << 18  # in a group
+# How many groups and instructions a target may have: some anyway, and one for each so many bytes.
+FREE_GROUPS, BYTES_PER_GROUP = 1 << 10, 1 << 8
+FREE_INSTRUCTIONS, BYTES_PER_INSTRUCTION = 1 << 16, 8
+CHUNK = 1 << 20  # bytes, about, that `apply` yields at once
+
+_Cover = tuple[int, int, int]  # target offset, source position, length
+
+
+def decode(delta: Reader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
+    """Yield the target of `delta` in pieces.
+
+    `sources` are those that it was made from, in the same order. FormatError if the delta is malformed,
+    if its sources have other sizes, or if the target exceeds `max_size` bytes.
+    """
+    reader = Decompressor(delta)
+    if reader.exactly(len(MAGIC)) != MAGIC:
+        raise FormatError("delta: wrong magic or unknown version")
+    size = reader.number()
+    if size > max_size:
+        raise FormatError(f"delta: a target of {size} bytes, at most {max_size} are allowed")
+    count = reader.number()
+    if count != len(sources) or count > MAX_SOURCES:
+        raise FormatError(f"delta: made from {count} sources, {len(sources)} are given")
+    for source in sources:
+        if reader.number() != len(source):
+            raise FormatError("delta: a source does not have the size it had")
+    state = _State(Space.of(sources), size)
+    while state.offset < size:
+        before = state.offset
+        yield from _Segment(reader.segment(), state).run()
+        if state.offset == before:
+            raise FormatError("delta: a segment without content")
+    if not reader.at_end():
+        raise FormatError("delta: bytes follow the end")
+
+
+class _State:
+    """What lasts from segment to segment; `offset` is where in the target.
+
+    The allowances keep the time of a hostile delta in proportion to its target.
+    """
+
+    def __init__(self, space: Space, size: int) -> None:
+        self.space = space
+        self.memory = Memory()
+        self.size = size
+        self.offset = 0
+        self._groups = FREE_GROUPS + size // BYTES_PER_GROUP
+        self._instructions = FREE_INSTRUCTIONS + size // BYTES_PER_INSTRUCTION
+
+    def spend(self, instructions: int) -> None:
+        """Count one group of so many instructions."""
+        self._groups -= 1
+        self._instructions -= instructions
+        if not 0 < instructions <= MAX_INSTRUCTIONS or self._groups < 0 or self._instructions < 0:
+            raise FormatError("delta: an empty group, or more groups or instructions than the target may have")
+
+
+class _Segment:
+    """One segment while it is carried out: what is left of each column."""
+
+    def __init__(self, data: list[bytes], state: _State) -> None:
+        self._control = iter(varints.unpack(data[columns.CONTROL]))
+        self._lengths = iter(varints.unpack(data[columns.LENGTHS]))
+        self._sources = iter(varints.unpack(data[columns.SOURCES]))
+        self._modes = iter(data[columns.MODES])
+        self._literals = memoryview(data[columns.LITERALS])
+        self._mender = Mender(varints.unpack(data[columns.GAPS]), data[columns.VALUES])
+        self._state = state
+        self._expected = 0  # the source position where the last cover would go on
+
+    def run(self) -> Iterator[bytes]:
+        """Yield the target's bytes."""
+        for instructions in self._control:
+            self._state.spend(instructions)
+            addresses = Addresses.read(self._control)
+            literals, covers = self._instructions(instructions)
+            yield from self._group(literals, covers, addresses)
+        for column in (self._lengths, self._sources, self._modes):
+            if next(column, None) is not None:
+                raise FormatError("delta: a column is longer than its use")
+        if self._literals or not self._mender.done:
+            raise FormatError("delta: a column is longer than its use")
+
+    def _instructions(self, count: int) -> tuple[list[int], list[_Cover]]:
+        """Read a group's instructions: for each the length of its literal, and its cover, maybe empty."""
+        literals: list[int] = []
+        covers: list[_Cover] = []
+        offset = self._state.offset
+        for _ in range(count):
+            literal = next(self._lengths, None)
+            length = next(self._lengths, None)
+            if literal is None or length is None:
+                raise FormatError("delta: fewer instructions than declared")
+            if not 0 < literal + length <= self._state.size - offset:
+                raise FormatError("delta: an empty instruction, or more than the target's size")
+            offset += literal
+            position = 0
+            if length:
+                step = next(self._sources, None)
+                if step is None:
+                    raise FormatError("delta: fewer source positions than covers")
+                position = self._expected + varints.unzigzag(step)
+                if self._state.space.slice(position, length) is None:
+                    raise FormatError("delta: a cover outside its source")
+                self._expected = position + length
+            literals.append(literal)
+            covers.append((offset, position, length))
+            offset += length
+        return literals, covers
+
+    def _group(self, literals: list[int], covers: list[_Cover], addresses: Addresses | None) -> Iterator[bytes]:
+        where = None
+        if addresses is not None:
+            where = AddressMap(addresses, covers, self._state.memory)
+        out = bytearray()
+        for literal, (offset, position, length) in zip(literals, covers, strict=True):
+            if literal > len(self._literals):
+                raise FormatError("delta: fewer literals than declared")
+            out += self._literals[:literal]
+            self._literals = self._literals[literal:]
+            source = self._state.space.slice(position, length) if length else None
+            if source is not None:
+                mode = PLAIN
+                if where is not None:
+                    mode = next(self._modes, -1)
+                if where is not None and mode != PLAIN:
+                    out += self._predicted(where, mode, offset, position, source)
+                else:
+                    for start in range(0, length, CHUNK):
+                        out += self._mended(source[start : start + CHUNK])
+                        if len(out) >= CHUNK:
+                            yield bytes(out)
+                            out.clear()
+            self._state.offset = offset + length
+            if len(out) >= CHUNK:
+                yield bytes(out)
+                out.clear()
+        yield bytes(out)
+
+    def _mended(self, piece: memoryview) -> memoryview | bytearray:
+        if self._mender.quiet(len(piece)):
+            return piece
+        copy = bytearray(piece)
+        self._mender.mend(copy)
+        return copy
+
+    def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
+        if not 0 < mode < BASED + len(where.bases) or len(source) > MAX_COVER:
+            raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
+        pair = where.locate(offset, position)
+        base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
+        copy = bytearray(source)
+        where.predictor.run(source, copy, mode, False, *pair, *base)
+        self._mender.mend(copy)
+        where.predictor.run(source, copy, mode, True, *pair, *base)
+        return copy

@@ -1,0 +1,240 @@
+"""Describe a target as a difference against its sources: the other half of `airpatch.delta.decoder`.
+
+`encode` plans covers (`airpatch.delta.plan`), cuts those of programs where sections meet, chooses for each the
+prediction that leaves the fewest wrong bytes, and writes columns. Same input and effort, same bytes. Format:
+spec/DELTA.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from airpatch.delta import programs, varints
+from airpatch.delta.addresses import AddressMap
+from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
+from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
+from airpatch.delta.mend import Differences, unequal
+from airpatch.delta.plaintext import Buffer, Space
+from airpatch.delta.plan import Cover, Planner, Unit
+from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
+from airpatch.delta.programs import Program
+from airpatch.errors import UsageError
+
+_FULL = 4 << 20  # bytes of columns that end a segment
+# What ends a group: literal bytes, bytes that a plain copy gets wrong, instructions. The last one of a group
+# may bring _LITERAL and MAX_COVER more, a wrong byte costs 2 bytes in all, an instruction 17: with _FULL at
+# most 18 MiB.
+_LITERALS = 2 << 20
+_LITERAL = 1 << 20
+_WRONG = 2 << 20
+_GROUP = MAX_INSTRUCTIONS
+_WORTH = 3  # wrong bytes that a prediction must save
+
+
+class Effort(Enum):
+    """How long to look for the smallest delta.
+
+    A value holds the candidates that the alignment tries, zstd's level for literals and that for other
+    columns.
+    """
+
+    FAST = (1, 3, 6)
+    DEFAULT = (4, 16, 19)
+    BEST = (16, 19, 19)
+
+
+def encode(
+    target: Buffer,
+    sources: Sequence[Buffer],
+    effort: Effort = Effort.DEFAULT,
+    entries: int = 1 << 24,
+    relax: Callable[[], None] = lambda: None,
+) -> Iterator[bytes]:
+    """Yield the delta that makes `target` from `sources`, to be joined.
+
+    The index of the sources takes 8 bytes for each of `entries`, a power of two. `relax` is called each time
+    that 64 MiB at most have been looked at: whoever maps files into memory may drop their pages then.
+    """
+    if entries < 1 or entries & (entries - 1):
+        raise UsageError(f"the number of index entries must be a power of two, not {entries}")
+    tries, level, other = effort.value
+    view = memoryview(target).cast("B")
+    space = Space.of(sources)
+    head = bytearray(MAGIC)
+    varints.put(head, len(view))
+    varints.put(head, len(sources))
+    for source in space.sources:
+        varints.put(head, len(source))
+    yield bytes(head)
+    levels = [level if column == LITERALS else other for column in range(COLUMNS)]
+    writer = _Writer(view, space, Compressor(levels, len(view)))
+    for unit in Planner(space, entries, tries, relax).units(view):
+        yield from writer.unit(unit)
+    yield from writer.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
+
+    offset: int
+    literal: int
+    position: int
+    length: int
+
+
+class _Writer:
+    """The columns of the segment under construction."""
+
+    def __init__(self, target: memoryview, space: Space, compressor: Compressor) -> None:
+        self._target = target
+        self._space = space
+        self._compressor = compressor
+        self._columns = [bytearray() for _ in range(COLUMNS)]
+        self._differences = Differences()
+        self._memory = Memory()
+        self._expected = 0  # the source position where the last cover would go on
+
+    def unit(self, unit: Unit) -> Iterator[bytes]:
+        """Append a unit, in as many groups as the limits ask for; yield segments that are full."""
+        program = None
+        covers = unit.covers
+        if unit.member is not None and unit.old is not None:
+            new = self._target[unit.member.content : unit.member.content + unit.member.size]
+            old = self._space.slice(unit.old.content, unit.old.size)
+            if old is not None:
+                program = programs.compare(new, unit.member.content, old, unit.old.content)
+        if program is not None:
+            covers = list(program.cut(covers))
+        group: list[Step] = []
+        literals = wrong = 0
+        for step in _steps(unit, covers):
+            group.append(step)
+            literals += step.literal
+            if not unit.exact:
+                wrong += self._wrong(step)
+            if literals >= _LITERALS or wrong >= _WRONG or len(group) == _GROUP:
+                yield from self._group(group, program)
+                group = []
+                literals = wrong = 0
+        if group:
+            yield from self._group(group, program)
+
+    def _source(self, step: Step) -> memoryview:
+        view = self._space.slice(step.position, step.length)
+        if view is None:
+            raise ValueError("a cover must lie within one source")
+        return view
+
+    def _wrong(self, step: Step) -> int:
+        """Count the bytes that a plain copy gets wrong."""
+        if not step.length:
+            return 0
+        start = step.offset + step.literal
+        count: int = unequal(self._target[start : start + step.length], self._source(step), step.length)
+        return count
+
+    def _group(self, group: list[Step], program: Program | None) -> Iterator[bytes]:
+        """Append a group; yield the segment if it is full."""
+        control, lengths, sources, modes, literals = (
+            self._columns[name] for name in (CONTROL, LENGTHS, SOURCES, MODES, LITERALS)
+        )
+        covers = [(step.offset + step.literal, step.position, step.length) for step in group if step.length]
+        varints.put(control, len(group))
+        chooser = None
+        if program is not None and covers:
+            chooser = _Chooser(AddressMap(program.addresses, covers, self._memory))
+            program.addresses.put(control)
+        else:
+            varints.put(control, 0)
+        for step in group:
+            offset = step.offset + step.literal
+            literals += self._target[step.offset : offset]
+            varints.put(lengths, step.literal)
+            varints.put(lengths, step.length)
+            if not step.length:
+                continue
+            varints.put(sources, varints.zigzag(step.position - self._expected))
+            self._expected = step.position + step.length
+            wanted = self._target[offset : offset + step.length]
+            source = self._source(step)
+            if chooser is not None and program is not None:
+                code = program.is_code(step.position)
+                mode, source = chooser.choose(wanted, source, offset, step.position, code)
+                modes.append(mode)
+            self._differences.add(wanted, source)
+        if sum(map(len, self._columns)) + len(self._differences) > _FULL:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[bytes]:
+        """End the segment; yield its bytes."""
+        self._columns[GAPS], self._columns[VALUES] = self._differences.take()
+        if any(self._columns):
+            yield from self._compressor.segment(self._columns)
+        self._columns = [bytearray() for _ in range(COLUMNS)]
+        self._expected = 0
+
+
+def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
+    """Turn covers and what lies between them into instructions that tile the unit.
+
+    Literals are cut so that no instruction fills a segment, and so are covers that may hold wrong bytes.
+    """
+    offset = unit.start
+    for at, position, length in (*covers, (unit.end, 0, 0)):
+        while at - offset > _LITERAL:
+            yield Step(offset, _LITERAL, 0, 0)
+            offset += _LITERAL
+        longest = length if unit.exact else MAX_COVER
+        while offset < at or length:
+            part = min(length, longest)
+            yield Step(offset, at - offset, position, part)
+            at += part
+            offset = at
+            position += part
+            length -= part
+
+
+class _Chooser:
+    """Chooses predictions for the covers of one group; what has helped before is tried first.
+
+    Bases are tried all on the first covers and on every 16th after them, else only those that have won
+    already.
+    """
+
+    def __init__(self, where: AddressMap) -> None:
+        self._where = where
+        self._won: list[int] = []
+        self._seen = 0
+
+    def choose(
+        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool | None
+    ) -> tuple[int, memoryview]:
+        """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
+        best = unequal(wanted, source, len(source))
+        chosen: tuple[int, memoryview] = (PLAIN, source)
+        if best < _WORTH:
+            return chosen
+        modes = [] if code is False else [CODE_X86]
+        if not code:
+            bases = range(BASED, BASED + len(self._where.bases))
+            self._seen += 1
+            often = self._seen <= 16 or self._seen % 16 == 0
+            modes += [POINTERS, RELATIVE, *(bases if often else self._won)]
+        pair = self._where.locate(offset, position)
+        for mode in modes:
+            piece = bytearray(source)
+            base = self._where.bases[mode - BASED] if mode >= BASED else (0, 0)
+            self._where.predictor.run(source, piece, mode, False, *pair, *base)
+            wrong = unequal(wanted, piece, best)
+            if wrong + _WORTH <= best:
+                best = wrong
+                chosen = (mode, memoryview(piece))
+        if chosen[0] != PLAIN:
+            base = self._where.bases[chosen[0] - BASED] if chosen[0] >= BASED else (0, 0)
+            self._where.predictor.run(source, bytearray(wanted), chosen[0], True, *pair, *base)
+        if chosen[0] >= BASED and chosen[0] not in self._won:
+            self._won.append(chosen[0])
+        return chosen

@@ -1,0 +1,129 @@
+"""Byte differences between a copy and what it should be.
+
+Most copied bytes are right. The wrong ones are two columns: *gaps*, the number of right bytes before each
+wrong one, and *values*, what to add to it modulo 256 (never 0). Both run on from cover to cover of a
+segment; after the last value everything is right.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import cython
+
+from airpatch.errors import FormatError
+
+
+@cython.boundscheck(False)
+@cython.wraparound(False)
+@cython.ccall
+def unequal(
+    wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1], limit: cython.longlong
+) -> cython.longlong:
+    """Return in how many bytes two equally long buffers differ; the count stops above `limit`."""
+    count: cython.longlong = 0
+    i: cython.Py_ssize_t
+    with cython.nogil:
+        for i in range(min(len(wanted), len(piece))):
+            count += wanted[i] != piece[i]
+            if count > limit:
+                break
+    return count
+
+
+@cython.cclass
+class Differences:
+    """The columns while they are written."""
+
+    _gaps: bytearray
+    _values: bytearray
+    _right: cython.longlong  # right bytes since the last wrong one
+
+    def __init__(self) -> None:
+        self._gaps = bytearray()
+        self._values = bytearray()
+        self._right = 0
+
+    def __len__(self) -> int:
+        """The size of both columns."""
+        return len(self._gaps) + len(self._values)
+
+    def take(self) -> tuple[bytearray, bytearray]:
+        """Return the columns, gaps and values, and begin new ones."""
+        taken = self._gaps, self._values
+        self._gaps = bytearray()
+        self._values = bytearray()
+        self._right = 0
+        return taken
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.ccall
+    def add(self, wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1]) -> cython.void:
+        """Append what turns `piece` into `wanted`; they are equally long."""
+        i: cython.Py_ssize_t
+        size: cython.Py_ssize_t = min(len(wanted), len(piece))
+        right: cython.longlong = self._right
+        for i in range(size):
+            if wanted[i] == piece[i]:
+                right += 1
+                continue
+            while right > 0x7F:
+                self._gaps.append(cython.cast(cython.int, right & 0x7F) | 0x80)
+                right >>= 7
+            self._gaps.append(cython.cast(cython.int, right))
+            self._values.append((wanted[i] - piece[i]) & 0xFF)
+            right = 0
+        self._right = right
+
+
+@cython.cclass
+class Mender:
+    """The columns while they are read: `gaps` unpacked, one for each byte of `values`."""
+
+    _gaps: cython.longlong[::1]
+    _values: cython.const[cython.uchar][::1]
+    _next: cython.Py_ssize_t
+    _count: cython.Py_ssize_t
+    _right: cython.longlong  # right bytes before the next wrong one
+
+    def __init__(self, gaps: array[int], values: bytes) -> None:
+        """FormatError if the columns do not fit together."""
+        if len(gaps) != len(values) or 0 in values:
+            raise FormatError("delta: byte differences and their places do not fit together")
+        self._count = len(values)
+        self._gaps = gaps if gaps else array("q", [0])
+        self._values = values if values else b"\0"
+        self._next = 0
+        self._right = self._gaps[0]
+
+    @property
+    def done(self) -> bool:
+        """Whether every difference has been applied."""
+        return self._next == self._count
+
+    def quiet(self, length: int) -> bool:
+        """Whether the next `length` copied bytes are all right; if so they are passed over."""
+        if self._next < self._count:
+            if self._right < length:
+                return False
+            self._right -= length
+        return True
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.ccall
+    def mend(self, piece: cython.uchar[::1]) -> cython.void:
+        """Put the next bytes right, in place."""
+        size: cython.longlong = len(piece)
+        at: cython.longlong = 0
+        # In bounds: at + right < size where a byte is written, next < count where a column is read.
+        while self._next < self._count and self._right < size - at:
+            at += self._right
+            piece[at] = (piece[at] + self._values[self._next]) & 0xFF
+            at += 1
+            self._next += 1
+            if self._next < self._count:
+                self._right = self._gaps[self._next]
+        if self._next < self._count:
+            self._right -= size - at

@@ -1,0 +1,292 @@
+"""What of a target comes from where: covers, found coarsely over everything and finely where that left gaps.
+
+Anchors find the long equal regions of all sources. A tar member that they do not tile completely is aligned
+again, byte by byte, with those parts of the sources that resemble it: the file of the same path, else of the
+same path but for its digits (libx.so.1.2 and libx.so.1.3), and wherever the anchors have found pieces of it.
+What is no tar is cut into pieces of fixed size and treated alike. Memory depends on the limits below, not on
+the sizes of target and sources.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from airpatch.delta.align import Aligner
+from airpatch.delta.anchors import Anchors
+from airpatch.delta.mend import unequal
+from airpatch.delta.plaintext import Space
+from airpatch.delta.tar import Member, members
+
+_STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
+_MAX_TILE = 1 << 27  # longer members are cut
+_PIECE = 1 << 22  # bytes of a tile where no member tells how far to go
+_WINDOW = 1 << 25  # bytes of source that a tile is aligned with, at most: 64 MiB of index
+_EXTRA = 1 << 24  # bytes of them for matches elsewhere than in the old file
+_MAX_MATCHES = 1 << 12  # of a tile: so many, the longest, are looked around
+_NEAR = 1 << 12  # bytes around a match that are worth a fine look
+_SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where there is no better hint
+_MIN_MATCH = 64
+_MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
+_MAX_PATHS = 1 << 20  # paths of sources that are remembered
+
+Cover = tuple[int, int, int]  # target offset, source position, length
+Window = tuple[int, int]  # source positions, low and one past high
+Gap = tuple[int, int, Cover | None, Cover | None]  # target offsets, start and stop; the matches before and after
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """A member of a source: positions of its header, its content, its end, and the content's size."""
+
+    start: int
+    content: int
+    size: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A part of the target: a tar member or a piece of one or of what is no member."""
+
+    start: int
+    end: int
+    member: Member | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A part of the target and its covers; `member` is set if it is a whole file and has `old` as its older
+    version."""
+
+    start: int
+    end: int
+    covers: list[Cover]
+    exact: bool = False  # each cover is equal byte by byte
+    member: Member | None = None
+    old: Old | None = None
+
+
+class _Paths:
+    """Members of the sources, by path and by path without digits; of equals the first counts."""
+
+    def __init__(self, space: Space, relax: Callable[[], None]) -> None:
+        self._exact: dict[bytes, Old] = {}
+        self._alike: dict[bytes, Old] = {}
+        for base, source in zip(space.bases, space.sources, strict=True):
+            seen = 0  # of the source when its pages were dropped last: headers are small, but near each other
+            for member in members(source):
+                if member.start - seen >= _STRETCH:
+                    seen = member.start
+                    relax()
+                if member.size and len(self._exact) < _MAX_PATHS:
+                    old = Old(base + member.start, base + member.content, member.size, base + member.end)
+                    self._exact.setdefault(_plain(member.path), old)
+                    self._alike.setdefault(_without_digits(member.path), old)
+
+    def find(self, path: bytes) -> Old | None:
+        return self._exact.get(_plain(path)) or self._alike.get(_without_digits(path))
+
+
+class Planner:
+    """Plans targets over `space`. `entries` sizes the index of anchors, `tries` is how hard the alignment
+    looks, `relax` is called now and then."""
+
+    def __init__(self, space: Space, entries: int, tries: int, relax: Callable[[], None]) -> None:
+        self._space = space
+        self._tries = tries
+        self._relax = relax
+        self._anchors = Anchors(space, entries, relax)
+        self._paths = _Paths(space, relax)
+
+    def units(self, target: memoryview) -> Iterator[Unit]:
+        """Yield the whole target in order, in parts; their covers ascend and lie within the part."""
+        stretch: list[Tile] = []
+        for tile in _tiles(target):
+            stretch.append(tile)
+            if tile.end - stretch[0].start >= _STRETCH:
+                yield from self._stretch(target, stretch)
+                stretch = []
+        if stretch:
+            yield from self._stretch(target, stretch)
+
+    def _stretch(self, target: memoryview, tiles: Sequence[Tile]) -> Iterator[Unit]:
+        found = self._anchors.matches(target, tiles[0].start, tiles[-1].end, _MIN_MATCH)
+        matches = list(zip(found[::3], found[1::3], found[2::3], strict=True))
+        self._relax()
+        first = 0
+        begin = tiles[0].start  # of the run of tiles that matches cover completely
+        clean: list[Cover] = []
+        for tile in tiles:
+            while first < len(matches) and matches[first][0] + matches[first][2] <= tile.start:
+                first += 1
+            last = first
+            while last < len(matches) and matches[last][0] < tile.end:
+                last += 1
+            inside = [_clip(match, tile) for match in matches[first:last]]
+            if sum(length for _, _, length in inside) == tile.end - tile.start:
+                for cover in inside:
+                    self._append(clean, cover)
+                continue
+            if begin < tile.start:
+                yield Unit(begin, tile.start, clean, exact=True)
+                clean = []
+            begin = tile.end
+            yield self._refine(target, tile, inside, matches[max(first - 1, 0) : last + 1])
+            self._relax()
+        if begin < tiles[-1].end:
+            yield Unit(begin, tiles[-1].end, clean, exact=True)
+
+    def _refine(self, target: memoryview, tile: Tile, inside: list[Cover], near: list[Cover]) -> Unit:
+        """Align a tile with what resembles it: its old version, and what surrounds matches inside or near it.
+
+        If the matches inside leave little open, only that is aligned.
+        """
+        old = self._paths.find(tile.member.path) if tile.member is not None else None
+        gaps = list(_gaps(tile, inside))
+        matches = inside or near
+        if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
+            return Unit(tile.start, tile.end, self._fill(target, gaps), member=tile.member, old=old)
+        covers: list[Cover] = []
+        if old is None or tile.member is None:
+            windows = self._around(matches, _WINDOW)
+            if not windows and self._space.size <= _SMALL:
+                windows = self._whole()
+            self._align(target, tile.start, tile.end, windows, 0, covers)
+            return Unit(tile.start, tile.end, covers)
+        extra = self._around([match for match in matches if not old.start <= match[1] < old.end], _EXTRA)
+        length = old.end - old.start
+        step = _MAX_TILE if length <= _WINDOW else _WINDOW // 2
+        for start in range(tile.start, tile.end, step):
+            end = min(start + step, tile.end)
+            low = 0
+            if length > _WINDOW:  # look at the same height of the old file
+                height = (start - tile.member.start) / (tile.member.end - tile.member.start)
+                low = min(max(int(length * height) - _WINDOW // 4, 0), length - _WINDOW)
+            window = (old.start + low, old.start + min(low + _WINDOW, length))
+            self._align(target, start, end, [window, *extra], start - tile.member.start - low, covers)
+        return Unit(tile.start, tile.end, covers, member=tile.member, old=old)
+
+    def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
+        """Return the matches around the gaps, and what the gaps themselves can be made from."""
+        covers: list[Cover] = []
+        for start, stop, before, after in gaps:
+            if before is not None:
+                self._append(covers, before)
+            size = stop - start
+            if not size:
+                continue
+            end = before[1] + before[2] if before is not None else None
+            if end is not None and after is not None and end + size == after[1]:
+                old = self._space.slice(end, size)  # the same bytes but for a few
+                if old is not None and 2 * unequal(target[start:stop], old, size) <= size:
+                    self._append(covers, (start, end, size))
+                    continue
+            reach = 2 * size + _NEAR
+            ends = [] if end is None else [(0, end - 1, reach)]
+            if after is not None:
+                ends.append((0, max(after[1] - reach, 0), reach))
+            self._align(target, start, stop, self._around(ends, _WINDOW), 0, covers)
+        return covers
+
+    def _align(
+        self, target: memoryview, start: int, end: int, windows: list[Window], guess: int, covers: list[Cover]
+    ) -> None:
+        """Append the covers of target[start:end] found in those of the windows that lie within one source."""
+        parts = [(low, view) for low, high in windows if (view := self._space.slice(low, high - low)) is not None]
+        if not parts:
+            return
+        lows, views = zip(*parts, strict=True)
+        index = Aligner(views[0] if len(views) == 1 else memoryview(b"".join(views)), self._tries)
+        starts = list(accumulate((len(view) for view in views), initial=0))
+        found = index.align(target, start, end, guess)
+        for at, where, length in zip(found[::3], found[1::3], found[2::3], strict=True):
+            if length < _MIN_COVER:
+                continue
+            number = bisect_right(starts, where) - 1
+            while length:
+                part = min(length, starts[number + 1] - where)
+                self._append(covers, (at, lows[number] + where - starts[number], part))
+                at += part
+                where += part
+                length -= part
+                number += 1
+
+    def _around(self, matches: list[Cover], limit: int) -> list[Window]:
+        """Return windows of at most `limit` bytes around the matches, around the longest if these are too
+        many."""
+        windows: list[Window] = []
+        for _, position, length in sorted(matches, key=lambda match: (-match[2], match[1]))[:_MAX_MATCHES]:
+            number = self._space.locate(position)
+            base = self._space.bases[number]
+            low = max(position - _NEAR, base)
+            high = min(position + length + _NEAR, base + len(self._space.sources[number]))
+            limit -= high - low
+            if limit < 0:
+                break
+            windows.append((low, high))
+        merged: list[Window] = []
+        for low, high in sorted(windows):
+            same = merged and self._space.locate(low) == self._space.locate(merged[-1][0])
+            if same and low <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+            else:
+                merged.append((low, high))
+        return merged
+
+    def _whole(self) -> list[Window]:
+        return [
+            (base, base + len(source))
+            for base, source in zip(self._space.bases, self._space.sources, strict=True)
+            if len(source)
+        ]
+
+    def _append(self, covers: list[Cover], cover: Cover) -> None:
+        """Append, joined with the last one if it goes on there in the same source."""
+        if covers:
+            at, where, length = covers[-1]
+            if cover[0] == at + length and cover[1] == where + length:
+                whole = (at, where, length + cover[2])
+                if self._space.slice(where, whole[2]) is not None:
+                    covers[-1] = whole
+                    return
+        covers.append(cover)
+
+
+def _tiles(target: memoryview) -> Iterator[Tile]:
+    """Cut the whole target: members, long ones into pieces, and what follows the last of them."""
+    end = 0
+    for member in members(target):
+        for start in range(member.start, member.end, _MAX_TILE):
+            yield Tile(start, min(start + _MAX_TILE, member.end), member)
+        end = member.end
+    for start in range(end, len(target), _PIECE):
+        yield Tile(start, min(start + _PIECE, len(target)), None)
+
+
+def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
+    """Yield what the matches leave open, perhaps nothing at the ends, with the match before and after it."""
+    end = tile.start
+    before: Cover | None = None
+    for match in matches:
+        yield end, match[0], before, match
+        before = match
+        end = match[0] + match[2]
+    yield end, tile.end, before, None
+
+
+def _plain(path: bytes) -> bytes:
+    return path.removeprefix(b"./")
+
+
+def _without_digits(path: bytes) -> bytes:
+    return re.sub(rb"[0-9][0-9.]*", b"0", _plain(path))
+
+
+def _clip(cover: Cover, tile: Tile) -> Cover:
+    low = max(cover[0], tile.start)
+    high = min(cover[0] + cover[2], tile.end)
+    return low, cover[1] + low - cover[0], high - low

@@ -1,0 +1,180 @@
+"""The folder that images are restored to: parts are made in a hidden folder in it and take their places whole.
+
+Everything goes through directory descriptors, and no symbolic link below the destination is followed. A run holds a
+lock on it; what a run that died has left in the hidden folder is removed by the next. All failures are TargetErrors.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from airpatch import linux
+from airpatch.archive.output import write_error
+from airpatch.archive.tree import Entry, Tree
+from airpatch.errors import TargetError
+
+STAGING = ".airpatch-restore"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Destination:
+    """The folder `path`, made if it is not there, and locked. Use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors(""):
+            path.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._lock()
+            with self._errors(STAGING):
+                self._sweep()
+                os.mkdir(STAGING, 0o700, dir_fd=self._fd)
+                self._staging = os.open(STAGING, _FOLDER, dir_fd=self._fd)
+            self.tree = Tree(path)
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    def __enter__(self) -> Destination:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            with self._errors(STAGING):
+                self._sweep()
+        finally:
+            self.tree.close()
+            os.close(self._staging)
+            os.close(self._fd)
+
+    def make_folder(self, part: str) -> None:
+        with self._errors(part):
+            os.mkdir(part, dir_fd=self._staging)
+
+    def create(self, path: str) -> int:
+        """A descriptor for reading and writing the new file `path` of a part, which the caller closes."""
+        with self._errors(path):
+            return os.open(path, _NEW, 0o644, dir_fd=self._staging)
+
+    def link(self, fd: int, path: str) -> None:
+        """Give the file that is open as `fd` the name `path` in a part."""
+        with self._errors(path):
+            try:
+                os.link(f"/proc/self/fd/{fd}", path, dst_dir_fd=self._staging, follow_symlinks=True)
+            except OSError as cause:
+                if cause.errno != errno.EXDEV:
+                    raise
+                raise TargetError(
+                    f"{self.path}: is not on the file system of the root, and hard links cannot reach across: copy"
+                ) from None
+
+    def place_folder(self, part: str, path: str) -> None:
+        """Move the folder `part` to `path`; a folder that is there goes at the same moment."""
+        with self._errors(path), self._above(path) as (fd, name):
+            try:
+                os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
+            except OSError as cause:
+                if cause.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                self._exchange(part, fd, name)
+
+    def place_file(self, part: str, path: str) -> None:
+        """Move the file `part` to `path`, over a file that is there."""
+        with self._errors(path), self._above(path) as (fd, name):
+            os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
+
+    def remove_folder(self, part: str, path: str) -> None:
+        """Have no folder at `path`; one that is there becomes `part`, which ends with the run."""
+        if self.tree.status(path) is not None:
+            with self._errors(path), self._above(path) as (fd, name):
+                os.rename(name, part, src_dir_fd=fd, dst_dir_fd=self._staging)
+
+    def sync(self) -> None:
+        """Have everything on disk that was done so far."""
+        with self._errors(""):
+            linux.syncfs(self._fd)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TargetError(f"{self.path}: another restore is writing into it") from None
+        except OSError as cause:
+            raise write_error(str(self.path), cause) from None
+
+    def _sweep(self) -> None:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(STAGING, dir_fd=self._fd)
+
+    def _exchange(self, part: str, fd: int, name: str) -> None:
+        try:
+            linux.exchange(part, name, dir_fd=self._staging, other_fd=fd)
+        except OSError as cause:
+            if cause.errno not in (errno.ENOSYS, errno.EINVAL):
+                raise
+        else:
+            return
+        old = f"{part}-old"
+        os.rename(name, old, src_dir_fd=fd, dst_dir_fd=self._staging)
+        try:
+            os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
+        except BaseException:
+            os.rename(old, name, src_dir_fd=self._staging, dst_dir_fd=fd)
+            raise
+
+    @contextmanager
+    def _above(self, path: str) -> Iterator[tuple[int, str]]:
+        """The folder that `path` lies in, made if it is not there, and the name of `path` in it."""
+        *folders, last = path.split("/")
+        fd = os.dup(self._fd)
+        try:
+            for folder in folders:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, dir_fd=fd)
+                below = os.open(folder, _FOLDER, dir_fd=fd)
+                os.close(fd)
+                fd = below
+            yield fd, last
+        finally:
+            os.close(fd)
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as cause:
+            raise write_error(f"{self.path}/{path}".rstrip("/"), cause) from None
+
+
+def obstacles(tree: Tree, folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
+    """What is in the way of placing folders at `paths`, and anything in `folders`, below `tree`.
+
+    A folder gives way to a new one if it is empty, or an image's, or holds a manifest's signatures.
+    """
+    above = {path.rpartition("/")[0] for path in paths} | set(folders)
+    for path in sorted({"/".join(parts[:n]) for parts in (a.split("/") for a in above) for n in range(len(parts) + 1)}):
+        status = tree.status(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            yield f"{tree.name(path)}: is not a folder; links are not followed"
+    for path in sorted(paths):
+        status = tree.status(path)
+        if status is None:
+            continue
+        if not stat.S_ISDIR(status.st_mode):
+            yield f"{tree.name(path)}: is not a folder; move it away"
+        elif not _may_go(tree.scan(path)):
+            yield f"{tree.name(path)}: is not an image's folder; move it away"
+
+
+def _may_go(entries: Sequence[Entry]) -> bool:
+    known = any(entry.name in ("version", "manifest.json") or entry.name.startswith("signature-") for entry in entries)
+    return not entries or (known and not any(entry.is_folder for entry in entries))

@@ -1,0 +1,130 @@
+"""What a restored image consists of: the files of skopeo's `dir:` transport, or the parts of an OCI layout. Pure.
+
+Both give a list of `Part`s in the order in which they are to take their places: each is complete before it does,
+and what makes images visible comes last.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from airpatch.format.layout import signature_folder
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import OCI_INDEX, Manifest, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image, reachable
+from airpatch.sources.oci import BLOBS, CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
+
+DIR_VERSION = b"Directory Transport Version: 1.1\n"
+"""The file `version` (containers/image `directory/directory_dest.go`)."""
+LAYOUT_VERSION = b'{"imageLayoutVersion":"1.0.0"}'
+"""The file `oci-layout` (OCI image-spec `image-layout.md`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Content to be fetched: a layer, a config or a signature of `size` bytes."""
+
+    digest: Digest
+    size: int
+
+
+File = bytes | Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file at `path`, needed by `images`."""
+
+    path: str
+    file: File
+    images: tuple[ImageName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPart:
+    """A folder at `path` with `files` and nothing else; with no files it is to be gone."""
+
+    path: str
+    files: Mapping[str, File]
+    images: tuple[ImageName, ...] = ()
+
+
+Part = FilePart | FolderPart
+
+
+def dir_parts(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> list[FolderPart]:
+    """A folder for each image, as `skopeo copy` writes it to `dir:`."""
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+    return [FolderPart(str(image.name), _dir_files(image, manifests, parsed), (image.name,)) for image in images]
+
+
+def _dir_files(image: Image, manifests: Mapping[Digest, bytes], parsed: Mapping[Digest, Manifest]) -> dict[str, File]:
+    files: dict[str, File] = {"version": DIR_VERSION}
+
+    def prefix(manifest: Digest) -> str:
+        return "" if manifest == image.manifest else f"{manifest.hex}."
+
+    for manifest in reachable(image.manifest, parsed):
+        files[f"{prefix(manifest)}manifest.json"] = manifests[manifest]
+        files.update({blob.digest.hex: Wanted(blob.digest, blob.size) for blob in parsed[manifest].blobs})
+    for manifest, signatures in groupby(image.signatures, key=lambda signature: signature.manifest):
+        for number, signature in enumerate(signatures, 1):
+            files[f"{prefix(manifest)}signature-{number}"] = Wanted(signature.digest, signature.size)
+    return files
+
+
+def oci_parts(
+    images: Sequence[Image], manifests: Mapping[Digest, bytes], others: Iterable[Mapping[str, object]] = ()
+) -> list[Part]:
+    """One layout of all images, named by their annotations; `others` are entries of its index that stay."""
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+    users: dict[Digest, list[ImageName]] = {}
+    files: dict[Digest, File] = {}
+    signatures: dict[str, FolderPart] = {}
+    for image in images:
+        for manifest in reachable(image.manifest, parsed):
+            needed = [Wanted(blob.digest, blob.size) for blob in parsed[manifest].blobs]
+            files.update({blob.digest: blob for blob in needed})
+            files[manifest] = manifests[manifest]
+            for digest in {manifest, *(blob.digest for blob in needed)}:
+                users.setdefault(digest, []).append(image.name)
+            own = (s for s in image.signatures if s.manifest == manifest)
+            named = {f"signature-{n}": Wanted(s.digest, s.size) for n, s in enumerate(own, 1)}
+            folder = signature_folder(image.name.repository, manifest)
+            signatures[folder] = FolderPart(folder, named, (image.name,))
+    blobs = [FilePart(f"{BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
+    index = _index(images, manifests, parsed, others)
+    return [FilePart(LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(INDEX, index)]
+
+
+def _index(
+    images: Iterable[Image],
+    manifests: Mapping[Digest, bytes],
+    parsed: Mapping[Digest, Manifest],
+    others: Iterable[Mapping[str, object]],
+) -> bytes:
+    entries: list[Mapping[str, object]] = [
+        {
+            "mediaType": parsed[image.manifest].media_type,
+            "digest": str(image.manifest),
+            "size": len(manifests[image.manifest]),
+            "annotations": {CONTAINERD_NAME: str(image.name), REF_NAME: str(image.name)},
+        }
+        for image in images
+    ]
+    names = {str(image.name) for image in images}
+    entries += [entry for entry in others if _ref_name(entry) not in names]
+    entries.sort(key=lambda entry: (_ref_name(entry), str(entry.get("digest"))))
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def _ref_name(entry: Mapping[str, object]) -> str:
+    """The name that an index gives to an image, empty if it gives none."""
+    annotations = entry.get("annotations")
+    name = annotations.get(REF_NAME) if isinstance(annotations, Mapping) else None
+    return name if isinstance(name, str) else ""

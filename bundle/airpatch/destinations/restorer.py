@@ -1,0 +1,163 @@
+"""Restores images: everything is fetched and verified beside its place, then each image takes its place whole.
+
+Nothing below the destination changes before all content is there and right, so a failed or interrupted restore
+leaves old images as they were. Blobs are read once, however many images share them, several at a time; memory
+is bounded by the number of those.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from airpatch.archive.content import Content
+from airpatch.archive.output import Descriptor
+from airpatch.archive.tree import Tree
+from airpatch.archive.writer import Progress, no_progress
+from airpatch.destinations.destination import Destination, obstacles
+from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
+from airpatch.destinations.transfer import Link, Transfer
+from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image
+from airpatch.sources.oci import INDEX, read_index
+
+MAX_JOBS = 4
+"""More blobs at a time do not make a disk faster, and each takes up to 16 MiB when it comes out of a bundle."""
+_NAMED = 3
+"""Images that a finding about a blob names."""
+
+
+class Form(Enum):
+    """What images are restored as."""
+
+    DIR = "dir"
+    OCI = "oci"
+
+
+def restore(
+    images: Sequence[Image],
+    manifests: Mapping[Digest, bytes],
+    content: Content,
+    out: Path,
+    *,
+    form: Form = Form.DIR,
+    link: Link = Link.COPY,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+) -> None:
+    """Restore `images`, whose manifests are in `manifests` and whose blobs and signatures are in `content`, to `out`.
+
+    `progress` hears of the bytes of content that are verified, `content_size` in all.
+    Raises IntegrityError with all findings if bytes are wrong, TargetError, what `content` raises, and UsageError if
+    there are no files to link to. Old images at the destination are then as they were.
+    """
+    with Destination(out) as destination:
+        parts = _parts(images, manifests, form, destination.tree)
+        folders = [part.path for part in parts if isinstance(part, FolderPart)]
+        above = {part.path.rpartition("/")[0] for part in parts if isinstance(part, FilePart)}
+        if found := list(obstacles(destination.tree, above, folders)):
+            raise TargetError(f"{out}: something is in the way", found)
+        needs = _make(parts, destination)
+        _fetch(needs, Transfer(content, destination, link, progress), min(jobs or os.cpu_count() or 1, MAX_JOBS))
+        destination.sync()
+        for number, part in enumerate(parts):
+            _place(part, str(number), destination)
+        destination.sync()
+
+
+def content_size(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> int:
+    """Bytes of content that `restore` reads for `images`: each blob and signature once."""
+    wanted = {file for part in dir_parts(images, manifests) for file in part.files.values() if isinstance(file, Wanted)}
+    return sum(file.size for file in wanted)
+
+
+@dataclass(slots=True)
+class _Need:
+    """The files that want a blob, and the images that they belong to."""
+
+    paths: list[str]
+    images: dict[ImageName, None]
+
+    def __str__(self) -> str:
+        names = [str(name) for name in self.images]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return ", ".join(names[:_NAMED]) + more
+
+
+def _parts(images: Sequence[Image], manifests: Mapping[Digest, bytes], form: Form, tree: Tree) -> Sequence[Part]:
+    if form is Form.DIR:
+        return dir_parts(images, manifests)
+    try:
+        others = read_index(tree, INDEX) if tree.status(INDEX) is not None else []
+    except SourceError as error:
+        raise TargetError(error.message) from None
+    return oci_parts(images, manifests, others)
+
+
+def _make(parts: Iterable[Part], destination: Destination) -> dict[Wanted, _Need]:
+    """Make all parts, with the files whose content is known; returns what the others need."""
+    needs: dict[Wanted, _Need] = {}
+    for number, part in enumerate(parts):
+        if isinstance(part, FolderPart) and part.files:
+            destination.make_folder(str(number))
+        for path, file in _files(str(number), part):
+            if isinstance(file, Wanted):
+                need = needs.setdefault(file, _Need([], {}))
+                need.paths.append(path)
+                need.images.update(dict.fromkeys(part.images))
+            else:
+                fd = destination.create(path)
+                try:
+                    Descriptor(fd, path).write([file])
+                finally:
+                    os.close(fd)
+    return needs
+
+
+def _files(name: str, part: Part) -> Iterator[tuple[str, bytes | Wanted]]:
+    if isinstance(part, FilePart):
+        yield name, part.file
+    else:
+        yield from ((f"{name}/{file_name}", file) for file_name, file in part.files.items())
+
+
+def _fetch(needs: Mapping[Wanted, _Need], transfer: Transfer, jobs: int) -> None:
+    """Fetch everything, the largest first. Bad content is collected, any other error ends it at once."""
+    errors: list[AirpatchError] = []
+    findings: list[str] = []
+    with ThreadPoolExecutor(jobs) as pool:
+        ordered = sorted(needs.items(), key=lambda item: (-item[0].size, item[0].digest))
+        running: dict[Future[None], _Need] = {
+            pool.submit(transfer.fetch, blob, need.paths): need for blob, need in ordered
+        }
+        try:
+            for future in as_completed(running):
+                try:
+                    future.result()
+                except (TargetError, UsageError):
+                    raise
+                except AirpatchError as error:
+                    errors.append(error)
+                    findings.append(f"{running[future]}: {error.message}")
+        except BaseException:
+            transfer.cancel()
+            pool.shutdown(cancel_futures=True)
+            raise
+    if errors:
+        worst = next((error for error in errors if isinstance(error, IntegrityError)), errors[0])
+        raise type(worst)("content of the images is missing or wrong; nothing was restored", sorted(findings))
+
+
+def _place(part: Part, name: str, destination: Destination) -> None:
+    if isinstance(part, FilePart):
+        destination.place_file(name, part.path)
+    elif part.files:
+        destination.place_folder(name, part.path)
+    else:
+        destination.remove_folder(name, part.path)

@@ -1,0 +1,285 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: plaintext in, blocks of tokens out.
+
+The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), re-told here: hash chains over
+four bytes, with lazy evaluation from level 4 on. Tokens are those of airpatch.deflate.tables.
+
+Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end of the
+plaintext `next_block(True)`. `source` describes the block until the next call.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+import cython
+
+if cython.compiled:
+    from cython.cimports.airpatch.encoders.hash_chains import RING, enter, forget
+    from cython.cimports.airpatch.words import common, load32, load32_big
+else:
+    from airpatch.encoders.hash_chains import RING, enter, forget
+    from airpatch.words import common, load32, load32_big
+
+BLOCK_TOKENS = 1 << 14  # tokens of a block
+_MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
+_WINDOW = cython.declare(cython.int, 1 << 15)
+_SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
+_MIN_MATCH = cython.declare(cython.int, 4)
+_MAX_MATCH = cython.declare(cython.int, 258)
+_LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, but at the end
+_NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away costs more than it saves
+_HASH_BITS = cython.declare(cython.int, 17)
+_BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
+_REBASE = cython.declare(cython.int, 1 << 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How hard to search: `levels` in deflate.go, but for its `good`, which has no effect there."""
+
+    lazy: int  # a shorter match may be beaten by one that begins a byte later; 0: the first match is taken
+    nice: int  # a match this long ends the search
+    chain: int  # candidates looked at
+    enter: int = 258  # with lazy 0: the bytes of a match longer than this do not enter the chains
+
+
+SEARCHES = {
+    2: Search(0, 16, 8, 5),
+    3: Search(0, 32, 32, 6),
+    4: Search(4, 16, 16),
+    5: Search(16, 32, 32),
+    6: Search(16, 128, 128),
+    7: Search(32, 128, 256),
+    8: Search(128, 258, 1024),
+    9: Search(258, 258, 4096),
+}
+
+
+@cython.cclass
+class ChainMatcher:
+    """The state of one stream. Memory: 64 KiB of plaintext, 576 KiB of chains, 64 KiB of tokens."""
+
+    # A position is an index into the window plus `_base`; 0 stands for none. Invariant: a position in the
+    # chains is that of a byte entered before, so less `_base` it is at most `_index`, maybe negative.
+    _window: cython.uchar[::1]
+    _newest: cython.uint[::1]  # hash -> newest position
+    _older: cython.ushort[::1]  # position modulo the window -> how far back the next one with the same hash lies
+    _tokens: cython.uint[::1]
+    _base: cython.int
+    _index: cython.int  # where the next decision is made
+    _end: cython.int  # where the plaintext in the window ends
+    _block: cython.int  # where the current block begins; -1: it has left the window
+    _cut: cython.int  # where the block returned last ends
+    _count: cython.int  # tokens in the current block
+    _waiting: cython.bint  # the byte before `_index` has no token yet
+    _match: cython.uint  # the match that begins at that byte, as a token; 0: none
+    _lazy: cython.int
+    _nice: cython.int
+    _chain: cython.int
+    _enter_most: cython.int
+    _token_array: array[int]
+    _source: memoryview | None
+    _plaintext: memoryview
+
+    def __init__(self, search: Search) -> None:
+        self._plaintext = memoryview(bytearray(_SPAN))
+        self._window = self._plaintext
+        self._newest = array("I", bytes(4 << _HASH_BITS))
+        self._older = array("H", bytes(2 * _WINDOW))
+        self._token_array = array("I", bytes(4 * _BLOCK_TOKENS))
+        self._tokens = self._token_array
+        self._base = 1
+        self._index = self._end = self._block = self._cut = self._count = 0
+        self._waiting = False
+        self._match = 0
+        self._lazy = search.lazy
+        self._nice = search.nice
+        self._chain = search.chain
+        self._enter_most = search.enter
+        self._source = None
+
+    @property
+    def source(self) -> memoryview | None:
+        """The plaintext of that block, if the window still holds all of it."""
+        return self._source
+
+    def fill(self, data: memoryview) -> int:
+        """Take plaintext; return how many bytes of it were taken, 0 if the window is full."""
+        if self._index >= _SPAN - _LOOKAHEAD:
+            self._slide()
+        taken = min(len(data), _SPAN - self._end)
+        self._plaintext[self._end : self._end + taken] = data[:taken]
+        self._end += taken
+        return taken
+
+    def next_block(self, final: bool) -> array[int] | None:
+        """Return the tokens of the next block, or None if the window must be filled first.
+
+        `final` says that no plaintext follows; then what is left becomes a block, too.
+        """
+        last: cython.bint = final
+        complete: cython.bint
+        with cython.nogil:
+            complete = self._greedy_block(last) if self._lazy == 0 else self._lazy_block(last)
+        if not complete:
+            return None
+        tokens = self._token_array[: self._count]
+        self._source = self._plaintext[self._block : self._cut] if self._block >= 0 else None
+        self._block = self._cut
+        self._count = 0
+        return tokens
+
+    @cython.cfunc
+    def _slide(self) -> cython.void:
+        """Drop the older half of the window."""
+        self._plaintext[:_WINDOW] = self._plaintext[_WINDOW:]
+        self._index -= _WINDOW
+        self._end -= _WINDOW
+        self._block = self._block - _WINDOW if self._block >= _WINDOW else -1
+        self._base += _WINDOW
+        if self._base > _REBASE:
+            newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+            forget(newest, len(self._newest), self._base - 1)
+            self._base = 1
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _lazy_block(self, final: cython.bint) -> cython.bint:
+        """Levels 4 to 9: a match waits for a better one at the next byte. Return whether a block is whole."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        base: cython.int = self._base
+        end: cython.int = self._end
+        enter_end: cython.int = end - (_MIN_MATCH - 1)  # the bytes before it have four bytes to hash
+        index: cython.int = self._index
+        count: cython.int = self._count
+        match: cython.uint = self._match
+        before: cython.uint
+        length: cython.int
+        candidate: cython.int = -1
+        reachable: cython.bint
+        last: cython.int
+        while count < _BLOCK_TOKENS:
+            if end - index < _LOOKAHEAD and not final:
+                break
+            if index == end:
+                if self._waiting:
+                    self._waiting = False
+                    tokens[count] = window[index - 1]
+                    count += 1
+                self._cut = index
+                break
+            if index < enter_end:
+                candidate = enter(newest, older, base, index, _slot(window, index))
+            before = match
+            match = 0
+            length = before >> 16 if before else _MIN_MATCH - 1
+            reachable = candidate >= 0 and index - candidate <= _WINDOW
+            if reachable and length < self._lazy and length < end - index:
+                match = self._longest(index, candidate, min(end - index, _MAX_MATCH))
+            if before and match >> 16 <= before >> 16:
+                tokens[count] = before
+                count += 1
+                last = index + length - 1
+                index += 1
+                while index < last:
+                    if index < enter_end:
+                        enter(newest, older, base, index, _slot(window, index))
+                    index += 1
+                self._waiting = False
+                match = 0
+                self._cut = index
+            else:
+                if self._waiting:
+                    tokens[count] = window[index - 1]
+                    count += 1
+                    self._cut = index
+                self._waiting = True
+                index += 1
+        self._index = index
+        self._count = count
+        self._match = match
+        return count == _BLOCK_TOKENS or (final and index == end and count > 0)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _greedy_block(self, final: cython.bint) -> cython.bint:
+        """Levels 2 and 3: the first match is taken. Return whether a block is whole."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        base: cython.int = self._base
+        end: cython.int = self._end
+        enter_end: cython.int = end - (_MIN_MATCH - 1)
+        index: cython.int = self._index
+        count: cython.int = self._count
+        match: cython.uint
+        length: cython.int
+        candidate: cython.int = -1
+        last: cython.int
+        while count < _BLOCK_TOKENS and (end - index >= _LOOKAHEAD or (final and index < end)):
+            match = 0
+            if index < enter_end:
+                candidate = enter(newest, older, base, index, _slot(window, index))
+                if candidate >= 0 and index - candidate <= _WINDOW:
+                    match = self._longest(index, candidate, min(end - index, _MAX_MATCH))
+            if match:
+                tokens[count] = match
+                length = match >> 16
+                if length <= self._enter_most:
+                    for last in range(index + 1, min(index + length, enter_end)):
+                        enter(newest, older, base, last, _slot(window, last))
+                index += length
+            else:
+                tokens[count] = window[index]
+                index += 1
+            count += 1
+        self._cut = index
+        self._index = index
+        self._count = count
+        return count == _BLOCK_TOKENS or (final and index == end and count > 0)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _longest(self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, limit: cython.int) -> cython.uint:
+        """Follow a chain for the longest match at `index`, 4 to `limit` bytes; return its token, or 0."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        farthest: cython.Py_ssize_t = max(index - _WINDOW, 0)
+        enough: cython.Py_ssize_t = min(self._nice, limit)
+        length: cython.Py_ssize_t = _MIN_MATCH - 1
+        match: cython.uint = 0
+        found: cython.Py_ssize_t
+        # The last bytes of a longer match: where they differ, nothing else need be compared.
+        ending: cython.uint = load32(window, index + length - 3)
+        for _ in range(self._chain):
+            if load32(window, candidate + length - 3) == ending:
+                found = common(window, candidate, window, index, limit)
+                if found > length and (found > _MIN_MATCH or index - candidate <= _NEAR):
+                    length = found
+                    match = cython.cast(cython.uint, length) << 16 | (index - candidate)
+                    if found >= enough:
+                        break
+                    ending = load32(window, index + length - 3)
+            # At least 1: a slot that `index` has taken over ends the chain.
+            candidate -= older[candidate & RING]
+            if candidate < farthest:
+                break
+        return match
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _slot(window: cython.p_uchar, index: cython.Py_ssize_t) -> cython.uint:
+    """Return the hash of the four bytes at `index`."""
+    return ((load32_big(window, index) * 0x1E35A7BD) & _MASK) >> (32 - _HASH_BITS)

@@ -1,0 +1,102 @@
+"""Which encoder wrote a gzip file? The replicas that write what it begins with.
+
+Where the first block ends rules most of them out. The others are run on the beginning side by side, and dropped as
+soon as they differ, which a wrong one does within the first block or two. Encoders that frame blocks (pgzip: 1 MiB of
+plaintext, pigz: 128 KiB) differ from their unframed kin only after the first of these.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airpatch.deflate.gzip import header_size
+from airpatch.deflate.inflate import Inflater, Status
+from airpatch.deflate.tables import STORED
+from airpatch.encoders.beginnings import FirstBlock
+from airpatch.encoders.replicas import Deflater, deflater, may_begin, other_names, usual_names
+from airpatch.errors import FormatError
+
+PLAINTEXT = 4 << 20  # as much is compared, at most
+_PIECE = 32 << 10
+
+
+@dataclass(slots=True)
+class _Runner:
+    name: str
+    deflater: Deflater
+    written: int = 0
+
+
+def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the replicas that write a gzip file which begins with `start`, the likeliest first.
+
+    `start` should be the first MiB or more, or the whole file: then what is left of it after the first
+    member is ignored. `candidates` restricts the names tried. Raises FormatError if `start` is not the
+    beginning of a gzip file.
+    """
+    begin = header_size(start)
+    if begin is None:
+        raise FormatError("gzip header goes on beyond the beginning given")
+    body = memoryview(start)[begin:]
+    plaintext, size, complete = _inflate(body)
+    body = body[:size]
+    first = _first_block(body, len(plaintext) if complete else None)
+    heats = (usual_names(), other_names()) if candidates is None else (candidates,)
+    for heat in heats:
+        names = [name for name in heat if first is None or may_begin(name, first)]
+        if found := _race(names, plaintext, body, complete):
+            return found
+    return []
+
+
+def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | None:
+    """Return where the first block ends, or None if it has no tokens or is not at hand as a whole."""
+    inflater = Inflater()
+    inflater.feed(bytes(body))
+    block = inflater.block()
+    if block is None or block.kind == STORED:
+        return None
+    tokens = 0
+    plaintext = bytearray()
+    status = Status.MORE
+    while status is Status.MORE:
+        status = inflater.run()
+        tokens += len(inflater.tokens())
+        plaintext += inflater.plaintext()
+    if status is Status.HUNGRY or len(plaintext) > PLAINTEXT:
+        return None
+    return FirstBlock(tokens, bytes(plaintext), block.final, len(plaintext) == plaintext_size)
+
+
+def _race(candidates: Sequence[str], plaintext: bytes, body: memoryview, complete: bool) -> list[str]:
+    running = [_Runner(name, deflater(name)) for name in candidates]
+    for at in range(0, len(plaintext), _PIECE):
+        piece = plaintext[at : at + _PIECE]
+        running = [runner for runner in running if _agrees(runner, runner.deflater.feed(piece), body)]
+    if complete:
+        running = [
+            runner
+            for runner in running
+            if _agrees(runner, runner.deflater.finish(), body) and runner.written == len(body)
+        ]
+    return [runner.name for runner in running]
+
+
+def _agrees(runner: _Runner, out: bytes, body: memoryview) -> bool:
+    """Whether `out`, which follows what the runner wrote before, is what the file has there."""
+    expected = body[runner.written : runner.written + len(out)]
+    runner.written += len(out)
+    return out[: len(expected)] == expected
+
+
+def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
+    """Return the beginning's plaintext, the size of its deflate stream, and whether that is all of it."""
+    inflater = zlib.decompressobj(wbits=-15)
+    try:
+        plaintext = inflater.decompress(body, PLAINTEXT)
+    except zlib.error as error:
+        raise FormatError(f"not a deflate stream: {error}") from error
+    used = len(body) - len(inflater.unused_data)
+    return plaintext, used, inflater.eof

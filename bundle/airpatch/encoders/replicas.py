@@ -1,0 +1,170 @@
+"""The encoder replicas by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
+
+A replica turns plaintext into the deflate stream of a gzip member, bit for bit as the encoder that it is
+named after; the gzip header and trailer are the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol
+
+from airpatch.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
+from airpatch.encoders.beginnings import FirstBlock, Rule, gzip_rule, piece_rule, rsyncable_rule, token_rule, zlib_rule
+from airpatch.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts, OneSection
+from airpatch.encoders.go import GoDeflater, GoFastDeflater
+from airpatch.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
+from airpatch.encoders.pigz import RsyncableCuts
+from airpatch.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
+from airpatch.encoders.zlib_levels import SEARCHES
+from airpatch.encoders.zlib_match import ZlibMatcher
+from airpatch.errors import FormatError
+
+PGZIP_BLOCK = 1 << 20
+PGZIP_DICTIONARY = 16 << 10
+
+
+class Deflater(Protocol):
+    """One deflate stream in the making."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take plaintext; return compressed bytes, maybe none."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes; nothing may be fed after it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    make: Callable[[Executor | None], Deflater]
+    rule: Rule
+
+
+def deflater(name: str, pool: Executor | None = None) -> Deflater:
+    """Return a new deflater that writes as the encoder of that name does.
+
+    Encoders that compress blocks in parallel (pgzip, pigz) do so in `pool`, if given. Raises FormatError for
+    an unknown name.
+    """
+    return _find(name).make(pool)
+
+
+def may_begin(name: str, block: FirstBlock) -> bool:
+    """Whether a stream of the encoder of that name can begin with such a block.
+
+    Raises FormatError for an unknown name.
+    """
+    return _find(name).rule(block)
+
+
+def usual_names() -> tuple[str, ...]:
+    """Return the names of the replicas that write nearly all layers, those most often met first."""
+    return tuple(_USUAL)
+
+
+def searches_long(name: str) -> bool:
+    """Whether the encoder of that name looks for matches several times as long as at its usual level."""
+    return name.partition("-mem")[0].removesuffix("-rsyncable").endswith(("-8", "-9"))
+
+
+def flushes_often(name: str) -> bool:
+    """Whether the encoder of that name ends its blocks, and all matches, every few KiB."""
+    return name.endswith("-rsyncable")
+
+
+def other_names() -> tuple[str, ...]:
+    """Return the names of all other replicas."""
+    return tuple(_OTHERS)
+
+
+def _find(name: str) -> _Replica:
+    replica = _USUAL.get(name) or _OTHERS.get(name)
+    if replica is None:
+        raise FormatError(f"unknown encoder {name!r}")
+    return replica
+
+
+def _go(level: int) -> _Replica:
+    if level == 1:
+        return _Replica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
+    return _Replica(lambda _: GoDeflater(level), token_rule(go_match.BLOCK_TOKENS))
+
+
+def _klauspost(make: MakeKlauspost, level: int) -> _Replica:
+    return _Replica(lambda _: make(level, b""), _klauspost_rule(level))
+
+
+def _pgzip(make: MakeKlauspost, level: int) -> _Replica:
+    return _Replica(
+        lambda pool: BlockwiseDeflater(
+            lambda dictionary: make(level, dictionary), EvenCuts(PGZIP_BLOCK), PGZIP_DICTIONARY, True, pool
+        ),
+        _klauspost_rule(level, PGZIP_BLOCK),
+    )
+
+
+def _klauspost_rule(level: int, section: int = 0) -> Rule:
+    if level >= FIRST_LAZY_LEVEL:
+        return token_rule(klauspost_chains.BLOCK_TOKENS, section)
+    return piece_rule(klauspost_matcher.BLOCK, section)
+
+
+def _zlib(level: int, memory_level: int = 8) -> _Replica:
+    return _Replica(
+        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level)), zlib_rule((64 << memory_level) - 1)
+    )
+
+
+def _gzip(level: int) -> _Replica:
+    return _Replica(lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level))
+
+
+def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> _Replica:
+    def cuts() -> Cutter:
+        return RsyncableCuts() if rsyncable else EvenCuts(PIGZ_BLOCK)
+
+    def section(dictionary: bytes) -> ZlibDeflater:
+        return ZlibDeflater(ZlibMatcher(SEARCHES[level], dictionary=dictionary))
+
+    def make(pool: Executor | None) -> Deflater:
+        if threads:
+            return BlockwiseDeflater(section, cuts(), PIGZ_DICTIONARY, False, pool)
+        return BlockwiseDeflater(section, OneSection(cuts()), PIGZ_DICTIONARY, False)
+
+    return _Replica(make, (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK))
+
+
+def _replicas() -> tuple[dict[str, _Replica], dict[str, _Replica]]:
+    levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
+    usual: dict[str, _Replica] = {"go1-flate-6": _go(6)}
+    others: dict[str, _Replica] = {}
+    for version, (make, supported) in VERSIONS.items():
+        for level in supported:
+            # Level 5 is the default, 6 Go's, 1 and 9 are what users ask for; other levels of old versions are rare.
+            target = usual if level in (5, 6) or (version == "1.18.2" and level in (1, 9)) else others
+            target[f"pgzip/klauspost-{version}-{level}"] = _pgzip(make, level)
+            target[f"klauspost-{version}-{level}"] = _klauspost(make, level)
+    usual["go1.27-flate-9"] = _klauspost(make_go_1_27, 9)
+    for level in levels:
+        target = usual if level in (1, 6, 9) else others
+        target[f"zlib-{level}"] = _zlib(level)
+        target[f"gzip-{level}"] = _gzip(level)
+        target[f"pigz-{level}"] = _pigz(level)
+        target[f"go1-flate-{level}"] = _go(level)
+    for level in levels:
+        target = usual if level in (6, 9) else others
+        target[f"pigz-{level}-rsyncable"] = _pigz(level, rsyncable=True)
+    for level in (1, 2, 3):  # at higher levels, all bytes of a dictionary can be found, as if there were no sections
+        others[f"pigz-{level}-p1"] = _pigz(level, threads=False)
+        others[f"pigz-{level}-p1-rsyncable"] = _pigz(level, rsyncable=True, threads=False)
+    for memory_level in (9, 1, 2, 3, 4, 5, 6, 7):
+        for level in levels:
+            others[f"zlib-{level}-mem{memory_level}"] = _zlib(level, memory_level)
+    return usual, others
+
+
+_USUAL, _OTHERS = _replicas()

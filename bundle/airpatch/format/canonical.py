@@ -1,0 +1,66 @@
+"""The only user of msgpack: one encoding for each value, every other refused, memory bounded by the input's size.
+
+`pack` gives the shortest form of each integer and string and keeps the order of map keys as given; a parser that
+re-packs what it understood and compares has thereby refused duplicate or misplaced keys, long forms, floats that
+stand for integers and the like (spec/FORMAT.md, Canonical form).
+"""
+
+from __future__ import annotations
+
+import msgpack
+
+from airpatch.errors import FormatError
+
+MAX_CONTAINERS = 1 << 20
+"""Lists and maps in one document: a release of 10,000 images has about 50,000. An empty one costs 56 bytes."""
+MAX_DEPTH = 8
+"""Levels of lists and maps; the index has five."""
+
+
+def pack(value: object) -> bytes:
+    """The canonical encoding of `value`: None, bool, int, str, bytes, list and dict with str keys."""
+    packed = msgpack.packb(value, use_bin_type=True, strict_types=True)
+    if not isinstance(packed, bytes):
+        raise TypeError("msgpack did not pack into bytes")
+    return packed
+
+
+def unpack(data: bytes, what: str) -> object:
+    """The value that `data` encodes; `what` names it in errors.
+
+    Raises FormatError for anything but one whole document of plain types with less than 2**20 containers. It does
+    not check that the encoding is canonical: the caller compares with what it packs.
+    """
+    _check_shape(data, what)
+    try:
+        return msgpack.unpackb(data, raw=False, strict_map_key=True, max_ext_len=0)
+    except (ValueError, UnicodeDecodeError, msgpack.exceptions.UnpackException):
+        raise FormatError(f"{what} is not well-formed msgpack") from None
+
+
+def _check_shape(data: bytes, what: str) -> None:
+    """Walk the headers of `data` without building values, so that no header can claim what is not there."""
+    unpacker = msgpack.Unpacker(max_buffer_size=len(data) or 1)
+    unpacker.feed(data)
+    pending = [1]
+    containers = 0
+    try:
+        while pending:
+            if not pending[-1]:
+                pending.pop()
+                continue
+            pending[-1] -= 1
+            kind = data[unpacker.tell()] if unpacker.tell() < len(data) else 0xC1
+            if 0x80 <= kind <= 0x9F or 0xDC <= kind <= 0xDF:
+                is_map = kind <= 0x8F or kind >= 0xDE
+                length = unpacker.read_map_header() * 2 if is_map else unpacker.read_array_header()
+                containers += 1
+                if containers > MAX_CONTAINERS or len(pending) > MAX_DEPTH or length > len(data):
+                    raise FormatError(f"{what} is nested or filled beyond its limits")
+                pending.append(length)
+            else:
+                unpacker.skip()
+    except (ValueError, msgpack.exceptions.UnpackException):
+        raise FormatError(f"{what} is not well-formed msgpack") from None
+    if unpacker.tell() != len(data):
+        raise FormatError(f"{what} has {len(data) - unpacker.tell()} bytes behind its end")

@@ -1,0 +1,127 @@
+"""Small files from a target to the sender: inventories and requests (spec/FORMAT.md, Inventories and requests).
+
+An inventory says which blobs a root has; a request says which blobs of one release it lacks. Either is canonical
+msgpack behind its own sha256, in zstd frames, so that damage on the way is noticed and the id names the content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from airpatch.errors import FormatError
+from airpatch.format import canonical, zstd
+from airpatch.model.digest import SIZE, Digest
+from airpatch.model.manifest import MAX_BLOB
+from airpatch.model.names import check_repository
+from airpatch.model.release import check_label
+
+VERSION = 1
+MAX_CONTENT = 64 << 20
+"""Bytes; a million blobs take less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The blobs that a root has, with their sizes in bytes.
+
+    `name` and `repositories` are those of its current release, empty if it has none.
+    """
+
+    name: str
+    repositories: tuple[str, ...]
+    blobs: Mapping[Digest, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The blobs, with their sizes in bytes, that a root lacks of the release `release_id`, called `name`."""
+
+    name: str
+    release_id: Digest
+    blobs: Mapping[Digest, int]
+
+
+def content_id(value: Inventory | Request) -> Digest:
+    """What names the inventory or request: the sha256 of its encoding."""
+    return Digest.of(_body(value))
+
+
+def emit(value: Inventory | Request) -> bytes:
+    """The file that holds `value`."""
+    body = _body(value)
+    content = content_id(value).raw + body
+    pieces = (content[start : start + zstd.MAX_WINDOW] for start in range(0, len(content), zstd.MAX_WINDOW))
+    return b"".join(zstd.compress(piece) for piece in pieces)
+
+
+def parse(file: bytes) -> Inventory | Request:
+    """The inventory or request in the file. Raises FormatError unless it is whole and its body canonical."""
+    content = _decompress(file)
+    body = content[SIZE:]
+    if hashlib.sha256(body).digest() != content[:SIZE]:
+        raise FormatError("an inventory or request that is damaged, or something else")
+    value = _from_plain(canonical.unpack(body, "the inventory"))
+    if _body(value) != body:
+        raise FormatError("an inventory or request that is not in its canonical form")
+    return value
+
+
+def _decompress(file: bytes) -> bytes:
+    stream = io.BytesIO(file)
+    content = bytearray()
+    while stream.tell() < len(file):
+        if len(content) % zstd.MAX_WINDOW:  # many small frames would take long
+            raise FormatError("an inventory with a frame that is not filled before the last")
+        content += zstd.decompress(zstd.read_frame(stream.read))
+        if len(content) > MAX_CONTENT:
+            raise FormatError(f"an inventory of more than {MAX_CONTENT} bytes")
+    return bytes(content)
+
+
+def _body(value: Inventory | Request) -> bytes:
+    head: dict[str, object] = {"airpatch": VERSION, "name": value.name}
+    if isinstance(value, Inventory):
+        head["repositories"] = list(value.repositories)
+    else:
+        head["lacks"] = value.release_id.raw
+    blobs = sorted(value.blobs.items())
+    return canonical.pack(
+        head | {"digests": b"".join(digest.raw for digest, _ in blobs), "sizes": [size for _, size in blobs]}
+    )
+
+
+def _from_plain(plain: object) -> Inventory | Request:
+    match plain:
+        case {"airpatch": 1, "name": str(name), "repositories": list(names), "digests": bytes(d), "sizes": list(s)}:
+            return Inventory(_name(name) if name else "", _repositories(names), _blobs(d, s))
+        case {"airpatch": 1, "name": str(name), "lacks": bytes(release_id), "digests": bytes(d), "sizes": list(s)}:
+            return Request(_name(name), Digest(release_id), _blobs(d, s))
+    raise FormatError("neither an inventory nor a request that this airpatch reads")
+
+
+def _name(name: str) -> str:
+    check_label(name, 0)
+    return name
+
+
+def _repositories(names: list[object]) -> tuple[str, ...]:
+    repositories = tuple(name for name in names if isinstance(name, str))
+    if len(repositories) != len(names) or list(repositories) != sorted(set(repositories)):
+        raise FormatError("an inventory whose repositories are not names in order")
+    for repository in repositories:
+        check_repository(repository)
+    return repositories
+
+
+def _blobs(digests: bytes, sizes: list[object]) -> dict[Digest, int]:
+    if len(digests) != SIZE * len(sizes):
+        raise FormatError("an inventory whose digests and sizes do not match")
+    blobs = {}
+    for i, size in enumerate(sizes):
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB:
+            raise FormatError("an inventory with a size that is none")
+        blobs[Digest(digests[SIZE * i : SIZE * (i + 1)])] = size
+    return blobs

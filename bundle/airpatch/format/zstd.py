@@ -1,0 +1,290 @@
+"""The only user of zstandard: the profile of RFC 8878 frames that a bundle is made of, and its seek table.
+
+Every frame holds its content size and checksum, needs no dictionary and a window of 8 MiB at most. A frame is
+either compressed by libzstd or made of raw blocks, which costs 3 bytes for each 128 KiB and no time. The seek
+table follows zstd's `contrib/seekable_format` (spec/FORMAT.md, Seek table). python-zstandard returns short data for
+some damaged frames without an error, so `decompress` demands the whole frame, its exact size and nothing behind it.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, cast
+
+import xxhash
+import zstandard
+
+from airpatch.errors import FormatError
+
+Buffer = bytes | bytearray | memoryview
+
+MAGIC = 0xFD2FB528
+SKIPPABLE_MAGIC = 0x184D2A5E
+SEEKABLE_MAGIC = 0x8F92EAB1
+MAX_WINDOW = 8 << 20
+"""Bytes; what RFC 8878 3.1.1.1.2 recommends every decoder to support."""
+BLOCK = 128 << 10
+"""Bytes of content in a block at most (RFC 8878 3.1.1.2)."""
+
+MAX_FRAMES = 1 << 20
+"""Frames of a bundle: 8 TiB in full ones. A seek table over the limit is not read into memory."""
+
+FOREIGN_WINDOW = 128 << 20
+"""Bytes; what `zstd --long` uses and decompresses without being asked."""
+_FOREIGN_PIECE = 1 << 20
+FOOTER = 9
+"""Bytes: number of frames (4), descriptor (1), magic (4)."""
+ENTRY = 12
+"""Bytes: compressed size, content size, checksum (4 each)."""
+_SKIPPABLE_HEADER = 8
+_RAW_HEADER = 9
+_BLOCK_HEADER = 3
+_CHECKSUM = 4
+_CHECKSUMS_PRESENT = 0x80
+_RAW_DESCRIPTOR = 0b10_1_00_1_00
+"""Content size in 4 bytes, single segment, checksum, no dictionary (RFC 8878 3.1.1.1.1)."""
+
+# Level 3 with long distance matching over the whole frame: for layers nearly as small as level 9 without it, at
+# four times its speed (7.5 MB of Redis: 1.82 and 1.67 MB; level 3 alone in frames of 4 MiB: 2.40 MB).
+_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(
+    3, enable_ldm=True, window_log=MAX_WINDOW.bit_length() - 1, write_checksum=True, write_content_size=True
+)
+# For content that is compressed already: at 5 GB/s it finds what a layer has twice, 0.15 % of gzip layers of 367 MB.
+_FAST_PARAMETERS = zstandard.ZstdCompressionParameters.from_level(-1, write_checksum=True, write_content_size=True)
+_WORTHWHILE = 1 << 10
+"""A frame of dense content is compressed if that saves more than this part of it."""
+_PROBE = 2 << 20
+"""Bytes of dense content that are tried first."""
+_DAMAGED = "a damaged zstd frame: its content does not decompress or has another checksum"
+_local = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An entry of the seek table: bytes in the file, bytes of content, low 32 bits of the content's XXH64."""
+
+    compressed: int
+    content: int
+    checksum: int
+
+
+def checksum(content: Buffer) -> int:
+    """The low 32 bits of XXH64, seed 0, which both frames and the seek table use."""
+    return xxhash.xxh64_intdigest(content) & 0xFFFFFFFF
+
+
+def compress(content: Buffer) -> bytes:
+    """`content`, at most 8 MiB, as one frame made by libzstd. The bytes depend on the version of libzstd."""
+    if not hasattr(_local, "compressor"):
+        _local.compressor = zstandard.ZstdCompressor(compression_params=_PARAMETERS)
+    return bytes(_local.compressor.compress(content))
+
+
+def dense_frame(content: memoryview) -> list[Buffer]:
+    """`content` that is compressed already as one frame, in pieces: of raw blocks, unless libzstd makes it smaller.
+
+    It has to gain more than 1/1024, of the first 2 MiB and of all.
+    """
+    if not hasattr(_local, "fast_compressor"):
+        _local.fast_compressor = zstandard.ZstdCompressor(compression_params=_FAST_PARAMETERS)
+    start = content[:_PROBE]
+    if not _is_worthwhile(start, _local.fast_compressor.compress(start)):
+        return raw_frame(content)
+    frame = _local.fast_compressor.compress(content)
+    return [frame] if _is_worthwhile(content, frame) else raw_frame(content)
+
+
+def _is_worthwhile(content: memoryview, frame: bytes) -> bool:
+    return len(frame) < len(content) - len(content) // _WORTHWHILE
+
+
+def raw_frame(content: memoryview) -> list[Buffer]:
+    """`content` (not empty, below 4 GiB) as one frame of raw blocks, in pieces that share its memory."""
+    (_, frame_header), *block_headers = raw_headers(len(content))
+    pieces: list[Buffer] = [frame_header]
+    for start, (_, header) in zip(range(0, len(content), BLOCK), block_headers, strict=True):
+        pieces += [header, content[start : start + BLOCK]]
+    pieces.append(checksum(content).to_bytes(_CHECKSUM, "little"))
+    return pieces
+
+
+def raw_headers(content: int) -> list[tuple[int, bytes]]:
+    """The headers of a raw frame of `content` bytes, its own and its blocks', each with its offset in the frame."""
+    headers = [(0, struct.pack("<IBI", MAGIC, _RAW_DESCRIPTOR, content))]
+    for start in range(0, content, BLOCK):
+        size = min(BLOCK, content - start)
+        header = (size << 3 | (start + size == content)).to_bytes(_BLOCK_HEADER, "little")
+        headers.append((raw_offset(start) - _BLOCK_HEADER, header))
+    return headers
+
+
+def raw_offset(position: int) -> int:
+    """Where in a raw frame the byte of content at `position` is."""
+    return _RAW_HEADER + position + _BLOCK_HEADER * (position // BLOCK + 1)
+
+
+def raw_size(content: int) -> int:
+    """Bytes of a raw frame of `content` bytes, which are at least one."""
+    return raw_offset(content - 1) + 1 + _CHECKSUM
+
+
+def max_compressed(content: int) -> int:
+    """Bytes that a frame of `content` bytes may take at most: libzstd's own bound and some room."""
+    return content + (content >> 8) + 1024
+
+
+def read_frame(read: Callable[[int], bytes], content: int | None = None) -> bytes:
+    """The next frame from `read`, which returns exactly as many bytes as asked for, not decompressed.
+
+    `content` is the size that it must declare, in bytes; without one it may be anything up to 8 MiB. Raises
+    FormatError for anything else than one frame of the profile; reads at most `max_compressed(content)` bytes.
+    """
+    pieces = [read(5)]
+    pieces.append(read(_header_rest(pieces[0])))
+    declared = _check_header(pieces[0] + pieces[1], content)
+    budget = max_compressed(declared) - sum(map(len, pieces)) - 4
+    last = 0
+    while not last:
+        header = read(3)
+        value = int.from_bytes(header, "little")
+        last, kind, size = value & 1, value >> 1 & 3, value >> 3
+        stored = 1 if kind == 1 else size
+        budget -= 3 + stored
+        if kind == 3 or size > BLOCK or budget < 0:
+            raise FormatError("a zstd frame with a block that is not allowed")
+        pieces += [header, read(stored)]
+    pieces.append(read(4))
+    return b"".join(pieces)
+
+
+def _header_rest(first: bytes) -> int:
+    magic, descriptor = struct.unpack("<IB", first.ljust(5, b"\0"))
+    if magic != MAGIC:
+        raise FormatError("not a zstd frame where one must begin")
+    single, has_checksum, dictionary = descriptor >> 5 & 1, descriptor >> 2 & 1, descriptor & 3
+    size_field = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+    if descriptor & 0b11000 or dictionary or not has_checksum or not size_field:
+        raise FormatError("a zstd frame without checksum or content size, or with a dictionary")
+    return size_field + (0 if single else 1)
+
+
+def _check_header(header: bytes, content: int | None) -> int:
+    """The content size that the frame's `header` declares, if it is `content` or, without that, allowed."""
+    try:
+        parameters = zstandard.get_frame_parameters(header, zstandard.FORMAT_ZSTD1)
+    except zstandard.ZstdError:
+        raise FormatError("a zstd frame with a malformed header") from None
+    declared: int = parameters.content_size
+    if declared != content and (content is not None or declared > MAX_WINDOW):
+        raise FormatError(f"a zstd frame of {declared} bytes where {content or f'at most {MAX_WINDOW}'} belong")
+    if parameters.window_size > MAX_WINDOW:
+        raise FormatError(f"a zstd frame with a window of {parameters.window_size} bytes, more than {MAX_WINDOW}")
+    return declared
+
+
+def decompress(frame: Buffer, content: int | None = None) -> bytes:
+    """The content of one whole frame as `read_frame` returns it; `content` as there.
+
+    Raises FormatError if the frame is not of the profile, damaged, of another size, or followed by anything.
+    """
+    view = memoryview(frame)
+    if len(view) < 14:
+        raise FormatError("a zstd frame cut short")
+    declared = _check_header(bytes(view[: 5 + _header_rest(bytes(view[:5]))]), content)
+    if not hasattr(_local, "decompressor"):
+        _local.decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    try:
+        data = _local.decompressor.decompress(view, max_output_size=declared, allow_extra_data=False)
+    except zstandard.ZstdError:
+        raise FormatError(_DAMAGED) from None
+    if len(data) != declared:
+        raise FormatError(f"a zstd frame of {len(data)} bytes that declares {declared}")
+    return bytes(data)
+
+
+def unpack(frame: Buffer, content: int) -> memoryview:
+    """As `decompress`, of a frame that the caller gives up: raw blocks are joined where they lie, if it can be written.
+
+    That takes neither memory nor a decoder, and most frames of a bundle are like that.
+    """
+    view = memoryview(frame)
+    if view.readonly or len(view) != raw_size(content):
+        return memoryview(decompress(frame, content))
+    headers = raw_headers(content)
+    if any(view[at : at + len(header)] != header for at, header in headers):
+        return memoryview(decompress(frame, content))
+    for start in range(0, content, BLOCK):
+        stop = min(start + BLOCK, content)
+        view[start:stop] = view[raw_offset(start) : raw_offset(start) + stop - start]
+    joined = view[:content]
+    if checksum(joined) != trailer(view):
+        raise FormatError(_DAMAGED)
+    return joined
+
+
+def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
+    """The content of foreign zstd data (any frames, windows up to 128 MiB), piece by piece.
+
+    Raises FormatError if it does not decompress. Data that is cut short may go unnoticed: compare sizes or digests.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW)
+    try:
+        source = cast(IO[bytes], _Pieces(pieces))  # of a file, `read` is all that is used
+        with decompressor.stream_reader(source, read_across_frames=True) as reader:
+            while piece := reader.read(_FOREIGN_PIECE):
+                yield piece
+    except zstandard.ZstdError:
+        raise FormatError("zstd data that does not decompress, or needs a window of more than 128 MiB") from None
+
+
+class _Pieces:
+    """Pieces as a file."""
+
+    def __init__(self, pieces: Iterator[memoryview]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = next(self._pieces, memoryview(b""))
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
+
+
+def content_size(frame: Buffer) -> int:
+    """The content size in bytes that a frame of the profile declares. Raises FormatError."""
+    return _check_header(bytes(frame[: 5 + _header_rest(bytes(frame[:5]))]), None)
+
+
+def trailer(frame: Buffer) -> int:
+    """The checksum that ends a frame of the profile."""
+    return int.from_bytes(bytes(frame[-4:]), "little")
+
+
+def emit_seek_table(frames: Sequence[Frame]) -> bytes:
+    """The skippable frame that ends a bundle."""
+    entries = b"".join(struct.pack("<III", f.compressed, f.content, f.checksum) for f in frames)
+    footer = struct.pack("<IBI", len(frames), _CHECKSUMS_PRESENT, SEEKABLE_MAGIC)
+    return struct.pack("<II", SKIPPABLE_MAGIC, len(entries) + FOOTER) + entries + footer
+
+
+def seek_table_length(footer: bytes) -> int:
+    """Bytes of the whole skippable frame whose last 9 bytes are `footer`. Raises FormatError."""
+    if len(footer) == FOOTER:
+        count, descriptor, magic = struct.unpack("<IBI", footer)
+        if magic == SEEKABLE_MAGIC and descriptor == _CHECKSUMS_PRESENT and count <= MAX_FRAMES:
+            return _SKIPPABLE_HEADER + int(count) * ENTRY + FOOTER
+    raise FormatError(f"no seek table of at most {MAX_FRAMES} frames at the end: not a bundle, or cut short")
+
+
+def parse_seek_table(data: bytes) -> list[Frame]:
+    """The frames of the seek table `data`, a whole skippable frame. Raises FormatError unless it is canonical."""
+    if seek_table_length(data[-FOOTER:]) != len(data):
+        raise FormatError("a seek table whose length and count disagree")
+    frames = [Frame(*entry) for entry in struct.iter_unpack("<III", data[_SKIPPABLE_HEADER:-FOOTER])]
+    if emit_seek_table(frames) != data:
+        raise FormatError("a malformed seek table")
+    return frames

@@ -1,0 +1,55 @@
+"""Which replica comes nearest to an encoder that none of them is: the one whose decisions it shares most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airpatch.deflate.parse import Parser
+from airpatch.delta.encoder import Effort, encode
+from airpatch.encoders.replicas import deflater, flushes_often, usual_names
+
+START = 128 << 10
+"""Bytes of a gzip file by which it is judged."""
+_HEADER = b"\x1f\x8b\x08" + bytes(7)
+
+
+def nearest(start: bytes) -> str | None:
+    """The replica whose decisions explain most of those at the `start` of a gzip file (RFC 1952), None if none helps.
+
+    `start` should be `START` bytes, or the whole file. Raises FormatError if it is not the beginning of a gzip file.
+    """
+    own = _Beginning.of(start)
+    # Encoders that flush often have less of their beginning in an open block, which would be taken for nearness.
+    names = [name for name in usual_names() if not flushes_often(name)]
+    sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.plaintext))) for name in names}
+    best = min(sizes, key=lambda name: sizes[name])
+    return best if sizes[best] < own.difference() else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What the first blocks of a gzip file hold: plaintext, and the columns of decisions that grow with it."""
+
+    plaintext: bytes
+    columns: Sequence[bytes]
+
+    @classmethod
+    def of(cls, start: bytes) -> _Beginning:
+        parts = list(Parser().feed(start))
+        runs, distances = (b"".join(column) for column in ((p.runs for p in parts), (p.distances for p in parts)))
+        return cls(b"".join(part.plaintext for part in parts), (runs, distances))
+
+    def difference(self, *others: _Beginning) -> int:
+        """Bytes that these decisions take as a difference to those of others."""
+        return sum(
+            len(chunk)
+            for i, column in enumerate(self.columns)
+            for chunk in encode(column, [other.columns[i] for other in others], Effort.FAST)
+        )
+
+
+def _encode(name: str, plaintext: bytes) -> bytes:
+    """The blocks that the encoder completes within the plaintext; all of them if it completes none."""
+    encoder = deflater(name)
+    return encoder.feed(plaintext) or encoder.finish()

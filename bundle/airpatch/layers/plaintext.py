@@ -1,0 +1,83 @@
+"""The plaintext of a blob: what is inside its compression, which its first bytes tell.
+
+gzip (RFC 1952: any number of members, ignoring what follows and begins none, as gunzip does), zstd (RFC 8878), or the
+bytes themselves. Bounded: a caller says how much plaintext it takes, and zstd windows are 128 MiB at most.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from enum import Enum
+
+from airpatch.archive.content import BlobReader, pieces
+from airpatch.errors import FormatError
+from airpatch.format import zstd
+
+_GZIP_MAGIC = b"\x1f\x8b\x08"
+_GZIP_WINDOW = 16 + 15
+"""zlib's window bits for gzip framing and a window of 32 KiB."""
+_INPUT, _PIECE = 16 << 10, 1 << 20
+"""Bytes of input and output at a time. What follows a member is copied, and there are layers with one for each file."""
+
+
+class Compression(Enum):
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    NONE = "none"
+
+
+def compression(start: bytes) -> Compression:
+    """How a blob that begins with `start` (4 bytes or all) is compressed."""
+    if start.startswith(_GZIP_MAGIC):
+        return Compression.GZIP
+    return Compression.ZSTD if start.startswith(zstd.MAGIC.to_bytes(4, "little")) else Compression.NONE
+
+
+def extract(reader: BlobReader, size: int, take: Callable[[bytes], None], limit: int) -> Compression:
+    """Hand the plaintext of the blob of `size` bytes to `take`, piece by piece; returns how it was compressed.
+
+    Raises FormatError if it does not decompress, or to more than `limit` bytes.
+    """
+    start = bytearray(min(4, size))
+    reader.read_into(memoryview(start), 0)
+    kind = compression(bytes(start))
+    blob = pieces(reader, size)
+    taken = 0
+    for piece in {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob):
+        taken += len(piece)
+        if taken > limit:
+            raise FormatError(f"a layer with more than {limit} bytes of plaintext")
+        take(piece)
+    return kind
+
+
+def _copy(blob: Iterator[memoryview]) -> Iterator[bytes]:
+    return map(bytes, blob)
+
+
+def _cut(blob: Iterator[memoryview]) -> Iterator[bytes]:
+    return (bytes(piece[start : start + _INPUT]) for piece in blob for start in range(0, len(piece), _INPUT))
+
+
+def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
+    member = zlib.decompressobj(_GZIP_WINDOW)
+    start = b""  # of what follows a member, as long as it is too short to tell whether it is another
+    try:
+        for piece in _cut(blob):
+            data, start = start + piece, b""
+            while data:
+                if member.eof:
+                    if len(data) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(data):
+                        start = data
+                        break
+                    if not data.startswith(_GZIP_MAGIC):
+                        return
+                    member = zlib.decompressobj(_GZIP_WINDOW)
+                yield member.decompress(data, _PIECE)
+                data = member.unconsumed_tail or member.unused_data
+        yield member.flush()
+    except zlib.error:
+        raise FormatError("a gzip layer that does not decompress") from None
+    if not member.eof:
+        raise FormatError("a gzip layer that is cut short")

@@ -1,0 +1,82 @@
+"""Plaintexts of blobs in scratch files, each unpacked by whoever needs it first and given up after its last use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from airpatch.archive.content import Content
+from airpatch.errors import FormatError
+from airpatch.layers.plaintext import extract
+from airpatch.layers.scratch import NewFile, Part, ScratchFile
+from airpatch.model.digest import Digest
+
+
+@dataclass(slots=True)
+class _Slot:
+    users: int
+    file: ScratchFile | Part | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Plaintexts:
+    """Plaintexts out of the blobs of `content`. `users` says how often each will be taken and given back.
+
+    For use by many threads.
+    """
+
+    def __init__(self, content: Content, new_file: NewFile, users: Mapping[Digest, int]) -> None:
+        self._content = content
+        self._new_file = new_file
+        self._slots = {digest: _Slot(count) for digest, count in users.items()}
+
+    def take(self, digest: Digest, size: int, plaintext: int) -> ScratchFile | Part:
+        """The plaintext, `plaintext` bytes, of the blob of `size` bytes. Raises FormatError if it has another size."""
+        slot = self._slots[digest]
+        with slot.lock:
+            if slot.file is None:
+                slot.file = self._unpack(digest, size, plaintext)
+            return slot.file
+
+    def give_back(self, digest: Digest) -> None:
+        """Tell that one of the users is done."""
+        slot = self._slots[digest]
+        with slot.lock:
+            slot.users -= 1
+            if not slot.users and slot.file is not None:
+                slot.file.close()
+                slot.file = None
+
+    def wanted(self, digest: Digest) -> bool:
+        """Whether somebody will take the plaintext of `digest`, and it is not there yet."""
+        slot = self._slots.get(digest)
+        return slot is not None and slot.file is None
+
+    def put(self, digest: Digest, file: ScratchFile | Part) -> None:
+        """Give a plaintext that is there already."""
+        self._slots[digest].file = file
+
+    def new(self, digest: Digest) -> ScratchFile:
+        """An empty scratch file for the plaintext of `digest`."""
+        return ScratchFile(self._new_file, str(digest))
+
+    def close(self) -> None:
+        """Give up all plaintexts."""
+        for slot in self._slots.values():
+            if slot.file is not None:
+                slot.file.close()
+                slot.file = None
+
+    def _unpack(self, digest: Digest, size: int, plaintext: int) -> ScratchFile:
+        file = self.new(digest)
+        try:
+            with closing(self._content.open(digest, size)) as reader:
+                extract(reader, size, file.append, plaintext)
+            if file.size != plaintext:
+                raise FormatError(f"{digest}: has {file.size} bytes of plaintext, not {plaintext}")
+        except BaseException:
+            file.close()
+            raise
+        return file

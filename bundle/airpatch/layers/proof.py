@@ -1,0 +1,79 @@
+"""Verifies a bundle as a target would take it: every byte, and what its layer patches make.
+
+They are carried out in scratch files where the bundle brings all that they need, as a full one does, or where somebody
+has a base. Else their headers are read: what can be known of a layer patch without its sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+
+from airpatch.archive.checker import Verified, verify_bundle
+from airpatch.archive.content import BytesBlob, Content, Union
+from airpatch.archive.feed import Feed
+from airpatch.archive.reader import Accept, Receiver
+from airpatch.errors import FormatError, IntegrityError, located
+from airpatch.format.index import Index, Step
+from airpatch.format.layout import Member
+from airpatch.layers.rebuilt import Nowhere, Rebuilding, Rebuilt
+from airpatch.layers.recipe import PREFIX, Replay, read_header
+
+Base = Callable[[Index], Content]
+"""Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
+
+
+def verify(feed: Feed, options: Rebuilding, base: Base | None = None) -> Verified:
+    """Read `feed` to its end, and carry out its layer patches if it is a full bundle's or there is a `base`.
+
+    Raises FormatError if there is no valid index, TargetError if the feed cannot be read or there is no room,
+    BaseMismatch if a source out of the base is wrong, and what `base` raises.
+    """
+    with closing(Rebuilt(options.new_file)) as spool:
+        contents: list[Content] = [spool]
+
+        def data(index: Index) -> Accept:
+            if not index.is_full and base is None:
+                return lambda member: Nowhere() if member.step is None else _Header(member.step)
+            if not index.is_full and base is not None:
+                contents.append(base(index))
+            needed = {step.patch for step in index.steps} | {source.digest for source in index.sources}
+
+            def accept(member: Member) -> Receiver:
+                return spool.output(member.digest) if member.digest in needed else Nowhere()
+
+            return accept
+
+        verified = verify_bundle(
+            feed, data=data, jobs=options.jobs, progress=options.progress, announce=options.announce
+        )
+        index = verified.index
+        if verified.findings or (not index.is_full and base is None):
+            return verified
+        try:
+            with located(feed.name):
+                used = {source for step in index.steps for source in step.sources}
+                spool.make(index, index.steps, Union(contents), options, used)
+        except (FormatError, IntegrityError) as error:
+            # Anew, since a traceback keeps mapped scratch files open.
+            return replace(verified, findings=(type(error)(error.message, error.findings),))
+    return verified
+
+
+class _Header:
+    """Takes a layer patch, and reads its header."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._prefix = bytearray()
+
+    def write(self, piece: memoryview) -> None:
+        self._prefix += piece[: PREFIX - len(self._prefix)]
+
+    def complete(self) -> None:
+        step = self._step
+        with located(f"layer patch of {step.digest}"):
+            method = read_header(BytesBlob(bytes(self._prefix)), step.patch_size).method
+            if isinstance(method, Replay) and any(number >= len(step.sources) for number in method.like):
+                raise FormatError("refers to a source that it does not have")

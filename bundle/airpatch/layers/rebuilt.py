@@ -1,0 +1,146 @@
+"""Blobs that layer patches make, in scratch files: for whoever has bundles and no target.
+
+The codecs are loaded when there is something to make: that takes longer than to pack a small bundle, and most have no
+layer patches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import BlobReader, Content, Union
+from airpatch.archive.writer import Progress, no_progress
+from airpatch.errors import BaseMismatch, IntegrityError, located
+from airpatch.format.index import Index, Step
+from airpatch.layers.scratch import NewFile, Part, ScratchFile, Shelf
+from airpatch.model.digest import Digest
+
+if TYPE_CHECKING:
+    from airpatch.layers.rebuild import Output
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """How to carry out layer patches; `announce` is called with a label and a number of bytes of plaintext."""
+
+    new_file: NewFile
+    jobs: int | None = None
+    progress: Progress = no_progress
+    announce: Callable[[str, int], None] = lambda _label, _total: None
+
+
+class Rebuilt:
+    """A `Content` of blobs in scratch files; where nobody closes it, the system frees them with the process."""
+
+    def __init__(self, new_file: NewFile) -> None:
+        self._new_file = new_file
+        self._shelf = Shelf(new_file)
+        self._parts: dict[Digest, Part] = {}
+        self._unfinished: set[ScratchFile] = set()
+
+    def size(self, digest: Digest) -> int | None:
+        part = self._parts.get(digest)
+        return None if part is None else part.size
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        if self.size(digest) != size:
+            raise BaseMismatch(f"none of the bundles gives {digest}")
+        return self._parts[digest]
+
+    def output(self, digest: Digest) -> Output:
+        """Takes the blob, which is here as soon as it is complete."""
+        file = ScratchFile(self._new_file, str(digest))
+        self._unfinished.add(file)
+
+        def complete() -> None:
+            self._unfinished.remove(file)
+            self._parts[digest] = self._shelf.keep(file)
+
+        return _FileOutput(file, complete)
+
+    def close(self) -> None:
+        """Give up all blobs."""
+        self._shelf.close()
+        while self._unfinished:
+            self._unfinished.pop().close()
+
+    def make(
+        self,
+        index: Index,
+        steps: Sequence[Step],
+        content: Content,
+        options: Rebuilding,
+        kept: AbstractSet[Digest] | None = None,
+    ) -> None:
+        """Carry out `steps` of `index` with what is in `content` and here; keep the blobs `kept`, by default all.
+
+        Raises as `rebuild_blobs` does.
+        """
+        if not steps:
+            return
+        from airpatch.layers.rebuild import rebuild_blobs
+
+        def output(step: Step) -> Output:
+            return self.output(step.digest) if kept is None or step.digest in kept else Nowhere()
+
+        options.announce(f"rebuilding layers of {index.release.name}", sum(step.plaintext for step in steps))
+        rebuild_blobs(
+            index,
+            steps,
+            content if content is self else Union([content, self]),
+            output,
+            self._new_file,
+            jobs=options.jobs,
+            progress=options.progress,
+        )
+
+
+def unfold(bundle: BundleFile, wanted: Iterable[Digest], options: Rebuilding) -> Content:
+    """What `bundle`, a full one, stores, and those blobs of `wanted` that it has as layer patches.
+
+    Raises IntegrityError or FormatError if the bundle is damaged, TargetError if there is no room.
+    """
+    if not bundle.index.steps:
+        return bundle
+    from airpatch.layers.rebuild import steps_for
+
+    stored = {blob.digest for blob in bundle.index.stored}
+    steps = steps_for(bundle.index, set(wanted) - stored, stored)
+    with ExitStack() as stack:
+        rebuilt = stack.enter_context(closing(Rebuilt(options.new_file)))
+        try:
+            with located(bundle.name):
+                rebuilt.make(bundle.index, steps, bundle, options)
+        except BaseMismatch as error:  # what it builds upon is in the bundle, too
+            raise IntegrityError(f"{bundle.name}: is damaged", error.findings) from None
+        stack.pop_all()
+    return Union([bundle, rebuilt])
+
+
+@dataclass(frozen=True, slots=True)
+class _FileOutput:
+    """A blob on its way into a scratch file."""
+
+    file: ScratchFile
+    completed: Callable[[], None]
+
+    def write(self, piece: memoryview) -> None:
+        self.file.append(piece)
+
+    def complete(self) -> None:
+        self.completed()
+
+
+class Nowhere:
+    """An output that keeps nothing: that the digest is right is all that is wanted."""
+
+    def write(self, piece: memoryview) -> None:
+        """The builder hashes it."""
+
+    def complete(self) -> None:
+        """The builder has compared the digest."""

@@ -1,0 +1,268 @@
+"""Makes single layer patches, and proves each by carrying it out with the code that will do it on the target."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from itertools import chain
+
+from airpatch.archive.content import BlobReader, Content, pieces
+from airpatch.deflate.gzip import header_size
+from airpatch.delta.encoder import Effort, encode
+from airpatch.encoders.recognise import recognise
+from airpatch.encoders.replicas import searches_long
+from airpatch.errors import FormatError, IntegrityError
+from airpatch.format.index import Step
+from airpatch.layers.budget import Budget
+from airpatch.layers.nearest import START, nearest
+from airpatch.layers.plaintext import Compression
+from airpatch.layers.plaintexts import Plaintexts
+from airpatch.layers.rebuild import Builder
+from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.resemblance import Contents
+from airpatch.layers.scratch import NewFile, Part, ScratchFile, relax
+from airpatch.model.digest import Digest
+from airpatch.model.release import Blob
+
+_RECOGNISED = 1 << 20
+"""Bytes of a gzip blob by which its encoder is recognised."""
+_REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
+"""Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
+_RAW = 7 / 8
+"""How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
+_ALWAYS = 1 << 62
+"""Users of a plaintext that the caller gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A blob on the sender's side, and its plaintext."""
+
+    blob: Blob
+    compression: Compression
+    plaintext: Part
+    contents: Contents
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The layer patch of a step, in `file`."""
+
+    step: Step
+    file: ScratchFile
+
+
+_Way = tuple[Method, Sequence[ScratchFile]]
+"""How to rebuild a blob, and the decisions that this takes."""
+
+
+class Workshop:
+    """Makes layer patches out of `unpacked` blobs, with `memory` bytes for all threads that use it.
+
+    When `stopped` is set, all that is under way ends soon, in CancelledError.
+    """
+
+    def __init__(
+        self,
+        content: Content,
+        new_file: NewFile,
+        unpacked: Sequence[Unpacked],
+        effort: Effort,
+        memory: int,
+        stopped: threading.Event,
+    ) -> None:
+        self._content = content
+        self._new_file = new_file
+        self._effort = effort
+        self._entries = _index_entries(memory)
+        self._budget = Budget(memory)
+        plaintexts = Plaintexts(content, new_file, {u.blob.digest: _ALWAYS for u in unpacked})
+        for each in unpacked:
+            plaintexts.put(each.blob.digest, each.plaintext)
+        sizes = {u.blob.digest: (u.blob.size, u.contents.size) for u in unpacked}
+        self._stopped = stopped
+        self._builder = Builder(sizes, content, plaintexts, None, stopped)
+
+    def patch(self, target: Unpacked, sources: Sequence[Unpacked]) -> Made | None:
+        """The first patch that works of those that may; None if the blob as it is is no larger."""
+        if target.compression is Compression.ZSTD and not sources:
+            return None
+        with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
+            if target.compression is Compression.ZSTD:
+                raw = self._raw_difference(target, sources, stack)
+                with suppress(FormatError):
+                    return self._try(Raw(), [raw], target, sources) if raw.size <= _RAW * target.blob.size else None
+                return None
+            old = [source.plaintext for source in sources]
+            delta = self._difference(target.plaintext, old, str(target.blob.digest))
+            stack.callback(delta.close)
+            for method, decisions in self._methods(target, sources, delta.size, stack):
+                with suppress(FormatError, IntegrityError):
+                    return self._try(method, [delta, *decisions], target, sources)
+        return None
+
+    def _try(
+        self, method: Method, sections: Sequence[ScratchFile], target: Unpacked, sources: Sequence[Unpacked]
+    ) -> Made:
+        """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
+        blob = target.blob
+        with ExitStack() as stack:
+            file = ScratchFile(self._new_file, str(blob.digest))
+            stack.callback(file.close)
+            patch = _assemble(method, sections, file)
+            if file.size >= blob.size:
+                raise FormatError("a layer patch that is not smaller than its blob")
+            digests = tuple(source.blob.digest for source in sources)
+            step = Step(blob.digest, blob.size, target.contents.size, patch, file.size, digests)
+            with closing(self._content.open(blob.digest, blob.size)) as original:
+                self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
+            stack.pop_all()
+        return Made(step, file)
+
+    def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
+        """Between zstd blobs as they are: no replica knows zstd's encoders, but frames of chunks are often the same."""
+        with ExitStack() as blobs:
+            new, *old = (self._builder.raw(each.blob.digest, blobs) for each in (target, *sources))
+            delta = self._difference(new, old, str(target.blob.digest))
+            stack.callback(delta.close)
+            return delta
+
+    def _difference(self, target: ScratchFile | Part, sources: Sequence[ScratchFile | Part], name: str) -> ScratchFile:
+        """The difference of a plaintext, or of a column of decisions, to those of the sources."""
+        view = target.view()
+        views = [source.view() for source in sources]
+
+        def pause() -> None:
+            if self._stopped.is_set():
+                raise CancelledError
+            relax((view, *views))
+
+        with ExitStack() as stack:
+            delta = ScratchFile(self._new_file, name)
+            stack.callback(delta.close)
+            for chunk in encode(view, views, self._effort, self._entries, pause):
+                delta.append(chunk)
+            stack.pop_all()
+        return delta
+
+    def _methods(
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
+    ) -> Iterator[_Way]:
+        """Ways to rebuild the blob, the best first, with the decisions that each takes.
+
+        A replica takes none, but has to search all matches again. Where that is slow, replay comes first if it costs
+        little: its decisions take a third to all of what the plaintexts' `difference` does.
+        """
+        if target.compression is Compression.NONE:
+            yield Plain(), ()
+            return
+        replay = None
+        cheap = target.contents.size // _REPLAY_SHARE[self._effort]
+        replicas = self._replicas(target)
+        if replicas and searches_long(replicas[0].encoder) and difference <= 2 * cheap:
+            replay = self._replay(target, sources, stack)
+            if replay is not None and _size(replay) <= cheap:
+                yield replay
+        for replica in replicas:
+            yield replica, ()
+        ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
+        yield from sorted((way for way in ways if way is not None), key=_size)
+
+    def _replicas(self, target: Unpacked) -> list[Replica]:
+        start = self._start(target, _RECOGNISED)
+        with suppress(FormatError):  # of a header that is longer than the start
+            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+        return []
+
+    def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
+        """Decisions as differences to those of the first source that has some."""
+        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._builder.columns(sources[i].blob.digest, columns) for i in like]
+            return Replay(like), self._decisions(target, others, stack)
+        return None
+
+    def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> _Way | None:
+        """Decisions as differences to those of the replica that begins as the blob does, or comes nearest to it."""
+        with suppress(FormatError), ExitStack() as columns:
+            replica = replicas[0] if replicas else self._nearest(target)
+            if replica is not None:
+                plaintext = map(bytes, pieces(target.plaintext, target.contents.size))
+                others = [self._builder.replica_columns(replica, plaintext, target.blob.digest, columns)]
+                return Corrected(replica), self._decisions(target, others, stack)
+        return None
+
+    def _nearest(self, target: Unpacked) -> Replica | None:
+        start = self._start(target, START)
+        name = nearest(start)
+        return None if name is None else Replica(name, start[: header_size(start)])
+
+    def _start(self, target: Unpacked, size: int) -> bytes:
+        start = bytearray(min(size, target.blob.size))
+        with closing(self._content.open(target.blob.digest, target.blob.size)) as reader:
+            reader.read_into(memoryview(start), 0)
+        return bytes(start)
+
+    def _decisions(
+        self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
+    ) -> list[ScratchFile]:
+        """The decisions of the blob, each column as a difference to those of `others`.
+
+        Raises FormatError if the parser does not take the blob, though gunzip has.
+        """
+        differences = []
+        with ExitStack() as columns:
+            for i, column in enumerate(self._builder.columns(target.blob.digest, columns)):
+                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        return differences
+
+
+def _size(way: _Way) -> int:
+    return sum(file.size for file in way[1])
+
+
+def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+    """Write the layer patch into `file`; returns its digest."""
+    hasher = hashlib.sha256()
+    header = emit_header(method, tuple(section.size for section in sections))
+    for piece in chain([header], *(section.pieces() for section in sections)):
+        hasher.update(piece)
+        file.append(piece)
+    return Digest(hasher.digest())
+
+
+class _Comparison:
+    """An output that is compared with the blob that it should be, so that a wrong encoder is found out at once."""
+
+    def __init__(self, original: BlobReader) -> None:
+        self._original = original
+        self._position = 0
+
+    def write(self, piece: memoryview) -> None:
+        expected = bytearray(len(piece))
+        self._original.read_into(memoryview(expected), self._position)
+        if expected != piece:
+            raise IntegrityError("makes other bytes than those of the blob")
+        self._position += len(piece)
+
+    def complete(self) -> None:
+        """The builder has compared size and digest."""
+
+
+def _index_entries(memory: int) -> int:
+    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
+    return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))
+
+
+def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
+    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
+    new, old = target.contents.size, sum(source.contents.size for source in sources)
+    zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
+    mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
+    return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + mapped + (48 << 20)

@@ -1,0 +1,262 @@
+"""A release: a named set of images and the table of all blobs that they need.
+
+The table lists blobs in the order in which they are written to an archive and to a target: layers and configs by
+falling size, then manifests, children before the indexes that name them (spec/FORMAT.md, The table of blobs).
+Everything here is a value; `assemble` builds it from manifests, `check_manifests` holds a finished one against them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+
+from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
+from airpatch.model.names import ImageName
+
+MAX_NESTING = 8
+"""Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
+MAX_MANIFESTS = 64 << 20
+"""Bytes of all manifests of a release, which are held in memory: 10,000 images of 6 KiB each."""
+MAX_SIGNED = 1 << 22
+"""Manifests and children that are walked to check signatures: below each manifest of tags, for each repository."""
+SHOWN_FINDINGS = 100
+"""What is wrong beyond these is only counted: few bytes can be wrong in very many ways."""
+MAX_SEQUENCE = 2**63 - 1
+MAX_RELEASE_NAME = 255
+"""Bytes of UTF-8; what a file name can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """One row of the table: content under a digest. `size` in bytes."""
+
+    digest: Digest
+    size: int
+    media_type: str
+
+    @property
+    def is_manifest(self) -> bool:
+        return self.media_type in MANIFEST_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A detached signature of `manifest`, which skopeo keeps beside an image (`signature-N` in a `dir:` folder)."""
+
+    manifest: Digest
+    digest: Digest
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A tag, the manifest or index that it points to, and detached signatures.
+
+    Those of one manifest follow each other in the order of their numbers; manifests are in the order of digests.
+    """
+
+    name: ImageName
+    manifest: Digest
+    signatures: tuple[Signature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """`images` sorted by name; `blobs` in archive order; `sequence` 0 for releases that are not numbered."""
+
+    name: str
+    sequence: int
+    images: tuple[Image, ...]
+    blobs: tuple[Blob, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all blobs, each counted once."""
+        return sum(blob.size for blob in self.blobs)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Collects the blobs below the images' manifests, and everything wrong with them."""
+
+    manifests: Mapping[Digest, bytes]
+    parsed: dict[Digest, Manifest | None] = field(default_factory=dict)
+    blobs: dict[Digest, Blob] = field(default_factory=dict)
+    heights: dict[Digest, int] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+    more: int = 0
+    """Findings that are only counted."""
+
+    def add(self, where: str, digest: Digest, size: int, media_type: str) -> None:
+        known = self.blobs.get(digest)
+        if known is None:
+            self.blobs[digest] = Blob(digest, size, media_type)
+            return
+        if known.size != size:
+            self.findings.append(f"{where}: {digest} has {size} bytes here and {known.size} elsewhere")
+        if (media_type not in MANIFEST_TYPES, media_type) < (not known.is_manifest, known.media_type):
+            self.blobs[digest] = Blob(digest, known.size, media_type)
+
+    def descend(self, where: str, digest: Digest, claim: Descriptor | None = None, depth: int = 0) -> int:
+        """Add the manifest and all below it; returns its height: 0 for an image manifest."""
+        manifest = self.parse(where, digest)
+        if manifest is None:
+            return 0
+        size = len(self.manifests[digest])
+        if claim is not None and (claim.size, claim.media_type) != (size, manifest.media_type):
+            self.findings.append(
+                f"{where}: manifest {digest} is {size} bytes of {manifest.media_type}, where its index claims "
+                f"{claim.size} bytes of {claim.media_type}"
+            )
+        if depth > MAX_NESTING:
+            self.findings.append(f"{where}: indexes are nested more than {MAX_NESTING} deep")
+        elif digest not in self.heights:
+            self.add(where, digest, size, manifest.media_type)
+            for blob in manifest.blobs:
+                self.add(where, blob.digest, blob.size, blob.media_type)
+            below = [self.descend(where, child.digest, child, depth + 1) for child in manifest.manifests]
+            self.heights[digest] = 1 + max(below, default=0) if manifest.is_index else 0
+            if self.heights[digest] > MAX_NESTING:  # also reached step by step, through one image after the other
+                self.findings.append(f"{where}: indexes are nested more than {MAX_NESTING} deep")
+        return self.heights.get(digest, 0)
+
+    def parse(self, where: str, digest: Digest) -> Manifest | None:
+        if digest not in self.parsed:
+            content = self.manifests.get(digest)
+            try:
+                self.parsed[digest] = parse_manifest(content) if content is not None else None
+                if content is None:
+                    self.findings.append(f"{where}: manifest {digest} is missing")
+            except FormatError as error:
+                self.parsed[digest] = None
+                self.findings.append(f"{where}: {digest}: {error.message}")
+        return self.parsed[digest]
+
+    def check_signatures(self, images: Sequence[Image]) -> None:
+        """Find signatures of manifests that their image does not have, and manifests signed under some tags only.
+
+        A target keeps signatures by repository and manifest, not by tag. All manifests of `images` are parsed.
+        """
+        manifests = {digest: manifest for digest, manifest in self.parsed.items() if manifest is not None}
+        signed: defaultdict[str, set[Digest]] = defaultdict(set)
+        for image in images:
+            for signature in image.signatures:
+                signed[image.name.repository].add(signature.manifest)
+        tagged: defaultdict[tuple[str, Digest], list[Image]] = defaultdict(list)
+        for image in images:
+            if image.name.repository in signed:
+                tagged[image.name.repository, image.manifest].append(image)
+        walked = 0
+        for (repository, top), same in tagged.items():
+            below = reachable(top, manifests)
+            walked += sum(1 + len(manifests[digest].manifests) for digest in below)
+            if walked > MAX_SIGNED:
+                self.findings.append(f"repositories with signatures have more than {MAX_SIGNED} manifests in all")
+                return
+            expected = signed[repository].intersection(below)
+            for image in same:
+                own = {signature.manifest for signature in image.signatures}
+                self._lacking(f"{image.name}: has signatures of manifests that it does not have: {{}}", own, expected)
+                self._lacking(f"{image.name}: {{}} has no signatures here but under another tag", expected, own)
+
+    def _lacking(self, finding: str, digests: AbstractSet[Digest], others: AbstractSet[Digest]) -> None:
+        """Find each of `digests` that `others` lack; in less time than their number, when there is no more room."""
+        count = len(digests) - len(digests & others)
+        room = max(0, SHOWN_FINDINGS - len(self.findings))
+        if count and room:
+            self.findings += [finding.format(digest) for digest in sorted(digests - others)[:room]]
+        self.more += max(0, count - room)
+
+    def table(self) -> tuple[Blob, ...]:
+        def order(blob: Blob) -> tuple[bool, int, Digest]:
+            manifest = blob.digest in self.heights
+            return manifest, self.heights[blob.digest] if manifest else -blob.size, blob.digest
+
+        return tuple(sorted(self.blobs.values(), key=order))
+
+
+def assemble(
+    images: Iterable[Image], manifests: Mapping[Digest, bytes], *, name: str | None = None, sequence: int = 0
+) -> Release:
+    """The release of `images`, whose manifests and those below them are in `manifests`.
+
+    Without a `name` the release takes the tag that most of its images carry, the greatest of several.
+    Raises FormatError with all findings, the first 100 of them told: no image, two images of one name, a missing,
+    unknown or contradictory manifest, a blob with two sizes, names whose folders would lie inside each other.
+    """
+    walk = _Walk(manifests)
+    ordered = sorted(images, key=lambda image: image.name)
+    walk.findings.extend(image_findings(ordered))
+    for image in ordered:
+        walk.descend(str(image.name), image.manifest, None, 0)
+    if sum(len(manifests[digest]) for digest in walk.heights) > MAX_MANIFESTS:
+        walk.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
+    if not walk.findings:
+        walk.check_signatures(ordered)
+    if walk.findings:
+        findings = list(dict.fromkeys(walk.findings))
+        if more := walk.more + max(0, len(findings) - SHOWN_FINDINGS):
+            findings[SHOWN_FINDINGS:] = [f"and {more} more"]
+        raise FormatError("not a release", findings)
+    if name is None:
+        tags = Counter(image.name.tag for image in ordered)
+        name = max(tags, key=lambda tag: (tags[tag], tag))
+    check_label(name, sequence)
+    return Release(name, sequence, tuple(ordered), walk.table())
+
+
+def check_label(name: str, sequence: int) -> None:
+    """Raise FormatError unless `name` and `sequence` can label a release."""
+    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not name.isprintable():
+        raise FormatError(f"not a usable release name: {name!r:.300}")
+    if not 0 <= sequence <= MAX_SEQUENCE:
+        raise FormatError(f"not a usable sequence number: {sequence}")
+
+
+def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None:
+    """Raise FormatError unless the table of `release` is the one that its manifests give."""
+    if assemble(release.images, manifests, name=release.name, sequence=release.sequence) != release:
+        raise FormatError("the table of blobs is not the one that the release's manifests give")
+
+
+def reachable(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]:
+    """The manifests at and below `top`, each once, children first. `manifests` holds all of them."""
+    return reachable_from([top], manifests)
+
+
+def reachable_from(tops: Iterable[Digest], manifests: Mapping[Digest, Manifest]) -> list[Digest]:
+    """The manifests at and below any of `tops`, each once, children first. `manifests` holds all of them."""
+    seen: dict[Digest, None] = {}
+
+    def visit(digest: Digest) -> None:
+        if digest not in seen:
+            for child in manifests[digest].manifests:
+                visit(child.digest)
+            seen[digest] = None
+
+    for top in tops:
+        visit(top)
+    return list(seen)
+
+
+def image_findings(images: Sequence[Image]) -> list[str]:
+    """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
+    findings = [] if images else ["no image"]
+    signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
+    names = {str(image.name) for image in images}
+    for image, following in pairwise(images):
+        if following.name == image.name:
+            findings.append(f"{image.name}: two images of this name")
+    for image in images:
+        if image.name.repository.split("/")[0] in names:
+            findings.append(f"{image.name}: its folder would lie inside that of another image")
+        for manifest, own in groupby(image.signatures, key=lambda signature: signature.manifest):
+            signed = tuple(own)
+            if signatures.setdefault((image.name.repository, manifest), signed) != signed:
+                findings.append(f"{image.name}: {manifest} has other signatures here than under another tag")
+    return findings

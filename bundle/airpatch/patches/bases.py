@@ -1,0 +1,167 @@
+"""What a target may have: the state that a patch is made against.
+
+A base is a full bundle, a patch (its release counts as installed), a registry's root, an inventory of one, or a
+request. They differ in what they name, and agree in what they say: which blobs are there, in which size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import Content
+from airpatch.archive.feed import is_bundle
+from airpatch.archive.tree import Tree
+from airpatch.errors import BaseMismatch, FormatError, UsageError, located
+from airpatch.format import inventories
+from airpatch.format.index import Base, Index, release_id
+from airpatch.format.inventories import Inventory, Request
+from airpatch.format.registry import STORAGE
+from airpatch.layers.rebuilt import Rebuilding, unfold
+from airpatch.model.digest import Digest
+from airpatch.model.release import Release, check_label
+from airpatch.sources.registry import registry_content
+from airpatch.target.root import Root
+from airpatch.target.state import current, receipts
+from airpatch.target.stocktaking import take_inventory
+
+_MAX_FILE = 64 << 20
+"""Bytes of an inventory's file at most: that many of content, which digests do not let shrink."""
+
+_NO_RELEASE = Digest(bytes(32))
+
+
+@dataclass(frozen=True, slots=True)
+class BaseState:
+    """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
+
+    `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
+    may be sources of layer patches. With `wants_whole` there shall be no layer patches at all: a top-up must not need
+    what it completes.
+    """
+
+    base: Base
+    blobs: Mapping[Digest, int]
+    repositories: frozenset[str]
+    warning: str | None = None
+    layers: tuple[Digest, ...] = ()
+    content: Content | None = None
+    wants_whole: bool = False
+
+
+def open_base(name: str, release: Release) -> BaseState:
+    """The base in the file or folder `name`, for a patch to `release`.
+
+    Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
+    damaged, TargetError if a root cannot be read.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return _from_root(path)
+    if not path.is_file():
+        raise UsageError(f"{name}: no such base; give a bundle, a registry's root, an inventory or a request")
+    if is_bundle(path):
+        return _from_bundle(name)
+    if path.stat().st_size > _MAX_FILE:
+        raise FormatError(f"{name}: neither a bundle nor an inventory")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
+    with located(name):
+        value = inventories.parse(content)
+    return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
+
+
+def readable(base: BaseState, wanted: Iterable[Digest], rebuilding: Rebuilding) -> Content | None:
+    """Where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
+    if isinstance(base.content, BundleFile) and base.content.index.is_full:
+        return unfold(base.content, wanted, rebuilding)
+    return base.content
+
+
+def sources(name: str, index: Index, rebuilding: Rebuilding) -> Content:
+    """What layer patches of `index` build upon and its bundle does not bring, out of the base `name`.
+
+    Raises UsageError if the base holds no content, BaseMismatch if it is none that the patch fits, and as `open_base`.
+    """
+    base = open_base(name, index.release)
+    missing = [f"{b.digest} {b.size} bytes" for b in index.needed if base.blobs.get(b.digest) != b.size]
+    if missing:
+        made_for = " or ".join(base.name for base in index.bases)
+        raise BaseMismatch(f"{name} lacks blobs that the patch needs; it was made for {made_for}", missing)
+    stored = {blob.digest for blob in index.stored}
+    wanted = [source.digest for source in index.sources if source.digest not in stored]
+    content = readable(base, wanted, rebuilding)
+    if content is None or any(content.size(digest) is None for digest in wanted):
+        raise UsageError(
+            f"{name}: does not hold all that the patch builds upon; give a full bundle or a registry's root"
+        )
+    return content
+
+
+def _from_root(path: Path) -> BaseState:
+    with Root(path) as root:
+        if not root.is_folder(STORAGE):
+            raise UsageError(f"{path}: holds no {STORAGE}; a base that is a folder must be a registry's root")
+        state = _from_inventory(take_inventory(root), str(path))
+        now = receipts(root).get(current(root) or _NO_RELEASE)
+    layers = [b.digest for b in now.release.blobs if not b.is_manifest] if now is not None else list(state.blobs)
+    return replace(
+        state,
+        layers=tuple(digest for digest in layers if digest in state.blobs),
+        content=registry_content(Tree(path)),
+    )
+
+
+def _from_bundle(name: str) -> BaseState:
+    bundle = BundleFile(name)
+    index = bundle.index
+    release = index.release
+    warning = None
+    if not index.is_full:
+        bases = " or ".join(base.name for base in index.bases)
+        warning = (
+            f"{name} is a patch for {bases}: the new patch fits targets that had it applied, and no target that "
+            f"has {bases} alone"
+        )
+    return BaseState(
+        Base(release_id(release), release.name),
+        {blob.digest: blob.size for blob in release.blobs},
+        _repositories(release),
+        warning,
+        tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
+        bundle,
+    )
+
+
+def _from_inventory(value: Inventory, name: str) -> BaseState:
+    base = Base(inventories.content_id(value), value.name or _file_label(Path(name)))
+    return BaseState(base, value.blobs, frozenset(value.repositories))
+
+
+def _file_label(path: Path) -> str:
+    """What to call a root of unknown releases: as its folder or its inventory's file is called."""
+    label = path.absolute().name
+    try:
+        check_label(label, 0)
+    except FormatError:
+        return "a root without a name"
+    return label
+
+
+def _from_request(request: Request, release: Release, name: str) -> BaseState:
+    if request.release_id != release_id(release):
+        raise UsageError(
+            f"{name}: requests blobs of release {request.name} ({request.release_id.short}), and the sources give "
+            f"{release.name} ({release_id(release).short}); give its sources, its --release and its --sequence"
+        )
+    blobs = {b.digest: b.size for b in release.blobs if b.digest not in request.blobs}
+    base = Base(inventories.content_id(request), f"request for {request.name}")
+    return BaseState(base, blobs, frozenset(), wants_whole=True)
+
+
+def _repositories(release: Release) -> frozenset[str]:
+    return frozenset(image.name.repository for image in release.images)

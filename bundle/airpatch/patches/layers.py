@@ -1,0 +1,73 @@
+"""Puts layer patches into the plan of a bundle.
+
+In a patch, new blobs that resemble what every base has are sent as differences. In a full bundle, layers are sent as
+plaintext, each a difference to those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from airpatch.archive.content import Content, Union
+from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
+from airpatch.layers.differ import Differ, LayerPatches, Options
+from airpatch.layers.rebuilt import Rebuilding
+from airpatch.layers.scratch import NewFile
+from airpatch.model.digest import Digest
+from airpatch.model.release import Blob
+from airpatch.patches.bases import BaseState, readable
+from airpatch.sources.gather import Gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """A plan with layer patches, and what the bundle is made of; `patches` must be closed when it is written."""
+
+    index: Index
+    gathered: Gathered
+    patches: LayerPatches
+    sources: Content
+    """What the patches were made from."""
+
+
+def patch_layers(
+    index: Index, gathered: Gathered, bases: Sequence[BaseState], new_file: NewFile, options: Options
+) -> Patched:
+    """Replace stored blobs of `index` by layer patches where that is smaller.
+
+    Sources are blobs that every one of the `bases` has and that can be read from one of them, and new blobs of the
+    release itself. Raises what reading the bases and scratch files raises.
+    """
+    available = _available(bases)
+    rebuilding = Rebuilding(new_file, options.jobs, options.progress, options.announce)
+    content = Union([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
+    targets = [blob for blob in index.stored if not blob.is_manifest]
+    patches = Differ(content, new_file, options).make(targets, available)
+    made = {step.digest for step in patches.steps}
+    plans = tuple(
+        Plan.PATCHED if blob.digest in made else plan
+        for blob, plan in zip(index.release.blobs, index.plans, strict=True)
+    )
+    planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
+    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches, content)
+
+
+def _contents(
+    bases: Sequence[BaseState], available: Sequence[Blob], known: Content, rebuilding: Rebuilding
+) -> list[Content]:
+    """Where `available` blobs can be read that are not `known`."""
+    wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
+    return [content for base in bases if (content := readable(base, wanted, rebuilding)) is not None]
+
+
+def _available(bases: Sequence[BaseState]) -> list[Blob]:
+    """The blobs that every base has and one can give, the largest first."""
+    found: dict[Digest, int] = {}
+    for base in bases:
+        for digest in base.layers:
+            size = base.blobs[digest]
+            if all(other.blobs.get(digest) == size for other in bases):
+                found[digest] = size
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [Blob(digest, size, UNKNOWN_TYPE) for digest, size in ordered]

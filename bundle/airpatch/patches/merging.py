@@ -1,0 +1,206 @@
+"""Merges bundles: a full bundle and patches into the full bundle of the last release, or a chain of patches into one.
+
+A merged full bundle is the one that `create` makes of the last release; layer patches are carried out in scratch files.
+A merged patch fits the bases of the first patch of the chain; it takes over layer patches as they are, and those of
+blobs between the releases with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import BlobReader, Content, Union
+from airpatch.errors import BaseMismatch, UsageError
+from airpatch.format.index import Index, Plan, SourceBlob, Step
+from airpatch.layers.rebuild import sizes_of, steps_for
+from airpatch.layers.rebuilt import Rebuilding, Rebuilt
+from airpatch.layers.recipe import Whole, emit_header
+from airpatch.model.digest import Digest
+from airpatch.model.release import Blob, check_manifests
+from airpatch.sources.gather import Gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The bundle to be: its index, and what it is made of."""
+
+    index: Index
+    gathered: Gathered
+
+
+def merge(bundles: Sequence[BundleFile], options: Rebuilding) -> Merged:
+    """The full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
+
+    Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
+    IntegrityError if a layer patch is wrong.
+    """
+    first, *patches = bundles
+    if not first.index.is_full:
+        raise UsageError(f"{first.name}: is a patch; begin with a full bundle, or merge patches alone with --patch")
+    _require_patches(patches)
+    _require_chain(bundles)
+    release = patches[-1].index.release
+    manifests = _manifests(bundles, release.blobs)
+    check_manifests(release, manifests)
+    content = Union([*bundles, _rebuild(bundles, options)])
+    return Merged(Index.full(release), Gathered(release, manifests, content))
+
+
+def _rebuild(bundles: Sequence[BundleFile], options: Rebuilding) -> Content:
+    """The blobs that layer patches make, as far as the last release needs them."""
+    stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
+    needed = {blob.digest for blob in bundles[-1].index.release.blobs}
+    work: list[tuple[BundleFile, list[Step]]] = []
+    for bundle in reversed(bundles):
+        steps = steps_for(bundle.index, needed - stored, stored)
+        needed.update(source for step in steps for source in step.sources)
+        work.append((bundle, steps))
+    rebuilt = Rebuilt(options.new_file)
+    content = Union([*bundles, rebuilt])
+    for bundle, steps in reversed(work):
+        rebuilt.make(bundle.index, steps, content, options)
+    return rebuilt
+
+
+def merge_patches(patches: Sequence[BundleFile]) -> Merged:
+    """One patch that does what the `patches` do one after the other. Raises UsageError, BaseMismatch."""
+    _require_patches(patches)
+    _require_chain(patches)
+    chain = _Chain(patches)
+    release = patches[-1].index.release
+    plans = tuple(chain.plan(blob.digest) for blob in release.blobs)
+    chain.make({blob.digest for blob, plan in zip(release.blobs, plans, strict=True) if plan is Plan.PATCHED})
+    repositories = {image.name.repository for image in release.images}
+    removed = {name for patch in patches for name in patch.index.removed if name not in repositories}
+    sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
+    steps = tuple(chain.steps.values())
+    index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps)
+    content = Union([*patches, chain])
+    return Merged(index, Gathered(release, _manifests(patches, index.stored), content))
+
+
+class _Chain:
+    """Follows blobs through a chain of patches to where they come from. The `Content` of what travels whole for it.
+
+    Of several steps that make a blob the first counts: so the steps that are taken over need only what the target has,
+    what a patch stores, and each other in their order.
+    """
+
+    def __init__(self, patches: Sequence[BundleFile]) -> None:
+        self.steps: dict[Digest, Step] = {}
+        self.sources: dict[Digest, SourceBlob] = {}
+        self._union = Union(patches)
+        self._there = {blob.digest for blob in patches[0].index.needed}
+        self._release = {blob.digest for blob in patches[-1].index.release.blobs}
+        self._made: dict[Digest, Step] = {}
+        for step in (step for patch in patches for step in patch.index.steps):
+            self._made.setdefault(step.digest, step)
+        self._sizes = {digest: sizes for patch in patches for digest, sizes in sizes_of(patch.index).items()}
+        self._whole: dict[Digest, tuple[bytes, Digest, int]] = {}
+
+    def plan(self, digest: Digest) -> Plan:
+        """What the merged patch does with a blob, as one of the last release."""
+        if digest in self._there:
+            return Plan.LEFT_OUT
+        if self._union.size(digest) is not None:
+            return Plan.STORED
+        return Plan.PATCHED if digest in self._made else Plan.LEFT_OUT
+
+    def make(self, digests: set[Digest]) -> None:
+        """Take over the steps that make the blobs, and before them those that make their sources."""
+        needed = set(digests)
+        for step in reversed(self._made.values()):
+            if step.digest in needed:
+                needed.update(source for source in step.sources if self.plan(source) is Plan.PATCHED)
+        for step in self._made.values():
+            if step.digest in needed:
+                for source in step.sources:
+                    self._bring(source)
+                self.steps[step.digest] = step
+
+    def _bring(self, source: Digest) -> None:
+        """Have a source there before the step that needs it."""
+        plan = self.plan(source)
+        if plan is Plan.STORED and source not in self._release:
+            self._travel_whole(source)
+        elif plan is not Plan.PATCHED:
+            self.sources[source] = SourceBlob(source, *self._sizes[source])
+
+    def size(self, digest: Digest) -> int | None:
+        whole = self._whole.get(digest)
+        return None if whole is None else len(whole[0]) + whole[2]
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        header, blob, length = self._whole[digest]
+        return _WholeReader(header, self._union.open(blob, length))
+
+    def _travel_whole(self, digest: Digest) -> None:
+        """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
+        if digest in self.steps:
+            return
+        size, plaintext = self._sizes[digest]
+        header = emit_header(Whole(), (size,))
+        hasher = hashlib.sha256(header)
+        reader = self._union.open(digest, size)
+        try:
+            buffer = memoryview(bytearray(min(size, 1 << 20)))
+            for offset in range(0, size, len(buffer) or 1):
+                view = buffer[: size - offset]
+                reader.read_into(view, offset)
+                hasher.update(view)
+        finally:
+            reader.close()
+        patch = Digest(hasher.digest())
+        self._whole[patch] = header, digest, size
+        self.steps[digest] = Step(digest, size, plaintext, patch, len(header) + size, ())
+
+
+class _WholeReader:
+    """A layer patch that is a header and a whole blob."""
+
+    def __init__(self, header: bytes, blob: BlobReader) -> None:
+        self._header = header
+        self._blob = blob
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        start = self._header[offset : offset + len(view)]
+        view[: len(start)] = start
+        if len(view) > len(start):
+            self._blob.read_into(view[len(start) :], offset + len(start) - len(self._header))
+
+    def close(self) -> None:
+        self._blob.close()
+
+
+def _require_patches(bundles: Sequence[BundleFile]) -> None:
+    for bundle in bundles:
+        if bundle.index.is_full:
+            raise UsageError(f"{bundle.name}: is a full bundle where a patch belongs")
+
+
+def _require_chain(bundles: Sequence[BundleFile]) -> None:
+    """There must be a patch behind the first bundle, and each must find what it needs in the release before it."""
+    if len(bundles) < 2:
+        raise UsageError("merge needs two bundles or more")
+    for before, patch in pairwise(bundles):
+        there = {(blob.digest, blob.size) for blob in before.index.release.blobs}
+        missing = [f"{b.digest} {b.size} bytes" for b in patch.index.needed if (b.digest, b.size) not in there]
+        if missing:
+            bases = " or ".join(base.name for base in patch.index.bases)
+            raise BaseMismatch(
+                f"{patch.name} was made for {bases} and does not fit {before.name}, which is release "
+                f"{before.index.release.name}; it lacks blobs",
+                missing,
+            )
+
+
+def _manifests(bundles: Sequence[BundleFile], blobs: Sequence[Blob]) -> dict[Digest, bytes]:
+    wanted = {blob.digest for blob in blobs if blob.is_manifest}
+    found: dict[Digest, bytes] = {}
+    for bundle in bundles:
+        found |= {digest: content for digest, content in bundle.manifests().items() if digest in wanted}
+    return found

@@ -1,0 +1,24 @@
+"""Plans a patch: of each blob, whether it is stored or left out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airpatch.format.index import Index, Plan
+from airpatch.model.release import Release
+from airpatch.patches.bases import BaseState
+
+
+def plan_patch(release: Release, bases: Sequence[BaseState]) -> Index:
+    """The index of a patch to `release` that fits a target in any one of the states `bases`, of which there is one.
+
+    What every base has, in the right size, is left out; all else is stored.
+    """
+    plans = tuple(
+        Plan.LEFT_OUT if all(base.blobs.get(blob.digest) == blob.size for base in bases) else Plan.STORED
+        for blob in release.blobs
+    )
+    repositories = {image.name.repository for image in release.images}
+    removed = {repository for base in bases for repository in base.repositories if repository not in repositories}
+    named = {state.base.id: state.base for state in bases}
+    return Index(release, plans, tuple(named[id_] for id_ in sorted(named)), tuple(sorted(removed)))

@@ -1,0 +1,127 @@
+"""Which encoder wrote each layer, by its beginning, and which images use it. Reads only.
+
+A replica is named if it writes what the layer begins with: `RECOGNISED` bytes of it, or all if it is shorter. Another
+encoder would have to agree with it over some 3 MiB of plaintext. Of a layer that a bundle has as a patch, the patch
+tells the encoder, and its maker has compared every byte.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import BlobReader, Content
+from airpatch.encoders.recognise import recognise
+from airpatch.errors import FormatError
+from airpatch.layers.plaintext import Compression, extract
+from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MAX_BLOB
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image
+from airpatch.report.patches import Anatomy, dissect
+from airpatch.report.usage import usage
+
+RECOGNISED = 1 << 20
+"""Bytes of a layer at which is looked to name its encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a layer is written: `compression` None if it is not there or does not decompress; `plaintext` in bytes.
+
+    `encoders` are the replicas that write the `compared` bytes from its beginning, the likeliest first.
+    """
+
+    compression: Compression | None = None
+    plaintext: int | None = None
+    encoders: tuple[str, ...] = ()
+    compared: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer of `size` bytes, and the images that have it."""
+
+    digest: Digest
+    size: int
+    images: tuple[ImageName, ...]
+    encoding: Encoding
+
+
+def layers(
+    images: Iterable[Image],
+    manifests: Mapping[Digest, bytes],
+    content: Content,
+    *,
+    jobs: int | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+    announce: Callable[[str, int], None] = lambda _label, _total: None,
+) -> list[Layer]:
+    """The layers of `images`, as far as their manifests are known, the largest first.
+
+    `progress` hears of bytes of layers, `announce` how many there are. Raises what `content` raises.
+    """
+    patches = _patches(content)
+    used = usage(images, manifests)
+    ordered = sorted(used.layers.items(), key=lambda layer: (-layer[1], layer[0]))
+    announce("looking at layers", sum(size for _, size in ordered))
+
+    def look(layer: tuple[Digest, int]) -> Layer:
+        digest, size = layer
+        if digest in patches:
+            encoding = _of_patch(patches[digest])
+        elif content.size(digest) is not None:
+            with closing(content.open(digest, size)) as reader:
+                encoding = examine(reader, size)
+        else:
+            encoding = Encoding()
+        progress(size)
+        return Layer(digest, size, used.images[digest], encoding)
+
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        return list(pool.map(look, ordered))
+
+
+def examine(reader: BlobReader, size: int) -> Encoding:
+    """How the blob of `size` bytes is written."""
+    plaintext = 0
+
+    def take(piece: bytes) -> None:
+        nonlocal plaintext
+        plaintext += len(piece)
+
+    try:
+        kind = extract(reader, size, take, MAX_BLOB)
+        if kind is not Compression.GZIP:
+            return Encoding(kind, plaintext)
+        start = bytearray(min(RECOGNISED, size))
+        reader.read_into(memoryview(start), 0)
+        return Encoding(kind, plaintext, tuple(recognise(bytes(start))), len(start))
+    except FormatError:
+        return Encoding()
+
+
+def _patches(content: Content) -> dict[Digest, Anatomy]:
+    if not isinstance(content, BundleFile):
+        return {}
+    return {anatomy.step.digest: anatomy for anatomy in dissect(content)}
+
+
+def _of_patch(anatomy: Anatomy) -> Encoding:
+    step = anatomy.step
+    match anatomy.recipe.method:
+        case Plain():
+            return Encoding(Compression.NONE, step.plaintext)
+        case Replica(encoder, _):
+            return Encoding(Compression.GZIP, step.plaintext, (encoder,), step.size)
+        case Replay() | Corrected():
+            return Encoding(Compression.GZIP, step.plaintext)
+        case Raw():
+            return Encoding(Compression.ZSTD, step.plaintext)
+        case Whole():
+            return Encoding(None, step.plaintext)

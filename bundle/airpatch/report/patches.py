@@ -1,0 +1,71 @@
+"""What the layer patches of a bundle consist of, by their headers. Reads only, and nothing of their sections."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.errors import located
+from airpatch.format.index import Index, Step
+from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.model.digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Anatomy:
+    """A step and the recipe of its layer patch. Sizes are bytes in the bundle."""
+
+    step: Step
+    recipe: Recipe
+
+    @property
+    def difference(self) -> int:
+        """What makes the plaintext out of those of the sources."""
+        return 0 if isinstance(self.recipe.method, Whole) else self.recipe.sections[0]
+
+    @property
+    def decisions(self) -> int:
+        """What an encoder decided, where it is not run again; of `Whole` nothing is known."""
+        return sum(self.recipe.sections[1:])
+
+    @property
+    def saved(self) -> int:
+        """What the blob would take more; negative only for what merging made."""
+        return self.step.size - self.step.patch_size
+
+
+def dissect(bundle: BundleFile) -> list[Anatomy]:
+    """The layer patches of `bundle`, in their order. Raises FormatError."""
+    found = []
+    for step in bundle.index.steps:
+        with (
+            located(f"{bundle.name}: layer patch of {step.digest}"),
+            closing(bundle.open(step.patch, step.patch_size)) as patch,
+        ):
+            found.append(Anatomy(step, read_header(patch, step.patch_size)))
+    return found
+
+
+def method_name(method: Method) -> str:
+    """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
+    match method:
+        case Plain():
+            return "plain"
+        case Replica(encoder, _):
+            return f"replica {encoder}"
+        case Replay():
+            return "replay"
+        case Corrected(Replica(encoder, _)):
+            return f"corrected {encoder}"
+        case Raw():
+            return "raw"
+        case Whole():
+            return "whole"
+
+
+def places(index: Index) -> dict[Digest, str]:
+    """Where each source of a step is when it is needed: `target`, `bundle`, or made by another `patch`."""
+    stored = {blob.digest for blob in index.stored}
+    found = {source.digest: "bundle" if source.digest in stored else "target" for source in index.sources}
+    return found | dict.fromkeys((step.digest for step in index.steps), "patch")

@@ -1,0 +1,69 @@
+"""What is on a root: releases by their receipts, and images and blobs of its storage, whoever put them there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from airpatch.errors import AirpatchError
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.report.weight import Weight, weigh
+from airpatch.target import state, storage
+from airpatch.target.check import read_manifest
+from airpatch.target.root import Root
+from airpatch.target.state import Event, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """`current` is the id of the current release; `interrupted` the release whose apply did not end.
+
+    `weights` lacks images whose manifests cannot be read.
+    """
+
+    receipts: dict[Digest, Receipt]
+    current: Digest | None
+    history: tuple[Event, ...]
+    interrupted: Receipt | None
+    repositories: int
+    images: dict[ImageName, Digest]
+    weights: dict[ImageName, Weight]
+    blobs: dict[Digest, int]
+    """Sizes in bytes."""
+
+
+def survey(root: Root) -> Survey:
+    """Look at `root`; manifests are read, other blobs only counted. Raises TargetError."""
+    repositories = list(storage.repositories(root))
+    images = dict(sorted(item for repository in repositories for item in storage.tags(root, repository)))
+    return Survey(
+        state.receipts(root),
+        state.current(root),
+        tuple(state.history(root)),
+        state.interrupted(root),
+        len(repositories),
+        images,
+        weigh(images.items(), _manifests(root, images.values())),
+        dict(storage.blobs(root)),
+    )
+
+
+def _manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, bytes]:
+    """The manifests at and below `tops`, as far as they are there and right."""
+    found: dict[Digest, bytes] = {}
+    seen: set[Digest] = set()
+    pending = list(tops)
+    while pending:
+        digest = pending.pop()
+        if digest in seen:
+            continue
+        seen.add(digest)
+        try:
+            content = read_manifest(root, digest)
+            pending += [child.digest for child in parse_manifest(content).manifests]
+        except AirpatchError:
+            continue
+        found[digest] = content
+    return found

@@ -1,0 +1,52 @@
+"""Which images use which blobs. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image
+from airpatch.report.weight import MAX_REFERENCES
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of configs and layers by digest: the images that have them; of layers their sizes in bytes, too."""
+
+    images: Mapping[Digest, tuple[ImageName, ...]]
+    layers: Mapping[Digest, int]
+
+
+def usage(images: Iterable[Image], contents: Mapping[Digest, bytes]) -> Usage:
+    """The usage by `images`, as far as their manifests are in `contents`.
+
+    Raises FormatError if a manifest is none, or if there is too much to follow.
+    """
+    parsed: dict[Digest, Manifest] = {}
+    users: defaultdict[Digest, dict[ImageName, None]] = defaultdict(dict)
+    layers: dict[Digest, int] = {}
+    followed = 0
+    for image in images:
+        pending, seen = [image.manifest], {image.manifest}
+        while pending:
+            digest = pending.pop()
+            if digest not in contents:
+                continue
+            if digest not in parsed:
+                parsed[digest] = parse_manifest(contents[digest])
+            manifest = parsed[digest]
+            followed += 1 + len(manifest.blobs) + len(manifest.manifests)
+            if followed > MAX_REFERENCES:
+                raise FormatError(f"the images have more than {MAX_REFERENCES} references to blobs")
+            for blob in manifest.blobs:
+                users[blob.digest][image.name] = None
+            layers.update((blob.digest, blob.size) for blob in manifest.blobs[1:])
+            below = [child.digest for child in manifest.manifests if child.digest not in seen]
+            seen.update(below)
+            pending += below
+    return Usage({digest: tuple(names) for digest, names in users.items()}, layers)

@@ -1,0 +1,104 @@
+"""What images weigh: each by itself, and what is its own. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.names import ImageName
+
+MAX_REFERENCES = 1 << 24
+"""References to follow: 10,000 images for ten platforms each have less than 5 million; small manifests can ask for
+billions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """`size` is that of all blobs below the image, each once, in bytes; `own` that of those no other image has, None
+    if not all images could be weighed.
+
+    `layers` counts the different ones for all platforms, `platforms` the image manifests.
+    """
+
+    platforms: int
+    layers: int
+    size: int
+    own: int | None
+
+
+@dataclass(slots=True)
+class _Below:
+    """What lies below a manifest: sizes in bytes by digest."""
+
+    sizes: dict[Digest, int]
+    platforms: int
+    layers: int
+
+
+def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, bytes]) -> dict[ImageName, Weight]:
+    """The weights of `images`, given by their top manifests, with the manifests in `contents`.
+
+    An image is left out if a manifest of it is not there or is none. Raises FormatError if there is too much to add up.
+    """
+    walk = _Walk(contents)
+    found = {name: walk.below(top) for name, top in images}
+    below = {name: below for name, below in found.items() if below is not None}
+    users = Counter(digest for image in below.values() for digest in image.sizes)
+
+    def own(image: _Below) -> int | None:
+        if len(below) < len(found):
+            return None
+        return sum(size for digest, size in image.sizes.items() if users[digest] == 1)
+
+    return {
+        name: Weight(image.platforms, image.layers, sum(image.sizes.values()), own(image))
+        for name, image in below.items()
+    }
+
+
+class _Walk:
+    def __init__(self, contents: Mapping[Digest, bytes]) -> None:
+        self._contents = contents
+        self._parsed: dict[Digest, Manifest | None] = {}
+        self._below: dict[Digest, _Below | None] = {}
+        self._followed = 0
+
+    def below(self, top: Digest) -> _Below | None:
+        if top not in self._below:
+            self._below[top] = self._follow(top)
+        return self._below[top]
+
+    def _follow(self, top: Digest) -> _Below | None:
+        sizes: dict[Digest, int] = {}
+        layers: set[Digest] = set()
+        platforms = 0
+        pending = [top]
+        while pending:
+            digest = pending.pop()
+            if digest in sizes:
+                continue
+            manifest = self._parse(digest)
+            if manifest is None:
+                return None
+            self._followed += 1 + len(manifest.blobs) + len(manifest.manifests)
+            if self._followed > MAX_REFERENCES:
+                raise FormatError(f"the images have more than {MAX_REFERENCES} references to blobs")
+            sizes[digest] = len(self._contents[digest])
+            sizes.update((blob.digest, blob.size) for blob in manifest.blobs)
+            layers.update(blob.digest for blob in manifest.blobs[1:])
+            platforms += not manifest.is_index
+            pending += [child.digest for child in manifest.manifests]
+        return _Below(sizes, platforms, len(layers))
+
+    def _parse(self, digest: Digest) -> Manifest | None:
+        if digest not in self._parsed:
+            try:
+                content = self._contents.get(digest)
+                self._parsed[digest] = parse_manifest(content) if content is not None else None
+            except FormatError:
+                self._parsed[digest] = None
+        return self._parsed[digest]

@@ -1,0 +1,66 @@
+"""A full bundle as a source of the images in it."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from functools import cached_property, partial
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.content import Content
+from airpatch.errors import SourceError, UsageError
+from airpatch.layers.rebuilt import Rebuilding, unfold
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image, Release
+from airpatch.sources.source import Entry, Listing, Loaded, read_manifests
+
+
+class BundleSource:
+    """The images of `bundle`. Raises UsageError for a patch, which does not hold all blobs of its images."""
+
+    def __init__(self, bundle: BundleFile) -> None:
+        if not bundle.index.is_full:
+            raise UsageError(
+                f"{bundle.name}: is a patch, which holds only what its base lacks: make a full bundle of both with "
+                "'airpatch merge BASE PATCH -o FULL' first"
+            )
+        self._bundle = bundle
+        self._content: Content = bundle
+
+    @property
+    def release(self) -> Release:
+        return self._bundle.index.release
+
+    def listing(self) -> Listing:
+        return Listing(
+            tuple(Entry(image.name, self._bundle.name, partial(self._load, image)) for image in self.release.images)
+        )
+
+    def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
+        """Make the blobs of the images `names` that the bundle has as layer patches. Raises as `unfold` does."""
+        if self._bundle.index.steps:
+            tops = [image.manifest for image in self.release.images if image.name in names]
+            below = [read_manifests(top, self._read).parsed.values() for top in tops]
+            blobs = (blob.digest for manifests in below for manifest in manifests for blob in manifest.blobs)
+            self._content = unfold(self._bundle, blobs, options)
+
+    def _load(self, image: Image) -> Loaded:
+        manifests = read_manifests(image.manifest, self._read)
+        return Loaded(
+            manifests.top,
+            manifests.content,
+            manifests.parsed,
+            image.signatures,
+            self._content,
+            tuple(manifests.findings),
+        )
+
+    def _read(self, digest: Digest) -> bytes:
+        content = self._manifests.get(digest)
+        if content is None:
+            raise SourceError(f"{self._bundle.name}: does not hold {digest}")
+        return content
+
+    @cached_property
+    def _manifests(self) -> dict[Digest, bytes]:
+        return self._bundle.manifests()

@@ -1,0 +1,158 @@
+"""Picks images by references: the lines of an images list, or names on the command line.
+
+A reference names an image as the source does, or with more in front: a registry's host or a path that the source does
+not have, since `skopeo sync` keeps the last component only unless it is told to keep all (`--scoped`). The
+short names of Docker Hub mean what they mean to docker: `alpine` is `docker.io/library/alpine`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.errors import FormatError, SourceError, UsageError
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.sources.source import Entry
+
+MAX_LIST = 16 << 20
+"""Bytes of an images list."""
+_HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
+_HUB, _OFFICIAL = "docker.io", "library"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A repository as written, with a tag, a digest or both."""
+
+    repository: str
+    tag: str | None
+    digest: Digest | None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """`[docker://]REPOSITORY[:TAG][@DIGEST]`; with neither the tag is `latest`. Raises FormatError."""
+        name, at, digest_text = text.removeprefix("docker://").partition("@")
+        digest = Digest.parse(digest_text) if at else None
+        repository, colon, word = name.rpartition(":")
+        tag: str | None = word
+        if not colon or "/" in word:
+            repository, tag = name, None if digest is not None else "latest"
+        ImageName(repository, "latest" if tag is None else tag)
+        return cls(repository, tag, digest)
+
+    @property
+    def full(self) -> str:
+        """The repository with its registry's host."""
+        host, slash, _ = self.repository.partition("/")
+        if slash and _HOST.fullmatch(host):
+            return self.repository
+        return "/".join((_HUB, self.repository) if slash else (_HUB, _OFFICIAL, self.repository))
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag is not None else ""
+        return f"{self.repository}{tag}{f'@{self.digest}' if self.digest is not None else ''}"
+
+
+def read_images_list(path: Path) -> list[Reference]:
+    """The references in the file `path`, one a line, `#` begins a comment. Raises UsageError naming all bad lines."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_LIST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: is not text in UTF-8") from None
+    if len(content) > MAX_LIST:
+        raise UsageError(f"{path}: has more than {MAX_LIST} bytes")
+    references = []
+    findings = []
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.partition("#")[0].strip()
+        try:
+            if words:
+                references.append(Reference.parse(words))
+        except FormatError as error:
+            findings.append(f"line {number}: {error.message}")
+    if findings:
+        raise UsageError(f"{path}: has lines that are no image references", findings)
+    if not references:
+        raise UsageError(f"{path}: names no image")
+    return references
+
+
+def select(references: Iterable[Reference], entries: Iterable[Entry]) -> list[Entry]:
+    """The entries that are meant, in the order of the references.
+
+    A name as the source has it goes before one that is found by leaving out what stands in front. Loads an entry only
+    where the reference has a digest. Raises SourceError naming every reference that is missing, ambiguous or has
+    another digest.
+    """
+    index = _Index(entries)
+    chosen: dict[ImageName, Reference] = {}
+    findings = []
+    for reference in dict.fromkeys(references):
+        try:
+            for name in index.find(reference):
+                other = chosen.setdefault(name, reference)
+                if other.full != reference.full:
+                    raise SourceError(f"{reference}: ambiguous: {name} would be this image and {other}")
+        except SourceError as error:
+            findings.append(error.message)
+    if findings:
+        raise SourceError("images of the list are not in the source", findings)
+    return [entry for name in chosen for entry in index.entries[name]]
+
+
+class _Index:
+    """Entries by name and by repository."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries: dict[ImageName, list[Entry]] = {}
+        self._names: dict[str, dict[ImageName, None]] = {}
+        for entry in entries:
+            self.entries.setdefault(entry.name, []).append(entry)
+            self._names.setdefault(entry.name.repository, {})[entry.name] = None
+
+    def find(self, reference: Reference) -> list[ImageName]:
+        """The names that `reference` means. Raises SourceError if none or not clearly one."""
+        found = self._matches(reference.repository, reference)
+        if not found:
+            matches = {r: names for r in _shortened(reference.full) if (names := self._matches(r, reference))}
+            if len(matches) > 1:
+                raise SourceError(f"{reference}: ambiguous: may be {' or '.join(matches)}")
+            found = next(iter(matches.values()), [])
+        if not found:
+            raise SourceError(f"{reference}: missing")
+        if reference.digest is None:
+            return found
+        right = [name for name in found if self._has_digest(name, reference.digest)]
+        if not right:
+            raise SourceError(f"{reference}: {' and '.join(map(str, found))} in the source has another digest")
+        return right
+
+    def _matches(self, repository: str, reference: Reference) -> list[ImageName]:
+        names = self._names.get(repository, {})
+        return [name for name in names if reference.tag in (None, name.tag)]
+
+    def _has_digest(self, name: ImageName, digest: Digest) -> bool:
+        return all(entry.load().manifest == digest for entry in self.entries[name])
+
+
+def _shortened(repository: str) -> Iterator[str]:
+    """The repository, then without its first component, and so on."""
+    parts = repository.split("/")
+    return ("/".join(parts[count:]) for count in range(len(parts)))
+
+
+def pick(names: Sequence[str], entries: Iterable[Entry]) -> list[Entry]:
+    """The entries that `names` give: each is an image, or a repository for all its tags. Raises UsageError."""
+    wanted = set(names)
+    picked = [entry for entry in entries if {str(entry.name), entry.name.repository} & wanted]
+    known = {name for entry in picked for name in (str(entry.name), entry.name.repository)}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError("no such image or repository here", unknown)
+    return picked

@@ -1,0 +1,343 @@
+"""Checks everything that lies on a root, whoever put it there, and tells all that is wrong. Reads only.
+
+A finding is what a client, a garbage collection or a later apply would stumble over: a blob without its digest, a
+link that is not exactly what its place says, a revision whose blobs are not there, a name that does not belong, a
+release that is not what its receipt says. A note is what happens to sound roots: links that a garbage collection
+left behind, tags that were pushed since, an apply that was interrupted. An apply or a push that goes on meanwhile
+can show up as either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from airpatch.archive.writer import Progress, no_progress
+from airpatch.errors import AirpatchError, FormatError
+from airpatch.format import registry
+from airpatch.format.index import MAX_INDEX
+from airpatch.format.registry import Stage
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Release, check_manifests
+from airpatch.target import signatures
+from airpatch.target.check import hash_file, read_manifest
+from airpatch.target.publish import wanting
+from airpatch.target.root import Root
+from airpatch.target.state import JOURNAL, RELEASES, Receipt, by_age, current, parse_receipt
+
+_HASHING_AT_ONCE = 16
+_LINK = len("sha256:") + 64
+"""Bytes of a link file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was checked, and what was found. `bytes` counts the blobs."""
+
+    blobs: int
+    bytes: int
+    repositories: int
+    tags: int
+    releases: int
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def verify_root(
+    root: Root,
+    *,
+    jobs: int | None = None,
+    progress: Progress = no_progress,
+    announce: Callable[[str, int], None] = lambda _label, _total: None,
+) -> Verified:
+    """Check `root`. `announce` gets a label and the number of bytes that `progress` will count, when it is known."""
+    check = _Check(root)
+    check.list_blobs()
+    announce("verifying", sum(check.sizes.values()))
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
+        check.hash_blobs(pool, progress)
+    check.check_repositories()
+    check.check_state()
+    return Verified(
+        len(check.sizes),
+        sum(check.sizes.values()),
+        check.repositories,
+        check.tags,
+        check.releases,
+        tuple(check.findings),
+        tuple(check.notes),
+    )
+
+
+class _Check:
+    """The state of one run. `sizes` has the blobs that are there, `wrong` those of them with other content."""
+
+    def __init__(self, root: Root) -> None:
+        self.findings: list[str] = []
+        self.notes: list[str] = []
+        self.sizes: dict[Digest, int] = {}
+        self.wrong: set[Digest] = set()
+        self.repositories = self.tags = self.releases = 0
+        self._root = root
+        self._manifests: dict[Digest, Manifest | None] = {}
+
+    # Blobs
+
+    def list_blobs(self) -> None:
+        for algorithm in self._names(registry.BLOBS, ("sha256",)):
+            for prefix in self._names(f"{registry.BLOBS}/{algorithm}"):
+                folder = f"{registry.BLOBS}/{algorithm}/{prefix}"
+                for name in self._names(folder):
+                    self._list_blob(f"{folder}/{name}")
+
+    def _list_blob(self, folder: str) -> None:
+        path = f"{folder}/data"
+        match = registry.BLOB_PATH.fullmatch(path)
+        if match is None:
+            self._odd(folder)
+            return
+        self._names(folder, ("data",))
+        with self._noting():
+            size = self._root.size(path)
+            if size is None:
+                self._find(path, "is missing")
+            else:
+                self.sizes[Digest.from_hex(match[2])] = size
+
+    def hash_blobs(self, pool: Executor, progress: Progress) -> None:
+        under_way: deque[tuple[Digest, Future[bytes]]] = deque()
+        for digest in self.sizes:
+            path = registry.blob_path(digest)
+            try:
+                fd = self._root.open(path)
+            except (AirpatchError, FileNotFoundError) as error:
+                self.findings.append(str(error))
+                continue
+            under_way.append((digest, pool.submit(hash_file, fd, str(self._root.path / path))))
+            if len(under_way) >= _HASHING_AT_ONCE:
+                self._finish_blob(*under_way.popleft(), progress)
+        while under_way:
+            self._finish_blob(*under_way.popleft(), progress)
+
+    def _finish_blob(self, digest: Digest, future: Future[bytes], progress: Progress) -> None:
+        with self._noting():
+            actual = future.result()
+            if actual != digest.raw:
+                self.wrong.add(digest)
+                self._find(registry.blob_path(digest), f"content has the digest sha256:{actual.hex()}")
+        progress(self.sizes[digest])
+
+    # Repositories
+
+    def check_repositories(self) -> None:
+        pending = [""]
+        while pending:
+            repository = pending.pop()
+            path = registry.repository_path(repository).rstrip("/")
+            parts = []
+            for name in self._names(path):
+                if not self._root.is_folder(f"{path}/{name}"):
+                    self._odd(f"{path}/{name}")
+                elif name.startswith("_"):
+                    parts.append(name)
+                else:
+                    pending.append(f"{repository}/{name}".lstrip("/"))
+            if parts:
+                self._check_repository(repository, path, parts)
+
+    def _check_repository(self, repository: str, path: str, parts: Collection[str]) -> None:
+        self.repositories += 1
+        with self._noting(f"{self._root.path / path}: "):
+            ImageName(repository, "latest")
+        for name in parts:
+            if name not in ("_layers", "_manifests", "_uploads"):
+                self._odd(f"{path}/{name}")
+        self._names(f"{path}/_manifests", ("revisions", "tags"))
+        layers = self._links(f"{path}/_layers")
+        revisions = self._links(f"{path}/_manifests/revisions")
+        needed = {digest for revision in revisions for digest in self._check_revision(path, revision, revisions)}
+        for digest in sorted(needed - layers):
+            self._find(path, f"{digest} has no layer link, which a revision needs")
+        stale = sum(digest not in self.sizes for digest in layers - needed)
+        for tag in self._names(f"{path}/_manifests/tags"):
+            stale += self._check_tag(repository, f"{path}/_manifests/tags/{tag}", tag, revisions)
+        if stale:
+            self.notes.append(f"{self._root.path / path}: {stale} links to content that was deleted; they do no harm")
+
+    def _check_revision(self, path: str, digest: Digest, revisions: Collection[Digest]) -> Iterator[Digest]:
+        """Check what a revision refers to, and give the layers and configs that its repository must link."""
+        manifest = self._manifest(digest)
+        for child in manifest.manifests if manifest else ():
+            if child.digest not in revisions:
+                self._find(path, f"index {digest} has the child {child.digest}, which is no revision here")
+        for blob in manifest.blobs if manifest else ():
+            size = self.sizes.get(blob.digest)
+            if blob.foreign and size is None:
+                continue
+            yield blob.digest
+            if size != blob.size:
+                there = "is missing" if size is None else f"has {size} bytes"
+                self._find(path, f"manifest {digest} needs {blob.digest} of {blob.size} bytes, which {there}")
+
+    def _check_tag(self, repository: str, path: str, tag: str, revisions: Collection[Digest]) -> int:
+        """Check a tag; returns how many entries of its index lead to manifests that were deleted."""
+        self.tags += 1
+        with self._noting(f"{self._root.path / path}: "):
+            ImageName(repository, tag)
+        self._names(path, ("current", "index"))
+        self._names(f"{path}/current", ("link",))
+        known = self._links(f"{path}/index")
+        with self._noting():
+            content = self._root.read(f"{path}/current/link", _LINK)
+            try:
+                digest = Digest.parse(content.decode("ascii", "replace") if content is not None else None)
+            except FormatError as error:
+                self._find(f"{path}/current/link", "is missing" if content is None else error.message)
+            else:
+                if digest not in revisions:
+                    self._find(path, f"leads to {digest}, which is no revision of the repository")
+                if digest not in known:
+                    self._find(path, f"leads to {digest}, which its index does not have")
+        return len(known.difference(revisions))
+
+    def _links(self, folder: str) -> set[Digest]:
+        """The digests of the folders in `folder`, whose links are checked."""
+        found = set()
+        for algorithm in self._names(folder, ("sha256",)):
+            for name in self._names(f"{folder}/{algorithm}"):
+                path = f"{folder}/{algorithm}/{name}"
+                try:
+                    digest = Digest.from_hex(name)
+                except FormatError:
+                    self._odd(path)
+                    continue
+                self._names(path, ("link",))
+                found.add(digest)
+                with self._noting():
+                    content = self._root.read(f"{path}/link", _LINK)
+                    if content != str(digest).encode():
+                        holds = "is missing" if content is None else f"holds {content!r:.100} instead of its digest"
+                        self._find(f"{path}/link", holds)
+        return found
+
+    def _manifest(self, digest: Digest) -> Manifest | None:
+        """The manifest of a revision; None, once as a finding, if there is none."""
+        if digest not in self._manifests:
+            self._manifests[digest] = None
+            path = registry.blob_path(digest)
+            with self._noting(f"{self._root.path / path}: "):
+                content = self._root.read(path, MAX_MANIFEST)
+                if content is None:
+                    self._find(path, "is missing, and is a revision")
+                elif digest not in self.wrong:
+                    self._manifests[digest] = parse_manifest(content)
+        return self._manifests[digest]
+
+    # Receipts
+
+    def check_state(self) -> None:
+        id_ = None
+        found: list[Receipt] = []
+        with self._noting():
+            id_ = current(self._root)
+        for name in self._names(RELEASES):
+            path = f"{RELEASES}/{name}"
+            with self._noting(f"{self._root.path / path}: "):
+                receipt = parse_receipt(self._root.read(path, MAX_INDEX) or b"")
+                if receipt.id.hex != name:
+                    self._find(path, "is not the receipt of the release that it is named after")
+                    continue
+                self.releases += 1
+                found.append(receipt)
+                self._check_release(receipt.release, is_current=receipt.id == id_)
+        if id_ is not None and id_.hex not in self._names(RELEASES):
+            self._find(f"{RELEASES}/{id_.hex}", "is missing, the receipt of the current release")
+        if self._root.size(JOURNAL) is not None:
+            self.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
+        elif id_ is not None or len(found) == 1:
+            self._check_signatures(found if id_ is None else by_age(self._root, found))
+
+    def _check_release(self, release: Release, *, is_current: bool) -> None:
+        for signature in signatures.signatures_of(release):
+            path = signatures.kept_path(signature)
+            with self._noting():
+                if problem := signatures.problem_of(self._root, path, signature):
+                    self._find(path, problem)
+        missing = [blob for blob in release.blobs if self.sizes.get(blob.digest) != blob.size]
+        if missing and is_current:
+            self.findings += [f"release {release.name}: {b.digest} of {b.size} bytes is missing" for b in missing]
+        elif missing:
+            self.notes.append(f"release {release.name} cannot be returned to: {len(missing)} of its blobs are gone")
+        elif is_current and not any(blob.digest in self.wrong for blob in release.blobs):
+            with self._noting(f"release {release.name}: "):
+                self._check_links(release)
+
+    def _check_signatures(self, installed: Sequence[Receipt]) -> None:
+        """Check what is restored as signatures: those of the release that was published last, of `installed` the first.
+
+        Those of manifests that only older releases have may be gone: a prune that was interrupted has taken them.
+        """
+        seen: set[str] = set()
+        for number, receipt in enumerate(installed):
+            for folder, own in signatures.folders_of(receipt.release, self._manifests_of(receipt.release)).items():
+                with self._noting():
+                    if folder not in seen and (number == 0 or self._root.names(folder)):
+                        for path, problem in signatures.differences(self._root, folder, own):
+                            self._find(path, problem)
+                seen.add(folder)
+
+    def _manifests_of(self, release: Release) -> dict[Digest, Manifest]:
+        """The manifests of `release` that are right, with all below them."""
+        found: dict[Digest, Manifest] = {}
+        for blob in release.blobs:  # children come before the indexes that name them
+            if blob.is_manifest and blob.digest in self.sizes and blob.digest not in self.wrong:
+                manifest = self._manifest(blob.digest)
+                if manifest is not None and all(child.digest in found for child in manifest.manifests):
+                    found[blob.digest] = manifest
+        return found
+
+    def _check_links(self, release: Release) -> None:
+        contents = {b.digest: read_manifest(self._root, b.digest) for b in release.blobs if b.is_manifest}
+        check_manifests(release, contents)
+        links = registry.links(release, {digest: parse_manifest(content) for digest, content in contents.items()})
+        wanted = wanting(self._root, links)
+        for link in wanted:
+            if link.stage < Stage.TAG_INDEX:
+                self._find(link.path, f"is missing or wrong, and release {release.name} needs it")
+        if moved := sum(link.stage is Stage.TAG for link in wanted):
+            self.notes.append(f"release {release.name}: {moved} of its tags were moved or deleted since")
+
+    # Findings
+
+    def _names(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
+        """The names in `folder`; those that are not `allowed`, if that is given, are findings and left out."""
+        with self._noting():
+            names = self._root.names(folder)
+            if allowed is None:
+                return names
+            for name in names:
+                if name not in allowed:
+                    self._odd(f"{folder}/{name}")
+            return [name for name in names if name in allowed]
+        return []
+
+    def _find(self, path: str, what: str) -> None:
+        self.findings.append(f"{self._root.path / path}: {what}")
+
+    def _odd(self, path: str) -> None:
+        self._find(path, "does not belong there")
+
+    @contextmanager
+    def _noting(self, where: str = "") -> Iterator[None]:
+        """Make a finding of an error; `where` goes in front of messages that do not say it themselves."""
+        try:
+            yield
+        except AirpatchError as error:
+            text = f"{error.message}{''.join(f'; {finding}' for finding in error.findings)}"
+            self.findings.append(text if text.startswith(str(self._root.path)) else f"{where}{text}")

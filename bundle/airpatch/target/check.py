@@ -1,0 +1,217 @@
+"""What a root has of a bundle's blobs, and whether the bundle may be applied to it. Reads only.
+
+A blob that the bundle brings and the root has already is hashed: right, it need not be written; wrong, it will be
+healed. A blob that the bundle leaves out must be there in its size; `deep` hashes those, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+
+from airpatch.archive.content import close_read
+from airpatch.archive.writer import Progress, no_progress
+from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
+from airpatch.format import registry
+from airpatch.format.index import Index, Step
+from airpatch.layers.rebuild import scratch_space, steps_for
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MAX_MANIFEST
+from airpatch.model.release import Blob, Release
+from airpatch.target.root import Root
+
+_PIECE = 1 << 20
+_HASHING_AT_ONCE = 16
+_FILE_COST = 4096
+"""Bytes that a small file takes on common file systems."""
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What a root has of the blobs of the bundle that `index` describes."""
+
+    index: Index
+    present: set[Digest] = field(default_factory=set)
+    """There, in size and, where it was asked for, in content."""
+    wrong: set[Digest] = field(default_factory=set)
+    """There with other bytes or another size."""
+    steps: list[Step] = field(default_factory=list)
+    """The steps to carry out."""
+    missing: list[Blob] = field(default_factory=list)
+    """Needed and not there, or not right, and not coming with another bundle either."""
+    wanted: list[Blob] = field(default_factory=list)
+    """The blobs of the release that cannot be had because of those missing."""
+
+    @property
+    def to_write(self) -> tuple[Blob, ...]:
+        index = self.index
+        return tuple(b for b in (*index.stored, *index.patched) if b.digest not in self.present)
+
+
+def examine(
+    root: Root | None,
+    index: Index,
+    stored: AbstractSet[Digest],
+    made: AbstractSet[Digest],
+    pool: Executor,
+    *,
+    deep: bool = False,
+    progress: Progress = no_progress,
+) -> Holdings:
+    """What `root` has (None: it does not exist yet), and what has to be done.
+
+    `stored` are the blobs that the bundles to apply hold, `made` those that their steps make.
+    """
+    holdings = Holdings(index)
+    to_hash: list[Blob] = []
+    brought = {blob.digest for blob in (*index.stored, *index.patched)}
+    for blob in (*index.stored, *index.patched, *index.needed):
+        size = root.size(registry.blob_path(blob.digest)) if root is not None else None
+        if size is not None and size != blob.size:
+            holdings.wrong.add(blob.digest)
+        elif size is not None and (deep or blob.digest in brought or blob.is_manifest):
+            to_hash.append(blob)
+        elif size is not None:
+            holdings.present.add(blob.digest)
+    if root is not None:
+        for blob, right in hash_blobs(root, to_hash, pool, progress):
+            (holdings.present if right else holdings.wrong).add(blob.digest)
+    there = holdings.present | stored
+    holdings.steps = steps_for(index, [b.digest for b in index.patched if b.digest not in there], there)
+    _find_missing(holdings, there | made)
+    return holdings
+
+
+def _find_missing(holdings: Holdings, coming: AbstractSet[Digest]) -> None:
+    """What is needed and neither there nor `coming`, and what cannot be had without it."""
+    index = holdings.index
+    used = {source for step in holdings.steps for source in step.sources}
+    left_out = {blob.digest for blob in index.left_out}
+    holdings.missing = [
+        b for b in index.needed if b.digest not in coming and (b.digest in left_out or b.digest in used)
+    ]
+    lost = {blob.digest for blob in holdings.missing}
+    for step in holdings.steps:
+        if not lost.isdisjoint(step.sources):
+            lost.add(step.digest)
+    holdings.wanted = [blob for blob in index.release.blobs if blob.digest in lost]
+
+
+def hash_blobs(
+    root: Root, blobs: Iterable[Blob], pool: Executor, progress: Progress = no_progress
+) -> Iterator[tuple[Blob, bool]]:
+    """For each blob of `root`, whether its file has its digest."""
+    under_way: deque[tuple[Blob, Future[bytes]]] = deque()
+
+    def finish() -> tuple[Blob, bool]:
+        blob, future = under_way.popleft()
+        right = future.result() == blob.digest.raw
+        progress(blob.size)
+        return blob, right
+
+    for blob in blobs:
+        path = registry.blob_path(blob.digest)
+        try:
+            fd = root.open(path)
+        except FileNotFoundError:  # a garbage collection was faster
+            yield blob, False
+            continue
+        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / path))))
+        if len(under_way) >= _HASHING_AT_ONCE:
+            yield finish()
+    while under_way:
+        yield finish()
+
+
+def hash_file(fd: int, name: str) -> bytes:
+    """The sha256 of the file behind `fd`, which is closed."""
+    hasher = hashlib.sha256()
+    buffer = memoryview(bytearray(_PIECE))
+    try:
+        while count := os.readv(fd, [buffer]):
+            hasher.update(buffer[:count])
+    except OSError as error:
+        raise TargetError(f"{name}: cannot be read: {error.strerror}") from None
+    finally:
+        close_read(fd)
+    return hasher.digest()
+
+
+def read_manifest(root: Root, digest: Digest) -> bytes:
+    """A manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is wrong."""
+    content = root.read(registry.blob_path(digest), MAX_MANIFEST)
+    if content is None:
+        raise BaseMismatch(f"{root.path}: manifest {digest} is not there")
+    if Digest.of(content) != digest:
+        raise IntegrityError(f"{root.path / registry.blob_path(digest)}: content does not have its digest")
+    return content
+
+
+def require_base(plans: Iterable[Holdings], root: Root) -> None:
+    """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out."""
+    missing = {blob: plan for plan in plans for blob in plan.missing}
+    if not missing:
+        return
+    size = sum(blob.size for blob in missing)
+    bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
+    raise BaseMismatch(
+        f"{root.path} lacks {len(missing)} blobs ({size} bytes) that the patch needs; it was made for {bases}. Write a "
+        "request with --request FILE, have the sender make a top-up with diff --base FILE, and apply the patch and the "
+        "top-up together; or bring a full bundle",
+        [
+            f"{blob.digest} {blob.size} bytes{' (there, but wrong)' if blob.digest in plan.wrong else ''}"
+            for blob, plan in missing.items()
+        ],
+    )
+
+
+def require_sequence(index: Index, installed: Iterable[Release], *, allow_downgrade: bool) -> None:
+    """Raise TrustError if a newer release of the same repositories is `installed`.
+
+    Only releases that share a repository are compared: a root may hold several products, each with its own numbers.
+    """
+    repositories = {image.name.repository for image in index.release.images}
+    for release in installed:
+        newer = release.sequence > index.release.sequence
+        if newer and not allow_downgrade and any(image.name.repository in repositories for image in release.images):
+            raise TrustError(
+                f"release {index.release.name} has sequence number {index.release.sequence}, older than "
+                f"{release.sequence} of the installed {release.name}; use --allow-downgrade if that is wanted"
+            )
+
+
+def present(plans: Sequence[Holdings]) -> set[Digest]:
+    """What the root has and what is right, whichever bundle asks."""
+    return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))
+
+
+def space_for(plans: Sequence[Holdings], jobs: int | None) -> tuple[int, int]:
+    """Bytes and files that applying takes at most, `jobs` steps at a time.
+
+    Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included.
+    """
+    there = present(plans)
+    staged: dict[Digest, int] = {}
+    for plan in plans:
+        staged |= {blob.digest: blob.size for blob in plan.to_write}
+        staged |= {step.digest: step.size for step in plan.steps}
+        staged |= {step.patch: step.patch_size for step in plan.index.steps if step.digest not in there}
+        staged |= {s.digest: s.size for image in plan.index.release.images for s in image.signatures}
+    links = sum(3 * len(plan.index.release.images) + len(plan.index.release.blobs) for plan in plans)
+    scratch = max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0)
+    return sum(staged.values()) + scratch, len(staged) + links
+
+
+def require_space(root: Root, size: int, files: int) -> None:
+    """Raise TargetError if `files` files of `size` bytes together do not fit."""
+    free, free_files = root.free_space()
+    needed = size + files * _FILE_COST
+    if needed > free:
+        raise TargetError(f"{root.path}: {needed} bytes are needed and {free} are free; make room and run again")
+    if free_files is not None and files > free_files:
+        raise TargetError(f"{root.path}: {files} files are needed and the file system has room for {free_files}")

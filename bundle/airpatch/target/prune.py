@@ -1,0 +1,201 @@
+"""Forgets old releases of a root and removes what nobody else needs (spec/TARGET.md, Prune).
+
+Only what a forgotten release brought can go: its tags where they still point to its manifests, its links, its blobs.
+It stays where a kept release, any other tag, or any revision that came by other means needs it; a blob also stays
+while any repository links to it, since a push may count on that. Removing needs no space. What is removed goes in
+the order opposite to that of an apply, so that a client never meets a tag without its blobs, and the receipts go
+last: a run that was interrupted is done again from them. Kept signatures go after those, by what no receipt has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from airpatch.format import layout, registry
+from airpatch.format.registry import Link
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.release import Blob, Image, Release, reachable
+from airpatch.target import signatures, storage
+from airpatch.target.check import read_manifest
+from airpatch.target.root import Root
+from airpatch.target.state import Receipt, State, by_age, interrupted, locked, receipts
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was, or with `dry_run` would be, removed. `bytes` counts the blobs."""
+
+    forgotten: tuple[Receipt, ...]
+    tags: tuple[Image, ...]
+    blobs: tuple[Blob, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(blob.size for blob in self.blobs)
+
+
+def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
+    """Keep the `keep` releases that were current last, forget the others.
+
+    Raises an AirpatchError, before the first change, if a manifest in any repository is missing, wrong or unknown:
+    what it needs cannot be told.
+    """
+    if dry_run:
+        return _rehearse(root, *_choose(root, keep))
+    with locked(root) as state:
+        forgotten, kept = _choose(root, keep)
+        tags = _rehearse(root, forgotten, kept).tags
+        for image in tags:
+            _remove_tag(state, image)
+        state.sync()
+        links = _unneeded_links(root, forgotten, kept, ())
+        for link in sorted(links, reverse=True):
+            _remove_file(root, link.path, registry.REPOSITORIES)
+        state.sync()
+        unneeded = _unneeded_blobs(root, forgotten, kept, ())
+        blobs = tuple(b for b in unneeded if _remove_file(root, registry.blob_path(b.digest), registry.BLOBS))
+        _remove_signatures(state, forgotten, kept)
+        state.sync()
+        for receipt in forgotten:
+            state.forget(receipt.release)
+        signatures.forget_unkept(root, kept)
+        state.sync()
+        return Pruned(forgotten, tags, blobs)
+
+
+def _rehearse(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
+    """What will be removed, as things are; what others push before it is removed stays."""
+    tags = _old_tags(root, forgotten, kept)
+    links = _unneeded_links(root, forgotten, kept, tags)
+    unneeded = _unneeded_blobs(root, forgotten, kept, links)
+    return Pruned(forgotten, tags, tuple(b for b in unneeded if root.is_file(registry.blob_path(b.digest))))
+
+
+def _choose(root: Root, keep: int) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
+    """The receipts to forget, and the releases to keep: the last current ones, and one that is half applied."""
+    ordered = by_age(root, receipts(root).values())
+    kept = [receipt.release for receipt in ordered[:keep]]
+    unfinished = interrupted(root)
+    if unfinished is not None:
+        kept.append(unfinished.release)
+    forgotten = [r for r in ordered[keep:] if unfinished is None or r.id != unfinished.id]
+    return tuple(forgotten), tuple(kept)
+
+
+def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> tuple[Image, ...]:
+    """Tags of forgotten releases that still are as those left them, and that no kept release has."""
+    names = {image.name for release in kept for image in release.images}
+    old = {
+        image.name: image
+        for receipt in forgotten
+        for image in receipt.release.images
+        if image.name not in names and _stands(root, registry.tag_link(image.name, image.manifest))
+    }
+    return tuple(old[name] for name in sorted(old))
+
+
+def _stands(root: Root, link: Link) -> bool:
+    return storage.read_link(root, link.path) == link.digest
+
+
+def _unneeded_links(
+    root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Image]
+) -> list[Link]:
+    """The links of forgotten releases that nothing needs once the tags `without` are gone.
+
+    With them those that are gone already: an interrupted prune may have left their empty folders.
+    """
+    candidates: set[Link] = set()
+    for receipt in forgotten:
+        manifests = _readable_manifests(root, receipt.release)
+        candidates.update(_links(receipt.release, manifests))
+    removed = {image.name for image in without}
+    needed: set[Link] = set()
+    for release in kept:
+        needed.update(_links(release, _readable_manifests(root, release)))
+    for repository in storage.repositories(root):
+        live = [(name, digest) for name, digest in storage.tags(root, repository) if name not in removed]
+        others = [link.digest for link in storage.revisions(root, repository) if link not in candidates]
+        tops = [*(digest for _, digest in live), *others]
+        manifests = storage.load_manifests(root, tops)
+        for top in tops:
+            for digest in reachable(top, manifests):
+                needed.add(registry.revision_link(repository, digest))
+                needed.update(registry.layer_link(repository, blob.digest) for blob in manifests[digest].blobs)
+        for name, digest in live:
+            needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
+    return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
+
+
+def _unneeded_blobs(
+    root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Link]
+) -> list[Blob]:
+    """The blobs of forgotten releases, there or gone already, that nothing needs without the links `without`."""
+    gone = {link.path for link in without}
+    needed = {blob.digest for release in kept for blob in release.blobs}
+    for repository in storage.repositories(root):
+        needed.update(link.digest for link in storage.layers(root, repository) if link.path not in gone)
+        tops = [link.digest for link in storage.revisions(root, repository) if link.path not in gone]
+        for digest, manifest in storage.load_manifests(root, tops).items():
+            needed |= {digest, *(blob.digest for blob in manifest.blobs)}
+    candidates = {blob.digest: blob for receipt in forgotten for blob in receipt.release.blobs}
+    return [blob for digest, blob in sorted(candidates.items()) if digest not in needed]
+
+
+def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
+    """The manifests of `release` that are there with all below them; an interrupted prune may have removed some."""
+    found: dict[Digest, Manifest] = {}
+    for blob in release.blobs:  # children come before the indexes that name them
+        if blob.is_manifest and root.size(registry.blob_path(blob.digest)) == blob.size:
+            manifest = parse_manifest(read_manifest(root, blob.digest))
+            if all(child.digest in found for child in manifest.manifests):
+                found[blob.digest] = manifest
+    return found
+
+
+def _links(release: Release, manifests: dict[Digest, Manifest]) -> list[Link]:
+    present = tuple(image for image in release.images if image.manifest in manifests)
+    return registry.links(Release(release.name, release.sequence, present, release.blobs), manifests)
+
+
+def _remove_tag(state: State, image: Image) -> None:
+    """Take the tag away at once, by moving its folder; put it back if a push has changed it meanwhile."""
+    folder, aside = registry.tag_folder(image.name), state.staged()
+    state.root.move_folder(folder, aside)
+    if storage.read_link(state.root, f"{aside}/current/link") != image.manifest and not state.root.is_folder(folder):
+        state.root.move_folder(aside, folder)
+    _remove_empty(state.root, folder, registry.REPOSITORIES)
+
+
+def _remove_file(root: Root, path: str, top: str) -> bool:
+    """Remove a file and the folders that it leaves empty; tells whether it was there."""
+    was_there = root.unlink(path)
+    _remove_empty(root, path, top)
+    return was_there
+
+
+def _remove_empty(root: Root, path: str, top: str) -> None:
+    """Remove the folders above `path` that are empty, up to `top`, which stays."""
+    folder = path.rpartition("/")[0]
+    while folder != top and root.remove_folder(folder):
+        folder = folder.rpartition("/")[0]
+
+
+def _remove_signatures(state: State, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> None:
+    """Take away the signatures of manifests that no kept release has; where one has them, they are its own."""
+    needed = _signature_folders(kept)
+    for folder in _signature_folders(receipt.release for receipt in forgotten) - needed:
+        if state.root.is_folder(folder):
+            state.root.move_folder(folder, state.staged())
+        _remove_empty(state.root, folder, layout.SIGNATURES)
+
+
+def _signature_folders(releases: Iterable[Release]) -> set[str]:
+    return {
+        layout.signature_folder(image.name.repository, signature.manifest)
+        for release in releases
+        for image in release.images
+        for signature in image.signatures
+    }

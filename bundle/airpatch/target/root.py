@@ -1,0 +1,343 @@
+"""The files below a root, reached through directory descriptors that follow no symbolic link.
+
+`root` itself may be a symbolic link; it is resolved once. Below it every component is opened with O_NOFOLLOW, so a
+planted link is an error and never a way out. Nothing here decides what is written: the order of writes is
+`publish`'s. All failures are TargetErrors that name the path and the cause.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import stat
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from airpatch.archive.content import close_read
+from airpatch.archive.output import write_error
+from airpatch.errors import TargetError
+from airpatch.linux import exchange, syncfs
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_CACHED_FOLDERS = 256
+"""Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
+_LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
+
+
+def _kernel() -> tuple[int, int]:
+    major, minor = platform.release().split(".")[:2]
+    return int(major), int("".join(c for c in minor if c.isdigit()))
+
+
+SYNCFS_REPORTS_ERRORS = _kernel() >= (5, 8)
+"""Whether syncfs tells of failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
+
+
+class Root:
+    """The directory that holds `docker/registry/v2`. Paths are relative to it, with `/` between components.
+
+    New files and folders get the owner of the registry's storage, as far as the process may give it, and modes
+    0644 and 0755 whatever the umask, so that a registry under another user can read and extend them.
+    """
+
+    def __init__(self, path: Path, *, create: bool = False) -> None:
+        self.path = path
+        try:
+            if create and not path.exists():
+                path.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o755)
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise write_error(str(path), error) from None
+        self._folders: OrderedDict[str, int] = OrderedDict()
+        try:
+            self._owner = self._storage_owner()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for fd in self._folders.values():
+            close_read(fd)
+        self._folders.clear()
+        close_read(self._fd)
+
+    def __enter__(self) -> Root:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Reading
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the regular file `path`; None if there is nothing. Raises TargetError for anything else."""
+        status = self._status(path)
+        if status is None:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            raise TargetError(f"{self.path / path}: is not a regular file; remove it and run again")
+        return status.st_size
+
+    def is_folder(self, path: str) -> bool:
+        status = self._status(path)
+        return status is not None and stat.S_ISDIR(status.st_mode)
+
+    def is_file(self, path: str) -> bool:
+        status = self._status(path)
+        return status is not None and stat.S_ISREG(status.st_mode)
+
+    def open(self, path: str) -> int:
+        """A descriptor for reading the regular file `path`, which the caller closes."""
+        folder, name = self._split(path)
+        with self._errors(path):
+            return os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder)
+            )
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        """The content of a file of at most `limit` bytes; None if there is none."""
+        size = self.size(path)
+        if size is None:
+            return None
+        if size > limit:
+            raise TargetError(f"{self.path / path}: has {size} bytes, more than the {limit} that belong there")
+        try:
+            fd = self.open(path)
+        except FileNotFoundError:
+            return None
+        with self._errors(path), os.fdopen(fd, "rb") as file:
+            return file.read(limit)
+
+    def names(self, path: str) -> list[str]:
+        """The sorted names in the folder `path`; none if it does not exist."""
+        try:
+            with self._errors(path):
+                return sorted(os.listdir(self._folder(path)))
+        except FileNotFoundError:
+            return []
+
+    # Writing
+
+    def make_folder(self, path: str) -> None:
+        """Make `path` and all folders above it."""
+        with self._errors(path):
+            self._folder(path, create=True)
+
+    def create(self, path: str) -> int:
+        """A descriptor of the new file `path`, to write and read, which the caller closes. Its folder must exist."""
+        folder, name = self._split(path)
+        with self._errors(path):
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(name, flags, 0o644, dir_fd=self._folder(folder))
+            try:
+                os.fchmod(fd, 0o644)
+                if self._owner is not None:
+                    os.fchown(fd, *self._owner)
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+
+    def write(self, path: str, content: bytes) -> None:
+        """Make the small file `path`. Not durable before `sync`."""
+        fd = self.create(path)
+        with self._errors(path), os.fdopen(fd, "wb") as file:
+            file.write(content)
+
+    def link(self, source: str, path: str) -> bool:
+        """Give the file `source` a second name; False if `path` is there already. Makes the folders above."""
+        try:
+            self._two(os.link, source, path)
+        except FileExistsError:
+            return False
+        return True
+
+    def rename(self, source: str, path: str) -> None:
+        """Move the file `source` to `path`, over what is there. Makes the folders above."""
+        self._two(os.rename, source, path)
+
+    def move_folder(self, source: str, path: str) -> bool:
+        """Move the folder `source`, with all that it holds, to `path`; False if something is there already."""
+        self._forget(source)
+        self._forget(path)
+        try:
+            self._two(os.rename, source, path)
+        except FileExistsError:
+            return False
+        except TargetError as error:
+            if _is_not_empty(error):
+                return False
+            raise
+        return True
+
+    def swap_folder(self, source: str, path: str) -> None:
+        """Move the folder `source` to `path`; a folder that is there takes its place, both at one moment.
+
+        Where the file system cannot exchange names, nothing is at `path` for a moment.
+        """
+        if not self.move_folder(source, path):
+            self._two(_swap, source, path)
+
+    def unlink(self, path: str) -> bool:
+        """Remove the file `path`; False if it was not there."""
+        folder, name = self._split(path)
+        try:
+            with self._errors(path):
+                os.unlink(name, dir_fd=self._folder(folder))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove_folder(self, path: str) -> bool:
+        """Remove the folder `path` if it is empty; tells whether it is gone."""
+        folder, name = self._split(path)
+        self._forget(path)
+        try:
+            with self._errors(path):
+                os.rmdir(name, dir_fd=self._folder(folder))
+        except FileNotFoundError:
+            return True
+        except TargetError as error:
+            if _is_not_empty(error):
+                return False
+            raise
+        return True
+
+    def remove_tree(self, path: str) -> None:
+        """Remove `path` and all below it, whatever it is; links are removed, not followed."""
+        if self.is_folder(path):
+            for name in self.names(path):
+                self.remove_tree(f"{path}/{name}")
+            self.remove_folder(path)
+        else:
+            self.unlink(path)
+
+    def sync(self, written: list[str]) -> None:
+        """Have everything on disk that was done so far. `written` are the files since the last `sync`.
+
+        One syncfs for all of them: an fsync of each costs a flush of the disk's cache. A failed one is never
+        repeated, since the kernel forgets what it could not write. Raises TargetError.
+        """
+        with self._errors("."):
+            if not SYNCFS_REPORTS_ERRORS:
+                for path in written:
+                    self._fsync(path)
+            syncfs(self._fd)
+
+    def free_space(self) -> tuple[int, int | None]:
+        """Bytes and files that the file system can still take; None files where it has no limit."""
+        status = os.fstatvfs(self._fd)
+        return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
+
+    # Inside
+
+    def _storage_owner(self) -> tuple[int, int] | None:
+        if os.geteuid() != 0:
+            return None
+        status = self._status("docker/registry/v2") or os.fstat(self._fd)
+        return status.st_uid, status.st_gid
+
+    def _fsync(self, path: str) -> None:
+        fd = self.open(path)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def _status(self, path: str) -> os.stat_result | None:
+        folder, name = self._split(path)
+        try:
+            with self._errors(path):
+                return os.stat(name, dir_fd=self._folder(folder), follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def _two(self, call: Callable[..., None], source: str, path: str) -> None:
+        source_folder, source_name = self._split(source)
+        folder, name = self._split(path)
+        with self._errors(path):
+            origin = self._folder(source_folder)
+            try:
+                call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+            except FileNotFoundError:
+                # A registry's garbage collection may have removed a folder that is held open here.
+                self._forget(folder)
+                try:
+                    call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                except FileNotFoundError:
+                    raise TargetError(f"{self.path / source}: vanished while airpatch was at work") from None
+
+    @staticmethod
+    def _split(path: str) -> tuple[str, str]:
+        folder, _, name = path.rpartition("/")
+        return folder, name
+
+    def _folder(self, path: str, *, create: bool = False) -> int:
+        """A descriptor of the folder, kept open for the next time. Raises OSError."""
+        if not path:
+            return self._fd
+        if path in self._folders:
+            self._folders.move_to_end(path)
+            return self._folders[path]
+        parent, name = self._split(path)
+        above = self._folder(parent, create=create)
+        try:
+            fd = os.open(name, _FOLDER, dir_fd=above)
+        except FileNotFoundError:
+            if not create:
+                raise
+            fd = self._new_folder(name, above)
+        self._folders[path] = fd
+        if len(self._folders) > _CACHED_FOLDERS:
+            close_read(self._folders.popitem(last=False)[1])
+        return fd
+
+    def _forget(self, path: str) -> None:
+        """Close the descriptors of `path` and of all folders above and below it."""
+        for known in [k for k in self._folders if f"{path}/".startswith(f"{k}/") or k.startswith(f"{path}/")]:
+            close_read(self._folders.pop(known))
+
+    def _new_folder(self, name: str, above: int) -> int:
+        try:
+            os.mkdir(name, 0o755, dir_fd=above)
+        except FileExistsError:
+            return os.open(name, _FOLDER, dir_fd=above)
+        fd = os.open(name, _FOLDER, dir_fd=above)
+        os.fchmod(fd, 0o755)
+        if self._owner is not None:
+            os.fchown(fd, *self._owner)
+        return fd
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        """OSErrors as TargetErrors, but for those about what is and what is not there."""
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except OSError as error:
+            if error.errno in _LINK_CAUSES:
+                raise TargetError(
+                    f"{self.path / path}: a symbolic link or a file is in the way; airpatch follows no links below "
+                    "the root"
+                ) from error
+            raise write_error(str(self.path / path), error) from error
+
+
+def _swap(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    try:
+        exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+        os.rename(other, f"{name}-old", src_dir_fd=dst_dir_fd, dst_dir_fd=src_dir_fd)
+        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+
+def _is_not_empty(error: TargetError) -> bool:
+    """Whether a folder could not be removed or replaced because there is something in it."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOTEMPTY, errno.EEXIST)

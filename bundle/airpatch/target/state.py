@@ -1,0 +1,274 @@
+"""What airpatch keeps on a target, in `ROOT/.airpatch/`: lock, staging, journal, receipts, history (spec/TARGET.md).
+
+    lock              held with flock by whoever changes the root
+    staging/          files on their way; swept by whoever gets the lock
+    journal           the receipt of a release whose links are being written
+    releases/ID       receipts of installed releases, ID being the release id in hex
+    kept/HEX          their detached signatures, HEX being the digest (`signatures`)
+    history           what was done, one event after the other; the last apply or rollback names the current release
+
+Nothing of this lies where a registry looks. Receipts and history are in canonical msgpack.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+
+from airpatch.archive.content import close_read
+from airpatch.archive.output import write_error
+from airpatch.errors import FormatError, TargetError
+from airpatch.format import canonical
+from airpatch.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
+from airpatch.model.digest import Digest
+from airpatch.model.release import Release, check_label
+from airpatch.target.root import Root
+
+HOME = ".airpatch"
+LOCK = f"{HOME}/lock"
+STAGING = f"{HOME}/staging"
+JOURNAL = f"{HOME}/journal"
+RELEASES = f"{HOME}/releases"
+KEPT = f"{HOME}/kept"
+HISTORY = f"{HOME}/history"
+RECEIPT_VERSION = 1
+MAX_EVENTS = 1000
+"""Events that the history keeps; older ones are dropped."""
+_MAX_TIME = 253_402_300_799
+"""Seconds since 1970: the end of the year 9999, the last that datetime can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A release that was applied to a root. `installed` in seconds since 1970, UTC."""
+
+    release: Release
+    installed: int
+
+    @property
+    def id(self) -> Digest:
+        return release_id(self.release)
+
+
+class Action(StrEnum):
+    APPLY = "apply"
+    ROLLBACK = "rollback"
+    PRUNE = "prune"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was done to a root with the release `id`, at `time` (seconds since 1970, UTC)."""
+
+    time: int
+    action: Action
+    id: Digest
+    name: str
+
+
+def emit_receipt(receipt: Receipt) -> bytes:
+    return canonical.pack(
+        {
+            "airpatch": RECEIPT_VERSION,
+            "installed": receipt.installed,
+            "release": release_to_plain(receipt.release),
+        }
+    )
+
+
+def parse_receipt(content: bytes) -> Receipt:
+    """The inverse of `emit_receipt`. Raises FormatError unless `content` is canonical."""
+    value = canonical.unpack(content, "the receipt")
+    match value:
+        case {"airpatch": 1, "installed": int(installed), "release": release}:
+            receipt = Receipt(release_from_plain(release), _time(installed))
+            if emit_receipt(receipt) == content:
+                return receipt
+    raise FormatError("not a receipt that this airpatch reads")
+
+
+def emit_history(events: list[Event]) -> bytes:
+    rows = [[event.time, str(event.action), event.id.raw, event.name] for event in events[-MAX_EVENTS:]]
+    return canonical.pack({"airpatch": RECEIPT_VERSION, "events": rows})
+
+
+def parse_history(content: bytes) -> list[Event]:
+    """The inverse of `emit_history`. Raises FormatError unless `content` is canonical."""
+    match canonical.unpack(content, "the history"):
+        case {"airpatch": 1, "events": list(rows)}:
+            events = [_event(row) for row in rows]
+            if emit_history(events) == content:
+                return events
+    raise FormatError("not a history that this airpatch reads")
+
+
+def _event(row: object) -> Event:
+    match row:
+        case [int(time_), str(action), bytes(id_), str(name)] if action in list(Action):
+            check_label(name, 0)
+            return Event(_time(time_), Action(action), Digest(id_), name)
+    raise FormatError("not an event of a history that this airpatch reads")
+
+
+def _time(value: int) -> int:
+    if isinstance(value, bool) or not 0 <= value <= _MAX_TIME:
+        raise FormatError(f"not a time: {value!r:.30}")
+    return value
+
+
+def receipts(root: Root) -> dict[Digest, Receipt]:
+    """The releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
+    found = {}
+    for name in root.names(RELEASES):
+        path = f"{RELEASES}/{name}"
+        receipt = _read_receipt(root, path)
+        if receipt is None or receipt.id.hex != name:
+            raise TargetError(f"{root.path / path}: is not the receipt of the release it is named after; remove it")
+        found[receipt.id] = receipt
+    return found
+
+
+def interrupted(root: Root) -> Receipt | None:
+    """The release whose apply did not reach its end."""
+    return _read_receipt(root, JOURNAL)
+
+
+def history(root: Root) -> list[Event]:
+    """What was done to `root`, oldest first."""
+    content = root.read(HISTORY, MAX_INDEX)
+    try:
+        return parse_history(content) if content is not None else []
+    except FormatError as error:
+        raise TargetError(f"{root.path / HISTORY}: {error.message}; remove it") from None
+
+
+def current(root: Root) -> Digest | None:
+    """The id of the release that was applied or rolled back to last."""
+    return next((e.id for e in reversed(history(root)) if e.action is not Action.PRUNE), None)
+
+
+def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
+    """The receipts `installed`, those of releases that were current last first."""
+    recent = [event.id for event in history(root) if event.action is not Action.PRUNE]
+    age = {id_: position for position, id_ in enumerate(recent)}
+    return sorted(installed, key=lambda receipt: (age.get(receipt.id, -1), receipt.installed), reverse=True)
+
+
+def is_recorded(root: Root, release: Release) -> bool:
+    """Whether `release` is the current one, its receipt is there, and no journal is left."""
+    id_ = release_id(release)
+    return current(root) == id_ and root.size(JOURNAL) is None and root.size(f"{RELEASES}/{id_.hex}") is not None
+
+
+def _read_receipt(root: Root, path: str) -> Receipt | None:
+    content = root.read(path, MAX_INDEX)
+    try:
+        return parse_receipt(content) if content is not None else None
+    except FormatError as error:
+        raise TargetError(f"{root.path / path}: {error.message}; remove it") from None
+
+
+class State:
+    """The state of a root, held by this process alone. Made by `locked`."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self._counter = 0
+        self._written: list[str] = []
+        self.clear()
+
+    def staged(self) -> str:
+        """The path of a new file or folder in staging, to be made by the caller before the next `sync`."""
+        self._counter += 1
+        path = f"{STAGING}/{self._counter}"
+        self._written.append(path)
+        return path
+
+    def stage(self, content: bytes, path: str | None = None) -> str:
+        """Write a small file in staging, under a new name or at `path` in a staged folder; returns its path."""
+        if path is None:
+            path = self.staged()
+        else:
+            self.root.make_folder(path.rpartition("/")[0])
+            self._written.append(path)
+        self.root.write(path, content)
+        return path
+
+    def sync(self) -> None:
+        """Have on disk what was done so far; see `Root.sync`."""
+        written, self._written = self._written, []
+        self.root.sync([path for path in written if self.root.is_file(path)])
+
+    def begin(self, release: Release) -> None:
+        """Note in the journal that the links of `release` are about to be written. Durable with the next `sync`."""
+        self._replace(JOURNAL, emit_receipt(Receipt(release, int(time.time()))))
+
+    def record(self, action: Action, release: Release) -> None:
+        """Write receipt and history, and end the journal. This is what makes `release` the current one."""
+        id_ = release_id(release)
+        path = f"{RELEASES}/{id_.hex}"
+        if self.root.size(path) is None:
+            self._replace(path, emit_receipt(Receipt(release, int(time.time()))))
+        self._note(action, release)
+        self.root.unlink(JOURNAL)
+        self.sync()
+
+    def forget(self, release: Release) -> None:
+        """Remove the receipt of `release`."""
+        self.root.unlink(f"{RELEASES}/{release_id(release).hex}")
+        self._note(Action.PRUNE, release)
+        self.sync()
+
+    def _note(self, action: Action, release: Release) -> None:
+        event = Event(int(time.time()), action, release_id(release), release.name)
+        self._replace(HISTORY, emit_history([*history(self.root), event]))
+
+    def _replace(self, path: str, content: bytes) -> None:
+        """Put a small file in place, durable before it has its name."""
+        staged = self.stage(content)
+        self.sync()
+        self.root.rename(staged, path)
+
+    def clear(self) -> None:
+        """Remove what is left in staging."""
+        for name in self.root.names(STAGING):
+            self.root.remove_tree(f"{STAGING}/{name}")
+
+
+@contextmanager
+def locked(root: Root) -> Iterator[State]:
+    """Hold the lock of `root` and give its state, with staging empty before and after.
+
+    The kernel drops the lock of a process that ends, so a stale one cannot be. Raises TargetError if another
+    process holds it.
+    """
+    root.make_folder(STAGING)
+    fd = _lock_descriptor(root)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+        except OSError as error:
+            raise write_error(str(root.path / LOCK), error) from None
+        state = State(root)
+        try:
+            yield state
+        finally:
+            with suppress(TargetError):
+                state.clear()
+    finally:
+        close_read(fd)
+
+
+def _lock_descriptor(root: Root) -> int:
+    if root.size(LOCK) is None:
+        try:
+            return root.create(LOCK)
+        except FileExistsError:
+            pass
+    return root.open(LOCK)

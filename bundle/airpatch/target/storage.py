@@ -1,0 +1,109 @@
+"""What lies in a root's registry storage: repositories, tags, revisions, layers and blobs, whoever put them there.
+
+Only what has the form that distribution gives it is listed; `verify` names the rest. Where a folder may be, anything
+but folders and files is a TargetError: a registry follows symbolic links, and what it finds there must not be missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airpatch.errors import FormatError, TargetError
+from airpatch.format import registry
+from airpatch.format.registry import Link
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.target.check import read_manifest
+from airpatch.target.root import Root
+
+_LINK_SIZE = 71
+"""Bytes: `sha256:` and 64 hex digits."""
+
+
+def repositories(root: Root) -> Iterator[str]:
+    """All repositories, in order. A folder is one if it has a part of its own, a name that begins with `_`."""
+
+    def walk(path: str) -> Iterator[str]:
+        names = _folders(root, path)
+        if path != registry.REPOSITORIES and any(name.startswith("_") for name in names):
+            yield path.removeprefix(f"{registry.REPOSITORIES}/")
+        for name in names:
+            if not name.startswith("_"):
+                yield from walk(f"{path}/{name}")
+
+    return walk(registry.REPOSITORIES)
+
+
+def tags(root: Root, repository: str) -> Iterator[tuple[ImageName, Digest]]:
+    """The tags of `repository` and the manifests that they point to; a tag without a right link is left out."""
+    for tag in _folders(root, f"{registry.repository_path(repository)}/_manifests/tags"):
+        try:
+            name = ImageName(repository, tag)
+        except FormatError:
+            continue
+        digest = read_link(root, f"{registry.tag_folder(name)}/current/link")
+        if digest is not None:
+            yield name, digest
+
+
+def revisions(root: Root, repository: str) -> Iterator[Link]:
+    """The revision links of `repository` that hold what their place says."""
+    for digest in _linked(root, f"{registry.repository_path(repository)}/_manifests/revisions/sha256"):
+        yield registry.revision_link(repository, digest)
+
+
+def layers(root: Root, repository: str) -> Iterator[Link]:
+    """The layer links of `repository` that hold what their place says."""
+    for digest in _linked(root, f"{registry.repository_path(repository)}/_layers/sha256"):
+        yield registry.layer_link(repository, digest)
+
+
+def blobs(root: Root) -> Iterator[tuple[Digest, int]]:
+    """All blobs with their sizes in bytes, ordered by digest."""
+    folder = f"{registry.BLOBS}/sha256"
+    for prefix in _folders(root, folder):
+        for name in _folders(root, f"{folder}/{prefix}"):
+            match = registry.BLOB_PATH.fullmatch(f"{folder}/{prefix}/{name}/data")
+            size = root.size(match[0]) if match else None
+            if match is not None and size is not None:
+                yield Digest.from_hex(match[2]), size
+
+
+def read_link(root: Root, path: str) -> Digest | None:
+    """The digest in a link file; None if it is missing or holds anything else."""
+    if root.size(path) != _LINK_SIZE:
+        return None
+    content = root.read(path, _LINK_SIZE)
+    try:
+        return Digest.parse(content.decode("ascii")) if content is not None else None
+    except (FormatError, UnicodeDecodeError):
+        return None
+
+
+def load_manifests(root: Root, tops: Iterator[Digest] | list[Digest]) -> dict[Digest, Manifest]:
+    """The manifests `tops` and all below them, verified. Raises an AirpatchError if one is missing or wrong."""
+    found: dict[Digest, Manifest] = {}
+    pending = list(tops)
+    while pending:
+        digest = pending.pop()
+        if digest in found:
+            continue
+        try:
+            found[digest] = parse_manifest(read_manifest(root, digest))
+        except FormatError as error:
+            raise TargetError(f"{root.path}: {digest}: {error.message}") from None
+        pending += [child.digest for child in found[digest].manifests]
+    return found
+
+
+def _folders(root: Root, path: str) -> list[str]:
+    """The names of the folders in `path`; of what is neither folder nor file, `size` makes an error."""
+    return [n for n in root.names(path) if root.is_folder(f"{path}/{n}") or root.size(f"{path}/{n}") is None]
+
+
+def _linked(root: Root, folder: str) -> Iterator[Digest]:
+    for name in _folders(root, folder):
+        digest = read_link(root, f"{folder}/{name}/link")
+        if digest is not None and digest.hex == name:
+            yield digest

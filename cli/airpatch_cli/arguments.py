@@ -1,0 +1,397 @@
+"""The grammar of the command line. Imports nothing that takes time: `--help` and completion need this module alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from airpatch.errors import UsageError
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction["_Parser"]
+
+_DESCRIPTION = """\
+Pack the container images of a release into one file, make small patches between releases, and
+apply them on hosts without a network, with every digest exactly as it was."""
+
+_EXIT_CODES = """\
+exit codes:
+  0 done                            5 the target lacks blobs that the patch needs
+  1 a defect of airpatch            6 not trusted, or older than what is installed
+  2 wrong arguments                 7 an input image is unusable
+  3 not a valid bundle              8 the target cannot be written
+  4 content without its digest"""
+
+_LEAST_MEMORY = 256 << 20
+_SOURCE = (
+    "a tree of skopeo dir: images, a registry's storage, an OCI layout or a bundle; a prefix (dir:, registry:, oci:, "
+    "bundle:) settles doubt"
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+class _Version(argparse.Action):
+    """Asks for the version only when it is wanted: the metadata of the distribution takes time to load."""
+
+    def __init__(self, option_strings: list[str], dest: str, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"airpatch {version('airpatch')}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands. It raises UsageError instead of leaving."""
+    parser = _Parser(
+        prog="airpatch",
+        description=_DESCRIPTION,
+        epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _create(commands)
+    _diff(commands)
+    _explain(commands)
+    _apply(commands)
+    _merge(commands)
+    _inventory(commands)
+    _rollback(commands)
+    _prune(commands)
+    _inspect(commands)
+    _verify(commands)
+    _restore(commands)
+    _completion(commands)
+    return parser
+
+
+def _command(commands: _Commands, name: str, help_: str, *examples: str) -> argparse.ArgumentParser:
+    epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
+    parser = commands.add_parser(
+        name,
+        help=help_,
+        description=help_[0].upper() + help_[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = parser.add_argument_group("common options")
+    common.add_argument("--json", action="store_true", help="print one JSON document, for errors too")
+    common.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one for each processor)")
+    common.add_argument(
+        "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
+    )
+    common.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    common.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    return parser
+
+
+def _create(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "create",
+        "pack images into a full bundle",
+        "airpatch create images/ -o shop-r1.tar.zst",
+        "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
+        "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+        "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
+    )
+    _sources(parser)
+    group = parser.add_argument_group("smaller bundles")
+    group.add_argument(
+        "--repack",
+        action="store_true",
+        help="send layers as plaintext where that is smaller, to be compressed again on the target: takes time on both "
+        "sides, and plain tar cannot unpack the images any more",
+    )
+    _effort(group, "with --repack: ")
+    _output(parser)
+
+
+def _apply(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "apply",
+        "merge bundles into a registry's storage, which a registry may be serving",
+        "airpatch apply shop-r1.tar.zst --root /var/lib/registry",
+        "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
+        "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
+    )
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="a bundle, - for standard input")
+    parser.add_argument(
+        "--root", type=Path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be written and what is missing; write nothing"
+    )
+    parser.add_argument("--deep", action="store_true", help="hash the blobs that a patch needs, too")
+    parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
+    parser.add_argument(
+        "--request", type=Path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
+    )
+    parser.add_argument("--restore", type=Path, metavar="DIR", help="restore the release's images there afterwards")
+    _restoring(parser.add_argument_group("with --restore"))
+
+
+def _diff(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "diff",
+        "make a patch: the new release without what its targets have",
+        "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
+        "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
+        "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
+    )
+    _bases(parser)
+    _sources(parser)
+    group = parser.add_argument_group("layer patches")
+    group.add_argument(
+        "--no-layer-patches",
+        dest="layer_patches",
+        action="store_false",
+        help="send every changed blob whole: nothing to rebuild on the target",
+    )
+    _effort(group)
+    _output(parser)
+
+
+def _explain(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "explain",
+        "say what a patch will cost before it is made: which images, layers and files make it grow",
+        "airpatch explain --base shop-r1.tar.zst images-r2/",
+        "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
+        "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
+    )
+    _bases(parser)
+    _sources(parser)
+    parser.add_argument(
+        "--top", type=_natural, default=10, metavar="N", help="files to list of each layer (default: 10)"
+    )
+    _effort(parser.add_argument_group("layer patches"))
+
+
+def _bases(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--base",
+        action="append",
+        required=True,
+        dest="bases",
+        metavar="BASE",
+        help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
+        "may be repeated, and the patch fits targets that have any one of them",
+    )
+
+
+def _merge(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "merge",
+        "make a full bundle of a full bundle and patches, or one patch of a chain of them",
+        "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
+        "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
+    )
+    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="in the order of their releases")
+    parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
+    _output(parser)
+
+
+def _inventory(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "inventory",
+        "write down what a registry's storage has, in a few KiB for the sender",
+        "airpatch inventory /var/lib/registry -o qa-host.inventory",
+    )
+    _root_argument(parser)
+    _output(parser, "the inventory")
+
+
+def _rollback(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "rollback",
+        "point the tags back at a release that is installed",
+        "airpatch rollback /var/lib/registry",
+        "airpatch rollback /var/lib/registry --to 4.1.0",
+    )
+    _root_argument(parser)
+    parser.add_argument(
+        "--to", metavar="RELEASE", help="its name, or the beginning of its id (default: the one before the current)"
+    )
+
+
+def _prune(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "prune",
+        "forget old releases and remove what nothing else needs",
+        "airpatch prune /var/lib/registry --keep 2 --dry-run",
+        "airpatch prune /var/lib/registry --keep 1",
+    )
+    _root_argument(parser)
+    parser.add_argument(
+        "--keep", type=_positive, default=2, metavar="N", help="releases to keep, the current one counted (default: 2)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
+
+
+def _root_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("root", type=Path, metavar="ROOT", help="the directory that holds docker/registry/v2")
+
+
+def _inspect(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "inspect",
+        "show what is in a bundle or on a registry's root",
+        "airpatch inspect shop-r1.tar.zst",
+        "airpatch inspect shop-r1-r2.tar.zst --blobs",
+        "airpatch inspect images/ --layers",
+        "airpatch inspect /var/lib/registry --json | jq .releases",
+    )
+    parser.add_argument(
+        "subject",
+        metavar="WHAT",
+        help="a bundle, or the directory that holds docker/registry/v2; with --layers any source of images",
+    )
+    parser.add_argument("--blobs", action="store_true", help="list the blobs, too (--json always has them)")
+    parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")
+
+
+def _verify(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "verify",
+        "check every byte of a bundle or of a registry's root, and list all that is wrong",
+        "airpatch verify shop-r1.tar.zst",
+        "airpatch verify - < shop-r1.tar.zst",
+        "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+        "airpatch verify /var/lib/registry",
+    )
+    parser.add_argument(
+        "subject",
+        metavar="WHAT",
+        help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+    )
+    parser.add_argument(
+        "--base",
+        metavar="BASE",
+        help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
+        "full bundle or registry's root holds (a full bundle needs none)",
+    )
+
+
+def _restore(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "restore",
+        "write images out of a registry's root or a bundle, as skopeo reads them",
+        "airpatch restore /var/lib/registry -o images/",
+        "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
+        "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+        "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
+        "images/ harbor.example/shop",
+    )
+    parser.add_argument("source", metavar="FROM", help=_SOURCE)
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the images go")
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        dest="images",
+        metavar="NAME",
+        help="this image only (repository:tag), or all of a repository; may be repeated",
+    )
+    _restoring(parser)
+
+
+def _completion(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "completion",
+        "print a script that completes airpatch's command line in a shell",
+        'eval "$(airpatch completion bash)"    # in ~/.bashrc',
+        'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+
+
+def _sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=_SOURCE)
+    parser.add_argument(
+        "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
+    )
+    parser.add_argument(
+        "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"
+    )
+    parser.add_argument("--images-list", type=Path, metavar="FILE", help="take these images only: one reference a line")
+
+
+def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:
+    group.add_argument(
+        "--effort",
+        choices=("fast", "default", "best"),
+        default="default",
+        help=f"{condition}time against size (default: default)",
+    )
+    group.add_argument(
+        "--memory",
+        type=_memory,
+        default=1 << 30,
+        metavar="SIZE",
+        help=f"{condition}such as 512MiB or 4GiB (default: 1GiB)",
+    )
+
+
+def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="FILE", help=f"where {what} goes, - for standard output"
+    )
+
+
+def _restoring(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=("dir", "oci"),
+        default="dir",
+        help="a folder for each image as skopeo's dir: has it, or one OCI layout (default: dir)",
+    )
+    parser.add_argument(
+        "--link",
+        choices=("copy", "hard", "reflink"),
+        default="copy",
+        help="how files are made (default: copy, safe to edit)",
+    )
+
+
+def _memory(text: str) -> int:
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if text.endswith(unit) and _natural(text.removesuffix(unit)):
+            size = int(text.removesuffix(unit)) * factor
+            if size < _LEAST_MEMORY:
+                break
+            return size
+    raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+
+
+def _positive(text: str) -> int:
+    value = _natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"not a number: {text!r:.40}")
+    return int(text)

@@ -1,0 +1,33 @@
+"""`airpatch completion`: a script that completes airpatch's command line in a shell."""
+
+from __future__ import annotations
+
+import argparse
+
+import shtab
+
+from airpatch_cli.arguments import build_parser
+from airpatch_cli.console import Console, Result
+
+_COMPLETE = {
+    **dict.fromkeys(("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM"), shtab.FILE),
+    **dict.fromkeys(("DIR", "ROOT"), shtab.DIRECTORY),
+}
+"""What completes an argument, by the name that its help gives it."""
+
+
+def run(args: argparse.Namespace, _: Console) -> Result:
+    parser = build_parser()
+    _mark(parser)
+    script = shtab.complete(parser, shell=args.shell)
+    return Result({"shell": args.shell, "script": script}, [script])
+
+
+def _mark(parser: argparse.ArgumentParser) -> None:
+    """Tell shtab which arguments are files."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _mark(command)
+        elif action.metavar in _COMPLETE:
+            action.complete = _COMPLETE[action.metavar]  # type: ignore[attr-defined]

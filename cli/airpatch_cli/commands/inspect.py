@@ -1,0 +1,298 @@
+"""`airpatch inspect`: what is in a bundle, by its index and manifests, or on a registry's root."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.errors import UsageError
+from airpatch.format.index import VERSION, Index
+from airpatch.format.registry import STORAGE
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Release
+from airpatch.report.weight import Weight, weigh
+
+from airpatch_cli.console import Console, Result, megabytes, table
+
+if TYPE_CHECKING:
+    from airpatch.report.patches import Anatomy
+    from airpatch.report.survey import Survey
+    from airpatch.target.state import Receipt
+
+_UNKNOWN = "-"
+_EVENTS = 10
+"""Lines of history for people; JSON has all."""
+
+_LAST_SECOND = 253402300799
+"""The end of the year 9999, as far as `datetime` goes."""
+
+Images = Mapping[ImageName, Digest]
+Weights = Mapping[ImageName, Weight]
+
+
+def run(args: Namespace, console: Console) -> Result:
+    path = Path(args.subject)
+    if args.layers:
+        from airpatch_cli.layers import inspect_layers
+
+        return inspect_layers(args, console)
+    if not path.is_dir():
+        with closing(BundleFile(args.subject)) as bundle:
+            images = {image.name: image.manifest for image in bundle.index.release.images}
+            weights = weigh(images.items(), bundle.manifests())
+            anatomies = _dissect(bundle) if args.blobs or args.json else []
+            data = _bundle_data(args.subject, bundle, images, weights, anatomies)
+            lines = list(_bundle_lines(args.subject, bundle, images, weights))
+            return Result(data, [*lines, *(_blob_lines(bundle.index, anatomies) if args.blobs else ())])
+    # Bundles are looked at more often, and in less time than it takes to load what roots need.
+    from airpatch.report.survey import survey
+    from airpatch.target.root import Root
+
+    with Root(path) as root:
+        if not root.is_folder(STORAGE):
+            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
+        found = survey(root)
+    return Result(_root_data(str(path), found), list(_root_lines(str(path), found, with_blobs=args.blobs)))
+
+
+def _dissect(bundle: BundleFile) -> list[Anatomy]:
+    if not bundle.index.steps:
+        return []
+    from airpatch.report.patches import dissect
+
+    return dissect(bundle)
+
+
+def _bundle_data(
+    name: str, bundle: BundleFile, images: Images, weights: Weights, anatomies: Sequence[Anatomy]
+) -> dict[str, object]:
+    index = bundle.index
+    signatures = {image.name: len(image.signatures) for image in index.release.images}
+    return {
+        "kind": _kind(index),
+        "name": name,
+        "bytes": bundle.file_size,
+        "format": VERSION,
+        **_release_data(index.release, index.release_id),
+        "bases": [{"id": str(base.id), "name": base.name} for base in index.bases],
+        "removed": list(index.removed),
+        "image_bytes": _image_bytes(images, weights),
+        "blob_bytes": index.release.size,
+        "stored_bytes": sum(blob.size for blob in index.stored),
+        "patched_bytes": sum(blob.size for blob in index.patched),
+        "patch_bytes": sum(step.patch_size for step in index.steps),
+        "difference_bytes": sum(each.difference for each in anatomies),
+        "decisions_bytes": sum(each.decisions for each in anatomies),
+        "rebuilt_plaintext_bytes": sum(step.plaintext for step in index.steps),
+        "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
+        "needed_bytes": sum(blob.size for blob in index.needed),
+        "images": [
+            {**image, "signatures": signatures[name]}
+            for name, image in zip(images, _image_data(images, weights), strict=True)
+        ],
+        "blobs": [
+            {"digest": str(b.digest), "bytes": b.size, "media_type": b.media_type, "plan": plan.name.lower()}
+            for b, plan in zip(index.release.blobs, index.plans, strict=True)
+        ],
+        "steps": _step_data(index, anatomies),
+    }
+
+
+def _step_data(index: Index, anatomies: Sequence[Anatomy]) -> list[dict[str, object]]:
+    if not anatomies:
+        return []
+    from airpatch.report.patches import method_name, places
+
+    place = places(index)
+    return [
+        {
+            "digest": str(each.step.digest),
+            "bytes": each.step.size,
+            "plaintext_bytes": each.step.plaintext,
+            "patch_bytes": each.step.patch_size,
+            "saved_bytes": each.saved,
+            "method": method_name(each.recipe.method),
+            "difference_bytes": each.difference,
+            "decisions_bytes": each.decisions,
+            "sources": [{"digest": str(source), "place": place[source]} for source in each.step.sources],
+        }
+        for each in anatomies
+    ]
+
+
+def _bundle_lines(name: str, bundle: BundleFile, images: Images, weights: Weights) -> Iterator[str]:
+    index, release = bundle.index, bundle.index.release
+    facts = [
+        ["release", release.name + (f", number {release.sequence}" if release.sequence else "")],
+        ["release id", str(index.release_id)],
+        ["images", _images_line(images, weights, release.size)],
+        ["blobs", _blobs_line(blob.size for blob in release.blobs)],
+    ]
+    facts += [["base", f"{base.name}, {base.id}"] for base in index.bases]
+    if not index.has_links:
+        facts.append(["brings", _blobs_line(blob.size for blob in index.stored)])
+    if not index.is_full:
+        facts.append(["needs", _blobs_line(blob.size for blob in index.needed)])
+    if index.steps:
+        made = sum(step.size for step in index.steps)
+        patches = _blobs_line(step.patch_size for step in index.steps)
+        facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
+        plaintext = megabytes(sum(step.plaintext for step in index.steps))
+        facts.append(["to rebuild", f"{plaintext} of plaintext, when it is applied"])
+    facts += [["removed", repository] for repository in index.removed]
+    yield f"{name}: {_kind(index)} of {megabytes(bundle.file_size)}"
+    yield from _indented(facts)
+    yield ""
+    yield from _image_table(images, weights)
+
+
+def _blob_lines(index: Index, anatomies: Sequence[Anatomy]) -> Iterator[str]:
+    yield ""
+    plans = [plan.name.lower().replace("_", " ") for plan in index.plans]
+    rows = [[str(b.digest), megabytes(b.size), plan, b.media_type]
+            for b, plan in zip(index.release.blobs, plans, strict=True)]  # fmt: skip
+    yield from table([["BLOB", "SIZE", "PLAN", "TYPE"], *rows], right=[1])
+    if anatomies:
+        yield ""
+        yield from table(list(_patch_rows(index, anatomies)), right=[1, 2, 3, 4, 5])
+
+
+def _patch_rows(index: Index, anatomies: Sequence[Anatomy]) -> Iterator[list[str]]:
+    from airpatch.report.patches import method_name, places
+
+    yield ["PATCHED", "SIZE", "PATCH", "SAVED", "DIFFERENCE", "DECISIONS", "METHOD", "SOURCES"]
+    place = places(index)
+    for each in anatomies:
+        step = each.step
+        sizes = (step.size, step.patch_size, each.saved, each.difference, each.decisions)
+        sources = ", ".join(f"{source.short} ({place[source]})" for source in step.sources) or _UNKNOWN
+        yield [step.digest.short, *map(megabytes, sizes), method_name(each.recipe.method), sources]
+    totals = zip(
+        *((e.step.size, e.step.patch_size, e.saved, e.difference, e.decisions) for e in anatomies), strict=True
+    )
+    yield ["total", *(megabytes(sum(column)) for column in totals), "", ""]
+
+
+def _root_data(name: str, found: Survey) -> dict[str, object]:
+    return {
+        "kind": "root",
+        "name": name,
+        "current": None if found.current is None else str(found.current),
+        "interrupted": None if found.interrupted is None else str(found.interrupted.id),
+        "releases": [
+            {
+                **_release_data(receipt.release, receipt.id),
+                "installed": _time(receipt.installed),
+                "blob_bytes": receipt.release.size,
+                "images": [{"name": str(i.name), "manifest": str(i.manifest)} for i in receipt.release.images],
+            }
+            for receipt in _by_age(found)
+        ],
+        "history": [
+            {"time": _time(e.time), "action": str(e.action), "release": e.name, "release_id": str(e.id)}
+            for e in found.history
+        ],
+        "repositories": found.repositories,
+        "image_bytes": _image_bytes(found.images, found.weights),
+        "blob_bytes": sum(found.blobs.values()),
+        "images": list(_image_data(found.images, found.weights)),
+        "blobs": [{"digest": str(digest), "bytes": size} for digest, size in found.blobs.items()],
+    }
+
+
+def _root_lines(name: str, found: Survey, *, with_blobs: bool) -> Iterator[str]:
+    current = found.receipts.get(found.current) if found.current is not None else None
+    facts = [
+        ["release", f"{current.release.name}, {current.id}" if current else "none: nothing was applied here yet"],
+        ["images", _images_line(found.images, found.weights, sum(found.blobs.values()))],
+        ["blobs", _blobs_line(found.blobs.values())],
+    ]
+    if found.interrupted is not None:
+        facts.append(["interrupted", f"the apply of {found.interrupted.release.name}; run it again"])
+    yield f"{name}: registry storage"
+    yield from _indented(facts)
+    if found.receipts:
+        yield ""
+        rows = [
+            [r.release.name, str(r.release.sequence), str(len(r.release.images)), megabytes(r.release.size),
+             _time(r.installed), r.id.short]
+            for r in _by_age(found)
+        ]  # fmt: skip
+        yield from table([["RELEASE", "NUMBER", "IMAGES", "SIZE", "INSTALLED", "ID"], *rows], right=[1, 2, 3])
+    if found.history:
+        yield ""
+        events = [[_time(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
+        yield from table([["TIME", "EVENT", "RELEASE"], *events])
+    yield ""
+    yield from _image_table(found.images, found.weights)
+    if with_blobs:
+        yield ""
+        rows = [[str(digest), megabytes(size)] for digest, size in found.blobs.items()]
+        yield from table([["BLOB", "SIZE"], *rows], right=[1])
+
+
+def _kind(index: Index) -> str:
+    return "bundle" if index.is_full else "patch"
+
+
+def _by_age(found: Survey) -> list[Receipt]:
+    return sorted(found.receipts.values(), key=lambda r: (r.installed, r.release.sequence, r.release.name))
+
+
+def _release_data(release: Release, id_: Digest) -> dict[str, object]:
+    return {"release": release.name, "sequence": release.sequence, "release_id": str(id_)}
+
+
+def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]:
+    for name, manifest in images.items():
+        weight = weights.get(name)
+        yield {
+            "name": str(name),
+            "manifest": str(manifest),
+            "platforms": weight and weight.platforms,
+            "layers": weight and weight.layers,
+            "bytes": weight and weight.size,
+            "own_bytes": weight and weight.own,
+        }
+
+
+def _image_bytes(images: Images, weights: Weights) -> int | None:
+    """The sizes of all images together; None if one is not known."""
+    return sum(weight.size for weight in weights.values()) if len(weights) == len(images) else None
+
+
+def _images_line(images: Images, weights: Weights, distinct: int) -> str:
+    size = _image_bytes(images, weights)
+    if size is None:
+        return f"{len(images):,}"
+    return f"{len(images):,} of {megabytes(size)}, sharing saves {megabytes(max(size - distinct, 0))}"
+
+
+def _blobs_line(sizes: Iterable[int]) -> str:
+    sizes = list(sizes)
+    return f"{len(sizes):,} of {megabytes(sum(sizes))}"
+
+
+def _image_table(images: Images, weights: Weights) -> list[str]:
+    rows = [["IMAGE", "LAYERS", "SIZE", "OWN", "MANIFEST"]]
+    for name, manifest in images.items():
+        weight = weights.get(name)
+        layers = _UNKNOWN if weight is None else str(weight.layers)
+        size = _UNKNOWN if weight is None else megabytes(weight.size)
+        own = _UNKNOWN if weight is None or weight.own is None else megabytes(weight.own)
+        rows.append([str(name), layers, size, own, manifest.short])
+    return table(rows, right=[1, 2, 3])
+
+
+def _indented(rows: list[list[str]]) -> list[str]:
+    return [f"  {line}" for line in table(rows)]
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,33 @@
+"""`airpatch prune`: old releases off a root."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from airpatch.target.prune import prune
+from airpatch.target.root import Root
+
+from airpatch_cli.console import Console, Result, count, megabytes
+
+
+def run(args: Namespace, console: Console) -> Result:
+    with Root(args.root) as root:
+        pruned = prune(root, args.keep, dry_run=args.dry_run)
+    verb = "would be removed" if args.dry_run else "removed"
+    names = ", ".join(receipt.release.name for receipt in pruned.forgotten) or "no release"
+    lines = [
+        f"{names} {'would be ' if args.dry_run else ''}forgotten, {count(len(pruned.tags), 'tag')} and "
+        f"{count(len(pruned.blobs), 'blob')} of {megabytes(pruned.bytes)} {verb}"
+    ]
+    if pruned.blobs and not args.dry_run:
+        lines.append("  restart a registry that serves this root before the next push: it may remember these blobs")
+    return Result(
+        {
+            "forgotten": [{"release": r.release.name, "release_id": str(r.id)} for r in pruned.forgotten],
+            "tags": [str(image.name) for image in pruned.tags],
+            "blobs": [{"digest": str(blob.digest), "bytes": blob.size} for blob in pruned.blobs],
+            "bytes": pruned.bytes,
+            "dry_run": args.dry_run,
+        },
+        lines,
+    )

@@ -1,0 +1,373 @@
+"""`verify_root` tells everything that is wrong with a root, and takes sound ones as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from airpatch.archive.feed import open_feed
+from airpatch.archive.pack import pack
+from airpatch.format import registry
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.sources.gather import Gathered, gather
+from airpatch.target.audit import Verified, verify_root
+from airpatch.target.installer import Options, apply
+from airpatch.target.root import Root
+
+IMAGES = Path(__file__).resolve().parents[2] / "fixtures" / "images"
+WEB = ImageName("shop/web", "r1")
+
+
+@pytest.fixture(scope="session")
+def gathered() -> Gathered:
+    return gather([str(IMAGES / "r1")])
+
+
+@pytest.fixture(scope="session")
+def applied(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with r1; not to be changed."""
+    folder = tmp_path_factory.mktemp("applied")
+    bundle = str(folder / "r1.tar.zst")
+    pack(Index.full(gathered.release), gathered.content, gathered.manifests, bundle)
+    with closing(open_feed(bundle)) as feed:
+        apply([feed], folder / "root", Options())
+    return folder / "root"
+
+
+@pytest.fixture
+def root(applied: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(applied, tmp_path / "root"))
+
+
+def verify(root: Path) -> Verified:
+    with Root(root) as opened:
+        return verify_root(opened)
+
+
+def web(gathered: Gathered) -> tuple[Digest, Manifest]:
+    digest = next(image.manifest for image in gathered.release.images if image.name == WEB)
+    return digest, parse_manifest(gathered.manifests[digest])
+
+
+def test_sound_root(root: Path, gathered: Gathered) -> None:
+    release = gathered.release
+    repositories = {image.name.repository for image in release.images}
+    assert verify(root) == Verified(
+        len(release.blobs), release.size, len(repositories), len(release.images), 1, findings=(), notes=()
+    )
+
+
+def test_progress_counts_every_byte(applied: Path, gathered: Gathered) -> None:
+    done: list[int] = []
+    announced: list[int] = []
+    with Root(applied) as opened:
+        verify_root(opened, jobs=1, progress=done.append, announce=lambda _, total: announced.append(total))
+    assert announced == [sum(done)] == [gathered.release.size]
+
+
+@pytest.mark.parametrize("at", [0, 0.5, 1], ids=["first", "middle", "last"])
+def test_wrong_byte(at: float, root: Path, gathered: Gathered) -> None:
+    """Adversaries 27 and 29: any byte of any blob."""
+    largest = gathered.release.blobs[0]
+    path = root / registry.blob_path(largest.digest)
+    content = bytearray(path.read_bytes())
+    content[int(at * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+    findings = verify(root).findings
+    assert findings == (f"{path}: content has the digest {Digest.of(bytes(content))}",)
+
+
+Damage = Callable[[Path, Gathered], None]
+
+
+def _repository(root: Path) -> Path:
+    return root / registry.repository_path(WEB.repository)
+
+
+def _empty_blob(root: Path, gathered: Gathered) -> None:
+    (root / registry.blob_path(gathered.release.blobs[0].digest)).write_bytes(b"")
+
+
+def _missing_blob(root: Path, gathered: Gathered) -> None:
+    shutil.rmtree((root / registry.blob_path(web(gathered)[1].blobs[1].digest)).parent)
+
+
+def _missing_data(root: Path, gathered: Gathered) -> None:
+    (root / registry.blob_path(web(gathered)[1].blobs[1].digest)).unlink()
+
+
+def _blob_is_a_folder(root: Path, gathered: Gathered) -> None:
+    path = root / registry.blob_path(web(gathered)[1].blobs[1].digest)
+    path.unlink()
+    path.mkdir()
+
+
+def _blob_is_a_link(root: Path, gathered: Gathered) -> None:
+    path = root / registry.blob_path(web(gathered)[1].blobs[1].digest)
+    path.rename(root / "elsewhere")
+    path.symlink_to(root / "elsewhere")
+
+
+def _folder_is_a_link(root: Path, _: Gathered) -> None:
+    (root / registry.BLOBS / "sha256").rename(root / "elsewhere")
+    (root / registry.BLOBS / "sha256").symlink_to(root / "elsewhere")
+
+
+def _odd_file(root: Path, _: Gathered) -> None:
+    (root / registry.BLOBS / "sha256" / "tmp").write_text("x")
+
+
+def _odd_digest(root: Path, _: Gathered) -> None:
+    (root / registry.BLOBS / "sha256" / "ab" / "cd").mkdir(parents=True)
+
+
+def _odd_algorithm(root: Path, _: Gathered) -> None:
+    (root / registry.BLOBS / "sha512").mkdir()
+
+
+def _file_beside_data(root: Path, gathered: Gathered) -> None:
+    (root / registry.blob_path(gathered.release.blobs[0].digest)).with_name("data~").write_text("x")
+
+
+def _file_among_tags(root: Path, _: Gathered) -> None:
+    (_repository(root) / "_manifests" / "tags" / ".staged").write_text("x")
+
+
+def _file_among_repositories(root: Path, _: Gathered) -> None:
+    (root / registry.REPOSITORIES / "shop" / "notes").write_text("x")
+
+
+def _bad_repository_name(root: Path, _: Gathered) -> None:
+    (root / registry.REPOSITORIES / "Shop" / "_layers").mkdir(parents=True)
+
+
+def _unknown_part(root: Path, _: Gathered) -> None:
+    (_repository(root) / "_other").mkdir()
+
+
+def _empty_link(root: Path, _: Gathered) -> None:
+    next((_repository(root) / "_layers").rglob("link")).write_bytes(b"")
+
+
+def _link_with_newline(root: Path, _: Gathered) -> None:
+    path = next((_repository(root) / "_layers").rglob("link"))
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def _link_to_another(root: Path, gathered: Gathered) -> None:
+    path = next((_repository(root) / "_layers").rglob("link"))
+    path.write_text(str(Digest.of(b"")))
+
+
+def _missing_layer_link(root: Path, gathered: Gathered) -> None:
+    (root / registry.layer_link(WEB.repository, web(gathered)[1].blobs[1].digest).path).unlink()
+
+
+def _missing_layer_folder(root: Path, gathered: Gathered) -> None:
+    link = root / registry.layer_link(WEB.repository, web(gathered)[1].blobs[1].digest).path
+    shutil.rmtree(link.parent)
+
+
+def _missing_revision(root: Path, gathered: Gathered) -> None:
+    shutil.rmtree((root / registry.revision_link(WEB.repository, web(gathered)[0]).path).parent)
+
+
+def _missing_child(root: Path, gathered: Gathered) -> None:
+    image = next(image for image in gathered.release.images if image.name.repository == "proxy")
+    child = parse_manifest(gathered.manifests[image.manifest]).manifests[0].digest
+    shutil.rmtree((root / registry.revision_link("proxy", child).path).parent)
+
+
+def _revision_is_no_manifest(root: Path, gathered: Gathered) -> None:
+    config = web(gathered)[1].blobs[0].digest
+    path = root / registry.revision_link(WEB.repository, config).path
+    path.parent.mkdir()
+    path.write_text(str(config))
+
+
+def _revision_of_nothing(root: Path, _: Gathered) -> None:
+    digest = Digest.of(b"nothing")
+    path = root / registry.revision_link(WEB.repository, digest).path
+    path.parent.mkdir()
+    path.write_text(str(digest))
+
+
+def _tag_without_current(root: Path, _: Gathered) -> None:
+    shutil.rmtree(root / registry.tag_folder(WEB) / "current")
+
+
+def _empty_tag(root: Path, _: Gathered) -> None:
+    (root / registry.tag_folder(WEB) / "current" / "link").write_bytes(b"")
+
+
+def _tag_without_index(root: Path, _: Gathered) -> None:
+    shutil.rmtree(root / registry.tag_folder(WEB) / "index")
+
+
+def _bad_tag(root: Path, _: Gathered) -> None:
+    (root / registry.tag_folder(WEB)).rename((root / registry.tag_folder(WEB)).with_name("-r1"))
+
+
+def _tag_of_no_revision(root: Path, gathered: Gathered) -> None:
+    (root / registry.tag_folder(WEB) / "current" / "link").write_text(str(web(gathered)[1].blobs[0].digest))
+
+
+def _damaged_receipt(root: Path, _: Gathered) -> None:
+    next((root / ".airpatch" / "releases").iterdir()).write_bytes(b"x")
+
+
+def _renamed_receipt(root: Path, _: Gathered) -> None:
+    path = next((root / ".airpatch" / "releases").iterdir())
+    path.rename(path.with_name("0" * 64))
+
+
+def _missing_receipt(root: Path, _: Gathered) -> None:
+    next((root / ".airpatch" / "releases").iterdir()).unlink()
+
+
+def _damaged_history(root: Path, _: Gathered) -> None:
+    (root / ".airpatch" / "history").write_bytes(b"x")
+
+
+def _missing_signature(root: Path, _: Gathered) -> None:
+    next((root / ".airpatch" / "signatures").rglob("signature-1")).unlink()
+
+
+def _wrong_signature(root: Path, _: Gathered) -> None:
+    next((root / ".airpatch" / "signatures").rglob("signature-1")).write_bytes(b"x")
+
+
+DAMAGE: dict[Damage, str] = {
+    _empty_blob: "content has the digest",
+    _missing_blob: "is missing",
+    _missing_data: "/data: is missing",
+    _blob_is_a_folder: "is not a regular file",
+    _blob_is_a_link: "is not a regular file",
+    _folder_is_a_link: "a symbolic link or a file is in the way",
+    _odd_file: "sha256/tmp: a symbolic link or a file is in the way",
+    _odd_digest: "sha256/ab/cd: does not belong there",
+    _odd_algorithm: "sha512: does not belong there",
+    _file_beside_data: "data~: does not belong there",
+    _file_among_tags: "a symbolic link or a file is in the way",
+    _file_among_repositories: "shop/notes: does not belong there",
+    _bad_repository_name: "not a valid repository name",
+    _unknown_part: "_other: does not belong there",
+    _empty_link: "link: holds b'' instead of its digest",
+    _link_with_newline: "link: has 72 bytes, more than the 71 that belong there",
+    _link_to_another: "link: holds b'sha256:e3b0",
+    _missing_layer_link: "link: is missing",
+    _missing_layer_folder: "has no layer link, which a revision needs",
+    _missing_revision: "is no revision of the repository",
+    _missing_child: "which is no revision here",
+    _revision_is_no_manifest: "unknown manifest type",
+    _revision_of_nothing: "is missing, and is a revision",
+    _tag_without_current: "current/link: is missing",
+    _empty_tag: "current/link: not a sha256 digest",
+    _tag_without_index: "which its index does not have",
+    _bad_tag: "not a valid tag: '-r1'",
+    _tag_of_no_revision: "which is no revision of the repository",
+    _damaged_receipt: "not a receipt that this airpatch reads",
+    _renamed_receipt: "is not the receipt of the release that it is named after",
+    _missing_receipt: "is missing, the receipt of the current release",
+    _damaged_history: "history: not a history that this airpatch reads",
+    _missing_signature: "signature-1: is missing",
+    _wrong_signature: "signature-1: content is not sha256:",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__.strip("_"))
+def test_damage_is_found(damage: Damage, root: Path, gathered: Gathered) -> None:
+    damage(root, gathered)
+    findings = verify(root).findings
+    assert any(DAMAGE[damage] in finding for finding in findings), findings
+    assert all(finding.startswith((str(root), "release r1: ")) for finding in findings)
+
+
+def test_all_damage_is_found_at_once(root: Path, gathered: Gathered) -> None:
+    several = [_missing_data, _empty_link, _missing_child, _tag_without_index, _wrong_signature, _damaged_history]
+    for damage in several:
+        damage(root, gathered)
+    findings = verify(root).findings
+    assert all(any(DAMAGE[damage] in finding for finding in findings) for damage in several)
+
+
+def test_unreadable_blob(root: Path, gathered: Gathered, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adversary 57: an I/O error is one more finding."""
+
+    def fail(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "readv", fail)
+    findings = verify(root).findings
+    assert len(findings) == len(gathered.release.blobs)
+    assert all(finding.endswith("data: cannot be read: Input/output error") for finding in findings)
+
+
+def test_what_a_garbage_collection_leaves_is_no_finding(root: Path, gathered: Gathered) -> None:
+    """It removes blobs and revisions, and leaves layer links and entries of tag indexes."""
+    digest = Digest.of(b"deleted")
+    for link in (registry.layer_link(WEB.repository, digest), registry.tag_index_link(WEB, digest)):
+        path = root / link.path
+        path.parent.mkdir()
+        path.write_text(str(digest))
+    verified = verify(root)
+    assert verified.findings == ()
+    assert [note.rpartition(": ")[2] for note in verified.notes] == [
+        "2 links to content that was deleted; they do no harm"
+    ]
+
+
+def test_a_tag_that_was_pushed_since_is_no_finding(root: Path) -> None:
+    other, here = ImageName("shop/worker", "r1"), ImageName("shop/worker", "new")
+    (root / registry.tag_folder(other)).rename(root / registry.tag_folder(here))
+    verified = verify(root)
+    assert verified.findings == ()
+    assert verified.notes == ("release r1: 1 of its tags were moved or deleted since",)
+
+
+def test_uploads_are_no_finding(root: Path) -> None:
+    (_repository(root) / "_uploads" / "12-34").mkdir(parents=True)
+    (_repository(root) / "_uploads" / "12-34" / "data").write_text("x")
+    assert verify(root).findings == ()
+
+
+def test_an_interrupted_apply_is_a_note(root: Path) -> None:
+    (root / ".airpatch" / "journal").write_bytes(b"x")
+    verified = verify(root)
+    assert verified.findings == ()
+    assert verified.notes == ("an apply was interrupted or is at work; run it again to bring it to its end",)
+
+
+def test_foreign_layers_may_be_missing(root: Path, gathered: Gathered) -> None:
+    """Registries need not hold them."""
+    config = web(gathered)[1].blobs[0]
+    foreign = {
+        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "size": 10,
+        "digest": str(Digest.of(b"foreign")),
+        "urls": ["https://example.com/layer"],
+    }
+    content = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+            "config": {"mediaType": config.media_type, "size": config.size, "digest": str(config.digest)},
+            "layers": [foreign],
+        }
+    ).encode()
+    digest = Digest.of(content)
+    revision = root / registry.revision_link(WEB.repository, digest).path
+    revision.parent.mkdir()
+    revision.write_text(str(digest))
+    blob = root / registry.blob_path(digest)
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(content)
+    assert verify(root).findings == ()
