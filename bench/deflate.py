@@ -15,6 +15,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import zstandard
+
 from airpatch.deflate.parse import Parser, Part
 from airpatch.deflate.rebuild import rebuild
 

@@ -16,7 +16,6 @@ from airpatch.format.index import Index, emit_index
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, assemble
-
 from bench.run import PROJECT, airpatch, compare, scratch
 
 OCI = "application/vnd.oci.image"

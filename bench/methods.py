@@ -15,7 +15,6 @@ from pathlib import Path
 from airpatch.deflate.parse import Parser
 from airpatch.delta.encoder import Effort, encode
 from airpatch.encoders.replicas import deflater
-
 from bench.run import PROJECT
 
 ENCODERS = (

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
 

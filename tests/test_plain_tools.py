@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from airpatch.format import registry
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
-
 from tests.support import OCI_GZIP_LAYER, Builder
 
 pytestmark = pytest.mark.skipif(not shutil.which("zstd") or not shutil.which("tar"), reason="needs zstd and GNU tar")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index, emit_index
@@ -27,7 +28,6 @@ from airpatch.target.state import (
     emit_history,
     emit_receipt,
 )
-
 from tests.support import Builder, MemorySink, contents_of
 
 TOP = Path(__file__).resolve().parent.parent

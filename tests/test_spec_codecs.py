@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+
 from airpatch.deflate import layout
 from airpatch.deflate.layout import Code
 from airpatch.deflate.parse import Parser
@@ -15,7 +16,6 @@ from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.decoder import MAX_SOURCES as MAX_DELTA_SOURCES
 from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.format.index import MAX_SOURCES
-
 from tests.delta.support import noise
 from tests.layers.support import GZIP_HEADER, replica
 

@@ -9,12 +9,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from airpatch import errors
 from airpatch.errors import AirpatchError
 from airpatch.format.index import Index
 from airpatch.layers.proof import verify
 from airpatch.layers.rebuilt import Rebuilding
-
 from tests.layers.support import scratch
 from tests.support import feed, read_bundle
 

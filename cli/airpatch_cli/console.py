@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Self, TextIO
 
 from airpatch.errors import AirpatchError
-
 from airpatch_cli.progress import Progress
 
 

@@ -10,7 +10,6 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.layers.plaintext import Compression
 from airpatch.report.layers import Layer, layers
 from airpatch.sources.gather import gather
-
 from airpatch_cli.console import Console, Result, megabytes, table
 
 _UNKNOWN = "-"

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 
 from airpatch.errors import UsageError
-
 from airpatch_cli.arguments import build_parser
 
 

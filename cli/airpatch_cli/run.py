@@ -14,7 +14,6 @@ from types import FrameType
 from typing import NoReturn
 
 from airpatch.errors import AirpatchError, UsageError
-
 from airpatch_cli.console import Console
 
 INTERRUPTED = 128

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from airpatch.archive.buffers import Buffers
 
 LARGEST = 4 << 20

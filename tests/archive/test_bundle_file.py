@@ -7,15 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.content import check_blob
 from airpatch.archive.feed import FileFeed
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.model.digest import Digest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, join_frames, sample, split_frames
 
 BLOCK = zstd.BLOCK

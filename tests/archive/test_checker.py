@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+
 from airpatch.archive.checker import Verified, verify_bundle
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-
 from tests.support import Builder, MemoryContent, MemorySink, feed, join_frames, split_frames
 
 KINDS = pytest.mark.parametrize("kind", ["file", "pipe"])

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.feed import FileFeed, PipeFeed, is_bundle, open_feed
 from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.format import zstd
 from airpatch.format.zstd import Frame
-
 from tests.support import Builder, feed, join_frames, read_bundle, split_frames
 
 Table = Callable[[list[Frame]], list[Frame]]

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from airpatch.archive.hashing import SerialHash, SerialTasks
 from airpatch.errors import IntegrityError, TargetError
 from airpatch.model.digest import Digest

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.output import Descriptor, output_file
 from airpatch.errors import TargetError
 

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.archive.reader import BundleStream
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
 from airpatch.format import layout, zstd
@@ -13,9 +16,6 @@ from airpatch.format.index import Index, emit_index
 from airpatch.format.layout import Member
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import Builder, contents_of, feed, join_frames, piped, read_bundle, split_frames
 
 pytestmark = pytest.mark.usefixtures("small_buffers")

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from airpatch import linux
 from airpatch.archive import tree as module
 from airpatch.archive.tree import Entry, Tree

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.archive.content import BytesBlob
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import AirpatchError, SourceError, TargetError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, MemoryContent, MemorySink, feed, read_bundle
 
 FRAME, SMALL, GROUP = 4096, 1024, 2048

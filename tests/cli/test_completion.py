@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from airpatch_cli.arguments import build_parser
 from airpatch_cli.commands.completion import _COMPLETE
-
 from tests.cli.support import airpatch
 
 NOT_FILES = {"N", "NAME", "RELEASE", "SHELL", "COMMAND", "SIZE"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airpatch.model.manifest import MANIFEST_TYPES
 
+from airpatch.model.manifest import MANIFEST_TYPES
 from tests.cli.support import IMAGES, airpatch
 
 

@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
+
 from airpatch import errors
 from airpatch.errors import AirpatchError
 from airpatch_cli.arguments import build_parser
-
 from tests.cli.support import PROJECT, airpatch, environment
 
 LIBRARIES = {"zstandard", "msgpack", "xxhash", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}

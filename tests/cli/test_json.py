@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from airpatch.errors import AirpatchError
 
+from airpatch.errors import AirpatchError
 from tests.cli.support import IMAGES, airpatch, start
 
 RELEASE = {"release", "sequence", "release_id"}

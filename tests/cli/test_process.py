@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from airpatch_cli.main import main
 from airpatch_cli.progress import Progress
-
 from tests.cli.support import IMAGES, airpatch, start
 
 PATIENCE = 60

@@ -5,12 +5,13 @@ from array import array
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.deflate.blocks import BlockWriter, body_bits, count_symbols, long_matches, tokens_within
 from airpatch.deflate.header import DynamicHeader, go_dynamic, zlib_dynamic
 from airpatch.deflate.tables import LONG_258
 from airpatch.errors import FormatError
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @st.composite

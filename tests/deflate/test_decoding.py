@@ -3,12 +3,13 @@ from __future__ import annotations
 from array import array
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.deflate import decoding
 from airpatch.deflate.huffman import canonical_codes, go_lengths
 from airpatch.deflate.tables import FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTHS
 from airpatch.errors import FormatError
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def table(lengths: bytes, index: int, values: array[int], size: int) -> array[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from airpatch.deflate.gzip import header_size, may_begin_member
 from airpatch.deflate.layout import HEADER_LIMIT
 from airpatch.errors import FormatError

@@ -3,6 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.deflate.header import (
     MANY_ZEROS,
     REPEAT,
@@ -14,8 +17,6 @@ from airpatch.deflate.header import (
     zlib_header,
 )
 from airpatch.errors import FormatError
-from hypothesis import given
-from hypothesis import strategies as st
 
 LENGTHS = st.lists(
     st.tuples(st.integers(0, 15), st.sampled_from([1, 2, 3, 4, 6, 7, 8, 13, 14, 140])),

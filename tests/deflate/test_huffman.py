@@ -4,10 +4,11 @@ from array import array
 from heapq import heapify, heappop, heappush
 
 import pytest
-from airpatch.deflate.huffman import canonical_codes, go_lengths, zlib_lengths
-from airpatch.errors import FormatError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.deflate.huffman import canonical_codes, go_lengths, zlib_lengths
+from airpatch.errors import FormatError
 
 COUNTS = st.lists(st.one_of(st.just(0), st.integers(1, 9), st.integers(1, 30_000)), min_size=2, max_size=286)
 

@@ -4,10 +4,11 @@ import zlib
 from array import array
 
 import pytest
-from airpatch.deflate.inflate import SPAN, TOKENS, Inflater, Status
-from airpatch.errors import FormatError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.deflate.inflate import SPAN, TOKENS, Inflater, Status
+from airpatch.errors import FormatError
 
 
 def inflate(data: bytes, piece: int) -> tuple[bytes, array[int], bytes]:

@@ -5,10 +5,11 @@ from array import array
 from collections.abc import Callable
 
 import pytest
-from airpatch.deflate.matches import TokenDecoder, TokenEncoder
-from airpatch.errors import FormatError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.deflate.matches import TokenDecoder, TokenEncoder
+from airpatch.errors import FormatError
 
 from .test_blocks import token_lists
 

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airpatch.deflate.parse import Parser, Part
 from airpatch.deflate.rebuild import rebuild
 from airpatch.errors import FormatError
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from .support import SAMPLES, VECTORS, join, put_together, take_apart
 

@@ -9,11 +9,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from airpatch.delta import Effort, decode, encode
-from airpatch.errors import UsageError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.delta import Effort, decode, encode
+from airpatch.errors import UsageError
 from tests.delta.support import ENTRIES, delta, noise, program, rebuild, tar
 
 BASE = noise(40_000, 1)

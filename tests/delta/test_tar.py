@@ -5,9 +5,9 @@ from __future__ import annotations
 import tarfile
 
 import pytest
+
 from airpatch.delta import tar as hints
 from airpatch.delta.tar import members
-
 from tests.delta.support import delta, noise, rebuild, tar
 
 FILES = {"a": noise(30_000, 5), "b": noise(2000, 6)}

@@ -6,9 +6,9 @@ import hashlib
 import io
 
 import pytest
+
 from airpatch.delta import decode
 from airpatch.errors import FormatError
-
 from fixtures.delta.generate import BAD, HERE, Vector, bad, good
 
 VECTORS = [*good(), *bad()]

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from airpatch import linux
 from airpatch.sources.gather import Gathered, gather
-
 from tests.sources.kinds import IMAGES
 from tests.support import Builder
 

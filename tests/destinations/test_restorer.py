@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from airpatch.destinations.destination import STAGING, Destination
 from airpatch.destinations.restorer import Form, content_size, restore
 from airpatch.destinations.transfer import Link
 from airpatch.errors import IntegrityError, SourceError, TargetError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
-
 from tests.destinations.conftest import files, gathered
 from tests.sources.kinds import IMAGES, KINDS, Kind, pack
 from tests.support import Builder, sample

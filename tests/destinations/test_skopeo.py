@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
 from airpatch.destinations.restorer import Form, restore
 from airpatch.sources.gather import Gathered, gather
-
 from tests.destinations.conftest import files
 from tests.sources.kinds import IMAGES
 

@@ -7,11 +7,11 @@ import zlib
 from pathlib import Path
 
 import pytest
-from airpatch.encoders.recognise import recognise
-from airpatch.errors import FormatError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.encoders.recognise import recognise
+from airpatch.errors import FormatError
 from fixtures.encoders.plaintexts import plaintexts
 from tests.encoders.test_replicas import COMPILED, FIXTURES, NAMES, SAME_ZLIB, deflate, repetitive
 

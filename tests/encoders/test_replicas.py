@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from airpatch.encoders import zlib_match
-from airpatch.encoders.replicas import deflater, other_names, usual_names
-from airpatch.errors import FormatError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.encoders import zlib_match
+from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.errors import FormatError
 from fixtures.encoders.plaintexts import plaintexts
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"

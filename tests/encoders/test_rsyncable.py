@@ -7,10 +7,10 @@ import shutil
 import subprocess
 
 import pytest
+
 from airpatch.encoders.blockwise import Cut
 from airpatch.encoders.pigz import RsyncableCuts
 from airpatch.encoders.pigz_hash import RollingHash
-
 from tests.encoders.test_replicas import COMPILED, deflate
 
 BLOCK = 128 << 10

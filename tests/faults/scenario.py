@@ -22,7 +22,6 @@ from airpatch.patches.plan import plan_patch
 from airpatch.sources.gather import Gathered
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts
-
 from tests.faults import strace
 from tests.faults.view import Snapshot, Tags, look, snapshot
 from tests.faults.zygote import Ended, Zygote

@@ -7,10 +7,11 @@ import tracemalloc
 from contextlib import suppress
 
 import pytest
-from airpatch.errors import FormatError
-from airpatch.format.canonical import MAX_DEPTH, pack, unpack
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.errors import FormatError
+from airpatch.format.canonical import MAX_DEPTH, pack, unpack
 
 _scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text() | st.binary()
 VALUES = st.recursive(

@@ -9,6 +9,9 @@ from typing import Any
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.format.index import (
@@ -27,9 +30,6 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, Release, Signature
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import Builder
 
 DIGESTS = st.integers(0, 1000).map(lambda number: Digest.of(str(number).encode()))

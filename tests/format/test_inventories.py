@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError
 from airpatch.format import canonical, inventories, zstd
 from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.model.digest import Digest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.format.test_index import DIGESTS
 
 _blobs = st.dictionaries(DIGESTS, st.integers(0, 2**63 - 1), max_size=20)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.format import layout, tar
 from airpatch.format.index import Base, Index
 from airpatch.format.layout import FRAME, GROUP, SMALL, FramePlan, Packing
@@ -13,9 +16,6 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_MANIFEST, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, Release
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import Builder
 
 GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+
 from airpatch.errors import FormatError
 from airpatch.format import registry
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
-
 from tests.support import Builder
 
 HEX = "ab" * 32

@@ -6,10 +6,11 @@ import io
 import tarfile
 
 import pytest
-from airpatch.errors import FormatError
-from airpatch.format import tar
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.errors import FormatError
+from airpatch.format import tar
 
 BLOB = "docker/registry/v2/blobs/sha256/ab/" + "ab" * 32 + "/data"
 LONG = "docker/registry/v2/repositories/" + "x" * 255 + "/_manifests/tags/" + "y" * 128 + "/current/link"

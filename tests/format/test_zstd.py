@@ -11,11 +11,12 @@ from contextlib import suppress
 
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 from airpatch.format.zstd import BLOCK, MAX_WINDOW, Frame
-from hypothesis import given
-from hypothesis import strategies as st
 
 CONTENT = st.binary(min_size=1, max_size=3000) | st.builds(
     lambda seed, size: random.Random(seed).randbytes(size) * 3, st.integers(0, 99), st.integers(1, 5000)

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import zstandard
+
 from airpatch.archive.content import BytesBlob
 from airpatch.encoders.replicas import deflater
 from airpatch.errors import BaseMismatch
@@ -20,7 +21,6 @@ from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.layers.recipe import Method, emit_header, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
-
 from tests.delta.support import noise, tar
 from tests.support import sample
 

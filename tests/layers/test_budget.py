@@ -6,9 +6,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from airpatch.layers.budget import Budget
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from airpatch.layers.budget import Budget
 
 
 def test_workers_share_memory() -> None:

@@ -6,9 +6,9 @@ import gzip
 import zlib
 
 import pytest
+
 from airpatch.errors import FormatError
 from airpatch.layers.nearest import START, nearest
-
 from tests.delta.support import noise
 from tests.layers.support import layer, replica
 

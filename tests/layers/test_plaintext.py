@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from airpatch.archive.content import BytesBlob
-from airpatch.errors import FormatError
-from airpatch.layers.plaintext import Compression, compression, extract
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.archive.content import BytesBlob
+from airpatch.errors import FormatError
+from airpatch.layers.plaintext import Compression, compression, extract
 from fixtures.encoders.plaintexts import plaintexts
 from tests.delta.support import noise
 from tests.layers.support import ENCODERS, deflated, layer, members, text, zstd

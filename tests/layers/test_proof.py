@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.checker import Verified
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
@@ -17,7 +18,6 @@ from airpatch.layers.rebuilt import Rebuilding
 from airpatch.layers.recipe import Plain, Replay, Whole, emit_header
 from airpatch.layers.scratch import files_beside
 from airpatch.model.digest import Digest
-
 from tests.delta.support import delta, noise
 from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open, scratch
 from tests.layers.test_rebuilt import repacked

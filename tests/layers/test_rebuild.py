@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airpatch.archive.content import BlobReader, BytesBlob
 from airpatch.delta.encoder import Effort
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
@@ -22,9 +25,6 @@ from airpatch.layers.rebuild import (
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole, emit_header
 from airpatch.layers.scratch import ScratchFile
 from airpatch.model.digest import Digest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from fixtures.encoders.plaintexts import plaintexts
 from tests.deflate.support import take_apart
 from tests.delta.support import delta, noise

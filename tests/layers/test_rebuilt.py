@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.content import Content, read_blob
 from airpatch.archive.writer import write_bundle
@@ -18,7 +19,6 @@ from airpatch.layers.recipe import Whole
 from airpatch.model.digest import Digest
 from airpatch.patches.layers import patch_layers
 from airpatch.sources.gather import Gathered
-
 from tests.layers.support import Blobs, by_digest, changed, descriptors, handmade, layer, left_open, replica, scratch
 from tests.support import OCI_GZIP_LAYER, Builder, MemorySink
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import msgpack
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.archive.content import BytesBlob
 from airpatch.errors import FormatError
 from airpatch.layers.recipe import (
@@ -23,8 +26,6 @@ from airpatch.layers.recipe import (
     read_header,
     section_count,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 SIZES = st.integers(0, 1000)
 METHODS: st.SearchStrategy[Method] = st.one_of(

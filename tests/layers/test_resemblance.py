@@ -6,10 +6,10 @@ import tarfile
 from collections.abc import Mapping
 
 import pytest
-from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Contents
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Contents
 from tests.delta.support import noise, tar
 from tests.layers.support import text
 

@@ -7,12 +7,12 @@ import resource
 from pathlib import Path
 
 import pytest
-from airpatch.errors import TargetError
-from airpatch.layers.scratch import ScratchFile, Shelf, files_beside, relax
-from airpatch.linux import allow_open_files
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.errors import TargetError
+from airpatch.layers.scratch import ScratchFile, Shelf, files_beside, relax
+from airpatch.linux import allow_open_files
 from tests.layers.support import descriptors, left_open, scratch
 
 

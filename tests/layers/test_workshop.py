@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 
 import pytest
+
 from airpatch.archive.content import BytesBlob
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError
@@ -19,7 +20,6 @@ from airpatch.layers.resemblance import Contents
 from airpatch.layers.scratch import Part, ScratchFile
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
-
 from tests.delta.support import noise
 from tests.layers.support import (
     ENCODERS,

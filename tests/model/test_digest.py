@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from airpatch.errors import FormatError
-from airpatch.model.digest import Digest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
 
 HEX = hashlib.sha256(b"x").hexdigest()
 

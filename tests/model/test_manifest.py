@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError
 from airpatch.model import manifest as m
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
-from hypothesis import given
-from hypothesis import strategies as st
 
 DIGEST = str(Digest.of(b"x"))
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from airpatch.errors import FormatError
-from airpatch.model.names import ImageName
 from hypothesis import given
 from hypothesis import strategies as st
+
+from airpatch.errors import FormatError
+from airpatch.model.names import ImageName
 
 _component = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
 _tag = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)

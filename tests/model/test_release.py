@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import pytest
+
 from airpatch.errors import FormatError
 from airpatch.model import release as r
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image, Signature, assemble, check_manifests, reachable
-
 from tests.support import OCI_CONFIG, Builder, descriptor, encode
 
 

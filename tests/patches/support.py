@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.writer import write_bundle
 from airpatch.layers.rebuilt import Rebuilding
 from airpatch.patches import merging
 from airpatch.patches.merging import Merged
-from hypothesis import strategies as st
-
 from tests.support import Builder, MemorySink
 from tests.target.support import Sample, sample
 

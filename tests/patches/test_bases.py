@@ -7,6 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import AirpatchError, FormatError, TargetError, UsageError
 from airpatch.format import inventories
 from airpatch.format.index import Index
@@ -15,9 +18,6 @@ from airpatch.patches.bases import BaseState, open_base
 from airpatch.patches.plan import plan_patch
 from airpatch.target.root import Root
 from airpatch.target.stocktaking import make_request, take_inventory
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.target import support
 from tests.target.support import Sample, drop, index_of, install, outside, sample, served, snapshot
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.pack import pack
 from airpatch.format.index import Index
 from airpatch.patches.bases import open_base
 from airpatch.patches.plan import plan_patch
 from airpatch.sources.gather import gather
-
 from tests.patches.support import merge
 from tests.target.support import blob_file, install, outside, served
 

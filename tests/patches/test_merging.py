@@ -7,13 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
 from airpatch.patches.merging import merge_patches
 from airpatch.patches.plan import plan_patch
-from hypothesis import given, settings
-
 from tests.patches.support import chains, merge, stored, written
 from tests.support import contents_of
 from tests.target.support import LAYERS, Sample, descriptors, index_of, install, outside, sample, served, temporary

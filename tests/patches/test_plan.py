@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airpatch.format.index import Base, Plan, emit_index, parse_index
 from airpatch.model.digest import Digest
 from airpatch.patches.bases import BaseState
 from airpatch.patches.plan import plan_patch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.patches.support import releases
 from tests.target import support
 from tests.target.support import Sample

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from airpatch_cli.main import main
 
+from airpatch_cli.main import main
 from tests.registry.server import Registry, missing_programs, serving
 from tests.registry.trees import IMAGES
 

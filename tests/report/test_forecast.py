@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import get_args
 
 import pytest
+
 from airpatch.format.index import Index, Plan
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.patches.layers import Patched
 from airpatch.report.forecast import BlobCost, FileCost, forecast
 from airpatch.sources.gather import Gathered
-
 from tests.delta.support import delta, noise, tar
 from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, handmade, scratch, text, zstd
 from tests.support import Builder

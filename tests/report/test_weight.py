@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.report import weight
 from airpatch.report.weight import Weight, weigh
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.report.support import image_index, image_manifest
 
 LAYERS = [b"x" * size for size in (10, 200, 3000, 40000)]

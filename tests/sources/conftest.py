@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from airpatch.destinations.destination import Destination
 from airpatch.destinations.restorer import restore
-
 from tests.sources.kinds import IMAGES
 from tests.support import Builder
 

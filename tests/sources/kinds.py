@@ -15,7 +15,6 @@ from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
-
 from tests.support import MemorySink, contents_of
 
 IMAGES = Path(__file__).parents[2] / "fixtures/images/r1"

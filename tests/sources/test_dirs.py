@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import SourceError
 from airpatch.sources.gather import Gathered, gather
-
 from tests.sources.conftest import Trees
 from tests.sources.kinds import pack
 

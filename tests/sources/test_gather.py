@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import SourceError, UsageError
 from airpatch.format.index import Index
 from airpatch.model.release import assemble
 from airpatch.sources.gather import gather
-
 from tests.sources.conftest import Trees
 from tests.sources.kinds import IMAGES, KINDS, pack
 from tests.support import sample

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from airpatch.destinations.restorer import Form, restore
 from airpatch.errors import SourceError
 from airpatch.sources.gather import gather
 from airpatch.sources.oci import CONTAINERD_NAME, REF_NAME
-
 from tests.support import Builder
 
 

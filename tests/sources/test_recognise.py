@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import FormatError, UsageError
 from airpatch.format.index import Base, Index, Plan
 from airpatch.format.registry import STORAGE
@@ -12,7 +13,6 @@ from airpatch.sources.dirs import DirTree
 from airpatch.sources.oci import OciLayouts
 from airpatch.sources.recognise import open_source
 from airpatch.sources.registry import RegistryRoot
-
 from tests.sources.kinds import IMAGES, KINDS, Kind
 from tests.support import sample
 

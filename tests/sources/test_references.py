@@ -3,14 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.references import Reference, pick, read_images_list, select
 from airpatch.sources.source import Entry, Loaded
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import MemoryContent
 
 A, B = Digest.of(b"a"), Digest.of(b"b")

@@ -4,13 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.tree import Tree
 from airpatch.errors import SourceError
 from airpatch.format.registry import STORAGE, blob_path
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import gather
 from airpatch.sources.registry import registry_content
-
 from tests.sources.kinds import pack, unpack
 
 REPOSITORIES = f"{STORAGE}/repositories"

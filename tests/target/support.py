@@ -30,7 +30,6 @@ from airpatch.patches.plan import plan_patch
 from airpatch.target.installer import Applied, Options, apply, rehearse
 from airpatch.target.root import Root
 from airpatch.target.state import State, locked
-
 from tests.support import Builder, MemorySink, feed
 
 STORAGE = "docker/registry/v2"

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+
 from airpatch.archive.feed import open_feed
 from airpatch.archive.pack import pack
 from airpatch.format import registry

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from airpatch.format import registry
 from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
@@ -19,7 +20,6 @@ from airpatch.patches.plan import plan_patch
 from airpatch.target import check
 from airpatch.target.check import Holdings
 from airpatch.target.root import Root
-
 from tests.support import Builder
 from tests.target.support import LAYERS, Sample, blob_file, damage, descriptors, drop, install, sample, snapshot
 

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
 from airpatch.format.index import Base, Index, Plan
@@ -19,9 +22,6 @@ from airpatch.patches.plan import plan_patch
 from airpatch.target.root import Root
 from airpatch.target.state import current, history, receipts
 from airpatch.target.stocktaking import make_request
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.support import Builder, contents_of, join_frames, piped, split_frames
 from tests.target import support
 from tests.target.support import (

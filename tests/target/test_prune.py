@@ -10,15 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.model.digest import Digest
 from airpatch.target.prune import Pruned, prune
 from airpatch.target.rollback import rollback
 from airpatch.target.root import Root
 from airpatch.target.state import Action, current, history, interrupted, locked, receipts
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.support import Builder
 from tests.target import support
 from tests.target.support import (

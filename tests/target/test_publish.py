@@ -8,12 +8,12 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.format import layout
 from airpatch.model.digest import Digest
 from airpatch.target.root import Root
 from airpatch.target.state import KEPT, STAGING, current, history, interrupted, receipts
-
 from tests.target import support
 from tests.target.support import (
     LAYERS,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.target.rollback import find_release, rollback
 from airpatch.target.root import Root
 from airpatch.target.state import Action, current, history, interrupted, locked
-
 from tests.support import Builder
 from tests.target.support import (
     Killed,

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from airpatch.errors import TargetError
 from airpatch.target import root as root_module
 from airpatch.target.root import Root
-
 from tests.target.support import descriptors, snapshot
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes owners or mounts")

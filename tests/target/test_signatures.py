@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
+
 from airpatch import linux
 from airpatch.errors import BaseMismatch, TargetError
 from airpatch.sources.gather import gather
@@ -14,7 +15,6 @@ from airpatch.target.audit import verify_root
 from airpatch.target.prune import prune
 from airpatch.target.rollback import rollback
 from airpatch.target.root import Root
-
 from tests.support import Builder
 from tests.target.support import (
     Killed,

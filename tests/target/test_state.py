@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import canonical
 from airpatch.model.digest import Digest
@@ -31,9 +34,6 @@ from airpatch.target.state import (
     parse_receipt,
     receipts,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.target import support
 from tests.target.support import Sample, install, opened, snapshot, staging
 

@@ -7,6 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
 from airpatch.format import canonical, inventories, zstd
 from airpatch.format.index import Index
@@ -15,9 +18,6 @@ from airpatch.model.digest import Digest
 from airpatch.target import storage
 from airpatch.target.root import Root
 from airpatch.target.stocktaking import make_request, take_inventory
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.support import Builder
 from tests.target.support import (
     STORAGE,

@@ -20,7 +20,6 @@ from airpatch.model.release import Blob, Release
 from airpatch.sources.files import TreeContent
 from airpatch.target.installer import Applied, Options, apply, rehearse
 from airpatch.target.stocktaking import make_request
-
 from airpatch_cli.commands import restore
 from airpatch_cli.console import Console, Result, count, megabytes
 

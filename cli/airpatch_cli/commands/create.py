@@ -11,7 +11,6 @@ from airpatch.format.index import Index
 from airpatch.layers.rebuilt import Rebuilding
 from airpatch.layers.scratch import NewFile, files_beside
 from airpatch.sources.gather import Gathered, gather
-
 from airpatch_cli.console import Console, Result, count, megabytes
 
 
@@ -22,7 +21,6 @@ def run(args: Namespace, console: Console) -> Result:
         return write(index, gathered, args, console)
     # Here, because most bundles are made without the differ and what it loads.
     from airpatch.patches.layers import patch_layers
-
     from airpatch_cli.commands.diff import differ_options
 
     patched = patch_layers(index, gathered, [], scratch_files(args), differ_options(args, console))

@@ -12,7 +12,6 @@ from airpatch.layers.scratch import NewFile, Shelf
 from airpatch.patches.bases import open_base
 from airpatch.patches.layers import Patched, patch_layers
 from airpatch.patches.plan import plan_patch
-
 from airpatch_cli.commands.create import gather_sources, scratch_files, write
 from airpatch_cli.console import Console, Result
 

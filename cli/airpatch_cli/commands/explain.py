@@ -14,7 +14,6 @@ from airpatch.model.names import ImageName
 from airpatch.report.forecast import BlobCost, FileCost, forecast
 from airpatch.report.patches import method_name
 from airpatch.report.usage import usage
-
 from airpatch_cli.commands.diff import planned
 from airpatch_cli.console import Console, Result, count, megabytes, table
 

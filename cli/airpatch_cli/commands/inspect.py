@@ -17,7 +17,6 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release
 from airpatch.report.weight import Weight, weigh
-
 from airpatch_cli.console import Console, Result, megabytes, table
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from airpatch.archive.pack import destination
 from airpatch.format.inventories import content_id, emit
 from airpatch.target.root import Root
 from airpatch.target.stocktaking import take_inventory
-
 from airpatch_cli.console import Console, Result, count, megabytes
 
 

@@ -6,7 +6,6 @@ from argparse import Namespace
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.patches.merging import merge, merge_patches
-
 from airpatch_cli.commands.create import rebuilding, scratch_files, write
 from airpatch_cli.console import Console, Result
 

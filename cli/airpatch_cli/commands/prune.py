@@ -6,7 +6,6 @@ from argparse import Namespace
 
 from airpatch.target.prune import prune
 from airpatch.target.root import Root
-
 from airpatch_cli.console import Console, Result, count, megabytes
 
 

@@ -13,7 +13,6 @@ from airpatch.layers.scratch import NewFile, files_beside
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image
 from airpatch.sources.gather import gather
-
 from airpatch_cli.commands.create import rebuilding
 from airpatch_cli.console import Console, Result, count, megabytes
 

@@ -15,7 +15,6 @@ from airpatch.layers.rebuilt import Rebuilding
 from airpatch.layers.scratch import files_beside
 from airpatch.target.audit import verify_root
 from airpatch.target.root import Root
-
 from airpatch_cli.commands.create import rebuilding
 from airpatch_cli.console import Console, Result, count, megabytes
 
