@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index, emit_index
@@ -28,7 +29,7 @@ from airpatch.target.state import (
     emit_history,
     emit_receipt,
 )
-from tests.support import Builder, MemorySink, contents_of
+from tests.support import Builder, MemorySink, contents_of, execution
 
 TOP = Path(__file__).resolve().parent.parent
 SPEC = TOP / "spec"
@@ -186,5 +187,5 @@ def test_the_sections(sample: Builder) -> None:
     sections = [row[0] for row in ROWS if len(row) == 2 and row[0].isalpha() and row[0].isupper()]
     assert sections == ["INDEX", "DATA", "MANIFESTS", "LINKS"]
     sink = MemorySink()
-    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)
+    write_bundle(PreparedBundle(Index.full(sample.release), sample.manifests, sample.content), sink, execution(2))
     assert len(contents_of(bytes(sink.data))) == len(sections)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
@@ -242,6 +243,17 @@ def reachable_from(tops: Iterable[Digest], manifests: Mapping[Digest, Manifest])
     for top in tops:
         visit(top)
     return list(seen)
+
+
+def owners(images: Iterable[Image], manifests: Mapping[Digest, Manifest]) -> dict[Digest, ImageName]:
+    """For each manifest, layer and config the first of `images` that has it, as far as its manifests are known."""
+    found: dict[Digest, ImageName] = {}
+    for image in images:
+        with suppress(KeyError):
+            for manifest in reachable(image.manifest, manifests):
+                for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
+                    found.setdefault(digest, image.name)
+    return found
 
 
 def image_findings(images: Sequence[Image]) -> list[str]:
