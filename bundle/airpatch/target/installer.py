@@ -26,6 +26,7 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
 from airpatch.target import check
 from airpatch.target.check import Holdings
+from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
@@ -70,6 +71,7 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
     publishing itself failed, in a state from which another run goes on.
     """
     options = options or Options()
+    check_place(path)
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool:
         streams = [BundleStream(feed, pool, progress=options.progress) for feed in feeds]
         with Root(path, create=True) as root, locked(root) as state:
@@ -88,6 +90,7 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
 def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
     """What `apply` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
     options = options or Options()
+    check_place(path)
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool, ExitStack() as stack:
         indexes = [BundleStream(feed, pool).index for feed in feeds]
         root = stack.enter_context(Root(path)) if path.exists() else None

@@ -19,6 +19,7 @@ from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
 from airpatch.layers.rebuild import rebuild_blobs
+from airpatch.layers.rebuilt import Nowhere
 from airpatch.linux import start_writeback
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
@@ -45,11 +46,13 @@ class Staging:
             file.close()
 
     def accept(self, member: Member) -> Receiver | None:
-        """A file for a member that the root does not have, or whose blob it does not have."""
+        """A file for a member that the root does not have, or whose blob it does not have; all others are hashed."""
         digest = member.digest
         makes = member.step.digest if member.step is not None else digest
-        if digest is None or digest in self.paths or makes in self._present:
+        if digest is None:
             return None
+        if digest in self.paths or makes in self._present:
+            return Nowhere()
         file = self._create()
         self.paths[digest] = file.path
         return file
