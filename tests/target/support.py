@@ -22,6 +22,7 @@ from typing import Any
 from airpatch.archive.feed import FileFeed
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
+from airpatch.errors import TargetError as TargetError
 from airpatch.format.index import Base, Index, release_id
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release

@@ -167,8 +167,8 @@ def test_missing_blobs_are_listed_each_once(root: Path, r1: Sample, patch: Index
     digest = patch.left_out[1].digest
     drop(root, [digest])
     plans = [examine(root, patch), examine(root, patch)]
-    with Root(root) as files, pytest.raises(BaseMismatch, match=r"lacks 2 blobs .* made for r1\.") as caught:
-        check.require_base(plans, files)
+    with pytest.raises(BaseMismatch, match=r"lacks 2 blobs .* made for r1\.") as caught:
+        check.require_base(plans, root, is_new=False)
     assert caught.value.findings == (
         f"{LARGE} {len(LAYERS['large'])} bytes (there, but wrong)",
         f"{digest} {patch.left_out[1].size} bytes",

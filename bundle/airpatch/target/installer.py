@@ -43,6 +43,8 @@ class Applied:
     missing: tuple[Blob, ...]
     tags: tuple[ImageName, ...]
     """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
+    is_new: bool
+    """Whether the root was no registry's before."""
 
     @property
     def bytes(self) -> int:
@@ -76,7 +78,8 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
         streams = [BundleStream(feed, pool, progress=options.progress) for feed in feeds]
         with Root(path, create=True) as root, locked(root) as state:
             plans = _examine(root, [stream.index for stream in streams], pool, options)
-            check.require_base(plans, root)
+            is_new = not root.is_folder(registry.STORAGE)
+            check.require_base(plans, path, is_new=is_new)
             check.require_space(root, *check.space_for(plans, options.jobs))
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
@@ -84,7 +87,10 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
                 manifests = [_verify(stream, staging) for stream in streams]
                 for plan in plans:
                     _rebuild(plan, staging, options)
-            return [_publish(plan, parsed, state, staging, pool) for plan, parsed in zip(plans, manifests, strict=True)]
+            return [
+                _publish(plan, parsed, state, staging, pool, is_new=is_new)
+                for plan, parsed in zip(plans, manifests, strict=True)
+            ]
 
 
 def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
@@ -95,9 +101,10 @@ def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) 
         indexes = [BundleStream(feed, pool).index for feed in feeds]
         root = stack.enter_context(Root(path)) if path.exists() else None
         plans = _examine(root, indexes, pool, options)
+        is_new = root is None or not root.is_folder(registry.STORAGE)
         if root is not None:
             check.require_space(root, *check.space_for(plans, options.jobs))
-        return [_report(plan, ()) for plan in plans]
+        return [_report(plan, (), is_new=is_new) for plan in plans]
 
 
 def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: Options) -> list[Holdings]:
@@ -147,14 +154,20 @@ def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:
 
 
 def _publish(
-    plan: Holdings, manifests: dict[Digest, Manifest], state: State, staging: Staging, pool: Executor
+    plan: Holdings,
+    manifests: dict[Digest, Manifest],
+    state: State,
+    staging: Staging,
+    pool: Executor,
+    *,
+    is_new: bool,
 ) -> Applied:
     release = plan.index.release
     moved = {link.path for link in publish(state, release, manifests, staging.paths, pool) if link.stage is Stage.TAG}
     tags = [image.name for image in release.images if registry.tag_link(image.name, image.manifest).path in moved]
-    return _report(plan, tuple(tags))
+    return _report(plan, tuple(tags), is_new=is_new)
 
 
-def _report(plan: Holdings, tags: tuple[ImageName, ...]) -> Applied:
+def _report(plan: Holdings, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
-    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags)
+    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new)

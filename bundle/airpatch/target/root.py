@@ -21,7 +21,7 @@ from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.format.registry import STORAGE
 from airpatch.linux import exchange, remove_all, rename_folder, syncfs
-from airpatch.target.new_root import make_root, remove_root
+from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 
 HOME = ".airpatch"
@@ -175,8 +175,8 @@ class Root:
             try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                    raise self._odd(path)
-                if status.st_nlink == 1 and status.st_uid in (os.geteuid(), self._ownership.uid):
+                    raise TargetError(f"{self.path / path}: is not a regular file of its own; remove it and run again")
+                if status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
                     with suppress(PermissionError):
                         self._ownership.give_file(fd, LOCK_MODE)
             except BaseException:
@@ -413,6 +413,12 @@ class Root:
                     "the root"
                 ) from error
             raise write_error(str(self.path / path), error) from error
+
+
+def open_root(path: Path) -> Root:
+    """The root at `path`, which must hold a registry's storage. Raises UsageError, and TargetError as Root does."""
+    require_root(path)
+    return Root(path)
 
 
 def _link(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
