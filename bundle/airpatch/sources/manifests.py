@@ -1,0 +1,43 @@
+"""The manifests of an image, read from its top one down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from airpatch.archive.content import check_digest
+from airpatch.errors import AirpatchError
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+
+
+@dataclass(slots=True)
+class Manifests:
+    """The manifests at and below `top` that could be read, and what is wrong with the others."""
+
+    top: Digest
+    content: dict[Digest, bytes]
+    parsed: dict[Digest, Manifest]
+    findings: list[str]
+
+
+def read_manifests(top: Digest, read: Callable[[Digest], bytes]) -> Manifests:
+    """Collect manifests through `read`, which raises AirpatchError for one that it cannot give."""
+    found = Manifests(top, {}, {}, [])
+    seen = {top}
+    pending = [top]
+    while pending:
+        digest = pending.pop()
+        try:
+            content = read(digest)
+            check_digest(Digest.of(content).raw, digest)
+            manifest = parse_manifest(content)
+        except AirpatchError as error:
+            found.findings.append(f"manifest {digest}: {error.message}")
+            continue
+        found.content[digest] = content
+        found.parsed[digest] = manifest
+        below = [child.digest for child in manifest.manifests if child.digest not in seen]
+        seen.update(below)
+        pending += reversed(below)
+    return found
