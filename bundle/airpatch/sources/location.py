@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from airpatch.archive.tree import Entry, Tree
+from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.format.registry import STORAGE
 

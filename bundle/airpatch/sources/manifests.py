@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airpatch.archive.content import check_digest
+from airpatch.blobs.content import check_digest
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
-from airpatch.archive.content import Content
+from airpatch.blobs.content import Content
 from airpatch.layers.rebuilt import Rebuilding
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
@@ -68,6 +68,7 @@ class Source(Protocol):
 
         Called once, before any image is loaded. Raises what `layers.rebuilt` raises.
         """
+        return None  # noqa: RET501 a default of the protocol
 
 
 @dataclass(frozen=True, slots=True)
