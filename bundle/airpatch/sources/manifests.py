@@ -9,6 +9,7 @@ from airpatch.blobs.content import check_digest
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.walk import walk
 
 
 @dataclass(slots=True)
@@ -24,20 +25,17 @@ class Manifests:
 def read_manifests(top: Digest, read: Callable[[Digest], bytes]) -> Manifests:
     """Collect manifests through `read`, which raises AirpatchError for one that it cannot give."""
     found = Manifests(top, {}, {}, [])
-    seen = {top}
-    pending = [top]
-    while pending:
-        digest = pending.pop()
+
+    def verified(digest: Digest) -> Manifest | None:
         try:
             content = read(digest)
             check_digest(Digest.of(content).raw, digest)
             manifest = parse_manifest(content)
         except AirpatchError as error:
             found.findings.append(f"manifest {digest}: {error.message}")
-            continue
+            return None
         found.content[digest] = content
-        found.parsed[digest] = manifest
-        below = [child.digest for child in manifest.manifests if child.digest not in seen]
-        seen.update(below)
-        pending += reversed(below)
+        return manifest
+
+    found.parsed.update(walk([top], verified))
     return found
