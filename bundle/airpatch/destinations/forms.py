@@ -17,7 +17,8 @@ from airpatch.model.manifest import OCI_INDEX, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
-from airpatch.sources.oci import BLOBS, CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
+from airpatch.sources.location import OCI_BLOBS, OCI_LAYOUT
+from airpatch.sources.oci_layouts import CONTAINERD_NAME, INDEX, REF_NAME
 
 DIR_VERSION = b"Directory Transport Version: 1.1\n"
 """The file `version` (containers/image `directory/directory_dest.go`)."""
@@ -97,9 +98,9 @@ def oci_parts(
             named = {f"signature-{n}": Wanted(s.digest, s.size) for n, s in enumerate(own, 1)}
             folder = signature_folder(image.name.repository, digest)
             signatures[folder] = FolderPart(folder, named, (image.name,))
-    blobs = [FilePart(f"{BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
+    blobs = [FilePart(f"{OCI_BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
     index = _index(images, manifests, parsed, others)
-    return [FilePart(LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(INDEX, index)]
+    return [FilePart(OCI_LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(INDEX, index)]
 
 
 def _index(
