@@ -24,8 +24,8 @@ from airpatch.layers.rebuilt import Rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
-from airpatch.sources.files import TreeContent
 from airpatch.sources.gather import GatheredContent
+from airpatch.sources.image_files import TreeContent
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
