@@ -162,8 +162,8 @@ def require_base(plans: Iterable[Holdings], root: Path, *, is_new: bool) -> None
     bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
     if is_new:
         raise BaseMismatch(
-            f"there is no registry at {root} yet, and the patch needs one that has {bases}; name the right root, or bring "
-            "a full bundle"
+            f"there is no registry at {root} yet, and the patch needs one that has {bases}; name the right root, or "
+            "bring a full bundle"
         )
     raise BaseMismatch(
         f"{root} lacks {len(missing)} blobs ({size} bytes) that the patch needs; it was made for {bases}. Write a "

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable
 from airpatch.archive.writer import Progress
 from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
-from airpatch.blobs.receiver import Receiver
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
 from airpatch.layers.rebuild import rebuild_blobs
-from airpatch.layers.rebuilt import Nowhere
 from airpatch.linux import start_writeback
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
@@ -52,7 +51,7 @@ class Staging:
         if digest is None:
             return None
         if digest in self.paths or makes in self._present:
-            return Nowhere()
+            return Discard()
         file = self._create()
         self.paths[digest] = file.path
         return file
