@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import check_blob
 from airpatch.archive.feed import FileFeed
+from airpatch.blobs.content import check_blob
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.model.digest import Digest

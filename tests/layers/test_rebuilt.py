@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import Content, read_blob
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.content import Content, read_blob
 from airpatch.errors import AirpatchError, BaseMismatch, IntegrityError
 from airpatch.format.index import Index, Plan, Step
 from airpatch.layers import rebuild

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.content import check_blob
+from airpatch.blobs.content import check_blob
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest

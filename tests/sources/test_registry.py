@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.tree import Tree
+from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
 from airpatch.format.registry import STORAGE, blob_path
 from airpatch.model.digest import Digest

@@ -15,9 +15,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 
-from airpatch.archive.content import read_blob
 from airpatch.archive.feed import FileFeed, open_feed
 from airpatch.archive.reader import read_index
+from airpatch.blobs.content import read_blob
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index

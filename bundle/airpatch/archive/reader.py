@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airpatch.archive.feed import Feed
-from airpatch.archive.hashing import SerialHash
 from airpatch.archive.writer import WINDOW, Progress, no_progress
+from airpatch.blobs.hashing import SerialHash
 from airpatch.errors import AirpatchError, FormatError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import MAX_INDEX, Index, parse_index

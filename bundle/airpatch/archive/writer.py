@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from airpatch.archive.buffers import Buffers
-from airpatch.archive.content import BlobReader, BytesBlob, Content
-from airpatch.archive.hashing import SerialHash
-from airpatch.archive.output import Sink
+from airpatch.blobs.buffers import Buffers
+from airpatch.blobs.content import BlobReader, BytesBlob, Content
+from airpatch.blobs.hashing import SerialHash
+from airpatch.blobs.output import Sink
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index, emit_index

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from airpatch.archive.content import Content
-from airpatch.archive.output import Descriptor
-from airpatch.archive.tree import Tree
 from airpatch.archive.writer import Progress, no_progress
+from airpatch.blobs.content import Content
+from airpatch.blobs.output import Descriptor
+from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
 from airpatch.destinations.transfer import Link, Transfer

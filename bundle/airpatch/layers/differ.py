@@ -14,14 +14,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from airpatch.archive.content import Content, check_blob
+from airpatch.blobs.content import Content, check_blob
+from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
+from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import Catalogue, Contents
-from airpatch.layers.scratch import NewFile, Part, ScratchFile, Shelf, relax
-from airpatch.layers.stopping import Stoppable
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest

@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import replace
 
 from airpatch.archive.checker import Verified, verify_bundle
-from airpatch.archive.content import BytesBlob, Content, Union
 from airpatch.archive.feed import Feed
 from airpatch.archive.reader import Accept, Receiver
+from airpatch.blobs.content import BytesBlob, Content, Union
 from airpatch.errors import FormatError, IntegrityError, located
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member

@@ -20,7 +20,9 @@ from heapq import nlargest
 from itertools import chain
 from typing import Protocol
 
-from airpatch.archive.content import PIECE, BlobReader, Content, check_blob, pieces
+from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
+from airpatch.blobs.scratch import NewFile, ScratchFile, View, relax
+from airpatch.blobs.stopping import Stoppable
 from airpatch.deflate.parse import Parser
 from airpatch.deflate.rebuild import rebuild
 from airpatch.delta.decoder import decode as decode
@@ -29,8 +31,6 @@ from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityE
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
-from airpatch.layers.scratch import NewFile, ScratchFile, View, relax
-from airpatch.layers.stopping import Stoppable
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import BlobReader, Content, Union
 from airpatch.archive.writer import Progress, no_progress
+from airpatch.blobs.content import BlobReader, Content, Union
+from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.format.index import Index, Step
-from airpatch.layers.scratch import NewFile, Part, ScratchFile, Shelf
 from airpatch.model.digest import Digest
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import Content
 from airpatch.archive.feed import is_bundle
-from airpatch.archive.tree import Tree
+from airpatch.blobs.content import Content
+from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError, located
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id

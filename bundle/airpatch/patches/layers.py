@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from airpatch.archive.content import Content, Union
+from airpatch.blobs.content import Content, Union
+from airpatch.blobs.scratch import NewFile
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ, LayerPatches, Options
 from airpatch.layers.rebuilt import Rebuilding
-from airpatch.layers.scratch import NewFile
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, readable

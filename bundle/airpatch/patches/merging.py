@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import BlobReader, Content, Union
+from airpatch.blobs.content import BlobReader, Content, Union
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.format.index import Index, Plan, SourceBlob, Step
 from airpatch.layers.rebuild import sizes_of, steps_for

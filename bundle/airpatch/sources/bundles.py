@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property, partial
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import Content
+from airpatch.blobs.content import Content
 from airpatch.errors import SourceError, UsageError
 from airpatch.layers.rebuilt import Rebuilding, unfold
 from airpatch.model.digest import Digest

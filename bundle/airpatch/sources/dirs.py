@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from airpatch.archive.tree import Tree
+from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST

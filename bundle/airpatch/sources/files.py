@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from airpatch.archive.content import BlobReader
-from airpatch.archive.tree import Tree
+from airpatch.blobs.content import BlobReader
+from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
 from airpatch.format.index import MAX_SIGNATURE
 from airpatch.format.layout import signature_folder

@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.content import BlobReader, Content, check_blob
+from airpatch.blobs.content import BlobReader, Content, check_blob
+from airpatch.blobs.scratch import files_beside
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.layers.rebuilt import Rebuilding
-from airpatch.layers.scratch import files_beside
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image, Release, assemble, check_label

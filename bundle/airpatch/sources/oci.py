@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
-from airpatch.archive.tree import Tree
+from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST, Descriptor, parse_descriptor

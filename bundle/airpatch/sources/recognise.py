@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.tree import Tree
+from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.sources import dirs, oci

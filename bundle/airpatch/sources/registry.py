@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from airpatch.archive.tree import Tree
+from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.format import registry
 from airpatch.model.digest import Digest

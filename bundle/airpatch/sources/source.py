@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from airpatch.archive.content import Content, check_digest
+from airpatch.blobs.content import Content, check_digest
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest

@@ -10,10 +10,10 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 
-from airpatch.archive.content import FileBlob
-from airpatch.archive.output import write_error
 from airpatch.archive.reader import Receiver
 from airpatch.archive.writer import Progress
+from airpatch.blobs.content import FileBlob
+from airpatch.blobs.output import write_error
 from airpatch.errors import BaseMismatch, TargetError
 from airpatch.format import registry
 from airpatch.format.index import Index, Step

@@ -6,10 +6,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from airpatch.archive.content import read_blob
 from airpatch.archive.feed import open_feed
-from airpatch.archive.output import output_file
-from airpatch.archive.tree import Tree
+from airpatch.blobs.content import read_blob
+from airpatch.blobs.output import output_file
+from airpatch.blobs.tree import Tree
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.format import registry
 from airpatch.format.index import Index

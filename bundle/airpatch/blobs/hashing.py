@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 
-from airpatch.archive.content import check_digest
+from airpatch.blobs.content import check_digest
 from airpatch.model.digest import Digest
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.blobs.scratch import ScratchFile, Shelf, files_beside, relax
 from airpatch.errors import TargetError
-from airpatch.layers.scratch import ScratchFile, Shelf, files_beside, relax
 from airpatch.linux import allow_open_files
 from tests.layers.support import descriptors, left_open, scratch
 
@@ -77,7 +77,7 @@ def test_adversary_50_the_limit_stays_where_it_may_not_be_raised(monkeypatch: py
 @given(st.lists(st.binary(max_size=9000), max_size=12), st.integers(0, 10_000))
 def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("airpatch.layers.scratch._SMALL", small)
+        patch.setattr("airpatch.blobs.scratch._SMALL", small)
         before = descriptors()
         shelf = Shelf(scratch)
         parts = []

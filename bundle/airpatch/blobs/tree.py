@@ -14,7 +14,7 @@ import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.content import FileBlob
+from airpatch.blobs.content import FileBlob
 from airpatch.errors import SourceError
 from airpatch.linux import open_beneath
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import CancelledError
 
-from airpatch.archive.content import BlobReader, Content
+from airpatch.blobs.content import BlobReader, Content
 from airpatch.model.digest import Digest
 
 

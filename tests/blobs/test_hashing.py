@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airpatch.archive.hashing import SerialHash, SerialTasks
+from airpatch.blobs.hashing import SerialHash, SerialTasks
 from airpatch.errors import IntegrityError, TargetError
 from airpatch.model.digest import Digest
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.output import Descriptor, output_file
+from airpatch.blobs.output import Descriptor, output_file
 from airpatch.errors import TargetError
 
 
@@ -79,7 +79,7 @@ def test_adversary_49_short_writes(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     def writev(fd: int, views: list[memoryview]) -> int:
         return os.write(fd, b"".join(views)[:3])
 
-    monkeypatch.setattr("airpatch.archive.output.os.writev", writev)
+    monkeypatch.setattr("airpatch.blobs.output.os.writev", writev)
     with output_file(tmp_path / "x") as sink:
         sink.write([b"abcd", b"e", b"fghijk"])
     assert (tmp_path / "x").read_bytes() == b"abcdefghijk"
@@ -115,7 +115,7 @@ def test_adversary_47_a_failed_fsync_is_not_tried_again(monkeypatch: pytest.Monk
         calls.append(fd)
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("airpatch.archive.output.os.fsync", fsync)
+    monkeypatch.setattr("airpatch.blobs.output.os.fsync", fsync)
     with pytest.raises(TargetError, match="Input/output error"), output_file(tmp_path / "x") as sink:
         sink.write([b"x"])
     assert len(calls) == 1

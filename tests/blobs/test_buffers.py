@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airpatch.archive.buffers import Buffers
+from airpatch.blobs.buffers import Buffers
 
 LARGEST = 4 << 20
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from airpatch import linux
-from airpatch.archive import tree as module
-from airpatch.archive.tree import Entry, Tree
+from airpatch.blobs import tree as module
+from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 
 

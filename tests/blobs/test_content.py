@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive import content
-from airpatch.archive.content import BytesBlob, FileBlob, check_digest, pieces, read_blob
+from airpatch.blobs import content
+from airpatch.blobs.content import BytesBlob, FileBlob, check_digest, pieces, read_blob
 from airpatch.errors import IntegrityError, SourceError
 from airpatch.model.digest import Digest
 from tests.support import MemoryContent

@@ -11,8 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.content import PIECE
-from airpatch.archive.output import write_error
+from airpatch.blobs.content import PIECE
+from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 
 NewFile = Callable[[], int]
