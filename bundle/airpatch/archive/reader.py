@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import Protocol
 
 from airpatch.archive.feed import Feed
 from airpatch.archive.writer import WINDOW, Progress, no_progress
 from airpatch.blobs.hashing import SerialHash
+from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import MAX_INDEX, Index, parse_index
@@ -26,17 +26,6 @@ from airpatch.signing.policy import check_signature
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
-
-
-class Receiver(Protocol):
-    """Takes the content of one member. Its methods are called on a pool, one after the other."""
-
-    def write(self, piece: memoryview) -> None:
-        """The next bytes, valid during the call."""
-
-    def complete(self) -> None:
-        """All bytes were there and have the digest that they must have."""
-
 
 Accept = Callable[[Member], Receiver | None]
 """Asked once for each blob and signature; None lets its content pass by."""

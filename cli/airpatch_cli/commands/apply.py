@@ -17,7 +17,7 @@ from airpatch.format.inventories import emit
 from airpatch.format.layout import signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
-from airpatch.sources.files import TreeContent
+from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, Options, apply, rehearse
 from airpatch.target.stocktaking import make_request
 from airpatch_cli.commands import restore
