@@ -17,7 +17,7 @@ from airpatch.model.digest import Digest
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files, gathered
-from tests.sources.kinds import IMAGES, KINDS, Kind, pack
+from tests.sources.sample_sources import IMAGES, KINDS, Kind, pack
 from tests.support import Builder, Recorder, execution, sample
 
 forms = pytest.mark.parametrize("form", Form, ids=lambda form: form.value)

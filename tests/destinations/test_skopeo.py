@@ -16,7 +16,7 @@ import pytest
 from airpatch.destinations.restorer import Form, restore_images
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files
-from tests.sources.kinds import IMAGES
+from tests.sources.sample_sources import IMAGES
 from tests.support import execution
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")]

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.archive.feed import Feed
-from airpatch.archive.reader import Accept, BundleStream, Receiver
+from airpatch.archive.reader import Accept, BundleStream
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format import layout
@@ -33,7 +34,7 @@ class CheckedBundle:
 
 
 def _discard(_: Index) -> Accept:
-    return lambda _: _Discarded()
+    return lambda _: Discard()
 
 
 def verify_bundle(feed: Feed, execution: Execution, data: Callable[[Index], Accept] = _discard) -> CheckedBundle:
@@ -58,7 +59,7 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     kept: dict[Digest, _Kept] = {}
 
     def keep(member: Member) -> Receiver:
-        return kept.setdefault(member.digest, _Kept()) if member.digest is not None else _Discarded()
+        return kept.setdefault(member.digest, _Kept()) if member.digest is not None else Discard()
 
     stream.receive(layout.data_section(index), accept, findings, part)
     stream.receive(layout.manifests_section(index), keep, findings, part)
@@ -70,7 +71,7 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     else:
         findings.extend(_contradictions(index.release, manifests))
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()} if index.has_links else {}
-    stream.receive(layout.links_section(index, parsed), lambda _: _Discarded(), findings)
+    stream.receive(layout.links_section(index, parsed), lambda _: Discard(), findings)
     stream.finish()
 
 
@@ -86,16 +87,6 @@ def _contradictions(release: Release, manifests: Mapping[Digest, bytes]) -> Iter
         for below in (*manifest.blobs, *manifest.manifests):
             if sizes.get(below.digest) != below.size:
                 yield FormatError(f"{digest} refers to {below.digest} of {below.size} bytes, which is not in the table")
-
-
-class _Discarded:
-    """Content that only its digest is wanted of."""
-
-    def write(self, piece: memoryview) -> None:
-        """The reader hashes it."""
-
-    def complete(self) -> None:
-        """The reader has compared the digest."""
 
 
 class _Kept:

@@ -28,6 +28,8 @@ class PreparedBundle:
     content: Content
     patched_from: Content | None = None
     """Where the blobs are that layer patches make, and those that they build upon; None without layer patches."""
+    signatures: Sequence[bytes] = ()
+    """Armored signatures over the encoding of `index`, at most 16."""
     resources: Sequence[Closeable] = ()
     """What must be closed once the bundle is written."""
 

@@ -51,6 +51,7 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
         run = _Run(bundle.content, bundle.manifests, sink, pool, writing, part)
         try:
             run.write(layout.index_section(emit_index(index)))
+            run.write(layout.index_signatures_section(bundle.signatures))
             run.write(layout.data_section(index))
             run.write(layout.manifests_section(index))
             run.write(layout.links_section(index, parsed))

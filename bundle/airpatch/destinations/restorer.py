@@ -25,7 +25,7 @@ from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
-from airpatch.sources.oci import INDEX, read_index
+from airpatch.sources.oci_layouts import INDEX, read_index
 
 MAX_JOBS = 4
 """More blobs at a time do not make a disk faster, and each takes up to 16 MiB when it comes out of a bundle."""

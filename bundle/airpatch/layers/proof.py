@@ -12,13 +12,14 @@ from dataclasses import replace
 
 from airpatch.archive.checker import CheckedBundle, verify_bundle
 from airpatch.archive.feed import Feed
-from airpatch.archive.reader import Accept, Receiver
-from airpatch.blobs.content import BytesBlob, Content, Union
+from airpatch.archive.reader import Accept
+from airpatch.blobs.content import BytesBlob, ChainedContent, Content
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import FormatError, IntegrityError, located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
-from airpatch.layers.rebuilt import Nowhere, Rebuilt
+from airpatch.layers.rebuilt import Rebuilt
 from airpatch.layers.recipe import PREFIX, Replay, read_header
 
 Base = Callable[[Index], Content]
@@ -36,13 +37,13 @@ def prove(feed: Feed, execution: Execution, base: Base | None = None) -> Checked
 
         def data(index: Index) -> Accept:
             if not index.is_full and base is None:
-                return lambda member: Nowhere() if member.step is None else _Header(member.step)
+                return lambda member: Discard() if member.step is None else _Header(member.step)
             if not index.is_full and base is not None:
                 contents.append(base(index))
             needed = {step.patch for step in index.steps} | {source.digest for source in index.sources}
 
             def accept(member: Member) -> Receiver:
-                return spool.output(member.digest) if member.digest in needed else Nowhere()
+                return spool.output(member.digest) if member.digest in needed else Discard()
 
             return accept
 
@@ -53,7 +54,7 @@ def prove(feed: Feed, execution: Execution, base: Base | None = None) -> Checked
         try:
             with located(feed.name):
                 used = {source for step in index.steps for source in step.sources}
-                spool.make(index, index.steps, Union(contents), execution, used)
+                spool.make(index, index.steps, ChainedContent(contents), execution, used)
         except (FormatError, IntegrityError) as error:
             # Anew, since a traceback keeps mapped scratch files open.
             return replace(verified, findings=(type(error)(error.message, error.findings),))

@@ -16,16 +16,17 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from contextlib import ExitStack, closing
 from heapq import nlargest
 from itertools import chain
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
+from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, View, relax
 from airpatch.blobs.stopping import Stoppable
 from airpatch.deflate.parse import Parser
 from airpatch.deflate.rebuild import rebuild
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
-from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, located
+from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.plaintexts import Plaintexts
@@ -41,21 +42,12 @@ _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
 
-class Output(Protocol):
-    """Takes a blob that is being made, on a thread of the pool."""
-
-    def write(self, piece: memoryview) -> None: ...
-
-    def complete(self) -> None:
-        """All bytes were written, and they have the blob's digest."""
-
-
 Advance = Callable[[int], None]
 """Is told bytes of work that are done."""
 
 
 def rebuild_blobs(
-    index: Index, steps: Sequence[Step], content: Content, outputs: Callable[[Step], Output], execution: Execution
+    index: Index, steps: Sequence[Step], content: Content, outputs: Callable[[Step], Receiver], execution: Execution
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
@@ -206,18 +198,18 @@ class Builder:
         self._sizes = sizes
         self._cancellation = cancellation
 
-    def build(self, step: Step, patch: BlobReader, output: Output, advance: Advance = lambda _size: None) -> None:
+    def build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance = lambda _size: None) -> None:
         """Make the blob of `step` from its layer patch; `advance` is told bytes of work. Raises as `rebuild_blobs`."""
         try:
             self._build(step, patch, output, advance)
-        except (FormatError, IntegrityError) as error:
+        except (FormatError, IntegrityError, SourceError) as error:
             self._blame_sources(step)
             raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
         finally:
             for source in step.sources:
                 self._plaintexts.give_back(source)
 
-    def _build(self, step: Step, patch: BlobReader, output: Output, advance: Advance) -> None:
+    def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
         hasher = hashlib.sha256()
         size = 0

@@ -15,7 +15,7 @@ from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.recognise import recognise
-from airpatch.encoders.replicas import searches_long
+from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Step
@@ -169,7 +169,7 @@ class Workshop:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause, reach):
+            for chunk in encode(view, views, self._effort, self._entries, pause, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta
@@ -188,7 +188,7 @@ class Workshop:
         replay = None
         cheap = target.contents.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
-        if replicas and searches_long(replicas[0].encoder) and difference <= 2 * cheap:
+        if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
             if replay is not None and _size(replay) <= cheap:
                 yield replay

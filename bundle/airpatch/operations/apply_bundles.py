@@ -23,7 +23,7 @@ from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.paths import Paths, StrPath, names
 from airpatch.operations.restore_images import Restored, choice, write_images
-from airpatch.sources.files import TreeContent
+from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.stocktaking import make_request
 

@@ -13,7 +13,7 @@ from airpatch.model.digest import Digest
 from airpatch.operations.paths import StrPath
 from airpatch.target.prune import Pruned, prune_root
 from airpatch.target.rollback import roll_back
-from airpatch.target.root import Root
+from airpatch.target.root import open_root
 from airpatch.target.state import Receipt
 from airpatch.target.stocktaking import take_inventory
 
@@ -42,9 +42,10 @@ class RolledBack:
 def inventory(root: StrPath, output: StrPath) -> WrittenInventory:
     """Write down which blobs the registry's storage `root` has, in a few KiB that tell the sender what to leave out.
 
-    Nothing is hashed. `output` is a file, `-` standard output (spec/FORMAT.md, Inventories and requests). Raises TargetError.
+    Nothing is hashed. `output` is a file, `-` standard output (spec/FORMAT.md, Inventories and requests). Raises
+    UsageError if `root` holds no registry's storage, TargetError.
     """
-    with Root(Path(root)) as opened:
+    with open_root(Path(root)) as opened:
         found = take_inventory(opened)
     content = emit(found)
     with destination(os.fspath(output)) as sink:
@@ -55,10 +56,10 @@ def inventory(root: StrPath, output: StrPath) -> WrittenInventory:
 def rollback(root: StrPath, to: str | None = None, *, execution: Execution | None = None) -> RolledBack:
     """Point the tags of `root` back at the installed release `to`: its name, or the beginning of its id.
 
-    Without `to` it is the release that was current before this one. Raises UsageError if there is no such release,
-    BaseMismatch if the root lacks blobs of it, TargetError.
+    Without `to` it is the release that was current before this one. Raises UsageError if there is no such release
+    or no registry, BaseMismatch if the root lacks blobs of it, TargetError.
     """
-    with Root(Path(root)) as opened:
+    with open_root(Path(root)) as opened:
         return RolledBack(*roll_back(opened, execution or Execution(), to))
 
 
@@ -70,5 +71,5 @@ def prune(root: StrPath, *, keep: int = 2, dry_run: bool = False) -> Pruned:
     """
     if keep < 1:
         raise ValueError(f"keep must be 1 or more, not {keep}")
-    with Root(Path(root)) as opened:
+    with open_root(Path(root)) as opened:
         return prune_root(opened, keep, dry_run=dry_run)

@@ -23,7 +23,7 @@ from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release, check_label
-from airpatch.sources.registry import registry_content
+from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts
 from airpatch.target.stocktaking import take_inventory

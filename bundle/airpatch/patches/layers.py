@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.blobs.content import Content, Union
+from airpatch.blobs.content import ChainedContent, Content
 from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
@@ -30,7 +30,7 @@ def patch_layers(
     release itself. Raises what reading the bases and scratch files raises.
     """
     available = _available(bases)
-    content = Union([gathered.content, *_contents(bases, available, gathered.content, execution)])
+    content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, execution)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
     patches = Differ(content, execution, effort, gathered.owners).make(targets, available)
     made = {step.digest for step in patches.steps}
@@ -39,7 +39,8 @@ def patch_layers(
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
-    return PreparedBundle(planned, gathered.manifests, Union([gathered.content, patches]), content, (patches,))
+    everything = ChainedContent([gathered.content, patches])
+    return PreparedBundle(planned, gathered.manifests, everything, content, resources=(patches,))
 
 
 def _contents(

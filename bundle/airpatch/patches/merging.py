@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.blobs.content import BlobReader, Union, pieces
+from airpatch.blobs.content import BlobReader, ChainedContent, Content, pieces, require
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Plan, SourceBlob, Step
@@ -41,7 +41,7 @@ def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedB
     manifests = _manifests(bundles, release.blobs)
     check_manifests(release, manifests)
     rebuilt = _rebuild(bundles, execution)
-    return PreparedBundle(Index.full(release), manifests, Union([*bundles, rebuilt]), resources=(rebuilt,))
+    return PreparedBundle(Index.full(release), manifests, ChainedContent([*bundles, rebuilt]), resources=(rebuilt,))
 
 
 def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
@@ -55,7 +55,7 @@ def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
         work.append((bundle, steps))
     with ExitStack() as stack:
         rebuilt = stack.enter_context(closing(Rebuilt(execution.scratch)))
-        content = Union([*bundles, rebuilt])
+        content = ChainedContent([*bundles, rebuilt])
         for bundle, steps in reversed(work):
             rebuilt.make(bundle.index, steps, content, execution)
         stack.pop_all()
@@ -75,11 +75,11 @@ def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> Prepar
     sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
     steps = tuple(chain.steps.values())
     index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps)
-    return PreparedBundle(index, _manifests(patches, index.stored), Union([*patches, chain]))
+    return PreparedBundle(index, _manifests(patches, index.stored), ChainedContent([*patches, chain.whole]))
 
 
 class _Chain:
-    """Follows blobs through a chain of patches to where they come from. The `Content` of what travels whole for it.
+    """Follows blobs through a chain of patches to where they come from; `whole` has what travels whole for it.
 
     Of several steps that make a blob the first counts: so the steps that are taken over need only what the target has,
     what a patch stores, and each other in their order.
@@ -89,14 +89,14 @@ class _Chain:
         self._execution = execution
         self.steps: dict[Digest, Step] = {}
         self.sources: dict[Digest, SourceBlob] = {}
-        self._union = Union(patches)
+        self._union = ChainedContent(patches)
         self._there = {blob.digest for blob in patches[0].index.needed}
         self._release = {blob.digest for blob in patches[-1].index.release.blobs}
         self._made: dict[Digest, Step] = {}
         for step in (step for patch in patches for step in patch.index.steps):
             self._made.setdefault(step.digest, step)
         self._sizes = {digest: sizes for patch in patches for digest, sizes in sizes_of(patch.index).items()}
-        self._whole: dict[Digest, tuple[bytes, Digest, int]] = {}
+        self.whole = WholePatches(self._union)
 
     def plan(self, digest: Digest) -> Plan:
         """What the merged patch does with a blob, as one of the last release."""
@@ -128,14 +128,6 @@ class _Chain:
         """Whether a patch of the chain stores the blob, which the last release does not have."""
         return source not in self._release and self.plan(source) is Plan.STORED
 
-    def size(self, digest: Digest) -> int | None:
-        whole = self._whole.get(digest)
-        return None if whole is None else len(whole[0]) + whole[2]
-
-    def open(self, digest: Digest, size: int) -> BlobReader:
-        header, blob, length = self._whole[digest]
-        return _WholeReader(header, self._union.open(blob, length))
-
     def _travel_whole(self, digest: Digest, part: ProgressPart) -> None:
         """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
         if digest in self.steps:
@@ -148,8 +140,29 @@ class _Chain:
                 hasher.update(piece)
                 part.advance(len(piece), digest)
         patch = Digest(hasher.digest())
-        self._whole[patch] = header, digest, size
+        self.whole.add(patch, header, digest, size)
         self.steps[digest] = Step(digest, size, plaintext, patch, len(header) + size, ())
+
+
+class WholePatches:
+    """Layer patches that bring a blob as it is: a `Content` of headers, each followed by a blob out of `blobs`."""
+
+    def __init__(self, blobs: Content) -> None:
+        self._blobs = blobs
+        self._patches: dict[Digest, tuple[bytes, Digest, int]] = {}
+
+    def add(self, patch: Digest, header: bytes, blob: Digest, size: int) -> None:
+        """Have `patch`, which is `header` and the blob of `size` bytes."""
+        self._patches[patch] = header, blob, size
+
+    def size(self, digest: Digest) -> int | None:
+        patch = self._patches.get(digest)
+        return None if patch is None else len(patch[0]) + patch[2]
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        require(self.size(digest), digest, size, "the layer patches that bring whole blobs")
+        header, blob, length = self._patches[digest]
+        return _WholeReader(header, self._blobs.open(blob, length))
 
 
 class _WholeReader:

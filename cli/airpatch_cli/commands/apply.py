@@ -22,8 +22,15 @@ def run(args: Namespace, console: Console) -> Result:
         link=args.link,
         execution=console.execution,
     )
+    is_new = any(applied.is_new for applied in done.applied)
     lines = [line for applied in done.applied for line in _lines(applied, dry=args.dry_run)]
-    data: dict[str, object] = {"applied": [_data(applied) for applied in done.applied], "dry_run": args.dry_run}
+    if is_new:
+        lines.insert(0, f"{'there would be a ' if args.dry_run else ''}new registry at {args.root}")
+    data: dict[str, object] = {
+        "applied": [_data(applied) for applied in done.applied],
+        "dry_run": args.dry_run,
+        "new_registry": is_new,
+    }
     if done.restored is not None:
         data["restored"] = str(done.restored.output)
         release = done.applied[-1].index.release

@@ -10,8 +10,8 @@ from airpatch.errors import SourceError
 from airpatch.format.registry import STORAGE, blob_path
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import gather
-from airpatch.sources.registry import registry_content
-from tests.sources.kinds import pack, unpack
+from airpatch.sources.registry_roots import registry_content
+from tests.sources.sample_sources import pack, unpack
 
 REPOSITORIES = f"{STORAGE}/repositories"
 

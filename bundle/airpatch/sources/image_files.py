@@ -12,7 +12,8 @@ from airpatch.format.index import MAX_SIGNATURE
 from airpatch.format.layout import signature_folder
 from airpatch.model.digest import Digest
 from airpatch.model.release import Signature
-from airpatch.sources.source import Loaded, Manifests
+from airpatch.sources.manifests import Manifests
+from airpatch.sources.source import LoadedImage
 
 _SIGNATURE = re.compile(r"(.*?)signature-([1-9][0-9]{0,8})", re.ASCII)
 
@@ -59,7 +60,7 @@ def stored_signatures(tree: Tree, prefix: str, repository: str) -> SignatureFile
 
 def load_files(
     tree: Tree, manifests: Manifests, locate: Callable[[Digest], str], signature_files: SignatureFiles
-) -> Loaded:
+) -> LoadedImage:
     """The image of `manifests`, with its blobs where `locate` says."""
     findings = list(manifests.findings)
     signatures: list[Signature] = []
@@ -77,7 +78,7 @@ def load_files(
             signature = Signature(manifest, Digest.of(content), len(content))
             placed[signature.digest] = path
             signatures.append(signature)
-    return Loaded(
+    return LoadedImage(
         manifests.top,
         manifests.content,
         manifests.parsed,

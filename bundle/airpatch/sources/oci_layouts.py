@@ -7,28 +7,27 @@ it; else the ref name is a tag, and the folder's path below the tree is the repo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST, Descriptor, parse_descriptor
+from airpatch.model.manifest import MAX_MANIFEST, Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
-from airpatch.sources.files import load_files, stored_signatures
-from airpatch.sources.source import Entry, Listing, Loaded, read_manifests
+from airpatch.sources.image_files import load_files, stored_signatures
+from airpatch.sources.location import OCI_BLOBS, OCI_LAYOUT, Location
+from airpatch.sources.manifests import read_manifests
+from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
 
-LAYOUT = "oci-layout"
 INDEX = "index.json"
-BLOBS = "blobs"
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
-MAX_INDEX = 64 << 20
-"""Bytes; an image takes about 400."""
+MAX_INDEX = 8 << 20
+"""Bytes; an image takes about 400, so that there is room for 20,000."""
 
 
-class OciLayouts:
+class OciLayouts(Source):
     """The layouts in `folders` of `tree`; the tree itself, as `""`, has the name of its last component."""
 
     def __init__(self, tree: Tree, folders: Sequence[str], findings: Sequence[str] = ()) -> None:
@@ -37,7 +36,7 @@ class OciLayouts:
         self._findings = findings
 
     def listing(self) -> Listing:
-        entries: list[Entry] = []
+        images: list[FoundImage] = []
         findings = list(self._findings)
         for folder in self._folders:
             prefix = f"{folder}/" if folder else ""
@@ -55,12 +54,12 @@ class OciLayouts:
                 except FormatError as error:
                     findings.append(f"{where}: entry {number}: {error.message}")
                 else:
-                    entries.append(Entry(name, where, partial(self._load, prefix, name, image)))
-        return Listing(tuple(entries), tuple(findings))
+                    images.append(FoundImage(name, where, partial(self._load, prefix, name, image)))
+        return Listing(tuple(images), tuple(findings))
 
-    def _load(self, prefix: str, name: ImageName, image: Descriptor) -> Loaded:
+    def _load(self, prefix: str, name: ImageName, image: Descriptor) -> LoadedImage:
         def locate(digest: Digest) -> str:
-            return f"{prefix}{BLOBS}/sha256/{digest.hex}"
+            return f"{prefix}{OCI_BLOBS}/sha256/{digest.hex}"
 
         manifests = read_manifests(image.digest, lambda digest: self._tree.read(locate(digest), MAX_MANIFEST))
         if image.digest in manifests.parsed:
@@ -76,13 +75,10 @@ class OciLayouts:
 def read_index(tree: Tree, path: str) -> list[dict[str, object]]:
     """The entries of an `index.json`. Raises SourceError."""
     try:
-        document = json.loads(tree.read(path, MAX_INDEX))
-        entries = document["manifests"]
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise TypeError
-    except (ValueError, RecursionError, TypeError, KeyError):
-        raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout") from None
-    return entries
+        entries = parse_document(tree.read(path, MAX_INDEX)).get("manifests", [])
+    except FormatError as error:
+        raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout: {error.message}") from None
+    return entries if isinstance(entries, list) else []
 
 
 def _name(descriptor: dict[str, object], repository: str) -> ImageName:
@@ -98,3 +94,17 @@ def _name(descriptor: dict[str, object], repository: str) -> ImageName:
     if isinstance(ref_name, str):
         return ImageName(repository, ref_name)
     raise FormatError(f"an image without a name: it has no annotation {REF_NAME}")
+
+
+def _recognise(location: Location) -> OciLayouts | None:
+    if not location.is_folder:
+        return None
+    layouts = [
+        folder
+        for folder, entries in location.scan.folders.items()
+        if any(entry.name == OCI_LAYOUT and entry.is_file for entry in entries)
+    ]
+    return OciLayouts(location.tree, layouts, location.scan.findings) if layouts else None
+
+
+KIND = Kind("oci", f"no OCI layout (a folder with a file {OCI_LAYOUT})", _recognise)

@@ -8,7 +8,7 @@ import pytest
 from airpatch.errors import SourceError
 from airpatch.sources.gather import Gathered, gather
 from tests.sources.conftest import Trees
-from tests.sources.kinds import pack
+from tests.sources.sample_sources import pack
 
 
 def names(found: Gathered) -> list[str]:

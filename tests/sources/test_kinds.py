@@ -9,11 +9,11 @@ from airpatch.format.index import Base, Index, Plan
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
 from airpatch.sources.bundles import BundleSource
-from airpatch.sources.dirs import DirTree
-from airpatch.sources.oci import OciLayouts
-from airpatch.sources.recognise import open_source
-from airpatch.sources.registry import RegistryRoot
-from tests.sources.kinds import IMAGES, KINDS, Kind
+from airpatch.sources.dir_trees import DirTree
+from airpatch.sources.kinds import open_source
+from airpatch.sources.oci_layouts import OciLayouts
+from airpatch.sources.registry_roots import RegistryRoot
+from tests.sources.sample_sources import IMAGES, KINDS, Kind
 from tests.support import sample
 
 CLASSES = {"dir": DirTree, "registry": RegistryRoot, "oci": OciLayouts, "bundle": BundleSource}
@@ -37,7 +37,7 @@ def test_a_prefix_of_another_kind_finds_nothing(kind: Kind, tree: Path, tmp_path
             open_source(f"{other}:{path}")
 
 
-def test_doubt_is_settled_by_a_prefix(tree: Path) -> None:
+def test_a_prefix_disambiguates(tree: Path) -> None:
     for kind in KINDS[1:3]:
         kind.make(IMAGES, tree / "below" if kind.name == "oci" else tree)
     with pytest.raises(UsageError) as caught:

@@ -16,8 +16,10 @@ from airpatch.format import registry
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.names import ImageName
-from airpatch.sources.files import TreeContent, load_files, stored_signatures
-from airpatch.sources.source import Entry, Listing, Loaded, read_manifests
+from airpatch.sources.image_files import TreeContent, load_files, stored_signatures
+from airpatch.sources.location import Location
+from airpatch.sources.manifests import read_manifests
+from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
 
 _LINK = len("sha256:") + 64
 """Bytes of a link file."""
@@ -28,14 +30,14 @@ def registry_content(tree: Tree) -> TreeContent:
     return TreeContent(tree, registry.blob_path)
 
 
-class RegistryRoot:
+class RegistryRoot(Source):
     """The tags of the root `tree`, the directory that holds `docker/registry/v2`."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
 
     def listing(self) -> Listing:
-        entries = []
+        images = []
         findings: list[str] = []
         for repository in self._repositories(findings):
             tags = f"{registry.repository_path(repository)}/_manifests/tags"
@@ -46,8 +48,8 @@ class RegistryRoot:
                 except FormatError as error:
                     findings.append(f"{where}: {error.message}")
                 else:
-                    entries.append(Entry(name, where, partial(self._load, name)))
-        return Listing(tuple(entries), tuple(findings))
+                    images.append(FoundImage(name, where, partial(self._load, name)))
+        return Listing(tuple(images), tuple(findings))
 
     def _repositories(self, findings: list[str]) -> Iterator[str]:
         """The paths that hold a `_manifests`. Names with an underscore in front are no parts of repositories."""
@@ -70,7 +72,7 @@ class RegistryRoot:
                 elif entry.is_folder and not entry.name.startswith("_"):
                     pending.append(f"{repository}/{entry.name}".lstrip("/"))
 
-    def _load(self, name: ImageName) -> Loaded:
+    def _load(self, name: ImageName) -> LoadedImage:
         top = self._read_link(f"{registry.tag_folder(name)}/current/link")
         manifests = read_manifests(top, lambda digest: self._tree.read(registry.blob_path(digest), MAX_MANIFEST))
         signature_files = stored_signatures(self._tree, "", name.repository)
@@ -82,3 +84,10 @@ class RegistryRoot:
             return Digest.parse(content.decode("ascii", "replace"))
         except FormatError as error:
             raise SourceError(f"{self._tree.name(path)}: {error.message}") from None
+
+
+def _recognise(location: Location) -> RegistryRoot | None:
+    return RegistryRoot(location.tree) if location.is_folder and location.tree.is_folder(registry.STORAGE) else None
+
+
+KIND = Kind("registry", f"no registry's root (which holds {registry.STORAGE})", _recognise)
