@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from airpatch.archive.content import BytesBlob
 from airpatch.archive.feed import Feed, FileFeed, PipeFeed
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.content import BytesBlob
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index

@@ -1,4 +1,4 @@
-"""The tables of spec/FORMAT.md and spec/TARGET.md say what the code does."""
+"""The tables of spec/FORMAT.md, spec/TARGET.md and spec/VIEWS.md say what the code does."""
 
 from __future__ import annotations
 
@@ -46,9 +46,10 @@ def rows_of(name: str) -> list[list[str]]:
 
 ROWS = rows_of("FORMAT.md")
 TARGET_ROWS = rows_of("TARGET.md")
+VIEW_ROWS = rows_of("VIEWS.md")
 CONSTANTS = [
     (row[-1].strip("`"), row[1])
-    for row in (*ROWS, *TARGET_ROWS)
+    for row in (*ROWS, *TARGET_ROWS, *VIEW_ROWS)
     if re.fullmatch(r"`airpatch(\.\w+)+`", row[-1]) and len(row) in (3, 4)
 ]
 

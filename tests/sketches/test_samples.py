@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ STREAMS = st.one_of(
 @given(STREAMS, st.lists(st.integers(0, 20_000), max_size=4))
 def test_samples_are_those_of_the_definition_however_the_stream_is_cut(data: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    pieces = [data[start:stop] for start, stop in pairwise(places)]
     assert sampled(*pieces) == defined(data)
 
 

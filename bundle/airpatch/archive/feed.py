@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from airpatch.archive.buffers import Buffers
-from airpatch.archive.content import close_read
+from airpatch.blobs.buffers import Buffers
+from airpatch.blobs.content import close_read
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import zstd
 

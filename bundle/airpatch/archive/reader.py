@@ -12,26 +12,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import Protocol
 
 from airpatch.archive.feed import Feed
-from airpatch.archive.hashing import SerialHash
 from airpatch.archive.writer import WINDOW, Progress, no_progress
+from airpatch.blobs.hashing import SerialHash
+from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import MAX_INDEX, Index, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
-
-
-class Receiver(Protocol):
-    """Takes the content of one member. Its methods are called on a pool, one after the other."""
-
-    def write(self, piece: memoryview) -> None:
-        """The next bytes, valid during the call."""
-
-    def complete(self) -> None:
-        """All bytes were there and have the digest that they must have."""
-
 
 Accept = Callable[[Member], Receiver | None]
 """Asked once for each blob and signature; None lets its content pass by."""

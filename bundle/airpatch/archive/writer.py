@@ -11,20 +11,19 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
-from airpatch.archive.buffers import Buffers
-from airpatch.archive.content import BlobReader, BytesBlob, Content
-from airpatch.archive.hashing import SerialHash
-from airpatch.archive.output import Sink
+from airpatch.blobs.buffers import Buffers
+from airpatch.blobs.content import BlobReader, BytesBlob, Content
+from airpatch.blobs.hashing import SerialHash
+from airpatch.blobs.output import Sink
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index, emit_index
 from airpatch.format.layout import FramePlan, Packing, Piece
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
-from airpatch.model.release import reachable
+from airpatch.model.walk import walk
 
 WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
 """Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
@@ -78,10 +77,9 @@ def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, 
     """For each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
     owners: dict[Digest, str] = {}
     for image in index.release.images:
-        with suppress(KeyError):
-            for manifest in reachable(image.manifest, manifests):
-                for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
-                    owners.setdefault(digest, str(image.name))
+        for digest, manifest in walk([image.manifest], manifests.get):
+            for needed in (digest, *(blob.digest for blob in manifest.blobs)):
+                owners.setdefault(needed, str(image.name))
     return owners
 
 

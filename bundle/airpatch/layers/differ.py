@@ -1,7 +1,7 @@
 """Makes layer patches: for each new blob its sources, the difference, the way to rebuild it, and the proof.
 
-Blobs are unpacked to scratch files and described by the files in them; for each new blob the sources are chosen among
-the base's blobs and the new ones before it, so that what two blobs share travels once. The patches do not depend on the
+Blobs are unpacked to scratch files and sketched; for each new blob the sources are chosen among the base's blobs and
+the new ones before it, so that what two blobs share travels once. The patches do not depend on the
 number of threads. A patch that is not smaller than its blob is dropped.
 """
 
@@ -14,14 +14,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from airpatch.archive.content import Content, check_blob
+from airpatch.blobs.content import Content, check_blob, require
+from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
+from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, sketch
-from airpatch.layers.scratch import NewFile, Part, ScratchFile, Shelf, relax
-from airpatch.layers.stopping import Stoppable
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
@@ -65,10 +65,8 @@ class LayerPatches:
         return self.parts[digest].size if digest in self.parts else None
 
     def open(self, digest: Digest, size: int) -> Part:
-        part = self.parts[digest]
-        if part.size != size:
-            raise FormatError(f"layer patch {digest} has {part.size} bytes, not {size}")
-        return part
+        require(self.size(digest), digest, size, "the layer patches made")
+        return self.parts[digest]
 
     def close(self) -> None:
         """Give up the patches."""
@@ -89,8 +87,9 @@ class Differ:
     ) -> LayerPatches:
         """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
 
-        `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises IntegrityError if one that is available does
-        not have its digest, TargetError if scratch space runs out, and what `content` raises.
+        `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises
+        IntegrityError if one that is available does not have its digest, TargetError if scratch space runs out, and
+        what `content` raises.
         """
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]

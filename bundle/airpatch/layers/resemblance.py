@@ -4,7 +4,7 @@ The sketch of a layer holds samples of its files (`airpatch.sketches.samples`), 
 hints: the paths of its files, and their bare names without what changes from build to build. Hints weigh little: they
 break ties between sources that have the same content, and lead to files of which nothing is the same. So do the
 repositories, platforms and positions that a layer has in its images. For each target a few sources are chosen, each of
-which has much of the target that those before it lack. Time is near-linear in the number of samples, and memory bounded:
+which has much of the target that those before it lack. Time is near-linear in the number of samples. Memory is bounded:
 what does not fit is sketched more coarsely.
 """
 

@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 
-from airpatch.archive.content import BlobReader, Content, pieces
+from airpatch.blobs.content import BlobReader, Content, pieces
+from airpatch.blobs.scratch import NewFile, Part, ScratchFile, View, relax
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.encoder import Effort, encode
 from airpatch.encoders.recognise import recognise
@@ -24,7 +25,6 @@ from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
 from airpatch.layers.resemblance import Sketch
-from airpatch.layers.scratch import NewFile, Part, ScratchFile, View, relax
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 

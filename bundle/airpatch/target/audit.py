@@ -25,6 +25,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release, check_manifests
+from airpatch.model.walk import complete
 from airpatch.target import signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
@@ -294,13 +295,11 @@ class _Check:
 
     def _manifests_of(self, release: Release) -> dict[Digest, Manifest]:
         """The manifests of `release` that are right, with all below them."""
-        found: dict[Digest, Manifest] = {}
-        for blob in release.blobs:  # children come before the indexes that name them
-            if blob.is_manifest and blob.digest in self.sizes and blob.digest not in self.wrong:
-                manifest = self._manifest(blob.digest)
-                if manifest is not None and all(child.digest in found for child in manifest.manifests):
-                    found[blob.digest] = manifest
-        return found
+
+        def read(digest: Digest) -> Manifest | None:
+            return self._manifest(digest) if digest in self.sizes and digest not in self.wrong else None
+
+        return complete((blob.digest for blob in release.blobs if blob.is_manifest), read)
 
     def _check_links(self, release: Release) -> None:
         contents = {b.digest: read_manifest(self._root, b.digest) for b in release.blobs if b.is_manifest}

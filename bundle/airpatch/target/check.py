@@ -14,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
-from airpatch.archive.content import close_read
 from airpatch.archive.writer import Progress, no_progress
+from airpatch.blobs.content import close_read
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from airpatch.format import registry
 from airpatch.format.index import Index, Step

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airpatch.archive.content import close_read
-from airpatch.archive.output import write_error
+from airpatch.blobs.content import close_read
+from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.linux import exchange, syncfs
 

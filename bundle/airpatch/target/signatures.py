@@ -16,7 +16,8 @@ from airpatch.format import layout
 from airpatch.format.index import MAX_SIGNATURE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
-from airpatch.model.release import Release, Signature, reachable
+from airpatch.model.release import Release, Signature
+from airpatch.model.walk import walk
 from airpatch.target.root import Root
 from airpatch.target.state import KEPT, State
 
@@ -45,7 +46,7 @@ def folders_of(release: Release, manifests: Mapping[Digest, Manifest]) -> Folder
         )
         for image in release.images
         if image.manifest in manifests
-        for manifest in reachable(image.manifest, manifests)
+        for manifest, _ in walk([image.manifest], manifests.__getitem__)
     }
 
 

@@ -10,11 +10,11 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 
-from airpatch.archive.content import FileBlob
-from airpatch.archive.output import write_error
-from airpatch.archive.reader import Receiver
 from airpatch.archive.writer import Progress
-from airpatch.errors import BaseMismatch, TargetError
+from airpatch.blobs.content import FileBlob, missing
+from airpatch.blobs.output import write_error
+from airpatch.blobs.receiver import Receiver
+from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
@@ -84,7 +84,7 @@ class Staging:
             try:
                 fd = self._root.open(path)
             except FileNotFoundError:
-                raise BaseMismatch(f"{self._root.path}: {digest} is not there") from None
+                raise missing(digest, str(self._root.path)) from None
         return FileBlob(fd, str(self._root.path / path), size, TargetError)
 
     def new_file(self) -> int:

@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from airpatch.archive.content import close_read
-from airpatch.archive.output import write_error
+from airpatch.blobs.content import close_read
+from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import canonical
 from airpatch.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain

@@ -6,10 +6,10 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from airpatch.archive.content import read_blob
 from airpatch.archive.feed import open_feed
-from airpatch.archive.output import output_file
-from airpatch.archive.tree import Tree
+from airpatch.blobs.content import read_blob
+from airpatch.blobs.output import output_file
+from airpatch.blobs.tree import Tree
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.format import registry
 from airpatch.format.index import Index
@@ -17,7 +17,7 @@ from airpatch.format.inventories import emit
 from airpatch.format.layout import signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
-from airpatch.sources.files import TreeContent
+from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, Options, apply, rehearse
 from airpatch.target.stocktaking import make_request
 from airpatch_cli.commands import restore
