@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from airpatch.archive.feed import FileFeed, open_feed
-from airpatch.archive.reader import read_index
+from airpatch.archive.reader import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, zstd
@@ -47,10 +47,11 @@ class BundleFile:
         try:
             if not isinstance(feed, FileFeed):
                 raise UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
-            self.index: Index = read_index(feed)
+            self.opening: Opening = read_opening(feed)
         except BaseException:
             feed.close()
             raise
+        self.index: Index = self.opening.index
         self.name = feed.name
         self.file_size = feed.size
         self._feed = feed

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from airpatch.archive.writer import Progress
 from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
-from airpatch.blobs.receiver import Receiver
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
@@ -45,11 +45,13 @@ class Staging:
             file.close()
 
     def accept(self, member: Member) -> Receiver | None:
-        """A file for a member that the root does not have, or whose blob it does not have."""
+        """A file for a member that the root does not have, or whose blob it does not have; all others are hashed."""
         digest = member.digest
         makes = member.step.digest if member.step is not None else digest
-        if digest is None or digest in self.paths or makes in self._present:
+        if digest is None:
             return None
+        if digest in self.paths or makes in self._present:
+            return Discard()
         file = self._create()
         self.paths[digest] = file.path
         return file
