@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
 from airpatch.execution import Execution
 from airpatch.format import layout, registry
@@ -56,7 +56,7 @@ blobs of its release that a top-up has to bring."""
 
 
 def install(
-    feeds: Sequence[Feed],
+    readers: Sequence[FrameReader],
     path: Path,
     execution: Execution,
     *,
@@ -64,7 +64,7 @@ def install(
     allow_downgrade: bool = False,
     on_missing: OnMissing = lambda _index, _missing: None,
 ) -> list[Applied]:
-    """Apply the bundles of `feeds` to the root at `path`, which is made if it does not exist.
+    """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
@@ -74,7 +74,7 @@ def install(
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool:
-        streams = [BundleStream(feed, pool) for feed in feeds]
+        streams = [BundleStream(reader, pool) for reader in readers]
         with Root(path, create=True) as root, locked(root) as state:
             plans = checks.examine(root, [stream.index for stream in streams], pool)
             is_new = not root.is_folder(registry.STORAGE)
@@ -93,7 +93,7 @@ def install(
 
 
 def preview(
-    feeds: Sequence[Feed],
+    readers: Sequence[FrameReader],
     path: Path,
     execution: Execution,
     *,
@@ -105,7 +105,7 @@ def preview(
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
-        indexes = [BundleStream(feed, pool).index for feed in feeds]
+        indexes = [BundleStream(reader, pool).index for reader in readers]
         root = stack.enter_context(Root(path)) if path.exists() else None
         plans = checks.examine(root, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
