@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from airpatch.report.weight import Weight as Weight
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
-    from airpatch.target.prune import Pruned as Pruned
+    from airpatch.target.pruning import Pruned as Pruned
     from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
@@ -128,7 +128,7 @@ _HOMES = {
     "report.weight": ("Weight",),
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
-    "target.prune": ("Pruned",),
+    "target.pruning": ("Pruned",),
     "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""

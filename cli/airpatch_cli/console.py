@@ -12,6 +12,7 @@ from typing import Self, TextIO
 
 from airpatch.errors import AirpatchError
 from airpatch.execution import Execution
+from airpatch.progress import NO_PROGRESS
 from airpatch_cli.progress_display import ProgressDisplay
 
 
@@ -49,7 +50,8 @@ class Console:
         mode = "off" if args.quiet else args.progress
         results = sys.stderr if piped else sys.stdout
         progress = ProgressDisplay(mode)
-        execution = Execution(args.jobs, getattr(args, "memory", Execution().memory), progress=progress)
+        watching = NO_PROGRESS if progress.is_off else progress
+        execution = Execution(args.jobs, getattr(args, "memory", Execution().memory), progress=watching)
         return cls(args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:

@@ -10,6 +10,7 @@ import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import NoReturn
 
@@ -50,7 +51,7 @@ def _run(args: Namespace, console: Console) -> int:
             signal.signal(number, _terminate)
         _keep_freed_memory()
         module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
-        with console.progress:
+        with _decisions_shown(args.verbose):
             result = module.run(args, console)
         console.report(result)
         return int(result.exit_code)
@@ -65,9 +66,17 @@ def _run(args: Namespace, console: Console) -> int:
         return INTERRUPTED + error.number
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a defect, told as one
+    except Exception as error:  # noqa: BLE001 - the last line of defence
         console.crash(error, traceback.format_exc())
         return 1
+
+
+def _decisions_shown(verbosity: int) -> AbstractContextManager[None]:
+    if not verbosity:
+        return nullcontext()
+    from airpatch_cli.logs import decisions_shown
+
+    return decisions_shown(verbosity)
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

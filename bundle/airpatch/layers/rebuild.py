@@ -30,11 +30,24 @@ from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityE
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.plaintexts import Plaintexts
-from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.recipe import (
+    COLUMNS,
+    Corrected,
+    Plain,
+    Raw,
+    Recipe,
+    Replay,
+    Replica,
+    Whole,
+    method_name,
+    read_header,
+)
 from airpatch.linux import allow_open_files
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 
+_LOG = logger(__name__)
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
@@ -72,6 +85,7 @@ def rebuild_blobs(
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
+            _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
 
         try:
             _carry_out(steps, run, pool, jobs)
@@ -211,6 +225,7 @@ class Builder:
 
     def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
+        _LOG.debug("layer %s: by %s", step.digest.short, method_name(recipe.method))
         hasher = hashlib.sha256()
         size = 0
         for chunk in self._blob(step, patch, recipe, advance):

@@ -24,12 +24,14 @@ from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header, method_name
 from airpatch.layers.resemblance import Sketch
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
 
+_LOG = logger(__name__)
 _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
@@ -58,6 +60,10 @@ class Made:
 
     step: Step
     file: ScratchFile
+
+
+class _NotSmaller(FormatError):
+    """A layer patch would not be smaller than its blob."""
 
 
 _Way = tuple[Method, Sequence[ScratchFile]]
@@ -97,21 +103,48 @@ class Workshop:
         `share` has the size of `work`.
         """
         if target.compression is Compression.ZSTD and not sources:
+            _LOG.info("layer %s: whole, since no zstd layer shares frames with it", target.blob.digest.short)
             return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD:
                 raw = self._raw_difference(target, sources, stack)
-                with suppress(FormatError):
-                    return (
-                        self._try(Raw(), [raw], target, sources, share) if raw.size <= _RAW * target.blob.size else None
-                    )
+                if raw.size <= _RAW * target.blob.size:
+                    return self._attempt(Raw(), [raw], target, sources, share)
+                _LOG.info("layer %s: whole, since its frames are new", target.blob.digest.short)
                 return None
             old = [source.plaintext for source in sources]
             delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
-                with suppress(FormatError, IntegrityError):
-                    return self._try(method, [delta, *decisions], target, sources, share)
+                made = self._attempt(method, [delta, *decisions], target, sources, share)
+                if made is not None:
+                    return made
+        _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
+        return None
+
+    def _attempt(
+        self,
+        method: Method,
+        sections: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        share: Share,
+    ) -> Made | None:
+        """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        blob = target.blob
+        try:
+            made = self._try(method, sections, target, sources, share)
+        except _NotSmaller:
+            _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
+        except (FormatError, IntegrityError) as error:
+            # The encoder was recognised by its beginning alone, or the replica is wrong: another method is tried.
+            _LOG.warning("layer %s: %s does not make it: %s", blob.digest.short, method_name(method), error.message)
+        else:
+            _LOG.info(
+                "layer %s: %s, from %s, %d bytes for %d", blob.digest.short, method_name(method),
+                ", ".join(source.blob.digest.short for source in sources) or "nothing", made.step.patch_size, blob.size,
+            )  # fmt: skip
+            return made
         return None
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
@@ -151,7 +184,7 @@ class Workshop:
             stack.callback(file.close)
             patch = _assemble(method, sections, file)
             if file.size >= blob.size:
-                raise FormatError("a layer patch that is not smaller than its blob")
+                raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
             step = Step(blob.digest, blob.size, target.sketch.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
@@ -219,7 +252,11 @@ class Workshop:
     def _replicas(self, target: Unpacked) -> list[Replica]:
         start = self._start(target, _RECOGNISED)
         with suppress(FormatError):  # of a header that is longer than the start
-            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+            names = recognise(start)
+            _LOG.debug(
+                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+            )
+            return [Replica(name, start[: header_size(start)]) for name in names]
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:

@@ -5,21 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
-from typing import TypeVar
 
 from airpatch.blobs.content import Content
 from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import Link
-from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image
-from airpatch.operations.paths import StrPath, within
+from airpatch.operations.arguments import StrPath, choice, within
 from airpatch.sources.gather import gather
-
-_Choice = TypeVar("_Choice", bound=Enum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +65,3 @@ def write_images(
         images, manifests, content, path, execution, form=choice(Form, form, "form"), link=choice(Link, link, "link")
     )
     return Restored(path, tuple(images), content_size(images, manifests))
-
-
-def choice(kind: type[_Choice], value: str, what: str) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none."""
-    try:
-        return kind(value)
-    except ValueError:
-        choices = ", ".join(str(member.value) for member in kind)
-        raise UsageError(f"unknown {what} {value!r:.30}; choose one of {choices}") from None

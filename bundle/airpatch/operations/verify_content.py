@@ -15,7 +15,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import Base, prove
-from airpatch.operations.paths import StrPath
+from airpatch.operations.arguments import StrPath
 from airpatch.target.audit import VerifiedRoot, audit_root
 from airpatch.target.root import Root
 
