@@ -102,7 +102,8 @@ def gather(
         check_label(name if name is not None else "default", sequence or 0)
     except FormatError as error:
         raise UsageError(error.message) from None
-    sources = [open_source(spec) for spec in specs]
+    rebuilding = rebuilding or Rebuilding(files_beside(Path()))
+    sources = [open_source(spec, rebuilding.new_file) for spec in specs]
     listings = [source.listing({}) for source in sources]
     if tags:
         names = resolve_names(tags, listings)
@@ -117,7 +118,7 @@ def gather(
     if picks:
         images, findings = pick(picks, images), []
     for source in sources:
-        source.rebuild({image.name for image in images}, rebuilding or Rebuilding(files_beside(Path())))
+        source.rebuild({image.name for image in images}, rebuilding)
     gathering = _Gathering(findings)
     for image in sorted(images, key=lambda image: image.name):  # as the writer names the first image with a bad blob
         gathering.add(image)
