@@ -160,7 +160,7 @@ class FileFrameReader:
             length = zstd.seek_table_length(footer)
         except FormatError:
             head = bytes(self.read_at(0, min(self.size, HEAD)))
-            raise FormatError(f"{self.name}: not a bundle but {describe(head)}") from None
+            raise FormatError(f"{self.name}: {describe(head)}") from None
         if length > self.size:
             raise FormatError(f"{self.name}: cut short: its seek table does not fit into it")
         table = zstd.parse_seek_table(bytes(self.read_at(self.size - length, length)))
@@ -216,7 +216,7 @@ class PipeFrameReader:
             what = describe(head)
             if self._frames or what == CUT_SHORT:
                 raise
-            raise FormatError(f"{self.name}: not a bundle but {what}") from None
+            raise FormatError(f"{self.name}: {what}") from None
 
     def give_back(self, frame: zstd.Buffer) -> None:
         """It goes with its last user."""

@@ -7,7 +7,7 @@ from airpatch.format.layout import INDEX_PATH
 
 HEAD = 4096
 """Bytes that are looked at."""
-CUT_SHORT = "a bundle that is cut short; copy it again"
+CUT_SHORT = "is a bundle that is cut short; copy it again"
 _TAR_MAGIC = slice(257, 262)
 _MAGICS = {
     b"\x1f\x8b": "a gzip file; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'",
@@ -21,6 +21,11 @@ _MAGICS = {
 
 def describe(head: bytes) -> str:
     """What a file that begins with `head` is, for a message: "not a bundle but ..."."""
+    what = _what(head)
+    return what if what == CUT_SHORT else f"not a bundle but {what}"
+
+
+def _what(head: bytes) -> str:
     if not head.strip(b"\0"):
         return "an empty file; copy it again" if not head else "a file of zeros; copy it again"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from airpatch.archive.feed import is_bundle
+from airpatch.archive.frame_reader import is_bundle
 from airpatch.blobs.scratch import NewFile
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
