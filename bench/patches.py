@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import pieces
+from airpatch.blobs.content import pieces
 from bench.run import PROJECT, Command, Run, airpatch, compare, emptied, measure, scratch, shell
 
 EXAMPLES = [PROJECT / "fixtures" / "images" / release for release in ("r1", "r2")]

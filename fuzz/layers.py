@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from airpatch.archive.content import BytesBlob
+from airpatch.blobs.content import BytesBlob
 from airpatch.deflate.parse import Parser, Part
 from airpatch.delta.encoder import Effort, encode
 from airpatch.encoders.replicas import deflater, other_names, usual_names

@@ -1,4 +1,4 @@
-"""The tables of spec/FORMAT.md and spec/TARGET.md say what the code does."""
+"""The tables of spec/FORMAT.md, spec/TARGET.md and spec/VIEWS.md say what the code does."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from airpatch.layers.recipe import Plain, Replay, Replica, Whole, emit_header
 from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
+from airpatch.signing.sshsig import Signature, emit
 from airpatch.target.state import (
     HISTORY,
     JOURNAL,
@@ -46,9 +47,10 @@ def rows_of(name: str) -> list[list[str]]:
 
 ROWS = rows_of("FORMAT.md")
 TARGET_ROWS = rows_of("TARGET.md")
+VIEW_ROWS = rows_of("VIEWS.md")
 CONSTANTS = [
     (row[-1].strip("`"), row[1])
-    for row in (*ROWS, *TARGET_ROWS)
+    for row in (*ROWS, *TARGET_ROWS, *VIEW_ROWS)
     if re.fullmatch(r"`airpatch(\.\w+)+`", row[-1]) and len(row) in (3, 4)
 ]
 
@@ -122,7 +124,7 @@ def test_the_state_of_a_target(sample: Builder) -> None:
     assert tables["field of the history"] == list(history)
     assert tables["action"] == [str(action) for action in Action]
     places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
-    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.SIGNATURES}
+    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.IMAGE_SIGNATURES}
 
 
 def test_the_header_of_a_member() -> None:
@@ -184,7 +186,8 @@ def test_the_paths(sample: Builder) -> None:
 def test_the_sections(sample: Builder) -> None:
     """A bundle of small members has one frame for each."""
     sections = [row[0] for row in ROWS if len(row) == 2 and row[0].isalpha() and row[0].isupper()]
-    assert sections == ["INDEX", "DATA", "MANIFESTS", "LINKS"]
+    assert sections == ["INDEX", "SIGNATURES", "DATA", "MANIFESTS", "LINKS"]
     sink = MemorySink()
-    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)
+    signature = emit(Signature(b"key", "airpatch", "sha512", b"blob")).encode()
+    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink, signatures=[signature])
     assert len(contents_of(bytes(sink.data))) == len(sections)

@@ -81,7 +81,7 @@ def test_wrong_content(kind: str, sample: Builder, monkeypatch: pytest.MonkeyPat
     wrong = {digest: bytes(len(content)) for digest, content in sample.content.blobs.items() if content}
     sink = MemorySink()
     with monkeypatch.context() as context:
-        context.setattr("airpatch.archive.hashing.check_digest", lambda *_: None)
+        context.setattr("airpatch.blobs.hashing.check_digest", lambda *_: None)
         write_bundle(index, MemoryContent({**sample.content.blobs, **wrong}), sample.manifests, sink)
     verified = verify(kind, bytes(sink.data))
     assert all(isinstance(error, IntegrityError) for error in verified.findings)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.archive.content import BytesBlob
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.content import BytesBlob
 from airpatch.errors import AirpatchError, SourceError, TargetError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Base, Index, Plan

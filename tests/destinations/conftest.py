@@ -6,7 +6,7 @@ import pytest
 
 from airpatch import linux
 from airpatch.sources.gather import Gathered, gather
-from tests.sources.kinds import IMAGES
+from tests.sources.sample_sources import IMAGES
 from tests.support import Builder
 
 

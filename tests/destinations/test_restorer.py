@@ -16,7 +16,7 @@ from airpatch.errors import IntegrityError, SourceError, TargetError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files, gathered
-from tests.sources.kinds import IMAGES, KINDS, Kind, pack
+from tests.sources.sample_sources import IMAGES, KINDS, Kind, pack
 from tests.support import Builder, sample
 
 forms = pytest.mark.parametrize("form", Form, ids=lambda form: form.value)

@@ -16,7 +16,7 @@ import pytest
 from airpatch.destinations.restorer import Form, restore
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files
-from tests.sources.kinds import IMAGES
+from tests.sources.sample_sources import IMAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")]
 NAMES = sorted(str(path.parent.relative_to(IMAGES)) for path in IMAGES.rglob("manifest.json"))

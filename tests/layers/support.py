@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import zstandard
 
-from airpatch.archive.content import BytesBlob
+from airpatch.blobs.content import BytesBlob
 from airpatch.encoders.replicas import deflater
 from airpatch.errors import BaseMismatch
 from airpatch.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step

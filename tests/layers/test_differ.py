@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.archive.content import BytesBlob
+from airpatch.blobs.content import BytesBlob
+from airpatch.blobs.scratch import files_beside
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
 from airpatch.layers.differ import MIN_BLOB, Differ, Options
 from airpatch.layers.recipe import Replay, Replica
-from airpatch.layers.scratch import files_beside
 from airpatch.model.digest import Digest
 from tests.delta.support import noise, tar
 from tests.layers.support import (

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.archive.content import BytesBlob
+from airpatch.blobs.content import BytesBlob
 from airpatch.errors import FormatError
 from airpatch.layers.plaintext import Compression, compression, extract
 from fixtures.encoders.plaintexts import plaintexts

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airpatch.archive.content import BytesBlob
+from airpatch.blobs.content import BytesBlob
+from airpatch.blobs.scratch import ScratchFile
 from airpatch.errors import BaseMismatch, FormatError
 from airpatch.layers.plaintexts import Plaintexts
-from airpatch.layers.scratch import ScratchFile
 from airpatch.model.digest import Digest
 from tests.layers.support import Blobs, by_digest, deflated, descriptors, layer, left_open, scratch
 

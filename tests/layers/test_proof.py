@@ -11,12 +11,12 @@ import pytest
 
 from airpatch.archive.checker import Verified
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.scratch import files_beside
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
 from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
 from airpatch.layers.proof import verify
 from airpatch.layers.rebuilt import Rebuilding
 from airpatch.layers.recipe import Plain, Replay, Whole, emit_header
-from airpatch.layers.scratch import files_beside
 from airpatch.model.digest import Digest
 from tests.delta.support import delta, noise
 from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open, scratch

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.archive.content import BlobReader, BytesBlob
+from airpatch.blobs.content import BlobReader, BytesBlob
+from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.encoder import Effort
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import SourceBlob, Step
@@ -23,7 +24,6 @@ from airpatch.layers.rebuild import (
     steps_for,
 )
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole, emit_header
-from airpatch.layers.scratch import ScratchFile
 from airpatch.model.digest import Digest
 from fixtures.encoders.plaintexts import plaintexts
 from tests.deflate.support import take_apart

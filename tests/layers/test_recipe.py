@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.archive.content import BytesBlob
+from airpatch.blobs.content import BytesBlob
 from airpatch.errors import FormatError
 from airpatch.layers.recipe import (
     MAX_HEADER,

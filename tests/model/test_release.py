@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
 from airpatch.errors import FormatError
 from airpatch.model import release as r
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
+from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Signature, assemble, check_manifests, reachable
+from airpatch.model.release import Image, ImageSignature, assemble, check_manifests
+from airpatch.model.walk import walk
 from tests.support import OCI_CONFIG, Builder, descriptor, encode
 
 
@@ -200,7 +202,7 @@ def test_signatures_of_a_manifest_that_the_image_does_not_have() -> None:
     builder = Builder()
     picture, other = builder.picture([]), builder.picture([b"x"])
     builder.tag("a:r1", other)
-    stray = Signature(Digest.of(other), Digest.of(b"s"), 1)
+    stray = ImageSignature(Digest.of(other), Digest.of(b"s"), 1)
     builder.images.append(Image(ImageName("b", "r1"), Digest.of(picture), (stray,)))
     assert "manifests that it does not have" in findings(builder)
 
@@ -231,15 +233,17 @@ def test_findings_of_all_kinds_are_shown_up_to_a_limit() -> None:
 
 
 def test_tags_of_one_manifest_are_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    walks: list[Digest] = []
+    walks: list[list[Digest]] = []
 
-    def counted(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]:
-        walks.append(top)
-        return reachable(top, manifests)
+    def counted(tops: Iterable[Digest], *arguments: Any) -> Iterator[tuple[Digest, Manifest]]:
+        walks.append(list(tops))
+        return walk(walks[-1], *arguments)
 
-    monkeypatch.setattr(r, "reachable", counted)
-    findings(signed_once(5, 3))
-    assert len(walks) == 1
+    monkeypatch.setattr(r, "walk", counted)
+    builder = signed_once(5, 3)
+    findings(builder)
+    table = [[image.manifest] for image in builder.images]
+    assert walks == [*table, table[0]], "one walk for the table for each tag, and one for the signatures of them all"
 
 
 def test_walks_for_signatures_at_and_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,12 +260,3 @@ def test_check_manifests_wants_exactly_the_table(sample: Builder) -> None:
     short = r.Release(release.name, release.sequence, release.images, release.blobs[1:])
     with pytest.raises(FormatError, match="table"):
         check_manifests(short, sample.manifests)
-
-
-def test_reachable_has_each_manifest_once_children_first() -> None:
-    builder = Builder()
-    child = builder.picture([])
-    inner = builder.index([child, child])
-    top = builder.index([inner, child])
-    manifests = {digest: parse_manifest(content) for digest, content in builder.manifests.items()}
-    assert reachable(Digest.of(top), manifests) == [Digest.of(m) for m in (child, inner, top)]

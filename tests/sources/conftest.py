@@ -7,7 +7,7 @@ import pytest
 
 from airpatch.destinations.destination import Destination
 from airpatch.destinations.restorer import restore
-from tests.sources.kinds import IMAGES
+from tests.sources.sample_sources import IMAGES
 from tests.support import Builder
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.content import check_blob
+from airpatch.blobs.content import check_blob
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.sources.gather import gather
 from tests.sources.conftest import Trees
-from tests.sources.kinds import FOLDERS, IMAGES, KINDS, Kind, pack
+from tests.sources.sample_sources import FOLDERS, IMAGES, KINDS, Kind, pack
 from tests.support import Builder
 
 kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -10,7 +10,7 @@ from airpatch.format.index import Index
 from airpatch.model.release import assemble
 from airpatch.sources.gather import gather
 from tests.sources.conftest import Trees
-from tests.sources.kinds import IMAGES, KINDS, pack
+from tests.sources.sample_sources import IMAGES, KINDS, pack
 from tests.support import sample
 
 

@@ -10,15 +10,15 @@ from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.references import Reference, pick, read_images_list, select
-from airpatch.sources.source import Entry, Loaded
+from airpatch.sources.source import FoundImage, LoadedImage
 from tests.support import MemoryContent
 
 A, B = Digest.of(b"a"), Digest.of(b"b")
 
 
-def entry(name: str, digest: Digest = A) -> Entry:
-    loaded = Loaded(digest, {}, {}, (), MemoryContent({}))
-    return Entry(ImageName.parse(name), "here", lambda: loaded)
+def entry(name: str, digest: Digest = A) -> FoundImage:
+    loaded = LoadedImage(digest, {}, {}, (), MemoryContent({}))
+    return FoundImage(ImageName.parse(name), "here", lambda: loaded)
 
 
 def chosen(references: list[str], *names: str) -> list[str]:

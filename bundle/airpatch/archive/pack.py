@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from airpatch.archive.content import Content
 from airpatch.archive.feed import STDIN, FileFeed
-from airpatch.archive.output import Descriptor, output_file
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import Progress, no_progress, write_bundle
+from airpatch.blobs.content import Content
+from airpatch.blobs.output import Descriptor, output_file
 from airpatch.errors import TargetError, UsageError
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest

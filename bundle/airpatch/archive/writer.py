@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
-from airpatch.archive.buffers import Buffers
-from airpatch.archive.content import BlobReader, BytesBlob, Content
-from airpatch.archive.hashing import SerialHash
-from airpatch.archive.output import Sink
+from airpatch.blobs.buffers import Buffers
+from airpatch.blobs.content import BlobReader, BytesBlob, Content
+from airpatch.blobs.hashing import SerialHash
+from airpatch.blobs.output import Sink
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index, emit_index
 from airpatch.format.layout import FramePlan, Packing, Piece
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
-from airpatch.model.release import reachable
+from airpatch.model.walk import walk
 
 WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
 """Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
@@ -43,11 +42,13 @@ def write_bundle(
     manifests: Mapping[Digest, bytes],
     sink: Sink,
     *,
+    signatures: Sequence[bytes] = (),
     jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> list[zstd.Frame]:
     """Write the bundle that `index` describes to `sink`; returns its seek table.
 
+    `signatures` are armored ones over the encoding of `index`, which the caller made; at most 16.
     `content` holds the stored layers, configs and detached signatures, `manifests` the stored manifests or all.
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """
@@ -56,6 +57,7 @@ def write_bundle(
         run = _Run(content, manifests, sink, pool, writing, progress)
         try:
             run.write(layout.index_section(emit_index(index)))
+            run.write(layout.index_signatures_section(signatures))
             run.write(layout.data_section(index))
             run.write(layout.manifests_section(index))
             run.write(layout.links_section(index, parsed))
@@ -78,10 +80,9 @@ def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, 
     """For each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
     owners: dict[Digest, str] = {}
     for image in index.release.images:
-        with suppress(KeyError):
-            for manifest in reachable(image.manifest, manifests):
-                for digest in (manifest, *(blob.digest for blob in manifests[manifest].blobs)):
-                    owners.setdefault(digest, str(image.name))
+        for digest, manifest in walk([image.manifest], manifests.get):
+            for needed in (digest, *(blob.digest for blob in manifest.blobs)):
+                owners.setdefault(needed, str(image.name))
     return owners
 
 

@@ -17,7 +17,7 @@ from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MO
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.mend import Differences, unequal
 from airpatch.delta.plaintext import Buffer, Space
-from airpatch.delta.plan import Cover, Planner, Unit
+from airpatch.delta.plan import TARS, Cover, Members, Planner, Unit
 from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
 from airpatch.delta.programs import Program
 from airpatch.errors import UsageError
@@ -51,8 +51,11 @@ def encode(
     effort: Effort = Effort.DEFAULT,
     entries: int = 1 << 24,
     relax: Callable[[], None] = lambda: None,
+    members: Members = TARS,
 ) -> Iterator[bytes]:
     """Yield the delta that makes `target` from `sources`, to be joined.
+
+    `members` says where files lie in them that are no tars.
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `relax` is called each time
     that 64 MiB at most have been looked at: whoever maps files into memory may drop their pages then.
@@ -70,7 +73,7 @@ def encode(
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
     writer = _Writer(view, space, Compressor(levels, len(view)))
-    for unit in Planner(space, entries, tries, relax).units(view):
+    for unit in Planner(space, members, entries, tries, relax).units(view):
         yield from writer.unit(unit)
     yield from writer.flush()
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -70,15 +70,27 @@ class Unit:
     old: Old | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members of a target and of each of its sources, in order; None where they are those of a tar."""
+
+    target: Sequence[Member] | None = None
+    sources: Sequence[Sequence[Member] | None] = ()
+
+
+TARS = Members()
+
+
 class _Paths:
     """Members of the sources, by path and by path without digits; of equals the first counts."""
 
-    def __init__(self, space: Space, relax: Callable[[], None]) -> None:
+    def __init__(self, space: Space, known: Members, relax: Callable[[], None]) -> None:
         self._exact: dict[bytes, Old] = {}
         self._alike: dict[bytes, Old] = {}
-        for base, source in zip(space.bases, space.sources, strict=True):
+        each = known.sources or [None] * len(space.sources)
+        for base, source, given in zip(space.bases, space.sources, each, strict=True):
             seen = 0  # of the source when its pages were dropped last: headers are small, but near each other
-            for member in members(source):
+            for member in members(source) if given is None else given:
                 if member.start - seen >= _STRETCH:
                     seen = member.start
                     relax()
@@ -92,20 +104,21 @@ class _Paths:
 
 
 class Planner:
-    """Plans targets over `space`. `entries` sizes the index of anchors, `tries` is how hard the alignment
-    looks, `relax` is called now and then."""
+    """Plans targets over `space`. `known` says which files lie where, `entries` sizes the index of anchors, `tries` is
+    how hard the alignment looks, `relax` is called now and then."""
 
-    def __init__(self, space: Space, entries: int, tries: int, relax: Callable[[], None]) -> None:
+    def __init__(self, space: Space, known: Members, entries: int, tries: int, relax: Callable[[], None]) -> None:
         self._space = space
+        self._members = known.target
         self._tries = tries
         self._relax = relax
         self._anchors = Anchors(space, entries, relax)
-        self._paths = _Paths(space, relax)
+        self._paths = _Paths(space, known, relax)
 
     def units(self, target: memoryview) -> Iterator[Unit]:
         """Yield the whole target in order, in parts; their covers ascend and lie within the part."""
         stretch: list[Tile] = []
-        for tile in _tiles(target):
+        for tile in _tiles(target, members(target) if self._members is None else self._members):
             stretch.append(tile)
             if tile.end - stretch[0].start >= _STRETCH:
                 yield from self._stretch(target, stretch)
@@ -256,15 +269,18 @@ class Planner:
         covers.append(cover)
 
 
-def _tiles(target: memoryview) -> Iterator[Tile]:
-    """Cut the whole target: members, long ones into pieces, and what follows the last of them."""
+def _tiles(target: memoryview, found: Iterable[Member]) -> Iterator[Tile]:
+    """Cut the whole target: members, long ones into pieces, and what lies between and behind them."""
     end = 0
-    for member in members(target):
-        for start in range(member.start, member.end, _MAX_TILE):
-            yield Tile(start, min(start + _MAX_TILE, member.end), member)
+    for member in found:
+        yield from _pieces(end, member.start, _PIECE, None)
+        yield from _pieces(member.start, member.end, _MAX_TILE, member)
         end = member.end
-    for start in range(end, len(target), _PIECE):
-        yield Tile(start, min(start + _PIECE, len(target)), None)
+    yield from _pieces(end, len(target), _PIECE, None)
+
+
+def _pieces(start: int, end: int, most: int, member: Member | None) -> Iterator[Tile]:
+    return (Tile(at, min(at + most, end), member) for at in range(start, end, most))
 
 
 def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:

@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch import linux
-from airpatch.archive.output import write_error
-from airpatch.archive.tree import Entry, Tree
+from airpatch.blobs.output import write_error
+from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import TargetError
 
 STAGING = ".airpatch-restore"

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from airpatch.format.layout import signature_folder
+from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, Manifest, parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, reachable
-from airpatch.sources.oci import BLOBS, CONTAINERD_NAME, INDEX, LAYOUT, REF_NAME
+from airpatch.model.release import Image
+from airpatch.model.walk import walk
+from airpatch.sources.location import OCI_BLOBS, OCI_LAYOUT
+from airpatch.sources.oci_layouts import CONTAINERD_NAME, INDEX, REF_NAME
 
 DIR_VERSION = b"Directory Transport Version: 1.1\n"
 """The file `version` (containers/image `directory/directory_dest.go`)."""
@@ -68,12 +70,12 @@ def _dir_files(image: Image, manifests: Mapping[Digest, bytes], parsed: Mapping[
     def prefix(manifest: Digest) -> str:
         return "" if manifest == image.manifest else f"{manifest.hex}."
 
-    for manifest in reachable(image.manifest, parsed):
-        files[f"{prefix(manifest)}manifest.json"] = manifests[manifest]
-        files.update({blob.digest.hex: Wanted(blob.digest, blob.size) for blob in parsed[manifest].blobs})
-    for manifest, signatures in groupby(image.signatures, key=lambda signature: signature.manifest):
+    for digest, manifest in walk([image.manifest], parsed.__getitem__):
+        files[f"{prefix(digest)}manifest.json"] = manifests[digest]
+        files.update({blob.digest.hex: Wanted(blob.digest, blob.size) for blob in manifest.blobs})
+    for signed, signatures in groupby(image.signatures, key=lambda signature: signature.manifest):
         for number, signature in enumerate(signatures, 1):
-            files[f"{prefix(manifest)}signature-{number}"] = Wanted(signature.digest, signature.size)
+            files[f"{prefix(signed)}signature-{number}"] = Wanted(signature.digest, signature.size)
     return files
 
 
@@ -86,19 +88,19 @@ def oci_parts(
     files: dict[Digest, File] = {}
     signatures: dict[str, FolderPart] = {}
     for image in images:
-        for manifest in reachable(image.manifest, parsed):
-            needed = [Wanted(blob.digest, blob.size) for blob in parsed[manifest].blobs]
+        for digest, manifest in walk([image.manifest], parsed.__getitem__):
+            needed = [Wanted(blob.digest, blob.size) for blob in manifest.blobs]
             files.update({blob.digest: blob for blob in needed})
-            files[manifest] = manifests[manifest]
-            for digest in {manifest, *(blob.digest for blob in needed)}:
-                users.setdefault(digest, []).append(image.name)
-            own = (s for s in image.signatures if s.manifest == manifest)
+            files[digest] = manifests[digest]
+            for used in {digest, *(blob.digest for blob in needed)}:
+                users.setdefault(used, []).append(image.name)
+            own = (s for s in image.signatures if s.manifest == digest)
             named = {f"signature-{n}": Wanted(s.digest, s.size) for n, s in enumerate(own, 1)}
-            folder = signature_folder(image.name.repository, manifest)
+            folder = image_signature_folder(image.name.repository, digest)
             signatures[folder] = FolderPart(folder, named, (image.name,))
-    blobs = [FilePart(f"{BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
+    blobs = [FilePart(f"{OCI_BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
     index = _index(images, manifests, parsed, others)
-    return [FilePart(LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(INDEX, index)]
+    return [FilePart(OCI_LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(INDEX, index)]
 
 
 def _index(

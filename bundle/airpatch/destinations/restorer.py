@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from airpatch.archive.content import Content
-from airpatch.archive.output import Descriptor
-from airpatch.archive.tree import Tree
 from airpatch.archive.writer import Progress, no_progress
+from airpatch.blobs.content import Content
+from airpatch.blobs.output import Descriptor
+from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
 from airpatch.destinations.transfer import Link, Transfer
@@ -25,7 +25,7 @@ from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetEr
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
-from airpatch.sources.oci import INDEX, read_index
+from airpatch.sources.oci_layouts import INDEX, read_index
 
 MAX_JOBS = 4
 """More blobs at a time do not make a disk faster, and each takes up to 16 MiB when it comes out of a bundle."""

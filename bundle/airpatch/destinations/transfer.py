@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import Enum
 
-from airpatch.archive.content import BlobReader, Content, FileBlob, check_digest, pieces
-from airpatch.archive.output import Descriptor, write_error
+from airpatch.blobs.content import BlobReader, Content, FileBlob, check_digest, pieces
+from airpatch.blobs.output import Descriptor, write_error
 from airpatch.destinations.destination import Destination
 from airpatch.destinations.forms import Wanted
 from airpatch.errors import TargetError, UsageError

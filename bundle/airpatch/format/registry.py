@@ -17,7 +17,8 @@ from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Release, reachable_from
+from airpatch.model.release import Release
+from airpatch.model.walk import walk
 
 STORAGE = "docker/registry/v2"
 BLOBS = f"{STORAGE}/blobs"
@@ -107,13 +108,13 @@ def _links(release: Release, manifests: Mapping[Digest, Manifest]) -> Iterator[L
     entries = 0
     for repository, group in groupby(release.images, key=lambda image: image.name.repository):
         images = list(group)
-        revisions = reachable_from((image.manifest for image in images), manifests)
-        entries += sum(1 + len(manifests[digest].blobs) + len(manifests[digest].manifests) for digest in revisions)
+        revisions = dict(walk((image.manifest for image in images), manifests.__getitem__))
+        entries += sum(1 + len(revision.blobs) + len(revision.manifests) for revision in revisions.values())
         if entries > MAX_ENTRIES:
             raise FormatError(f"the manifests of the release's repositories have more than {MAX_ENTRIES} entries")
         for digest in revisions:
             yield revision_link(repository, digest)
-        for digest in {blob.digest for revision in revisions for blob in manifests[revision].blobs}:
+        for digest in {blob.digest for revision in revisions.values() for blob in revision.blobs}:
             yield layer_link(repository, digest)
         for image in images:
             yield tag_index_link(image.name, image.manifest)

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from enum import Enum
 
-from airpatch.archive.content import BlobReader, pieces
+from airpatch.blobs.content import BlobReader, pieces
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from airpatch.archive.content import Content
+from airpatch.blobs.content import Content
+from airpatch.blobs.scratch import NewFile, Part, ScratchFile
 from airpatch.errors import FormatError
 from airpatch.layers.plaintext import extract
-from airpatch.layers.scratch import NewFile, Part, ScratchFile
 from airpatch.model.digest import Digest
 
 

@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass
 from itertools import accumulate
 
-from airpatch.archive.content import BlobReader
+from airpatch.blobs.content import BlobReader
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 

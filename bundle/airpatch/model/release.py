@@ -11,12 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby, pairwise
 
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.walk import walk
 
 MAX_NESTING = 8
 """Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
@@ -45,7 +47,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class ImageSignature:
     """A detached signature of `manifest`, which skopeo keeps beside an image (`signature-N` in a `dir:` folder)."""
 
     manifest: Digest
@@ -62,7 +64,7 @@ class Image:
 
     name: ImageName
     manifest: Digest
-    signatures: tuple[Signature, ...] = ()
+    signatures: tuple[ImageSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,12 @@ class Release:
 
 
 @dataclass(slots=True)
-class _Walk:
-    """Collects the blobs below the images' manifests, and everything wrong with them."""
+class _Collected:
+    """The blobs below the images' manifests, and everything that is wrong with them."""
 
     manifests: Mapping[Digest, bytes]
     parsed: dict[Digest, Manifest | None] = field(default_factory=dict)
+    seen: set[Digest] = field(default_factory=set)
     blobs: dict[Digest, Blob] = field(default_factory=dict)
     heights: dict[Digest, int] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
@@ -102,39 +105,41 @@ class _Walk:
         if (media_type not in MANIFEST_TYPES, media_type) < (not known.is_manifest, known.media_type):
             self.blobs[digest] = Blob(digest, known.size, media_type)
 
-    def descend(self, where: str, digest: Digest, claim: Descriptor | None = None, depth: int = 0) -> int:
-        """Add the manifest and all below it; returns its height: 0 for an image manifest."""
-        manifest = self.parse(where, digest)
-        if manifest is None:
-            return 0
-        size = len(self.manifests[digest])
-        if claim is not None and (claim.size, claim.media_type) != (size, manifest.media_type):
-            self.findings.append(
-                f"{where}: manifest {digest} is {size} bytes of {manifest.media_type}, where its index claims "
-                f"{claim.size} bytes of {claim.media_type}"
-            )
-        if depth > MAX_NESTING:
-            self.findings.append(f"{where}: indexes are nested more than {MAX_NESTING} deep")
-        elif digest not in self.heights:
-            self.add(where, digest, size, manifest.media_type)
+    def descend(self, where: str, top: Digest) -> None:
+        """Add the manifest `top` and everything below it that no image before has."""
+        for digest, manifest in walk([top], partial(self.parse, where), self.seen):
+            self.add(where, digest, len(self.manifests[digest]), manifest.media_type)
             for blob in manifest.blobs:
                 self.add(where, blob.digest, blob.size, blob.media_type)
-            below = [self.descend(where, child.digest, child, depth + 1) for child in manifest.manifests]
+            for child in manifest.manifests:
+                self.check_claim(where, child)
+            below = (self.heights.get(child.digest, 0) for child in manifest.manifests)
             self.heights[digest] = 1 + max(below, default=0) if manifest.is_index else 0
-            if self.heights[digest] > MAX_NESTING:  # also reached step by step, through one image after the other
+            if self.heights[digest] > MAX_NESTING:
                 self.findings.append(f"{where}: indexes are nested more than {MAX_NESTING} deep")
-        return self.heights.get(digest, 0)
+
+    def check_claim(self, where: str, claim: Descriptor) -> None:
+        """Compare what an index says about a child with the child."""
+        manifest = self.parsed.get(claim.digest)
+        if manifest is None:
+            return
+        size = len(self.manifests[claim.digest])
+        if (claim.size, claim.media_type) != (size, manifest.media_type):
+            self.findings.append(
+                f"{where}: manifest {claim.digest} is {size} bytes of {manifest.media_type}, where its index claims "
+                f"{claim.size} bytes of {claim.media_type}"
+            )
 
     def parse(self, where: str, digest: Digest) -> Manifest | None:
-        if digest not in self.parsed:
-            content = self.manifests.get(digest)
-            try:
-                self.parsed[digest] = parse_manifest(content) if content is not None else None
-                if content is None:
-                    self.findings.append(f"{where}: manifest {digest} is missing")
-            except FormatError as error:
-                self.parsed[digest] = None
-                self.findings.append(f"{where}: {digest}: {error.message}")
+        content = self.manifests.get(digest)
+        self.parsed[digest] = None
+        if content is None:
+            self.findings.append(f"{where}: manifest {digest} is missing")
+            return None
+        try:
+            self.parsed[digest] = parse_manifest(content)
+        except FormatError as error:
+            self.findings.append(f"{where}: {digest}: {error.message}")
         return self.parsed[digest]
 
     def check_signatures(self, images: Sequence[Image]) -> None:
@@ -153,8 +158,8 @@ class _Walk:
                 tagged[image.name.repository, image.manifest].append(image)
         walked = 0
         for (repository, top), same in tagged.items():
-            below = reachable(top, manifests)
-            walked += sum(1 + len(manifests[digest].manifests) for digest in below)
+            below = dict(walk([top], manifests.__getitem__))
+            walked += sum(1 + len(manifest.manifests) for manifest in below.values())
             if walked > MAX_SIGNED:
                 self.findings.append(f"repositories with signatures have more than {MAX_SIGNED} manifests in all")
                 return
@@ -189,25 +194,25 @@ def assemble(
     Raises FormatError with all findings, the first 100 of them told: no image, two images of one name, a missing,
     unknown or contradictory manifest, a blob with two sizes, names whose folders would lie inside each other.
     """
-    walk = _Walk(manifests)
+    found = _Collected(manifests)
     ordered = sorted(images, key=lambda image: image.name)
-    walk.findings.extend(image_findings(ordered))
+    found.findings.extend(image_findings(ordered))
     for image in ordered:
-        walk.descend(str(image.name), image.manifest, None, 0)
-    if sum(len(manifests[digest]) for digest in walk.heights) > MAX_MANIFESTS:
-        walk.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
-    if not walk.findings:
-        walk.check_signatures(ordered)
-    if walk.findings:
-        findings = list(dict.fromkeys(walk.findings))
-        if more := walk.more + max(0, len(findings) - SHOWN_FINDINGS):
+        found.descend(str(image.name), image.manifest)
+    if sum(len(manifests[digest]) for digest in found.heights) > MAX_MANIFESTS:
+        found.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
+    if not found.findings:
+        found.check_signatures(ordered)
+    if found.findings:
+        findings = list(dict.fromkeys(found.findings))
+        if more := found.more + max(0, len(findings) - SHOWN_FINDINGS):
             findings[SHOWN_FINDINGS:] = [f"and {more} more"]
         raise FormatError("not a release", findings)
     if name is None:
         tags = Counter(image.name.tag for image in ordered)
         name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
-    return Release(name, sequence, tuple(ordered), walk.table())
+    return Release(name, sequence, tuple(ordered), found.table())
 
 
 def check_label(name: str, sequence: int) -> None:
@@ -224,30 +229,10 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
         raise FormatError("the table of blobs is not the one that the release's manifests give")
 
 
-def reachable(top: Digest, manifests: Mapping[Digest, Manifest]) -> list[Digest]:
-    """The manifests at and below `top`, each once, children first. `manifests` holds all of them."""
-    return reachable_from([top], manifests)
-
-
-def reachable_from(tops: Iterable[Digest], manifests: Mapping[Digest, Manifest]) -> list[Digest]:
-    """The manifests at and below any of `tops`, each once, children first. `manifests` holds all of them."""
-    seen: dict[Digest, None] = {}
-
-    def visit(digest: Digest) -> None:
-        if digest not in seen:
-            for child in manifests[digest].manifests:
-                visit(child.digest)
-            seen[digest] = None
-
-    for top in tops:
-        visit(top)
-    return list(seen)
-
-
 def image_findings(images: Sequence[Image]) -> list[str]:
     """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]
-    signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
+    signatures: dict[tuple[str, Digest], tuple[ImageSignature, ...]] = {}
     names = {str(image.name) for image in images}
     for image, following in pairwise(images):
         if following.name == image.name:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import Content
 from airpatch.archive.feed import is_bundle
-from airpatch.archive.tree import Tree
+from airpatch.blobs.content import Content
+from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError, located
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id
@@ -22,7 +22,7 @@ from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import Rebuilding, unfold
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release, check_label
-from airpatch.sources.registry import registry_content
+from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts
 from airpatch.target.stocktaking import take_inventory

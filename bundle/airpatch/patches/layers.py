@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from airpatch.archive.content import Content, Union
+from airpatch.blobs.content import ChainedContent, Content
+from airpatch.blobs.scratch import NewFile
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ, LayerPatches, Options
 from airpatch.layers.rebuilt import Rebuilding
-from airpatch.layers.scratch import NewFile
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, readable
@@ -41,7 +41,7 @@ def patch_layers(
     """
     available = _available(bases)
     rebuilding = Rebuilding(new_file, options.jobs, options.progress, options.announce)
-    content = Union([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
+    content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
     patches = Differ(content, new_file, options).make(targets, available)
     made = {step.digest for step in patches.steps}
@@ -50,7 +50,7 @@ def patch_layers(
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
-    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches, content)
+    return Patched(planned, replace(gathered, content=ChainedContent([gathered.content, patches])), patches, content)
 
 
 def _contents(

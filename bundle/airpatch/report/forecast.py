@@ -12,14 +12,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
 
-from airpatch.archive.content import Content
+from airpatch.blobs.content import Content
+from airpatch.blobs.scratch import NewFile, ScratchFile
 from airpatch.delta.account import Share, account
 from airpatch.delta.tar import Member, members
 from airpatch.format.index import Index, Plan, Step
 from airpatch.layers.plaintext import extract
 from airpatch.layers.rebuild import sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
-from airpatch.layers.scratch import NewFile, ScratchFile
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.patches.layers import Patched

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import BlobReader, Content
+from airpatch.blobs.content import BlobReader, Content
 from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
 from airpatch.layers.plaintext import Compression, extract

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import parse_manifest
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.walk import walk
 from airpatch.report.weight import Weight, weigh
 from airpatch.target import state, storage
 from airpatch.target.check import read_manifest
@@ -53,17 +54,16 @@ def survey(root: Root) -> Survey:
 def _manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, bytes]:
     """The manifests at and below `tops`, as far as they are there and right."""
     found: dict[Digest, bytes] = {}
-    seen: set[Digest] = set()
-    pending = list(tops)
-    while pending:
-        digest = pending.pop()
-        if digest in seen:
-            continue
-        seen.add(digest)
+
+    def read(digest: Digest) -> Manifest | None:
         try:
             content = read_manifest(root, digest)
-            pending += [child.digest for child in parse_manifest(content).manifests]
+            manifest = parse_manifest(content)
         except AirpatchError:
-            continue
+            return None
         found[digest] = content
+        return manifest
+
+    for _ in walk(tops, read):
+        pass
     return found

@@ -11,6 +11,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
+from airpatch.model.walk import walk
 from airpatch.report.weight import MAX_REFERENCES
 
 
@@ -28,25 +29,24 @@ def usage(images: Iterable[Image], contents: Mapping[Digest, bytes]) -> Usage:
     Raises FormatError if a manifest is none, or if there is too much to follow.
     """
     parsed: dict[Digest, Manifest] = {}
+    followed = 0
+
+    def read(digest: Digest) -> Manifest | None:
+        nonlocal followed
+        if digest not in contents:
+            return None
+        if digest not in parsed:
+            parsed[digest] = parse_manifest(contents[digest])
+        followed += 1 + len(parsed[digest].blobs) + len(parsed[digest].manifests)
+        if followed > MAX_REFERENCES:
+            raise FormatError(f"the images have more than {MAX_REFERENCES} references to blobs")
+        return parsed[digest]
+
     users: defaultdict[Digest, dict[ImageName, None]] = defaultdict(dict)
     layers: dict[Digest, int] = {}
-    followed = 0
     for image in images:
-        pending, seen = [image.manifest], {image.manifest}
-        while pending:
-            digest = pending.pop()
-            if digest not in contents:
-                continue
-            if digest not in parsed:
-                parsed[digest] = parse_manifest(contents[digest])
-            manifest = parsed[digest]
-            followed += 1 + len(manifest.blobs) + len(manifest.manifests)
-            if followed > MAX_REFERENCES:
-                raise FormatError(f"the images have more than {MAX_REFERENCES} references to blobs")
+        for _, manifest in walk([image.manifest], read):
             for blob in manifest.blobs:
                 users[blob.digest][image.name] = None
             layers.update((blob.digest, blob.size) for blob in manifest.blobs[1:])
-            below = [child.digest for child in manifest.manifests if child.digest not in seen]
-            seen.update(below)
-            pending += below
     return Usage({digest: tuple(names) for digest, names in users.items()}, layers)

@@ -10,6 +10,7 @@ from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.walk import walk
 
 MAX_REFERENCES = 1 << 24
 """References to follow: 10,000 images for ten platforms each have less than 5 million; small manifests can ask for
@@ -44,8 +45,8 @@ def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, 
 
     An image is left out if a manifest of it is not there or is none. Raises FormatError if there is too much to add up.
     """
-    walk = _Walk(contents)
-    found = {name: walk.below(top) for name, top in images}
+    reader = _Reader(contents)
+    found = {name: reader.below(top) for name, top in images}
     below = {name: below for name, below in found.items() if below is not None}
     users = Counter(digest for image in below.values() for digest in image.sizes)
 
@@ -60,7 +61,9 @@ def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, 
     }
 
 
-class _Walk:
+class _Reader:
+    """Follows the references of manifests, each of which it parses once."""
+
     def __init__(self, contents: Mapping[Digest, bytes]) -> None:
         self._contents = contents
         self._parsed: dict[Digest, Manifest | None] = {}
@@ -73,26 +76,22 @@ class _Walk:
         return self._below[top]
 
     def _follow(self, top: Digest) -> _Below | None:
-        sizes: dict[Digest, int] = {}
-        layers: set[Digest] = set()
-        platforms = 0
-        pending = [top]
-        while pending:
-            digest = pending.pop()
-            if digest in sizes:
-                continue
-            manifest = self._parse(digest)
-            if manifest is None:
-                return None
+        needed: set[Digest] = set()
+        manifests = dict(walk([top], self._read, needed))
+        if len(manifests) < len(needed):
+            return None
+        sizes = {digest: len(self._contents[digest]) for digest in manifests}
+        sizes.update((blob.digest, blob.size) for manifest in manifests.values() for blob in manifest.blobs)
+        layers = {blob.digest for manifest in manifests.values() for blob in manifest.blobs[1:]}
+        return _Below(sizes, sum(not manifest.is_index for manifest in manifests.values()), len(layers))
+
+    def _read(self, digest: Digest) -> Manifest | None:
+        manifest = self._parse(digest)
+        if manifest is not None:
             self._followed += 1 + len(manifest.blobs) + len(manifest.manifests)
             if self._followed > MAX_REFERENCES:
                 raise FormatError(f"the images have more than {MAX_REFERENCES} references to blobs")
-            sizes[digest] = len(self._contents[digest])
-            sizes.update((blob.digest, blob.size) for blob in manifest.blobs)
-            layers.update(blob.digest for blob in manifest.blobs[1:])
-            platforms += not manifest.is_index
-            pending += [child.digest for child in manifest.manifests]
-        return _Below(sizes, platforms, len(layers))
+        return manifest
 
     def _parse(self, digest: Digest) -> Manifest | None:
         if digest not in self._parsed:

@@ -6,16 +6,18 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property, partial
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.content import Content
+from airpatch.blobs.content import Content
 from airpatch.errors import SourceError, UsageError
 from airpatch.layers.rebuilt import Rebuilding, unfold
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Release
-from airpatch.sources.source import Entry, Listing, Loaded, read_manifests
+from airpatch.model.release import Image
+from airpatch.sources.location import Location
+from airpatch.sources.manifests import read_manifests
+from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
 
 
-class BundleSource:
+class BundleSource(Source):
     """The images of `bundle`. Raises UsageError for a patch, which does not hold all blobs of its images."""
 
     def __init__(self, bundle: BundleFile) -> None:
@@ -26,27 +28,22 @@ class BundleSource:
             )
         self._bundle = bundle
         self._content: Content = bundle
-
-    @property
-    def release(self) -> Release:
-        return self._bundle.index.release
+        self.release = bundle.index.release
 
     def listing(self) -> Listing:
-        return Listing(
-            tuple(Entry(image.name, self._bundle.name, partial(self._load, image)) for image in self.release.images)
-        )
+        images = self._bundle.index.release.images
+        return Listing(tuple(FoundImage(image.name, self._bundle.name, partial(self._load, image)) for image in images))
 
     def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
-        """Make the blobs of the images `names` that the bundle has as layer patches. Raises as `unfold` does."""
         if self._bundle.index.steps:
-            tops = [image.manifest for image in self.release.images if image.name in names]
+            tops = [image.manifest for image in self._bundle.index.release.images if image.name in names]
             below = [read_manifests(top, self._read).parsed.values() for top in tops]
             blobs = (blob.digest for manifests in below for manifest in manifests for blob in manifest.blobs)
             self._content = unfold(self._bundle, blobs, options)
 
-    def _load(self, image: Image) -> Loaded:
+    def _load(self, image: Image) -> LoadedImage:
         manifests = read_manifests(image.manifest, self._read)
-        return Loaded(
+        return LoadedImage(
             manifests.top,
             manifests.content,
             manifests.parsed,
@@ -64,3 +61,10 @@ class BundleSource:
     @cached_property
     def _manifests(self) -> dict[Digest, bytes]:
         return self._bundle.manifests()
+
+
+def _recognise(location: Location) -> BundleSource | None:
+    return None if location.is_folder else BundleSource(BundleFile(str(location.path)))
+
+
+KIND = Kind("bundle", "no bundle is there, which is a file that airpatch made", _recognise)

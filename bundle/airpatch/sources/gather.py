@@ -9,17 +9,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.content import BlobReader, Content, check_blob
+from airpatch.blobs.content import BlobReader, Content, check_blob, missing
+from airpatch.blobs.scratch import files_beside
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.layers.rebuilt import Rebuilding
-from airpatch.layers.scratch import files_beside
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image, Release, assemble, check_label
-from airpatch.sources.bundles import BundleSource
-from airpatch.sources.recognise import open_source
+from airpatch.sources.kinds import open_source
 from airpatch.sources.references import pick, read_images_list, select
-from airpatch.sources.source import Entry, Loaded, Source
+from airpatch.sources.source import FoundImage, LoadedImage, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class GatheredContent:
     def open(self, digest: Digest, size: int) -> BlobReader:
         owner = self._owners.get(digest)
         if owner is None:
-            raise SourceError(f"{digest} is in none of the images")
+            raise missing(digest, "any of the images")
         return owner.content.open(digest, size)
 
     def wrong(self) -> list[str]:
@@ -105,25 +104,23 @@ def gather(
         entries, findings = pick(picks, entries), []
     names = {entry.name for entry in entries}
     for source in sources:
-        if isinstance(source, BundleSource):
-            source.rebuild(names, rebuilding or Rebuilding(files_beside(Path())))
+        source.rebuild(names, rebuilding or Rebuilding(files_beside(Path())))
     gathering = _Gathering(findings)
     for entry in sorted(entries, key=lambda entry: entry.name):  # as the writer names the first image with a bad blob
         gathering.add(entry)
-    if name is None and len(sources) == 1 and isinstance(sources[0], BundleSource):
-        whole = sources[0].release
-        if len(gathering.images) == len(whole.images):
-            name = whole.name
-            sequence = whole.sequence if sequence is None else sequence
+    whole = sources[0].release if len(sources) == 1 else None
+    if name is None and whole is not None and len(gathering.images) == len(whole.images):
+        name = whole.name
+        sequence = whole.sequence if sequence is None else sequence
     return gathering.finish(name, sequence or 0)
 
 
-def _list(sources: Iterable[Source]) -> tuple[list[Entry], list[str]]:
-    entries: list[Entry] = []
+def _list(sources: Iterable[Source]) -> tuple[list[FoundImage], list[str]]:
+    entries: list[FoundImage] = []
     findings: list[str] = []
     for source in sources:
         listing = source.listing()
-        entries += listing.entries
+        entries += listing.images
         findings += listing.findings
     return entries, findings
 
@@ -139,7 +136,7 @@ class _Gathering:
         self._findings = list(findings)
         self._sound: list[Image] = []
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: FoundImage) -> None:
         try:
             loaded = entry.load()
         except AirpatchError as error:
@@ -173,7 +170,7 @@ class _Gathering:
             raise SourceError("images cannot be used as they are", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content)
 
-    def _missing(self, name: ImageName, loaded: Loaded) -> Iterator[str]:
+    def _missing(self, name: ImageName, loaded: LoadedImage) -> Iterator[str]:
         """Look for every blob and signature of an image, tell which are missing, and keep the others."""
         for signature in loaded.signatures:
             self._content.add(signature.digest, name, signature.size, loaded.content)

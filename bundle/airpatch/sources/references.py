@@ -15,7 +15,7 @@ from pathlib import Path
 from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.sources.source import Entry
+from airpatch.sources.source import FoundImage
 
 MAX_LIST = 16 << 20
 """Bytes of an images list."""
@@ -84,7 +84,7 @@ def read_images_list(path: Path) -> list[Reference]:
     return references
 
 
-def select(references: Iterable[Reference], entries: Iterable[Entry]) -> list[Entry]:
+def select(references: Iterable[Reference], entries: Iterable[FoundImage]) -> list[FoundImage]:
     """The entries that are meant, in the order of the references.
 
     A name as the source has it goes before one that is found by leaving out what stands in front. Loads an entry only
@@ -110,8 +110,8 @@ def select(references: Iterable[Reference], entries: Iterable[Entry]) -> list[En
 class _Index:
     """Entries by name and by repository."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self.entries: dict[ImageName, list[Entry]] = {}
+    def __init__(self, entries: Iterable[FoundImage]) -> None:
+        self.entries: dict[ImageName, list[FoundImage]] = {}
         self._names: dict[str, dict[ImageName, None]] = {}
         for entry in entries:
             self.entries.setdefault(entry.name, []).append(entry)
@@ -148,7 +148,7 @@ def _shortened(repository: str) -> Iterator[str]:
     return ("/".join(parts[count:]) for count in range(len(parts)))
 
 
-def pick(names: Sequence[str], entries: Iterable[Entry]) -> list[Entry]:
+def pick(names: Sequence[str], entries: Iterable[FoundImage]) -> list[FoundImage]:
     """The entries that `names` give: each is an image, or a repository for all its tags. Raises UsageError."""
     wanted = set(names)
     picked = [entry for entry in entries if {str(entry.name), entry.name.repository} & wanted]

@@ -1,87 +1,85 @@
 """What every kind of source gives: images by name, each with its manifests, signatures and a way to its blobs.
 
-Listing a source reads no manifest, so that images can be picked first; loading an image reads its manifests and
-verifies them, and never a layer. What is wrong with an image is told in findings, not by the first error.
+Listing a source reads as little as it can, so that images can be picked first; loading an image reads and verifies its
+manifests, and never a layer. What is wrong with an image goes into findings, so that one run reports all of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
-from airpatch.archive.content import Content, check_digest
-from airpatch.errors import AirpatchError
+from airpatch.blobs.content import Content
+from airpatch.layers.rebuilt import Rebuilding
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Signature
+from airpatch.model.release import ImageSignature, Release
+from airpatch.sources.location import Location
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """An image: its top manifest and those below it that are there, as bytes and understood.
+class LoadedImage:
+    """An image with its manifests read: the top one and those below it that could be read, as bytes and parsed.
 
-    `content` holds its blobs and signatures, in so far as the source does; `findings` tell what is wrong.
+    `content` holds its blobs and signatures, so far as the source has them; `findings` say what is wrong.
     """
 
     manifest: Digest
     manifests: Mapping[Digest, bytes]
     parsed: Mapping[Digest, Manifest]
-    signatures: tuple[Signature, ...]
+    signatures: tuple[ImageSignature, ...]
     content: Content
     findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FoundImage:
     """An image in a source, not yet read. `where` is for messages; `load` raises AirpatchError."""
 
     name: ImageName
     where: str
-    load: Callable[[], Loaded]
+    load: Callable[[], LoadedImage]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The images of a source, and what looks like an image but cannot be one."""
+    """The images of a source, and in `findings` what looks like an image but cannot be one."""
 
-    entries: tuple[Entry, ...]
+    images: tuple[FoundImage, ...]
     findings: tuple[str, ...] = ()
 
 
 class Source(Protocol):
+    """Images that can be packed. May be used by many threads once it is listed.
+
+    `release` is set where the source is one whole release, with a name and a sequence number of its own.
+    """
+
+    release: Release | None = None
+
     def listing(self) -> Listing:
         """All images. Raises SourceError if the source cannot be read at all."""
 
+    def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
+        """Make the blobs of the images `names` that are there only as layer patches; most kinds have none.
 
-@dataclass(slots=True)
-class Manifests:
-    """The manifests at and below `top`, in so far as they can be read, and what is wrong with the others."""
-
-    top: Digest
-    content: dict[Digest, bytes]
-    parsed: dict[Digest, Manifest]
-    findings: list[str]
+        Called once, before any image is loaded. Raises what `layers.rebuilt` raises.
+        """
+        return None  # noqa: RET501 a default of the protocol
 
 
-def read_manifests(top: Digest, read: Callable[[Digest], bytes]) -> Manifests:
-    """Collect manifests through `read`, which raises AirpatchError for one that it cannot give."""
-    found = Manifests(top, {}, {}, [])
-    seen = {top}
-    pending = [top]
-    while pending:
-        digest = pending.pop()
-        try:
-            content = read(digest)
-            check_digest(Digest.of(content).raw, digest)
-            manifest = parse_manifest(content)
-        except AirpatchError as error:
-            found.findings.append(f"manifest {digest}: {error.message}")
-            continue
-        found.content[digest] = content
-        found.parsed[digest] = manifest
-        below = [child.digest for child in manifest.manifests if child.digest not in seen]
-        seen.update(below)
-        pending += reversed(below)
-    return found
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of source. Each module of a kind has one as `KIND`, and `kinds.KINDS` lists them.
+
+    `prefix` is what a user writes before the path; `absent` completes the message "PATH: ..." where the path holds none
+    of this kind. `recognise` returns the source at a location, None if it holds none of this kind; it raises an
+    AirpatchError where the location is of this kind and cannot be used.
+    """
+
+    prefix: str
+    absent: str
+    recognise: Callable[[Location], Source | None]

@@ -25,7 +25,8 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release, check_manifests
-from airpatch.target import signatures
+from airpatch.model.walk import complete
+from airpatch.target import image_signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
 from airpatch.target.root import Root
@@ -264,10 +265,10 @@ class _Check:
             self._check_signatures(found if id_ is None else by_age(self._root, found))
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
-        for signature in signatures.signatures_of(release):
-            path = signatures.kept_path(signature)
+        for signature in image_signatures.signatures_of(release):
+            path = image_signatures.kept_path(signature)
             with self._noting():
-                if problem := signatures.problem_of(self._root, path, signature):
+                if problem := image_signatures.problem_of(self._root, path, signature):
                     self._find(path, problem)
         missing = [blob for blob in release.blobs if self.sizes.get(blob.digest) != blob.size]
         if missing and is_current:
@@ -285,22 +286,22 @@ class _Check:
         """
         seen: set[str] = set()
         for number, receipt in enumerate(installed):
-            for folder, own in signatures.folders_of(receipt.release, self._manifests_of(receipt.release)).items():
+            for folder, own in image_signatures.folders_of(
+                receipt.release, self._manifests_of(receipt.release)
+            ).items():
                 with self._noting():
                     if folder not in seen and (number == 0 or self._root.names(folder)):
-                        for path, problem in signatures.differences(self._root, folder, own):
+                        for path, problem in image_signatures.differences(self._root, folder, own):
                             self._find(path, problem)
                 seen.add(folder)
 
     def _manifests_of(self, release: Release) -> dict[Digest, Manifest]:
         """The manifests of `release` that are right, with all below them."""
-        found: dict[Digest, Manifest] = {}
-        for blob in release.blobs:  # children come before the indexes that name them
-            if blob.is_manifest and blob.digest in self.sizes and blob.digest not in self.wrong:
-                manifest = self._manifest(blob.digest)
-                if manifest is not None and all(child.digest in found for child in manifest.manifests):
-                    found[blob.digest] = manifest
-        return found
+
+        def read(digest: Digest) -> Manifest | None:
+            return self._manifest(digest) if digest in self.sizes and digest not in self.wrong else None
+
+        return complete((blob.digest for blob in release.blobs if blob.is_manifest), read)
 
     def _check_links(self, release: Release) -> None:
         contents = {b.digest: read_manifest(self._root, b.digest) for b in release.blobs if b.is_manifest}

@@ -16,8 +16,9 @@ from airpatch.format import layout, registry
 from airpatch.format.registry import Link
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
-from airpatch.model.release import Blob, Image, Release, reachable
-from airpatch.target import signatures, storage
+from airpatch.model.release import Blob, Image, Release
+from airpatch.model.walk import complete
+from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
 from airpatch.target.state import Receipt, State, by_age, interrupted, locked, receipts
@@ -60,7 +61,7 @@ def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
         state.sync()
         for receipt in forgotten:
             state.forget(receipt.release)
-        signatures.forget_unkept(root, kept)
+        image_signatures.forget_unkept(root, kept)
         state.sync()
         return Pruned(forgotten, tags, blobs)
 
@@ -120,10 +121,9 @@ def _unneeded_links(
         others = [link.digest for link in storage.revisions(root, repository) if link not in candidates]
         tops = [*(digest for _, digest in live), *others]
         manifests = storage.load_manifests(root, tops)
-        for top in tops:
-            for digest in reachable(top, manifests):
-                needed.add(registry.revision_link(repository, digest))
-                needed.update(registry.layer_link(repository, blob.digest) for blob in manifests[digest].blobs)
+        for digest, manifest in manifests.items():
+            needed.add(registry.revision_link(repository, digest))
+            needed.update(registry.layer_link(repository, blob.digest) for blob in manifest.blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
     return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
@@ -146,13 +146,13 @@ def _unneeded_blobs(
 
 def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
     """The manifests of `release` that are there with all below them; an interrupted prune may have removed some."""
-    found: dict[Digest, Manifest] = {}
-    for blob in release.blobs:  # children come before the indexes that name them
-        if blob.is_manifest and root.size(registry.blob_path(blob.digest)) == blob.size:
-            manifest = parse_manifest(read_manifest(root, blob.digest))
-            if all(child.digest in found for child in manifest.manifests):
-                found[blob.digest] = manifest
-    return found
+    sizes = {blob.digest: blob.size for blob in release.blobs if blob.is_manifest}
+
+    def read(digest: Digest) -> Manifest | None:
+        is_there = root.size(registry.blob_path(digest)) == sizes[digest]
+        return parse_manifest(read_manifest(root, digest)) if is_there else None
+
+    return complete(sizes, read)
 
 
 def _links(release: Release, manifests: dict[Digest, Manifest]) -> list[Link]:
@@ -189,12 +189,12 @@ def _remove_signatures(state: State, forgotten: Iterable[Receipt], kept: Iterabl
     for folder in _signature_folders(receipt.release for receipt in forgotten) - needed:
         if state.root.is_folder(folder):
             state.root.move_folder(folder, state.staged())
-        _remove_empty(state.root, folder, layout.SIGNATURES)
+        _remove_empty(state.root, folder, layout.IMAGE_SIGNATURES)
 
 
 def _signature_folders(releases: Iterable[Release]) -> set[str]:
     return {
-        layout.signature_folder(image.name.repository, signature.manifest)
+        layout.image_signature_folder(image.name.repository, signature.manifest)
         for release in releases
         for image in release.images
         for signature in image.signatures

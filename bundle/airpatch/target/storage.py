@@ -6,7 +6,7 @@ but folders and files is a TargetError: a registry follows symbolic links, and w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import registry
@@ -14,6 +14,7 @@ from airpatch.format.registry import Link
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.walk import walk
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
 
@@ -81,20 +82,16 @@ def read_link(root: Root, path: str) -> Digest | None:
         return None
 
 
-def load_manifests(root: Root, tops: Iterator[Digest] | list[Digest]) -> dict[Digest, Manifest]:
+def load_manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, Manifest]:
     """The manifests `tops` and all below them, verified. Raises an AirpatchError if one is missing or wrong."""
-    found: dict[Digest, Manifest] = {}
-    pending = list(tops)
-    while pending:
-        digest = pending.pop()
-        if digest in found:
-            continue
+
+    def read(digest: Digest) -> Manifest:
         try:
-            found[digest] = parse_manifest(read_manifest(root, digest))
+            return parse_manifest(read_manifest(root, digest))
         except FormatError as error:
             raise TargetError(f"{root.path}: {digest}: {error.message}") from None
-        pending += [child.digest for child in found[digest].manifests]
-    return found
+
+    return dict(walk(tops, read))
 
 
 def _folders(root: Root, path: str) -> list[str]:

@@ -6,18 +6,18 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from airpatch.archive.content import read_blob
 from airpatch.archive.feed import open_feed
-from airpatch.archive.output import output_file
-from airpatch.archive.tree import Tree
+from airpatch.blobs.content import read_blob
+from airpatch.blobs.output import output_file
+from airpatch.blobs.tree import Tree
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.format.inventories import emit
-from airpatch.format.layout import signature_paths
+from airpatch.format.layout import image_signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
-from airpatch.sources.files import TreeContent
+from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, Options, apply, rehearse
 from airpatch.target.stocktaking import make_request
 from airpatch_cli.commands import restore
@@ -44,8 +44,15 @@ def run(args: Namespace, console: Console) -> Result:
     finally:
         for feed in feeds:
             feed.close()
+    is_new = any(applied.is_new for applied in done)
     lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
-    data: dict[str, object] = {"applied": [_data(applied) for applied in done], "dry_run": args.dry_run}
+    if is_new:
+        lines.insert(0, f"{'there would be a ' if args.dry_run else ''}new registry at {args.root}")
+    data: dict[str, object] = {
+        "applied": [_data(applied) for applied in done],
+        "dry_run": args.dry_run,
+        "new_registry": is_new,
+    }
     if args.restore:
         release = done[-1].index.release
         _restore(release, args, console)
@@ -68,7 +75,9 @@ def _warn_of_ports(done: Sequence[Applied], console: Console) -> None:
 
 def _restore(release: Release, args: Namespace, console: Console) -> None:
     """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
-    signatures = {signature.digest: path for image in release.images for path, signature in signature_paths(image)}
+    signatures = {
+        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
+    }
     content = TreeContent(Tree(args.root), registry.blob_path, signatures)
     try:
         manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}

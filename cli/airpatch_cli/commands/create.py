@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from airpatch.archive.pack import STDOUT, pack
+from airpatch.blobs.scratch import NewFile, files_beside
 from airpatch.format.index import Index
 from airpatch.layers.rebuilt import Rebuilding
-from airpatch.layers.scratch import NewFile, files_beside
 from airpatch.sources.gather import Gathered, gather
 from airpatch_cli.console import Console, Result, count, megabytes
 

@@ -6,9 +6,9 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from airpatch.blobs.scratch import NewFile, Shelf
 from airpatch.delta.encoder import Effort
 from airpatch.layers.differ import LayerPatches, Options
-from airpatch.layers.scratch import NewFile, Shelf
 from airpatch.patches.bases import open_base
 from airpatch.patches.layers import Patched, patch_layers
 from airpatch.patches.plan import plan_patch

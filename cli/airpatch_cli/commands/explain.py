@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from airpatch.blobs.scratch import files_beside
 from airpatch.format.index import Index
-from airpatch.layers.scratch import files_beside
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.report.forecast import BlobCost, FileCost, forecast

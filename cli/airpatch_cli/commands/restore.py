@@ -6,10 +6,10 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from airpatch.archive.content import Content
+from airpatch.blobs.content import Content
+from airpatch.blobs.scratch import NewFile, files_beside
 from airpatch.destinations.restorer import Form, content_size, restore
 from airpatch.destinations.transfer import Link
-from airpatch.layers.scratch import NewFile, files_beside
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image
 from airpatch.sources.gather import gather

@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 from airpatch.archive.feed import open_feed
+from airpatch.blobs.scratch import files_beside
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import Base, verify
 from airpatch.layers.rebuilt import Rebuilding
-from airpatch.layers.scratch import files_beside
 from airpatch.target.audit import verify_root
 from airpatch.target.root import Root
 from airpatch_cli.commands.create import rebuilding

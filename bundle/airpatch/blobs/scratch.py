@@ -1,0 +1,135 @@
+"""Scratch files: plaintexts that are too large for memory, on disk without a name, gone with the process."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.blobs.content import PIECE
+from airpatch.blobs.output import write_error
+from airpatch.errors import TargetError
+
+NewFile = Callable[[], int]
+"""Makes an empty file without a name, open for reading and writing. Raises TargetError."""
+View = mmap.mmap | bytes
+_SMALL = 64 << 20
+"""Bytes of a file that is worth a descriptor of its own: a thousand such files are 64 GiB."""
+
+
+class ScratchFile:
+    """Bytes that are appended, then read. `name` is for errors."""
+
+    def __init__(self, new_file: NewFile, name: str) -> None:
+        self._fd = new_file()
+        self._name = name
+        self.size = 0
+
+    def append(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                written = os.write(self._fd, view)
+                self.size += written
+                view = view[written:]
+        except OSError as error:
+            raise write_error(f"scratch file of {self._name}", error) from None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset`, fewer only at the end."""
+        try:
+            return os.pread(self._fd, size, offset)
+        except OSError as error:
+            raise TargetError(f"scratch file of {self._name}: cannot be read: {error.strerror}") from None
+
+    def pieces(self) -> Iterator[bytes]:
+        """All bytes that are there now, in order."""
+        return (self.read(offset, PIECE) for offset in range(0, self.size, PIECE))
+
+    def view(self) -> View:
+        """All bytes that are there now, mapped for the caller alone, for as long as he holds them."""
+        return self.map(0, self.size)
+
+    def map(self, start: int, size: int) -> View:
+        """`size` bytes from `start`, which is a multiple of the system's pages, as `view` gives all."""
+        try:
+            return mmap.mmap(self._fd, size, prot=mmap.PROT_READ, offset=start) if size else b""
+        except OSError as error:
+            raise TargetError(f"scratch file of {self._name}: cannot be mapped: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Give up the bytes; a view that somebody still holds keeps its own."""
+        os.close(self._fd)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`size` bytes of a scratch file from `start`; also a `BlobReader` of them."""
+
+    file: ScratchFile
+    start: int
+    size: int
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        view[:] = self.file.read(self.start + offset, len(view))
+
+    def view(self) -> View:
+        return self.file.map(self.start, self.size)
+
+    def close(self) -> None:
+        """The file stays."""
+
+
+class Shelf:
+    """Keeps what many scratch files hold in few, since a process may not have many open. For use by many threads."""
+
+    def __init__(self, new_file: NewFile) -> None:
+        self._new_file = new_file
+        self._files: list[ScratchFile] = []
+        self._shared: ScratchFile | None = None
+        self._lock = threading.Lock()
+
+    def keep(self, file: ScratchFile) -> Part:
+        """Take over `file`; a small one is copied into the file that all small ones share."""
+        if file.size > _SMALL:
+            self._files.append(file)
+            return Part(file, 0, file.size)
+        with closing(file), self._lock:
+            if self._shared is None:
+                self._shared = ScratchFile(self._new_file, "small files")
+                self._files.append(self._shared)
+            self._shared.append(bytes(-self._shared.size % mmap.ALLOCATIONGRANULARITY))
+            start = self._shared.size
+            for piece in file.pieces():
+                self._shared.append(piece)
+            return Part(self._shared, start, file.size)
+
+    def close(self) -> None:
+        """Give up all that is kept."""
+        while self._files:
+            self._files.pop().close()
+
+
+def relax(views: Iterable[View]) -> None:
+    """Give back the memory that mapped bytes take; they are read from disk again when needed."""
+    for view in views:
+        if isinstance(view, mmap.mmap):
+            view.madvise(mmap.MADV_DONTNEED)
+
+
+def files_beside(folder: Path) -> NewFile:
+    """Scratch files in `folder`, never in `/tmp`, which is often small or in memory."""
+
+    def make() -> int:
+        try:
+            with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+                return os.dup(file.fileno())
+        except OSError as error:
+            raise write_error(str(folder), error) from None
+
+    return make

@@ -1,0 +1,88 @@
+"""Images whose blobs and signatures are files: what `dir:` trees, registry storage and OCI layouts share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from airpatch.blobs.content import BlobReader
+from airpatch.blobs.tree import Tree
+from airpatch.errors import SourceError
+from airpatch.format.index import MAX_IMAGE_SIGNATURE
+from airpatch.format.layout import image_signature_folder
+from airpatch.model.digest import Digest
+from airpatch.model.release import ImageSignature
+from airpatch.sources.manifests import Manifests
+from airpatch.sources.source import LoadedImage
+
+_SIGNATURE = re.compile(r"(.*?)signature-([1-9][0-9]{0,8})", re.ASCII)
+
+
+class TreeContent:
+    """Blobs that are files of `tree`: where `locate` says, but for those in `placed`."""
+
+    def __init__(self, tree: Tree, locate: Callable[[Digest], str], placed: Mapping[Digest, str] | None = None) -> None:
+        self._tree = tree
+        self._locate = locate
+        self._placed = placed or {}
+
+    def size(self, digest: Digest) -> int | None:
+        return self._tree.size(self._path(digest))
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        return self._tree.blob(self._path(digest), size)
+
+    def _path(self, digest: Digest) -> str:
+        return self._placed.get(digest) or self._locate(digest)
+
+
+SignatureFiles = Callable[[Digest], Mapping[int, str]]
+"""The signature files of a manifest: paths by number."""
+
+
+def numbered_signatures(folder: str, names: Iterable[str], prefix: str = "") -> dict[int, str]:
+    """The paths of the files `PREFIXsignature-N` among the `names` in `folder`, by N."""
+    matches = filter(None, map(_SIGNATURE.fullmatch, names))
+    return {int(match[2]): f"{folder}{match[0]}" for match in matches if match[1] == prefix}
+
+
+def stored_signatures(tree: Tree, prefix: str, repository: str) -> SignatureFiles:
+    """Where registry roots and OCI layouts, at the path `prefix`, keep the signatures of a repository's manifests."""
+
+    def find(manifest: Digest) -> Mapping[int, str]:
+        folder = f"{prefix}{image_signature_folder(repository, manifest)}"
+        if not tree.is_folder(folder):
+            return {}
+        return numbered_signatures(f"{folder}/", [entry.name for entry in tree.scan(folder)])
+
+    return find
+
+
+def load_files(
+    tree: Tree, manifests: Manifests, locate: Callable[[Digest], str], signature_files: SignatureFiles
+) -> LoadedImage:
+    """The image of `manifests`, with its blobs where `locate` says."""
+    findings = list(manifests.findings)
+    signatures: list[ImageSignature] = []
+    placed: dict[Digest, str] = {}
+    for manifest in sorted(manifests.content):
+        files = signature_files(manifest)
+        if sorted(files) != list(range(1, len(files) + 1)):
+            findings.append(f"its signatures of {manifest} are not numbered from 1 without a gap: {sorted(files)}")
+        for _, path in sorted(files.items()):
+            try:
+                content = tree.read(path, MAX_IMAGE_SIGNATURE)
+            except SourceError as error:
+                findings.append(error.message)
+                continue
+            signature = ImageSignature(manifest, Digest.of(content), len(content))
+            placed[signature.digest] = path
+            signatures.append(signature)
+    return LoadedImage(
+        manifests.top,
+        manifests.content,
+        manifests.parsed,
+        tuple(signatures),
+        TreeContent(tree, locate, placed),
+        tuple(findings),
+    )

@@ -1,0 +1,58 @@
+"""Finds out what kind of source a path is, by what it holds.
+
+A prefix (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates where a path holds more than one kind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airpatch.errors import UsageError
+from airpatch.format.registry import STORAGE
+from airpatch.sources import bundles, dir_trees, oci_layouts, registry_roots
+from airpatch.sources.location import Location
+from airpatch.sources.source import Kind, Source
+
+KINDS: tuple[Kind, ...] = (dir_trees.KIND, registry_roots.KIND, oci_layouts.KIND, bundles.KIND)
+_BY_PREFIX = {kind.prefix: kind for kind in KINDS}
+
+
+def open_source(spec: str) -> Source:
+    """The source that `spec`, a path with or without a prefix, names.
+
+    Raises UsageError if there is nothing of the kind or more than one kind, FormatError for a broken bundle,
+    SourceError if the path cannot be read.
+    """
+    prefix, colon, rest = spec.partition(":")
+    kind = _BY_PREFIX.get(prefix) if colon else None
+    name = spec if kind is None else rest
+    if not name or not Path(name).exists():
+        raise UsageError(f"{spec}: no such file or folder")
+    location = Location(spec, Path(name))
+    found = {
+        kind.prefix: source
+        for kind in (KINDS if kind is None else (kind,))
+        if (source := kind.recognise(location)) is not None
+    }
+    if len(found) > 1:
+        choices = " or ".join(f"{prefix}:{spec}" for prefix in sorted(found))
+        raise UsageError(f"{spec}: holds more than one kind of source; say which one is meant: {choices}")
+    if not found:
+        raise _nothing(location, kind)
+    return found.popitem()[1]
+
+
+def _nothing(location: Location, kind: Kind | None) -> UsageError:
+    if not location.is_folder:
+        return UsageError(f"{location.spec}: is a file, and {kind.absent if kind else 'no source'}")
+    absent = kind.absent if kind is not None else f"holds no images: {', '.join(kind.absent for kind in KINDS)}"
+    return UsageError(f"{location.spec}: {_hint(location.path) or absent}", location.scan.findings)
+
+
+def _hint(path: Path) -> str | None:
+    """What to say to somebody who named a folder on the way from a root to its storage."""
+    parts = STORAGE.split("/")
+    for depth in range(1, len(parts) + 1):
+        if (path.joinpath(*parts[depth:]) / "repositories").is_dir():
+            return f"lies inside a registry's root: name the root, {path.resolve().parents[depth - 1]}"
+    return None

@@ -1,0 +1,1 @@
+"""Reversible views: bytes in which packed streams are replaced by what they hold (spec/VIEWS.md)."""

@@ -1,0 +1,262 @@
+"""Which streams of a target and of its sources to expand, and the views that follow (spec/VIEWS.md, Writers).
+
+What is the same on both sides stays packed, and is copied. Of the target is expanded what changed and a replica makes
+again; of the sources what changed and resembles by its name what is expanded of the target.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import xxhash
+
+from airpatch.delta import tar
+from airpatch.delta.tar import Member
+from airpatch.views import framings
+from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
+from airpatch.views.prove import Prover
+from airpatch.views.survey import MAX_RATIO, MAX_SMALL, Found, Sides, check, streams
+
+_NEAR = 1 << 10
+"""Bytes between expanded streams of a source that the view takes along: headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """The view of a target and the one of its sources, and where files and streams lie in them."""
+
+    target: View
+    source: View
+    target_size: int
+    source_size: int
+    target_members: list[Member]
+    source_members: list[Member]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    member: Member
+    base: int
+    """Where the plaintext that it is of begins, in the row of sources."""
+    data: memoryview
+
+
+def choose(target: memoryview, sources: Sequence[memoryview], prover: Prover | None = None) -> Views | None:
+    """The views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be expanded."""
+    new = _files(target, 0)
+    old: list[_File] = []
+    base = 0
+    for source in sources:
+        old += _files(source, base)
+        base += len(source)
+    known = {_hash(file) for file in old}
+    has = {_hash(file) for file in new}
+    new = [file for file in new if _hash(file) not in known]
+    old = [file for file in old if _hash(file) not in has]
+    sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
+    prover = prover or Prover()
+    kept = [_kept_target(levels, sides.digests[1], prover) for levels in sides.levels[0]]
+    if not any(kept):
+        return None
+    wanted = _Names(_all_streams(kept))
+    held = [_kept_source(levels, sides.digests[0], wanted) for levels in sides.levels[1]]
+    target_view = _Target()
+    target_view.layer(target, [(file, levels) for file, levels in zip(new, kept, strict=True) if levels])
+    source_view = _Source()
+    source_view.row([(file, levels) for file, levels in zip(old, held, strict=True) if levels])
+    if target_view.position > largest_view(len(target)) or source_view.position > largest_view(base):
+        return None
+    return Views(
+        target_view.view(),
+        source_view.view(),
+        target_view.position,
+        source_view.position,
+        target_view.members(),
+        source_view.members(),
+    )
+
+
+def largest_view(packed: int) -> int:
+    """Bytes that the view of so many packed bytes may have, bombs in bombs or not."""
+    return MAX_RATIO * packed + MAX_SMALL
+
+
+def _files(layer: memoryview, base: int) -> list[_File]:
+    found = [
+        _File(member, base, layer[member.content : member.content + member.size])
+        for member in tar.members(layer)
+        if member.size
+    ]
+    return found or [_File(Member(b"", 0, 0, len(layer), len(layer)), base, layer)]
+
+
+def _hash(file: _File) -> int:
+    return xxhash.xxh3_64_intdigest(file.data)
+
+
+def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
+    """Of `levels` those that changed and that a replica makes again, or that hold such."""
+    kept = []
+    for level in levels:
+        if not level.is_stream:
+            level.inside = _kept_target(level.inside, others, prover)
+            if any(True for _ in streams(level.inside)):
+                kept.append(level)
+        elif level.digest not in others:
+            encoder = prover.encoder(level) if check(level) else None
+            if encoder is not None:
+                level.encoder = encoder
+                level.inside = _kept_target(level.inside, others, prover)
+                kept.append(level)
+    return _with_directories(kept, levels)
+
+
+def _kept_source(levels: Sequence[Found], others: set[int], wanted: _Names) -> list[Found]:
+    kept = []
+    for level in levels:
+        inside = _kept_source(level.inside, others, wanted)
+        if not level.is_stream:
+            level.inside = inside
+            if any(True for _ in streams(inside)):
+                kept.append(level)
+        elif level.digest not in others and (inside or level.name in wanted) and check(level):
+            level.inside = inside
+            kept.append(level)
+    return _with_directories(kept, levels)
+
+
+def _with_directories(kept: list[Found], levels: Sequence[Found]) -> list[Found]:
+    """`kept`, and if anything is, the directories beside it."""
+    directories = [level for level in levels if level.framing == framings.DIRECTORY] if kept else []
+    return sorted((*kept, *directories), key=lambda level: level.start)
+
+
+def _all_streams(files: Iterable[Iterable[Found]]) -> Iterator[Found]:
+    for levels in files:
+        for level in streams(levels):
+            yield level
+            yield from _all_streams([level.inside])
+
+
+class _Names:
+    """Names of streams, and whether others resemble them."""
+
+    def __init__(self, levels: Iterable[Found]) -> None:
+        self._exact = {level.name for level in levels}
+        self._alike = {_without_digits(name) for name in self._exact}
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self._exact or _without_digits(name) in self._alike
+
+
+def _without_digits(path: bytes) -> bytes:
+    return re.sub(rb"[0-9][0-9.]*", b"0", path)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Puts records together. `position` is where the view is, `members` what lies where in it."""
+
+    codings: dict[Coding, int] = field(default_factory=dict)
+    actions: bytearray = field(default_factory=bytearray)
+    lengths: array[int] = field(default_factory=lambda: array("q"))
+    position: int = 0
+    cuts: list[tuple[int, Member | None]] = field(default_factory=list)
+
+    def view(self) -> View:
+        return View(tuple(self.codings), bytes(self.actions), self.lengths)
+
+    def members(self) -> list[Member]:
+        """What lies where in the view: files and streams, each as far as the next one."""
+        found = []
+        for (start, member), (end, _) in pairwise([*self.cuts, (self.position, None)]):
+            if member is not None and start < end:
+                size = min(member.size, max(end - member.content, 0))
+                found.append(Member(member.path, start, member.content, size, end))
+        return found
+
+    def _put(self, length: int, action: int) -> None:
+        self.lengths.append(length)
+        self.actions.append(action)
+
+    def _copy(self, length: int, action: int) -> None:
+        self._put(length, action)
+        self.position += length
+
+    def _begin(self, gap: int, level: Found, encoder: str) -> None:
+        """Begin `level` after `gap` bytes that are copied; those near it belong to it."""
+        coding = Coding(level.framing, encoder)
+        self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
+        start = self.position - (gap if gap <= _NEAR else 0)
+        if level.framing != framings.ARCHIVE:
+            self._cut(start, Member(level.name, start, self.position + level.header, 1 << 62, 0))
+
+    def _cut(self, start: int, member: Member | None) -> None:
+        if self.cuts and self.cuts[-1][0] == start:
+            self.cuts.pop()
+        self.cuts.append((start, member))
+
+
+class _Target(_Writer):
+    """The view of a target."""
+
+    def layer(self, layer: memoryview, files: Sequence[tuple[_File, list[Found]]]) -> None:
+        expanded = {file.member.content: levels for file, levels in files}
+        at = 0
+        for member in tar.members(layer) if files[0][0].member.path != b"" else [files[0][0].member]:
+            shift = self.position - at
+            start, content = member.start + shift, member.content + shift
+            self._cut(start, Member(member.path, start, content, member.size, 0))
+            for level in expanded.get(member.content, ()):
+                at = self._level(level, member.content + level.start, at)
+            if member.content in expanded:
+                self._cut(self.position, None)
+        self._copy(len(layer) - at, END)
+
+    def _level(self, level: Found, start: int, at: int) -> int:
+        """Begin and end `level`, which begins at `start` of the level around, at `at` of which the view is."""
+        self._begin(start - at, level, level.encoder)
+        inner = 0
+        for each in level.inside:
+            inner = self._level(each, each.start + level.header, inner)
+        size = level.size if level.is_stream else level.end - level.start
+        self._copy(size - inner, END)
+        self._cut(self.position, None)
+        return start + level.end - level.start
+
+
+class _Source(_Writer):
+    """The view of sources. What is not inside a stream is there in the sources themselves, and dropped."""
+
+    def row(self, files: Sequence[tuple[_File, list[Found]]]) -> None:
+        at = 0
+        for file, levels in files:
+            base = file.base + file.member.content
+            for level in levels:
+                at = self._level(level, base + level.start, at, True)
+        self._put(0, END)
+
+    def _level(self, level: Found, start: int, at: int, is_there: bool) -> int:
+        self._begin(self._pass(start - at, is_there), level, "")
+        inner = 0
+        for each in level.inside:
+            inner = self._level(each, each.start + level.header, inner, is_there and not level.is_stream)
+        if level.is_stream:
+            self._put(0, REST)
+            self.position += level.size - inner
+        else:
+            rest = level.end - level.start - inner
+            self._copy(self._pass(rest, is_there) if level.inside else rest, END)
+        self._cut(self.position, None)
+        return start + level.end - level.start
+
+    def _pass(self, gap: int, is_there: bool) -> int:
+        """Drop what of a gap is far from a stream; returns how much is to be copied."""
+        if gap <= _NEAR or not is_there:
+            return gap
+        self._put(gap - _NEAR // 4, SKIP)
+        return _NEAR // 4

@@ -1,0 +1,244 @@
+"""Makes the view of packed bytes, by records that tell where streams lie (spec/VIEWS.md, Expanding).
+
+Nothing is trusted: records that do not fit the bytes end in FormatError. Memory stays within a few hundred KiB a level.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+
+from airpatch.delta.plaintext import Buffer
+from airpatch.errors import FormatError
+from airpatch.views import framings
+from airpatch.views.description import FIRST_CODING, REST, SKIP, View
+from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
+
+_INPUT = 16 << 10
+"""Packed bytes at a time: what follows a stream is copied back."""
+_PIECE = 1 << 20
+
+
+def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]:
+    """Yield the view of the `sources`, one after another. Raises FormatError if it has more than `limit` bytes."""
+    levels: list[Level] = [Base(sources)]
+    for length, action in view.records():
+        level = levels[-1]
+        if action == SKIP:
+            level.skip(length)
+            continue
+        for piece in level.rest() if action == REST else level.exactly(length):
+            limit -= len(piece)
+            if limit < 0:
+                raise FormatError("a view that is larger than it should be")
+            yield piece
+        if action >= FIRST_CODING:
+            levels.append(open_level(view.codings[action - FIRST_CODING].framing, level))
+        else:
+            level.close()
+            levels.pop()
+
+
+class Level:
+    """Bytes that are read in order, and of which the last ones can be given back."""
+
+    has_end = False
+    """Whether it is known without being told where it ends."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.entries: dict[int, bytes] = {}
+        self._back = b""
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, none only at the end."""
+        if self._back:
+            data, self._back = self._back[:size], self._back[size:]
+        else:
+            data = self._produce(size)
+        self.position += len(data)
+        return data
+
+    def unread(self, data: bytes) -> None:
+        """Give back the bytes that were read last."""
+        self._back = data + self._back
+        self.position -= len(data)
+
+    def exactly(self, size: int) -> Iterator[bytes]:
+        """Yield `size` bytes. Raises FormatError if there are fewer."""
+        while size:
+            data = self.read(min(size, _PIECE))
+            if not data:
+                raise FormatError("a view of more bytes than there are")
+            size -= len(data)
+            yield data
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield what is left."""
+        if not self.has_end:
+            raise FormatError("a view of all that is left where nothing tells how much that is")
+        return iter(lambda: self.read(_PIECE), b"")
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes. Raises FormatError if there are fewer."""
+        for _ in self.exactly(size):
+            pass
+
+    def close(self) -> None:
+        """Nobody reads on. Raises FormatError if there is more, or if what follows is not as its framing asks for."""
+
+    def _produce(self, size: int) -> bytes:
+        raise NotImplementedError
+
+
+class Base(Level):
+    """Byte strings one after another."""
+
+    def __init__(self, sources: Sequence[Buffer]) -> None:
+        super().__init__()
+        self._sources = [memoryview(source).cast("B") for source in sources]
+        self._number = self._at = 0
+
+    def _produce(self, size: int) -> bytes:
+        while self._number < len(self._sources):
+            data = bytes(self._sources[self._number][self._at : self._at + size])
+            self._at += len(data)
+            if data:
+                return data
+            self._number += 1
+            self._at = 0
+        return b""
+
+    def skip(self, size: int) -> None:
+        part = min(size, len(self._back))
+        self._back = self._back[part:]
+        self.position += size
+        size -= part
+        while self._number < len(self._sources) and size > len(self._sources[self._number]) - self._at:
+            size -= len(self._sources[self._number]) - self._at
+            self._number += 1
+            self._at = 0
+        if size and self._number == len(self._sources):
+            raise FormatError("a view of more bytes than there are")
+        self._at += size
+
+
+class Inflated(Level):
+    """What a deflate stream holds; what its framing adds is read, compared, and left out."""
+
+    has_end = True
+
+    def __init__(self, parent: Level, framing: str) -> None:
+        super().__init__()
+        self._parent = parent
+        self._framing = framing
+        self._start = parent.position
+        self._header = b""
+        if framing in (framings.ENTRY, framings.STREAMED):
+            self._header = b"".join(parent.exactly(framings.LOCAL_HEADER.size))
+            if not self._header.startswith(framings.LOCAL_MAGIC):
+                raise FormatError("a view of a zip entry where there is none")
+            name, extra = framings.LOCAL_HEADER.unpack(self._header)[-2:]
+            self._header += b"".join(parent.exactly(name + extra))
+            fields = framings.LOCAL_FIELDS
+            self._back = self._header[: fields.start] + self._header[fields.stop :]
+        self._begin = parent.position
+        self._inflater = zlib.decompressobj(-15)
+        self._sums = Checksums(framing)
+
+    def _produce(self, size: int) -> bytes:
+        inflater = self._inflater
+        while not inflater.eof:
+            data = inflater.unconsumed_tail or self._parent.read(_INPUT)
+            try:
+                out = inflater.decompress(data, size)
+            except zlib.error:
+                raise FormatError("a view of a deflate stream that does not decompress") from None
+            if inflater.eof:
+                self._parent.unread(inflater.unused_data)
+            if out:
+                self._sums.add(out)
+                return out
+            if not data:
+                raise FormatError("a view of a deflate stream that is cut short")
+        return b""
+
+    def close(self) -> None:
+        if self.read(1):
+            raise FormatError("a view of a deflate stream that goes on after its end")
+        parent = self._parent
+        packed = parent.position - self._begin
+        right = Surroundings.of(self._framing, self._sums, packed)
+        if self._header:
+            parent.entries[self._start] = entry_fields(self._sums, packed)
+            if self._header[framings.LOCAL_FIELDS] != right.fields:
+                raise FormatError("a view of a zip entry whose header tells another checksum or size")
+        if b"".join(parent.exactly(len(right.trailer))) != right.trailer:
+            raise FormatError("a view of a stream that is followed by another checksum or size")
+
+
+class Archive(Level):
+    """The same bytes, counted from here."""
+
+    def __init__(self, parent: Level) -> None:
+        super().__init__()
+        self._parent = parent
+
+    def skip(self, size: int) -> None:
+        part = min(size, len(self._back))
+        self._back = self._back[part:]
+        self.position += size
+        self._parent.skip(size - part)
+
+    def close(self) -> None:
+        self._parent.unread(self._back)
+
+    def _produce(self, size: int) -> bytes:
+        return self._parent.read(size)
+
+
+class CentralDirectory(Level):
+    """The view of the entries of a central directory."""
+
+    def __init__(self, parent: Level) -> None:
+        super().__init__()
+        self._parent = parent
+        self._directory = Directory(parent.entries, True)
+
+    def _produce(self, size: int) -> bytes:
+        while data := self._parent.read(size):
+            if out := self._directory.feed(data):
+                return out
+        return b""
+
+    def exactly(self, size: int) -> Iterator[bytes]:
+        """As many bytes come out as go in, but those of an entry's head only when it is complete."""
+        while size:
+            data = self._parent.read(min(size, _PIECE))
+            if not data:
+                raise FormatError("a view of more bytes than there are")
+            size -= len(data)
+            out = self._directory.feed(data)
+            self.position += len(out)
+            yield out
+
+    def close(self) -> None:
+        self._directory.finish()
+
+
+_LEVELS: dict[str, Callable[[Level], Level]] = {
+    framings.RAW: lambda parent: Inflated(parent, framings.RAW),
+    framings.GZIP: lambda parent: Inflated(parent, framings.GZIP),
+    framings.ZLIB: lambda parent: Inflated(parent, framings.ZLIB),
+    framings.ENTRY: lambda parent: Inflated(parent, framings.ENTRY),
+    framings.STREAMED: lambda parent: Inflated(parent, framings.STREAMED),
+    framings.ARCHIVE: Archive,
+    framings.DIRECTORY: CentralDirectory,
+}
+
+
+def open_level(framing: str, parent: Level) -> Level:
+    """The level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
+    if framing not in _LEVELS:
+        raise FormatError(f"unknown framing {framing!r:.40} in a view")
+    return _LEVELS[framing](parent)

@@ -1,0 +1,39 @@
+"""Which container bytes are, told by what they begin with, and the hints that it gives."""
+
+from __future__ import annotations
+
+from airpatch.delta import tar
+from airpatch.views.finders import elf, gzip, zip
+from airpatch.views.finders.hint import Hint
+
+_MAX_NESTED = 2
+"""Archives stored in archives: more are left as they are."""
+
+
+def may_hold_streams(start: bytes) -> bool:
+    """Whether bytes that begin so are of a container that is known."""
+    return start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"\x7fELF")) or start[257:262] == b"ustar"
+
+
+def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
+    """Hints in `data`, in their order and without overlap, to be proven."""
+    start = bytes(data[:512])
+    if start.startswith(b"\x1f\x8b\x08"):
+        return gzip.find(data, name)
+    if start.startswith(b"\x7fELF"):
+        return elf.find(data, name)
+    if start[257:262] == b"ustar":
+        return _tar(data, name, depth)
+    if start.startswith(b"PK") or bytes(data[-22:-18]) == b"PK\x05\x06":
+        return zip.find(data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ())
+    return ()
+
+
+def _tar(data: memoryview, name: bytes, depth: int) -> tuple[Hint, ...]:
+    hints: list[Hint] = []
+    if depth < _MAX_NESTED:
+        for member in tar.members(data):
+            at = member.content
+            for hint in find(data[at : at + member.size], name + b"!" + member.path, depth + 1):
+                hints.append(Hint(at + hint.start, hint.framing, at + hint.body, hint.size, hint.name, hint.inside))
+    return tuple(hints)

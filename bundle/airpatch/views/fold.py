@@ -1,0 +1,211 @@
+"""Makes packed bytes out of their view again: the inverse of `expand` (spec/VIEWS.md, Folding).
+
+Pieces come in and go out as they are made; memory stays within two MiB a level, and `MAX_BUFFERED` for zip entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from airpatch.encoders.replicas import Deflater, deflater
+from airpatch.errors import FormatError
+from airpatch.views import framings
+from airpatch.views.description import FIRST_CODING, Coding, View
+from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
+
+_PIECE = 1 << 20
+
+
+class Packer(Protocol):
+    """Packs one level."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes of the level; return packed bytes, maybe none."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the last packed bytes."""
+        ...
+
+
+class Level:
+    """How far a level is, what it has taken, and the zip entries in it."""
+
+    def __init__(self, packer: Packer | None) -> None:
+        self.packer = packer
+        self.position = 0
+        self.entries: dict[int, bytes] = {}
+
+
+def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
+    """Yield what `view`, which must be reversible, was made of; `view_bytes` are those of the view, in pieces.
+
+    Raises FormatError if they do not fit, or nobody knows a coding.
+    """
+    if not view.is_reversible:
+        raise FormatError("a view that leaves something out where it has to be complete")
+    pieces = _Pieces(view_bytes)
+    levels = [Level(None)]
+    for length, action in view.records():
+        while length:
+            piece = pieces.take(length)
+            length -= len(piece)
+            if out := _put(levels, len(levels), piece):
+                yield out
+        if action >= FIRST_CODING:
+            levels.append(Level(make_packer(view.codings[action - FIRST_CODING], levels[-1])))
+        elif (packer := levels.pop().packer) is not None and (out := _put(levels, len(levels), packer.finish())):
+            yield out
+    if pieces.has_more():
+        raise FormatError("a view of fewer bytes than there are")
+
+
+def _put(levels: list[Level], depth: int, data: bytes) -> bytes:
+    """Give `data` to the uppermost of `depth` levels; return what comes out at the base."""
+    while data:
+        depth -= 1
+        level = levels[depth]
+        level.position += len(data)
+        if level.packer is None:
+            break
+        data = level.packer.feed(data)
+    return data
+
+
+def make_packer(coding: Coding, parent: Level) -> Packer:
+    """The packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
+    framing = coding.framing
+    if framing in (framings.ENTRY, framings.STREAMED):
+        return _ZipEntry(deflater(coding.encoder), framing, parent)
+    if framing in (framings.RAW, framings.GZIP, framings.ZLIB):
+        return _Stream(deflater(coding.encoder), framing)
+    if framing not in (framings.ARCHIVE, framings.DIRECTORY):
+        raise FormatError(f"unknown framing {framing!r:.40} in a view")
+    if coding.encoder:
+        raise FormatError(f"a view with an encoder for {framing}, which has none")
+    return _Archive() if framing == framings.ARCHIVE else _CentralDirectory(parent)
+
+
+class _Stream:
+    """A deflate stream and what follows it."""
+
+    def __init__(self, encoder: Deflater, framing: str) -> None:
+        self._deflater = encoder
+        self._framing = framing
+        self._sums = Checksums(framing)
+
+    def feed(self, data: bytes) -> bytes:
+        self._sums.add(data)
+        return self._deflater.feed(data)
+
+    def finish(self) -> bytes:
+        return self._deflater.finish() + Surroundings.of(self._framing, self._sums, 0).trailer
+
+
+class _ZipEntry:
+    """A local file header, whose fields are filled in, and the deflate stream; or with a descriptor behind it."""
+
+    def __init__(self, encoder: Deflater, framing: str, parent: Level) -> None:
+        self._deflater = encoder
+        self._framing = framing
+        self._is_streamed = framing == framings.STREAMED
+        self._parent = parent
+        self._start = parent.position
+        self._sums = Checksums(framing)
+        self._head = bytearray()  # without the fields
+        self._wanted = framings.LOCAL_HEADER.size - len(framings.NO_FIELDS)
+        self._has_header = False
+        self._packed = 0
+        self._out = bytearray()  # what waits for the fields
+
+    def feed(self, data: bytes) -> bytes:
+        out = b""
+        while data and not self._has_header:
+            part = data[: self._wanted - len(self._head)]
+            self._head += part
+            data = data[len(part) :]
+            out = self._begin() if len(self._head) == self._wanted else b""
+        if not data:
+            return out
+        self._sums.add(data)
+        return out + self._pass(self._deflater.feed(data))
+
+    def _begin(self) -> bytes:
+        """The header is complete, or so much of it that its size is known."""
+        head = bytes(self._head)
+        name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (14, 16))
+        size = framings.LOCAL_HEADER.size - len(framings.NO_FIELDS) + name + extra
+        if len(head) < size:
+            self._wanted = size
+            return b""
+        self._has_header = True
+        return self._header(framings.NO_FIELDS) if self._is_streamed else b""
+
+    def _header(self, fields: bytes) -> bytes:
+        at = framings.LOCAL_FIELDS.start
+        return bytes(self._head[:at]) + fields + bytes(self._head[at:])
+
+    def _pass(self, out: bytes) -> bytes:
+        self._packed += len(out)
+        if self._is_streamed:
+            return out
+        self._out += out
+        if len(self._out) > framings.MAX_BUFFERED:
+            raise FormatError(f"a zip entry in a view that packs to more than {framings.MAX_BUFFERED} bytes")
+        return b""
+
+    def finish(self) -> bytes:
+        if not self._has_header:
+            raise FormatError("a zip entry in a view that ends within its header")
+        out = self._pass(self._deflater.finish())
+        self._parent.entries[self._start] = entry_fields(self._sums, self._packed)
+        right = Surroundings.of(self._framing, self._sums, self._packed)
+        return out + right.trailer if self._is_streamed else self._header(right.fields) + bytes(self._out)
+
+
+class _Archive:
+    """The same bytes."""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def finish(self) -> bytes:
+        return b""
+
+
+class _CentralDirectory:
+    """The entries of a central directory."""
+
+    def __init__(self, parent: Level) -> None:
+        self._directory = Directory(parent.entries, False)
+
+    def feed(self, data: bytes) -> bytes:
+        return self._directory.feed(data)
+
+    def finish(self) -> bytes:
+        self._directory.finish()
+        return b""
+
+
+class _Pieces:
+    """Pieces of bytes, taken by size."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = memoryview(b"")
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` bytes, at least one. Raises FormatError at the end."""
+        if not self.has_more():
+            raise FormatError("a view of more bytes than there are")
+        data, self._rest = self._rest[: min(size, _PIECE)], self._rest[min(size, _PIECE) :]
+        return bytes(data)
+
+    def has_more(self) -> bool:
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return False
+            self._rest = memoryview(piece)
+        return True

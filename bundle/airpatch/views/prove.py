@@ -1,0 +1,86 @@
+"""Which encoder makes a stream, proven by making it again."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Sequence
+
+from airpatch.encoders.recognise import recognise
+from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.errors import FormatError
+from airpatch.views import framings
+from airpatch.views.survey import Found, inflate
+
+_HEADER = b"\x1f\x8b\x08" + bytes(7)
+_RECOGNISED = 1 << 20
+"""Packed bytes by which an encoder is recognised."""
+_PATIENCE = 16
+"""Streams in a row that no replica makes, after which only one of so many is tried with all of them."""
+_SYSTEM = {"zlib-6": 6, "zlib-9": 9, "zlib-1": 1}
+"""The likeliest encoders, for which the system's zlib is asked first: it is fast, and says yes only if it agrees."""
+
+
+LIKELY = tuple(
+    name
+    for name in (*usual_names(), *other_names())
+    if re.fullmatch(r"zlib-.(-mem9)?|gzip-.|go1-flate-.|klauspost-1\.18\.2-.", name)
+)
+"""What writes streams within files: libraries, whose versions of today are the only ones met, and no pigz or pgzip."""
+
+
+class Prover:
+    """Finds encoders among the `likely` ones; those that were right before are tried first."""
+
+    def __init__(self, likely: Sequence[str] = LIKELY) -> None:
+        self._likely = likely
+        self._recent = list(_SYSTEM)
+        self._failed = 0
+
+    def encoder(self, level: Found) -> str | None:
+        """The name of the replica that makes a stream out of what it holds, None if there is none."""
+        packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
+        for name in self._recent:
+            if _makes(_encode(name), packed):
+                self._found(name)
+                return name
+        self._failed += 1
+        if self._failed > _PATIENCE and self._failed % _PATIENCE:
+            return None
+        try:
+            names = recognise(_HEADER + bytes(packed[:_RECOGNISED]), self._likely)
+        except FormatError:
+            return None
+        for name in names:
+            if name not in self._recent and _makes(_encode(name), packed):
+                self._found(name)
+                return name
+        return None
+
+    def _found(self, name: str) -> None:
+        self._failed = 0
+        if name in self._recent:
+            self._recent.remove(name)
+        self._recent.insert(0, name)
+
+
+_Encoder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
+
+
+def _encode(name: str) -> _Encoder:
+    if name in _SYSTEM:
+        system = zlib.compressobj(_SYSTEM[name], zlib.DEFLATED, -15)
+        return system.compress, system.flush
+    replica = deflater(name)
+    return replica.feed, replica.finish
+
+
+def _makes(encoder: _Encoder, packed: memoryview) -> bool:
+    feed, finish = encoder
+    at = 0
+    for piece, _ in inflate(packed, 0):
+        out = feed(piece)
+        if packed[at : at + len(out)] != out:
+            return False
+        at += len(out)
+    return bool(packed[at:] == finish())

@@ -1,0 +1,222 @@
+"""Finds the streams that two sides hold, and which of them the other side does not have (spec/VIEWS.md, Writers).
+
+For writers alone: what comes out is proven by whoever uses it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+import xxhash
+
+from airpatch.errors import FormatError
+from airpatch.views import framings
+from airpatch.views.finders import containers, gzip
+from airpatch.views.finders.hint import Hint
+from airpatch.views.framings import Checksums, Surroundings
+
+MAX_RATIO = 64
+"""A stream that gets larger by more is left packed, but for small ones: `MAX_SMALL`."""
+MAX_SMALL = 64 << 10
+_MAX_NESTED = 256 << 20
+"""Bytes of contents, all together, that are searched for further streams."""
+_PIECE = 256 << 10
+_START = 512
+"""Bytes by which a container is told."""
+_ROUNDS = 3
+"""Streams in streams: each may lie in up to three archives, which are stored in one another (`MAX_DEPTH`)."""
+
+
+@dataclass(slots=True)
+class Found:
+    """A level of a view: `start` to `end` of `data`, which are the bytes of a file, or those of the level around."""
+
+    data: memoryview
+    start: int
+    end: int
+    framing: str
+    body: int
+    """Where the deflate stream begins."""
+    name: bytes
+    digest: int = 0
+    """Hash of the packed stream, 0 for archives and directories."""
+    inside: list[Found] = field(default_factory=list)
+    encoder: str = ""
+    size: int = 0
+    """Bytes of the level's view without what is expanded inside; known when it is inflated."""
+
+    @property
+    def is_stream(self) -> bool:
+        return self.framing not in (framings.ARCHIVE, framings.DIRECTORY)
+
+    @property
+    def header(self) -> int:
+        """Bytes of the view before what the stream holds."""
+        is_zip = self.framing in (framings.ENTRY, framings.STREAMED)
+        return self.body - self.start - len(framings.NO_FIELDS) if is_zip else 0
+
+
+def streams(levels: Iterable[Found]) -> Iterator[Found]:
+    """All streams of `levels`, those inside streams left out."""
+    for level in levels:
+        if level.is_stream:
+            yield level
+        else:
+            yield from streams(level.inside)
+
+
+def survey(data: memoryview, name: bytes) -> list[Found]:
+    """The levels in `data`, in their order and without overlap; where they end is known, not what they hold."""
+    found: list[Found] = []
+    for hint in containers.find(data, name):
+        found += _levels(data, hint)
+    return found
+
+
+def _levels(data: memoryview, hint: Hint) -> Iterator[Found]:
+    if hint.framing == framings.ARCHIVE and hint.size is not None:
+        archive = data[hint.start : hint.start + hint.size]
+        inside = [level for inner in hint.inside for level in _levels(archive, inner)]
+        yield Found(data, hint.start, hint.start + hint.size, hint.framing, hint.body, hint.name, 0, inside)
+    elif hint.size is not None:
+        end = hint.start + hint.size
+        digest = 0 if hint.framing == framings.DIRECTORY else _digest(data[hint.body : end])
+        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, digest)
+    else:
+        yield from _unsized(data, hint)
+
+
+def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
+    """A stream whose end is found by inflating it, and the members of a gzip file that follow."""
+    while True:
+        end = _end(data, hint.body)
+        if end is None:
+            return
+        end += framings.trailer_size(hint.framing)
+        if end > len(data):
+            return
+        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, _digest(data[hint.body : end]))
+        following = gzip.find(data[end:], hint.name) if hint.framing == framings.GZIP else ()
+        if not following:
+            return
+        body = end + following[0].body
+        hint = Hint(body, hint.framing, body, None, following[0].name)
+
+
+def _end(data: memoryview, body: int) -> int | None:
+    """Where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
+    try:
+        return max(at for _, at in inflate(data, body))
+    except FormatError:
+        return None
+
+
+def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
+    """Yield what the deflate stream at `body` holds, in pieces, and with the last one where it ends.
+
+    Raises FormatError if it is none, or grows too much.
+    """
+    inflater = zlib.decompressobj(-15)
+    at = body
+    total = 0
+    while not inflater.eof:
+        packed = inflater.unconsumed_tail
+        if not packed:
+            packed = bytes(data[at : at + _PIECE])
+            at += len(packed)
+        try:
+            out = inflater.decompress(packed, _PIECE)
+        except zlib.error:
+            raise FormatError("not a deflate stream") from None
+        total += len(out)
+        if total > MAX_SMALL + MAX_RATIO * (at - body):
+            raise FormatError("a deflate stream that grows too much")
+        if not out and not packed and not inflater.eof:
+            raise FormatError("a deflate stream that is cut short")
+        yield out, at - len(inflater.unused_data)
+
+
+def check(level: Found) -> bool:
+    """Whether a stream inflates to its end; its framing, extent and size are corrected by what it holds."""
+    sums = Checksums(level.framing)
+    end = level.body
+    try:
+        for piece, at in inflate(level.data, level.body):
+            sums.add(piece)
+            end = at
+    except FormatError:
+        return False
+    right = Surroundings.of(level.framing, sums, end - level.body)
+    stop = end + len(right.trailer)
+    if end > level.end:
+        return False
+    head = bytes(level.data[level.start : level.body])
+    is_right = bytes(level.data[end : min(stop, level.end)]) == right.trailer
+    if is_right and (not head or head[framings.LOCAL_FIELDS] == right.fields):
+        level.end = stop
+    else:
+        level.framing, level.start, level.end = framings.RAW, level.body, end
+    level.size = level.header + sums.size
+    return True
+
+
+def _held(level: Found, limit: int) -> bytes | None:
+    """What a stream holds; None if that is more than `limit` bytes, or if it is no deflate stream."""
+    parts = []
+    try:
+        for piece, _ in inflate(level.data, level.body):
+            limit -= len(piece)
+            if limit < 0:
+                return None
+            parts.append(piece)
+    except FormatError:
+        return None
+    return b"".join(parts)
+
+
+def _digest(packed: memoryview) -> int:
+    return xxhash.xxh3_64_intdigest(packed) or 1
+
+
+class Sides:
+    """The files of two sides, and what they hold that the other one has not."""
+
+    def __init__(self, target: Sequence[tuple[memoryview, bytes]], sources: Sequence[tuple[memoryview, bytes]]) -> None:
+        """Files with their names. Streams of the target, and of the sources, are in `levels`, one list for each."""
+        self.levels = ([[] for _ in target], [[] for _ in sources])  # type: tuple[list[list[Found]], list[list[Found]]]
+        self.digests: tuple[set[int], set[int]] = (set(), set())
+        self._room = _MAX_NESTED
+        todo = [
+            [(data, name, levels) for (data, name), levels in zip(files, side, strict=True)]
+            for files, side in zip((target, sources), self.levels, strict=True)
+        ]
+        for _ in range(_ROUNDS):
+            fresh: list[list[Found]] = [[], []]
+            for side in (0, 1):
+                for data, name, levels in todo[side]:
+                    levels += survey(data, name)
+                    fresh[side] += streams(levels)
+                self.digests[side].update(level.digest for level in fresh[side])
+            todo = [list(self._nested(fresh[side], self.digests[1 - side])) for side in (0, 1)]
+
+    def _nested(
+        self, fresh: Sequence[Found], others: AbstractSet[int]
+    ) -> Iterator[tuple[memoryview, bytes, list[Found]]]:
+        """The contents of streams that the other side does not have, and that may hold streams."""
+        for level in fresh:
+            if level.digest in others or not containers.may_hold_streams(_beginning(level)):
+                continue
+            held = _held(level, self._room)
+            if held is not None:
+                self._room -= len(held)
+                yield memoryview(held), level.name, level.inside
+
+
+def _beginning(level: Found) -> bytes:
+    try:
+        return zlib.decompressobj(-15).decompress(bytes(level.data[level.body : level.body + _START]), _START)
+    except zlib.error:
+        return b""

@@ -1,0 +1,107 @@
+"""Scratch files: appended, read, mapped, put together, gone."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airpatch.blobs.scratch import ScratchFile, Shelf, files_beside, relax
+from airpatch.errors import TargetError
+from airpatch.linux import allow_open_files
+from tests.layers.support import descriptors, left_open, scratch
+
+
+@given(st.lists(st.binary(max_size=300)), st.integers(0, 400), st.integers(0, 400))
+def test_what_was_appended_is_read(parts: list[bytes], offset: int, size: int) -> None:
+    file = ScratchFile(scratch, "x")
+    for part in parts:
+        file.append(part)
+    content = b"".join(parts)
+    assert file.size == len(content)
+    assert file.read(offset, size) == content[offset : offset + size]
+    assert b"".join(file.pieces()) == content
+    view = file.view()
+    relax((view,))
+    assert bytes(view) == content
+    file.close()
+    assert bytes(view) == content
+
+
+def test_files_have_no_names_and_lie_beside_the_output(tmp_path: Path) -> None:
+    file = ScratchFile(files_beside(tmp_path), "x")
+    file.append(b"content")
+    assert list(tmp_path.iterdir()) == []
+    assert os.fstat(file._fd).st_dev == tmp_path.stat().st_dev
+    file.close()
+
+
+def test_adversary_50_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="nowhere"):
+        files_beside(tmp_path / "nowhere")()
+
+
+def test_adversary_48_no_room() -> None:
+    class Full(ScratchFile):
+        def __init__(self) -> None:
+            super().__init__(lambda: os.open("/dev/full", os.O_RDWR), "sha256:abc")
+
+    file = Full()
+    with pytest.raises(TargetError, match="sha256:abc: No space left on device; free some space"):
+        file.append(b"x")
+    file.close()
+
+
+def test_as_many_files_may_be_open_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        allow_open_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_adversary_50_the_limit_stays_where_it_may_not_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_what: int, _limits: tuple[int, int]) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    allow_open_files()
+
+
+@given(st.lists(st.binary(max_size=9000), max_size=12), st.integers(0, 10_000))
+def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("airpatch.blobs.scratch._SMALL", small)
+        before = descriptors()
+        shelf = Shelf(scratch)
+        parts = []
+        for content in contents:
+            file = ScratchFile(scratch, "x")
+            file.append(content)
+            parts.append(shelf.keep(file))
+        large = sum(len(content) > small for content in contents)
+        assert descriptors() - before <= large + 1
+        for part, content in zip(parts, contents, strict=True):
+            buffer = bytearray(max(part.size - 2, 0))
+            part.read_into(memoryview(buffer), 1)
+            assert (part.size, bytes(part.view()), bytes(buffer)) == (len(content), content, content[1:-1])
+        shelf.close()
+        assert descriptors() == before
+
+
+def test_adversary_48_no_room_on_a_shelf() -> None:
+    before = descriptors()
+    fds = iter([os.memfd_create("x"), os.open("/dev/full", os.O_RDWR)])
+    file = ScratchFile(fds.__next__, "sha256:abc")
+    file.append(b"content")
+    shelf = Shelf(fds.__next__)
+    with pytest.raises(TargetError, match="No space left"):
+        shelf.keep(file)
+    shelf.close()
+    assert left_open(before) == 0

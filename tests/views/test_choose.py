@@ -1,0 +1,218 @@
+"""What is expanded: streams that changed, in containers in containers; and that the rest stays as it is."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+
+from airpatch.delta import decode, encode
+from airpatch.delta.plan import Members
+from airpatch.views.choose import Views, choose
+from airpatch.views.description import FIRST_CODING
+from airpatch.views.survey import MAX_RATIO, MAX_SMALL
+from tests.delta.support import ENTRIES, noise, tar
+from tests.views.support import archive, elf, gz, source_view, text, undo, views
+
+OLD = {f"com/bank/Class{i}.class": text(900 + 40 * i, i) for i in range(12)}
+NEW = OLD | {"com/bank/Class3.class": OLD["com/bank/Class3.class"].replace(b"value_5", b"value_12345", 1)}
+
+
+def opened(found: Views) -> int:
+    """Streams of the target that are expanded."""
+    deflated = [i for i, coding in enumerate(found.target.codings) if coding.encoder]
+    return sum(action - FIRST_CODING in deflated for action in found.target.actions)
+
+
+def difference(target: bytes, *sources: bytes) -> int:
+    """Bytes of the difference between views, which is applied and folded."""
+    found = views(target, *sources)
+    view, old = undo(target, found), source_view(found, *sources)
+    members = Members(found.target_members, [*[None] * len(sources), found.source_members])
+    delta = b"".join(encode(view, [*sources, old], entries=ENTRIES, members=members))
+    assert b"".join(decode(io.BytesIO(delta), [*sources, old], len(view))) == view
+    return len(delta)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_of_an_archive_what_changed_is_expanded(streamed: bool) -> None:
+    old, new = (tar({"app/bank.jar": archive(files, streamed=streamed)}) for files in (OLD, NEW))
+    found = views(new, old)
+    assert opened(found) == 1
+    assert {c.framing for c in found.target.codings} == {
+        "zip-archive", "zip-directory", "zip-streamed" if streamed else "zip-entry"
+    }  # fmt: skip
+    assert NEW["com/bank/Class3.class"] in undo(new, found)
+    assert OLD["com/bank/Class3.class"] in source_view(found, old)
+    assert difference(new, old) < 250
+
+
+def test_checksums_sizes_and_offsets_of_archives_cost_nothing() -> None:
+    """Every entry has another size, so all fields and offsets of the directory differ."""
+    old = archive({f"c{i:03}": text(400, i) for i in range(200)})
+    new = archive({f"c{i:03}": text(400, i) + b"!" * (i % 3 + 1) for i in range(200)})
+    assert difference(new, old) < 900
+
+
+def test_jars_in_jars_in_a_tar() -> None:
+    def nest(files: dict[str, bytes]) -> bytes:
+        inner = archive(files)
+        return tar(
+            {
+                "app.jar": archive(
+                    {"lib/deep.jar": archive({"lib/inner.jar": inner, "a": text(90, 1)}), "b": text(70, 2)}
+                )
+            }
+        )
+
+    found = views(nest(NEW), nest(OLD))
+    assert opened(found) == 3
+    assert NEW["com/bank/Class3.class"] in undo(nest(NEW), found)
+    assert difference(nest(NEW), nest(OLD)) < 400
+
+
+def test_archives_stored_in_archives() -> None:
+    old, new = (
+        tar({"app.jar": archive({"lib/inner.jar": archive(files)}, stored=["lib/inner.jar"])}) for files in (OLD, NEW)
+    )
+    assert opened(views(new, old)) == 1
+    assert difference(new, old) < 300
+
+
+def test_names_with_versions_are_counterparts() -> None:
+    old, new = (
+        tar({f"app/codegen-7.{minor}.0.jar": archive(files, year=2000 + minor)})
+        for minor, files in ((24, OLD), (25, NEW))
+    )
+    assert opened(views(new, old)) == 1
+    assert difference(new, old) < 500
+
+
+def test_gzip_files_and_their_members() -> None:
+    pages = [text(4000, seed) for seed in range(3)]
+    old = tar({"man/tool.1.gz": gz(pages[0], 9) + gz(pages[1]), "notes.gz": gz(pages[2])})
+    new = tar({"man/tool.1.gz": gz(pages[0], 9) + gz(pages[1] + b"changed"), "notes.gz": gz(b"changed" + pages[2])})
+    assert opened(views(new, old)) == 2
+    assert difference(new, old) < 350
+
+
+def test_a_tgz_is_expanded_down_to_its_files() -> None:
+    def nest(files: dict[str, bytes]) -> bytes:
+        return tar({"x.tgz": gz(tar({"a.jar": archive(files), "b": text(3000, 5)}))})
+
+    assert opened(views(nest(NEW), nest(OLD))) == 2
+    assert difference(nest(NEW), nest(OLD)) < 400
+
+
+@pytest.mark.parametrize("old_style", [False, True])
+def test_compressed_sections_of_programs(old_style: bool) -> None:
+    prefix = ".zdebug_" if old_style else ".debug_"
+    old = {prefix + "info": text(20_000, 1), prefix + "line": text(9000, 2)}
+    new = old | {prefix + "info": text(20_000, 1)[:10_000] + b"changed" + text(20_000, 1)[10_000:]}
+    old_tar, new_tar = (tar({"bin/server": elf(sections, old_style)}) for sections in (old, new))
+    assert opened(views(new_tar, old_tar)) == 1
+    assert difference(new_tar, old_tar) < 500
+
+
+def test_sections_of_a_compiled_program(tmp_path: Path) -> None:
+    built = []
+    for number in (1, 2):
+        functions = (f"int f{i}(int x) {{ return x * {i * number}; }}" for i in range(400 + number))
+        (tmp_path / "main.c").write_text("\n".join(functions))
+        subprocess.run(["gcc", "-g", "-gz=zlib", "-c", "main.c", "-o", "main.o"], cwd=tmp_path, check=True)
+        built.append(tar({"main.o": (tmp_path / "main.o").read_bytes()}))
+    assert opened(views(built[1], built[0])) >= 2
+
+
+def test_a_blob_that_is_no_tar_is_a_file_itself() -> None:
+    assert opened(views(archive(NEW), archive(OLD))) == 1
+
+
+def test_what_is_new_is_expanded_too() -> None:
+    old = tar({"app.jar": archive(OLD)})
+    new = tar({"app.jar": archive(OLD | {"com/bank/Extra.class": text(800, 77)})})
+    assert opened(views(new, old)) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "source"),
+    [
+        (tar({"a.jar": archive(OLD)}), tar({"b.jar": archive(OLD)})),
+        (tar({"a.jar": archive(OLD, year=2021)}), tar({"a.jar": archive(OLD)})),
+        (tar({"a.txt": text(3000, 1)}), tar({"a.txt": text(3000, 2)})),
+        (b"", b""),
+        (b"PK\x05\x06", b"\x1f\x8b\x08"),
+        (b"\x1f\x8b\x08" + bytes(40), b"\x7fELF" + bytes(100)),
+    ],
+)
+def test_nothing_is_expanded_where_no_stream_changed(target: bytes, source: bytes) -> None:
+    assert choose(memoryview(target), [memoryview(source)]) is None
+
+
+def test_streams_of_unknown_encoders_stay_packed() -> None:
+    stream = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_HUFFMAN_ONLY)
+    held = text(3000, 1)
+    packed = stream.compress(held) + stream.flush()
+    odd = b"\x1f\x8b\x08" + bytes(7) + packed + zlib.crc32(held).to_bytes(4, "little") + (3000).to_bytes(4, "little")
+    assert choose(memoryview(tar({"a.gz": odd})), [memoryview(tar({"a.gz": gz(text(3000, 1))}))]) is None
+
+
+def test_bombs_stay_packed() -> None:
+    bomb = gz(bytes(30 << 20), 9)
+    assert choose(memoryview(tar({"a.gz": bomb})), [memoryview(tar({"a.gz": gz(b"small")}))]) is None
+    nested = tar({"a.jar": archive({"bomb.gz": bomb})})
+    assert views(nested, tar({"a.jar": gz(b"small")})).target_size < 2 * len(bomb) + len(nested)
+
+
+def test_a_hundred_archives_in_one_another_are_expanded_as_far_as_the_levels_go() -> None:
+    def nest(seed: bytes) -> bytes:
+        data = noise(300, 5) + seed
+        for _ in range(100):
+            data = archive({"inner.jar": data})
+        return tar({"a.jar": data})
+
+    found = views(nest(b"new"), nest(b"old"))
+    assert 1 <= opened(found) <= 12
+
+
+def test_overlapping_entries_are_expanded_once() -> None:
+    whole = archive({"a": text(2000, 1)})
+    start = whole.index(b"PK\x01\x02")
+    directory = whole[start : whole.index(b"PK\x05\x06")]
+    end = bytearray(whole[start + len(directory) :])
+    end[8:12] = (9).to_bytes(2, "little") * 2
+    end[12:16] = (9 * len(directory)).to_bytes(4, "little")
+    bomb = whole[:start] + 9 * directory + end
+    found = views(tar({"a.jar": bomb}), tar({"a.jar": archive({"a": text(2000, 2)})}))
+    assert opened(found) == 1
+
+
+@pytest.mark.parametrize("at", [14, 18, 22])
+def test_a_directory_unlike_the_local_headers(at: int) -> None:
+    """The stream itself is expanded, its header stays as it is."""
+    data = bytearray(archive({"a": text(2000, 1)}))
+    data[at] ^= 1
+    found = views(tar({"a.jar": bytes(data)}), tar({"a.jar": archive({"a": text(2000, 2)})}))
+    assert [c.framing for c in found.target.codings if c.encoder] == ["raw"]
+
+
+def test_a_directory_that_tells_wrong_sizes() -> None:
+    data = bytearray(archive({"a": text(2000, 1), "b": text(2000, 3)}))
+    at = data.index(b"PK\x01\x02") + 20
+    data[at : at + 4] = (1 << 20).to_bytes(4, "little")
+    found = views(tar({"a.jar": bytes(data)}), tar({"a.jar": archive({"a": text(2000, 2)})}))
+    assert opened(found) == 1  # of the other entry
+
+
+def test_bombs_in_bombs_stay_packed() -> None:
+    def nest(size: int) -> bytes:
+        data = noise(300, 1)
+        for _ in range(3):
+            data = gz(data + bytes(40 * len(data)) + noise(size, 2), 9)
+        return tar({"a.gz": data})
+
+    found = choose(memoryview(nest(9)), [memoryview(nest(8))])
+    assert found is None or found.target_size <= MAX_RATIO * len(nest(9)) + MAX_SMALL
