@@ -26,7 +26,9 @@ class KlauspostZstd:
     `frames_nothing`: no plaintext at all is an empty frame (from 1.18.5 on), not nothing.
     """
 
-    def __init__(self, matcher: ZstdMatcher, blocks: BlockWriter, window: int, block: int, frames_nothing: bool) -> None:
+    def __init__(
+        self, matcher: ZstdMatcher, blocks: BlockWriter, window: int, block: int, frames_nothing: bool
+    ) -> None:
         self._matcher = matcher
         self._blocks = blocks
         self._window = window

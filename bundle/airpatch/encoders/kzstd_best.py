@@ -91,9 +91,12 @@ class BestMatcher(BestTables):
             if self._end <= self._index + self._length:
                 return
             ahead = self._length - (index - self._index) - 8
-            if self._end - self._index - self._length > 2 and ahead > 4:
-                if load32(window, at + ahead) != load32(window, index + ahead):
-                    return
+            if (
+                self._end - self._index - self._length > 2
+                and ahead > 4
+                and load32(window, at + ahead) != load32(window, index + ahead)
+            ):
+                return
         length = 4 + common(window, index + 4, window, at + 4, self._end - index - 4)
         if (
             self._backwards == _BACK_ALL
@@ -106,10 +109,9 @@ class BestMatcher(BestTables):
             index -= back
             at -= back
             length += back
-        if repeat < 0:
-            offset = index - at + 3
-        else:
-            offset = repeat & 3 if self._backwards != _BACK_NEW else repeat
+        offset = index - at + 3
+        if repeat >= 0:
+            offset = repeat if self._backwards == _BACK_NEW else repeat & 3
         gain = self._cost(offset, length) - ((length * self._literal) >> 10)
         if gain > 0:
             length = 0

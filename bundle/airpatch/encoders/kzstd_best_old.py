@@ -156,9 +156,7 @@ class OldBestMatcher(BestTables):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _try_repeats(
-        self, index: cython.int, offset: cython.int, second: cython.int, third: cython.int
-    ) -> cython.void:
+    def _try_repeats(self, index: cython.int, offset: cython.int, second: cython.int, third: cython.int) -> cython.void:
         """Compare the three last offsets at `index`."""
         if self._choice == _PAIRED:
             self._set(1, index - offset, index, 1)

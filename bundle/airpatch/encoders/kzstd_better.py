@@ -168,11 +168,7 @@ class BetterMatcher(ZstdMatcher):
                         length = other_length
                         index = later
                 before = cython.cast(cython.int, high32(long_entry)) - base - length + self._skip
-                if (
-                    0 <= before < later
-                    and later - before < reach
-                    and load32(window, later) == load32(window, before)
-                ):
+                if 0 <= before < later and later - before < reach and load32(window, later) == load32(window, before):
                     other_length = 4 + common(window, later + 4, window, before + 4, end - later - 4)
                     if other_length > length:
                         match = before
@@ -180,9 +176,7 @@ class BetterMatcher(ZstdMatcher):
                         index = later
             older = offset
             offset = index - match
-            back = common_before(
-                window, index, window, match, min(match - max(index - reach, 0), index - emitted)
-            )
+            back = common_before(window, index, window, match, min(match - max(index - reach, 0), index - emitted))
             self._take_literals(found, emitted, index - back)
             found.add(index - back - emitted, length + back, offset + 3)
             if not self._remembers:
@@ -217,7 +211,7 @@ class BetterMatcher(ZstdMatcher):
     @cython.nogil
     @cython.exceptval(check=False)
     def _enter(self, at: cython.int, index: cython.int) -> cython.void:
-        """Enter every other position from `at` to the last but one before `index`; the short table gets those between."""
+        """Enter every other position from `at` to before `index` - 1; the short table gets those between."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         base: cython.int = self._base
         word: cython.ulonglong

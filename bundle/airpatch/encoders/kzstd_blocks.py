@@ -392,15 +392,9 @@ class BlockWriter:
     def _put_bits(self, found: Sequences, at: cython.int) -> cython.int:
         """Write the bits of the sequences, the last one first, to _out[at:]; return where they end."""
         out: cython.p_uchar = cython.address(self._out[0]) if cython.compiled else self._out
-        states_l: cython.p_ushort = (
-            cython.address(self._lengths.states[0]) if cython.compiled else self._lengths.states
-        )
-        states_o: cython.p_ushort = (
-            cython.address(self._offsets.states[0]) if cython.compiled else self._offsets.states
-        )
-        states_m: cython.p_ushort = (
-            cython.address(self._matches.states[0]) if cython.compiled else self._matches.states
-        )
+        states_l: cython.p_ushort = cython.address(self._lengths.states[0]) if cython.compiled else self._lengths.states
+        states_o: cython.p_ushort = cython.address(self._offsets.states[0]) if cython.compiled else self._offsets.states
+        states_m: cython.p_ushort = cython.address(self._matches.states[0]) if cython.compiled else self._matches.states
         bits_l: cython.p_uint = (
             cython.address(self._lengths.delta_bits[0]) if cython.compiled else self._lengths.delta_bits
         )

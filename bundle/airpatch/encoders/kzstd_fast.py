@@ -105,9 +105,7 @@ class FastestMatcher(ZstdMatcher):
             older = offset
             offset = index - match
             length = 4 + common(window, index + 4, window, match + 4, end - index - 4)
-            back = common_before(
-                window, index, window, match, min(match - max(index - reach, 0), index - emitted)
-            )
+            back = common_before(window, index, window, match, min(match - max(index - reach, 0), index - emitted))
             self._take_literals(found, emitted, index - back)
             found.add(index - back - emitted, length + back, offset + 3)
             index += length
@@ -226,9 +224,7 @@ class DefaultMatcher(ZstdMatcher):
             older = offset
             offset = index - match
             length = 4 + common(window, index + 4, window, match + 4, end - index - 4)
-            back = common_before(
-                window, index, window, match, min(match - max(index - reach, 0), index - emitted)
-            )
+            back = common_before(window, index, window, match, min(match - max(index - reach, 0), index - emitted))
             self._take_literals(found, emitted, index - back)
             found.add(index - back - emitted, length + back, offset + 3)
             at = index - back + 1

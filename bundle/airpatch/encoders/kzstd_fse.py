@@ -166,8 +166,9 @@ class FseCode:
         step: cython.int = (size >> 1) + (size >> 3) + 3
         state: cython.int = 0
         n: cython.int
+        _n: cython.int
         for i in range(self.symbols):
-            for n in range(self.shares[i]):
+            for _n in range(self.shares[i]):
                 self._symbols_by_state[state] = i
                 state = (state + step) & (size - 1)
                 while state > high:

@@ -56,10 +56,10 @@ class HuffmanCode:
         i: cython.int
         if self.symbols < symbols:
             return False
+        missing: cython.bint = False
         for i in range(symbols):
-            if counts[i] != 0 and self.entries[i] == 0:
-                return False
-        return True
+            missing |= counts[i] != 0 and self.entries[i] == 0
+        return not missing
 
     @cython.cfunc
     @cython.nogil
@@ -155,9 +155,7 @@ class HuffmanMaker:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def make(
-        self, code: HuffmanCode, counts: cython.p_uint, symbols: cython.int, total: cython.int
-    ) -> cython.void:
+    def make(self, code: HuffmanCode, counts: cython.p_uint, symbols: cython.int, total: cython.int) -> cython.void:
         """Make a code for `total` symbols; at least two counts are not zero, counts[symbols - 1] among them."""
         log: cython.int = min(_MOST_BITS, bit_length(total - 1) - 2)
         log = max(log, min(bit_length(total), bit_length(symbols - 1) + 1), 5)
@@ -336,7 +334,7 @@ class HuffmanMaker:
     @cython.nogil
     @cython.exceptval(check=False)
     def _put_weights(self, code: FseCode, out: cython.p_uchar, at: cython.int, count: cython.int) -> cython.int:
-        """Write the weights as an FSE stream of two states (`fse.Compress`); return where it ends, -1 if it does not pay.
+        """Write the weights as an FSE stream of two states (`fse.Compress`); return its end, -1 if it does not pay.
 
         The last weight, and then every other one, is of the one state.
         """

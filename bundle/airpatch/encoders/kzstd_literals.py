@@ -78,9 +78,7 @@ class LiteralWriter:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _code(
-        self, out: cython.p_uchar, at: cython.int, source: cython.p_uchar, size: cython.int
-    ) -> cython.int:
+    def _code(self, out: cython.p_uchar, at: cython.int, source: cython.p_uchar, size: cython.int) -> cython.int:
         counts: cython.p_uint = cython.address(self._counts[0]) if cython.compiled else self._counts
         most: cython.uint = 0
         symbols: cython.int = 0
@@ -105,10 +103,7 @@ class LiteralWriter:
         self.reused = (
             self._reuses
             and self._previous.covers(counts, symbols)
-            and (
-                self._previous.size(counts, symbols) <= self._current.size(counts, symbols)
-                or limit <= 12
-            )
+            and (self._previous.size(counts, symbols) <= self._current.size(counts, symbols) or limit <= 12)
         )
         if self.reused:
             at = self._stream(self._previous, out, at, source, size)

@@ -54,7 +54,7 @@ class ZstdMatcher:
         """The plaintext held."""
         return self._buffer
 
-    def fill(self, data: bytes | memoryview) -> tuple[int, int]:
+    def fill(self, data: bytes | bytearray | memoryview) -> tuple[int, int]:
         """Take a block of plaintext; return where in `buffer` it begins and ends."""
         size = len(data)
         begin: int = self._filled

@@ -59,14 +59,22 @@ _MATCHERS: dict[str, dict[str, tuple[int, Callable[[int], ZstdMatcher]]]] = {
 }
 """Matchers and their windows in MiB, by level and the first version with them, the newest first."""
 
-LEVELS = tuple(_MATCHERS)
+_FRAMES_NOTHING = "1.18.5"
 
 
 def versions(level: str) -> list[str]:
-    """Return the first versions of all outputs of a level, the newest first."""
-    firsts = {"1.18.5", *_RULES, *_MATCHERS[level]}
+    """Return the first versions of all outputs of a level, the newest first.
+
+    The output of the very newest differs from that before it for an empty plaintext only, so it comes last.
+    """
     oldest = min(_MATCHERS[level], key=_order)
-    return sorted((first for first in firsts if _order(first) >= _order(oldest)), key=_order, reverse=True)
+    firsts = {first for first in (*_RULES, *_MATCHERS[level]) if _order(first) >= _order(oldest)}
+    return [*sorted(firsts, key=_order, reverse=True), _FRAMES_NOTHING]
+
+
+def window(version: str, level: str) -> int:
+    """Return the window in bytes; `version` is one of `versions(level)`."""
+    return _valid(_MATCHERS[level], version)[0] * _MIB
 
 
 def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
@@ -75,9 +83,9 @@ def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
     rules = _valid(_RULES, version)
     if level in _valid(_CODED_LITERALS, version):
         rules = replace(rules, codes_literals=True)
-    window = reach * _MIB
     block = _FASTEST_BLOCK if level == "fastest" else _BLOCK
-    return KlauspostZstd(matcher(window), BlockWriter(rules), window, block, _order(version) >= _order("1.18.5"))
+    frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
+    return KlauspostZstd(matcher(reach * _MIB), BlockWriter(rules), reach * _MIB, block, frames_nothing)
 
 
 def _valid(by_version: dict[str, _T], version: str) -> _T:
