@@ -7,18 +7,17 @@ number of threads. A patch that is not smaller than its blob is dropped.
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content, check_blob, require
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
+from airpatch.blobs.scratch import Part, ScratchFile, Shelf, relax
 from airpatch.blobs.stopping import Stoppable
-from airpatch.delta.encoder import Effort
+from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError, IntegrityError
+from airpatch.execution import Execution
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import Catalogue, Contents
@@ -27,25 +26,10 @@ from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
+from airpatch.progress import Owners, Share
 
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`memory` in bytes for all `jobs` together; `jobs` None takes the machine's processors."""
-
-    effort: Effort = Effort.DEFAULT
-    memory: int = 1 << 30
-    jobs: int | None = None
-    progress: Callable[[int], None] = lambda _: None
-    announce: Callable[[str, int], None] = lambda _label, _total: None
-
-
-def workers(options: Options) -> int:
-    """How many blobs are worked on at once."""
-    return options.jobs or os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -71,13 +55,19 @@ class LayerPatches:
 
 
 class Differ:
-    """Makes layer patches out of blobs that `content` has, with scratch files of `new_file`."""
+    """Makes layer patches out of blobs that `content` has. `owners` gives the images of new blobs, for progress."""
 
-    def __init__(self, content: Content, new_file: NewFile, options: Options) -> None:
-        self._stopped = threading.Event()
-        self._content = Stoppable(content, self._stopped)
-        self._new_file = new_file
-        self._options = options
+    def __init__(
+        self,
+        content: Content,
+        execution: Execution,
+        effort: Effort = Effort.DEFAULT,
+        owners: Owners | None = None,
+    ) -> None:
+        self._execution = execution.task()
+        self._content = Stoppable(content, self._execution.cancellation)
+        self._effort = effort
+        self._owners = owners
 
     def make(self, targets: Sequence[Blob], available: Sequence[Blob]) -> LayerPatches:
         """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
@@ -88,12 +78,13 @@ class Differ:
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
-        patches = LayerPatches(Shelf(self._new_file))
-        with closing(Shelf(self._new_file)) as shelf, ThreadPoolExecutor(workers(self._options)) as pool:
+        execution = self._execution
+        patches = LayerPatches(Shelf(execution.scratch))
+        with closing(Shelf(execution.scratch)) as shelf, ThreadPoolExecutor(execution.threads) as pool:
             try:
                 self._make(patches, targets, available, pool, shelf)
             except BaseException:
-                self._stopped.set()
+                execution.cancellation.cancel()
                 pool.shutdown(cancel_futures=True)
                 patches.close()
                 raise
@@ -107,54 +98,58 @@ class Differ:
         pool: Executor,
         shelf: Shelf,
     ) -> None:
-        options = self._options
-        options.announce("unpacking layers", sum(blob.size for blob in (*available, *targets)))
-        work = [*((self._unpack_verified, blob) for blob in available), *((self._unpack, blob) for blob in targets)]
-        found = pool.map(lambda task: task[0](task[1], shelf), work)
-        unpacked = {each.blob.digest: each for each in found if each is not None}
+        execution = self._execution
+        # What every target has is hashed, too.
+        total = sum(2 * blob.size for blob in available) + sum(blob.size for blob in targets)
+        with execution.part("unpacking layers", total, self._owners) as part:
+
+            def unpack(blob: Blob, *, verify: bool) -> Unpacked | None:
+                with part.share(blob.size * (1 + verify), blob.digest) as share:
+                    return (self._unpack_verified if verify else self._unpack)(blob, shelf, share)
+
+            work = [*((blob, True) for blob in available), *((blob, False) for blob in targets)]
+            found = pool.map(lambda task: unpack(task[0], verify=task[1]), work)
+            unpacked = {each.blob.digest: each for each in found if each is not None}
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
         chosen = _choose_sources(old, new)
-        options.announce("making layer patches", sum(u.contents.size for u in new))
-        workshop = Workshop(
-            self._content, self._new_file, list(unpacked.values()), options.effort, options.memory, self._stopped
-        )
+        workshop = Workshop(self._content, list(unpacked.values()), self._effort, execution)
+        with execution.part("making layer patches", sum(map(workshop.work, new)), self._owners) as part:
 
-        def patch(target: Unpacked, sources: Sequence[Unpacked]) -> Step | None:
-            made = workshop.patch(target, sources)
-            options.progress(target.contents.size)
-            if made is None:
-                return None
-            patches.parts[made.step.patch] = patches.shelf.keep(made.file)
-            return made.step
+            def patch(target: Unpacked, sources: Sequence[Unpacked]) -> Step | None:
+                with part.share(workshop.work(target), target.blob.digest) as share:
+                    made = workshop.patch(target, sources, share)
+                if made is None:
+                    return None
+                patches.parts[made.step.patch] = patches.shelf.keep(made.file)
+                return made.step
 
-        patches.steps = [step for step in pool.map(patch, new, chosen) if step is not None]
+            patches.steps = [step for step in pool.map(patch, new, chosen) if step is not None]
         patches.sources = _outside(patches.steps, unpacked)
 
-    def _unpack_verified(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
+    def _unpack_verified(self, blob: Blob, shelf: Shelf, share: Share) -> Unpacked | None:
         """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
-            check_blob(self._content, blob.digest, blob.size)
+            check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
             raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
-        return self._unpack(blob, shelf)
+        return self._unpack(blob, shelf, share)
 
-    def _unpack(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
+    def _unpack(self, blob: Blob, shelf: Shelf, share: Share) -> Unpacked | None:
         """The blob with its plaintext on the `shelf`; None if it does not decompress."""
         with ExitStack() as stack:
-            file = ScratchFile(self._new_file, str(blob.digest))
+            file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
-                    kind = extract(reader, blob.size, file.append, MAX_BLOB)
+                    kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
             except FormatError:
                 return None
             stack.pop_all()
         plaintext = shelf.keep(file)
         view = plaintext.view()
         contents = Contents.of(memoryview(view), lambda: relax((view,)))
-        self._options.progress(blob.size)
         return Unpacked(blob, kind, plaintext, contents)
 
 
