@@ -69,6 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
     _inspect(commands)
     _verify(commands)
     _restore(commands)
+    _sign(commands)
+    _trust(commands)
     _completion(commands)
     return parser
 
@@ -113,6 +115,7 @@ def _create(commands: _Commands) -> None:
     )
     _effort(group, "with --repack: ")
     _output(parser)
+    _signing(parser)
 
 
 def _apply(commands: _Commands) -> None:
@@ -138,6 +141,7 @@ def _apply(commands: _Commands) -> None:
     )
     parser.add_argument("--restore", type=_path, metavar="DIR", help="restore the release's images there afterwards")
     _restoring(parser.add_argument_group("with --restore"))
+    _trusting(parser, "every bundle")
 
 
 def _diff(commands: _Commands) -> None:
@@ -160,6 +164,7 @@ def _diff(commands: _Commands) -> None:
     )
     _effort(group)
     _output(parser)
+    _signing(parser)
 
 
 def _explain(commands: _Commands) -> None:
@@ -203,6 +208,8 @@ def _merge(commands: _Commands) -> None:
     parser.add_argument("bundles", type=_named, nargs="+", metavar="BUNDLE", help="in the order of their releases")
     parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
     _output(parser)
+    _signing(parser)
+    _trusting(parser, "every bundle")
 
 
 def _inventory(commands: _Commands) -> None:
@@ -292,6 +299,7 @@ def _verify(commands: _Commands) -> None:
         help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
     )
+    _trusting(parser, "the bundle")
 
 
 def _restore(commands: _Commands) -> None:
@@ -316,6 +324,97 @@ def _restore(commands: _Commands) -> None:
         help="this image only (repository:tag), or all of a repository; may be repeated",
     )
     _restoring(parser)
+    _trusting(parser, "the bundle")
+
+
+def _sign(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "sign",
+        "sign a bundle as ssh-keygen does, over its index and thereby over every byte of it",
+        "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
+        "airpatch sign shop-r1.tar.zst --key release.pub           # a key of any kind that the agent holds",
+        "airpatch sign shop-r1.tar.zst --export message            # for a key that never leaves its token:",
+        "ssh-keygen -Y sign -n airpatch -f token.pub message       # makes message.sig",
+        "airpatch sign shop-r1.tar.zst --import message.sig",
+    )
+    parser.add_argument("bundle", type=_named, metavar="BUNDLE", help="the file, which gets the signature")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--key",
+        type=_named,
+        metavar="KEY",
+        help="a private Ed25519 key, or the public key of one that an agent holds",
+    )
+    how.add_argument("--export", type=_named, metavar="FILE", help="write what is to be signed elsewhere; sign nothing")
+    how.add_argument(
+        "--import",
+        dest="signatures",
+        type=_named,
+        action="append",
+        default=[],
+        metavar="FILE.sig",
+        help="add a signature that was made elsewhere; may be repeated",
+    )
+
+
+def _trust(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "trust",
+        "make a registry's root demand signatures for good",
+        "airpatch trust /var/lib/registry allowed_signers --threshold 2",
+        "airpatch trust /var/lib/registry new_signers    # with new_signers.sig beside it, by those trusted now",
+    )
+    _root_argument(parser)
+    parser.add_argument(
+        "allowed_signers",
+        type=_path,
+        metavar="ALLOWED_SIGNERS",
+        help="who is trusted: a file as in ssh-keygen(1)",
+    )
+    _whom_to_trust(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="trust them though those trusted now did not sign it (owner only)"
+    )
+
+
+def _trusting(parser: argparse.ArgumentParser, what: str) -> None:
+    group = parser.add_argument_group("signatures")
+    group.add_argument(
+        "--trust",
+        type=_path,
+        metavar="ALLOWED_SIGNERS",
+        help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
+    )
+    _whom_to_trust(group)
+
+
+def _whom_to_trust(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--revoked", type=_path, metavar="FILE", help="keys that do not count, as ssh-keygen -Y verify -r takes them"
+    )
+    group.add_argument(
+        "--principal",
+        dest="principals",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who must have signed (default: any of the file); may be repeated, one of them suffices",
+    )
+    group.add_argument(
+        "--threshold", type=_positive, metavar="N", help="how many different principals must have signed (default: 1)"
+    )
+
+
+def _signing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sign",
+        dest="key",
+        type=_named,
+        metavar="KEY",
+        help="sign the bundle with this private Ed25519 key, or the agent's key to this public one",
+    )
 
 
 def _completion(commands: _Commands) -> None:

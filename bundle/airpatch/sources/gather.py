@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -93,6 +93,7 @@ def gather(
     picks: Sequence[str] = (),
     name: str | None = None,
     sequence: int | None = None,
+    opened: Callable[[Source], None] = lambda _: None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
 
@@ -100,6 +101,7 @@ def gather(
     `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number;
     else the default of `assemble`. Manifests are verified here, blobs are looked for with their size, and hashed by
     whoever reads them.
+    `opened` is called with each source before anything of it is used, and may refuse it.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
     execution = with_scratch(execution or Execution(), Path())
@@ -108,6 +110,8 @@ def gather(
     except FormatError as error:
         raise UsageError(error.message) from None
     sources = [open_source(spec) for spec in specs]
+    for source in sources:
+        opened(source)
     entries, findings = _list(sources)
     if images_list is not None:
         try:

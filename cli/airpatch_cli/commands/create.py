@@ -18,6 +18,7 @@ def run(args: Namespace, console: Console) -> Result:
         images_list=args.images_list,
         repack=args.repack,
         effort=args.effort,
+        key=args.key,
         execution=console.execution,
     )
     return written(made)

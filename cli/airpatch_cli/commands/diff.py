@@ -19,6 +19,7 @@ def run(args: Namespace, console: Console) -> Result:
         images_list=args.images_list,
         layer_patches=args.layer_patches,
         effort=args.effort,
+        key=args.key,
         execution=console.execution,
     )
     return written(made)
