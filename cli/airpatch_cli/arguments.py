@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from airpatch.errors import UsageError
+from airpatch_cli.parser import Parser
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction["_Parser"]
+    _Commands = argparse._SubParsersAction[Parser]
 
 _DESCRIPTION = """\
 Pack the container images of a release into one file, make small patches between releases, and
@@ -30,11 +33,6 @@ _SOURCE = (
 )
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
-
-
 class _Version(argparse.Action):
     """Asks for the version only when it is wanted: the metadata of the distribution takes time to load."""
 
@@ -48,13 +46,19 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def help_words(words: Sequence[str]) -> Sequence[str]:
+    """The command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    if not words:
+        return ["--help"]
+    return [*words[1:2], "--help"] if words[0] == "help" else words
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands. It raises UsageError instead of leaving."""
-    parser = _Parser(
+    parser = Parser(
         prog="airpatch",
         description=_DESCRIPTION,
-        epilog=_EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"airpatch help COMMAND says more of one.\n\n{_EXIT_CODES}",
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -82,7 +86,6 @@ def _command(commands: _Commands, name: str, help_: str, *examples: str) -> argp
         help=help_,
         description=help_[0].upper() + help_[1:] + ".",
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = parser.add_argument_group("common options")
     common.add_argument("--json", action="store_true", help="print one JSON document, for errors too")
@@ -461,7 +464,7 @@ def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=_named,
+        type=_output_name,
         required=True,
         metavar="FILE",
         help=f"where {what} goes, - for standard output",
@@ -488,6 +491,15 @@ def _named(text: str) -> str:
     """A path that is not empty: an unset variable in a script must not stand for the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
+    return text
+
+
+def _output_name(text: str) -> str:
+    """A path, `-` for all names that the system has for standard output: the file behind them must not be replaced."""
+    if _named(text).startswith(("/dev/", "/proc/")):
+        with suppress(OSError):
+            if os.path.samestat(Path(text).stat(), os.fstat(1)):
+                return "-"
     return text
 
 

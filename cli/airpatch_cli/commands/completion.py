@@ -20,7 +20,7 @@ def run(args: argparse.Namespace, _: Console) -> Result:
     parser = build_parser()
     _mark(parser)
     script = shtab.complete(parser, shell=args.shell)
-    return Result({"shell": args.shell, "script": script}, [script])
+    return Result({"shell": args.shell, "script": script}, text=f"{script}\n")
 
 
 def _mark(parser: argparse.ArgumentParser) -> None:
