@@ -427,8 +427,9 @@ def _completion(commands: _Commands) -> None:
         "print a script that completes airpatch's command line in a shell",
         'eval "$(airpatch completion bash)"    # in ~/.bashrc',
         'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+        "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
     )
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+    parser.add_argument("shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh")
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:
