@@ -14,7 +14,7 @@ from airpatch import errors
 from airpatch.errors import AirpatchError
 from airpatch.format.index import Index
 from airpatch.layers.proof import prove
-from tests.support import execution, feed, read_bundle
+from tests.support import execution, frame_reader, read_bundle
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VECTORS = sorted((FIXTURES / "vectors").glob("*.vector"))
@@ -24,8 +24,8 @@ LAYERS = [path for path in VECTORS if path.stem.startswith(("layer-", "good-laye
 def outcome(header: dict[str, str], kind: str, bundle: bytes) -> Index:
     """The index of a bundle that is as it should be; of what is wrong the first thing is raised."""
     if "layer-patches" not in header:
-        return read_bundle(feed(kind, bundle)).index
-    with closing(feed(kind, bundle)) as source:
+        return read_bundle(frame_reader(kind, bundle)).index
+    with closing(frame_reader(kind, bundle)) as source:
         verified = prove(source, execution(2))
     for error in verified.findings:
         raise error
@@ -61,7 +61,7 @@ def test_vector(path: Path, kind: str) -> None:
 def test_a_reader_that_only_carries_layer_patches_takes_them(path: Path) -> None:
     header, bundle = load(path)
     assert header["layer-patches"] == "carried out"
-    assert read_bundle(feed("file", bundle)).index.is_full
+    assert read_bundle(frame_reader("file", bundle)).index.is_full
 
 
 def test_adversary_41_bombs_take_little_memory() -> None:

@@ -429,7 +429,9 @@ def _completion(commands: _Commands) -> None:
         'airpatch completion zsh > "${fpath[1]}/_airpatch"',
         "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
     )
-    parser.add_argument("shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh")
+    parser.add_argument(
+        "shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh"
+    )
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:
@@ -442,6 +444,14 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images-list", type=_path, metavar="FILE", help="take these images only: one reference a line"
+    )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        dest="tags",
+        metavar="[DIGEST=]NAME:TAG",
+        help="name an image that has no tag; the digest may be left out where it is the only one",
     )
 
 

@@ -14,13 +14,22 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
 from airpatch.format.index import Base, Index, Plan, emit_index
 from airpatch.model.digest import Digest
-from tests.support import Builder, MemoryContent, MemorySink, Recorder, execution, feed, join_frames, split_frames
+from tests.support import (
+    Builder,
+    MemoryContent,
+    MemorySink,
+    Recorder,
+    execution,
+    frame_reader,
+    join_frames,
+    split_frames,
+)
 
 KINDS = pytest.mark.parametrize("kind", ["file", "pipe"])
 
 
 def verify(kind: str, data: bytes) -> CheckedBundle:
-    with closing(feed(kind, data)) as source:
+    with closing(frame_reader(kind, data)) as source:
         return verify_bundle(source, execution())
 
 
@@ -46,7 +55,7 @@ def test_sound_bundles(kind: str, sample: Builder) -> None:
 
 def test_progress(sample: Builder) -> None:
     progress = Recorder()
-    with closing(feed("file", sample.bundle())) as source:
+    with closing(frame_reader("file", sample.bundle())) as source:
         verify_bundle(source, execution(2, progress))
     assert progress.labels == [f"verifying {source.name}"]
     assert progress.adds_up

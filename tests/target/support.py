@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from airpatch.archive.feed import FileFeed
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
@@ -34,7 +34,7 @@ from airpatch.target import installer
 from airpatch.target.installer import Applied
 from airpatch.target.root import Root
 from airpatch.target.state import State, locked
-from tests.support import Builder, MemorySink, execution, feed
+from tests.support import Builder, MemorySink, execution, frame_reader
 
 STORAGE = "docker/registry/v2"
 LAYERS = {"base": b"base " * 400, "large": bytes(range(256)) * 800}
@@ -128,8 +128,8 @@ def tiny(number: int) -> Sample:
 
 
 @contextmanager
-def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFeed]]:
-    opened = [feed(kind, bundle) for bundle in bundles]
+def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFrameReader]]:
+    opened = [frame_reader(kind, bundle) for bundle in bundles]
     try:
         yield opened  # type: ignore[misc]
     finally:
@@ -152,7 +152,7 @@ def try_out(path: Path, *bundles: bytes, **options: object) -> list[Applied]:
 def index_of(bundle: bytes) -> Index:
     from concurrent.futures import ThreadPoolExecutor
 
-    with closing(feed("file", bundle)) as source, ThreadPoolExecutor(1) as pool:
+    with closing(frame_reader("file", bundle)) as source, ThreadPoolExecutor(1) as pool:
         return BundleStream(source, pool).index
 
 

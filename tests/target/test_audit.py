@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format import registry
@@ -40,7 +40,7 @@ def applied(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("applied")
     bundle = str(folder / "r1.tar.zst")
     pack(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), bundle, execution())
-    with closing(open_feed(bundle)) as feed:
+    with closing(open_frames(bundle)) as feed:
         install([feed], folder / "root", execution())
     return folder / "root"
 

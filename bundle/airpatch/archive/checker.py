@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import Accept, BundleStream, Opening
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
@@ -41,16 +41,18 @@ def _discard(_: Index) -> Accept:
     return lambda _: Discard()
 
 
-def verify_bundle(feed: Feed, execution: Execution, data: Callable[[Index], Accept] = _discard) -> CheckedBundle:
-    """Read `feed` to its end. `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
+def verify_bundle(
+    reader: FrameReader, execution: Execution, data: Callable[[Index], Accept] = _discard
+) -> CheckedBundle:
+    """Read `reader` to its end. `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
 
-    Raises FormatError if there is no valid index, TargetError if the feed cannot be read.
+    Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
     """
     findings: list[AirpatchError] = []
     with ThreadPoolExecutor(execution.threads) as pool:
-        stream = BundleStream(feed, pool)
+        stream = BundleStream(reader, pool)
         accept = data(stream.index)
-        with execution.part(f"verifying {feed.name}", layout.blob_bytes(stream.index)) as part:
+        with execution.part(f"verifying {reader.name}", layout.blob_bytes(stream.index)) as part:
             try:
                 _receive(stream, accept, findings, part)
             except (FormatError, IntegrityError) as error:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import Part, ScratchFile
+from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.errors import FormatError
 from airpatch.execution import NewFile
 from airpatch.layers.plaintext import extract
@@ -18,7 +18,7 @@ from airpatch.model.digest import Digest
 @dataclass(slots=True)
 class _Slot:
     users: int
-    file: ScratchFile | Part | None = None
+    file: ScratchFile | ScratchRange | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -35,7 +35,7 @@ class Plaintexts:
 
     def take(
         self, digest: Digest, size: int, plaintext: int, advance: Callable[[int], None] = lambda _size: None
-    ) -> ScratchFile | Part:
+    ) -> ScratchFile | ScratchRange:
         """The plaintext, `plaintext` bytes, of the blob of `size` bytes. `advance` is told bytes unpacked for it.
 
         Raises FormatError if it has another size.
@@ -60,7 +60,7 @@ class Plaintexts:
         slot = self._slots.get(digest)
         return slot is not None and slot.file is None
 
-    def put(self, digest: Digest, file: ScratchFile | Part) -> None:
+    def put(self, digest: Digest, file: ScratchFile | ScratchRange) -> None:
         """Give a plaintext that is there already."""
         self._slots[digest].file = file
 

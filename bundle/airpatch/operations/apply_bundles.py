@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.content import read_blob
 from airpatch.blobs.output import output_file
 from airpatch.blobs.tree import Tree
@@ -18,7 +18,7 @@ from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.format.inventories import emit
-from airpatch.format.layout import signature_paths
+from airpatch.format.layout import image_signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.paths import Paths, StrPath, names
@@ -92,11 +92,11 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        feeds = [stack.enter_context(closing(open_feed(name))) for name in names(bundles)]
+        readers = [stack.enter_context(closing(open_frames(name))) for name in names(bundles)]
         work = preview if dry_run else install
         try:
             applied = work(
-                feeds,
+                readers,
                 path,
                 execution,
                 deep=deep,
@@ -116,7 +116,9 @@ def apply(
 
 def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
     """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
-    signatures = {signature.digest: path for image in release.images for path, signature in signature_paths(image)}
+    signatures = {
+        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
+    }
     content = TreeContent(Tree(root), registry.blob_path, signatures)
     try:
         manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def create(
     release: str | None = None,
     sequence: int | None = None,
     images_list: StrPath | None = None,
+    tags: Sequence[str] = (),
     repack: bool = False,
     effort: str = "default",
     key: StrPath | None = None,
@@ -45,7 +47,8 @@ def create(
 
     `sources` are trees of skopeo's `dir:` images, roots of a registry's storage, OCI layouts or bundles; a prefix
     (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
-    only these are taken. `release` names the release (default: the tag that most of its images carry), `sequence` is
+    only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
+    the sources. `release` names the release (default: the tag that most of its images carry), `sequence` is
     its number, which grows from release to release (default: 0).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
@@ -57,10 +60,9 @@ def create(
     TargetError if `output` cannot be written.
     """
     execution = beside(execution, output)
-    with prepare(
-        gather_release(sources, execution, release, sequence, images_list), repack, effort, execution
-    ) as bundle:
-        return write(bundle, output, execution, key=key)
+    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+    with prepare(gathered, repack, effort, execution) as bundle:
+        return write(bundle, output, execution, gathered.remarks, key=key)
 
 
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
@@ -81,12 +83,14 @@ def gather_release(
     release: str | None,
     sequence: int | None,
     images_list: StrPath | None,
+    tags: Sequence[str],
 ) -> Gathered:
     """The release of all images of `sources`, or of those in `images_list`."""
     return gather(
         names(sources),
         execution,
         images_list=None if images_list is None else Path(images_list),
+        tags=tags,
         name=release,
         sequence=sequence,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def explain(
     release: str | None = None,
     sequence: int | None = None,
     images_list: StrPath | None = None,
+    tags: Sequence[str] = (),
     effort: str = "default",
     execution: Execution | None = None,
 ) -> Explanation:
@@ -46,7 +47,7 @@ def explain(
     Takes the time of making the patch; scratch files lie in the current folder. Raises what `diff` raises.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
-    gathered = gather_release(sources, execution, release, sequence, images_list)
+    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
     prepared = prepare_patch(bases, gathered, execution, effort)
     with prepared.bundle as bundle:
         costs = forecast(bundle, execution)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
@@ -24,6 +25,7 @@ def diff(
     release: str | None = None,
     sequence: int | None = None,
     images_list: StrPath | None = None,
+    tags: Sequence[str] = (),
     layer_patches: bool = True,
     effort: str = "default",
     key: StrPath | None = None,
@@ -40,7 +42,7 @@ def diff(
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
     execution = beside(execution, output)
-    gathered = gather_release(sources, execution, release, sequence, images_list)
+    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
     prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
     with prepared.bundle as bundle:
         return write(bundle, output, execution, prepared.warnings, key=key)
@@ -60,7 +62,7 @@ def prepare_patch(
     """The patch to the release of `gathered` for targets that have one of `bases`."""
     chosen = effort_of(effort)
     states = [open_base(name, gathered.release) for name in names(bases)]
-    warnings = tuple(state.warning for state in states if state.warning is not None)
+    warnings = (*gathered.remarks, *(state.warning for state in states if state.warning is not None))
     index = plan_patch(gathered.release, states)
     if not layer_patches or any(state.no_layer_patches for state in states):
         return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings)

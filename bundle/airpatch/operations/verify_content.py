@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
@@ -63,13 +63,13 @@ def verify(
 
 
 def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
-    with closing(open_feed(name)) as feed:
-        checked = prove(feed, execution, None if base is None else _base(os.fspath(base), execution))
-        signers = require_signed(trusted, checked.opening, feed.name)
+    with closing(open_frames(name)) as reader:
+        checked = prove(reader, execution, None if base is None else _base(os.fspath(base), execution))
+        signers = require_signed(trusted, checked.opening, reader.name)
     if checked.findings:
-        raise _error(feed.name, checked.findings)
+        raise _error(reader.name, checked.findings)
     index = checked.index
-    return VerifiedBundle(feed.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
+    return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
 
 
 def _base(name: str, execution: Execution) -> Base:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airpatch.errors import UsageError
+from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.sources import bundles, dir_trees, oci_layouts, registry_roots
 from airpatch.sources.location import Location
@@ -23,8 +23,8 @@ def open_source(spec: str) -> Source:
     Raises UsageError if there is nothing of the kind or more than one kind, FormatError for a broken bundle,
     SourceError if the path cannot be read.
     """
-    prefix, _, rest = spec.partition(":")
-    kind = _BY_PREFIX.get(prefix)
+    prefix, colon, rest = spec.partition(":")
+    kind = _BY_PREFIX.get(prefix) if colon else None
     name = spec if kind is None else rest
     if not name or not Path(name).exists():
         raise UsageError(f"{spec}: no such file or folder")
@@ -42,11 +42,13 @@ def open_source(spec: str) -> Source:
     return found.popitem()[1]
 
 
-def _nothing(location: Location, kind: Kind | None) -> UsageError:
+def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
     if not location.is_folder:
         return UsageError(f"{location.spec}: is a file, and {kind.absent if kind else 'no source'}")
+    if location.scan.findings:
+        return SourceError(f"{location.spec}: holds no images that can be used", location.scan.findings)
     absent = kind.absent if kind is not None else f"holds no images: {', '.join(kind.absent for kind in KINDS)}"
-    return UsageError(f"{location.spec}: {_hint(location.path) or absent}", location.scan.findings)
+    return UsageError(f"{location.spec}: {_hint(location.path) or absent}")
 
 
 def _hint(path: Path) -> str | None:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
 from airpatch.execution import Execution
 from airpatch.format import layout, registry
@@ -59,7 +59,7 @@ blobs of its release that a top-up has to bring."""
 
 
 def install(
-    feeds: Sequence[Feed],
+    readers: Sequence[FrameReader],
     path: Path,
     execution: Execution,
     *,
@@ -68,7 +68,7 @@ def install(
     on_missing: OnMissing = lambda _index, _missing: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
-    """Apply the bundles of `feeds` to the root at `path`, which is made if it does not exist.
+    """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
@@ -79,7 +79,7 @@ def install(
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool:
-        streams = [BundleStream(feed, pool) for feed in feeds]
+        streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)  # before there is even a folder
         with Root(path, create=True) as root, locked(root) as state:
             _require_signed(streams, stored_trust(root))
@@ -100,7 +100,7 @@ def install(
 
 
 def preview(
-    feeds: Sequence[Feed],
+    readers: Sequence[FrameReader],
     path: Path,
     execution: Execution,
     *,
@@ -113,7 +113,7 @@ def preview(
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
-        streams = [BundleStream(feed, pool) for feed in feeds]
+        streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
         root = stack.enter_context(Root(path)) if path.exists() else None

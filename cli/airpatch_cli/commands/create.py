@@ -16,6 +16,7 @@ def run(args: Namespace, console: Console) -> Result:
         release=args.release,
         sequence=args.sequence,
         images_list=args.images_list,
+        tags=args.tags,
         repack=args.repack,
         effort=args.effort,
         key=args.key,

@@ -17,6 +17,7 @@ def run(args: Namespace, console: Console) -> Result:
         release=args.release,
         sequence=args.sequence,
         images_list=args.images_list,
+        tags=args.tags,
         layer_patches=args.layer_patches,
         effort=args.effort,
         key=args.key,

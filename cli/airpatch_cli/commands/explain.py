@@ -18,6 +18,7 @@ def run(args: Namespace, console: Console) -> Result:
         release=args.release,
         sequence=args.sequence,
         images_list=args.images_list,
+        tags=args.tags,
         effort=args.effort,
         execution=console.execution,
     )
