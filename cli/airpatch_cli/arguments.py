@@ -336,9 +336,9 @@ def _sign(commands: _Commands) -> None:
         "sign",
         "sign a bundle as ssh-keygen does, over its index and thereby over every byte of it",
         "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
-        "airpatch sign shop-r1.tar.zst --key release.pub           # a key of any kind that the agent holds",
-        "airpatch sign shop-r1.tar.zst --export message            # for a key that never leaves its token:",
-        "ssh-keygen -Y sign -n airpatch -f token.pub message       # makes message.sig",
+        "airpatch sign shop-r1.tar.zst --key release.pub",
+        "airpatch sign shop-r1.tar.zst --export message",
+        "ssh-keygen -Y sign -n airpatch -f token.pub message",
         "airpatch sign shop-r1.tar.zst --import message.sig",
     )
     parser.add_argument("bundle", type=_named, metavar="BUNDLE", help="the file, which gets the signature")
@@ -367,7 +367,7 @@ def _trust(commands: _Commands) -> None:
         "trust",
         "make a registry's root demand signatures for good",
         "airpatch trust /var/lib/registry allowed_signers --threshold 2",
-        "airpatch trust /var/lib/registry new_signers    # with new_signers.sig beside it, by those trusted now",
+        "airpatch trust /var/lib/registry new_signers",
     )
     _root_argument(parser)
     parser.add_argument(

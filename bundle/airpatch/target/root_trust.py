@@ -40,7 +40,11 @@ def parse_trust(content: bytes) -> TrustedSigners:
             "revoked": bytes(revoked),
             "principals": list(principals),
             "threshold": int(threshold),
-        } if version == TRUST_VERSION and all(isinstance(name, str) for name in principals):
+        } if (
+            version == TRUST_VERSION
+            and not isinstance(threshold, bool)
+            and all(isinstance(name, str) for name in principals)
+        ):
             trusted = TrustedSigners(allowed, revoked, tuple(principals), threshold)
             if emit_trust(trusted) == content:
                 return trusted
