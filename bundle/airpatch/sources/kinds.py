@@ -10,8 +10,8 @@ import errno
 import stat
 from pathlib import Path
 
-from airpatch.blobs.scratch import NewFile
 from airpatch.errors import AirpatchError, SourceError, UsageError
+from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
 from airpatch.sources import bundles, dir_trees, docker_archives, oci_archives, oci_layouts, registry_roots
 from airpatch.sources.foreign import explain_spec

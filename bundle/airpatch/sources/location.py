@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from airpatch.archive.frame_reader import is_bundle
-from airpatch.blobs.scratch import NewFile
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
+from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.sources.tar_files import TarFiles, open_archive

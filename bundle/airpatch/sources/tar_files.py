@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.content import BlobReader, FileBlob, pieces
-from airpatch.blobs.scratch import NewFile, ScratchFile
+from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
 from airpatch.errors import FormatError, SourceError
+from airpatch.execution import NewFile
 from airpatch.layers.plaintext import Compression, compression, extract
 
 RECORD = 512
