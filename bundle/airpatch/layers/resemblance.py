@@ -70,6 +70,14 @@ class Place:
     platforms: frozenset[str] = frozenset()
     positions: frozenset[int] = frozenset()
 
+    def __or__(self, other: Place) -> Place:
+        """In all images of both."""
+        return Place(
+            self.repositories | other.repositories,
+            self.platforms | other.platforms,
+            self.positions | other.positions,
+        )
+
     def likeness(self, other: Place) -> int:
         """From 0 to 7: a repository counts more than a platform, and that more than a position."""
         return (

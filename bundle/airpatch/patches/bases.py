@@ -21,7 +21,7 @@ from airpatch.format.inventories import Inventory, Request
 from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import Rebuilding, unfold
 from airpatch.model.digest import Digest
-from airpatch.model.release import Release, check_label
+from airpatch.model.release import Image, Release, check_label
 from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts
@@ -38,8 +38,8 @@ class BaseState:
     """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
 
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
-    may be sources of layer patches. With `wants_whole` there shall be no layer patches at all: a top-up must not need
-    what it completes.
+    may be sources of layer patches; `images` tell where they lie. With `wants_whole` there shall be no layer patches at
+    all: a top-up must not need what it completes.
     """
 
     base: Base
@@ -48,6 +48,7 @@ class BaseState:
     warning: str | None = None
     layers: tuple[Digest, ...] = ()
     content: Content | None = None
+    images: tuple[Image, ...] = ()
     wants_whole: bool = False
 
 
@@ -113,6 +114,7 @@ def _from_root(path: Path) -> BaseState:
         state,
         layers=tuple(digest for digest in layers if digest in state.blobs),
         content=registry_content(Tree(path)),
+        images=now.release.images if now is not None else (),
     )
 
 
@@ -134,6 +136,7 @@ def _from_bundle(name: str) -> BaseState:
         warning,
         tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
         bundle,
+        release.images,
     )
 
 

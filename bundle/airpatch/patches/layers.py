@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from airpatch.blobs.content import ChainedContent, Content
 from airpatch.blobs.scratch import NewFile
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ, LayerPatches, Options
 from airpatch.layers.rebuilt import Rebuilding
+from airpatch.layers.resemblance import Place
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, readable
+from airpatch.patches.places import manifests_in, places
 from airpatch.sources.gather import Gathered
 
 
@@ -43,7 +46,7 @@ def patch_layers(
     rebuilding = Rebuilding(new_file, options.jobs, options.progress, options.announce)
     content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
-    patches = Differ(content, new_file, options).make(targets, available)
+    patches = Differ(content, new_file, options).make(targets, available, _places(gathered, bases))
     made = {step.digest for step in patches.steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
@@ -51,6 +54,18 @@ def patch_layers(
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
     return Patched(planned, replace(gathered, content=ChainedContent([gathered.content, patches])), patches, content)
+
+
+def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
+    """Where layers lie in the images of the bases and of the release."""
+    found: dict[Digest, Place] = {}
+    known = [
+        *(places(b.images, manifests_in(b.content, b.blobs), b.content) for b in bases if b.content is not None),
+        places(gathered.release.images, gathered.manifests.get, gathered.content),
+    ]
+    for digest, place in chain.from_iterable(each.items() for each in known):
+        found[digest] = found.get(digest, Place()) | place
+    return found
 
 
 def _contents(
