@@ -21,15 +21,15 @@ from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
-from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, sketch
+from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 
-_SKETCHES = 4
-"""The part of the memory that sketches may take."""
+_SKETCHES, _SKETCH = 4, 16
+"""Sketches may take one part in so many of the memory, and each of them one in so many."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
 
@@ -81,6 +81,7 @@ class Differ:
         self._content = Stoppable(content, self._stopped)
         self._new_file = new_file
         self._options = options
+        self._sketches: Sketches[Digest] = Sketches(options.memory // _SKETCHES // MEMORY)
 
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
@@ -123,13 +124,14 @@ class Differ:
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
         layers = [*old, *new]
-        options.announce("making layer patches", sum(u.sketch.size for u in new))
+        options.announce("making layer patches", sum(u.plaintext.size for u in new))
         catalogue = Catalogue(
-            [each.sketch for each in layers],
+            [self._sketches[each.blob.digest] for each in layers],
             [places.get(each.blob.digest, Place()) for each in layers],
-            options.memory // _SKETCHES // MEMORY,
         )
-        workshop = Workshop(self._content, self._new_file, layers, options.effort, options.memory, self._stopped)
+        workshop = Workshop(
+            self._content, self._new_file, layers, options.effort, options.memory, self._stopped, catalogue.memory
+        )
 
         def patch(number: int) -> Step | None:
             target = layers[number]
@@ -143,7 +145,7 @@ class Differ:
 
             sources = catalogue.choose(number, may, judge)
             made = workshop.patch(target, [layers[source.number] for source in sources])
-            options.progress(target.sketch.size)
+            options.progress(target.plaintext.size)
             if made is None:
                 return None
             patches.parts[made.step.patch] = patches.shelf.keep(made.file)
@@ -174,14 +176,14 @@ class Differ:
             stack.pop_all()
         plaintext = shelf.keep(file)
         view = plaintext.view()
-        most = self._options.memory // _SKETCHES // MEMORY
-        made = sketch(memoryview(view), most, lambda: relax((view,)))
+        most = self._options.memory // _SKETCH // MEMORY
+        self._sketches.put(blob.digest, sketch(memoryview(view), most, lambda: relax((view,))))
         self._options.progress(blob.size)
-        return Unpacked(blob, kind, plaintext, made)
+        return Unpacked(blob, kind, plaintext)
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
     """The sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.sketch.size) for each in sources]
+    return [SourceBlob(each.blob.digest, each.blob.size, each.plaintext.size) for each in sources]
