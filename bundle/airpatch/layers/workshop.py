@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, pieces
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, View, relax
+from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, View, release_pages
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.encoder import Effort, encode
 from airpatch.encoders.recognise import recognise
@@ -45,7 +45,7 @@ class Unpacked:
 
     blob: Blob
     compression: Compression
-    plaintext: Part
+    plaintext: ScratchRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Workshop:
         def pause() -> None:
             if self._stopped.is_set():
                 raise CancelledError
-            relax(views)
+            release_pages(views)
 
         return pause
 
@@ -142,7 +142,7 @@ class Workshop:
             digests = tuple(source.blob.digest for source in sources)
             step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
-                self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
+                self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original))
             stack.pop_all()
         return Made(step, file)
 
@@ -154,7 +154,9 @@ class Workshop:
             stack.callback(delta.close)
             return delta
 
-    def _difference(self, target: ScratchFile | Part, sources: Sequence[ScratchFile | Part], name: str) -> ScratchFile:
+    def _difference(
+        self, target: ScratchFile | ScratchRange, sources: Sequence[ScratchFile | ScratchRange], name: str
+    ) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources."""
         view = target.view()
         views = [source.view() for source in sources]
