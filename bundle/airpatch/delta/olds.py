@@ -19,7 +19,7 @@ from airpatch.delta.tar import Member
 _NUMBER_BITS = 24
 _MOST = 1 << _NUMBER_BITS
 _NUMBERS = _MOST - 1
-_SAME_PATH, _LIKE_PATH = 8, 16
+_SAME_PATH, _LIKE_PATH = 2, 4
 """An equal path weighs one part in so many of all bytes that were found, one that is equal but for digits less."""
 _DIGITS = re.compile(rb"[0-9][0-9.]*")
 
