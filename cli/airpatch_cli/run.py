@@ -47,7 +47,8 @@ def run(args: Namespace) -> int:
 def _run(args: Namespace, console: Console) -> int:
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _terminate)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asks for it
+                signal.signal(number, _terminate)
         _keep_freed_memory()
         module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
         with console.progress:
