@@ -46,6 +46,9 @@ COMPILED: list[str] = [
     "airpatch.encoders.klauspost_matcher",
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.zlib_match",
+    "airpatch.sketches.features",
+    "airpatch.sketches.index",
+    "airpatch.sketches.samples",
 ]
 
 

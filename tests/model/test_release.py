@@ -14,7 +14,7 @@ from airpatch.model import release as r
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Signature, assemble, check_manifests
+from airpatch.model.release import Image, ImageSignature, assemble, check_manifests
 from airpatch.model.walk import walk
 from tests.support import OCI_CONFIG, Builder, descriptor, encode
 
@@ -50,6 +50,21 @@ def test_the_name_is_the_tag_of_most_images() -> None:
     builder.tag("d:r2", picture)
     assert builder.release.name == "r2"
     assert assemble(builder.images, builder.manifests, name="spring", sequence=7).name == "spring"
+
+
+def test_tags_that_follow_from_digests_do_not_name_a_release() -> None:
+    builder = Builder()
+    picture = builder.picture([])
+    digest = Digest.of(picture)
+    for name in ("a:r1", f"a:sha256-{digest.hex}", f"a:sha256-{digest.hex}.sig", f"b:by-digest-{digest.hex}"):
+        builder.tag(name, picture)
+    assert builder.release.name == "r1"
+
+
+def test_a_tag_that_says_a_digest_is_right() -> None:
+    builder = Builder()
+    builder.tag(str(ImageName.by_digest("web", Digest.of(b"other"))), builder.picture([]))
+    assert "its tag says another digest than that of its manifest" in findings(builder)
 
 
 def test_each_tag_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +217,7 @@ def test_signatures_of_a_manifest_that_the_image_does_not_have() -> None:
     builder = Builder()
     picture, other = builder.picture([]), builder.picture([b"x"])
     builder.tag("a:r1", other)
-    stray = Signature(Digest.of(other), Digest.of(b"s"), 1)
+    stray = ImageSignature(Digest.of(other), Digest.of(b"s"), 1)
     builder.images.append(Image(ImageName("b", "r1"), Digest.of(picture), (stray,)))
     assert "manifests that it does not have" in findings(builder)
 

@@ -21,8 +21,8 @@ from airpatch.model.release import (
     MAX_RELEASE_NAME,
     Blob,
     Image,
+    ImageSignature,
     Release,
-    Signature,
     check_label,
     image_findings,
 )
@@ -34,7 +34,7 @@ UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
 MAX_SOURCES = 64
 """Sources of a step: a reader keeps all of their plaintexts at hand."""
-MAX_SIGNATURE = 4 << 20
+MAX_IMAGE_SIGNATURE = 4 << 20
 """Bytes; containers/image reads no larger one."""
 
 
@@ -246,7 +246,7 @@ def release_from_plain(value: object) -> Release:
 
 def _image(repository: object, tag: object, manifest: object, signatures: object) -> Image:
     signed = tuple(
-        Signature(Digest(_bytes(of)), Digest(_bytes(digest)), _int(size, MAX_SIGNATURE))
+        ImageSignature(Digest(_bytes(of)), Digest(_bytes(digest)), _int(size, MAX_IMAGE_SIGNATURE))
         for of, digest, size in _rows(signatures, 3)
     )
     if [s.manifest for s in signed] != sorted(s.manifest for s in signed):

@@ -1,7 +1,7 @@
 """Makes layer patches: for each new blob its sources, the difference, the way to rebuild it, and the proof.
 
-Blobs are unpacked to scratch files and described by the files in them; for each new blob the sources are chosen among
-the base's blobs and the new ones before it, so that what two blobs share travels once. The patches do not depend on the
+Blobs are unpacked to scratch files and sketched; for each new blob the sources are chosen among the base's blobs and
+the new ones before it, so that what two blobs share travels once. The patches do not depend on the
 number of threads. A patch that is not smaller than its blob is dropped.
 """
 
@@ -15,19 +15,21 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content, check_blob, require
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
+from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
-from airpatch.layers.resemblance import Catalogue, Contents
+from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 
+_SKETCHES = 4
+"""The part of the memory that sketches may take."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
 
@@ -52,22 +54,23 @@ def workers(options: Options) -> int:
 class LayerPatches:
     """What a differ made: steps in their order, the sources that no step makes, and the patches as a `Content`."""
 
-    shelf: Shelf
+    store: ScratchStore
     """Where the patches are kept."""
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
-    parts: dict[Digest, Part] = field(default_factory=dict)
+    parts: dict[Digest, ScratchRange] = field(default_factory=dict)
+    choices: dict[Digest, list[tuple[Digest, Choice]]] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
         return self.parts[digest].size if digest in self.parts else None
 
-    def open(self, digest: Digest, size: int) -> Part:
+    def open(self, digest: Digest, size: int) -> ScratchRange:
         require(self.size(digest), digest, size, "the layer patches made")
         return self.parts[digest]
 
     def close(self) -> None:
         """Give up the patches."""
-        self.shelf.close()
+        self.store.close()
 
 
 class Differ:
@@ -79,19 +82,22 @@ class Differ:
         self._new_file = new_file
         self._options = options
 
-    def make(self, targets: Sequence[Blob], available: Sequence[Blob]) -> LayerPatches:
+    def make(
+        self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
+    ) -> LayerPatches:
         """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
 
-        Blobs that do not decompress are neither patched nor used. Raises IntegrityError if one that is available does
-        not have its digest, TargetError if scratch space runs out, and what `content` raises.
+        `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises
+        IntegrityError if one that is available does not have its digest, TargetError if scratch space runs out, and
+        what `content` raises.
         """
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
-        patches = LayerPatches(Shelf(self._new_file))
-        with closing(Shelf(self._new_file)) as shelf, ThreadPoolExecutor(workers(self._options)) as pool:
+        patches = LayerPatches(ScratchStore(self._new_file))
+        with closing(ScratchStore(self._new_file)) as store, ThreadPoolExecutor(workers(self._options)) as pool:
             try:
-                self._make(patches, targets, available, pool, shelf)
+                self._make(patches, targets, available, places or {}, pool, store)
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
@@ -104,44 +110,59 @@ class Differ:
         patches: LayerPatches,
         targets: Sequence[Blob],
         available: Sequence[Blob],
+        places: Mapping[Digest, Place],
         pool: Executor,
-        shelf: Shelf,
+        store: ScratchStore,
     ) -> None:
         options = self._options
         options.announce("unpacking layers", sum(blob.size for blob in (*available, *targets)))
         work = [*((self._unpack_verified, blob) for blob in available), *((self._unpack, blob) for blob in targets)]
-        found = pool.map(lambda task: task[0](task[1], shelf), work)
+        found = pool.map(lambda task: task[0](task[1], store), work)
         unpacked = {each.blob.digest: each for each in found if each is not None}
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
-        chosen = _choose_sources(old, new)
-        options.announce("making layer patches", sum(u.contents.size for u in new))
-        workshop = Workshop(
-            self._content, self._new_file, list(unpacked.values()), options.effort, options.memory, self._stopped
+        layers = [*old, *new]
+        options.announce("making layer patches", sum(u.sketch.size for u in new))
+        catalogue = Catalogue(
+            [each.sketch for each in layers],
+            [places.get(each.blob.digest, Place()) for each in layers],
+            options.memory // _SKETCHES // MEMORY,
         )
+        workshop = Workshop(self._content, self._new_file, layers, options.effort, options.memory, self._stopped)
 
-        def patch(target: Unpacked, sources: Sequence[Unpacked]) -> Step | None:
-            made = workshop.patch(target, sources)
-            options.progress(target.contents.size)
+        def patch(number: int) -> Step | None:
+            target = layers[number]
+
+            def may(source: int) -> bool:
+                """A zstd blob can only share frames with zstd blobs."""
+                return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
+
+            def judge(sources: Sequence[int]) -> Sequence[int]:
+                return workshop.compare(target, [layers[source] for source in sources])
+
+            sources = catalogue.choose(number, may, judge)
+            made = workshop.patch(target, [layers[source.number] for source in sources])
+            options.progress(target.sketch.size)
             if made is None:
                 return None
-            patches.parts[made.step.patch] = patches.shelf.keep(made.file)
+            patches.parts[made.step.patch] = patches.store.keep(made.file)
+            patches.choices[target.blob.digest] = [(layers[choice.number].blob.digest, choice) for choice in sources]
             return made.step
 
-        patches.steps = [step for step in pool.map(patch, new, chosen) if step is not None]
+        patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
         patches.sources = _outside(patches.steps, unpacked)
 
-    def _unpack_verified(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
+    def _unpack_verified(self, blob: Blob, store: ScratchStore) -> Unpacked | None:
         """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
             check_blob(self._content, blob.digest, blob.size)
         except IntegrityError as error:
             raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
-        return self._unpack(blob, shelf)
+        return self._unpack(blob, store)
 
-    def _unpack(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
-        """The blob with its plaintext on the `shelf`; None if it does not decompress."""
+    def _unpack(self, blob: Blob, store: ScratchStore) -> Unpacked | None:
+        """The blob with its plaintext on the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
@@ -151,32 +172,16 @@ class Differ:
             except FormatError:
                 return None
             stack.pop_all()
-        plaintext = shelf.keep(file)
+        plaintext = store.keep(file)
         view = plaintext.view()
-        contents = Contents.of(memoryview(view), lambda: relax((view,)))
+        most = self._options.memory // _SKETCHES // MEMORY
+        made = sketch(memoryview(view), most, lambda: release_pages((view,)))
         self._options.progress(blob.size)
-        return Unpacked(blob, kind, plaintext, contents)
-
-
-def _choose_sources(old: Sequence[Unpacked], new: Sequence[Unpacked]) -> list[list[Unpacked]]:
-    """For each new blob the blobs whose plaintexts resemble its own: old ones, and new ones before it.
-
-    Those of a zstd blob are zstd blobs, since it can only share frames with them.
-    """
-    every: Catalogue[Unpacked] = Catalogue()
-    frames: Catalogue[Unpacked] = Catalogue()
-    chosen: list[list[Unpacked]] = []
-    for number, each in enumerate((*old, *new)):
-        is_zstd = each.compression is Compression.ZSTD
-        if number >= len(old):
-            chosen.append((frames if is_zstd else every).choose(each.contents))
-        for catalogue in (every, frames) if is_zstd else (every,):
-            catalogue.add(each, each.contents)
-    return chosen
+        return Unpacked(blob, kind, plaintext, made)
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
     """The sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.contents.size) for each in sources]
+    return [SourceBlob(each.blob.digest, each.blob.size, each.sketch.size) for each in sources]

@@ -47,7 +47,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class ImageSignature:
     """A detached signature of `manifest`, which skopeo keeps beside an image (`signature-N` in a `dir:` folder)."""
 
     manifest: Digest
@@ -64,7 +64,7 @@ class Image:
 
     name: ImageName
     manifest: Digest
-    signatures: tuple[Signature, ...] = ()
+    signatures: tuple[ImageSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,8 @@ def assemble(
             findings[SHOWN_FINDINGS:] = [f"and {more} more"]
         raise FormatError("not a release", findings)
     if name is None:
-        tags = Counter(image.name.tag for image in ordered)
+        tagged = [image for image in ordered if not image.name.has_derived_tag]
+        tags = Counter(image.name.tag for image in tagged or ordered)
         name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
     return Release(name, sequence, tuple(ordered), found.table())
@@ -232,12 +233,14 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
 def image_findings(images: Sequence[Image]) -> list[str]:
     """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]
-    signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
+    signatures: dict[tuple[str, Digest], tuple[ImageSignature, ...]] = {}
     names = {str(image.name) for image in images}
     for image, following in pairwise(images):
         if following.name == image.name:
             findings.append(f"{image.name}: two images of this name")
     for image in images:
+        if image.name.digest not in (None, image.manifest):
+            findings.append(f"{image.name}: its tag says another digest than that of its manifest, {image.manifest}")
         if image.name.repository.split("/")[0] in names:
             findings.append(f"{image.name}: its folder would lie inside that of another image")
         for manifest, own in groupby(image.signatures, key=lambda signature: signature.manifest):

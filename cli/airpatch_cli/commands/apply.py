@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.content import read_blob
 from airpatch.blobs.output import output_file
 from airpatch.blobs.tree import Tree
@@ -14,7 +14,7 @@ from airpatch.errors import AirpatchError, UsageError
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.format.inventories import emit
-from airpatch.format.layout import signature_paths
+from airpatch.format.layout import image_signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.sources.image_files import TreeContent
@@ -38,12 +38,12 @@ def run(args: Namespace, console: Console) -> Result:
     )
     if args.restore and args.dry_run:
         raise UsageError("--restore and --dry-run exclude each other: nothing will be there to restore")
-    feeds = [open_feed(name) for name in args.bundles]
+    feeds = [open_frames(name) for name in args.bundles]
     try:
         done = (rehearse if args.dry_run else apply)(feeds, args.root, options)
     finally:
-        for feed in feeds:
-            feed.close()
+        for reader in feeds:
+            reader.close()
     is_new = any(applied.is_new for applied in done)
     lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
     if is_new:
@@ -75,7 +75,9 @@ def _warn_of_ports(done: Sequence[Applied], console: Console) -> None:
 
 def _restore(release: Release, args: Namespace, console: Console) -> None:
     """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
-    signatures = {signature.digest: path for image in release.images for path, signature in signature_paths(image)}
+    signatures = {
+        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
+    }
     content = TreeContent(Tree(args.root), registry.blob_path, signatures)
     try:
         manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
