@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import os
 import pty
+import select
 import signal
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -25,6 +29,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
     while not condition():
         assert process.poll() is None
         time.sleep(0.01)
+
+
+def waiting_bytes(pipe: IO[bytes] | None) -> int:
+    """Bytes in `pipe` that nobody has read."""
+    assert pipe is not None
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
@@ -52,7 +62,8 @@ def test_signal_during_create_to_a_pipe(number: signal.Signals) -> None:
     with start("create", IMAGES / "r1", "-o", "-") as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdout.read(1)  # from here on it waits until somebody reads more
+        room = fcntl.fcntl(process.stdout, fcntl.F_GETPIPE_SZ) - select.PIPE_BUF  # a short write takes a whole page
+        wait_for(lambda: waiting_bytes(process.stdout) > room, process)  # it waits until somebody reads
         process.send_signal(number)
         process.wait()
         assert "nothing is half-done" in process.stderr.read().decode()
