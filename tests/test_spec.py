@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index, emit_index
@@ -29,7 +30,7 @@ from airpatch.target.state import (
     emit_history,
     emit_receipt,
 )
-from tests.support import Builder, MemorySink, contents_of
+from tests.support import Builder, MemorySink, contents_of, execution
 
 TOP = Path(__file__).resolve().parent.parent
 SPEC = TOP / "spec"
@@ -189,5 +190,6 @@ def test_the_sections(sample: Builder) -> None:
     assert sections == ["INDEX", "SIGNATURES", "DATA", "MANIFESTS", "LINKS"]
     sink = MemorySink()
     signature = emit(Signature(b"key", "airpatch", "sha512", b"blob")).encode()
-    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink, signatures=[signature])
+    bundle = PreparedBundle(Index.full(sample.release), sample.manifests, sample.content, signatures=[signature])
+    write_bundle(bundle, sink, execution(2))
     assert len(contents_of(bytes(sink.data))) == len(sections)

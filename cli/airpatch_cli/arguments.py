@@ -18,7 +18,7 @@ apply them on hosts without a network, with every digest exactly as it was."""
 _EXIT_CODES = """\
 exit codes:
   0 done                            5 the target lacks blobs that the patch needs
-  1 a defect of airpatch            6 not trusted, or older than what is installed
+  1 internal error                  6 not trusted, or older than what is installed
   2 wrong arguments                 7 an input image is unusable
   3 not a valid bundle              8 the target cannot be written
   4 content without its digest"""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Self, TextIO
 
 from airpatch.errors import AirpatchError
-from airpatch_cli.progress import Progress
+from airpatch.execution import Execution
+from airpatch_cli.progress_display import ProgressDisplay
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Result:
     data: dict[str, object]
     lines: Sequence[str] = ()
     exit_code: int = 0
+    notes: Sequence[str] = ()
+    """Remarks for stderr."""
 
 
 @dataclass(slots=True)
@@ -31,7 +34,9 @@ class Console:
     quiet: bool = False
     verbose: bool = False
     results: TextIO = field(default_factory=lambda: sys.stdout)
-    progress: Progress = field(default_factory=Progress)
+    progress: ProgressDisplay = field(default_factory=ProgressDisplay)
+    execution: Execution = field(default_factory=Execution)
+    """How the command works, as its options say."""
 
     @classmethod
     def early(cls, words: Sequence[str]) -> Self:
@@ -43,7 +48,9 @@ class Console:
         piped = getattr(args, "output", None) == "-"
         mode = "off" if args.quiet else args.progress
         results = sys.stderr if piped else sys.stdout
-        return cls(args.json, args.quiet, args.verbose > 0, results, Progress(mode))
+        progress = ProgressDisplay(mode)
+        execution = Execution(args.jobs, getattr(args, "memory", Execution().memory), progress=progress)
+        return cls(args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:
         """A remark on stderr."""
@@ -51,7 +58,9 @@ class Console:
             _say(f"airpatch: {text}")
 
     def report(self, result: Result) -> None:
-        """Print a result."""
+        """Print a result, and what there is to remark about it."""
+        for note in result.notes:
+            self.note(note)
         if self.json:
             self._dump(result.data)
         elif not self.quiet:
@@ -60,7 +69,9 @@ class Console:
         self.results.flush()
 
     def fail(self, error: AirpatchError) -> None:
-        """Print an error: one line, then one for each finding."""
+        """Print an error: one line, then one for each finding; before it what was done nevertheless."""
+        for note in getattr(error, "__notes__", ()):
+            self.note(note)
         if self.json:
             kind = type(error).__name__
             self._dump(
@@ -76,13 +87,13 @@ class Console:
         _say(f"airpatch: {error.message}", *(f"  {finding}" for finding in error.findings))
 
     def crash(self, error: Exception, trace: str) -> None:
-        """Print an error that is a defect of airpatch."""
+        """Print an internal error."""
         message = f"{type(error).__name__}: {error}"
         if self.json:
             self._dump({"error": {"class": "Defect", "exit": 1, "message": message, "findings": []}})
         _say(
-            f"airpatch: a defect of airpatch itself: {message}",
-            trace if self.verbose else "  run again with -v for the details, and report them",
+            f"airpatch: internal error: {message}",
+            trace if self.verbose else "  please report it, with what another run with -v prints",
         )
 
     def _dump(self, data: dict[str, object]) -> None:

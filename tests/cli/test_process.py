@@ -20,7 +20,7 @@ from typing import IO
 import pytest
 
 from airpatch_cli.main import main
-from airpatch_cli.progress import Progress
+from airpatch_cli.progress_display import ProgressDisplay
 from tests.cli.support import IMAGES, airpatch, start
 
 
@@ -91,7 +91,7 @@ def test_interrupted_create_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_
         raise KeyboardInterrupt
 
     (tmp_path / "full").write_text("the old one")
-    monkeypatch.setattr(Progress, "advance", interrupt)
+    monkeypatch.setattr(ProgressDisplay, "advance", interrupt)
     outcome = airpatch("create", IMAGES / "r1", "-o", "full")
     assert outcome.code == 130
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("full", "the old one")]
@@ -106,7 +106,7 @@ def test_interrupted_restore_leaves_old_images(monkeypatch: pytest.MonkeyPatch, 
     manifest = tmp_path / "out" / "shop" / "web:r1" / "manifest.json"
     manifest.parent.mkdir(parents=True)
     manifest.write_text("the old one")
-    monkeypatch.setattr(Progress, "advance", interrupt)
+    monkeypatch.setattr(ProgressDisplay, "advance", interrupt)
     assert airpatch("restore", root, "-o", "out").code == 130
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [manifest]
     assert manifest.read_text() == "the old one"
@@ -138,8 +138,8 @@ def test_nobody_reads_the_document(words: tuple[str, ...], root: Path) -> None:
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airpatch_cli.progress._DELAY", 0.0)
-    monkeypatch.setattr("airpatch_cli.progress._LINE_EVERY", 0.0)
+    monkeypatch.setattr("airpatch_cli.progress_display._DELAY", 0.0)
+    monkeypatch.setattr("airpatch_cli.progress_display._LINE_EVERY", 0.0)
 
 
 @pytest.mark.usefixtures("_at_once")

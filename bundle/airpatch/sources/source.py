@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airpatch.blobs.content import Content
-from airpatch.layers.rebuilt import Rebuilding
+from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
@@ -95,7 +95,7 @@ class Source(Protocol):
     def listing(self, names: GivenNames) -> Listing:
         """All images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at all."""
 
-    def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
+    def rebuild(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         """Make the blobs of the images `names` that are there only as layer patches; most kinds have none.
 
         Called once, before any image is loaded. Raises what `layers.rebuilt` raises.
