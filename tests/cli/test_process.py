@@ -123,15 +123,19 @@ def test_a_bundle_is_not_written_to_a_terminal() -> None:
     assert message == "airpatch: standard output is a terminal; redirect it, or name a file with -o\n"
 
 
-@pytest.mark.parametrize("words", [("inspect", "root"), ("inspect", "nothing")], ids=["result", "error"])
-def test_nobody_reads_the_document(words: tuple[str, ...], root: Path) -> None:
-    """A reader that goes away ends the command without noise, as it ends others."""
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("inspect", "root"), 128 + signal.SIGPIPE), (("inspect", "nothing"), 2)],
+    ids=["result", "error"],
+)
+def test_nobody_reads_the_document(words: tuple[str, ...], code: int, root: Path) -> None:
+    """A reader that goes away ends the command without noise, as it ends others; an error is still one."""
     reading, writing = os.pipe()
     os.close(reading)
     process = start(*words, "--json", stdout=writing)
     os.close(writing)
     _, message = process.communicate()
-    assert process.returncode == 128 + signal.SIGPIPE
+    assert process.returncode == code
     assert b"Traceback" not in message
     assert b"Exception" not in message
 

@@ -30,6 +30,8 @@ class BundleSource(Source):
         self._bundle = bundle
         self._content: Content = bundle
         self.release = bundle.index.release
+        self.name = bundle.name
+        self.opening = bundle.opening
 
     def listing(self, names: GivenNames) -> Listing:
         images = self._bundle.index.release.images
