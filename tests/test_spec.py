@@ -18,6 +18,7 @@ from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.signing.sshsig import Signature, emit
+from airpatch.target.root_trust import TRUST
 from airpatch.target.state import (
     HISTORY,
     JOURNAL,
@@ -125,7 +126,7 @@ def test_the_state_of_a_target(sample: Builder) -> None:
     assert tables["field of the history"] == list(history)
     assert tables["action"] == [str(action) for action in Action]
     places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
-    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.IMAGE_SIGNATURES}
+    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, TRUST, layout.IMAGE_SIGNATURES}
 
 
 def test_the_header_of_a_member() -> None:

@@ -78,6 +78,12 @@ if TYPE_CHECKING:
     from airpatch.operations.merge_bundles import merge as merge
     from airpatch.operations.restore_images import Restored as Restored
     from airpatch.operations.restore_images import restore as restore
+    from airpatch.operations.sign_bundle import SignedBundle as SignedBundle
+    from airpatch.operations.sign_bundle import export_message as export_message
+    from airpatch.operations.sign_bundle import sign as sign
+    from airpatch.operations.trust_root import RootTrust as RootTrust
+    from airpatch.operations.trust_root import trust as trust
+    from airpatch.operations.trusted_files import trusted_signers as trusted_signers
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
     from airpatch.progress import Progress as Progress
@@ -87,6 +93,8 @@ if TYPE_CHECKING:
     from airpatch.report.patches import LayerPatch as LayerPatch
     from airpatch.report.survey import RootReport as RootReport
     from airpatch.report.weight import Weight as Weight
+    from airpatch.signing.policy import Signer as Signer
+    from airpatch.signing.trusted import TrustedSigners as TrustedSigners
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
     from airpatch.target.pruning import Pruned as Pruned
@@ -120,12 +128,17 @@ _HOMES = {
     "operations.merge_bundles": ("merge",),
     "operations.restore_images": ("Restored", "restore"),
     "operations.verify_content": ("VerifiedBundle", "verify"),
+    "operations.sign_bundle": ("SignedBundle", "export_message", "sign"),
+    "operations.trust_root": ("RootTrust", "trust"),
+    "operations.trusted_files": ("trusted_signers",),
     "progress": ("Progress",),
     "report.forecast": ("BlobCost", "FileCost"),
     "report.layers": ("Layer",),
     "report.patches": ("LayerPatch",),
     "report.survey": ("RootReport",),
     "report.weight": ("Weight",),
+    "signing.policy": ("Signer",),
+    "signing.trusted": ("TrustedSigners",),
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
     "target.pruning": ("Pruned",),

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.archive.reader import Accept, BundleStream
+from airpatch.archive.reader import Accept, BundleStream, Opening
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
@@ -29,8 +29,12 @@ from airpatch.progress import ProgressPart
 class CheckedBundle:
     """A bundle and what is wrong with it: FormatErrors and IntegrityErrors."""
 
-    index: Index
+    opening: Opening
     findings: tuple[AirpatchError, ...]
+
+    @property
+    def index(self) -> Index:
+        return self.opening.index
 
 
 def _discard(_: Index) -> Accept:
@@ -53,7 +57,7 @@ def verify_bundle(
                 _receive(stream, accept, findings, part)
             except (FormatError, IntegrityError) as error:
                 findings.append(error)
-    return CheckedBundle(stream.index, tuple(findings))
+    return CheckedBundle(stream.opening, tuple(findings))
 
 
 def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError], part: ProgressPart) -> None:

@@ -45,4 +45,4 @@ def destination(output: str) -> Iterator[Descriptor]:
     elif sys.stdout.isatty():
         raise UsageError("standard output is a terminal; redirect it, or name a file with -o")
     else:
-        yield Descriptor(sys.stdout.fileno(), "standard output")
+        yield Descriptor(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back

@@ -17,13 +17,14 @@ from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.writer import WINDOW
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
-from airpatch.errors import AirpatchError, FormatError, located
+from airpatch.errors import AirpatchError, FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import MAX_INDEX, Index, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
 from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
-from airpatch.signing.policy import check_signature
+from airpatch.signing.policy import Signer, check_signature
+from airpatch.signing.trusted import TrustedSigners
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
@@ -58,6 +59,7 @@ class BundleStream:
     """
 
     def __init__(self, reader: FrameReader, pool: Executor) -> None:
+        self.name = reader.name
         self._reader = reader
         self._pool = pool
         self._current: _Delivery | None = None
@@ -117,6 +119,18 @@ class Opening:
     index: Index
     content: bytes
     signatures: tuple[bytes, ...]
+
+    def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
+        """Who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+
+        Raises TrustError unless they suffice at `time`, in seconds since 1970.
+        """
+        if trusted is None:
+            return ()
+        try:
+            return tuple(trusted.require(self.content, self.signatures, time))
+        except TrustError as error:
+            raise TrustError(f"{name}: {error.message}", error.findings) from None
 
 
 def read_opening(reader: FrameReader) -> Opening:

@@ -23,6 +23,7 @@ from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.arguments import Paths, StrPath, choice, names
 from airpatch.operations.restore_images import Restored, write_images
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.stocktaking import make_request
@@ -56,6 +57,7 @@ def apply(
     restore_to: StrPath | None = None,
     form: str = "dir",
     link: str = "copy",
+    trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
 ) -> ApplyResult:
     """Merge `bundles`, full ones or patches, into the registry's storage `root`, which a registry may be serving.
@@ -68,6 +70,9 @@ def apply(
     than an installed one; with `dry_run` nothing is written. If blobs are missing, the file `request` gets a list of
     them, to be a base of `diff`. With `restore_to`, the images of the last bundle's release are then restored to that
     folder, in `form` and by `link` as with `restore`.
+
+    With `trusted` (`trusted_signers`) all bundles must be signed accordingly, and in any case as `root` itself demands
+    (`trust`): that is checked before anything is written.
 
     Raises FormatError, IntegrityError, BaseMismatch (with the missing blobs as its findings), TrustError, TargetError,
     UsageError.
@@ -91,7 +96,13 @@ def apply(
         work = preview if dry_run else install
         try:
             applied = work(
-                readers, path, execution, deep=deep, allow_downgrade=allow_downgrade, on_missing=write_request
+                readers,
+                path,
+                execution,
+                deep=deep,
+                allow_downgrade=allow_downgrade,
+                on_missing=write_request,
+                trusted=trusted,
             )
         except AirpatchError as error:
             for warning in warnings:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.execution import Execution
-from airpatch.format.index import Index
+from airpatch.format.index import Index, emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.signing.policy import NAMESPACE
 from airpatch.sources.gather import Gathered, gather
 
 
@@ -39,6 +40,7 @@ def create(
     tags: Sequence[str] = (),
     repack: bool = False,
     effort: str = "default",
+    key: StrPath | None = None,
     execution: Execution | None = None,
 ) -> WrittenBundle:
     """Pack the images of `sources` into a full bundle, which holds each blob once (spec/FORMAT.md).
@@ -51,7 +53,8 @@ def create(
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
-    again on the target, bit for bit; `effort` is then `fast`, `default` or `best`.
+    again on the target, bit for bit; `effort` is then `fast`, `default` or `best`. With `key`, the bundle is signed as
+    by `sign`.
 
     Raises SourceError with all findings if images are unusable, UsageError, FormatError for a damaged bundle, and
     TargetError if `output` cannot be written.
@@ -59,7 +62,7 @@ def create(
     execution = beside(execution, output)
     gathered = gather_release(sources, execution, release, sequence, images_list, tags)
     with prepare(gathered, repack, effort, execution) as bundle:
-        return write(bundle, output, execution, gathered.remarks)
+        return write(bundle, output, execution, gathered.remarks, key=key)
 
 
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
@@ -93,8 +96,17 @@ def gather_release(
 
 
 def write(
-    bundle: PreparedBundle, output: StrPath, execution: Execution, warnings: tuple[str, ...] = ()
+    bundle: PreparedBundle,
+    output: StrPath,
+    execution: Execution,
+    warnings: tuple[str, ...] = (),
+    *,
+    key: StrPath | None = None,
 ) -> WrittenBundle:
-    """Write `bundle` to `output`."""
+    """Write `bundle` to `output`, signed with `key` if there is one."""
     name = os.fspath(output)
+    if key is not None:
+        from airpatch.signing.signer import make_signature  # here, because most bundles are made without a key
+
+        bundle = replace(bundle, signatures=[make_signature(emit_index(bundle.index), key, NAMESPACE)])
     return WrittenBundle(name, pack(bundle, name, execution), bundle.index, warnings)

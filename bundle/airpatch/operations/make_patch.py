@@ -26,6 +26,7 @@ def diff(
     tags: Sequence[str] = (),
     layer_patches: bool = True,
     effort: str = "default",
+    key: StrPath | None = None,
     execution: Execution | None = None,
 ) -> WrittenBundle:
     """Make a patch: the release of `sources` without what its targets have.
@@ -42,7 +43,7 @@ def diff(
     gathered = gather_release(sources, execution, release, sequence, images_list, tags)
     prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
     with prepared.bundle as bundle:
-        return write(bundle, output, execution, prepared.warnings)
+        return write(bundle, output, execution, prepared.warnings, key=key)
 
 
 @dataclass(frozen=True, slots=True)

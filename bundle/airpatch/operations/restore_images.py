@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airpatch.blobs.content import Content
 from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import Link
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image
 from airpatch.operations.arguments import StrPath, choice, within
+from airpatch.operations.trusted_files import require_signed
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
+from airpatch.sources.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ def restore(
     images: Sequence[str] = (),
     form: str = "dir",
     link: str = "copy",
+    trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
 ) -> Restored:
     """Write images of `source` (as `create` takes them) to the folder `output`, as skopeo reads them.
@@ -40,14 +46,21 @@ def restore(
     `images` are names of images (`repository:tag`) or of whole repositories; without any, all are restored. `form` is
     `dir`, a folder for each image as containers/image's `directory/directory_dest.go` writes it, or `oci`, one OCI
     layout (image-spec `image-layout.md`) for all. `link` tells how files are made out of a root: `copy`, `hard` or
-    `reflink`.
+    `reflink`. With `trusted`, `source` must be a bundle that is signed accordingly.
 
     Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
     IntegrityError, FormatError, TargetError.
     """
     execution = within(execution, output)
-    gathered = gather([os.fspath(source)], execution, picks=images)
+    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
     return write_images(gathered.release.images, gathered.manifests, gathered.content, output, form, link, execution)
+
+
+def _require_signed(trusted: TrustedSigners | None, source: Source) -> None:
+    if trusted is not None and source.opening is None:
+        raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
+    if source.opening is not None:
+        require_signed(trusted, source.opening, source.name)
 
 
 def write_images(

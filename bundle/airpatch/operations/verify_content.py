@@ -16,6 +16,9 @@ from airpatch.format.index import Index
 from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import Base, prove
 from airpatch.operations.arguments import StrPath
+from airpatch.operations.trusted_files import require_signed
+from airpatch.signing.policy import Signer
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.audit import VerifiedRoot, audit_root
 from airpatch.target.root import Root
 
@@ -27,16 +30,23 @@ class VerifiedBundle:
     name: str
     index: Index
     patches_proved: bool
+    signers: tuple[Signer, ...] = ()
+    """Those that were asked for."""
 
 
 def verify(
-    subject: StrPath, *, base: StrPath | None = None, execution: Execution | None = None
+    subject: StrPath,
+    *,
+    base: StrPath | None = None,
+    trusted: TrustedSigners | None = None,
+    execution: Execution | None = None,
 ) -> VerifiedBundle | VerifiedRoot:
     """Check every byte of a bundle or of a registry's root, and find all that is wrong.
 
     `subject` is a bundle's file, `-` for standard input, or the directory that holds `docker/registry/v2`. The layer
     patches of a full bundle are carried out, those of a patch if there is a `base`: a full bundle or a root that has
-    what the patch builds upon. Scratch files lie in the current folder.
+    what the patch builds upon. With `trusted`, a bundle must be signed accordingly. Scratch files lie in the current
+    folder.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, UsageError,
     TargetError.
@@ -44,19 +54,22 @@ def verify(
     execution = with_scratch(execution or Execution(), Path.cwd())
     name = os.fspath(subject)
     if not Path(name).is_dir():
-        return _bundle(name, base, execution)
+        return _bundle(name, base, trusted, execution)
     if base is not None:
         raise UsageError("--base is for verifying a patch")
+    if trusted is not None:
+        raise UsageError("--trust is for verifying a bundle: a root does not keep signatures")
     return _root(Path(name), execution)
 
 
-def _bundle(name: str, base: StrPath | None, execution: Execution) -> VerifiedBundle:
+def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
     with closing(open_frames(name)) as reader:
         checked = prove(reader, execution, None if base is None else _base(os.fspath(base), execution))
+        signers = require_signed(trusted, checked.opening, reader.name)
     if checked.findings:
         raise _error(reader.name, checked.findings)
     index = checked.index
-    return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None))
+    return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
 
 
 def _base(name: str, execution: Execution) -> Base:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from airpatch.sources.given_names import resolve_names
 from airpatch.sources.kinds import open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.references import pick, read_images_list, select
-from airpatch.sources.source import FoundImage, Listing, LoadedImage
+from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ def gather(
     tags: Sequence[str] = (),
     name: str | None = None,
     sequence: int | None = None,
+    opened: Callable[[Source], None] = lambda _: None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
 
@@ -109,6 +110,7 @@ def gather(
     `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number;
     else the default of `assemble`. Manifests are verified here, blobs are looked for with their size, and hashed by
     whoever reads them.
+    `opened` is called with each source before anything of it is used, and may refuse it.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
     execution = with_scratch(execution or Execution(), Path())
@@ -116,7 +118,9 @@ def gather(
         check_label(name if name is not None else "default", sequence or 0)
     except FormatError as error:
         raise UsageError(error.message) from None
-    sources = [open_source(spec) for spec in specs]
+    sources = [open_source(spec, execution.scratch) for spec in specs]
+    for source in sources:
+        opened(source)
     listings = [source.listing({}) for source in sources]
     if tags:
         names = resolve_names(tags, listings)

@@ -7,7 +7,8 @@ each other in any order; their releases are published in the order given. A pipe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.target import check
 from airpatch.target.check import Holdings
 from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
+from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
 from airpatch.target.state import State, locked, receipts
 
@@ -66,11 +69,13 @@ def install(
     deep: bool = False,
     allow_downgrade: bool = False,
     on_missing: OnMissing = lambda _index, _missing: None,
+    trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
     """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
+    The bundles must be signed as `trusted` says, and as the root itself demands.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
     """
@@ -78,7 +83,9 @@ def install(
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
+        _require_signed(streams, trusted)  # before there is even a folder
         with Root(path, create=True) as root, locked(root) as state:
+            _require_signed(streams, stored_trust(root))
             plans = checks.examine(root, [stream.index for stream in streams], pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
@@ -103,18 +110,28 @@ def preview(
     deep: bool = False,
     allow_downgrade: bool = False,
     on_missing: OnMissing = lambda _index, _missing: None,
+    trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
     """What `install` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
-        indexes = [BundleStream(reader, pool).index for reader in readers]
+        streams = [BundleStream(reader, pool) for reader in readers]
+        indexes = [stream.index for stream in streams]
+        _require_signed(streams, trusted)
         root = stack.enter_context(Root(path)) if path.exists() else None
+        if root is not None:
+            _require_signed(streams, stored_trust(root))
         plans = checks.examine(root, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
         if root is not None:
             check.require_space(root, *check.space_for(plans, execution.threads))
         return [_report(plan, (), is_new=is_new) for plan in plans]
+
+
+def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
+    for stream in streams:
+        stream.opening.require_signed(trusted, stream.name, time.time())
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from argparse import Namespace
 import airpatch
 from airpatch import Applied
 from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -20,6 +21,7 @@ def run(args: Namespace, console: Console) -> Result:
         restore_to=args.restore,
         form=args.kind,
         link=args.link,
+        trusted=trusted(args),
         execution=console.execution,
     )
     is_new = any(applied.is_new for applied in done.applied)

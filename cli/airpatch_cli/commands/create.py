@@ -19,6 +19,7 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         repack=args.repack,
         effort=args.effort,
+        key=args.key,
         execution=console.execution,
     )
     return written(made)

@@ -20,6 +20,7 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         layer_patches=args.layer_patches,
         effort=args.effort,
+        key=args.key,
         execution=console.execution,
     )
     return written(made)

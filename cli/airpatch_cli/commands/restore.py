@@ -6,11 +6,18 @@ from argparse import Namespace
 
 import airpatch
 from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
     done = airpatch.restore(
-        args.source, args.output, images=args.images, form=args.kind, link=args.link, execution=console.execution
+        args.source,
+        args.output,
+        images=args.images,
+        form=args.kind,
+        link=args.link,
+        trusted=trusted(args),
+        execution=console.execution,
     )
     return Result(
         {

@@ -7,10 +7,11 @@ from argparse import Namespace
 import airpatch
 from airpatch import VerifiedBundle, VerifiedRoot
 from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
-    verified = airpatch.verify(args.subject, base=args.base, execution=console.execution)
+    verified = airpatch.verify(args.subject, base=args.base, trusted=trusted(args), execution=console.execution)
     return _bundle(args.subject, verified) if isinstance(verified, VerifiedBundle) else _root(args.subject, verified)
 
 
@@ -34,11 +35,13 @@ def _bundle(subject: str, verified: VerifiedBundle) -> Result:
             "patched": len(index.patched),
             "patched_bytes": patched,
             "carried_out": verified.patches_proved,
+            "signed_by": [str(signer) for signer in verified.signers],
         },
         [
             f"{verified.name}: {kind} of release {index.release.name} with "
             f"{count(len(index.release.images), 'image')}, "
-            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right{proof}"
+            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right{proof}",
+            *(f"  signed by {signer}" for signer in verified.signers),
         ],
     )
 
