@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -89,7 +89,6 @@ def docker_archive(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -
         raise UsageError(
             "a docker archive holds images of one platform: use --as oci-archive, or choose others with --image",
             findings,
-            findings,
         )
     files: dict[str, File] = {}
     document = []
@@ -119,6 +118,13 @@ def _platforms(top: Digest, manifests: Mapping[Digest, bytes]) -> dict[Digest, M
 
 def _is_container_image(manifest: Manifest) -> bool:
     return all(layer.media_type.startswith(_LAYER_TYPES) for layer in manifest.blobs[1:])
+
+
+ARCHIVES: Mapping[str, Callable[[Sequence[Image], Mapping[Digest, bytes]], Archive]] = {
+    "oci-archive": oci_archive,
+    "docker-archive": docker_archive,
+}
+"""How an archive of each form is made."""
 
 
 def write_archive(archive: Archive, content: Content, output: str, execution: Execution) -> int:

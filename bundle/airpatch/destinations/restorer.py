@@ -39,13 +39,6 @@ class Form(Enum):
 
     DIR = "dir"
     OCI = "oci"
-    OCI_ARCHIVE = "oci-archive"
-    DOCKER_ARCHIVE = "docker-archive"
-
-    @property
-    def is_archive(self) -> bool:
-        """Whether it is one file (`archives`), rather than a folder."""
-        return self in (Form.OCI_ARCHIVE, Form.DOCKER_ARCHIVE)
 
 
 def restore_images(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from airpatch.archive.pack import STDOUT
 from airpatch.blobs.content import Content
-from airpatch.destinations.archives import docker_archive, oci_archive, write_archive
+from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import Link
 from airpatch.errors import UsageError
@@ -67,21 +67,22 @@ def restore(
     Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
     IntegrityError, FormatError, TargetError.
     """
-    chosen = choice(Form, form, "form")
-    _check_output(chosen, output, choice(Link, link, "link"))
-    execution = beside(execution, output) if chosen.is_archive else within(execution, output)
+    _check_output(form, output, choice(Link, link, "link"))
+    execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
     return write_images(gathered.release.images, gathered.manifests, gathered.content, output, form, link, execution)
 
 
-def _check_output(form: Form, output: StrPath, link: Link) -> None:
-    """Raise UsageError unless `output` can be what `form` makes, and `link` has a meaning for it."""
-    if not form.is_archive and os.fspath(output) == STDOUT:
-        raise UsageError(f"{form.value} is a folder, which cannot go to standard output: use --as oci-archive")
-    if form.is_archive and Path(output).is_dir():
-        raise UsageError(f"{output}: is a folder, and {form.value} is a file")
-    if form.is_archive and link is not Link.COPY:
-        raise UsageError(f"--link is for folders: {form.value} is a file of its own")
+def _check_output(form: str, output: StrPath, link: Link) -> None:
+    """Raise UsageError unless there is such a form, `output` can be one, and `link` has a meaning for it."""
+    if form not in ARCHIVES:
+        choice(Form, form, "form", ARCHIVES)
+        if os.fspath(output) == STDOUT:
+            raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
+    elif Path(output).is_dir():
+        raise UsageError(f"{output}: is a folder, and {form} is a file")
+    elif link is not Link.COPY:
+        raise UsageError(f"--link is for folders: {form} is a file of its own")
 
 
 def _require_signed(trusted: TrustedSigners | None, source: Source) -> None:
@@ -102,20 +103,19 @@ def write_images(
 ) -> Restored:
     """Restore `images` to `output`. Raises as `restore` does."""
     path = Path(output)
-    chosen = choice(Form, form, "form")
-    if chosen.is_archive:
-        make = oci_archive if chosen is Form.OCI_ARCHIVE else docker_archive
-        archive = make(images, manifests)
+    if form in ARCHIVES:
+        archive = ARCHIVES[form](images, manifests)
         write_archive(archive, content, os.fspath(output), execution)
         return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
+    chosen = choice(Form, form, "form")
     restore_images(images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"))
     return Restored(path, tuple(images), content_size(images, manifests))
 
 
-def choice(kind: type[_Choice], value: str, what: str) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none."""
+def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:
+    """The member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices, too."""
     try:
         return kind(value)
     except ValueError:
-        choices = ", ".join(str(member.value) for member in kind)
+        choices = ", ".join([*(str(member.value) for member in kind), *others])
         raise UsageError(f"unknown {what} {value!r:.30}; choose one of {choices}") from None
