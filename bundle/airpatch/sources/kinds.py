@@ -1,6 +1,7 @@
 """Finds out what kind of source a path is, by what it holds.
 
-A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `bundle:`) disambiguates where a path holds
+A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `containerd:`,
+`bundle:`) disambiguates where a path holds
 more than one kind.
 """
 
@@ -13,7 +14,15 @@ from pathlib import Path
 from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
-from airpatch.sources import bundles, dir_trees, docker_archives, oci_archives, oci_layouts, registry_roots
+from airpatch.sources import (
+    bundles,
+    containerd_stores,
+    dir_trees,
+    docker_archives,
+    oci_archives,
+    oci_layouts,
+    registry_roots,
+)
 from airpatch.sources.foreign import explain_spec
 from airpatch.sources.location import Location
 from airpatch.sources.source import Kind, Source
@@ -24,6 +33,7 @@ KINDS: tuple[Kind, ...] = (
     oci_layouts.KIND,
     oci_archives.KIND,
     docker_archives.KIND,
+    containerd_stores.KIND,
     bundles.KIND,
 )
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
