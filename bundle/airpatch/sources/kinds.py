@@ -11,6 +11,7 @@ import errno
 import stat
 from pathlib import Path
 
+from airpatch.archive.frame_reader import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
@@ -26,6 +27,7 @@ from airpatch.sources import (
 from airpatch.sources.foreign import explain_spec
 from airpatch.sources.location import Location
 from airpatch.sources.source import Kind, Source
+from airpatch.sources.tar_files import is_archive
 
 KINDS: tuple[Kind, ...] = (
     dir_trees.KIND,
@@ -60,6 +62,15 @@ def open_source(spec: str, new_file: NewFile) -> Source:
     if not found:
         raise _nothing(location, kind)
     return found.popitem()[1]
+
+
+def is_other_source(spec: str) -> bool:
+    """Whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an archive."""
+    prefix, colon, _ = spec.partition(":")
+    if colon and prefix in _BY_PREFIX:
+        return prefix not in (bundles.KIND.prefix, registry_roots.KIND.prefix)
+    path = Path(spec)
+    return path.is_file() and not is_bundle(path) and is_archive(path)
 
 
 def _existing(spec: str, name: str) -> Path:
