@@ -11,8 +11,8 @@ import pytest
 import airpatch
 from airpatch import Execution
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, read_header
-from tests.layers.support import ENCODERS, changed, layer, zstd
+from airpatch.layers.recipe import Corrected, Frames, Method, Plain, Raw, Replay, Replica, read_header
+from tests.layers.support import ENCODERS, changed, framed, layer, zstd
 from tests.operations.conftest import write_images
 from tests.support import Recorder, execution
 
@@ -30,6 +30,7 @@ LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
     Replica: ENCODERS["go"],
     Replay: ENCODERS["huffman"],
     Corrected: ENCODERS["flushed"],
+    Frames: framed("kzstd-1.17.8-fastest", 1000),
     Raw: frames,
 }
 

@@ -37,12 +37,12 @@ def within(execution: Execution | None, folder: StrPath) -> Execution:
     return with_scratch(execution or Execution(), next(each for each in (path, *path.parents) if each.is_dir()))
 
 
-def choice(kind: type[_Choice], value: str, what: str) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none."""
+def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:
+    """The member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices, too."""
     try:
         return kind(value)
     except ValueError:
-        raise _unknown(what, value, (str(member.value) for member in kind)) from None
+        raise _unknown(what, value, [*(str(member.value) for member in kind), *others]) from None
 
 
 def effort_of(name: str) -> Effort:

@@ -36,7 +36,7 @@ class LayerPatch:
 
     @property
     def method(self) -> str:
-        """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
+        """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
         return method_name(self.recipe.method)
 
 
