@@ -33,8 +33,8 @@ Key = TypeVar("Key")
 
 MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
-_SHARE = 256
-"""A further source must explain one part in so many of the target, or `_LEAST` bytes."""
+_SHARE = 1 << 10
+"""A further source must explain one byte for so many that have to be unpacked for it, or `_LEAST` bytes."""
 _LEAST = 4 << 10
 _HINT = 64
 """A path weighs one part in so many of its file's bytes, a bare name half of that."""
@@ -42,8 +42,6 @@ _HEADER = 64
 """Bytes for which a path stands even if its file is empty: its header is in the layer, too."""
 _HEAVY = 4 * SPACING
 """Bytes that one sample stands for at most: a file with few samples for its size is runs and periods."""
-_PLACE = 1024
-"""The same repository, platform and position weigh up to seven parts in so many of the target."""
 _RARE, _COMMON, _PLACED = 16, 4, 4
 """Candidates that are looked at: for the rare features that they share, for the others, for where they lie."""
 _MASKS = 64 << 20
@@ -248,18 +246,18 @@ class Catalogue:
         wanted = self._sketches[target].features
         found = [sets.shared(wanted.hashes, self._sketches[number].features.hashes) for number in candidates]
         cover = _Cover(wanted, found)
-        size = self._sketches[target].size
-        bonus = [size * self._places[target].likeness(self._places[number]) // _PLACE for number in candidates]
+        likeness = [self._places[target].likeness(self._places[number]) for number in candidates]
         lengths = [self._sketches[number].size for number in candidates]
         chosen: list[Choice] = []
         while len(chosen) < MAX_SOURCES:
             gains = cover.gains()
             order = [i for i, gain in enumerate(gains) if gain]
-            order.sort(key=lambda i: (-gains[i] - bonus[i], lengths[i], candidates[i]))
-            if not order or (chosen and gains[order[0]] < max(size // _SHARE, _LEAST)):
+            order.sort(key=lambda i: (-gains[i], -likeness[i], lengths[i], candidates[i]))
+            if not order or (chosen and gains[order[0]] < max(lengths[order[0]] // _SHARE, _LEAST)):
                 break
             best = order[0]
-            close = [i for i in order[1:] if cover.close(best, i, bonus[best] - bonus[i])][: _CONTENDERS - 1]
+            close = [i for i in order[1:] if cover.close(best, i, likeness[best] == likeness[i])]
+            close = sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1]
             if close and judge is not None:
                 costs = judge([candidates[i] for i in (best, *close)])
                 rival = min(range(len(costs)), key=lambda k: costs[k])
@@ -299,12 +297,13 @@ class _Cover:
     def take(self, candidate: int) -> None:
         sets.explain(self._found[candidate], self._explained)
 
-    def close(self, best: int, other: int, favour: int) -> bool:
-        """Whether chance may have made `best` the better one: two standard deviations of a fair coin. Where both have
-        the same, hints are in its favour or not.
+    def close(self, best: int, other: int, alike: bool) -> bool:
+        """Whether chance may have made `best` the better one: two standard deviations of a fair coin.
+
+        Where both have the same, that depends on whether their places are `alike`.
         """
         more, less = sets.apart(self._found[best], self._found[other], self._explained)
-        return (more - less) ** 2 <= 4 * (more + less) if more + less else favour <= 0
+        return (more - less) ** 2 <= 4 * (more + less) if more + less else alike
 
 
 def _spots(place: Place) -> Iterator[tuple[str, int]]:
