@@ -126,6 +126,18 @@ class Sketcher:
             weight = _HEADER + size // _HINT
             hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + _bare(name))))
             weights.extend((min(weight, _MOST), min(weight // 2, _MOST)))
+        self._add(hashes, weights)
+
+    def finish(self, size: int, identity: int) -> Sketch:
+        """The sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher.
+
+        `identity` is a hash of all these bytes: nothing is better than an equal stream.
+        """
+        if size:
+            self._add(array("Q", [identity]), array("I", [min(size // _HINT + 1, _MOST)]))
+        return Sketch(size, sets.features(self._hashes, self._weights), self._halvings)
+
+    def _add(self, hashes: array[int], weights: array[int]) -> None:
         hashes, weights = sets.thinned(hashes, weights, 0, self._halvings)
         self._hashes.extend(hashes)
         self._weights.extend(weights)
@@ -133,10 +145,6 @@ class Sketcher:
             before = self._halvings
             self._halvings += 1
             self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
-
-    def finish(self, size: int) -> Sketch:
-        """The sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher."""
-        return Sketch(size, sets.features(self._hashes, self._weights), self._halvings)
 
 
 def sketch(plaintext: memoryview, most: int, relax: Callable[[], None] = lambda: None) -> Sketch:
@@ -146,6 +154,9 @@ def sketch(plaintext: memoryview, most: int, relax: Callable[[], None] = lambda:
     """
     sketcher = Sketcher(most)
     reader = _Reader(plaintext, relax)
+    whole = xxhash.xxh3_64()
+    for piece in reader.pieces(0, len(plaintext)):
+        whole.update(piece)
     end = 0
     for member in members(plaintext):
         end = member.end
@@ -154,7 +165,7 @@ def sketch(plaintext: memoryview, most: int, relax: Callable[[], None] = lambda:
     if len(plaintext) - end > _RECORD:
         sketcher.part(b"", len(plaintext) - end, reader.pieces(end, len(plaintext)))
     relax()
-    return sketcher.finish(len(plaintext))
+    return sketcher.finish(len(plaintext), whole.intdigest())
 
 
 class _Reader:
