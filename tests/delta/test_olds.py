@@ -46,9 +46,9 @@ def test_a_path_breaks_ties() -> None:
 
 def test_a_file_of_another_path_must_have_a_fair_part() -> None:
     files = olds("a", "b")
-    assert files.find(b"c", 8000, [match(0, 1000)]) == old(0)
-    assert files.find(b"c", 8000, [match(0, 900)]) is None
-    assert files.find(b"b", 8000, [match(0, 900), match(1, 64)]) == old(1)
+    assert files.find(b"c", 32_000, [match(0, 1000)]) == old(0)
+    assert files.find(b"c", 32_000, [match(0, 900)]) is None
+    assert files.find(b"b", 32_000, [match(0, 900), match(1, 64)]) == old(1)
 
 
 def test_matches_between_files_count_for_none() -> None:

@@ -21,7 +21,7 @@ _MOST = 1 << _NUMBER_BITS
 _NUMBERS = _MOST - 1
 _SAME_PATH, _LIKE_PATH = 2, 4
 """An equal path weighs one part in so many of all bytes that were found, one that is equal but for digits less."""
-_FAIR = 8
+_FAIR = 32
 """A file of another path must have one part in so many of it."""
 _DIGITS = re.compile(rb"[0-9][0-9.]*")
 
