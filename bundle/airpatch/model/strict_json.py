@@ -71,6 +71,17 @@ def parse_object(content: bytes, shape: Shape) -> dict[str, object]:
     return _checked(value, shape, "")
 
 
+def parse_list(content: bytes, shape: Shape) -> list[dict[str, object]]:
+    """The list of JSON objects `content`, each as `parse_object` has it. Raises FormatError."""
+    value = _parse(content)
+    if not isinstance(value, list):
+        raise FormatError("is not a JSON list")
+    for number, item in enumerate(value):
+        if not isinstance(item, JsonObject):
+            raise FormatError(f"has an entry {number} that is not an object")
+    return [_checked(item, shape, f"[{number}].") for number, item in enumerate(value)]
+
+
 def _parse(content: bytes) -> object:
     try:
         text = content.decode()
@@ -146,10 +157,10 @@ def _field(value: object, expected: Type | Shape | Sequence[Shape], where: str) 
         return value
     if isinstance(expected, Mapping):
         if not isinstance(value, JsonObject):
-            raise FormatError(f"has a {where} that is not an object")
+            raise FormatError(f"has the wrong type in {where}: an object is expected")
         return _checked(value, expected, f"{where}.")
     if not isinstance(value, list):
-        raise FormatError(f"has a {where} that is not a list")
+        raise FormatError(f"has the wrong type in {where}: a list is expected")
     return [_field(item, expected[0], f"{where}[{number}]") for number, item in enumerate(value)]
 
 
@@ -170,7 +181,7 @@ def _check_type(value: object, expected: Type, where: str) -> None:
         case Type.ANY:
             return
     if not right:
-        raise FormatError(f"has a {where} that is not {wanted}")
+        raise FormatError(f"has the wrong type in {where}: {wanted} is expected")
 
 
 def _is_text(value: object) -> bool:
