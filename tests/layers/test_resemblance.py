@@ -189,10 +189,10 @@ def test_where_it_is_close_a_sample_of_the_difference_decides() -> None:
         return [{2: 50}.get(number, 100) for number in numbers]
 
     same = of(OLD)
-    assert choices(same, [same] * 4, judge=judge) == [Choice(2, same.features.weight, (0, 1))]
+    assert choices(same, [same] * 4, judge=judge) == [Choice(2, same.size, (0, 1))]
     assert asked == [[0, 1, 2]]
     half = of(files(1, 2) | files(91, 92))
-    assert choices(same, [half, same], judge=judge) == [Choice(1, same.features.weight)]
+    assert choices(same, [half, same], judge=judge) == [Choice(1, same.size)]
     assert len(asked) == 1
 
 

@@ -257,6 +257,7 @@ class Catalogue:
         wanted = self._sketches[target].features
         found = [sets.shared(wanted.hashes, self._sketches[number].features.hashes) for number in candidates]
         cover = _Cover(wanted, found)
+        size = self._sketches[target].size
         likeness = [self._places[target].likeness(self._places[number]) for number in candidates]
         lengths = [self._sketches[number].size for number in candidates]
         chosen: list[Choice] = []
@@ -275,7 +276,7 @@ class Catalogue:
                 if costs[rival] < costs[0] - costs[0] // _SLACK:
                     best = (best, *close)[rival]
             rivals = tuple(candidates[i] for i in (order[0], *close) if i != best) if judge is not None else ()
-            chosen.append(Choice(candidates[best], gains[best], rivals))
+            chosen.append(Choice(candidates[best], gains[best] * size // wanted.weight, rivals))
             cover.take(best)
         return chosen
 
