@@ -98,7 +98,7 @@ if TYPE_CHECKING:
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
-    from airpatch.target.prune import Pruned as Pruned
+    from airpatch.target.pruning import Pruned as Pruned
     from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
@@ -143,7 +143,7 @@ _HOMES = {
     "signing.trusted": ("TrustedSigners",),
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
-    "target.prune": ("Pruned",),
+    "target.pruning": ("Pruned",),
     "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""

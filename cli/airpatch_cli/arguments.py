@@ -98,7 +98,7 @@ def _command(
             "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
         )
     common.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-    common.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    common.add_argument("-v", "--verbose", action="count", default=0, help="say what was decided, and why; twice: more")
     return parser
 
 

@@ -24,11 +24,13 @@ from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
 
+_LOG = logger(__name__)
 _SKETCHES, _SKETCH = 4, 16
 """Sketches may take one part in so many of the memory, and each of them one in so many."""
 MIN_BLOB = 4 << 10
@@ -144,6 +146,12 @@ class Differ:
 
                 with part.share(workshop.work(target), target.blob.digest) as share:
                     sources = catalogue.choose(number, may, judge)
+                    for choice in sources:
+                        _LOG.info(
+                            "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
+                            layers[choice.number].blob.digest.short, choice.explained, target.plaintext.size,
+                            f", and a smaller difference than {len(choice.rivals)} others" if choice.rivals else "",
+                        )  # fmt: skip
                     made = workshop.patch(target, [layers[source.number] for source in sources], share)
                 if made is None:
                     return None
@@ -173,7 +181,8 @@ class Differ:
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
                     kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
-            except FormatError:
+            except FormatError as error:
+                _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
                 return None
             stack.pop_all()
         plaintext = store.keep(file)

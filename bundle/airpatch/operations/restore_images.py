@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from airpatch.archive.pack import STDOUT
 from airpatch.blobs.content import Content
@@ -19,13 +17,11 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image
-from airpatch.operations.paths import StrPath, beside, within
+from airpatch.operations.arguments import StrPath, beside, choice, within
 from airpatch.operations.trusted_files import require_signed
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.source import Source
-
-_Choice = TypeVar("_Choice", bound=Enum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +106,3 @@ def write_images(
     chosen = choice(Form, form, "form")
     restore_images(images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"))
     return Restored(path, tuple(images), content_size(images, manifests))
-
-
-def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices, too."""
-    try:
-        return kind(value)
-    except ValueError:
-        choices = ", ".join([*(str(member.value) for member in kind), *others])
-        raise UsageError(f"unknown {what} {value!r:.30}; choose one of {choices}") from None
