@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile as BundleFile
+    from airpatch.archive.prepared import ChosenSource as ChosenSource
     from airpatch.blobs.scratch import scratch_files as scratch_files
     from airpatch.errors import AirpatchError as AirpatchError
     from airpatch.errors import BaseMismatch as BaseMismatch
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
+    "archive.prepared": ("ChosenSource",),
     "blobs.scratch": ("scratch_files",),
     "errors": (
         "AirpatchError",

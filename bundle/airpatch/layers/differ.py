@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
+from airpatch.archive.prepared import ChosenSource
 from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
@@ -20,7 +21,7 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
-from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, Sketches, sketch
+from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -45,7 +46,7 @@ class LayerPatches:
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
     parts: dict[Digest, ScratchRange] = field(default_factory=dict)
-    choices: dict[Digest, list[tuple[Digest, Choice]]] = field(default_factory=dict)
+    chosen: dict[Digest, list[ChosenSource]] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
         return self.parts[digest].size if digest in self.parts else None
@@ -124,10 +125,11 @@ class Differ:
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
         layers = [*old, *new]
+        digests = [each.blob.digest for each in layers]
         with execution.part("making layer patches", sum(map(Workshop.work, new)), self._owners) as part:
             catalogue = Catalogue(
-                [self._sketches[each.blob.digest] for each in layers],
-                [places.get(each.blob.digest, Place()) for each in layers],
+                [self._sketches[digest] for digest in digests],
+                [places.get(digest, Place()) for digest in digests],
             )
             workshop = Workshop(self._content, layers, self._effort, execution, catalogue.memory)
 
@@ -154,8 +156,9 @@ class Differ:
                 if made is None:
                     return None
                 patches.parts[made.step.patch] = patches.store.keep(made.file)
-                patches.choices[target.blob.digest] = [
-                    (layers[choice.number].blob.digest, choice) for choice in sources
+                patches.chosen[target.blob.digest] = [
+                    ChosenSource(digests[each.number], each.explained, tuple(digests[rival] for rival in each.rivals))
+                    for each in sources
                 ]
                 return made.step
 

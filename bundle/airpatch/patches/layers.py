@@ -47,7 +47,7 @@ def patch_layers(
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
     everything = ChainedContent([gathered.content, patches])
-    return PreparedBundle(planned, gathered.manifests, everything, content, resources=(patches,))
+    return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 
 
 def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
