@@ -1,7 +1,7 @@
 """How long progress stands still: `python -m bench.progress BASE PATCH` applies both bundles to a root that it makes.
 
 Of each part of applying the patch it prints the total, what was done, how often progress moved, and the longest time
-two moves; then the longest time before, between and after the parts. Wall-clock time, in which a busy machine shows.
+between two moves; then the longest time before, between and after the parts. Times are wall-clock times.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.operations.create_bundle import WrittenBundle, gather_release, open_output
 from airpatch.patches.bases import open_base
-from airpatch.patches.layers import patch_layers
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.layer_patching import patch_layers
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.sources.gather import Gathered
 
 

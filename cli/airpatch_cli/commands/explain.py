@@ -129,7 +129,7 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         rest = each.files[top:]
         rows.append([megabytes(sum(file.cost for file in rest)), "", f"in {count(len(rest), 'other file')}", ""])
     if patch.decisions:
-        rows.append([megabytes(patch.decisions), "", "decisions of its encoder, which is not known", ""])
+        rows.append([megabytes(patch.decisions), "", "decisions of its encoder, which is unknown", ""])
     if rows:
         yield from (f"  {line}" for line in table(rows, right=[0]))
 
