@@ -19,7 +19,7 @@ from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
-from airpatch.format.index import SourceBlob, Step
+from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import Catalogue, Contents
 from airpatch.layers.workshop import Unpacked, Workshop
@@ -57,6 +57,8 @@ class LayerPatches:
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
     parts: dict[Digest, Part] = field(default_factory=dict)
+    features: set[Feature] = field(default_factory=set)
+    """What the patches ask of a reader."""
 
     def size(self, digest: Digest) -> int | None:
         return self.parts[digest].size if digest in self.parts else None
@@ -129,6 +131,7 @@ class Differ:
             if made is None:
                 return None
             patches.parts[made.step.patch] = patches.shelf.keep(made.file)
+            patches.features.update(made.features)
             return made.step
 
         patches.steps = [step for step in pool.map(patch, new, chosen) if step is not None]

@@ -14,19 +14,23 @@ from airpatch.blobs.content import BlobReader, Content, pieces
 from airpatch.blobs.scratch import NewFile, Part, ScratchFile, relax
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.encoder import Effort, encode
+from airpatch.delta.plan import TARS, Members
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import searches_long
 from airpatch.errors import FormatError, IntegrityError
-from airpatch.format.index import Step
+from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
+from airpatch.layers.features import features
 from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, ViewSizes, emit_header
 from airpatch.layers.resemblance import Contents
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
+from airpatch.views.choose import choose
+from airpatch.views.description import Coding, emit_view
 
 _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
@@ -54,6 +58,19 @@ class Made:
 
     step: Step
     file: ScratchFile
+    features: frozenset[Feature]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What makes a plaintext: the `delta`, of the plaintexts or of views, and then the views' descriptions."""
+
+    delta: ScratchFile
+    views: ViewSizes | None = None
+    descriptions: Sequence[ScratchFile] = ()
+    codings: Sequence[Coding] = ()
+    expanded: int = 0
+    """Bytes of the view of the sources."""
 
 
 _Way = tuple[Method, Sequence[ScratchFile]]
@@ -95,33 +112,79 @@ class Workshop:
             if target.compression is Compression.ZSTD:
                 raw = self._raw_difference(target, sources, stack)
                 with suppress(FormatError):
-                    return self._try(Raw(), [raw], target, sources) if raw.size <= _RAW * target.blob.size else None
+                    if raw.size <= _RAW * target.blob.size:
+                        return self._try(Raw(), _Difference(raw), (), target, sources)
                 return None
-            old = [source.plaintext for source in sources]
-            delta = self._difference(target.plaintext, old, str(target.blob.digest))
-            stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, delta.size, stack):
-                with suppress(FormatError, IntegrityError):
-                    return self._try(method, [delta, *decisions], target, sources)
+            for differ in (self._nested, self._flat):
+                if (difference := differ(target, sources, stack)) is not None:
+                    for method, decisions in self._methods(target, sources, difference.delta.size, stack):
+                        with suppress(FormatError, IntegrityError):
+                            return self._try(method, difference, decisions, target, sources)
         return None
 
+    def _flat(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Difference:
+        """The difference of plaintexts as they are."""
+        old = [source.plaintext for source in sources]
+        delta = self._difference(target.plaintext, old, str(target.blob.digest))
+        stack.callback(delta.close)
+        return _Difference(delta)
+
+    def _nested(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Difference | None:
+        """The difference of plaintexts with their nested content expanded; None where none has changed."""
+        name = str(target.blob.digest)
+        old = [source.plaintext for source in sources]
+        packed, others = target.plaintext.view(), [source.view() for source in old]
+
+        def pause() -> None:
+            if self._stopped.is_set():
+                raise CancelledError
+            relax((packed, *others))
+
+        views = choose(memoryview(packed), [memoryview(other) for other in others], pause)
+        if views is None:
+            return None
+        with ExitStack() as expanded:
+            new, beside = (expanded.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(2))
+            self._builder.expand(views.target, [packed], views.target_size, new)
+            self._builder.expand(views.source, others, views.source_size, beside)
+            members = Members(views.target_members, [*(None for _ in old), views.source_members])
+            delta = self._difference(new, [*old, beside], name, members)
+            stack.callback(delta.close)
+        descriptions = []
+        for view in (views.target, views.source):
+            description = ScratchFile(self._new_file, name)
+            stack.callback(description.close)
+            for chunk in encode(emit_view(view), (), self._effort):
+                description.append(chunk)
+            descriptions.append(description)
+        sizes = ViewSizes(views.target_size, views.source_size)
+        codings = (*views.target.codings, *views.source.codings)
+        return _Difference(delta, sizes, descriptions, codings, views.source_size)
+
     def _try(
-        self, method: Method, sections: Sequence[ScratchFile], target: Unpacked, sources: Sequence[Unpacked]
+        self,
+        method: Method,
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
     ) -> Made:
         """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
         blob = target.blob
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
-            patch = _assemble(method, sections, file)
+            sections = [difference.delta, *decisions, *difference.descriptions]
+            patch = _assemble(method, sections, difference.views, file)
             if file.size >= blob.size:
                 raise FormatError("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.contents.size, patch, file.size, digests)
+            size, expanded = target.contents.size, difference.expanded
+            step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
                 self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
             stack.pop_all()
-        return Made(step, file)
+        return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
         """Between zstd blobs as they are: no replica knows zstd's encoders, but frames of chunks are often the same."""
@@ -131,7 +194,13 @@ class Workshop:
             stack.callback(delta.close)
             return delta
 
-    def _difference(self, target: ScratchFile | Part, sources: Sequence[ScratchFile | Part], name: str) -> ScratchFile:
+    def _difference(
+        self,
+        target: ScratchFile | Part,
+        sources: Sequence[ScratchFile | Part],
+        name: str,
+        members: Members = TARS,
+    ) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources."""
         view = target.view()
         views = [source.view() for source in sources]
@@ -144,7 +213,7 @@ class Workshop:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause):
+            for chunk in encode(view, views, self._effort, self._entries, pause, members):
                 delta.append(chunk)
             stack.pop_all()
         return delta
@@ -227,10 +296,10 @@ def _size(way: _Way) -> int:
     return sum(file.size for file in way[1])
 
 
-def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
     """Write the layer patch into `file`; returns its digest."""
     hasher = hashlib.sha256()
-    header = emit_header(method, tuple(section.size for section in sections))
+    header = emit_header(method, tuple(section.size for section in sections), views)
     for piece in chain([header], *(section.pieces() for section in sections)):
         hasher.update(piece)
         file.append(piece)

@@ -78,7 +78,10 @@ def merge_patches(patches: Sequence[BundleFile]) -> Merged:
     removed = {name for patch in patches for name in patch.index.removed if name not in repositories}
     sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
     steps = tuple(chain.steps.values())
-    index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps)
+    features = {feature.name: feature for patch in patches for feature in patch.index.features} if steps else {}
+    index = Index(
+        release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps, tuple(sorted(features.values()))
+    )
     content = Union([*patches, chain])
     return Merged(index, Gathered(release, _manifests(patches, index.stored), content))
 

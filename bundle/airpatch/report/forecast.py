@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -16,7 +16,7 @@ from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import NewFile, ScratchFile
 from airpatch.delta.account import Share, account
 from airpatch.delta.tar import Member, members
-from airpatch.format.index import Index, Plan, Step
+from airpatch.format.index import Index, Plan
 from airpatch.layers.plaintext import extract
 from airpatch.layers.rebuild import sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
@@ -24,6 +24,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.patches.layers import Patched
 from airpatch.report.patches import Anatomy
+from airpatch.views.choose import choose
 
 Tar = tuple[Member, ...]
 """The members of a layer."""
@@ -32,6 +33,8 @@ Tar = tuple[Member, ...]
 @dataclass(frozen=True, slots=True)
 class FileCost:
     """A file of a layer, or what is between files if `path` is empty: `cost` in bytes of the patch.
+
+    What is expanded within a file stands for itself: its path is that of the file, `!`, and its name in there.
 
     `new` and `changed` are those of its `size` bytes that the patch has: new, or in place of others. `old` is the file
     that most of it is copied from, `None` if there is none.
@@ -79,8 +82,7 @@ def forecast(patched: Patched, new_file: NewFile, progress: Callable[[int], None
             files: Sequence[FileCost] = ()
             # Offsets in a difference of blobs as they are, compressed, are no places in files.
             if not isinstance(anatomy.recipe.method, Whole | Raw):
-                delta = _Delta(patch.read_into, *anatomy.recipe.section(0))
-                files = _files(step, delta, patched, index, new_file)
+                files = _files(anatomy, patch.read_into, patched, index, new_file)
         found.append(BlobCost(blob.digest, blob.size, step.patch_size, anatomy, tuple(files)))
         progress(step.plaintext)
     return sorted(found, key=lambda each: (-each.cost, each.digest))
@@ -103,13 +105,25 @@ class _Delta:
         return bytes(buffer)
 
 
-def _files(step: Step, delta: _Delta, patched: Patched, index: Index, new_file: NewFile) -> list[FileCost]:
-    target = _tar(patched.sources, step.digest, step.size, new_file)
+def _files(
+    anatomy: Anatomy, read_into: Callable[[memoryview, int], None], patched: Patched, index: Index, new_file: NewFile
+) -> list[FileCost]:
+    step, recipe = anatomy.step, anatomy.recipe
     sizes = sizes_of(index)
-    sources = [_tar(patched.sources, source, sizes[source][0], new_file) for source in step.sources]
+    lengths = [sizes[source][1] for source in step.sources]
+    with ExitStack() as stack:
+        blobs = [(step.digest, step.size), *((source, sizes[source][0]) for source in step.sources)]
+        unpacked = [_unpack(patched.sources, *blob, new_file, stack) for blob in blobs]
+        target, *sources = (tuple(members(each)) for each in unpacked)
+        # The choice is the same that the maker of the patch had, and tells the names that the patch does not.
+        if recipe.views is not None and (views := choose(unpacked[0], unpacked[1:])) is not None:
+            target = tuple(views.target_members)
+            sources.append(tuple(views.source_members))
+            lengths.append(views.source_size)
+    delta = _Delta(read_into, *recipe.section(0))
     cuts = sorted({0, *(cut for member in target for cut in (member.start, member.end))})
     starts = {member.start: member for member in target}
-    positions = list(accumulate((sizes[source][1] for source in step.sources), initial=0))
+    positions = list(accumulate(lengths, initial=0))
     found = []
     for cut, share in zip(cuts, account(delta, cuts), strict=True):
         if round(share.cost):
@@ -117,12 +131,12 @@ def _files(step: Step, delta: _Delta, patched: Patched, index: Index, new_file: 
     return sorted(found, key=lambda file: (-file.cost, file.path))
 
 
-def _tar(content: Content, digest: Digest, size: int, new_file: NewFile) -> Tar:
-    """The members of a layer, which is unpacked for that."""
-    with closing(ScratchFile(new_file, str(digest))) as file:
-        with closing(content.open(digest, size)) as reader:
-            extract(reader, size, file.append, MAX_BLOB)
-        return tuple(members(memoryview(file.view())))
+def _unpack(content: Content, digest: Digest, size: int, new_file: NewFile, stack: ExitStack) -> memoryview:
+    """A layer, uncompressed, in a scratch file that `stack` closes."""
+    file = stack.enter_context(closing(ScratchFile(new_file, str(digest))))
+    with closing(content.open(digest, size)) as reader:
+        extract(reader, size, file.append, MAX_BLOB)
+    return memoryview(file.view())
 
 
 def _cost(member: Member | None, share: Share, sources: list[Tar], positions: list[int]) -> FileCost:

@@ -20,6 +20,7 @@ from airpatch.archive.writer import Progress, no_progress
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
+from airpatch.layers.features import require_features
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
@@ -72,6 +73,8 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
     options = options or Options()
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool:
         streams = [BundleStream(feed, pool, progress=options.progress) for feed in feeds]
+        for stream in streams:
+            require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
             plans = _examine(root, [stream.index for stream in streams], pool, options)
             check.require_base(plans, root)
@@ -90,6 +93,8 @@ def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) 
     options = options or Options()
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool, ExitStack() as stack:
         indexes = [BundleStream(feed, pool).index for feed in feeds]
+        for index in indexes:
+            require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
         plans = _examine(root, indexes, pool, options)
         if root is not None:

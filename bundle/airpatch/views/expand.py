@@ -14,9 +14,16 @@ from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, REST, SKIP, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
 
+MAX_RATIO = 64
+MAX_SMALL = 64 << 10
 _INPUT = 16 << 10
 """Packed bytes at a time: what follows a stream is copied back."""
 _PIECE = 1 << 20
+
+
+def largest_view(packed: int) -> int:
+    """Bytes that the reversible view of so many packed bytes may have: a bomb, or bombs in bombs, stay packed."""
+    return MAX_RATIO * packed + MAX_SMALL
 
 
 def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ ARCHIVE = "zip-archive"
 """A zip archive: offsets in its directory count from where it begins, and the directory knows its entries."""
 DIRECTORY = "zip-directory"
 """The entries of a central directory (APPNOTE 4.3.12), with fields that can be known left out."""
+FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY)
 
 MAX_BUFFERED = 8 << 20
 """Bytes of a deflate stream whose header, which has checksum and sizes, can only be written after it."""

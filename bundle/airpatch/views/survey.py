@@ -14,13 +14,11 @@ import xxhash
 
 from airpatch.errors import FormatError
 from airpatch.views import framings
+from airpatch.views.expand import largest_view
 from airpatch.views.finders import containers, gzip
 from airpatch.views.finders.hint import Hint
 from airpatch.views.framings import Checksums, Surroundings
 
-MAX_RATIO = 64
-"""A stream that gets larger by more is left packed, but for small ones: `MAX_SMALL`."""
-MAX_SMALL = 64 << 10
 _MAX_NESTED = 256 << 20
 """Bytes of contents, all together, that are searched for further streams."""
 _PIECE = 256 << 10
@@ -132,7 +130,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
         except zlib.error:
             raise FormatError("not a deflate stream") from None
         total += len(out)
-        if total > MAX_SMALL + MAX_RATIO * (at - body):
+        if total > largest_view(at - body):
             raise FormatError("a deflate stream that grows too much")
         if not out and not packed and not inflater.eof:
             raise FormatError("a deflate stream that is cut short")

@@ -70,6 +70,7 @@ def _blob_data(each: BlobCost, used_by: Users, top: int) -> dict[str, object]:
         "method": None if anatomy is None else method_name(anatomy.recipe.method),
         "difference_bytes": None if anatomy is None else anatomy.difference,
         "decisions_bytes": None if anatomy is None else anatomy.decisions,
+        "views_bytes": None if anatomy is None else anatomy.views,
         "sources": [] if anatomy is None else list(map(str, anatomy.step.sources)),
         "images": list(map(str, used_by[each.digest])),
         "files": [
@@ -125,6 +126,8 @@ def _blob_lines(each: BlobCost, images: tuple[ImageName, ...], top: int) -> Iter
         rows.append([megabytes(sum(file.cost for file in rest)), "", f"in {count(len(rest), 'other file')}", ""])
     if anatomy.decisions:
         rows.append([megabytes(anatomy.decisions), "", "decisions of its encoder, which is not known", ""])
+    if anatomy.views:
+        rows.append([megabytes(anatomy.views), "", "where nested content is, and its encoders", ""])
     if rows:
         yield from (f"  {line}" for line in table(rows, right=[0]))
 
