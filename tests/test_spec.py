@@ -17,6 +17,7 @@ from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emi
 from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
+from airpatch.signing.sshsig import Signature, emit
 from airpatch.target.state import (
     HISTORY,
     JOURNAL,
@@ -188,9 +189,10 @@ def test_the_paths(sample: Builder) -> None:
 def test_the_sections(sample: Builder) -> None:
     """A bundle of small members has one frame for each."""
     sections = [row[0] for row in ROWS if len(row) == 2 and row[0].isalpha() and row[0].isupper()]
-    assert sections == ["INDEX", "DATA", "MANIFESTS", "LINKS"]
+    assert sections == ["INDEX", "SIGNATURES", "DATA", "MANIFESTS", "LINKS"]
     sink = MemorySink()
-    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)
+    signature = emit(Signature(b"key", "airpatch", "sha512", b"blob")).encode()
+    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink, signatures=[signature])
     assert len(contents_of(bytes(sink.data))) == len(sections)
 
 

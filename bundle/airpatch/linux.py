@@ -10,7 +10,8 @@ import resource
 from contextlib import suppress
 
 _SYNC_FILE_RANGE_WRITE = 2
-_RENAME_EXCHANGE = 2
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SYS_OPENAT2 = 437
 """The same on all architectures."""
 _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
@@ -39,17 +40,90 @@ def open_beneath(path: str, flags: int, dir_fd: int) -> int:
 
 
 def exchange(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
-    """Have two files or folders change names at one moment (renameat2(2)).
+    """Have two files or folders change names at one moment (renameat2(2), RENAME_EXCHANGE).
 
     Raises OSError: ENOSYS or EINVAL where C library, kernel or file system cannot.
     """
+    _rename(name, other, _RENAME_EXCHANGE, dir_fd, other_fd)
+
+
+def rename_folder(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
+    """Move the folder `name` to `other`, where nothing may be (renameat2(2), RENAME_NOREPLACE).
+
+    Where C library, kernel or file system cannot tell (NFS), an empty folder at `other` is replaced. Raises OSError:
+    FileExistsError for anything else that is there.
+    """
+    try:
+        _rename(name, other, _RENAME_NOREPLACE, dir_fd, other_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+        try:
+            os.rename(name, other, src_dir_fd=dir_fd, dst_dir_fd=other_fd)
+        except OSError as cause:
+            if cause.errno in (errno.ENOTEMPTY, errno.ENOTDIR):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), other) from None
+            raise
+
+
+def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None:
     call = getattr(_libc, "renameat2", None)
     if call is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-    flags = ctypes.c_uint(_RENAME_EXCHANGE)
-    if call(ctypes.c_int(dir_fd), os.fsencode(name), ctypes.c_int(other_fd), os.fsencode(other), flags) != 0:
+    names = os.fsencode(name), os.fsencode(other)
+    if call(ctypes.c_int(dir_fd), names[0], ctypes.c_int(other_fd), names[1], ctypes.c_uint(how)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name, None, other)
+
+
+def remove_all(dir_fd: int) -> None:
+    """Remove whatever is in the folder `dir_fd`, however deep, with two descriptors; links are not followed.
+
+    A folder that is not empty gives its own folders to `dir_fd`, under new names, before it goes. Raises OSError.
+    """
+    number = 0
+    while names := os.listdir(dir_fd):
+        for name in names:
+            if _removed(name, dir_fd):
+                continue
+            folder = os.open(name, _FOLDER, dir_fd=dir_fd)
+            try:
+                if os.fstat(folder).st_uid == os.geteuid():
+                    os.fchmod(folder, 0o700)
+                for below in os.listdir(folder):
+                    if not _removed(below, folder):
+                        number += 1
+                        os.rename(below, f"{number}.{os.urandom(4).hex()}", src_dir_fd=folder, dst_dir_fd=dir_fd)
+            finally:
+                os.close(folder)
+            _removed(name, dir_fd)
+
+
+def _removed(name: str, dir_fd: int) -> bool:
+    """Remove the file or empty folder `name`; False for a folder that is not empty."""
+    try:
+        os.unlink(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EISDIR, errno.EPERM):
+            raise
+        return _removed_folder(name, dir_fd, error)
+    return True
+
+
+def _removed_folder(name: str, dir_fd: int, error: OSError) -> bool:
+    try:
+        os.rmdir(name, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        raise error from None
+    except OSError as cause:
+        if cause.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    return True
 
 
 def syncfs(fd: int) -> None:

@@ -124,9 +124,9 @@ def _apply(commands: _Commands) -> None:
         "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
         "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
     )
-    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="a bundle, - for standard input")
+    parser.add_argument("bundles", type=_named, nargs="+", metavar="BUNDLE", help="a bundle, - for standard input")
     parser.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
+        "--root", type=_path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be written and what is missing; write nothing"
@@ -134,9 +134,9 @@ def _apply(commands: _Commands) -> None:
     parser.add_argument("--deep", action="store_true", help="hash the blobs that a patch needs, too")
     parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
     parser.add_argument(
-        "--request", type=Path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
+        "--request", type=_path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
     )
-    parser.add_argument("--restore", type=Path, metavar="DIR", help="restore the release's images there afterwards")
+    parser.add_argument("--restore", type=_path, metavar="DIR", help="restore the release's images there afterwards")
     _restoring(parser.add_argument_group("with --restore"))
 
 
@@ -182,6 +182,7 @@ def _explain(commands: _Commands) -> None:
 def _bases(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
+        type=_named,
         action="append",
         required=True,
         dest="bases",
@@ -199,7 +200,7 @@ def _merge(commands: _Commands) -> None:
         "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
         "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
     )
-    parser.add_argument("bundles", nargs="+", metavar="BUNDLE", help="in the order of their releases")
+    parser.add_argument("bundles", type=_named, nargs="+", metavar="BUNDLE", help="in the order of their releases")
     parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
     _output(parser)
 
@@ -245,7 +246,7 @@ def _prune(commands: _Commands) -> None:
 
 
 def _root_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("root", type=Path, metavar="ROOT", help="the directory that holds docker/registry/v2")
+    parser.add_argument("root", type=_path, metavar="ROOT", help="the directory that holds docker/registry/v2")
 
 
 def _inspect(commands: _Commands) -> None:
@@ -260,6 +261,7 @@ def _inspect(commands: _Commands) -> None:
     )
     parser.add_argument(
         "subject",
+        type=_named,
         metavar="WHAT",
         help="a bundle, or the directory that holds docker/registry/v2; with --layers any source of images",
     )
@@ -279,11 +281,13 @@ def _verify(commands: _Commands) -> None:
     )
     parser.add_argument(
         "subject",
+        type=_named,
         metavar="WHAT",
         help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
     )
     parser.add_argument(
         "--base",
+        type=_named,
         metavar="BASE",
         help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
@@ -301,8 +305,8 @@ def _restore(commands: _Commands) -> None:
         "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
         "images/ harbor.example/shop",
     )
-    parser.add_argument("source", metavar="FROM", help=_SOURCE)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="where the images go")
+    parser.add_argument("source", type=_named, metavar="FROM", help=_SOURCE)
+    parser.add_argument("-o", "--output", type=_path, required=True, metavar="DIR", help="where the images go")
     parser.add_argument(
         "--image",
         action="append",
@@ -326,14 +330,16 @@ def _completion(commands: _Commands) -> None:
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", nargs="+", metavar="SOURCE", help=_SOURCE)
+    parser.add_argument("sources", type=_named, nargs="+", metavar="SOURCE", help=_SOURCE)
     parser.add_argument(
         "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
     )
     parser.add_argument(
         "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"
     )
-    parser.add_argument("--images-list", type=Path, metavar="FILE", help="take these images only: one reference a line")
+    parser.add_argument(
+        "--images-list", type=_path, metavar="FILE", help="take these images only: one reference a line"
+    )
 
 
 def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:
@@ -354,7 +360,12 @@ def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:
 
 def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     parser.add_argument(
-        "-o", "--output", required=True, metavar="FILE", help=f"where {what} goes, - for standard output"
+        "-o",
+        "--output",
+        type=_named,
+        required=True,
+        metavar="FILE",
+        help=f"where {what} goes, - for standard output",
     )
 
 
@@ -372,6 +383,17 @@ def _restoring(parser: argparse._ActionsContainer) -> None:
         default="copy",
         help="how files are made (default: copy, safe to edit)",
     )
+
+
+def _named(text: str) -> str:
+    """A path that is not empty: an unset variable in a script must not stand for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_named(text))
 
 
 def _memory(text: str) -> int:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.feed import FileFeed
 from airpatch.blobs.content import check_blob
-from airpatch.errors import FormatError, IntegrityError, UsageError
+from airpatch.errors import FormatError, IntegrityError, SourceError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.model.digest import Digest
 from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, join_frames, sample, split_frames
@@ -52,9 +52,9 @@ def test_everything_is_there(builder: Builder, bundle: BundleFile) -> None:
 def test_what_is_not_there(bundle: BundleFile) -> None:
     absent = Digest.of(b"absent")
     assert bundle.size(absent) is None
-    with pytest.raises(FormatError, match="does not hold"):
+    with pytest.raises(SourceError, match="is not in"):
         bundle.open(absent, 3)
-    with pytest.raises(FormatError, match="bytes, not"):
+    with pytest.raises(SourceError, match="bytes in"):
         bundle.open(bundle.index.release.blobs[0].digest, 3)
 
 

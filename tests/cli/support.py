@@ -54,7 +54,7 @@ def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return {**os.environ, "PYTHONPATH": f"{PROJECT / 'bundle'}:{PROJECT / 'cli'}"}
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ def test_signal_during_apply(number: signal.Signals, bundles: Path, tmp_path: Pa
     assert process.returncode == 128 + number
     assert "nothing is half-done" in message
     assert "Traceback" not in message
-    assert [path.name for path in (tmp_path / "root").rglob("*") if path.is_file()] == ["lock"]
+    assert not (tmp_path / "root").exists()
     assert airpatch("apply", bundles / "r1.tar.zst", "--root", "root").code == 0
 
 

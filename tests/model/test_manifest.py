@@ -65,6 +65,35 @@ def test_without_media_type_it_is_an_oci_one() -> None:
     assert parse(index(mediaType=None)).media_type == m.OCI_INDEX
 
 
+@pytest.mark.parametrize("layers", [b', "layers": null', b', "layers": []', b""])
+def test_08_an_image_may_have_no_layers_however_that_is_written(layers: bytes) -> None:
+    content = b'{"schemaVersion": 2, "config": {"digest": "%s", "size": 2}%s}' % (DIGEST.encode(), layers)
+    parsed = parse_manifest(content)
+    assert parsed.media_type == m.OCI_MANIFEST
+    assert [blob.size for blob in parsed.blobs] == [2]
+
+
+@pytest.mark.parametrize("manifests", [b', "manifests": null', b', "manifests": []', b""])
+def test_08_an_index_may_have_no_children_however_that_is_written(manifests: bytes) -> None:
+    parsed = parse_manifest(b'{"schemaVersion": 2, "mediaType": "%s"%s}' % (m.OCI_INDEX.encode(), manifests))
+    assert parsed.is_index
+    assert parsed.manifests == ()
+
+
+def test_null_manifests_without_a_type_are_an_image_as_for_distribution() -> None:
+    content = b'{"schemaVersion": 2, "manifests": null, "config": {"digest": "%s", "size": 2}}' % DIGEST.encode()
+    assert parse_manifest(content).media_type == m.OCI_MANIFEST
+
+
+def test_platforms_and_subjects_are_read() -> None:
+    platform = {"os": "linux", "architecture": "arm", "variant": "v7"}
+    child = {"mediaType": m.OCI_MANIFEST, "digest": DIGEST, "size": 2, "platform": platform}
+    parsed = parse(index(manifests=[child, {**child, "platform": {}}], subject=child))
+    assert [child.platform for child in parsed.manifests] == ["linux/arm/v7", ""]
+    assert parsed.subject == Digest.of(b"x")
+    assert parse(image()).subject is None
+
+
 def test_a_config_may_lack_its_media_type() -> None:
     parsed = parse(image(mediaType=m.DOCKER_MANIFEST, config={"digest": DIGEST, "size": 2}))
     assert parsed.blobs[0].media_type == "application/vnd.docker.container.image.v1+json"
@@ -89,7 +118,9 @@ def test_foreign_layers_are_marked(value: object) -> None:
         pytest.param(index(layers=[]), id="manifests and layers"),
         pytest.param(image(mediaType=m.OCI_INDEX), id="image called an index"),
         pytest.param(index(mediaType=m.DOCKER_MANIFEST), id="index called an image"),
-        pytest.param(image(layers=None), id="neither"),
+        pytest.param(index(config={}), id="index with a config"),
+        pytest.param(image(fsLayers=[]), id="fsLayers of schema 1"),
+        pytest.param(index(history=[]), id="history of schema 1"),
         pytest.param(image(mediaType="application/vnd.docker.distribution.manifest.v1+prettyjws"), id="schema 1 type"),
         pytest.param({"schemaVersion": 1, "fsLayers": [], "history": []}, id="schema 1"),
         pytest.param(image(schemaVersion=3), id="schema 3"),

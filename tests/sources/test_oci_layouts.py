@@ -69,13 +69,13 @@ def test_a_tree_of_layouts(tmp_path: Path) -> None:
     [
         ({"annotations": None}, "an image without a name"),
         ({"annotations": {}}, "an image without a name"),
-        ({"annotations": "r1"}, "an image without a name"),
-        ({"annotations": {REF_NAME: 3}}, "an image without a name"),
+        ({"annotations": "r1"}, r"manifests\[0\].annotations that is not an object of strings"),
+        ({"annotations": {REF_NAME: 3}}, r"manifests\[0\].annotations that is not an object of strings"),
         ({"annotations": {REF_NAME: "shop/../web:r1"}}, "not a valid repository name"),
         ({"annotations": {REF_NAME: "a/b"}}, "not a valid tag"),
         ({"digest": "sha256:../../../etc/passwd"}, "not a sha256 digest"),
         ({"digest": "sha512:" + "a" * 128}, "not a sha256 digest"),
-        ({"size": True}, "without a usable size"),
+        ({"size": True}, "size that is not an integer"),
         ({"size": 7}, "bytes of application/vnd.oci.image.manifest.v1[+]json, where index.json claims 7"),
         ({"mediaType": "application/vnd.oci.image.index.v1+json"}, "claims [0-9]* bytes of .*index"),
         ({"digest": "sha256:" + "a" * 64}, "is missing"),
@@ -88,13 +88,12 @@ def test_bad_entries_are_named(changes: dict[str, object], message: str, tmp_pat
         gather([str(path)])
 
 
-@pytest.mark.parametrize(
-    "index", [b"", b"[]", b"{}", b'{"manifests": 3}', b'{"manifests": [3]}', b"\xff", b"[" * 10**5]
-)
+@pytest.mark.parametrize("index", [b"", b"[]", b'{"manifests": 3}', b'{"manifests": [3]}', b"\xff", b"[" * 10**5])
 def test_bad_indexes_are_named(index: bytes, tmp_path: Path) -> None:
     path = layout(tmp_path / "layout", "shop/web:r1")
     (path / "index.json").write_bytes(index)
-    assert findings(path) == (f"{path}/index.json: is not the index of an OCI layout",)
+    (found,) = findings(path)
+    assert found.startswith(f"{path}/index.json: is not the index of an OCI layout: ")
 
 
 def test_a_layout_without_an_index_is_named(tmp_path: Path) -> None:

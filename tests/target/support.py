@@ -22,6 +22,7 @@ from typing import Any
 from airpatch.archive.feed import FileFeed
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
+from airpatch.errors import TargetError as TargetError
 from airpatch.format.index import Base, Index, release_id
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release
@@ -198,7 +199,9 @@ def outside(path: Path) -> dict[str, object]:
 
 
 def staging(path: Path) -> list[str]:
-    return sorted(os.listdir(path / ".airpatch/staging"))
+    """What is in staging, which a run on a root without any state removes."""
+    folder = path / ".airpatch/staging"
+    return sorted(os.listdir(folder)) if folder.exists() else []
 
 
 def blob_file(path: Path, digest: Digest) -> Path:
@@ -311,7 +314,10 @@ class Killed(BaseException):
     """Stands for the end of the process."""
 
 
-CHANGES = ("create", "link", "rename", "move_folder", "swap_folder", "unlink", "remove_folder", "make_folder", "sync")
+CHANGES = (
+    *("create", "link", "rename", "move_folder", "swap_folder", "unlink", "remove_folder", "make_folder", "sync"),
+    *("make_workplace", "remove_workplace", "open_lock", "clear_folder"),
+)
 
 
 @contextmanager
@@ -322,7 +328,7 @@ def watched(before: Callable[[int, str, str], None]) -> Iterator[list[tuple[str,
 
     def watch(name: str) -> Callable[..., object]:
         def call(self: Root, *args: Any) -> object:
-            path = "" if name == "sync" else str(args[-1])
+            path = str(args[-1]) if args and name != "sync" else ""
             before(len(done), name, path)
             done.append((name, path))
             return originals[name](self, *args)

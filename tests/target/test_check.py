@@ -167,8 +167,8 @@ def test_missing_blobs_are_listed_each_once(root: Path, r1: Sample, patch: Index
     digest = patch.left_out[1].digest
     drop(root, [digest])
     plans = [examine(root, patch), examine(root, patch)]
-    with Root(root) as files, pytest.raises(BaseMismatch, match=r"lacks 2 blobs .* made for r1\.") as caught:
-        check.require_base(plans, files)
+    with pytest.raises(BaseMismatch, match=r"lacks 2 blobs .* made for r1\.") as caught:
+        check.require_base(plans, root, is_new=False)
     assert caught.value.findings == (
         f"{LARGE} {len(LAYERS['large'])} bytes (there, but wrong)",
         f"{digest} {patch.left_out[1].size} bytes",
@@ -259,8 +259,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_adversary_48_no_space_for_a_bundle(root: Path, r1: Sample) -> None:
     with pytest.raises(TargetError, match="are needed and 100 are free"):
         install(root, r1.full)
-    assert not (root / "docker").exists()
-    assert os.listdir(root / ".airpatch/staging") == []
+    assert not root.exists()
 
 
 def test_adversary_48_space_for_all_that_is_staged_at_once() -> None:

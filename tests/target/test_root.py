@@ -338,7 +338,7 @@ def test_adversary_48_a_file_that_cannot_be_made_as_it_must_be_is_closed(
 
     monkeypatch.setattr(os, "fchmod", fail)
     before = descriptors()
-    with pytest.raises(TargetError):
+    with umask(0o077), pytest.raises(TargetError):
         files.create("file")
     assert descriptors() == before
 

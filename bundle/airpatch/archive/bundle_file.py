@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from airpatch.archive.feed import FileFeed, open_feed
-from airpatch.archive.reader import read_index
-from airpatch.blobs.content import read_blob
+from airpatch.archive.reader import Opening, read_opening
+from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index
@@ -47,10 +47,11 @@ class BundleFile:
         try:
             if not isinstance(feed, FileFeed):
                 raise UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
-            self.index: Index = read_index(feed)
+            self.opening: Opening = read_opening(feed)
         except BaseException:
             feed.close()
             raise
+        self.index: Index = self.opening.index
         self.name = feed.name
         self.file_size = feed.size
         self._feed = feed
@@ -73,12 +74,8 @@ class BundleFile:
         return None if place is None else place.size
 
     def open(self, digest: Digest, size: int) -> _BundleBlob:
-        place = self._places.get(digest)
-        if place is None:
-            raise FormatError(f"{self.name}: does not hold {digest}")
-        if place.size != size:
-            raise FormatError(f"{self.name}: {digest} has {place.size} bytes, not {size}")
-        return _BundleBlob(self, place)
+        require(self.size(digest), digest, size, self.name)
+        return _BundleBlob(self, self._places[digest])
 
     def frame(self, number: int) -> bytes:
         """The content of a frame. Raises FormatError."""

@@ -13,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.archive.feed import Feed
-from airpatch.archive.reader import Accept, BundleStream, Receiver
+from airpatch.archive.reader import Accept, BundleStream
 from airpatch.archive.writer import Progress, no_progress
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.format import layout
 from airpatch.format.index import Index
@@ -33,7 +34,7 @@ class Verified:
 
 
 def _discard(_: Index) -> Accept:
-    return lambda _: _Discarded()
+    return lambda _: Discard()
 
 
 def verify_bundle(
@@ -67,7 +68,7 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     kept: dict[Digest, _Kept] = {}
 
     def keep(member: Member) -> Receiver:
-        return kept.setdefault(member.digest, _Kept()) if member.digest is not None else _Discarded()
+        return kept.setdefault(member.digest, _Kept()) if member.digest is not None else Discard()
 
     stream.receive(layout.data_section(index), accept, findings)
     stream.receive(layout.manifests_section(index), keep, findings)
@@ -79,7 +80,7 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     else:
         findings.extend(_contradictions(index.release, manifests))
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()} if index.has_links else {}
-    stream.receive(layout.links_section(index, parsed), lambda _: _Discarded(), findings)
+    stream.receive(layout.links_section(index, parsed), lambda _: Discard(), findings)
     stream.finish()
 
 
@@ -95,16 +96,6 @@ def _contradictions(release: Release, manifests: Mapping[Digest, bytes]) -> Iter
         for below in (*manifest.blobs, *manifest.manifests):
             if sizes.get(below.digest) != below.size:
                 yield FormatError(f"{digest} refers to {below.digest} of {below.size} bytes, which the table has not")
-
-
-class _Discarded:
-    """Content that only its digest is wanted of."""
-
-    def write(self, piece: memoryview) -> None:
-        """The reader hashes it."""
-
-    def complete(self) -> None:
-        """The reader has compared the digest."""
 
 
 class _Kept:

@@ -36,6 +36,9 @@ class Feed(Protocol):
     def next(self, content: int | None) -> zstd.Buffer:
         """The next frame. Raises FormatError, or TargetError if the input fails."""
 
+    def peek(self, limit: int) -> zstd.Buffer | None:
+        """The next frame, which stays the next, if its content has at most `limit` bytes; otherwise None."""
+
     def give_back(self, frame: zstd.Buffer) -> None:
         """Tell that a frame from `next` is not looked at any more."""
 
@@ -116,6 +119,11 @@ class FileFeed:
         self._advance(entry)
         return frame
 
+    def peek(self, limit: int) -> zstd.Buffer | None:
+        if self._next >= len(self.table) or self.table[self._next].content > limit:
+            return None
+        return self.read_at(self._position, self.table[self._next].compressed)
+
     def give_back(self, frame: zstd.Buffer) -> None:
         self._buffers.give_back(memoryview(frame))
 
@@ -178,12 +186,22 @@ class PipeFeed:
         os.set_blocking(fd, True)  # whoever made the pipe may have left it otherwise; reads would come back empty
         self._file = io.BufferedReader(_Attentive(fd), _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
+        self._peeked: bytes | None = None
 
     def next(self, content: int | None) -> bytes:
-        frame = zstd.read_frame(self._read, content)
-        declared = content if content is not None else zstd.content_size(frame)
+        frame, self._peeked = self._peeked, None
+        if frame is None:
+            frame = zstd.read_frame(self._read, content)
+        declared = zstd.content_size(frame)
+        if content is not None:
+            zstd.require_content(declared, content)
         self._frames.append(zstd.Frame(len(frame), declared, zstd.trailer(frame)))
         return frame
+
+    def peek(self, limit: int) -> bytes | None:
+        if self._peeked is None:
+            self._peeked = zstd.read_frame(self._read)
+        return self._peeked if zstd.content_size(self._peeked) <= limit else None
 
     def give_back(self, frame: zstd.Buffer) -> None:
         """It goes with its last user."""

@@ -1,9 +1,9 @@
 """Reads a bundle from front to back, from a file or a pipe: every next byte is known to belong where it stands.
 
-`BundleStream` reads the index at once, so that a caller can refuse before it does anything; then `receive` carries
-the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW` bytes under way. A
-frame of which nobody wants anything is passed over. A receiver hears that its content is complete only after the
-digest was compared.
+`BundleStream` reads the index and the signatures over it at once, so that a caller can refuse before it does anything;
+then `receive` carries the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW`
+bytes under way. A frame of which nobody wants anything is passed over. A receiver hears that its content is complete
+only after the digest was compared.
 """
 
 from __future__ import annotations
@@ -12,26 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import Protocol
 
 from airpatch.archive.feed import Feed
 from airpatch.archive.writer import WINDOW, Progress, no_progress
 from airpatch.blobs.hashing import SerialHash
+from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import MAX_INDEX, Index, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
+from airpatch.signing import sshsig
+from airpatch.signing.policy import check_signature
 
-
-class Receiver(Protocol):
-    """Takes the content of one member. Its methods are called on a pool, one after the other."""
-
-    def write(self, piece: memoryview) -> None:
-        """The next bytes, valid during the call."""
-
-    def complete(self) -> None:
-        """All bytes were there and have the digest that they must have."""
-
+_MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
+"""Bytes of content. The size of a signature is limited to whole records."""
 
 Accept = Callable[[Member], Receiver | None]
 """Asked once for each blob and signature; None lets its content pass by."""
@@ -67,7 +61,8 @@ class BundleStream:
         self._pool = pool
         self._progress = progress
         self._current: _Delivery | None = None
-        self.index = read_index(feed)
+        self.opening = read_opening(feed)
+        self.index = self.opening.index
 
     def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
         """Carry the frames of `plans` to the receivers that `accept` gives.
@@ -109,19 +104,61 @@ class BundleStream:
         return self._current
 
 
-def read_index(feed: Feed) -> Index:
-    """The index, which the first frames of `feed` hold. Raises FormatError."""
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a bundle begins with: its index, that member's content, and the armored signatures over it."""
+
+    index: Index
+    content: bytes
+    signatures: tuple[bytes, ...]
+
+
+def read_opening(feed: Feed) -> Opening:
+    """What the first frames of `feed` hold. Raises FormatError."""
     with located(feed.name):
-        first = zstd.decompress(feed.next(None))
-        size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
-        total = tar.RECORD + size + len(tar.padding(size))
-        content = bytearray(first)
-        while len(content) < total:
-            length = min(layout.FRAME, total - len(content))
-            content += zstd.decompress(feed.next(length), length)
-        if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
-            raise FormatError("the index does not fill its frames")
-        return parse_index(bytes(content[tar.RECORD : tar.RECORD + size]))
+        content = _read_index(feed)
+        return Opening(parse_index(content), content, _read_signatures(feed))
+
+
+def _read_index(feed: Feed) -> bytes:
+    """The content of the member that holds the index."""
+    first = zstd.decompress(feed.next(None))
+    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
+    total = tar.RECORD + size + len(tar.padding(size))
+    content = bytearray(first)
+    while len(content) < total:
+        length = min(layout.FRAME, total - len(content))
+        content += zstd.decompress(feed.next(length), length)
+    if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
+        raise FormatError("the index does not fill its frames")
+    return bytes(content[tar.RECORD : tar.RECORD + size])
+
+
+def _read_signatures(feed: Feed) -> tuple[bytes, ...]:
+    """The signatures over the index: they fill the next frame, if its content begins with the name of the first."""
+    frame = feed.peek(_MAX_SIGNATURES_FRAME)
+    try:
+        content = zstd.decompress(frame) if frame is not None else b""
+    except FormatError:
+        return ()  # whoever reads the frame as the one that follows the index tells what is wrong with it
+    if not content.startswith(layout.index_signature_path(1).encode() + b"\0"):
+        return ()
+    feed.give_back(feed.next(len(content)))
+    signatures: list[bytes] = []
+    position = 0
+    while position < len(content):
+        if len(signatures) == layout.MAX_SIGNATURES:
+            raise FormatError(f"has more than {layout.MAX_SIGNATURES} signatures")
+        path = layout.index_signature_path(len(signatures) + 1)
+        size = tar.parse_size(content[position : position + tar.RECORD], path, sshsig.MAX_SIGNATURE)
+        begin, end = position + tar.RECORD, position + tar.RECORD + size
+        position = end + len(tar.padding(size))
+        if position > len(content) or any(content[end:position]):
+            raise FormatError(f"{path} does not fill its place")
+        with located(path):
+            check_signature(content[begin:end])
+        signatures.append(content[begin:end])
+    return tuple(signatures)
 
 
 class _Receiving:

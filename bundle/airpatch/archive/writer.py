@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -42,11 +42,13 @@ def write_bundle(
     manifests: Mapping[Digest, bytes],
     sink: Sink,
     *,
+    signatures: Sequence[bytes] = (),
     jobs: int | None = None,
     progress: Progress = no_progress,
 ) -> list[zstd.Frame]:
     """Write the bundle that `index` describes to `sink`; returns its seek table.
 
+    `signatures` are armored ones over the encoding of `index`, which the caller made; at most 16.
     `content` holds the stored layers, configs and detached signatures, `manifests` the stored manifests or all.
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """
@@ -55,6 +57,7 @@ def write_bundle(
         run = _Run(content, manifests, sink, pool, writing, progress)
         try:
             run.write(layout.index_section(emit_index(index)))
+            run.write(layout.index_signatures_section(signatures))
             run.write(layout.data_section(index))
             run.write(layout.manifests_section(index))
             run.write(layout.links_section(index, parsed))

@@ -33,14 +33,27 @@ class Content(Protocol):
     """A set of blobs. May be used by many threads."""
 
     def size(self, digest: Digest) -> int | None:
-        """The blob's size in bytes, None if it is not there."""
+        """Return the blob's size in bytes, None if it is not there."""
 
     def open(self, digest: Digest, size: int) -> BlobReader:
-        """A reader of the blob of `size` bytes. Raises an AirpatchError if it is not there in that size."""
+        """Return a reader of the blob of `size` bytes. Raises SourceError if it is not there in that size."""
 
 
-class Union:
-    """Several contents as one: each blob out of the first that has it."""
+def missing(digest: Digest, where: str) -> SourceError:
+    """Return the error for a blob that `where` does not have."""
+    return SourceError(f"{digest} is not in {where}")
+
+
+def require(found: int | None, digest: Digest, size: int, where: str) -> None:
+    """Raise SourceError unless a blob that `where` has in `found` bytes (None: not at all) is of `size` bytes."""
+    if found is None:
+        raise missing(digest, where)
+    if found != size:
+        raise SourceError(f"{digest} has {found} bytes in {where}, not {size}")
+
+
+class ChainedContent:
+    """Several contents as one: each blob out of the first that has it in the size that is asked for."""
 
     def __init__(self, contents: Sequence[Content]) -> None:
         self._contents = contents
@@ -50,15 +63,17 @@ class Union:
 
     def open(self, digest: Digest, size: int) -> BlobReader:
         for content in self._contents:
-            if content.size(digest) is not None:
+            if content.size(digest) == size:
                 return content.open(digest, size)
-        raise SourceError(f"{digest} is nowhere")
+        require(self.size(digest), digest, size, "any source")
+        raise missing(digest, "any source")  # since it changed meanwhile
 
 
 class FileBlob:
     """The open regular file `fd`, which it owns, as a blob of `size` bytes.
 
-    `name` is for errors, which are of the class `error`: raised at once unless the file is regular and of that size.
+    `name` is for errors. Raises SourceError unless the file is regular and of that size; a failure to read it later is
+    an `error`, which says whose file it is.
     """
 
     def __init__(self, fd: int, name: str, size: int, error: type[AirpatchError]) -> None:
@@ -69,7 +84,7 @@ class FileBlob:
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             os.close(fd)
             kind = f"has {status.st_size} bytes, not {size}" if stat.S_ISREG(status.st_mode) else "is not a file"
-            raise error(f"{name}: {kind}")
+            raise SourceError(f"{name}: {kind}")
 
     def read_into(self, view: memoryview, offset: int) -> None:
         while view:

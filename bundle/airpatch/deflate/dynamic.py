@@ -51,7 +51,7 @@ def read_header(data: bytes, bit: cython.Py_ssize_t) -> tuple[DynamicHeader, int
     run_table = array("I", bytes(4 * RUN_ENTRIES))
     build_table(bytes(run_lengths), RUN_INDEX, RUN_VALUES, run_table)
     entries: cython.uint[::1] = run_table
-    runs = bytearray()
+    runs: list[int] = []
     wanted: cython.int = literal_count + distance_count
     entry: cython.uint
     run: cython.uint

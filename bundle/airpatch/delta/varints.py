@@ -15,6 +15,8 @@ from airpatch.errors import FormatError
 MAX_BYTES = 9  # of one number: 63 bits, seven in each
 
 
+@cython.annotation_typing(False)  # Cython 3.3 forgets a declaration where it inlines `append` of a typed bytearray
+@cython.locals(number=cython.longlong)
 def put(out: bytearray, number: int) -> None:
     """Append `number`, 0 <= number < 2**63."""
     while number > 0x7F:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from airpatch.deflate.gzip import header_size
 from airpatch.deflate.inflate import Inflater, Status
 from airpatch.deflate.tables import STORED
-from airpatch.encoders.beginnings import FirstBlock
-from airpatch.encoders.replicas import Deflater, deflater, may_begin, other_names, usual_names
+from airpatch.encoders.first_blocks import FirstBlock
+from airpatch.encoders.replicas import Deflater, deflater, other_names, replica, usual_names
 from airpatch.errors import FormatError
 
 PLAINTEXT = 4 << 20  # as much is compared, at most
@@ -43,9 +43,9 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     plaintext, size, complete = _inflate(body)
     body = body[:size]
     first = _first_block(body, len(plaintext) if complete else None)
-    heats = (usual_names(), other_names()) if candidates is None else (candidates,)
-    for heat in heats:
-        names = [name for name in heat if first is None or may_begin(name, first)]
+    groups = (usual_names(), other_names()) if candidates is None else (candidates,)
+    for group in groups:
+        names = [name for name in group if first is None or replica(name).may_begin(first)]
         if found := _race(names, plaintext, body, complete):
             return found
     return []

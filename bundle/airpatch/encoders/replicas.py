@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airpatch.encoders import go_fast, go_match, klauspost_chains, klauspost_matcher
-from airpatch.encoders.beginnings import FirstBlock, Rule, gzip_rule, piece_rule, rsyncable_rule, token_rule, zlib_rule
 from airpatch.encoders.blockwise import BlockwiseDeflater, Cutter, EvenCuts, OneSection
+from airpatch.encoders.first_blocks import Rule, gzip_rule, piece_rule, rsyncable_rule, token_rule, zlib_rule
 from airpatch.encoders.go import GoDeflater, GoFastDeflater
 from airpatch.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from airpatch.encoders.pigz import RsyncableCuts
@@ -24,6 +24,8 @@ from airpatch.errors import FormatError
 
 PGZIP_BLOCK = 1 << 20
 PGZIP_DICTIONARY = 16 << 10
+_LONG_SEARCHES = (8, 9)
+"""Levels at which an encoder looks for matches several times as long as at its usual one."""
 
 
 class Deflater(Protocol):
@@ -39,9 +41,19 @@ class Deflater(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Replica:
+class EncoderReplica:
+    """An encoder at one of its levels, and what is known about it.
+
+    `make` returns a new deflater that writes as the encoder does; encoders that compress blocks in parallel do so in
+    the pool, if one is given. `may_begin` tells whether a stream of this encoder can begin with a block.
+    """
+
     make: Callable[[Executor | None], Deflater]
-    rule: Rule
+    may_begin: Rule
+    searches_long: bool = False
+    """Whether it looks for matches several times as long as at its usual level."""
+    flushes_often: bool = False
+    """Whether it ends its blocks, and all matches, every few KiB."""
 
 
 def deflater(name: str, pool: Executor | None = None) -> Deflater:
@@ -50,15 +62,15 @@ def deflater(name: str, pool: Executor | None = None) -> Deflater:
     Encoders that compress blocks in parallel (pgzip, pigz) do so in `pool`, if given. Raises FormatError for
     an unknown name.
     """
-    return _find(name).make(pool)
+    return replica(name).make(pool)
 
 
-def may_begin(name: str, block: FirstBlock) -> bool:
-    """Whether a stream of the encoder of that name can begin with such a block.
-
-    Raises FormatError for an unknown name.
-    """
-    return _find(name).rule(block)
+def replica(name: str) -> EncoderReplica:
+    """Return the replica of that name. Raises FormatError for an unknown one."""
+    found = _USUAL.get(name) or _OTHERS.get(name)
+    if found is None:
+        raise FormatError(f"unknown encoder {name!r}")
+    return found
 
 
 def usual_names() -> tuple[str, ...]:
@@ -66,44 +78,28 @@ def usual_names() -> tuple[str, ...]:
     return tuple(_USUAL)
 
 
-def searches_long(name: str) -> bool:
-    """Whether the encoder of that name looks for matches several times as long as at its usual level."""
-    return name.partition("-mem")[0].removesuffix("-rsyncable").endswith(("-8", "-9"))
-
-
-def flushes_often(name: str) -> bool:
-    """Whether the encoder of that name ends its blocks, and all matches, every few KiB."""
-    return name.endswith("-rsyncable")
-
-
 def other_names() -> tuple[str, ...]:
     """Return the names of all other replicas."""
     return tuple(_OTHERS)
 
 
-def _find(name: str) -> _Replica:
-    replica = _USUAL.get(name) or _OTHERS.get(name)
-    if replica is None:
-        raise FormatError(f"unknown encoder {name!r}")
-    return replica
-
-
-def _go(level: int) -> _Replica:
+def _go(level: int) -> EncoderReplica:
     if level == 1:
-        return _Replica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
-    return _Replica(lambda _: GoDeflater(level), token_rule(go_match.BLOCK_TOKENS))
+        return EncoderReplica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
+    return EncoderReplica(lambda _: GoDeflater(level), token_rule(go_match.BLOCK_TOKENS), level in _LONG_SEARCHES)
 
 
-def _klauspost(make: MakeKlauspost, level: int) -> _Replica:
-    return _Replica(lambda _: make(level, b""), _klauspost_rule(level))
+def _klauspost(make: MakeKlauspost, level: int) -> EncoderReplica:
+    return EncoderReplica(lambda _: make(level, b""), _klauspost_rule(level), level in _LONG_SEARCHES)
 
 
-def _pgzip(make: MakeKlauspost, level: int) -> _Replica:
-    return _Replica(
+def _pgzip(make: MakeKlauspost, level: int) -> EncoderReplica:
+    return EncoderReplica(
         lambda pool: BlockwiseDeflater(
             lambda dictionary: make(level, dictionary), EvenCuts(PGZIP_BLOCK), PGZIP_DICTIONARY, True, pool
         ),
         _klauspost_rule(level, PGZIP_BLOCK),
+        level in _LONG_SEARCHES,
     )
 
 
@@ -113,17 +109,21 @@ def _klauspost_rule(level: int, section: int = 0) -> Rule:
     return piece_rule(klauspost_matcher.BLOCK, section)
 
 
-def _zlib(level: int, memory_level: int = 8) -> _Replica:
-    return _Replica(
-        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level)), zlib_rule((64 << memory_level) - 1)
+def _zlib(level: int, memory_level: int = 8) -> EncoderReplica:
+    return EncoderReplica(
+        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level)),
+        zlib_rule((64 << memory_level) - 1),
+        level in _LONG_SEARCHES,
     )
 
 
-def _gzip(level: int) -> _Replica:
-    return _Replica(lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level))
+def _gzip(level: int) -> EncoderReplica:
+    return EncoderReplica(
+        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level), level in _LONG_SEARCHES
+    )
 
 
-def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> _Replica:
+def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> EncoderReplica:
     def cuts() -> Cutter:
         return RsyncableCuts() if rsyncable else EvenCuts(PIGZ_BLOCK)
 
@@ -135,13 +135,14 @@ def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> _Replica
             return BlockwiseDeflater(section, cuts(), PIGZ_DICTIONARY, False, pool)
         return BlockwiseDeflater(section, OneSection(cuts()), PIGZ_DICTIONARY, False)
 
-    return _Replica(make, (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK))
+    rule = (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK)
+    return EncoderReplica(make, rule, level in _LONG_SEARCHES, rsyncable)
 
 
-def _replicas() -> tuple[dict[str, _Replica], dict[str, _Replica]]:
+def _replicas() -> tuple[dict[str, EncoderReplica], dict[str, EncoderReplica]]:
     levels = (6, 9, 1, 2, 3, 4, 5, 7, 8)
-    usual: dict[str, _Replica] = {"go1-flate-6": _go(6)}
-    others: dict[str, _Replica] = {}
+    usual: dict[str, EncoderReplica] = {"go1-flate-6": _go(6)}
+    others: dict[str, EncoderReplica] = {}
     for version, (make, supported) in VERSIONS.items():
         for level in supported:
             # Level 5 is the default, 6 Go's, 1 and 9 are what users ask for; other levels of old versions are rare.

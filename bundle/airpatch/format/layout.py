@@ -1,9 +1,10 @@
 """The order of a bundle's members and how its tar stream is cut into frames (spec/FORMAT.md, Structure).
 
 Everything follows from the index, and for the links from the manifests: a writer asks here what to write next, a
-reader what must come next. There are four sections, and frames never reach from one into the next:
+reader what must come next. There are five sections, and frames never reach from one into the next:
 
     INDEX      the index alone
+    SIGNATURES those over the index, which it does not foretell
     DATA       detached signatures, then layers and configs, then layer patches
     MANIFESTS  manifests, children first
     LINKS      the links, stage by stage, unless the bundle leaves out or patches blobs; the end of the archive
@@ -15,7 +16,7 @@ blob can be read and written in parallel, and a small one without much around it
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -31,6 +32,9 @@ SMALL = 64 << 10
 """Bytes that a member takes in the archive at most to share a frame with others."""
 GROUP = 1 << 20
 """Bytes of content at most in a frame of small members."""
+
+MAX_SIGNATURES = 16
+"""Over the index of one bundle."""
 
 INDEX_PATH = ".airpatch/index"
 SIGNATURES = ".airpatch/signatures"
@@ -110,6 +114,16 @@ def signature_paths(image: Image) -> Iterator[tuple[str, Signature]]:
 def index_section(content: bytes) -> list[FramePlan]:
     """The frames of the index, whose encoding is `content`."""
     return list(_split(_given(INDEX_PATH, content), Packing.COMPRESSED))
+
+
+def index_signature_path(number: int) -> str:
+    """Where the signature over the index with this number lies; the first one is number 1."""
+    return f"{INDEX_PATH}.{number}.sig"
+
+
+def index_signatures_section(signatures: Sequence[bytes]) -> list[FramePlan]:
+    """The one frame of the signatures over the index, if there are any; each is at most 16 KiB of armored text."""
+    return list(_cut(_given(index_signature_path(n), content) for n, content in enumerate(signatures, 1)))
 
 
 def data_section(index: Index) -> Iterator[FramePlan]:

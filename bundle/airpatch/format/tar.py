@@ -47,9 +47,9 @@ def parse_size(record: bytes, path: str, limit: int) -> int:
     try:
         size = tarfile.TarInfo.frombuf(record, "ascii", "strict").size
     except (tarfile.TarError, ValueError):
-        raise FormatError(f"not a bundle: it does not begin with the member {path}") from None
+        raise FormatError(f"not a bundle: the member {path} is not where it belongs") from None
     if not 0 <= size <= limit:
         raise FormatError(f"{path} has {size} bytes, more than {limit}")
     if header(path, size) != record:
-        raise FormatError(f"not a bundle: it does not begin with the member {path}")
+        raise FormatError(f"not a bundle: the member {path} is not where it belongs")
     return size

@@ -160,6 +160,12 @@ def read_frame(read: Callable[[int], bytes], content: int | None = None) -> byte
     return b"".join(pieces)
 
 
+def require_content(declared: int, content: int) -> None:
+    """Raise FormatError unless a frame that declares `declared` bytes is the one that must have `content` bytes."""
+    if declared != content:
+        raise FormatError(f"a zstd frame of {declared} bytes where {content} belong")
+
+
 def _header_rest(first: bytes) -> int:
     magic, descriptor = struct.unpack("<IB", first.ljust(5, b"\0"))
     if magic != MAGIC:
@@ -178,8 +184,10 @@ def _check_header(header: bytes, content: int | None) -> int:
     except zstandard.ZstdError:
         raise FormatError("a zstd frame with a malformed header") from None
     declared: int = parameters.content_size
-    if declared != content and (content is not None or declared > MAX_WINDOW):
-        raise FormatError(f"a zstd frame of {declared} bytes where {content or f'at most {MAX_WINDOW}'} belong")
+    if content is None and declared > MAX_WINDOW:
+        raise FormatError(f"a zstd frame of {declared} bytes where at most {MAX_WINDOW} belong")
+    if content is not None:
+        require_content(declared, content)
     if parameters.window_size > MAX_WINDOW:
         raise FormatError(f"a zstd frame with a window of {parameters.window_size} bytes, more than {MAX_WINDOW}")
     return declared

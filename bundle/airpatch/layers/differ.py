@@ -14,7 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from airpatch.blobs.content import Content, check_blob
+from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.encoder import Effort
@@ -64,10 +64,8 @@ class LayerPatches:
         return self.parts[digest].size if digest in self.parts else None
 
     def open(self, digest: Digest, size: int) -> Part:
-        part = self.parts[digest]
-        if part.size != size:
-            raise FormatError(f"layer patch {digest} has {part.size} bytes, not {size}")
-        return part
+        require(self.size(digest), digest, size, "the layer patches made")
+        return self.parts[digest]
 
     def close(self) -> None:
         """Give up the patches."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from airpatch.deflate.parse import Parser
 from airpatch.delta.encoder import Effort, encode
-from airpatch.encoders.replicas import deflater, flushes_often, usual_names
+from airpatch.encoders.replicas import deflater, replica, usual_names
 
 START = 128 << 10
 """Bytes of a gzip file by which it is judged."""
@@ -21,7 +21,7 @@ def nearest(start: bytes) -> str | None:
     """
     own = _Beginning.of(start)
     # Encoders that flush often have less of their beginning in an open block, which would be taken for nearness.
-    names = [name for name in usual_names() if not flushes_often(name)]
+    names = [name for name in usual_names() if not replica(name).flushes_often]
     sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.plaintext))) for name in names}
     best = min(sizes, key=lambda name: sizes[name])
     return best if sizes[best] < own.difference() else None

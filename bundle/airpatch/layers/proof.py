@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from airpatch.archive.checker import Verified, verify_bundle
 from airpatch.archive.feed import Feed
-from airpatch.archive.reader import Accept, Receiver
-from airpatch.blobs.content import BytesBlob, Content, Union
+from airpatch.archive.reader import Accept
+from airpatch.blobs.content import BytesBlob, ChainedContent, Content
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import FormatError, IntegrityError, located
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
-from airpatch.layers.rebuilt import Nowhere, Rebuilding, Rebuilt
+from airpatch.layers.rebuilt import Rebuilding, Rebuilt
 from airpatch.layers.recipe import PREFIX, Replay, read_header
 
 Base = Callable[[Index], Content]
@@ -35,13 +36,13 @@ def verify(feed: Feed, options: Rebuilding, base: Base | None = None) -> Verifie
 
         def data(index: Index) -> Accept:
             if not index.is_full and base is None:
-                return lambda member: Nowhere() if member.step is None else _Header(member.step)
+                return lambda member: Discard() if member.step is None else _Header(member.step)
             if not index.is_full and base is not None:
                 contents.append(base(index))
             needed = {step.patch for step in index.steps} | {source.digest for source in index.sources}
 
             def accept(member: Member) -> Receiver:
-                return spool.output(member.digest) if member.digest in needed else Nowhere()
+                return spool.output(member.digest) if member.digest in needed else Discard()
 
             return accept
 
@@ -54,7 +55,7 @@ def verify(feed: Feed, options: Rebuilding, base: Base | None = None) -> Verifie
         try:
             with located(feed.name):
                 used = {source for step in index.steps for source in step.sources}
-                spool.make(index, index.steps, Union(contents), options, used)
+                spool.make(index, index.steps, ChainedContent(contents), options, used)
         except (FormatError, IntegrityError) as error:
             # Anew, since a traceback keeps mapped scratch files open.
             return replace(verified, findings=(type(error)(error.message, error.findings),))

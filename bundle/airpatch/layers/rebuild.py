@@ -18,16 +18,16 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from contextlib import ExitStack, closing
 from heapq import nlargest
 from itertools import chain
-from typing import Protocol
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
+from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import NewFile, ScratchFile, View, relax
 from airpatch.blobs.stopping import Stoppable
 from airpatch.deflate.parse import Parser
 from airpatch.deflate.rebuild import rebuild
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
-from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
+from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.features import require_features
 from airpatch.layers.plaintexts import Plaintexts
@@ -57,15 +57,6 @@ _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
 
-class Output(Protocol):
-    """Takes a blob that is being made, on a thread of the pool."""
-
-    def write(self, piece: memoryview) -> None: ...
-
-    def complete(self) -> None:
-        """All bytes were written, and they have the blob's digest."""
-
-
 Progress = Callable[[int], None]
 
 
@@ -73,7 +64,7 @@ def rebuild_blobs(
     index: Index,
     steps: Sequence[Step],
     content: Content,
-    outputs: Callable[[Step], Output],
+    outputs: Callable[[Step], Receiver],
     new_file: NewFile,
     *,
     jobs: int | None = None,
@@ -194,18 +185,18 @@ class Builder:
         self._sizes = sizes
         self._stopped = stopped
 
-    def build(self, step: Step, patch: BlobReader, output: Output) -> None:
+    def build(self, step: Step, patch: BlobReader, output: Receiver) -> None:
         """Make the blob of `step` from its layer patch. Raises as `rebuild_blobs` does."""
         try:
             self._build(step, patch, output)
-        except (FormatError, IntegrityError) as error:
+        except (FormatError, IntegrityError, SourceError) as error:
             self._blame_sources(step)
             raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
         finally:
             for source in step.sources:
                 self._plaintexts.give_back(source)
 
-    def _build(self, step: Step, patch: BlobReader, output: Output) -> None:
+    def _build(self, step: Step, patch: BlobReader, output: Receiver) -> None:
         recipe = read_header(patch, step.patch_size)
         hasher = hashlib.sha256()
         size = 0

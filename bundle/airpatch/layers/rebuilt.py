@@ -10,18 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.writer import Progress, no_progress
-from airpatch.blobs.content import BlobReader, Content, Union
+from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
+from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest
-
-if TYPE_CHECKING:
-    from airpatch.layers.rebuild import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,10 @@ class Rebuilt:
         return None if part is None else part.size
 
     def open(self, digest: Digest, size: int) -> BlobReader:
-        if self.size(digest) != size:
-            raise BaseMismatch(f"none of the bundles gives {digest}")
+        require(self.size(digest), digest, size, "what layer patches made")
         return self._parts[digest]
 
-    def output(self, digest: Digest) -> Output:
+    def output(self, digest: Digest) -> Receiver:
         """Takes the blob, which is here as soon as it is complete."""
         file = ScratchFile(self._new_file, str(digest))
         self._unfinished.add(file)
@@ -85,14 +81,14 @@ class Rebuilt:
             return
         from airpatch.layers.rebuild import rebuild_blobs
 
-        def output(step: Step) -> Output:
-            return self.output(step.digest) if kept is None or step.digest in kept else Nowhere()
+        def output(step: Step) -> Receiver:
+            return self.output(step.digest) if kept is None or step.digest in kept else Discard()
 
         options.announce(f"rebuilding layers of {index.release.name}", sum(step.plaintext for step in steps))
         rebuild_blobs(
             index,
             steps,
-            content if content is self else Union([content, self]),
+            content if content is self else ChainedContent([content, self]),
             output,
             self._new_file,
             jobs=options.jobs,
@@ -119,7 +115,7 @@ def unfold(bundle: BundleFile, wanted: Iterable[Digest], options: Rebuilding) ->
         except BaseMismatch as error:  # what it builds upon is in the bundle, too
             raise IntegrityError(f"{bundle.name}: is damaged", error.findings) from None
         stack.pop_all()
-    return Union([bundle, rebuilt])
+    return ChainedContent([bundle, rebuilt])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +130,3 @@ class _FileOutput:
 
     def complete(self) -> None:
         self.completed()
-
-
-class Nowhere:
-    """An output that keeps nothing: that the digest is right is all that is wanted."""
-
-    def write(self, piece: memoryview) -> None:
-        """The builder hashes it."""
-
-    def complete(self) -> None:
-        """The builder has compared the digest."""

@@ -16,7 +16,7 @@ from airpatch.deflate.gzip import header_size
 from airpatch.delta.encoder import Effort, encode
 from airpatch.delta.plan import TARS, Members
 from airpatch.encoders.recognise import recognise
-from airpatch.encoders.replicas import searches_long
+from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
@@ -232,7 +232,7 @@ class Workshop:
         replay = None
         cheap = target.contents.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
-        if replicas and searches_long(replicas[0].encoder) and difference <= 2 * cheap:
+        if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
             if replay is not None and _size(replay) <= cheap:
                 yield replay

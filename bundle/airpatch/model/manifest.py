@@ -1,16 +1,18 @@
 """Image manifests and indexes: what they refer to (OCI image-spec `manifest.md`, `image-index.md`; Docker v2s2).
 
 `parse_manifest` reads the bytes once and keeps no more than descriptors: the bytes themselves travel, never a
-re-encoded form. Docker schema 1 and everything else that is not one of the four types is refused.
+re-encoded form. Docker schema 1 and everything else that is not one of the four types is refused, and so is what Go's
+JSON decoder refuses (`strict_json`): registries and runtimes read manifests with it.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
+from airpatch.model.strict_json import Shape, Type, parse_object
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -31,23 +33,65 @@ MAX_BLOB = 2**63 - 1
 """Bytes; the largest file offset."""
 
 
+_PLATFORM: Shape = {
+    "architecture": Type.TEXT,
+    "os": Type.TEXT,
+    "os.version": Type.TEXT,
+    "os.features": Type.TEXTS,
+    "variant": Type.TEXT,
+    "features": Type.TEXTS,
+}
+_DESCRIPTOR: Shape = {
+    "mediaType": Type.TEXT,
+    "digest": Type.TEXT,
+    "size": Type.INTEGER,
+    "urls": Type.TEXTS,
+    "annotations": Type.TEXT_MAP,
+    "data": Type.BASE64,
+    "artifactType": Type.TEXT,
+    "platform": _PLATFORM,
+}
+_MANIFEST: Shape = {
+    "schemaVersion": Type.INTEGER,
+    "mediaType": Type.TEXT,
+    "artifactType": Type.TEXT,
+    "config": _DESCRIPTOR,
+    "layers": (_DESCRIPTOR,),
+    "manifests": (_DESCRIPTOR,),
+    "subject": _DESCRIPTOR,
+    "annotations": Type.TEXT_MAP,
+    "fsLayers": Type.ANY,
+    "history": Type.ANY,
+}
+"""The fields of OCI image-spec 1.1 (`specs-go/v1`), of Docker's v2 schema 2 and, to be refused, of schema 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A reference to content. `foreign` marks a layer that registries need not hold."""
+    """A reference to content.
+
+    `foreign` marks a layer that registries need not hold; `platform` is `OS/ARCHITECTURE[/VARIANT]`, empty if the
+    descriptor names none.
+    """
 
     media_type: str
     digest: Digest
     size: int
     foreign: bool = False
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An image manifest (`blobs`: the config, then the layers) or an index (`manifests`: its children)."""
+    """An image manifest (`blobs`: the config, then the layers) or an index (`manifests`: its children).
+
+    `subject` is the manifest that this one refers to, such as the image that it signs; it is no part of this one.
+    """
 
     media_type: str
     blobs: tuple[Descriptor, ...] = ()
     manifests: tuple[Descriptor, ...] = ()
+    subject: Digest | None = None
 
     @property
     def is_index(self) -> bool:
@@ -66,30 +110,45 @@ def parse_manifest(content: bytes) -> Manifest:
     """
     if len(content) > MAX_MANIFEST:
         raise FormatError(f"a manifest of {len(content)} bytes, more than {MAX_MANIFEST}")
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError):
-        raise FormatError("a manifest that is not JSON") from None
-    if not isinstance(data, dict):
-        raise FormatError("a manifest that is not a JSON object")
+    data = parse_document(content)
     kind = _media_type(data)
-    if ("manifests" in data) != (kind in _INDEX_TYPES) or ("layers" in data) == (kind in _INDEX_TYPES):
-        raise FormatError(f"a manifest of type {kind} whose content is not of that type")
-    if kind in _INDEX_TYPES:
-        children = tuple(parse_descriptor(d) for d in _list(data, "manifests"))
+    is_index = kind in _INDEX_TYPES
+    for key in ("config", "layers", "fsLayers", "history") if is_index else ("manifests", "fsLayers", "history"):
+        if key in data:
+            raise FormatError(f"a manifest of type {kind} with {key}, which belongs to another type")
+    subject = data.get("subject")
+    refers_to = parse_descriptor(subject).digest if isinstance(subject, Mapping) else None
+    if is_index:
+        children = tuple(map(parse_descriptor, _descriptors(data, "manifests")))
         for child in children:
             if child.media_type not in MANIFEST_TYPES:
                 raise FormatError(f"an index with a child of unknown type {child.media_type!r:.100}")
-        return Manifest(kind, manifests=children)
-    config = parse_descriptor(data.get("config"), default_type=_CONFIG_TYPE[kind])
-    layers = tuple(parse_descriptor(d) for d in _list(data, "layers"))
-    for blob in (config, *layers):
+        return Manifest(kind, manifests=children, subject=refers_to)
+    config = data.get("config")
+    if not isinstance(config, Mapping):
+        raise FormatError("a manifest without a config")
+    blobs = (
+        parse_descriptor(config, default_type=_CONFIG_TYPE[kind]),
+        *map(parse_descriptor, _descriptors(data, "layers")),
+    )
+    for blob in blobs:
         if blob.media_type in MANIFEST_TYPES:
             raise FormatError(f"an image manifest with {blob.media_type} as a layer or config")
-    return Manifest(kind, blobs=(config, *layers))
+    return Manifest(kind, blobs, subject=refers_to)
 
 
-def _media_type(data: dict[str, object]) -> str:
+def parse_document(content: bytes) -> dict[str, object]:
+    """A manifest or the `index.json` of a layout as JSON. Known keys hold what they must, those with null are left out.
+
+    Raises FormatError.
+    """
+    try:
+        return parse_object(content, _MANIFEST)
+    except FormatError as error:
+        raise FormatError(f"a document that {error.message}") from None
+
+
+def _media_type(data: Mapping[str, object]) -> str:
     own = data.get("mediaType", OCI_INDEX if "manifests" in data else OCI_MANIFEST)
     if data.get("schemaVersion") != 2 or not isinstance(own, str) or own not in MANIFEST_TYPES:
         raise FormatError(
@@ -99,22 +158,27 @@ def _media_type(data: dict[str, object]) -> str:
     return own
 
 
-def _list(data: dict[str, object], key: str) -> list[object]:
-    value = data[key]
-    if not isinstance(value, list):
-        raise FormatError(f"a manifest whose {key!r} is not a list")
-    return value
+def _descriptors(data: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
+    """The list `key`. Without the key it is empty: Go writes an empty list as null, or not at all."""
+    value = data.get(key, [])
+    return value if isinstance(value, list) else []
 
 
-def parse_descriptor(data: object, default_type: str | None = None) -> Descriptor:
-    """A descriptor out of a JSON document. Raises FormatError."""
-    if not isinstance(data, dict):
-        raise FormatError("a manifest with a descriptor that is not a JSON object")
+def parse_descriptor(data: Mapping[str, object], default_type: str | None = None) -> Descriptor:
+    """A descriptor out of a document that `parse_document` gave. Raises FormatError."""
     media_type = data.get("mediaType", default_type)
     if not isinstance(media_type, str) or not is_media_type(media_type):
         raise FormatError(f"a descriptor without a usable media type: {media_type!r:.100}")
     size = data.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB:
+    if not isinstance(size, int) or not 0 <= size <= MAX_BLOB:
         raise FormatError(f"a descriptor without a usable size: {size!r:.40}")
     foreign = bool(data.get("urls")) or "foreign" in media_type or "nondistributable" in media_type
-    return Descriptor(media_type, Digest.parse(data.get("digest")), size, foreign)
+    return Descriptor(media_type, Digest.parse(data.get("digest")), size, foreign, _platform(data.get("platform")))
+
+
+def _platform(data: object) -> str:
+    if not isinstance(data, Mapping):
+        return ""
+    parts = (data.get(key) for key in ("os", "architecture", "variant"))
+    text = "/".join(str(part) for part in parts if part)[:MAX_MEDIA_TYPE]
+    return text if text.isprintable() else ascii(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from airpatch.blobs.content import Content, Union
+from airpatch.blobs.content import ChainedContent, Content
 from airpatch.blobs.scratch import NewFile
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ, LayerPatches, Options
@@ -41,7 +41,7 @@ def patch_layers(
     """
     available = _available(bases)
     rebuilding = Rebuilding(new_file, options.jobs, options.progress, options.announce)
-    content = Union([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
+    content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
     patches = Differ(content, new_file, options).make(targets, available)
     made = {step.digest for step in patches.steps}
@@ -56,7 +56,7 @@ def patch_layers(
         steps=tuple(patches.steps),
         features=tuple(sorted(patches.features)),
     )
-    return Patched(planned, replace(gathered, content=Union([gathered.content, patches])), patches, content)
+    return Patched(planned, replace(gathered, content=ChainedContent([gathered.content, patches])), patches, content)
 
 
 def _contents(

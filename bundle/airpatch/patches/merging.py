@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.blobs.content import BlobReader, Content, Union
+from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.format.index import Index, Plan, SourceBlob, Step
 from airpatch.layers.rebuild import sizes_of, steps_for
@@ -46,7 +46,7 @@ def merge(bundles: Sequence[BundleFile], options: Rebuilding) -> Merged:
     release = patches[-1].index.release
     manifests = _manifests(bundles, release.blobs)
     check_manifests(release, manifests)
-    content = Union([*bundles, _rebuild(bundles, options)])
+    content = ChainedContent([*bundles, _rebuild(bundles, options)])
     return Merged(Index.full(release), Gathered(release, manifests, content))
 
 
@@ -60,7 +60,7 @@ def _rebuild(bundles: Sequence[BundleFile], options: Rebuilding) -> Content:
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
     rebuilt = Rebuilt(options.new_file)
-    content = Union([*bundles, rebuilt])
+    content = ChainedContent([*bundles, rebuilt])
     for bundle, steps in reversed(work):
         rebuilt.make(bundle.index, steps, content, options)
     return rebuilt
@@ -82,12 +82,12 @@ def merge_patches(patches: Sequence[BundleFile]) -> Merged:
     index = Index(
         release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps, tuple(sorted(features.values()))
     )
-    content = Union([*patches, chain])
+    content = ChainedContent([*patches, chain.whole])
     return Merged(index, Gathered(release, _manifests(patches, index.stored), content))
 
 
 class _Chain:
-    """Follows blobs through a chain of patches to where they come from. The `Content` of what travels whole for it.
+    """Follows blobs through a chain of patches to where they come from; `whole` has what travels whole for it.
 
     Of several steps that make a blob the first counts: so the steps that are taken over need only what the target has,
     what a patch stores, and each other in their order.
@@ -96,14 +96,14 @@ class _Chain:
     def __init__(self, patches: Sequence[BundleFile]) -> None:
         self.steps: dict[Digest, Step] = {}
         self.sources: dict[Digest, SourceBlob] = {}
-        self._union = Union(patches)
+        self._union = ChainedContent(patches)
         self._there = {blob.digest for blob in patches[0].index.needed}
         self._release = {blob.digest for blob in patches[-1].index.release.blobs}
         self._made: dict[Digest, Step] = {}
         for step in (step for patch in patches for step in patch.index.steps):
             self._made.setdefault(step.digest, step)
         self._sizes = {digest: sizes for patch in patches for digest, sizes in sizes_of(patch.index).items()}
-        self._whole: dict[Digest, tuple[bytes, Digest, int]] = {}
+        self.whole = WholePatches(self._union)
 
     def plan(self, digest: Digest) -> Plan:
         """What the merged patch does with a blob, as one of the last release."""
@@ -133,14 +133,6 @@ class _Chain:
         elif plan is not Plan.PATCHED:
             self.sources[source] = SourceBlob(source, *self._sizes[source])
 
-    def size(self, digest: Digest) -> int | None:
-        whole = self._whole.get(digest)
-        return None if whole is None else len(whole[0]) + whole[2]
-
-    def open(self, digest: Digest, size: int) -> BlobReader:
-        header, blob, length = self._whole[digest]
-        return _WholeReader(header, self._union.open(blob, length))
-
     def _travel_whole(self, digest: Digest) -> None:
         """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
         if digest in self.steps:
@@ -158,8 +150,29 @@ class _Chain:
         finally:
             reader.close()
         patch = Digest(hasher.digest())
-        self._whole[patch] = header, digest, size
+        self.whole.add(patch, header, digest, size)
         self.steps[digest] = Step(digest, size, plaintext, patch, len(header) + size, ())
+
+
+class WholePatches:
+    """Layer patches that bring a blob as it is: a `Content` of headers, each followed by a blob out of `blobs`."""
+
+    def __init__(self, blobs: Content) -> None:
+        self._blobs = blobs
+        self._patches: dict[Digest, tuple[bytes, Digest, int]] = {}
+
+    def add(self, patch: Digest, header: bytes, blob: Digest, size: int) -> None:
+        """Have `patch`, which is `header` and the blob of `size` bytes."""
+        self._patches[patch] = header, blob, size
+
+    def size(self, digest: Digest) -> int | None:
+        patch = self._patches.get(digest)
+        return None if patch is None else len(patch[0]) + patch[2]
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        require(self.size(digest), digest, size, "the layer patches that bring whole blobs")
+        header, blob, length = self._patches[digest]
+        return _WholeReader(header, self._blobs.open(blob, length))
 
 
 class _WholeReader:

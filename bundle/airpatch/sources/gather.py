@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.blobs.content import BlobReader, Content, check_blob
+from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import files_beside
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.layers.rebuilt import Rebuilding
@@ -46,7 +46,7 @@ class GatheredContent:
     def open(self, digest: Digest, size: int) -> BlobReader:
         owner = self._owners.get(digest)
         if owner is None:
-            raise SourceError(f"{digest} is in none of the images")
+            raise missing(digest, "any of the images")
         return owner.content.open(digest, size)
 
     def wrong(self) -> list[str]:

@@ -7,14 +7,13 @@ it; else the ref name is a tag, and the folder's path below the tree is the repo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST, Descriptor, parse_descriptor
+from airpatch.model.manifest import MAX_MANIFEST, Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
 from airpatch.sources.image_files import load_files, stored_signatures
 from airpatch.sources.location import OCI_BLOBS, OCI_LAYOUT, Location
@@ -24,8 +23,8 @@ from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Sour
 INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
-MAX_INDEX = 64 << 20
-"""Bytes; an image takes about 400."""
+MAX_INDEX = 8 << 20
+"""Bytes; an image takes about 400, so that there is room for 20,000."""
 
 
 class OciLayouts(Source):
@@ -76,13 +75,10 @@ class OciLayouts(Source):
 def read_index(tree: Tree, path: str) -> list[dict[str, object]]:
     """The entries of an `index.json`. Raises SourceError."""
     try:
-        document = json.loads(tree.read(path, MAX_INDEX))
-        entries = document["manifests"]
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise TypeError
-    except (ValueError, RecursionError, TypeError, KeyError):
-        raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout") from None
-    return entries
+        entries = parse_document(tree.read(path, MAX_INDEX)).get("manifests", [])
+    except FormatError as error:
+        raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout: {error.message}") from None
+    return entries if isinstance(entries, list) else []
 
 
 def _name(descriptor: dict[str, object], repository: str) -> ImageName:

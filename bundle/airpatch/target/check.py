@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from airpatch.archive.writer import Progress, no_progress
 from airpatch.blobs.content import close_read
@@ -152,15 +153,20 @@ def read_manifest(root: Root, digest: Digest) -> bytes:
     return content
 
 
-def require_base(plans: Iterable[Holdings], root: Root) -> None:
+def require_base(plans: Iterable[Holdings], root: Path, *, is_new: bool) -> None:
     """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out."""
     missing = {blob: plan for plan in plans for blob in plan.missing}
     if not missing:
         return
     size = sum(blob.size for blob in missing)
     bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
+    if is_new:
+        raise BaseMismatch(
+            f"there is no registry at {root} yet, and the patch needs one that has {bases}; name the right root, or "
+            "bring a full bundle"
+        )
     raise BaseMismatch(
-        f"{root.path} lacks {len(missing)} blobs ({size} bytes) that the patch needs; it was made for {bases}. Write a "
+        f"{root} lacks {len(missing)} blobs ({size} bytes) that the patch needs; it was made for {bases}. Write a "
         "request with --request FILE, have the sender make a top-up with diff --base FILE, and apply the patch and the "
         "top-up together; or bring a full bundle",
         [

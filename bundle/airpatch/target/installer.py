@@ -27,6 +27,7 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
 from airpatch.target import check
 from airpatch.target.check import Holdings
+from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
@@ -43,6 +44,8 @@ class Applied:
     missing: tuple[Blob, ...]
     tags: tuple[ImageName, ...]
     """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
+    is_new: bool
+    """Whether the root was no registry's before."""
 
     @property
     def bytes(self) -> int:
@@ -71,13 +74,15 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
     publishing itself failed, in a state from which another run goes on.
     """
     options = options or Options()
+    check_place(path)
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool:
         streams = [BundleStream(feed, pool, progress=options.progress) for feed in feeds]
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
             plans = _examine(root, [stream.index for stream in streams], pool, options)
-            check.require_base(plans, root)
+            is_new = not root.is_folder(registry.STORAGE)
+            check.require_base(plans, path, is_new=is_new)
             check.require_space(root, *check.space_for(plans, options.jobs))
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
@@ -85,21 +90,26 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
                 manifests = [_verify(stream, staging) for stream in streams]
                 for plan in plans:
                     _rebuild(plan, staging, options)
-            return [_publish(plan, parsed, state, staging, pool) for plan, parsed in zip(plans, manifests, strict=True)]
+            return [
+                _publish(plan, parsed, state, staging, pool, is_new=is_new)
+                for plan, parsed in zip(plans, manifests, strict=True)
+            ]
 
 
 def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
     """What `apply` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
     options = options or Options()
+    check_place(path)
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool, ExitStack() as stack:
         indexes = [BundleStream(feed, pool).index for feed in feeds]
         for index in indexes:
             require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
         plans = _examine(root, indexes, pool, options)
+        is_new = root is None or not root.is_folder(registry.STORAGE)
         if root is not None:
             check.require_space(root, *check.space_for(plans, options.jobs))
-        return [_report(plan, ()) for plan in plans]
+        return [_report(plan, (), is_new=is_new) for plan in plans]
 
 
 def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: Options) -> list[Holdings]:
@@ -149,14 +159,20 @@ def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:
 
 
 def _publish(
-    plan: Holdings, manifests: dict[Digest, Manifest], state: State, staging: Staging, pool: Executor
+    plan: Holdings,
+    manifests: dict[Digest, Manifest],
+    state: State,
+    staging: Staging,
+    pool: Executor,
+    *,
+    is_new: bool,
 ) -> Applied:
     release = plan.index.release
     moved = {link.path for link in publish(state, release, manifests, staging.paths, pool) if link.stage is Stage.TAG}
     tags = [image.name for image in release.images if registry.tag_link(image.name, image.manifest).path in moved]
-    return _report(plan, tuple(tags))
+    return _report(plan, tuple(tags), is_new=is_new)
 
 
-def _report(plan: Holdings, tags: tuple[ImageName, ...]) -> Applied:
+def _report(plan: Holdings, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
-    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags)
+    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new)

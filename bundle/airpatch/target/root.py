@@ -13,13 +13,21 @@ import platform
 import stat
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
-from airpatch.linux import exchange, syncfs
+from airpatch.format.registry import STORAGE
+from airpatch.linux import exchange, remove_all, rename_folder, syncfs
+from airpatch.target.new_root import make_root, remove_root, require_root
+from airpatch.target.ownership import LOCK_MODE, Ownership
+
+HOME = ".airpatch"
+STAGING = f"{HOME}/staging"
+_NEW_FOLDER = "new-folder"
+"""The name of a folder in staging until it is complete."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CACHED_FOLDERS = 256
@@ -39,25 +47,31 @@ SYNCFS_REPORTS_ERRORS = _kernel() >= (5, 8)
 class Root:
     """The directory that holds `docker/registry/v2`. Paths are relative to it, with `/` between components.
 
-    New files and folders get the owner of the registry's storage, as far as the process may give it, and modes
-    0644 and 0755 whatever the umask, so that a registry under another user can read and extend them.
+    New files and folders get the marks of the registry's storage (`Ownership`). A folder is made in staging and
+    moved into place, so that at any moment it is there with its marks or not at all. Not for use by two threads at
+    once.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self.path = path
+        self._made: list[Path] = []
         try:
-            if create and not path.exists():
-                path.mkdir(parents=True, exist_ok=True)
-                path.chmod(0o755)
+            if create:
+                self._made = make_root(path)
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise write_error(str(path), error) from None
         self._folders: OrderedDict[str, int] = OrderedDict()
         try:
-            self._owner = self._storage_owner()
+            self._ownership = self._storage_ownership()
         except BaseException:
             self.close()
             raise
+
+    @property
+    def is_new(self) -> bool:
+        """Whether this object made the directory."""
+        return bool(self._made)
 
     def close(self) -> None:
         for fd in self._folders.values():
@@ -79,7 +93,7 @@ class Root:
         if status is None:
             return None
         if not stat.S_ISREG(status.st_mode):
-            raise TargetError(f"{self.path / path}: is not a regular file; remove it and run again")
+            raise self._odd(path)
         return status.st_size
 
     def is_folder(self, path: str) -> bool:
@@ -94,9 +108,11 @@ class Root:
         """A descriptor for reading the regular file `path`, which the caller closes."""
         folder, name = self._split(path)
         with self._errors(path):
-            return os.open(
-                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder)
-            )
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder))
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                return fd
+            os.close(fd)
+        raise self._odd(path)
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The content of a file of at most `limit` bytes; None if there is none."""
@@ -127,6 +143,52 @@ class Root:
         with self._errors(path):
             self._folder(path, create=True)
 
+    def make_workplace(self) -> None:
+        """Make `HOME` and `STAGING`, and give them their marks: a run that was killed may not have come to that."""
+        with self._errors(STAGING):
+            above = self._fd
+            self._forget(HOME)
+            for path in (HOME, STAGING):
+                name = path.rpartition("/")[2]
+                with suppress(FileExistsError):
+                    os.mkdir(name, 0o755, dir_fd=above)
+                above = self._folders[path] = os.open(name, _FOLDER, dir_fd=above)
+                with suppress(PermissionError):  # of another user, who lets this one write
+                    self._ownership.give_folder(above)
+
+    def remove_workplace(self) -> None:
+        """Remove `STAGING` and `HOME` where they are empty, and then a directory that this object made."""
+        for path in (STAGING, HOME):
+            self.remove_folder(path)
+        remove_root(self._made)
+        self._made = []
+
+    def open_lock(self, path: str) -> int:
+        """A descriptor of the file `path`, made if it is not there, that only its owner can open, and so lock.
+
+        Raises FileNotFoundError if its folder is gone.
+        """
+        folder, name = self._split(path)
+        with self._errors(path):
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(name, flags, LOCK_MODE, dir_fd=self._folder(folder))
+            try:
+                status = os.fstat(fd)
+                if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                    raise TargetError(f"{self.path / path}: is not a regular file of its own; remove it and run again")
+                if status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
+                    with suppress(PermissionError):
+                        self._ownership.give_file(fd, LOCK_MODE)
+            except BaseException:
+                os.close(fd)
+                raise
+            return fd
+
+    def is_same(self, fd: int, path: str) -> bool:
+        """Whether `path` still names the file behind `fd`."""
+        status, opened = self._status(path), os.fstat(fd)
+        return status is not None and (status.st_dev, status.st_ino) == (opened.st_dev, opened.st_ino)
+
     def create(self, path: str) -> int:
         """A descriptor of the new file `path`, to write and read, which the caller closes. Its folder must exist."""
         folder, name = self._split(path)
@@ -134,9 +196,7 @@ class Root:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(name, flags, 0o644, dir_fd=self._folder(folder))
             try:
-                os.fchmod(fd, 0o644)
-                if self._owner is not None:
-                    os.fchown(fd, *self._owner)
+                self._ownership.give_file(fd)
             except BaseException:
                 os.close(fd)
                 raise
@@ -149,9 +209,12 @@ class Root:
             file.write(content)
 
     def link(self, source: str, path: str) -> bool:
-        """Give the file `source` a second name; False if `path` is there already. Makes the folders above."""
+        """Give the file `source` a second name; False if `path` is there already. Makes the folders above.
+
+        A symbolic link that somebody has put at `source` is not followed: linkat(2) without AT_SYMLINK_FOLLOW.
+        """
         try:
-            self._two(os.link, source, path)
+            self._two(_link, source, path)
         except FileExistsError:
             return False
         return True
@@ -208,13 +271,20 @@ class Root:
         return True
 
     def remove_tree(self, path: str) -> None:
-        """Remove `path` and all below it, whatever it is; links are removed, not followed."""
+        """Remove `path` and all below it, whatever it is and however deep; links are removed, not followed."""
         if self.is_folder(path):
-            for name in self.names(path):
-                self.remove_tree(f"{path}/{name}")
+            self.clear_folder(path)
             self.remove_folder(path)
         else:
             self.unlink(path)
+
+    def clear_folder(self, path: str) -> None:
+        """Remove all that is in the folder `path`, if that is there."""
+        with suppress(FileNotFoundError), self._errors(path):
+            folder = self._folder(path)
+            for known in [k for k in self._folders if k.startswith(f"{path}/")]:
+                close_read(self._folders.pop(known))
+            remove_all(folder)
 
     def sync(self, written: list[str]) -> None:
         """Have everything on disk that was done so far. `written` are the files since the last `sync`.
@@ -235,11 +305,16 @@ class Root:
 
     # Inside
 
-    def _storage_owner(self) -> tuple[int, int] | None:
-        if os.geteuid() != 0:
-            return None
-        status = self._status("docker/registry/v2") or os.fstat(self._fd)
-        return status.st_uid, status.st_gid
+    def _storage_ownership(self) -> Ownership:
+        """That of the registry's storage, or of the root where there is none yet."""
+        with self._errors(STORAGE):
+            try:
+                return Ownership.of(self._folder(STORAGE))
+            except FileNotFoundError:
+                return Ownership.of(self._fd)
+
+    def _odd(self, path: str) -> TargetError:
+        return TargetError(f"{self.path / path}: is not a regular file; remove it and run again")
 
     def _fsync(self, path: str) -> None:
         fd = self.open(path)
@@ -290,7 +365,7 @@ class Root:
         except FileNotFoundError:
             if not create:
                 raise
-            fd = self._new_folder(name, above)
+            fd = self._new_folder(path, name, above)
         self._folders[path] = fd
         if len(self._folders) > _CACHED_FOLDERS:
             close_read(self._folders.popitem(last=False)[1])
@@ -301,15 +376,27 @@ class Root:
         for known in [k for k in self._folders if f"{path}/".startswith(f"{k}/") or k.startswith(f"{path}/")]:
             close_read(self._folders.pop(known))
 
-    def _new_folder(self, name: str, above: int) -> int:
+    def _new_folder(self, path: str, name: str, above: int) -> int:
+        """Make the folder `name` in the folder `above`; in staging at once, else there first."""
+        if path.startswith(f"{STAGING}/"):
+            aside, new = above, name
+        else:
+            if STAGING not in self._folders:
+                self.make_workplace()
+            aside, new = self._folder(STAGING), _NEW_FOLDER
+        os.mkdir(new, 0o755, dir_fd=aside)
+        fd = os.open(new, _FOLDER, dir_fd=aside)
         try:
-            os.mkdir(name, 0o755, dir_fd=above)
+            self._ownership.give_folder(fd)
+            if aside != above:
+                rename_folder(new, name, dir_fd=aside, other_fd=above)
         except FileExistsError:
+            os.close(fd)
+            os.rmdir(new, dir_fd=aside)
             return os.open(name, _FOLDER, dir_fd=above)
-        fd = os.open(name, _FOLDER, dir_fd=above)
-        os.fchmod(fd, 0o755)
-        if self._owner is not None:
-            os.fchown(fd, *self._owner)
+        except BaseException:
+            os.close(fd)
+            raise
         return fd
 
     @contextmanager
@@ -326,6 +413,16 @@ class Root:
                     "the root"
                 ) from error
             raise write_error(str(self.path / path), error) from error
+
+
+def open_root(path: Path) -> Root:
+    """The root at `path`, which must hold a registry's storage. Raises UsageError, and TargetError as Root does."""
+    require_root(path)
+    return Root(path)
+
+
+def _link(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    os.link(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
 
 
 def _swap(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:

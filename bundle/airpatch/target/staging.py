@@ -10,11 +10,11 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 
-from airpatch.archive.reader import Receiver
 from airpatch.archive.writer import Progress
-from airpatch.blobs.content import FileBlob
+from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
-from airpatch.errors import BaseMismatch, TargetError
+from airpatch.blobs.receiver import Discard, Receiver
+from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
@@ -45,11 +45,13 @@ class Staging:
             file.close()
 
     def accept(self, member: Member) -> Receiver | None:
-        """A file for a member that the root does not have, or whose blob it does not have."""
+        """A file for a member that the root does not have, or whose blob it does not have; all others are hashed."""
         digest = member.digest
         makes = member.step.digest if member.step is not None else digest
-        if digest is None or digest in self.paths or makes in self._present:
+        if digest is None:
             return None
+        if digest in self.paths or makes in self._present:
+            return Discard()
         file = self._create()
         self.paths[digest] = file.path
         return file
@@ -84,7 +86,7 @@ class Staging:
             try:
                 fd = self._root.open(path)
             except FileNotFoundError:
-                raise BaseMismatch(f"{self._root.path}: {digest} is not there") from None
+                raise missing(digest, str(self._root.path)) from None
         return FileBlob(fd, str(self._root.path / path), size, TargetError)
 
     def new_file(self) -> int:

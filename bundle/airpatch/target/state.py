@@ -26,11 +26,9 @@ from airpatch.format import canonical
 from airpatch.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release, check_label
-from airpatch.target.root import Root
+from airpatch.target.root import HOME, STAGING, Root
 
-HOME = ".airpatch"
 LOCK = f"{HOME}/lock"
-STAGING = f"{HOME}/staging"
 JOURNAL = f"{HOME}/journal"
 RELEASES = f"{HOME}/releases"
 KEPT = f"{HOME}/kept"
@@ -235,40 +233,53 @@ class State:
 
     def clear(self) -> None:
         """Remove what is left in staging."""
-        for name in self.root.names(STAGING):
-            self.root.remove_tree(f"{STAGING}/{name}")
+        self.root.clear_folder(STAGING)
 
 
 @contextmanager
 def locked(root: Root) -> Iterator[State]:
     """Hold the lock of `root` and give its state, with staging empty before and after.
 
-    The kernel drops the lock of a process that ends, so a stale one cannot be. Raises TargetError if another
-    process holds it.
+    Where nothing was recorded on a root that had no state, none is left: a refusal leaves no trace. The kernel drops
+    the lock of a process that ends, so a stale one cannot be. Raises TargetError if another process holds it.
     """
-    root.make_folder(STAGING)
-    fd = _lock_descriptor(root)
+    fd = _lock(root)
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
-        except OSError as error:
-            raise write_error(str(root.path / LOCK), error) from None
         state = State(root)
         try:
             yield state
         finally:
             with suppress(TargetError):
                 state.clear()
+                if root.names(HOME) == [LOCK.rpartition("/")[2], STAGING.rpartition("/")[2]]:
+                    root.unlink(LOCK)
+                    root.remove_workplace()
     finally:
         close_read(fd)
 
 
-def _lock_descriptor(root: Root) -> int:
-    if root.size(LOCK) is None:
+def _lock(root: Root) -> int:
+    """The descriptor of the locked file. Others may remove it while it is waited for, and only while they hold it."""
+    while True:
         try:
-            return root.create(LOCK)
-        except FileExistsError:
-            pass
-    return root.open(LOCK)
+            root.make_workplace()
+        except FileNotFoundError:
+            raise TargetError(f"{root.path}: vanished while airpatch was at work") from None
+        try:
+            fd = root.open_lock(LOCK)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if root.is_same(fd, LOCK):
+                return fd
+        except BlockingIOError:
+            close_read(fd)
+            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+        except OSError as error:
+            close_read(fd)
+            raise write_error(str(root.path / LOCK), error) from None
+        except BaseException:
+            close_read(fd)
+            raise
+        close_read(fd)

@@ -44,8 +44,15 @@ def run(args: Namespace, console: Console) -> Result:
     finally:
         for feed in feeds:
             feed.close()
+    is_new = any(applied.is_new for applied in done)
     lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
-    data: dict[str, object] = {"applied": [_data(applied) for applied in done], "dry_run": args.dry_run}
+    if is_new:
+        lines.insert(0, f"{'there would be a ' if args.dry_run else ''}new registry at {args.root}")
+    data: dict[str, object] = {
+        "applied": [_data(applied) for applied in done],
+        "dry_run": args.dry_run,
+        "new_registry": is_new,
+    }
     if args.restore:
         release = done[-1].index.release
         _restore(release, args, console)

@@ -6,13 +6,13 @@ from argparse import Namespace
 
 from airpatch.archive.pack import destination
 from airpatch.format.inventories import content_id, emit
-from airpatch.target.root import Root
+from airpatch.target.root import open_root
 from airpatch.target.stocktaking import take_inventory
 from airpatch_cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    with Root(args.root) as root:
+    with open_root(args.root) as root:
         inventory = take_inventory(root)
     content = emit(inventory)
     with destination(args.output) as sink:

@@ -1,0 +1,68 @@
+"""Puts signatures over the index into a bundle that is there, or takes them out (spec/FORMAT.md, Signatures).
+
+All other frames are copied as they are; only the seek table is made anew. The file is replaced in one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from airpatch.archive.feed import FileFeed, open_feed
+from airpatch.archive.reader import read_opening
+from airpatch.blobs.output import Descriptor, output_file
+from airpatch.errors import FormatError, UsageError
+from airpatch.format import layout, tar, zstd
+
+_PIECE = 8 << 20
+"""Bytes copied at a time."""
+
+
+def replace_signatures(name: str, signatures: Sequence[bytes]) -> None:
+    """Make `signatures`, armored and at most 16, the ones of the bundle in the file `name`.
+
+    Raises UsageError if there are too many or `name` is no file, FormatError if it is no bundle, TargetError if it
+    cannot be written; the file is then as it was.
+    """
+    if len(signatures) > layout.MAX_SIGNATURES:
+        raise UsageError(
+            f"{name}: would have {len(signatures)} signatures; at most {layout.MAX_SIGNATURES} are allowed"
+        )
+    feed = open_feed(name)
+    with closing(feed):
+        if not isinstance(feed, FileFeed):
+            raise UsageError(f"{name}: is a pipe or a device; only a bundle in a file can be signed")
+        opening = read_opening(feed)
+        index_frames = feed.passed - bool(opening.signatures)
+        with output_file(Path(name)) as sink:
+            _copy(feed, sink, 0, index_frames)
+            made = [_frame(plan) for plan in layout.index_signatures_section(signatures)]
+            for frame in made:
+                sink.write([frame])
+            _copy(feed, sink, feed.passed, len(feed.table))
+            entries = [zstd.Frame(len(frame), zstd.content_size(frame), zstd.trailer(frame)) for frame in made]
+            sink.write([zstd.emit_seek_table([*feed.table[:index_frames], *entries, *feed.table[feed.passed :]])])
+    with closing(open_feed(name)) as feed:
+        written = read_opening(feed)
+        if (written.content, written.signatures) != (opening.content, tuple(signatures)):
+            raise FormatError(f"{name}: what was read back is not what was written; check the disk")
+
+
+def _frame(plan: layout.FramePlan) -> bytes:
+    content = b"".join(
+        piece.member.header + (piece.member.content or b"") + tar.padding(piece.member.size) for piece in plan.pieces
+    )
+    return zstd.compress(content)
+
+
+def _copy(feed: FileFeed, sink: Descriptor, first: int, last: int) -> None:
+    """Copy the frames from `first` to before `last` as they lie in the file."""
+    position = sum(frame.compressed for frame in feed.table[:first])
+    end = position + sum(frame.compressed for frame in feed.table[first:last])
+    buffer = memoryview(bytearray(min(_PIECE, end - position)))
+    while position < end:
+        piece = buffer[: end - position]
+        feed.read_into(piece, position)
+        sink.write([piece])
+        position += len(piece)

@@ -1,0 +1,6 @@
+"""SSH signatures: made and checked as `ssh-keygen -Y sign` and `ssh-keygen -Y verify` do, without calling them.
+
+`sshsig` is the format of a signature, `public_keys` and `certificates` say who made it, `allowed_signers` and
+`revocation` say whom the reader trusts, and `policy` puts these together. All of them are pure; `signer` reads private
+keys and talks to an agent.
+"""

@@ -1,0 +1,105 @@
+"""Where a root may be, and how a new one comes to be: whole, with its mode, or not at all.
+
+The missing folders of its path are made beside their place, under a hidden name that the run holds a lock on, and
+take their place together. What a run that was killed has left there is used by the next.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from airpatch.errors import TargetError, UsageError
+from airpatch.format.registry import STORAGE
+from airpatch.linux import remove_all, rename_folder
+from airpatch.target.ownership import FOLDER_MODE
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def check_place(path: Path) -> None:
+    """Raise UsageError if `path` lies inside the storage of a registry, whose root is meant."""
+    resolved = path.resolve()
+    for above in (resolved, *resolved.parents):
+        if resolved.is_relative_to(above / "docker") and (above / STORAGE).is_dir():
+            raise UsageError(f"{path}: lies inside a registry's storage; its root is {above}")
+
+
+def require_root(path: Path) -> None:
+    """Raise UsageError unless `path` is a registry's root."""
+    check_place(path)
+    if not path.is_dir():
+        raise UsageError(f"{path}: is not a registry's root: there is no such folder")
+    if not (path / STORAGE).is_dir():
+        raise UsageError(f"{path}: is not a registry's root, which holds {STORAGE}")
+
+
+def make_root(path: Path) -> list[Path]:
+    """Make the folder `path` and those above it that are missing, with the mode 0755 whatever the umask.
+
+    Returns those that were made, the uppermost first; a folder that is there, or comes meanwhile, stays as it is.
+    Raises OSError, and TargetError if another run is making them.
+    """
+    path = path.absolute()
+    missing: list[Path] = []
+    while not os.path.lexists(path):
+        missing.insert(0, path)
+        path = path.parent
+    if not missing:
+        return []
+    if any(folder.name == ".." for folder in missing):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    above = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return missing if _make([folder.name for folder in missing], above, missing[0]) else []
+    finally:
+        os.close(above)
+
+
+def remove_root(made: Sequence[Path]) -> None:
+    """Remove the folders that `make_root` made as far as they are empty."""
+    with suppress(OSError):
+        for folder in reversed(made):
+            folder.rmdir()
+
+
+def _make(names: Sequence[str], above: int, first: Path) -> bool:
+    """Make a chain of folders in `above`; False if there is something now."""
+    aside = f".{names[0][:200]}.airpatch-new"
+    with suppress(FileExistsError):
+        os.mkdir(aside, FOLDER_MODE, dir_fd=above)
+    fd = os.open(aside, _FOLDER, dir_fd=above)
+    try:
+        if os.fstat(fd).st_uid != os.geteuid():
+            raise TargetError(f"{first.parent / aside}: belongs to another user; remove it and run again")
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_all(fd)
+            _below(names[1:], fd)
+            rename_folder(aside, names[0], dir_fd=above, other_fd=above)
+        except BlockingIOError:
+            raise TargetError(f"{first}: another airpatch is making this folder; run again") from None
+        except FileExistsError:
+            remove_all(fd)
+            os.rmdir(aside, dir_fd=above)
+            return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _below(names: Sequence[str], fd: int) -> None:
+    """Give the folder `fd` its mode, and a chain of folders below it."""
+    os.fchmod(fd, FOLDER_MODE | os.fstat(fd).st_mode & stat.S_ISGID)
+    if names:
+        os.mkdir(names[0], FOLDER_MODE, dir_fd=fd)
+        below = os.open(names[0], _FOLDER, dir_fd=fd)
+        try:
+            _below(names[1:], below)
+        finally:
+            os.close(below)

@@ -1,0 +1,177 @@
+"""Every `Content` keeps the promises of `airpatch.blobs.content`: sizes, bytes at any offset, one error."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.blobs.content import ChainedContent, Content
+from airpatch.blobs.scratch import ScratchFile, Shelf, files_beside
+from airpatch.blobs.stopping import Stoppable
+from airpatch.blobs.tree import Tree
+from airpatch.errors import SourceError
+from airpatch.layers.differ import LayerPatches
+from airpatch.layers.rebuilt import Rebuilt
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.patches.merging import WholePatches
+from airpatch.sources.gather import GatheredContent
+from airpatch.sources.image_files import TreeContent
+from airpatch.target.root import Root
+from airpatch.target.staging import Staging
+from airpatch.target.state import locked
+from tests.support import Builder, MemoryContent
+
+BLOB = bytes(range(256)) * 700
+DIGEST = Digest.of(BLOB)
+ABSENT = Digest.of(b"absent")
+
+
+@contextmanager
+def chained(_: Path) -> Iterator[ChainedContent]:
+    yield ChainedContent([MemoryContent({}), MemoryContent({DIGEST: BLOB})])
+
+
+@contextmanager
+def stoppable(_: Path) -> Iterator[Stoppable]:
+    yield Stoppable(MemoryContent({DIGEST: BLOB}), threading.Event())
+
+
+@contextmanager
+def bundle_file(place: Path) -> Iterator[BundleFile]:
+    builder = Builder()
+    builder.tag("a:r1", builder.picture([BLOB]))
+    (place / "bundle").write_bytes(builder.bundle())
+    with closing(BundleFile(str(place / "bundle"))) as bundle:
+        yield bundle
+
+
+@contextmanager
+def tree_content(place: Path) -> Iterator[TreeContent]:
+    (place / DIGEST.hex).write_bytes(BLOB)
+    with closing(Tree(place)) as tree:
+        yield TreeContent(tree, lambda digest: digest.hex)
+
+
+@contextmanager
+def gathered_content(_: Path) -> Iterator[GatheredContent]:
+    content = GatheredContent()
+    content.add(DIGEST, ImageName("a", "r1"), len(BLOB), MemoryContent({DIGEST: BLOB}))
+    yield content
+
+
+@contextmanager
+def rebuilt(place: Path) -> Iterator[Rebuilt]:
+    with closing(Rebuilt(files_beside(place))) as content:
+        receiver = content.output(DIGEST)
+        receiver.write(memoryview(BLOB))
+        receiver.complete()
+        yield content
+
+
+@contextmanager
+def layer_patches(place: Path) -> Iterator[LayerPatches]:
+    with closing(LayerPatches(Shelf(files_beside(place)))) as patches:
+        file = ScratchFile(files_beside(place), "patch")
+        file.append(BLOB)
+        patches.parts[DIGEST] = patches.shelf.keep(file)
+        yield patches
+
+
+@contextmanager
+def whole_patches(_: Path) -> Iterator[WholePatches]:
+    inner = BLOB[100:]
+    patches = WholePatches(MemoryContent({Digest.of(inner): inner}))
+    patches.add(DIGEST, BLOB[:100], Digest.of(inner), len(inner))
+    yield patches
+
+
+@contextmanager
+def staging(place: Path) -> Iterator[Staging]:
+    with Root(place, create=True) as root, locked(root) as state, Staging(state, ()) as content:
+        content.paths[DIGEST] = state.staged()
+        root.write(content.paths[DIGEST], BLOB)
+        yield content
+
+
+IMPLEMENTATIONS = (
+    chained,
+    stoppable,
+    bundle_file,
+    tree_content,
+    gathered_content,
+    rebuilt,
+    layer_patches,
+    whole_patches,
+    staging,
+)
+
+
+@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda make: make.__name__)
+def content(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Content]:
+    with request.param(tmp_path) as made:
+        yield made
+
+
+def contents() -> set[type]:
+    """The classes of airpatch that have the methods of a `Content`."""
+    found = set()
+    for module in pkgutil.walk_packages(airpatch.__path__, "airpatch."):
+        if module.name == "airpatch.__main__":
+            continue
+        for _, each in inspect.getmembers(import_module(module.name), inspect.isclass):
+            open_ = getattr(each, "open", None)
+            if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
+                found.add(each)
+    return found - {Content}
+
+
+def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:
+    covered = set()
+    for number, make in enumerate(IMPLEMENTATIONS):
+        place = tmp_path / str(number)
+        place.mkdir()
+        with make(place) as made:
+            covered.add(type(made))
+    assert covered == contents()
+
+
+def test_the_size_of_a_blob(content: Content) -> None:
+    assert content.size(DIGEST) == len(BLOB)
+    assert content.size(ABSENT) is None
+
+
+@pytest.mark.parametrize(("offset", "size"), [(0, len(BLOB)), (0, 1), (99, 3), (len(BLOB) - 1, 1), (len(BLOB), 0)])
+def test_bytes_at_any_offset(content: Content, offset: int, size: int) -> None:
+    with closing(content.open(DIGEST, len(BLOB))) as reader:
+        buffer = bytearray(size)
+        reader.read_into(memoryview(buffer), offset)
+    assert buffer == BLOB[offset : offset + size]
+
+
+def test_a_blob_can_be_opened_twice_at_once(content: Content) -> None:
+    with closing(content.open(DIGEST, len(BLOB))) as one, closing(content.open(DIGEST, len(BLOB))) as other:
+        buffers = [bytearray(10), bytearray(10)]
+        for reader, buffer, offset in zip((one, other), buffers, (5, 70000), strict=True):
+            reader.read_into(memoryview(buffer), offset)
+    assert buffers == [BLOB[5:15], BLOB[70000:70010]]
+
+
+def test_a_blob_that_is_not_there(content: Content) -> None:
+    with pytest.raises(SourceError):
+        content.open(ABSENT, 6)
+
+
+@pytest.mark.parametrize("size", [len(BLOB) - 1, len(BLOB) + 1, 0])
+def test_a_blob_of_another_size(content: Content, size: int) -> None:
+    with pytest.raises(SourceError, match="bytes"):
+        content.open(DIGEST, size)

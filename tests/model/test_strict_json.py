@@ -1,0 +1,62 @@
+"""No manifest passes that Go's decoder refuses, nor one that two decoders may read differently."""
+
+from __future__ import annotations
+
+import json
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airpatch.errors import FormatError
+from airpatch.model.manifest import parse_manifest
+from airpatch.model.strict_json import MAX_DEPTH, Type, parse_object
+from fixtures.json_cases import JsonCase, json_cases
+
+CASES = {case.name: case for case in json_cases()}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_go_refuses_is_refused(case: JsonCase) -> None:
+    if case.taken:
+        assert parse_manifest(case.content).blobs
+    else:
+        with pytest.raises(FormatError):
+            parse_manifest(case.content)
+
+
+def test_nothing_in_the_table_is_taken_here_and_refused_by_go() -> None:
+    assert not [case.name for case in CASES.values() if case.taken and not case.taken_by_go]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        (b'{"a": "\xff"}', "byte 7 is not UTF-8"),
+        (b'{"n": 2.0}', "has a n that is not an integer of 64 bits"),
+        (b'{"N": 2}', "keys differ by case"),
+        (b'{"n": 2, "n": 2}', "has n twice"),
+        (b'{"in": {"t": 1}}', "has a in.t that is not a string"),
+        (b'{"list": [{}, {"t": 1}]}', r"has a list\[1\].t that is not a string"),
+        (b'{"list": {}}', "has a list that is not a list"),
+        (b'{"x": NaN}', "NaN is no number"),
+        (b'{"x": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", f"nested more than {MAX_DEPTH} deep"),
+        (b"{", "is not JSON: Expecting"),
+    ],
+)
+def test_what_is_wrong_is_said(content: bytes, message: str) -> None:
+    shape = {"n": Type.INTEGER, "in": {"t": Type.TEXT}, "list": ({"t": Type.TEXT},)}
+    with pytest.raises(FormatError, match=message):
+        parse_object(content, shape)
+
+
+def test_null_is_the_same_as_nothing() -> None:
+    assert parse_object(b'{"a": null, "b": "x", "c": 1}', {"a": Type.TEXT, "b": Type.TEXT}) == {"b": "x"}
+
+
+@given(st.dictionaries(st.text(string.ascii_letters), st.text() | st.none() | st.lists(st.integers())))
+def test_unknown_keys_may_hold_anything(value: dict[str, object]) -> None:
+    known = {"\0": Type.TEXT}
+    assert parse_object(json.dumps(value).encode(), known) == {}

@@ -1,0 +1,55 @@
+"""Certificates that ssh-keygen made are read, checked against their authority, and limited in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airpatch.errors import FormatError, TrustError
+from airpatch.signing.certificates import is_certificate, parse
+from airpatch.signing.public_keys import parse_line
+from tests.signing.conftest import certify, public
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "p256", "p384", "p521", "rsa"])
+def test_certificates_of_openssh_are_read(kind: str, keys: dict[str, Path], tmp_path: Path) -> None:
+    blob = certify(keys, kind, tmp_path, "-n", "alice,bob", "-z", "12", "-V", "20260101Z:20270101Z")
+    certificate = parse(blob)
+    assert is_certificate(blob)
+    assert certificate.key == parse_line(public(keys[kind]))
+    assert certificate.authority == parse_line(public(keys["authority"]))
+    assert (certificate.serial, certificate.key_id, certificate.principals) == (12, "build 7", ("alice", "bob"))
+    assert certificate.valid_before - certificate.valid_after == 365 * 86400
+
+
+def test_a_plain_key_is_no_certificate(keys: dict[str, Path]) -> None:
+    assert not is_certificate(parse_line(public(keys["ed25519"])).blob)
+
+
+def test_a_certificate_counts_within_its_time(keys: dict[str, Path], tmp_path: Path) -> None:
+    certificate = parse(certify(keys, "ed25519", tmp_path, "-n", "alice", "-V", "20260101Z:20270101Z"))
+    certificate.require_valid(certificate.valid_after)
+    with pytest.raises(TrustError, match="not valid yet"):
+        certificate.require_valid(certificate.valid_after - 1)
+    with pytest.raises(TrustError, match="expired"):
+        certificate.require_valid(certificate.valid_before)
+
+
+def test_every_byte_is_covered_by_the_authority(keys: dict[str, Path], tmp_path: Path) -> None:
+    blob = certify(keys, "ed25519", tmp_path, "-n", "alice")
+    for position in range(40, len(blob)):
+        changed = bytearray(blob)
+        changed[position] ^= 1
+        with pytest.raises((FormatError, TrustError)):
+            parse(bytes(changed))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"), [(["-h"], "one of a host"), (["-O", "force-command=true"], "critical options")]
+)
+def test_what_is_not_for_signing_is_refused(
+    options: list[str], reason: str, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(TrustError, match=reason):
+        parse(certify(keys, "ed25519", tmp_path, "-n", "alice", *options))

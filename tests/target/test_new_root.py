@@ -1,0 +1,169 @@
+"""A new root comes to be whole; a folder that is none is refused; a refusal leaves no trace."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from airpatch.errors import AirpatchError, BaseMismatch, TargetError, UsageError
+from airpatch.target import new_root
+from airpatch.target.new_root import check_place, make_root, remove_root, require_root
+from tests.target import support
+from tests.target.support import Sample, install, snapshot, try_out
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def strict_umask() -> object:
+    old = os.umask(0o077)
+    yield
+    os.umask(old)
+
+
+@pytest.mark.usefixtures("strict_umask")
+def test_adversary_50_the_folders_above_a_new_root_are_open_to_readers(place: Path, r1: Sample) -> None:
+    install(place / "a/b/root", r1.full)
+    assert [mode(place / name) for name in ("a", "a/b", "a/b/root", "a/b/root/docker")] == [0o755] * 4
+
+
+@pytest.mark.usefixtures("strict_umask")
+@pytest.mark.parametrize("call", ["mkdir", "fchmod", "rename_folder"])
+def test_adversary_45_a_kill_leaves_no_folder_with_another_mode(
+    place: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    where: object = new_root if call == "rename_folder" else os
+    original: Callable[..., object] = getattr(where, call)
+    for at in range(10):
+        root = place / str(at) / "b/c"
+        calls = 0
+
+        def killing(*args: object, at: int = at, **options: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls > at:
+                raise support.Killed
+            return original(*args, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(where, call, killing)
+            try:
+                make_root(root)
+            except support.Killed:
+                assert not (place / str(at)).exists()
+            else:
+                assert at > 0
+                return
+        assert make_root(root) == [root.parents[1], root.parent, root]
+        assert [mode(path) for path in (root.parents[1], root.parent, root)] == [0o755] * 3
+        assert [name for name in os.listdir(place) if name.startswith(".")] == []
+    pytest.fail("never came to its end")
+
+
+def test_adversary_18_a_link_planted_just_before_the_root_is_made_keeps_the_mode_of_its_target(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "secret").mkdir(mode=0o700)
+    original = os.mkdir
+
+    def planting(path: str, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
+        (place / "root").symlink_to("secret")
+        original(path, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "mkdir", planting)
+    assert make_root(place / "root") == []
+    assert mode(place / "secret") == 0o700
+    assert sorted(os.listdir(place)) == ["root", "secret"]
+
+
+def test_adversary_18_a_link_at_the_name_that_a_new_root_has_first_is_not_followed(place: Path) -> None:
+    (place / "secret").mkdir(mode=0o700)
+    (place / ".root.airpatch-new").symlink_to("secret")
+    with pytest.raises(NotADirectoryError):
+        make_root(place / "root")
+    assert mode(place / "secret") == 0o700
+
+
+def test_adversary_51_two_runs_do_not_make_one_root_at_once(place: Path) -> None:
+    (place / ".root.airpatch-new").mkdir()
+    fd = os.open(place / ".root.airpatch-new", os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    with pytest.raises(TargetError, match="another airpatch"):
+        make_root(place / "root")
+    os.close(fd)
+    assert make_root(place / "root") == [place / "root"]
+
+
+def test_only_what_was_made_and_is_empty_is_removed_again(place: Path) -> None:
+    made = make_root(place / "a/b/c")
+    (place / "a/file").write_bytes(b"x")
+    remove_root(made)
+    assert snapshot(place) == {"a": stat.S_IFDIR, "a/file": b"x"}
+
+
+# Wrong roots
+
+
+def test_a_root_inside_the_storage_of_another_is_refused(root: Path, r1: Sample) -> None:
+    install(root, r1.full)
+    before = snapshot(root)
+    for below in ("docker", "docker/registry", "docker/registry/v2", "docker/registry/v2/blobs", "docker/new"):
+        for call in (lambda path: install(path, r1.full), lambda path: try_out(path, r1.full), require_root):
+            with pytest.raises(UsageError, match=f"its root is {root}$"):
+                call(root / below)
+    assert snapshot(root) == before
+    check_place(root / "other")
+    check_place(root)
+
+
+@pytest.mark.parametrize("kind", ["missing", "other", "file"])
+def test_what_is_no_root_is_refused(place: Path, kind: str) -> None:
+    (place / "other").mkdir()
+    (place / "other/photo").write_bytes(b"x")
+    (place / "file").write_bytes(b"x")
+    before = snapshot(place)
+    with pytest.raises(UsageError, match="is not a registry's root"):
+        require_root(place / kind)
+    assert snapshot(place) == before
+
+
+# Refusals
+
+
+def damaged(bundle: bytes) -> bytes:
+    return bundle[: len(bundle) // 2] + bytes([bundle[len(bundle) // 2] ^ 1]) + bundle[len(bundle) // 2 + 1 :]
+
+
+@pytest.mark.parametrize("there", ["nothing", "folder", "storage"])
+@pytest.mark.parametrize("why", ["lacks its base", "damaged"])
+def test_a_refusal_leaves_nothing_behind(place: Path, r1: Sample, r2: Sample, there: str, why: str) -> None:
+    root = place / "above/root"
+    if there != "nothing":
+        (root / "docker/registry/v2" if there == "storage" else root).mkdir(parents=True)
+    before = snapshot(place)
+    with pytest.raises(AirpatchError):
+        install(root, r2.patch(r1) if why == "lacks its base" else damaged(r1.full))
+    assert snapshot(place) == before
+
+
+def test_a_patch_for_a_root_that_is_not_there_says_so(place: Path, r1: Sample, r2: Sample) -> None:
+    (place / "folder").mkdir()
+    for name in ("root", "folder"):
+        with pytest.raises(BaseMismatch, match=f"there is no registry at .*{name} yet"):
+            install(place / name, r2.patch(r1))
+        tried = try_out(place / name, r2.patch(r1))[0]
+        assert (tried.is_new, bool(tried.missing)) == (True, True)
+
+
+def test_a_new_registry_is_told_from_one_that_was_there(place: Path, r1: Sample, r2: Sample) -> None:
+    assert try_out(place / "root", r1.full)[0].is_new
+    assert install(place / "root", r1.full)[0].is_new
+    assert not install(place / "root", r2.full)[0].is_new
+    assert not try_out(place / "root", r2.full)[0].is_new
