@@ -3,11 +3,14 @@
 The code that typed memoryviews need is in one module that all share: 22 copies of it took most of the compiler's time.
 """
 
+import itertools
 import os
+import sys
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 LIBRARY = Path("bundle")
 PROCESSORS = len(os.sched_getaffinity(0))
@@ -43,6 +46,9 @@ COMPILED: list[str] = [
     "airpatch.encoders.klauspost_matcher",
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.zlib_match",
+    "airpatch.sketches.features",
+    "airpatch.sketches.index",
+    "airpatch.sketches.samples",
 ]
 
 
@@ -51,12 +57,26 @@ def _extension(name: str, suffix: str) -> Extension:
     return Extension(name, [str(source)], extra_compile_args=FLAGS)
 
 
+class Compile(build_ext):
+    """Says how far it is: a compiler that is silent for a minute seems to hang."""
+
+    def build_extensions(self) -> None:
+        self._done = itertools.count(1)
+        super().build_extensions()
+
+    def build_extension(self, ext: Extension) -> None:
+        super().build_extension(ext)
+        print(f"compiled {next(self._done):2} of {len(self.extensions)}: {ext.name}", file=sys.stderr, flush=True)
+
+
 setup(
+    cmdclass={"build_ext": Compile},
     ext_modules=cythonize(
         [*(_extension(name, ".py") for name in COMPILED), _extension(SHARED, ".c")],
         include_path=[str(LIBRARY)],
-        language_level=3,
+        compiler_directives={"language_level": 3, "show_performance_hints": False},
         nthreads=PROCESSORS,
+        quiet=True,
         shared_utility_qualified_name=SHARED,
     ),
     options={"build_ext": {"parallel": PROCESSORS}},

@@ -1,7 +1,10 @@
 #!/bin/sh
 # The main job on the images in fixtures/: a full bundle to a new host, then a patch to the next release.
+# Makes .venv where there is no virtual environment.
 set -eu
 cd "$(dirname "$0")/.."
+. ./environment.sh
+use_environment run
 images=fixtures/images
 work=${1:-build/tour}
 rm -rf "$work"

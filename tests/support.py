@@ -22,7 +22,7 @@ from airpatch.model import manifest as types
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Release, Signature, assemble, check_manifests
+from airpatch.model.release import Image, ImageSignature, Release, assemble, check_manifests
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 OCI_GZIP_LAYER = f"{OCI_LAYER}+gzip"
@@ -102,7 +102,7 @@ class Builder:
     def tag(self, name: str, manifest: bytes, signatures: Mapping[bytes, Sequence[bytes]] | None = None) -> None:
         """Name `manifest`; `signatures` has the detached ones of it and of manifests below it."""
         rows = [
-            Signature(Digest.of(signed), Digest.of(self.blob(content)), len(content))
+            ImageSignature(Digest.of(signed), Digest.of(self.blob(content)), len(content))
             for signed, contents in sorted((signatures or {}).items(), key=lambda item: Digest.of(item[0]))
             for content in contents
         ]

@@ -127,7 +127,7 @@ def test_the_state_of_a_target(sample: Builder) -> None:
     assert tables["field of the history"] == list(history)
     assert tables["action"] == [str(action) for action in Action]
     places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
-    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.SIGNATURES}
+    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.IMAGE_SIGNATURES}
 
 
 def test_the_header_of_a_member() -> None:

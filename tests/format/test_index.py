@@ -30,7 +30,7 @@ from airpatch.format.index import (
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
 from airpatch.model.names import ImageName
-from airpatch.model.release import Blob, Image, Release, Signature
+from airpatch.model.release import Blob, Image, ImageSignature, Release
 from tests.support import Builder
 
 DIGESTS = st.integers(0, 1000).map(lambda number: Digest.of(str(number).encode()))
@@ -57,7 +57,7 @@ def _index(
     taken = {blob.digest for blob in tops}
     others = {blob.digest: blob for blob in data if blob.digest not in taken}
     blobs = (*sorted(others.values(), key=lambda blob: (-blob.size, blob.digest)), *tops)
-    signed = tuple(Signature(tops[0].digest, digest, size) for digest, size in signatures)
+    signed = tuple(ImageSignature(tops[0].digest, digest, size) for digest, size in signatures)
     images = tuple(Image(name, tops[len(name.repository) % len(tops)].digest, signed) for name in sorted(names))
     release = Release(title, sequence, images, blobs)
     if not bases:

@@ -1,36 +1,50 @@
-"""Sources are found by content, wherever they lie."""
+"""Sources are found by content, wherever they lie; where that is equal, by hints."""
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Contents
+from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Choice, Place, Sketch, sketch
 from tests.delta.support import noise, tar
 from tests.layers.support import text
+
+MOST = 1 << 20
+NOWHERE = Place()
 
 
 def files(*seeds: int, prefix: str = "usr/lib/", size: int = 40_000) -> dict[str, bytes]:
     return {f"{prefix}{seed}.so": noise(size, seed) for seed in seeds}
 
 
-def of(contents: Mapping[str, bytes], form: int = tarfile.GNU_FORMAT) -> Contents:
-    return Contents.of(memoryview(tar(contents, form)))
+def of(contents: Mapping[str, bytes], form: int = tarfile.GNU_FORMAT) -> Sketch:
+    return sketch(memoryview(tar(contents, form)), MOST)
+
+
+def choices(
+    target: Sketch,
+    sources: Sequence[Sketch],
+    places: Sequence[Place] | None = None,
+    may: Callable[[int], bool] = lambda _: True,
+    judge: Callable[[Sequence[int]], Sequence[int]] | None = None,
+    most: int = MOST,
+) -> list[Choice]:
+    sketches = [*sources, target]
+    catalogue = Catalogue(sketches, places or [NOWHERE] * len(sketches), most)
+    return catalogue.choose(len(sources), may, judge)
 
 
 def choose(target: Mapping[str, bytes], **sources: Mapping[str, bytes]) -> list[str]:
-    catalogue: Catalogue[str] = Catalogue()
-    for name, source in sources.items():
-        catalogue.add(name, of(source))
-    return catalogue.choose(of(target))
+    found = choices(of(target), [of(source) for source in sources.values()])
+    return [list(sources)[choice.number] for choice in found]
 
 
 OLD = files(1, 2, 3, 4)
-OTHER = files(11, 12, 13, prefix="opt/")
+OTHER = {f"opt/{name}": noise(40_000, seed) for name, seed in (("one", 11), ("two", 12), ("three", 13))}
 
 
 def test_the_same_layer() -> None:
@@ -45,11 +59,15 @@ def test_a_layer_whose_files_have_changed_in_place() -> None:
     assert choose({path: content + b"!" for path, content in OLD.items()}, other=OTHER, old=OLD) == ["old"]
 
 
-def test_a_layer_whose_files_have_moved_and_changed() -> None:
-    """By their names; versions in them do not count."""
-    old = {f"usr/lib/libx.so.1.{n}": noise(9000, n) for n in range(3)}
-    new = {f"app/lib/libx.so.2.{n}": noise(9000, n + 50) for n in range(3)}
+def test_files_that_have_nothing_in_common_but_their_names() -> None:
+    """What changes from build to build does not count."""
+    old = {f"usr/lib/libx.so.1.{n}": noise(9000, n) for n in range(1, 4)}
+    new = {f"app/lib/libx.so.2.{n}": noise(9000, n + 50) for n in range(1, 4)}
     assert choose(new, other=OTHER, old=old) == ["old"]
+    for name in ("app-4711.jar", "main.4f2a9c1b.js", "image-20240102.qcow2", "index-DkG3hQx1.css", "lib-1.2.3.so"):
+        renamed = name.translate(str.maketrans("1234", "9876"))
+        assert renamed != name
+        assert choose({f"b/{renamed}": noise(9000, 1)}, other=OTHER, old={f"a/{name}": noise(9000, 2)}) == ["old"], name
 
 
 def test_a_merged_layer() -> None:
@@ -65,9 +83,14 @@ def test_of_equals_the_smaller_then_the_earlier() -> None:
     assert choose(files(1), large=OLD, small=files(1), again=files(1)) == ["small"]
 
 
-def test_equal_bytes_count_more_than_equal_paths() -> None:
+def test_content_counts_more_than_paths() -> None:
     paths = {path: noise(40_000, 99) for path in OLD}
     assert choose(OLD, paths=paths, bytes=files(1, 2, 3, 4, prefix="elsewhere/"))[0] == "bytes"
+
+
+def test_paths_break_ties() -> None:
+    moved = {path.replace("usr", "opt"): content for path, content in OLD.items()}
+    assert choose(OLD, moved=moved, same=OLD) == ["same"]
 
 
 def test_what_explains_little_is_not_taken() -> None:
@@ -85,28 +108,130 @@ def test_not_too_many_sources() -> None:
     assert len(choose(files(*range(1, 30)), **sources)) == MAX_SOURCES
 
 
+def test_a_part_of_a_large_file_is_found_in_another_large_file() -> None:
+    content = noise(1 << 20, 7)
+    parts = {"disk.img": noise(1 << 19, 8) + content[300_000:800_000] + noise(1 << 18, 9)}
+    assert choose(parts, other={"disk.img": noise(1 << 20, 10)}, old={"model.bin": content})[0] == "old"
+
+
+@pytest.mark.parametrize("size", [5000, 100_000, 1_000_000])
+def test_services_of_one_path_each_find_their_own(size: int) -> None:
+    """In any order."""
+    services = [noise(size, seed) for seed in range(1, 31)]
+    old = [of({"server": content}) for content in services]
+    for number in range(30):
+        changed = services[number][: size // 2] + b"!" + services[number][size // 2 + 7 :]
+        assert [each.number for each in choices(of({"server": changed}), old)] == [number]
+
+
+def test_a_feature_that_all_have_hides_none_that_few_have() -> None:
+    """More layers with the same runtime than are looked at."""
+    runtime = files(*range(100, 110))
+    old = [of(runtime | {"server": noise(40_000, seed)}) for seed in range(1, 60)]
+    for number in (0, 30, 58):
+        assert choices(of(runtime | {"server": noise(40_000, number + 1) + b"!"}), old)[0].number == number
+
+
+def test_places_break_ties_and_lead_to_layers_that_all_resemble() -> None:
+    """Sixty layers that samples do not tell apart: the repository counts most, then the platform, then the position."""
+    same = of(OLD)
+    places = [Place(frozenset({f"shop/{n}"}), frozenset({"amd64"}), frozenset({n % 3})) for n in range(60)]
+    for number in (0, 30, 58):
+        assert choices(same, [same] * 60, [*places, places[number]])[0].number == number
+    arm = Place(places[7].repositories, frozenset({"arm64"}), places[7].positions)
+    assert choices(same, [same] * 3, [places[7], arm, places[8], arm])[0].number == 1
+    third = Place(places[7].repositories, places[7].platforms, frozenset({9}))
+    assert choices(same, [same] * 3, [third, places[7], places[8], places[7]])[0].number == 1
+    assert choices(same, [same] * 2, [NOWHERE, places[1], NOWHERE])[0].number == 0
+
+
+def test_where_a_layer_lies_does_not_count_where_nothing_resembles_it() -> None:
+    place = Place(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
+    assert choices(of(OLD), [of(OTHER)], [place, place]) == []
+
+
+def test_content_counts_more_than_places() -> None:
+    place = Place(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
+    half = of(files(1, 2) | files(91, 92))
+    assert [each.number for each in choices(of(OLD), [half, of(OLD)], [place, NOWHERE, place])] == [1]
+
+
+def test_only_what_comes_before_and_may_be_a_source() -> None:
+    same = of(OLD)
+    assert [each.number for each in choices(same, [same] * 4, may=lambda number: number == 2)] == [2]
+    catalogue = Catalogue([same] * 3, [NOWHERE] * 3, MOST)
+    assert catalogue.choose(0, lambda _: True) == []
+
+
+def test_where_it_is_close_a_sample_of_the_difference_decides() -> None:
+    asked: list[Sequence[int]] = []
+
+    def judge(numbers: Sequence[int]) -> Sequence[int]:
+        asked.append(numbers)
+        return [{2: 50}.get(number, 100) for number in numbers]
+
+    same = of(OLD)
+    assert choices(same, [same] * 4, judge=judge) == [Choice(2, same.features.weight, (0, 1))]
+    assert asked == [[0, 1, 2]]
+    half = of(files(1, 2) | files(91, 92))
+    assert choices(same, [half, same], judge=judge) == [Choice(1, same.features.weight)]
+    assert len(asked) == 1
+
+
+def test_a_difference_that_is_hardly_smaller_decides_nothing() -> None:
+    same = of(OLD)
+    found = choices(same, [same] * 2, judge=lambda numbers: [1000 - number for number in numbers])
+    assert [each.number for each in found] == [0]
+
+
+@pytest.mark.parametrize("most", [4000, 400, 40])
+def test_what_does_not_fit_is_sketched_more_coarsely(most: int) -> None:
+    contents = [files(*range(100 * n, 100 * n + 40), size=8000) for n in range(1, 6)]
+    coarse = [sketch(memoryview(tar(each)), most) for each in contents]
+    assert all(len(each.features) <= most for each in coarse)
+    assert all(0.5 < each.features.weight / of(files(*range(40), size=8000)).features.weight < 2 for each in coarse)
+    for number, each in enumerate(contents):
+        changed = sketch(memoryview(tar({path: content + b"!" for path, content in each.items()})), most)
+        assert choices(changed, coarse, most=most)[0].number == number
+
+
+def test_sketches_of_any_coarseness_are_compared_alike() -> None:
+    """A sketch that was made coarse, and one that a catalogue makes so."""
+    coarse, fine = (sketch(memoryview(tar(OLD)), most) for most in (20, MOST))
+    assert coarse == fine.thinned(coarse.halvings)
+    assert choices(coarse, [fine])[0].number == choices(fine, [coarse])[0].number == 0
+    assert choices(fine, [fine], most=0) == []
+
+
 def test_the_names_of_all_forms_of_tar() -> None:
     path = "/".join(["folder"] * 30) + "/name"
     found = [of({path: b"content"}, form) for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
-    assert found[0].files == found[1].files
+    assert found[0].features == found[1].features
 
 
-def test_what_is_no_tar_is_one_file() -> None:
-    data = text(100_000, 1)
-    contents = Contents.of(memoryview(data))
-    assert [file[1] for file in contents.files] == [100_000]
-    catalogue: Catalogue[str] = Catalogue()
-    catalogue.add("same", contents)
-    assert catalogue.choose(Contents.of(memoryview(data))) == ["same"]
-    assert Contents.of(memoryview(b"")).files == ()
+@pytest.mark.parametrize("kind", [lambda size, seed: noise(size, seed), text], ids=["noise", "text"])
+def test_what_is_no_tar_is_sampled_like_any_other(kind: Callable[[int, int], bytes]) -> None:
+    data = kind(300_000, 1)
+    changed = data[:100_000] + b"changed" + data[100_100:]
+    others = [sketch(memoryview(kind(300_000, seed)), MOST) for seed in (2, 3)]
+    found = choices(sketch(memoryview(changed), MOST), [*others, sketch(memoryview(data), MOST)])
+    assert [each.number for each in found] == [2]
+    assert len(sketch(memoryview(b""), MOST).features) == 0
+
+
+def test_what_follows_a_tar_is_sampled_too() -> None:
+    """Firmware and self-extracting archives end in something else."""
+    tail = noise(200_000, 5)
+    found = choices(sketch(memoryview(tar(OLD) + tail), MOST), [of(OTHER), sketch(memoryview(tail), MOST)])
+    assert [each.number for each in found] == [1]
 
 
 def test_memory_is_given_back_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airpatch.layers.resemblance._STRETCH", 1000)
-    calls = []
-    contents = Contents.of(memoryview(tar(OLD)), lambda: calls.append(None))
+    calls: list[None] = []
+    found = sketch(memoryview(tar(OLD)), MOST, lambda: calls.append(None))
     assert len(calls) > 100
-    assert contents == of(OLD)
+    assert found == of(OLD)
 
 
 @given(st.binary(max_size=2000), st.data())
@@ -114,14 +239,14 @@ def test_hostile_tars_are_read_to_some_end(junk: bytes, data: st.DataObject) -> 
     archive = bytearray(tar({"a/" * 60: b"content", "b": b"more"}, data.draw(st.sampled_from([0, 1, 2]))))
     at = data.draw(st.integers(0, len(archive)))
     archive[at : at + len(junk)] = junk
-    Contents.of(memoryview(archive))
+    assert sketch(memoryview(archive), MOST).size == len(archive)
 
 
 @pytest.mark.parametrize("size", [b"-0010000", b"-7777777", b"0x10", b"1_0", b"\xff" * 12, b"\x80" + b"\xff" * 11])
 def test_adversary_24_sizes_that_lead_backwards_or_nowhere(size: bytes) -> None:
     archive = bytearray(tar({"a": b"content", "b": b"more"}))
     archive[1024 + 124 : 1024 + 136] = size.ljust(12, b"\0")
-    assert Contents.of(memoryview(archive)).size == len(archive)
+    assert sketch(memoryview(archive), MOST).size == len(archive)
 
 
 @pytest.mark.parametrize("record", [b"9" * 5000 + b" size=1\n", b"5016 size=" + b"9" * 5005 + b"\n"])
@@ -129,4 +254,5 @@ def test_adversary_24_numbers_of_thousands_of_digits(record: bytes) -> None:
     header = bytearray(tar({"x": record})[:512])
     header[156:157] = b"x"
     padded = record + bytes(-len(record) % 512)
-    assert len(Contents.of(memoryview(bytes(header) + padded + tar({"a": b"content"}))).files) == 1
+    found = sketch(memoryview(bytes(header) + padded + tar({"a": b"content"})), MOST)
+    assert found.features == of({"a": b"content"}).features

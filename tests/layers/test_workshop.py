@@ -17,7 +17,7 @@ from airpatch.errors import FormatError
 from airpatch.layers import rebuild, workshop
 from airpatch.layers.plaintext import compression, extract
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
-from airpatch.layers.resemblance import Contents
+from airpatch.layers.resemblance import sketch
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
 from tests.delta.support import noise, tar
@@ -52,7 +52,7 @@ def unpack(blob: bytes) -> Unpacked:
     extract(BytesBlob(blob), len(blob), file.append, 1 << 30)
     plaintext = file.read(0, file.size)
     return Unpacked(
-        rows([blob])[0], compression(blob[:4]), Part(file, 0, file.size), Contents.of(memoryview(plaintext))
+        rows([blob])[0], compression(blob[:4]), Part(file, 0, file.size), sketch(memoryview(plaintext), 1 << 20)
     )
 
 

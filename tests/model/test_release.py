@@ -14,7 +14,7 @@ from airpatch.model import release as r
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Signature, assemble, check_manifests
+from airpatch.model.release import Image, ImageSignature, assemble, check_manifests
 from airpatch.model.walk import walk
 from tests.support import OCI_CONFIG, Builder, descriptor, encode
 
@@ -202,7 +202,7 @@ def test_signatures_of_a_manifest_that_the_image_does_not_have() -> None:
     builder = Builder()
     picture, other = builder.picture([]), builder.picture([b"x"])
     builder.tag("a:r1", other)
-    stray = Signature(Digest.of(other), Digest.of(b"s"), 1)
+    stray = ImageSignature(Digest.of(other), Digest.of(b"s"), 1)
     builder.images.append(Image(ImageName("b", "r1"), Digest.of(picture), (stray,)))
     assert "manifests that it does not have" in findings(builder)
 

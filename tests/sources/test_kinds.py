@@ -62,6 +62,12 @@ def test_what_is_not_there_is_wrong_usage(spec: str) -> None:
         open_source(spec)
 
 
+def test_a_folder_that_is_called_like_a_prefix(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("registry").symlink_to(tree)
+    assert isinstance(open_source("registry"), DirTree)
+
+
 def test_an_empty_folder_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no images"):
         open_source(str(tmp_path))

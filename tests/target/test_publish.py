@@ -51,7 +51,7 @@ def phase(name: str, path: str) -> str:
         "/current/": "tags",
         "/_manifests/tags/": "new tags",
         f"{STORAGE}/blobs/": "blobs",
-        layout.SIGNATURES: "signatures",
+        layout.IMAGE_SIGNATURES: "signatures",
         KEPT: "kept signatures",
         ".airpatch/releases": "receipt",
         ".airpatch/history": "history",

@@ -17,6 +17,7 @@ from collections.abc import Callable
 import cython
 
 from airpatch.delta.plaintext import Space
+from airpatch.gear import WORDS
 
 if cython.compiled:
     from cython.cimports.airpatch.words import common, common_before
@@ -32,22 +33,6 @@ _TAG_MASK = cython.declare(cython.ulonglong, (1 << 24) - 1)
 _POSITION_MASK = cython.declare(cython.ulonglong, (1 << 40) - 1)
 _PROBES = cython.declare(cython.int, 16)  # slots looked at before an anchor is given up
 _RELAX = 1 << 25  # bytes between two calls of `relax`
-
-
-def _gear() -> array[int]:
-    """256 fixed pseudo-random words: the splitmix64 sequence (Steele, Lea, Flood, 2014) from seed 0."""
-    words = array("Q")
-    state = 0
-    for _ in range(256):
-        state = (state + 0x9E3779B97F4A7C15) & _MASK64
-        z = state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _MASK64
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _MASK64
-        words.append(z ^ (z >> 31))
-    return words
-
-
-GEAR = _gear()
 
 
 @cython.cclass
@@ -85,7 +70,7 @@ class Anchors:
         stop: cython.longlong,
         base: cython.longlong,
     ) -> cython.void:
-        gear: cython.ulonglong[::1] = GEAR
+        gear: cython.ulonglong[::1] = WORDS
         table: cython.ulonglong[::1] = self._table
         h: cython.ulonglong = 0
         limit: cython.ulonglong = cython.cast(cython.ulonglong, 1) << (64 - self._spacing)
@@ -134,7 +119,7 @@ class Anchors:
         minimum: cython.longlong,
         found: array[int],
     ) -> cython.void:
-        gear: cython.ulonglong[::1] = GEAR
+        gear: cython.ulonglong[::1] = WORDS
         table: cython.ulonglong[::1] = self._table
         h: cython.ulonglong = 0
         limit: cython.ulonglong = cython.cast(cython.ulonglong, 1) << (64 - self._spacing)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from airpatch.format.layout import signature_folder
+from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_INDEX, Manifest, parse_manifest
 from airpatch.model.names import ImageName
@@ -96,7 +96,7 @@ def oci_parts(
                 users.setdefault(used, []).append(image.name)
             own = (s for s in image.signatures if s.manifest == digest)
             named = {f"signature-{n}": Wanted(s.digest, s.size) for n, s in enumerate(own, 1)}
-            folder = signature_folder(image.name.repository, digest)
+            folder = image_signature_folder(image.name.repository, digest)
             signatures[folder] = FolderPart(folder, named, (image.name,))
     blobs = [FilePart(f"{OCI_BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
     index = _index(images, manifests, parsed, others)

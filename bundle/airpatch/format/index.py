@@ -22,8 +22,8 @@ from airpatch.model.release import (
     MAX_RELEASE_NAME,
     Blob,
     Image,
+    ImageSignature,
     Release,
-    Signature,
     check_label,
     image_findings,
 )
@@ -39,7 +39,7 @@ MAX_FEATURE = 80
 """Characters of the name of a feature."""
 _FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
 _SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
-MAX_SIGNATURE = 4 << 20
+MAX_IMAGE_SIGNATURE = 4 << 20
 """Bytes; containers/image reads no larger one."""
 
 
@@ -266,7 +266,7 @@ def release_from_plain(value: object) -> Release:
 
 def _image(repository: object, tag: object, manifest: object, signatures: object) -> Image:
     signed = tuple(
-        Signature(Digest(_bytes(of)), Digest(_bytes(digest)), _int(size, MAX_SIGNATURE))
+        ImageSignature(Digest(_bytes(of)), Digest(_bytes(digest)), _int(size, MAX_IMAGE_SIGNATURE))
         for of, digest, size in _rows(signatures, 3)
     )
     if [s.manifest for s in signed] != sorted(s.manifest for s in signed):

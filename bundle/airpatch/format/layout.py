@@ -5,7 +5,7 @@ reader what must come next. There are five sections, and frames never reach from
 
     INDEX      the index alone
     SIGNATURES those over the index, which it does not foretell
-    DATA       detached signatures, then layers and configs, then layer patches
+    DATA       image signatures, then layers and configs, then layer patches
     MANIFESTS  manifests, children first
     LINKS      the links, stage by stage, unless the bundle leaves out or patches blobs; the end of the archive
 
@@ -24,7 +24,7 @@ from airpatch.format import registry, tar
 from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
-from airpatch.model.release import Blob, Image, Signature
+from airpatch.model.release import Blob, Image, ImageSignature
 
 FRAME = 8 << 20
 """Bytes of content in a frame that holds a part of a large member."""
@@ -37,7 +37,7 @@ MAX_SIGNATURES = 16
 """Over the index of one bundle."""
 
 INDEX_PATH = ".airpatch/index"
-SIGNATURES = ".airpatch/signatures"
+IMAGE_SIGNATURES = ".airpatch/signatures"
 PATCHES = ".airpatch/patches"
 
 
@@ -50,7 +50,7 @@ class Member:
     size: int
     content: bytes | None = None
     blob: Blob | None = None
-    signature: Signature | None = None
+    image_signature: ImageSignature | None = None
     step: Step | None = None
     """The step whose layer patch this is."""
 
@@ -66,7 +66,7 @@ class Member:
             return self.blob.digest
         if self.step is not None:
             return self.step.patch
-        return self.signature.digest if self.signature is not None else None
+        return self.image_signature.digest if self.image_signature is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +98,15 @@ class FramePlan:
         return sum(piece.stop - piece.start for piece in self.pieces)
 
 
-def signature_folder(repository: str, manifest: Digest) -> str:
+def image_signature_folder(repository: str, manifest: Digest) -> str:
     """Where the detached signatures of a manifest lie: the form of containers/image's lookaside storage."""
-    return f"{SIGNATURES}/{repository}@sha256={manifest.hex}"
+    return f"{IMAGE_SIGNATURES}/{repository}@sha256={manifest.hex}"
 
 
-def signature_paths(image: Image) -> Iterator[tuple[str, Signature]]:
+def image_signature_paths(image: Image) -> Iterator[tuple[str, ImageSignature]]:
     """Where each detached signature of `image` lies."""
     for manifest, signatures in itertools.groupby(image.signatures, key=lambda signature: signature.manifest):
-        folder = signature_folder(image.name.repository, manifest)
+        folder = image_signature_folder(image.name.repository, manifest)
         for number, signature in enumerate(signatures, 1):
             yield f"{folder}/signature-{number}", signature
 
@@ -129,7 +129,7 @@ def index_signatures_section(signatures: Sequence[bytes]) -> list[FramePlan]:
 def data_section(index: Index) -> Iterator[FramePlan]:
     """The frames of signatures, layers, configs and layer patches."""
     blobs = _blobs(blob for blob in index.stored if not blob.is_manifest)
-    return _cut(itertools.chain(_signatures(index.release.images), blobs, _patches(index.steps)))
+    return _cut(itertools.chain(_image_signatures(index.release.images), blobs, _patches(index.steps)))
 
 
 def manifests_section(index: Index) -> Iterator[FramePlan]:
@@ -148,10 +148,10 @@ def _given(path: str, content: bytes) -> Member:
     return Member(path, tar.header(path, len(content)), len(content), content)
 
 
-def _signatures(images: Iterable[Image]) -> Iterator[Member]:
-    paths = {path: signature for image in images for path, signature in signature_paths(image)}
+def _image_signatures(images: Iterable[Image]) -> Iterator[Member]:
+    paths = {path: signature for image in images for path, signature in image_signature_paths(image)}
     for path, signature in sorted(paths.items()):
-        yield Member(path, tar.header(path, signature.size), signature.size, signature=signature)
+        yield Member(path, tar.header(path, signature.size), signature.size, image_signature=signature)
 
 
 def _blobs(blobs: Iterable[Blob]) -> Iterator[Member]:

@@ -1,7 +1,7 @@
 """Makes layer patches: for each new blob its sources, the difference, the way to rebuild it, and the proof.
 
-Blobs are unpacked to scratch files and described by the files in them; for each new blob the sources are chosen among
-the base's blobs and the new ones before it, so that what two blobs share travels once. The patches do not depend on the
+Blobs are unpacked to scratch files and sketched; for each new blob the sources are chosen among the base's blobs and
+the new ones before it, so that what two blobs share travels once. The patches do not depend on the
 number of threads. A patch that is not smaller than its blob is dropped.
 """
 
@@ -21,13 +21,15 @@ from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
-from airpatch.layers.resemblance import Catalogue, Contents
+from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 
+_SKETCHES = 4
+"""The part of the memory that sketches may take."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
 
@@ -59,6 +61,7 @@ class LayerPatches:
     parts: dict[Digest, Part] = field(default_factory=dict)
     features: set[Feature] = field(default_factory=set)
     """What the patches ask of a reader."""
+    choices: dict[Digest, list[tuple[Digest, Choice]]] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
         return self.parts[digest].size if digest in self.parts else None
@@ -81,11 +84,14 @@ class Differ:
         self._new_file = new_file
         self._options = options
 
-    def make(self, targets: Sequence[Blob], available: Sequence[Blob]) -> LayerPatches:
+    def make(
+        self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
+    ) -> LayerPatches:
         """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
 
-        Blobs that do not decompress are neither patched nor used. Raises IntegrityError if one that is available does
-        not have its digest, TargetError if scratch space runs out, and what `content` raises.
+        `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises
+        IntegrityError if one that is available does not have its digest, TargetError if scratch space runs out, and
+        what `content` raises.
         """
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
@@ -93,7 +99,7 @@ class Differ:
         patches = LayerPatches(Shelf(self._new_file))
         with closing(Shelf(self._new_file)) as shelf, ThreadPoolExecutor(workers(self._options)) as pool:
             try:
-                self._make(patches, targets, available, pool, shelf)
+                self._make(patches, targets, available, places or {}, pool, shelf)
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
@@ -106,6 +112,7 @@ class Differ:
         patches: LayerPatches,
         targets: Sequence[Blob],
         available: Sequence[Blob],
+        places: Mapping[Digest, Place],
         pool: Executor,
         shelf: Shelf,
     ) -> None:
@@ -117,22 +124,36 @@ class Differ:
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
-        chosen = _choose_sources(old, new)
-        options.announce("making layer patches", sum(u.contents.size for u in new))
-        workshop = Workshop(
-            self._content, self._new_file, list(unpacked.values()), options.effort, options.memory, self._stopped
+        layers = [*old, *new]
+        options.announce("making layer patches", sum(u.sketch.size for u in new))
+        catalogue = Catalogue(
+            [each.sketch for each in layers],
+            [places.get(each.blob.digest, Place()) for each in layers],
+            options.memory // _SKETCHES // MEMORY,
         )
+        workshop = Workshop(self._content, self._new_file, layers, options.effort, options.memory, self._stopped)
 
-        def patch(target: Unpacked, sources: Sequence[Unpacked]) -> Step | None:
-            made = workshop.patch(target, sources)
-            options.progress(target.contents.size)
+        def patch(number: int) -> Step | None:
+            target = layers[number]
+
+            def may(source: int) -> bool:
+                """A zstd blob can only share frames with zstd blobs."""
+                return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
+
+            def judge(sources: Sequence[int]) -> Sequence[int]:
+                return workshop.compare(target, [layers[source] for source in sources])
+
+            sources = catalogue.choose(number, may, judge)
+            made = workshop.patch(target, [layers[source.number] for source in sources])
+            options.progress(target.sketch.size)
             if made is None:
                 return None
             patches.parts[made.step.patch] = patches.shelf.keep(made.file)
             patches.features.update(made.features)
+            patches.choices[target.blob.digest] = [(layers[choice.number].blob.digest, choice) for choice in sources]
             return made.step
 
-        patches.steps = [step for step in pool.map(patch, new, chosen) if step is not None]
+        patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
         patches.sources = _outside(patches.steps, unpacked)
 
     def _unpack_verified(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
@@ -156,30 +177,14 @@ class Differ:
             stack.pop_all()
         plaintext = shelf.keep(file)
         view = plaintext.view()
-        contents = Contents.of(memoryview(view), lambda: relax((view,)))
+        most = self._options.memory // _SKETCHES // MEMORY
+        made = sketch(memoryview(view), most, lambda: relax((view,)))
         self._options.progress(blob.size)
-        return Unpacked(blob, kind, plaintext, contents)
-
-
-def _choose_sources(old: Sequence[Unpacked], new: Sequence[Unpacked]) -> list[list[Unpacked]]:
-    """For each new blob the blobs whose plaintexts resemble its own: old ones, and new ones before it.
-
-    Those of a zstd blob are zstd blobs, since it can only share frames with them.
-    """
-    every: Catalogue[Unpacked] = Catalogue()
-    frames: Catalogue[Unpacked] = Catalogue()
-    chosen: list[list[Unpacked]] = []
-    for number, each in enumerate((*old, *new)):
-        is_zstd = each.compression is Compression.ZSTD
-        if number >= len(old):
-            chosen.append((frames if is_zstd else every).choose(each.contents))
-        for catalogue in (every, frames) if is_zstd else (every,):
-            catalogue.add(each, each.contents)
-    return chosen
+        return Unpacked(blob, kind, plaintext, made)
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
     """The sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.contents.size) for each in sources]
+    return [SourceBlob(each.blob.digest, each.blob.size, each.sketch.size) for each in sources]

@@ -1,137 +1,276 @@
-"""Which plaintexts resemble which: found by the files that their tars hold, wherever in which image they lie.
+"""Which layers resemble which: found by samples of their content, wherever in which image they lie.
 
-A file counts fully where the same bytes are in another tar, whatever its name there, and partly where a file of the
-same path, or failing that of the same name, is: its difference will be small. From these a few sources are chosen
-for each target, each of which explains much that those before it do not. Near-linear in the number of files.
+The sketch of a layer holds samples of its files (`airpatch.sketches.samples`), each of which stands for some bytes, and
+hints: the paths of its files, and their bare names without what changes from build to build. Hints weigh little: they
+break ties between sources that have the same content, and lead to files of which nothing is the same. So do the
+repositories, platforms and positions that a layer has in its images. For each target a few sources are chosen, each of
+which has much of the target that those before it lack. Time is near-linear in the number of samples. Memory is bounded:
+what does not fit is sketched more coarsely.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from heapq import nlargest
 
 import xxhash
 
-from airpatch.delta.tar import members
-
-Key = TypeVar("Key")
+from airpatch.delta.plaintext import Buffer
+from airpatch.delta.tar import BLOCK, members
+from airpatch.sketches import features as sets
+from airpatch.sketches import index as inverted
+from airpatch.sketches.features import Features
+from airpatch.sketches.index import Index
+from airpatch.sketches.samples import MINIMA, SMALL, SPACING, Sampler
 
 MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
 _SHARE = 256
 """A further source must explain one part in so many of the target, or `_LEAST` bytes."""
-_LEAST = 16 << 10
-_SAME_PATH, _SAME_NAME = 0.8, 0.6
-"""How much of a file its older version explains: seen between patch releases are 0.7 to 0.99."""
+_LEAST = 4 << 10
+_HINT = 64
+"""A path weighs one part in so many of its file's bytes, a bare name half of that."""
+_HEADER = 64
+"""Bytes for which a path stands even if its file is empty: its header is in the layer, too."""
+_HEAVY = 4 * SPACING
+"""Bytes that one sample stands for at most: a file with few samples for its size is runs and periods."""
+_PLACE = 1024
+"""The same repository, platform and position weigh up to seven parts in so many of the target."""
+_RARE, _COMMON, _PLACED = 16, 4, 4
+"""Candidates that are looked at: for the rare features that they share, for the others, for where they lie."""
+_MASKS = 64 << 20
+"""Bytes for what the candidates of one target have of it."""
+_CONTENDERS = 3
+"""Sources of which a sample of the difference is made where it is close."""
+_SLACK = 64
+"""A difference must be smaller by one part in so many to overrule what the sketches say."""
+_MOST = (1 << 32) - 1
 _STRETCH = 64 << 20
-_VERSION = re.compile(rb"[0-9]+(?:\.[0-9]+)+")
+_RECORD = 20 * BLOCK
+"""Bytes to which tar fills up its last record; what is longer at the end of a tar is content."""
+_HASH = re.compile(
+    rb"(?<![0-9A-Za-z])(?:(?=[a-f]*[0-9])[0-9a-f]{6,}|(?=[a-zA-Z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])[0-9A-Za-z]{8,})(?![0-9A-Za-z])"
+)
+"""Hexadecimal with a digit, or a digit and upper and lower case."""
+_NUMBER = re.compile(rb"[0-9]+(?:[.][0-9]+)*")
+
+MEMORY = sets.BYTES + inverted.BYTES
+"""Bytes for each feature of a sketch in a catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
-    """What a plaintext holds: of each file the hash of its bytes, its size, the hashes of its path and bare name."""
+class Place:
+    """Where images have a layer. Hints, any of which may be unknown."""
+
+    repositories: frozenset[str] = frozenset()
+    platforms: frozenset[str] = frozenset()
+    positions: frozenset[int] = frozenset()
+
+    def likeness(self, other: Place) -> int:
+        """From 0 to 7: a repository counts more than a platform, and that more than a position."""
+        return (
+            4 * (not self.repositories.isdisjoint(other.repositories))
+            + 2 * (not self.platforms.isdisjoint(other.platforms))
+            + (not self.positions.isdisjoint(other.positions))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """Samples of `size` bytes of content, and hints; thinned by so many `halvings`."""
 
     size: int
-    files: tuple[tuple[int, int, int, int], ...]
+    features: Features
+    halvings: int = 0
 
-    @classmethod
-    def of(cls, plaintext: memoryview, relax: Callable[[], None] = lambda: None) -> Contents:
-        """The contents of a tar; of anything else, itself as one file.
+    def thinned(self, halvings: int) -> Sketch:
+        """The sketch as if it had been thinned so often from the beginning."""
+        kept = sets.thinned(self.features.hashes, self.features.weights, self.halvings, halvings)
+        return Sketch(self.size, Features(*kept), max(halvings, self.halvings))
 
-        `relax` is called each time that some 64 MiB have been looked at: whoever maps files may drop their pages then.
-        """
-        reader = _Reader(plaintext, relax)
-        files = [
-            (
-                reader.hash(m.content, m.size),
-                m.size,
-                xxhash.xxh3_64_intdigest(m.path),
-                xxhash.xxh3_64_intdigest(_VERSION.sub(b"", m.path.rsplit(b"/", 1)[-1])),
-            )
-            for m in members(plaintext)
-            if m.size
-        ]
-        if not files and plaintext:
-            files = [(reader.hash(0, len(plaintext)), len(plaintext), 0, 0)]
-        relax()
-        return cls(len(plaintext), tuple(files))
+
+class Sketcher:
+    """Makes a sketch of named parts of a stream, of at most `most` features."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._hashes = array("Q")
+        self._weights = array("I")
+        self._halvings = 0
+
+    def part(self, name: bytes, size: int, pieces: Iterable[Buffer]) -> None:
+        """Take a part of `size` bytes, whose bytes are in `pieces`; it has no hints if its `name` is empty."""
+        sampler = Sampler()
+        for piece in pieces:
+            sampler.feed(piece)
+        hashes = sampler.finish()
+        usual = min(-(-size // SMALL), MINIMA)
+        weights = array("I", [min(-(-size // max(len(hashes), usual, 1)), _HEAVY)]) * len(hashes)
+        if name:
+            weight = _HEADER + size // _HINT
+            hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + _bare(name))))
+            weights.extend((min(weight, _MOST), min(weight // 2, _MOST)))
+        hashes, weights = sets.thinned(hashes, weights, 0, self._halvings)
+        self._hashes.extend(hashes)
+        self._weights.extend(weights)
+        while len(self._hashes) > self._most:
+            before = self._halvings
+            self._halvings += 1
+            self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
+
+    def finish(self, size: int) -> Sketch:
+        """The sketch of all parts, which are `size` bytes with what lies between them."""
+        return Sketch(size, sets.features(self._hashes, self._weights), self._halvings)
+
+
+def sketch(plaintext: memoryview, most: int, relax: Callable[[], None] = lambda: None) -> Sketch:
+    """The sketch of a tar, by its files; of anything else, as one part.
+
+    `relax` is called each time that some 64 MiB have been looked at: whoever maps files may drop their pages then.
+    """
+    sketcher = Sketcher(most)
+    reader = _Reader(plaintext, relax)
+    end = 0
+    for member in members(plaintext):
+        end = member.end
+        path = member.path.removeprefix(b"./")
+        sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
+    if len(plaintext) - end > _RECORD:
+        sketcher.part(b"", len(plaintext) - end, reader.pieces(end, len(plaintext)))
+    relax()
+    return sketcher.finish(len(plaintext))
 
 
 class _Reader:
-    """Hashes parts of a plaintext that may be mapped."""
+    """Gives parts of a plaintext that may be mapped."""
 
     def __init__(self, plaintext: memoryview, relax: Callable[[], None]) -> None:
         self._plaintext = plaintext
         self._relax = relax
         self._seen = 0
 
-    def hash(self, start: int, size: int) -> int:
-        hasher = xxhash.xxh3_64()
-        for offset in range(start, start + size, _STRETCH):
-            piece = self._plaintext[offset : min(offset + _STRETCH, start + size)]
-            hasher.update(piece)
+    def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
+        for offset in range(start, stop, _STRETCH):
+            piece = self._plaintext[offset : min(offset + _STRETCH, stop)]
+            yield piece
             self._seen += len(piece)
             if self._seen >= _STRETCH:
                 self._seen = 0
                 self._relax()
-        return hasher.intdigest()
 
 
-class Catalogue(Generic[Key]):
-    """The contents of all possible sources, by the keys that the caller gives them."""
-
-    def __init__(self) -> None:
-        self._keys: list[Key] = []
-        self._sizes: list[int] = []
-        self._places: tuple[defaultdict[int, list[int]], ...] = tuple(defaultdict(list) for _ in range(3))
-
-    def add(self, key: Key, contents: Contents) -> None:
-        number = len(self._keys)
-        self._keys.append(key)
-        self._sizes.append(contents.size)
-        for bytes_, _, path, name in contents.files:
-            for place, value in zip(self._places, (bytes_, path, name), strict=True):
-                if value and (not place[value] or place[value][-1] != number):
-                    place[value].append(number)
-
-    def choose(self, target: Contents) -> list[Key]:
-        """The keys of those sources that together explain most of `target`, the best first."""
-        worth: list[dict[int, float]] = []
-        sizes: list[int] = []
-        for bytes_, size, path, name in target.files:
-            found: dict[int, float] = {}
-            for place, value, share in zip(
-                self._places, (bytes_, path, name), (1.0, _SAME_PATH, _SAME_NAME), strict=True
-            ):
-                for number in place.get(value, ()) if value else ():
-                    found.setdefault(number, share)
-                if found:
-                    break
-            if found:
-                worth.append(found)
-                sizes.append(size)
-        return [self._keys[number] for number in _cover(worth, sizes, target.size, self._sizes)]
+def _bare(path: bytes) -> bytes:
+    """The name at the end of the path without hashes and numbers, which change from build to build."""
+    return _NUMBER.sub(b"0", _HASH.sub(b"", path.rsplit(b"/", 1)[-1]))
 
 
-def _cover(worth: Sequence[Mapping[int, float]], sizes: Sequence[int], total: int, lengths: Sequence[int]) -> list[int]:
-    """Greedy: again and again the source that explains most of the rest; of equals the smaller, then the earlier."""
-    explained = [0.0] * len(worth)
-    chosen: list[int] = []
-    while len(chosen) < MAX_SOURCES:
-        gains: defaultdict[int, float] = defaultdict(float)
-        for i, found in enumerate(worth):
-            for number, share in found.items():
-                if share > explained[i]:
-                    gains[number] += (share - explained[i]) * sizes[i]
-        if not gains:
-            break
-        best = max(gains, key=lambda number: (gains[number], -lengths[number], -number))
-        if gains[best] < max(total // _SHARE, _LEAST) and chosen:
-            break
-        chosen.append(best)
-        for i, found in enumerate(worth):
-            explained[i] = max(explained[i], found.get(best, 0.0))
-    return chosen
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A source: of the target's bytes it has some `explained` ones that those before it lack, as its samples tell.
+
+    `rivals` are those that a sample of the difference was compared with, since they seemed as good.
+    """
+
+    number: int
+    explained: int
+    rivals: tuple[int, ...] = ()
+
+
+Judge = Callable[[Sequence[int]], Sequence[int]]
+"""Sizes in bytes of a sample of the difference, for each of the sources of these numbers."""
+
+
+class Catalogue:
+    """All layers that may be sources, in the order in which they come to be."""
+
+    def __init__(self, sketches: Sequence[Sketch], places: Sequence[Place], most: int) -> None:
+        """Of all `sketches` together at most `most` features are kept; `places[i]` is that of `sketches[i]`."""
+        halvings = max((sketch.halvings for sketch in sketches), default=0)
+        kept = [each.thinned(halvings) for each in sketches]
+        while sum(len(each.features) for each in kept) > most:
+            halvings += 1
+            kept = [each.thinned(halvings) for each in kept]
+        self._sketches = kept
+        self._places = places
+        self._index = Index(sum(len(each.features) for each in kept))
+        self._placed: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+        for number, (each, place) in enumerate(zip(kept, places, strict=True)):
+            self._index.add(number, each.features.hashes)
+            for key in _spots(place):
+                self._placed[key].append(number)
+
+    def choose(self, target: int, may: Callable[[int], bool], judge: Judge | None = None) -> list[Choice]:
+        """Sources for the layer of number `target`, out of those before it that `may` be: together they have most of
+        it. The best comes first. Where several seem equally good, `judge` tells them apart.
+        """
+        candidates = self._candidates(target, may)
+        wanted = self._sketches[target].features
+        found = [sets.shared(wanted.hashes, self._sketches[number].features.hashes) for number in candidates]
+        cover = _Cover(wanted, found)
+        size = self._sketches[target].size
+        bonus = [size * self._places[target].likeness(self._places[number]) // _PLACE for number in candidates]
+        lengths = [self._sketches[number].size for number in candidates]
+        chosen: list[Choice] = []
+        while len(chosen) < MAX_SOURCES:
+            gains = cover.gains()
+            order = [i for i, gain in enumerate(gains) if gain]
+            order.sort(key=lambda i: (-gains[i] - bonus[i], lengths[i], candidates[i]))
+            if not order or (chosen and gains[order[0]] < max(size // _SHARE, _LEAST)):
+                break
+            best = order[0]
+            close = [i for i in order[1:] if cover.close(best, i, bonus[best] - bonus[i])][: _CONTENDERS - 1]
+            if close and judge is not None:
+                costs = judge([candidates[i] for i in (best, *close)])
+                rival = min(range(len(costs)), key=lambda k: costs[k])
+                if costs[rival] < costs[0] - costs[0] // _SLACK:
+                    best = (best, *close)[rival]
+            rivals = tuple(candidates[i] for i in (order[0], *close) if i != best) if judge is not None else ()
+            chosen.append(Choice(candidates[best], gains[best], rivals))
+            cover.take(best)
+        return chosen
+
+    def _candidates(self, target: int, may: Callable[[int], bool]) -> list[int]:
+        """Numbers of layers before `target` that may resemble it."""
+        wanted = self._sketches[target].features
+        votes = [vote for vote in self._index.votes(wanted.hashes, wanted.weights, target) if may(vote.number)]
+        place = self._places[target]
+        placed = (number for key in _spots(place) for number in self._placed.get(key, ())[:_PLACED] if number < target)
+        ranked = [
+            *(vote.number for vote in nlargest(_RARE, votes, key=lambda vote: (vote.rare, -vote.number))),
+            *filter(may, placed),
+            *(vote.number for vote in nlargest(_COMMON, votes, key=lambda vote: (vote.common, -vote.number))),
+        ]
+        most = max(_MASKS // max(len(wanted), 1), _CONTENDERS)
+        return sorted(list(dict.fromkeys(ranked))[:most])
+
+
+class _Cover:
+    """What candidates have of a target, and what of it is explained by those that were taken."""
+
+    def __init__(self, wanted: Features, found: Sequence[bytearray]) -> None:
+        self._weights = wanted.weights
+        self._found = found
+        self._explained = bytearray(len(wanted))
+
+    def gains(self) -> list[int]:
+        return [sets.gain(self._weights, found, self._explained) for found in self._found]
+
+    def take(self, candidate: int) -> None:
+        sets.explain(self._found[candidate], self._explained)
+
+    def close(self, best: int, other: int, favour: int) -> bool:
+        """Whether chance may have made `best` the better one: two standard deviations of a fair coin. Where both have
+        the same, hints are in its favour or not.
+        """
+        more, less = sets.apart(self._found[best], self._found[other], self._explained)
+        return (more - less) ** 2 <= 4 * (more + less) if more + less else favour <= 0
+
+
+def _spots(place: Place) -> Iterator[tuple[str, int]]:
+    """By what layers that lie alike are found: a few of the repositories, and the positions there."""
+    repositories, positions = sorted(place.repositories)[:_PLACED], sorted(place.positions)[:_PLACED]
+    return ((repository, position) for repository in repositories for position in positions)

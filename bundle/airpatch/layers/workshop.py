@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, pieces
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, relax
+from airpatch.blobs.scratch import NewFile, Part, ScratchFile, View, relax
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.encoder import Effort, encode
 from airpatch.delta.plan import TARS, Members
@@ -26,7 +26,7 @@ from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, ViewSizes, emit_header
-from airpatch.layers.resemblance import Contents
+from airpatch.layers.resemblance import Sketch
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.views.choose import choose
@@ -36,6 +36,8 @@ _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
+_PIECE, _PIECES = 16 << 10, 64
+"""Bytes of a piece of the sample by which sources are compared, and how many these are."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 _ALWAYS = 1 << 62
@@ -49,7 +51,7 @@ class Unpacked:
     blob: Blob
     compression: Compression
     plaintext: Part
-    contents: Contents
+    sketch: Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Workshop:
         plaintexts = Plaintexts(content, new_file, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             plaintexts.put(each.blob.digest, each.plaintext)
-        sizes = {u.blob.digest: (u.blob.size, u.contents.size) for u in unpacked}
+        sizes = {u.blob.digest: (u.blob.size, u.sketch.size) for u in unpacked}
         self._stopped = stopped
         self._builder = Builder(sizes, content, plaintexts, None, stopped)
 
@@ -134,13 +136,7 @@ class Workshop:
         name = str(target.blob.digest)
         old = [source.plaintext for source in sources]
         packed, others = target.plaintext.view(), [source.view() for source in old]
-
-        def pause() -> None:
-            if self._stopped.is_set():
-                raise CancelledError
-            relax((packed, *others))
-
-        views = choose(memoryview(packed), [memoryview(other) for other in others], pause)
+        views = choose(memoryview(packed), [memoryview(other) for other in others], self._pause([packed, *others]))
         if views is None:
             return None
         with ExitStack() as expanded:
@@ -161,6 +157,28 @@ class Workshop:
         codings = (*views.target.codings, *views.source.codings)
         return _Difference(delta, sizes, descriptions, codings, views.source_size)
 
+    def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
+        """Bytes that a sample of the target takes as a difference to each of the sources alone."""
+        costs = []
+        with self._budget.taken(_memory(target, sources)):
+            view = target.plaintext.view()
+            sample = b"".join(view[start : start + _PIECE] for start in _sample(len(view)))
+            for source in sources:
+                old = source.plaintext.view()
+                chunks = encode(sample, [old], Effort.FAST, self._entries, self._pause((view, old)))
+                costs.append(sum(map(len, chunks)))
+        return costs
+
+    def _pause(self, views: Sequence[View]) -> Callable[[], None]:
+        """What long work calls now and then: it ends if it is stopped, and gives back the memory of mapped bytes."""
+
+        def pause() -> None:
+            if self._stopped.is_set():
+                raise CancelledError
+            relax(views)
+
+        return pause
+
     def _try(
         self,
         method: Method,
@@ -179,7 +197,7 @@ class Workshop:
             if file.size >= blob.size:
                 raise FormatError("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            size, expanded = target.contents.size, difference.expanded
+            size, expanded = target.sketch.size, difference.expanded
             step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
                 self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
@@ -204,12 +222,7 @@ class Workshop:
         """The difference of a plaintext, or of a column of decisions, to those of the sources."""
         view = target.view()
         views = [source.view() for source in sources]
-
-        def pause() -> None:
-            if self._stopped.is_set():
-                raise CancelledError
-            relax((view, *views))
-
+        pause = self._pause((view, *views))
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
@@ -230,7 +243,7 @@ class Workshop:
             yield Plain(), ()
             return
         replay = None
-        cheap = target.contents.size // _REPLAY_SHARE[self._effort]
+        cheap = target.sketch.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
         if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
@@ -260,7 +273,7 @@ class Workshop:
         with suppress(FormatError), ExitStack() as columns:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
-                plaintext = map(bytes, pieces(target.plaintext, target.contents.size))
+                plaintext = map(bytes, pieces(target.plaintext, target.sketch.size))
                 others = [self._builder.replica_columns(replica, plaintext, target.blob.digest, columns)]
                 return Corrected(replica), self._decisions(target, others, stack)
         return None
@@ -290,6 +303,11 @@ class Workshop:
                 stack.callback(difference.close)
                 differences.append(difference)
         return differences
+
+
+def _sample(size: int) -> range:
+    """Where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
+    return range(0, size, max(_PIECE, size // _PIECES))
 
 
 def _size(way: _Way) -> int:
@@ -331,7 +349,7 @@ def _index_entries(memory: int) -> int:
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
     """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
-    new, old = target.contents.size, sum(source.contents.size for source in sources)
+    new, old = target.sketch.size, sum(source.sketch.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
     return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + mapped + (48 << 20)

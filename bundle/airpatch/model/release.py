@@ -47,7 +47,7 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class ImageSignature:
     """A detached signature of `manifest`, which skopeo keeps beside an image (`signature-N` in a `dir:` folder)."""
 
     manifest: Digest
@@ -64,7 +64,7 @@ class Image:
 
     name: ImageName
     manifest: Digest
-    signatures: tuple[Signature, ...] = ()
+    signatures: tuple[ImageSignature, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
 def image_findings(images: Sequence[Image]) -> list[str]:
     """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]
-    signatures: dict[tuple[str, Digest], tuple[Signature, ...]] = {}
+    signatures: dict[tuple[str, Digest], tuple[ImageSignature, ...]] = {}
     names = {str(image.name) for image in images}
     for image, following in pairwise(images):
         if following.name == image.name:

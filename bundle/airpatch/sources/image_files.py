@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from airpatch.blobs.content import BlobReader
 from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
-from airpatch.format.index import MAX_SIGNATURE
-from airpatch.format.layout import signature_folder
+from airpatch.format.index import MAX_IMAGE_SIGNATURE
+from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
-from airpatch.model.release import Signature
+from airpatch.model.release import ImageSignature
 from airpatch.sources.manifests import Manifests
 from airpatch.sources.source import LoadedImage
 
@@ -50,7 +50,7 @@ def stored_signatures(tree: Tree, prefix: str, repository: str) -> SignatureFile
     """Where registry roots and OCI layouts, at the path `prefix`, keep the signatures of a repository's manifests."""
 
     def find(manifest: Digest) -> Mapping[int, str]:
-        folder = f"{prefix}{signature_folder(repository, manifest)}"
+        folder = f"{prefix}{image_signature_folder(repository, manifest)}"
         if not tree.is_folder(folder):
             return {}
         return numbered_signatures(f"{folder}/", [entry.name for entry in tree.scan(folder)])
@@ -63,7 +63,7 @@ def load_files(
 ) -> LoadedImage:
     """The image of `manifests`, with its blobs where `locate` says."""
     findings = list(manifests.findings)
-    signatures: list[Signature] = []
+    signatures: list[ImageSignature] = []
     placed: dict[Digest, str] = {}
     for manifest in sorted(manifests.content):
         files = signature_files(manifest)
@@ -71,11 +71,11 @@ def load_files(
             findings.append(f"its signatures of {manifest} are not numbered from 1 without a gap: {sorted(files)}")
         for _, path in sorted(files.items()):
             try:
-                content = tree.read(path, MAX_SIGNATURE)
+                content = tree.read(path, MAX_IMAGE_SIGNATURE)
             except SourceError as error:
                 findings.append(error.message)
                 continue
-            signature = Signature(manifest, Digest.of(content), len(content))
+            signature = ImageSignature(manifest, Digest.of(content), len(content))
             placed[signature.digest] = path
             signatures.append(signature)
     return LoadedImage(

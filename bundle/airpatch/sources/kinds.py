@@ -23,8 +23,8 @@ def open_source(spec: str) -> Source:
     Raises UsageError if there is nothing of the kind or more than one kind, FormatError for a broken bundle,
     SourceError if the path cannot be read.
     """
-    prefix, _, rest = spec.partition(":")
-    kind = _BY_PREFIX.get(prefix)
+    prefix, colon, rest = spec.partition(":")
+    kind = _BY_PREFIX.get(prefix) if colon else None
     name = spec if kind is None else rest
     if not name or not Path(name).exists():
         raise UsageError(f"{spec}: no such file or folder")

@@ -2,7 +2,7 @@
 
 Images are the tags: `_manifests/tags/TAG/current/link` of each repository. Uploads and everything else that clients
 of the registry do not see is passed over. Detached signatures, which registries do not keep, lie in
-`.airpatch/signatures` (`format.layout.signature_folder`).
+`.airpatch/signatures` (`format.layout.image_signature_folder`).
 """
 
 from __future__ import annotations

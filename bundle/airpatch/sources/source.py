@@ -16,7 +16,7 @@ from airpatch.layers.rebuilt import Rebuilding
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Release, Signature
+from airpatch.model.release import ImageSignature, Release
 from airpatch.sources.location import Location
 
 
@@ -30,7 +30,7 @@ class LoadedImage:
     manifest: Digest
     manifests: Mapping[Digest, bytes]
     parsed: Mapping[Digest, Manifest]
-    signatures: tuple[Signature, ...]
+    signatures: tuple[ImageSignature, ...]
     content: Content
     findings: tuple[str, ...] = ()
 

@@ -26,7 +26,7 @@ from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release, check_manifests
 from airpatch.model.walk import complete
-from airpatch.target import signatures
+from airpatch.target import image_signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
 from airpatch.target.root import Root
@@ -265,10 +265,10 @@ class _Check:
             self._check_signatures(found if id_ is None else by_age(self._root, found))
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
-        for signature in signatures.signatures_of(release):
-            path = signatures.kept_path(signature)
+        for signature in image_signatures.signatures_of(release):
+            path = image_signatures.kept_path(signature)
             with self._noting():
-                if problem := signatures.problem_of(self._root, path, signature):
+                if problem := image_signatures.problem_of(self._root, path, signature):
                     self._find(path, problem)
         missing = [blob for blob in release.blobs if self.sizes.get(blob.digest) != blob.size]
         if missing and is_current:
@@ -286,10 +286,12 @@ class _Check:
         """
         seen: set[str] = set()
         for number, receipt in enumerate(installed):
-            for folder, own in signatures.folders_of(receipt.release, self._manifests_of(receipt.release)).items():
+            for folder, own in image_signatures.folders_of(
+                receipt.release, self._manifests_of(receipt.release)
+            ).items():
                 with self._noting():
                     if folder not in seen and (number == 0 or self._root.names(folder)):
-                        for path, problem in signatures.differences(self._root, folder, own):
+                        for path, problem in image_signatures.differences(self._root, folder, own):
                             self._find(path, problem)
                 seen.add(folder)
 

@@ -18,7 +18,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, Release
 from airpatch.model.walk import complete
-from airpatch.target import signatures, storage
+from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
 from airpatch.target.state import Receipt, State, by_age, interrupted, locked, receipts
@@ -61,7 +61,7 @@ def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
         state.sync()
         for receipt in forgotten:
             state.forget(receipt.release)
-        signatures.forget_unkept(root, kept)
+        image_signatures.forget_unkept(root, kept)
         state.sync()
         return Pruned(forgotten, tags, blobs)
 
@@ -189,12 +189,12 @@ def _remove_signatures(state: State, forgotten: Iterable[Receipt], kept: Iterabl
     for folder in _signature_folders(receipt.release for receipt in forgotten) - needed:
         if state.root.is_folder(folder):
             state.root.move_folder(folder, state.staged())
-        _remove_empty(state.root, folder, layout.SIGNATURES)
+        _remove_empty(state.root, folder, layout.IMAGE_SIGNATURES)
 
 
 def _signature_folders(releases: Iterable[Release]) -> set[str]:
     return {
-        layout.signature_folder(image.name.repository, signature.manifest)
+        layout.image_signature_folder(image.name.repository, signature.manifest)
         for release in releases
         for image in release.images
         for signature in image.signatures

@@ -25,7 +25,7 @@ from airpatch.format.registry import Link, Stage
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import Blob, Release
-from airpatch.target import signatures
+from airpatch.target import image_signatures
 from airpatch.target.check import hash_blobs
 from airpatch.target.root import Root
 from airpatch.target.state import Action, State, is_recorded
@@ -50,21 +50,21 @@ def publish(
     root = state.root
     links = registry.links(release, manifests)
     wanted = _in_order(release, wanting(root, links))
-    lacking = signatures.lacking(root, release)
-    folders = signatures.folders_of(release, manifests)
-    folders = {folder: own for folder, own in folders.items() if not signatures.stand(root, folder, own)}
+    lacking = image_signatures.lacking(root, release)
+    folders = image_signatures.folders_of(release, manifests)
+    folders = {folder: own for folder, own in folders.items() if not image_signatures.stand(root, folder, own)}
     blobs = [blob for blob in release.blobs if blob.digest in staged]
     if not (wanted or lacking or folders or blobs) and is_recorded(root, release):
         return []
     moves = _stage_links(state, wanted)
-    asides = signatures.stage_folders(state, folders, staged)
+    asides = image_signatures.stage_folders(state, folders, staged)
     state.begin(release)
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
     for signature in lacking:
-        _put_over(state, staged[signature.digest], signatures.kept_path(signature))
+        _put_over(state, staged[signature.digest], image_signatures.kept_path(signature))
     state.sync()
-    signatures.place_folders(root, folders, asides)
+    image_signatures.place_folders(root, folders, asides)
     _move(root, moves, (Stage.LAYER, Stage.REVISION))
     state.sync()
     _guard(state, release, [link for link in links if link.stage <= Stage.REVISION], staged)

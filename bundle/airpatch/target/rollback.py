@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.format import registry
 from airpatch.model.digest import Digest
-from airpatch.target import signatures, storage
+from airpatch.target import image_signatures, storage
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.state import Action, Receipt, current, history, locked, receipts
@@ -28,7 +28,7 @@ def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
             for blob in receipt.release.blobs
             if root.size(registry.blob_path(blob.digest)) != blob.size
         ]
-        missing += [f"{s.digest} {s.size} bytes, a signature" for s in signatures.lacking(root, receipt.release)]
+        missing += [f"{s.digest} {s.size} bytes, a signature" for s in image_signatures.lacking(root, receipt.release)]
         if missing:
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])

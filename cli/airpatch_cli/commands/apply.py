@@ -14,7 +14,7 @@ from airpatch.errors import AirpatchError, UsageError
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.format.inventories import emit
-from airpatch.format.layout import signature_paths
+from airpatch.format.layout import image_signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.sources.image_files import TreeContent
@@ -75,7 +75,9 @@ def _warn_of_ports(done: Sequence[Applied], console: Console) -> None:
 
 def _restore(release: Release, args: Namespace, console: Console) -> None:
     """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
-    signatures = {signature.digest: path for image in release.images for path, signature in signature_paths(image)}
+    signatures = {
+        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
+    }
     content = TreeContent(Tree(args.root), registry.blob_path, signatures)
     try:
         manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}

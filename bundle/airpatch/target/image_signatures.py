@@ -13,24 +13,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from airpatch.format import layout
-from airpatch.format.index import MAX_SIGNATURE
+from airpatch.format.index import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
-from airpatch.model.release import Release, Signature
+from airpatch.model.release import ImageSignature, Release
 from airpatch.model.walk import walk
 from airpatch.target.root import Root
 from airpatch.target.state import KEPT, State
 
-Folders = Mapping[str, tuple[Signature, ...]]
+Folders = Mapping[str, tuple[ImageSignature, ...]]
 """Folders of manifests, with the signatures that belong there."""
 
 
-def kept_path(signature: Signature) -> str:
+def kept_path(signature: ImageSignature) -> str:
     """Where a signature lies as long as a release that has it is installed."""
     return f"{KEPT}/{signature.digest.hex}"
 
 
-def signatures_of(release: Release) -> tuple[Signature, ...]:
+def signatures_of(release: Release) -> tuple[ImageSignature, ...]:
     """The signatures of `release`, each content once."""
     return tuple({s.digest: s for image in release.images for s in image.signatures}.values())
 
@@ -41,7 +41,7 @@ def folders_of(release: Release, manifests: Mapping[Digest, Manifest]) -> Folder
     Images whose manifests are not among `manifests` are passed over.
     """
     return {
-        layout.signature_folder(image.name.repository, manifest): tuple(
+        layout.image_signature_folder(image.name.repository, manifest): tuple(
             signature for signature in image.signatures if signature.manifest == manifest
         )
         for image in release.images
@@ -50,17 +50,17 @@ def folders_of(release: Release, manifests: Mapping[Digest, Manifest]) -> Folder
     }
 
 
-def lacking(root: Root, release: Release) -> list[Signature]:
+def lacking(root: Root, release: Release) -> list[ImageSignature]:
     """The signatures of `release` that are not kept, or not right."""
     return [s for s in signatures_of(release) if problem_of(root, kept_path(s), s)]
 
 
-def stand(root: Root, folder: str, signatures: Sequence[Signature]) -> bool:
+def stand(root: Root, folder: str, signatures: Sequence[ImageSignature]) -> bool:
     """Whether `folder` holds `signatures` and nothing else; without signatures it need not be there."""
     return not list(differences(root, folder, signatures))
 
 
-def differences(root: Root, folder: str, signatures: Sequence[Signature]) -> Iterator[tuple[str, str]]:
+def differences(root: Root, folder: str, signatures: Sequence[ImageSignature]) -> Iterator[tuple[str, str]]:
     """The paths of what is in `folder` and should not, or the other way round, and what is wrong with each."""
     files = {f"signature-{number}": signature for number, signature in enumerate(signatures, 1)}
     for name in root.names(folder):
@@ -71,10 +71,10 @@ def differences(root: Root, folder: str, signatures: Sequence[Signature]) -> Ite
             yield f"{folder}/{name}", problem
 
 
-def problem_of(root: Root, path: str, signature: Signature) -> str | None:
+def problem_of(root: Root, path: str, signature: ImageSignature) -> str | None:
     """What keeps `path` from being the file of `signature`."""
     size = root.size(path)
-    content = root.read(path, MAX_SIGNATURE) if size == signature.size else b""
+    content = root.read(path, MAX_IMAGE_SIGNATURE) if size == signature.size else b""
     if size is None or content is None:
         return "is missing"
     right = size == signature.size and Digest.of(content) == signature.digest

@@ -1,0 +1,1 @@
+"""Sketches: what resembles what, told by content-defined samples of bytes."""
