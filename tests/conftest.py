@@ -17,7 +17,7 @@ settings.load_profile("default")
 @pytest.fixture
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that open thousands of pipes."""
-    monkeypatch.setattr("airpatch.archive.feed._PIPE_BUFFER", 4096)
+    monkeypatch.setattr("airpatch.archive.frame_reader._PIPE_BUFFER", 4096)
 
 
 @pytest.fixture(name="sample")

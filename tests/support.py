@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from airpatch.archive.feed import Feed, FileFeed, PipeFeed
+from airpatch.archive.frame_reader import FileFrameReader, FrameReader, PipeFrameReader
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
@@ -135,18 +135,18 @@ def sample() -> Builder:
     return builder
 
 
-def feed(kind: str, data: bytes | bytearray) -> Feed:
-    """A feed of `data`: a `file`, or a `pipe`, for which an anonymous file read in order does as well."""
+def frame_reader(kind: str, data: bytes | bytearray) -> FrameReader:
+    """A reader of `data`: a `file`, or a `pipe`, for which an anonymous file read in order does as well."""
     fd = os.memfd_create("bundle")
     with os.fdopen(os.dup(fd), "wb") as file:
         file.write(data)
     os.lseek(fd, 0, os.SEEK_SET)
-    return FileFeed("bundle", fd) if kind == "file" else PipeFeed("bundle", fd)
+    return FileFrameReader("bundle", fd) if kind == "file" else PipeFrameReader("bundle", fd)
 
 
 @contextmanager
-def piped(data: bytes, step: int) -> Iterator[Feed]:
-    """A feed of a real pipe into which `data` is written `step` bytes at a time."""
+def piped(data: bytes, step: int) -> Iterator[FrameReader]:
+    """A reader of a real pipe into which `data` is written `step` bytes at a time."""
     read, write = os.pipe()
 
     def fill() -> None:
@@ -159,7 +159,7 @@ def piped(data: bytes, step: int) -> Iterator[Feed]:
 
     thread = threading.Thread(target=fill)
     thread.start()
-    source = PipeFeed("bundle", read)
+    source = PipeFrameReader("bundle", read)
     try:
         yield source
     finally:
@@ -190,7 +190,7 @@ class _Collector:
         self._done(self._member, bytes(self._data))
 
 
-def read_bundle(source: Feed, *, jobs: int = 2, findings: list[AirpatchError] | None = None) -> Contents:
+def read_bundle(source: FrameReader, *, jobs: int = 2, findings: list[AirpatchError] | None = None) -> Contents:
     """Everything in the bundle, verified to its last byte. Closes `source`."""
     members: dict[str, bytes] = {}
     manifests: dict[Digest, bytes] = {}
@@ -220,8 +220,8 @@ def read_bundle(source: Feed, *, jobs: int = 2, findings: list[AirpatchError] | 
 
 def split_frames(data: bytes) -> list[bytes]:
     """The frames of a whole bundle, without the seek table."""
-    source = feed("file", data)
-    assert isinstance(source, FileFeed)
+    source = frame_reader("file", data)
+    assert isinstance(source, FileFrameReader)
     try:
         return [bytes(source.next(None)) for _ in source.table]
     finally:

@@ -16,7 +16,7 @@ from airpatch.format.index import Index
 from airpatch.layers.proof import verify
 from airpatch.layers.rebuilt import Rebuilding
 from tests.layers.support import scratch
-from tests.support import feed, read_bundle
+from tests.support import frame_reader, read_bundle
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VECTORS = sorted((FIXTURES / "vectors").glob("*.vector"))
@@ -26,8 +26,8 @@ LAYERS = [path for path in VECTORS if path.stem.startswith(("layer-", "good-laye
 def outcome(header: dict[str, str], kind: str, bundle: bytes) -> Index:
     """The index of a bundle that is as it should be; of what is wrong the first thing is raised."""
     if "layer-patches" not in header:
-        return read_bundle(feed(kind, bundle)).index
-    with closing(feed(kind, bundle)) as source:
+        return read_bundle(frame_reader(kind, bundle)).index
+    with closing(frame_reader(kind, bundle)) as source:
         verified = verify(source, Rebuilding(scratch, 2))
     for error in verified.findings:
         raise error
@@ -63,7 +63,7 @@ def test_vector(path: Path, kind: str) -> None:
 def test_a_reader_that_only_carries_layer_patches_takes_them(path: Path) -> None:
     header, bundle = load(path)
     assert header["layer-patches"] == "carried out"
-    assert read_bundle(feed("file", bundle)).index.is_full
+    assert read_bundle(frame_reader("file", bundle)).index.is_full
 
 
 def test_adversary_41_bombs_take_little_memory() -> None:

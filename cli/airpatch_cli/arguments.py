@@ -340,6 +340,14 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images-list", type=_path, metavar="FILE", help="take these images only: one reference a line"
     )
+    parser.add_argument(
+        "--tag",
+        action="append",
+        default=[],
+        dest="tags",
+        metavar="[DIGEST=]NAME:TAG",
+        help="name an image that has no tag; the digest may be left out where it is the only one",
+    )
 
 
 def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:

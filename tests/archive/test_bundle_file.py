@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.feed import FileFeed
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.blobs.content import check_blob
 from airpatch.errors import FormatError, IntegrityError, SourceError, UsageError
 from airpatch.format import layout, zstd
@@ -81,13 +81,13 @@ def test_many_threads(builder: Builder, bundle: BundleFile) -> None:
 
 def test_opening_reads_no_content(builder: Builder, bundle: BundleFile, monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    real = FileFeed.read_at
+    real = FileFrameReader.read_at
 
-    def note(feed: FileFeed, position: int, size: int) -> bytearray:
+    def note(reader: FileFrameReader, position: int, size: int) -> bytearray:
         read.append(size)
-        return real(feed, position, size)
+        return real(reader, position, size)
 
-    monkeypatch.setattr(FileFeed, "read_at", note)
+    monkeypatch.setattr(FileFrameReader, "read_at", note)
     BundleFile(bundle.name)
     assert sum(read) < 64 << 10
 

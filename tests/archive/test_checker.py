@@ -12,13 +12,13 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-from tests.support import Builder, MemoryContent, MemorySink, feed, join_frames, split_frames
+from tests.support import Builder, MemoryContent, MemorySink, frame_reader, join_frames, split_frames
 
 KINDS = pytest.mark.parametrize("kind", ["file", "pipe"])
 
 
 def verify(kind: str, data: bytes) -> Verified:
-    with closing(feed(kind, data)) as source:
+    with closing(frame_reader(kind, data)) as source:
         return verify_bundle(source, jobs=2)
 
 
@@ -45,7 +45,7 @@ def test_sound_bundles(kind: str, sample: Builder) -> None:
 def test_progress(sample: Builder) -> None:
     announced: list[tuple[str, int]] = []
     done: list[int] = []
-    with closing(feed("file", sample.bundle())) as source:
+    with closing(frame_reader("file", sample.bundle())) as source:
         verify_bundle(source, progress=done.append, announce=lambda *part: announced.append(part))
     assert announced == [(f"verifying {source.name}", sample.release.size)]
     assert sum(done) >= sample.release.size

@@ -16,7 +16,7 @@ from airpatch.format.index import Index, emit_index
 from airpatch.format.layout import Member
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
-from tests.support import Builder, contents_of, feed, join_frames, piped, read_bundle, split_frames
+from tests.support import Builder, contents_of, frame_reader, join_frames, piped, read_bundle, split_frames
 
 pytestmark = pytest.mark.usefixtures("small_buffers")
 KINDS = pytest.mark.parametrize("kind", ["file", "pipe"])
@@ -32,7 +32,7 @@ def smallest() -> Builder:
 @KINDS
 def test_whole(kind: str, sample: Builder) -> None:
     data = sample.bundle()
-    contents = read_bundle(feed(kind, data))
+    contents = read_bundle(frame_reader(kind, data))
     assert contents.index == Index.full(sample.release)
     assert contents.manifests == sample.manifests
     assert zstd.emit_seek_table(contents.frames) == data[-len(zstd.emit_seek_table(contents.frames)) :]
@@ -58,7 +58,7 @@ def test_adversary_37_cut_at_every_byte(kind: str) -> None:
 
 def read_all(kind: str, data: bytes, pool: ThreadPoolExecutor, builder: Builder) -> Index:
     """Read everything on a pool that is there already, for tests that do it thousands of times."""
-    source = feed(kind, data)
+    source = frame_reader(kind, data)
     try:
         stream = BundleStream(source, pool)
         index = stream.index
@@ -106,27 +106,27 @@ def test_adversary_38_every_bit_of_index_and_seek_table_flipped(kind: str) -> No
 )
 def test_adversary_44_with_a_tail(kind: str, tail: bytes, sample: Builder) -> None:
     with pytest.raises(FormatError):
-        read_bundle(feed(kind, sample.bundle() + tail))
+        read_bundle(frame_reader(kind, sample.bundle() + tail))
 
 
 @KINDS
 def test_adversary_44_two_bundles_in_one(kind: str, sample: Builder) -> None:
     with pytest.raises(FormatError):
-        read_bundle(feed(kind, sample.bundle() * 2))
+        read_bundle(frame_reader(kind, sample.bundle() * 2))
 
 
 @KINDS
 @pytest.mark.parametrize("data", [b"", b"x", b"\x28\xb5\x2f\xfd", b"PK\x03\x04" * 100], ids=repr)
 def test_what_is_no_bundle(kind: str, data: bytes) -> None:
     with pytest.raises(FormatError, match="bundle"):
-        read_bundle(feed(kind, data))
+        read_bundle(frame_reader(kind, data))
 
 
 @KINDS
 @given(data=st.binary(max_size=200))
 def test_any_bytes_are_a_format_error(kind: str, data: bytes) -> None:
     with pytest.raises(FormatError):
-        read_bundle(feed(kind, data))
+        read_bundle(frame_reader(kind, data))
 
 
 Change = Callable[[list[bytes]], list[bytes]]
@@ -169,7 +169,7 @@ def test_adversary_33_the_archive_says_something_else_than_the_index(
     assert len(contents) == 4
     data = join_frames(map(zstd.compress, change(contents)))
     with pytest.raises(FormatError):
-        read_bundle(feed(kind, data))
+        read_bundle(frame_reader(kind, data))
 
 
 @KINDS
@@ -179,7 +179,7 @@ def test_adversary_27_content_that_is_not_its_digest(kind: str, old: bytes, samp
     frame = next(i for i in (1, 2) if old in contents[i])
     changed = put(frame, old, bytes([old[0] ^ 1]) + old[1:])(contents)
     with pytest.raises(IntegrityError, match="has the digest"):
-        read_bundle(feed(kind, join_frames(map(zstd.compress, changed))))
+        read_bundle(frame_reader(kind, join_frames(map(zstd.compress, changed))))
 
 
 @KINDS
@@ -189,19 +189,19 @@ def test_adversary_10_parts_of_two_bundles(kind: str, sample: Builder) -> None:
     first, second = split_frames(sample.bundle()), split_frames(other.bundle())
     for cut in (1, 2, 3):
         with pytest.raises(FormatError):
-            read_bundle(feed(kind, join_frames([*first[:cut], *second[cut:]])))
+            read_bundle(frame_reader(kind, join_frames([*first[:cut], *second[cut:]])))
 
 
 @KINDS
 def test_an_index_of_several_frames(kind: str, monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
     monkeypatch.setattr(layout, "FRAME", 1024)
     assert len(emit_index(Index.full(sample.release))) > 1024
-    assert read_bundle(feed(kind, sample.bundle())).index == Index.full(sample.release)
+    assert read_bundle(frame_reader(kind, sample.bundle())).index == Index.full(sample.release)
 
 
 @KINDS
 def test_members_that_nobody_wants_pass_by(kind: str, sample: Builder) -> None:
-    source = feed(kind, sample.bundle())
+    source = frame_reader(kind, sample.bundle())
     asked: list[Member] = []
 
     def accept(member: Member) -> None:
@@ -221,7 +221,7 @@ def test_findings_are_collected_where_wanted(sample: Builder) -> None:
     contents = contents_of(sample.bundle())
     changed = put(1, b"web\0", b"wex\0")(put(1, b"arm64\0", b"arm63\0")(contents))
     found: list[AirpatchError] = []
-    contents_read = read_bundle(feed("file", join_frames(map(zstd.compress, changed))), findings=found)
+    contents_read = read_bundle(frame_reader("file", join_frames(map(zstd.compress, changed))), findings=found)
     assert len(found) == 2
     assert all(isinstance(error, IntegrityError) for error in found)
     assert contents_read.manifests == sample.manifests
@@ -232,7 +232,7 @@ def test_a_receiver_that_fails_ends_it(sample: Builder) -> None:
         def write(self, piece: memoryview) -> None:
             raise TargetError("no space")
 
-    source = feed("file", sample.bundle())
+    source = frame_reader("file", sample.bundle())
     with ThreadPoolExecutor(2) as pool:
         stream = BundleStream(source, pool)
         with pytest.raises(TargetError, match="no space"):
@@ -252,7 +252,7 @@ def test_complete_is_called_only_for_what_is_right(sample: Builder) -> None:
         def complete(self) -> None:
             completed.append(self.path)
 
-    source = feed("pipe", data)
+    source = frame_reader("pipe", data)
     with ThreadPoolExecutor(1) as pool:
         stream = BundleStream(source, pool)
         with pytest.raises(IntegrityError) as caught:

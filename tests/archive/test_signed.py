@@ -17,7 +17,7 @@ from airpatch.format import layout
 from airpatch.format.index import emit_index
 from airpatch.signing import sshsig
 from airpatch.signing.sshsig import Signature
-from tests.support import Builder, feed, read_bundle, split_frames
+from tests.support import Builder, frame_reader, read_bundle, split_frames
 
 
 def signature(number: int = 0) -> bytes:
@@ -63,7 +63,7 @@ def test_a_signed_bundle_is_read_from_front_to_back(
     kind: str, signatures: Sequence[bytes], path: Path, sample: Builder
 ) -> None:
     replace_signatures(str(path), signatures)
-    contents = read_bundle(feed(kind, path.read_bytes()))
+    contents = read_bundle(frame_reader(kind, path.read_bytes()))
     assert contents.index.release == sample.release
     assert contents.manifests == sample.manifests
 

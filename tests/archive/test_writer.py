@@ -16,7 +16,7 @@ from airpatch.errors import AirpatchError, SourceError, TargetError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, MemoryContent, MemorySink, feed, read_bundle
+from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, MemoryContent, MemorySink, frame_reader, read_bundle
 
 FRAME, SMALL, GROUP = 4096, 1024, 2048
 
@@ -40,7 +40,7 @@ def with_layers(sizes: Sequence[int], layer_type: str = OCI_GZIP_LAYER) -> Build
 
 def is_read_back(builder: Builder, data: bytes) -> None:
     for kind in ("file", "pipe"):
-        contents = read_bundle(feed(kind, data))
+        contents = read_bundle(frame_reader(kind, data))
         assert contents.index == Index.full(builder.release)
         assert contents.manifests == builder.manifests
         assert {Digest.of(content) for content in contents.members.values()} == {*builder.blobs, *builder.manifests}
@@ -100,7 +100,7 @@ def test_a_patch_holds_what_is_stored_and_no_links(sample: Builder) -> None:
     release = sample.release
     plans = tuple(Plan(i % 2) for i in range(len(release.blobs)))
     index = Index(release, plans, (Base(Digest.of(b"base"), "r0"),))
-    contents = read_bundle(feed("file", sample.bundle(index)))
+    contents = read_bundle(frame_reader("file", sample.bundle(index)))
     signatures = {path for path in contents.members if path.startswith(".airpatch/")}
     assert len(contents.members) - len(signatures) == len(index.stored)
     assert contents.index == index
@@ -110,7 +110,7 @@ def test_an_empty_patch_is_small(sample: Builder) -> None:
     release = sample.release
     index = Index(release, (Plan.LEFT_OUT,) * len(release.blobs), (Base(Digest.of(b"base"), "r0"),))
     assert len(sample.bundle(index)) < 2500
-    assert read_bundle(feed("pipe", sample.bundle(index))).index == index
+    assert read_bundle(frame_reader("pipe", sample.bundle(index))).index == index
 
 
 class Changed(MemoryContent):
@@ -242,4 +242,4 @@ def test_an_index_over_its_limit_is_refused_before_anything_is_written(
 def test_sequence_and_name_travel(sample: Builder) -> None:
     release = replace(sample.release, name="spring release", sequence=2**63 - 1)
     data = sample.bundle(Index.full(release))
-    assert read_bundle(feed("file", data)).index.release == release
+    assert read_bundle(frame_reader("file", data)).index.release == release

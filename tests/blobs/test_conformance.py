@@ -15,7 +15,7 @@ import pytest
 import airpatch
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import ChainedContent, Content
-from airpatch.blobs.scratch import ScratchFile, Shelf, files_beside
+from airpatch.blobs.scratch import ScratchFile, ScratchStore, files_beside
 from airpatch.blobs.stopping import Stoppable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
@@ -80,10 +80,10 @@ def rebuilt(place: Path) -> Iterator[Rebuilt]:
 
 @contextmanager
 def layer_patches(place: Path) -> Iterator[LayerPatches]:
-    with closing(LayerPatches(Shelf(files_beside(place)))) as patches:
+    with closing(LayerPatches(ScratchStore(files_beside(place)))) as patches:
         file = ScratchFile(files_beside(place), "patch")
         file.append(BLOB)
-        patches.parts[DIGEST] = patches.shelf.keep(file)
+        patches.parts[DIGEST] = patches.store.keep(file)
         yield patches
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.blobs.scratch import ScratchFile, Shelf, files_beside, relax
+from airpatch.blobs.scratch import ScratchFile, ScratchStore, files_beside, release_pages
 from airpatch.errors import TargetError
 from airpatch.linux import allow_open_files
 from tests.layers.support import descriptors, left_open, scratch
@@ -26,7 +26,7 @@ def test_what_was_appended_is_read(parts: list[bytes], offset: int, size: int) -
     assert file.read(offset, size) == content[offset : offset + size]
     assert b"".join(file.pieces()) == content
     view = file.view()
-    relax((view,))
+    release_pages((view,))
     assert bytes(view) == content
     file.close()
     assert bytes(view) == content
@@ -79,19 +79,19 @@ def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("airpatch.blobs.scratch._SMALL", small)
         before = descriptors()
-        shelf = Shelf(scratch)
+        store = ScratchStore(scratch)
         parts = []
         for content in contents:
             file = ScratchFile(scratch, "x")
             file.append(content)
-            parts.append(shelf.keep(file))
+            parts.append(store.keep(file))
         large = sum(len(content) > small for content in contents)
         assert descriptors() - before <= large + 1
         for part, content in zip(parts, contents, strict=True):
             buffer = bytearray(max(part.size - 2, 0))
             part.read_into(memoryview(buffer), 1)
             assert (part.size, bytes(part.view()), bytes(buffer)) == (len(content), content, content[1:-1])
-        shelf.close()
+        store.close()
         assert descriptors() == before
 
 
@@ -100,8 +100,8 @@ def test_adversary_48_no_room_on_a_shelf() -> None:
     fds = iter([os.memfd_create("x"), os.open("/dev/full", os.O_RDWR)])
     file = ScratchFile(fds.__next__, "sha256:abc")
     file.append(b"content")
-    shelf = Shelf(fds.__next__)
+    store = ScratchStore(fds.__next__)
     with pytest.raises(TargetError, match="No space left"):
-        shelf.keep(file)
-    shelf.close()
+        store.keep(file)
+    store.close()
     assert left_open(before) == 0

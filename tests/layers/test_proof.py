@@ -21,7 +21,7 @@ from airpatch.model.digest import Digest
 from tests.delta.support import delta, noise
 from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open, scratch
 from tests.layers.test_rebuilt import repacked
-from tests.support import Builder, MemoryContent, MemorySink, feed
+from tests.support import Builder, MemoryContent, MemorySink, frame_reader
 
 OLD, NEW = noise(9000, 1), noise(8000, 1) + b"new"
 GOOD = handmade(NEW, Plain(), [delta(NEW, [OLD])], {OLD: OLD}, len(NEW))
@@ -44,7 +44,7 @@ def bundle(patches: Patches, base: bytes | None = OLD) -> bytes:
 
 def verified(data: bytes, base: Callable[[Index], Blobs] | None = None) -> Verified:
     before = descriptors()
-    with closing(feed("file", data)) as source:
+    with closing(frame_reader("file", data)) as source:
         found = verify(source, Rebuilding(scratch, 2), base)
     assert left_open(before) == 0
     return found
@@ -130,7 +130,7 @@ def test_damage_elsewhere_is_told_and_nothing_is_carried_out() -> None:
 
 
 def test_no_room_for_scratch_files(tmp_path: Path) -> None:
-    with closing(feed("file", bundle(GOOD, None))) as source, pytest.raises(TargetError, match="nowhere"):
+    with closing(frame_reader("file", bundle(GOOD, None))) as source, pytest.raises(TargetError, match="nowhere"):
         verify(source, Rebuilding(files_beside(tmp_path / "nowhere"), 2))
 
 

@@ -120,8 +120,8 @@ def test_a_patch_made_by_hand(method: str) -> None:
 
 def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     relaxed: set[int] = set()
-    monkeypatch.setattr("airpatch.layers.rebuild._RELAX", 0)
-    monkeypatch.setattr("airpatch.layers.rebuild.relax", lambda views: relaxed.update(map(len, views)))
+    monkeypatch.setattr("airpatch.layers.rebuild._RELEASE_EVERY", 0)
+    monkeypatch.setattr("airpatch.layers.rebuild.release_pages", lambda views: relaxed.update(map(len, views)))
     carry_out(GOOD["replay"], SOURCES)
     assert relaxed == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}
 

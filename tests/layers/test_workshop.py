@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.blobs.scratch import Part, ScratchFile
+from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError
 from airpatch.layers import rebuild, workshop
@@ -52,7 +52,7 @@ def unpack(blob: bytes) -> Unpacked:
     extract(BytesBlob(blob), len(blob), file.append, 1 << 30)
     plaintext = file.read(0, file.size)
     return Unpacked(
-        rows([blob])[0], compression(blob[:4]), Part(file, 0, file.size), sketch(memoryview(plaintext), 1 << 20)
+        rows([blob])[0], compression(blob[:4]), ScratchRange(file, 0, file.size), sketch(memoryview(plaintext), 1 << 20)
     )
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 
 _component = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
@@ -99,7 +100,7 @@ def test_time_stays_small_for_names_that_nearly_match() -> None:
 @given(NAMES)
 def test_text_and_folder_are_inverse_to_parsing(name: ImageName) -> None:
     assert ImageName.parse(str(name)) == name
-    assert ImageName.from_folder(str(name)) == name
+    assert ImageName.from_folder(str(name)) == (name, None)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,31 @@ def test_text_and_folder_are_inverse_to_parsing(name: ImageName) -> None:
     ],
 )
 def test_folders(folder: str, name: tuple[str, str]) -> None:
-    assert ImageName.from_folder(folder) == ImageName(*name)
+    assert ImageName.from_folder(folder) == (ImageName(*name), None)
+
+
+def test_06_a_name_may_have_a_digest_behind_or_instead_of_its_tag() -> None:
+    digest = Digest.of(b"manifest")
+    assert ImageName.from_folder(f"shop/web:1@{digest}") == (ImageName("shop/web", "1"), digest)
+    assert ImageName.from_folder(f"h:5000/web@{digest}") == (ImageName.by_digest("h:5000/web", digest), digest)
+    assert ImageName("web", "1").digest is None
+    assert ImageName("web", "by-digest-1").digest is None
+
+
+def test_an_image_by_digest_is_written_as_other_tools_do() -> None:
+    digest = Digest.of(b"manifest")
+    name = ImageName.by_digest("shop/web", digest)
+    assert (name.tag, name.digest) == (f"by-digest-{digest.hex}", digest)
+    assert name.reference == f"shop/web@{digest}"
+    assert ImageName.parse_reference(name.reference) == (name, digest)
+    assert ImageName.parse(str(name)) == name
+    assert ImageName("shop/web", "1").reference == "shop/web:1"
+
+
+@pytest.mark.parametrize("text", ["web@", "web@sha256:1", "@sha256:" + "a" * 64, "web:1@x", f"web@sha256:{'A' * 64}"])
+def test_references_without_a_good_digest(text: str) -> None:
+    with pytest.raises(FormatError):
+        ImageName.parse_reference(text)
 
 
 @pytest.mark.parametrize("folder", ["", "web", "shop/web", "web:r1/sub", ":r1", "shop/:r1", "host:5000/web", "../x:r1"])

@@ -52,6 +52,21 @@ def test_the_name_is_the_tag_of_most_images() -> None:
     assert assemble(builder.images, builder.manifests, name="spring", sequence=7).name == "spring"
 
 
+def test_tags_that_follow_from_digests_do_not_name_a_release() -> None:
+    builder = Builder()
+    picture = builder.picture([])
+    digest = Digest.of(picture)
+    for name in ("a:r1", f"a:sha256-{digest.hex}", f"a:sha256-{digest.hex}.sig", f"b:by-digest-{digest.hex}"):
+        builder.tag(name, picture)
+    assert builder.release.name == "r1"
+
+
+def test_a_tag_that_says_a_digest_is_right() -> None:
+    builder = Builder()
+    builder.tag(str(ImageName.by_digest("web", Digest.of(b"other"))), builder.picture([]))
+    assert "its tag says another digest than that of its manifest" in findings(builder)
+
+
 def test_each_tag_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A count for each tag of a release whose images all have tags of their own would be quadratic."""
     counted: list[str] = []

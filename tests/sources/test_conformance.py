@@ -164,18 +164,40 @@ def test_unknown_manifest_types_are_named(kind: Kind, tmp_path: Path) -> None:
     )
 
 
+def child_manifest(kind: Kind, path: Path, child: Digest) -> Path:
+    blob = path / kind.blob("proxy:r1", child)
+    return blob if kind.name != "dir" else blob.with_name(f"{child.hex}.manifest.json")
+
+
 @folders
-def test_31_each_missing_child_is_named(kind: Kind, tmp_path: Path) -> None:
+def test_31_missing_platforms_are_one_finding(kind: Kind, tmp_path: Path) -> None:
     path = source(kind, IMAGES, tmp_path)
-    content = (IMAGES / "proxy:r1/manifest.json").read_bytes()
-    children = [child.digest for child in parse_manifest(content).manifests]
-    for child in children:
-        blob = path / kind.blob("proxy:r1", child)
-        (blob if kind.name != "dir" else blob.with_name(f"{child.hex}.manifest.json")).unlink()
+    children = parse_manifest((IMAGES / "proxy:r1/manifest.json").read_bytes()).manifests
+    for child in children[1:]:
+        child_manifest(kind, path, child.digest).unlink()
     with pytest.raises(SourceError) as caught:
         gather([str(path)])
-    for child in children:
-        assert any(f.startswith(f"proxy:r1: manifest {child}: ") and "missing" in f for f in caught.value.findings)
+    (finding,) = [found for found in caught.value.findings if "platforms" in found]
+    platforms = ", ".join(child.platform for child in children[1:])
+    assert finding.startswith(
+        f"proxy:r1: {len(children) - 1} of {len(children)} platforms are not here: {platforms}. Copy all of them "
+    )
+    assert not [found for found in caught.value.findings if found.startswith("proxy:r1: manifest")]
+
+
+@folders
+def test_a_platform_without_any_of_its_blobs_is_missing_too(kind: Kind, tmp_path: Path) -> None:
+    path = source(kind, IMAGES, tmp_path)
+    children = parse_manifest((IMAGES / "proxy:r1/manifest.json").read_bytes()).manifests
+    parsed = [parse_manifest(child_manifest(kind, path, child.digest).read_bytes()) for child in children]
+    shared = {blob.digest for blob in parsed[0].blobs}
+    for blob in parsed[1].blobs:
+        assert blob.digest not in shared
+        (path / kind.blob("proxy:r1", blob.digest)).unlink()
+    with pytest.raises(SourceError) as caught:
+        gather([str(path)])
+    (finding,) = [found for found in caught.value.findings if found.startswith("proxy:r1: ")]
+    assert f"1 of {len(children)} platforms are not here: {children[1].platform}. " in finding
 
 
 @folders
@@ -205,7 +227,7 @@ def test_foreign_layers_without_content_are_explained(kind: Kind, trees: Trees, 
     assert "skopeo copy" in explanation
 
 
-@folders
+@pytest.mark.parametrize("kind", [kind for kind in FOLDERS if kind.name != "oci"], ids=lambda kind: kind.name)
 def test_18_a_blob_that_is_a_symbolic_link_is_refused(kind: Kind, tmp_path: Path) -> None:
     path = source(kind, IMAGES, tmp_path)
     _, config, _ = parts("infra/settings:r1")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from airpatch.destinations.restorer import restore
 from airpatch.errors import SourceError
+from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
 from tests.sources.conftest import Trees
 from tests.sources.sample_sources import pack
@@ -40,7 +42,7 @@ def test_15_16_invalid_names_are_all_named(trees: Trees) -> None:
         "shop/web",
         "shop/_layers:r1",
         "shop/web:.r1",
-        "busybox@sha256:" + "a" * 64,
+        "busybox@sha256:" + "a" * 63,
         "x" * 130 + "/" + "x" * 130 + ":r1",
     ]
     bad += ["shop/web\n:r1", f"shop/web:{'r' * 129}", "shop/we\udcffb:r1"]
@@ -134,3 +136,52 @@ def test_a_manifest_over_the_limit_is_named(trees: Trees) -> None:
         file.truncate(1 << 40)
     with pytest.raises(SourceError, match=r"shop/web:r1: .*manifest\.json: has more than"):
         gather([str(tree)])
+
+
+def by_digest(tree: Path, image: str, repository: str = "web") -> tuple[Path, Digest]:
+    """Rename an image's folder to what `skopeo sync` calls an image by digest."""
+    digest = Digest.of((tree / image / "manifest.json").read_bytes())
+    return (tree / image).rename(tree / f"{repository}@{digest}"), digest
+
+
+def test_06_an_image_by_digest_has_a_tag_of_its_own_and_comes_back_as_it_was(trees: Trees, tmp_path: Path) -> None:
+    tree = trees.simple("tree", "web:1", "web:2")
+    folder, digest = by_digest(tree, "web:2")
+    found = gather([str(tree)])
+    assert names(found) == ["web:1", f"web:by-digest-{digest.hex}"]
+    assert found.release.name == "1"
+    restore(found.release.images, found.manifests, found.content, tmp_path / "out")
+    assert (tmp_path / "out" / folder.name / "manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
+    assert gather([str(tmp_path / "out")]).release == found.release
+
+
+def test_06_a_list_finds_an_image_by_digest(trees: Trees, tmp_path: Path) -> None:
+    tree = trees.simple("tree", "web:1", "web:2", layer=b"two")
+    _, digest = by_digest(tree, "web:2")
+    images = tmp_path / "images"
+    images.write_text(f"registry.example/shop/web@{digest}\n")
+    assert f"web:by-digest-{digest.hex}" in names(gather([str(tree)], images_list=images))
+
+
+def test_06_a_digest_that_is_not_the_manifests_is_named(trees: Trees) -> None:
+    tree = trees.simple("tree", "web:1")
+    other = Digest.of(b"all platforms")
+    (tree / "web:1").rename(tree / f"web@{other}")
+    with pytest.raises(SourceError) as caught:
+        gather([str(tree)])
+    assert f"says {other}, and its manifest is" in caught.value.findings[0]
+    assert "skopeo sync --all" in caught.value.findings[0]
+
+
+def test_06_a_tag_before_a_digest_is_the_name(trees: Trees) -> None:
+    tree = trees.simple("tree", "web:1")
+    by_digest(tree, "web:1", "shop/web:1".replace("shop/", ""))
+    assert names(gather([str(tree)])) == ["web:1"]
+
+
+def test_an_image_without_a_usable_name_can_be_named(trees: Trees) -> None:
+    tree = trees.simple("tree", "web:1")
+    (tree / "web:1").rename(tree / "Web")
+    with pytest.raises(SourceError, match=r"Web: no tag in the image name .*; name it with --tag sha256:"):
+        gather([str(tree)])
+    assert names(gather([str(tree)], tags=["shop/web:1"])) == ["shop/web:1"]

@@ -106,7 +106,7 @@ def test_one_name_for_two_images_is_named(tmp_path: Path) -> None:
     path = layout(tmp_path / "layout", "shop/web:r1", "shop/web:r2")
     edit(path, annotations={REF_NAME: "shop/web:r1"})
     (found,) = findings(path)
-    assert found.startswith("shop/web:r1: has other manifests in ")
+    assert found.startswith(f"shop/web:r1: is the name of two images in {path}/index.json: sha256:")
 
 
 def test_manifest_json_of_docker_save_does_not_make_it_a_dir_image(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_parse_and_str_are_inverse(repository: str, with_digest: bool) -> None:
         (["alpine:3"], ["docker.io/library/alpine:3"], ["docker.io/library/alpine:3"]),
         (["docker.io/library/alpine:3", "alpine:3"], ["alpine:3"], ["alpine:3"]),
         (["web"], ["web:latest", "web:r1"], ["web:latest"]),
+        (["index.docker.io/library/alpine:3"], ["alpine:3"], ["alpine:3"]),
+        (["alpine:3"], ["index.docker.io/library/alpine:3"], ["index.docker.io/library/alpine:3"]),
+        (["docker.io/shop/web:1"], ["registry-1.docker.io/shop/web:1"], ["registry-1.docker.io/shop/web:1"]),
+        (["registry-1.docker.io/alpine:3"], ["docker.io/library/alpine:3"], ["docker.io/library/alpine:3"]),
+        (["docker.io/alpine:3"], ["docker.io/alpine:3"], ["docker.io/alpine:3"]),
         (["web:r1"], ["web:r1", "docker.io/library/web:r1"], ["web:r1"]),
         (["b:r1", "a:r1", "b:r1"], ["a:r1", "b:r1"], ["b:r1", "a:r1"]),
         ([f"registry.local/web@{A}"], ["web:r1", "web:r2", "other:r1"], ["web:r1", "web:r2"]),
@@ -146,7 +151,34 @@ def test_an_images_list_that_is_not_there(tmp_path: Path) -> None:
 def test_pick() -> None:
     entries = [entry("shop/web:r1"), entry("shop/web:r2"), entry("db:r1")]
     assert pick(["shop/web"], entries) == entries[:2]
-    assert pick(["db:r1", "shop/web:r2"], entries) == entries[1:]
+    assert pick(["db:r1", "shop/web:r2"], entries) == [entries[2], entries[1]]
     with pytest.raises(UsageError) as caught:
         pick(["web", "db:r1", "shop/web:r3"], entries)
-    assert caught.value.findings == ("web", "shop/web:r3")
+    assert caught.value.findings == ("web: missing", "shop/web:r3: missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("docker://registry.local/shop/web:r1", ["shop/web:r1"]),
+        (f"shop/web@{A}", ["shop/web:r1", "shop/web:r2"]),
+        (f"shop/web:r2@{A}", ["shop/web:r2"]),
+        ("alpine:3", ["docker.io/library/alpine:3"]),
+        ("index.docker.io/library/alpine", ["docker.io/library/alpine:3"]),
+    ],
+)
+def test_pick_takes_what_an_images_list_takes(name: str, expected: list[str]) -> None:
+    entries = [entry("shop/web:r1"), entry("shop/web:r2"), entry("docker.io/library/alpine:3")]
+    assert [str(found.name) for found in pick([name], entries)] == expected
+
+
+def test_pick_names_what_is_no_reference() -> None:
+    with pytest.raises(UsageError) as caught:
+        pick(["Web", "db:r1"], [entry("db:r1")])
+    (finding,) = caught.value.findings
+    assert finding.startswith("Web: not a valid repository name")
+
+
+def test_an_image_without_a_tag_is_picked_by_its_digest() -> None:
+    untagged = FoundImage(ImageName.by_digest("shop/web", A), "here", lambda: entry("x:y").load(), A)
+    assert select([Reference.parse(f"registry.local/shop/web@{A}")], [entry("shop/web:r1", B), untagged]) == [untagged]

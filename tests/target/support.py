@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from airpatch.archive.feed import FileFeed
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import TargetError as TargetError
@@ -31,7 +31,7 @@ from airpatch.patches.plan import plan_patch
 from airpatch.target.installer import Applied, Options, apply, rehearse
 from airpatch.target.root import Root
 from airpatch.target.state import State, locked
-from tests.support import Builder, MemorySink, feed
+from tests.support import Builder, MemorySink, frame_reader
 
 STORAGE = "docker/registry/v2"
 LAYERS = {"base": b"base " * 400, "large": bytes(range(256)) * 800}
@@ -125,8 +125,8 @@ def tiny(number: int) -> Sample:
 
 
 @contextmanager
-def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFeed]]:
-    opened = [feed(kind, bundle) for bundle in bundles]
+def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFrameReader]]:
+    opened = [frame_reader(kind, bundle) for bundle in bundles]
     try:
         yield opened  # type: ignore[misc]
     finally:
@@ -147,7 +147,7 @@ def try_out(path: Path, *bundles: bytes, **options: object) -> list[Applied]:
 def index_of(bundle: bytes) -> Index:
     from concurrent.futures import ThreadPoolExecutor
 
-    with closing(feed("file", bundle)) as source, ThreadPoolExecutor(1) as pool:
+    with closing(frame_reader("file", bundle)) as source, ThreadPoolExecutor(1) as pool:
         return BundleStream(source, pool).index
 
 

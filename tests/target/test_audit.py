@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.archive.pack import pack
 from airpatch.format import registry
 from airpatch.format.index import Index
@@ -38,8 +38,8 @@ def applied(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("applied")
     bundle = str(folder / "r1.tar.zst")
     pack(Index.full(gathered.release), gathered.content, gathered.manifests, bundle)
-    with closing(open_feed(bundle)) as feed:
-        apply([feed], folder / "root", Options())
+    with closing(open_frames(bundle)) as reader:
+        apply([reader], folder / "root", Options())
     return folder / "root"
 
 

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 
-from airpatch.archive.feed import FileFeed, open_feed
+from airpatch.archive.frame_reader import FileFrameReader, open_frames
 from airpatch.archive.reader import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
@@ -43,21 +43,21 @@ class BundleFile:
     """
 
     def __init__(self, name: str) -> None:
-        feed = open_feed(name)
+        reader = open_frames(name)
         try:
-            if not isinstance(feed, FileFeed):
+            if not isinstance(reader, FileFrameReader):
                 raise UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
-            self.opening: Opening = read_opening(feed)
+            self.opening: Opening = read_opening(reader)
         except BaseException:
-            feed.close()
+            reader.close()
             raise
         self.index: Index = self.opening.index
-        self.name = feed.name
-        self.file_size = feed.size
-        self._feed = feed
-        self._finalizer = weakref.finalize(self, feed.close)
-        self._first = feed.passed
-        self._starts = list(itertools.accumulate((frame.compressed for frame in feed.table), initial=0))
+        self.name = reader.name
+        self.file_size = reader.size
+        self._reader = reader
+        self._finalizer = weakref.finalize(self, reader.close)
+        self._first = reader.passed
+        self._starts = list(itertools.accumulate((frame.compressed for frame in reader.table), initial=0))
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -79,12 +79,12 @@ class BundleFile:
 
     def frame(self, number: int) -> bytes:
         """The content of a frame. Raises FormatError."""
-        entry = self._feed.table[number]
+        entry = self._reader.table[number]
         with self._lock:
             if number in self._kept:
                 self._kept.move_to_end(number)
                 return self._kept[number]
-        content = zstd.decompress(self._feed.read_at(self._starts[number], entry.compressed), entry.content)
+        content = zstd.decompress(self._reader.read_at(self._starts[number], entry.compressed), entry.content)
         if entry.content <= layout.GROUP:
             with self._lock:
                 self._kept[number] = content
@@ -94,9 +94,9 @@ class BundleFile:
 
     def is_raw(self, number: int) -> bool:
         """Whether the frame has nothing but raw blocks, as `zstd.raw_frame` makes it."""
-        entry, start = self._feed.table[number], self._starts[number]
+        entry, start = self._reader.table[number], self._starts[number]
         return entry.compressed == zstd.raw_size(entry.content) and all(
-            self._feed.read_at(start + offset, len(header)) == header
+            self._reader.read_at(start + offset, len(header)) == header
             for offset, header in zstd.raw_headers(entry.content)
         )
 
@@ -104,7 +104,7 @@ class BundleFile:
         """Fill `view` with content of a frame that is raw, from `position` on. Its checksum is not looked at."""
         while view:
             part = view[: zstd.BLOCK - position % zstd.BLOCK]
-            self._feed.read_into(part, self._starts[number] + zstd.raw_offset(position))
+            self._reader.read_into(part, self._starts[number] + zstd.raw_offset(position))
             view, position = view[len(part) :], position + len(part)
 
     @cached_property
@@ -113,7 +113,7 @@ class BundleFile:
         places: dict[Digest, _Place] = {}
         plans = itertools.chain(layout.data_section(self.index), layout.manifests_section(self.index))
         for number, plan in enumerate(plans, self._first):
-            if number >= len(self._feed.table) or self._feed.table[number].content != plan.content:
+            if number >= len(self._reader.table) or self._reader.table[number].content != plan.content:
                 raise FormatError(f"{self.name}: its seek table does not fit to its index, from frame {number} on")
             offset = 0
             for piece in plan.pieces:

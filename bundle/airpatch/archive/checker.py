@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import Accept, BundleStream
 from airpatch.archive.writer import Progress, no_progress
 from airpatch.blobs.receiver import Discard, Receiver
@@ -38,24 +38,24 @@ def _discard(_: Index) -> Accept:
 
 
 def verify_bundle(
-    feed: Feed,
+    reader: FrameReader,
     *,
     data: Callable[[Index], Accept] = _discard,
     jobs: int | None = None,
     progress: Progress = no_progress,
     announce: Callable[[str, int], None] = lambda _label, _total: None,
 ) -> Verified:
-    """Read `feed` to its end. `announce` gets a label and the number of bytes that `progress` will count.
+    """Read `reader` to its end. `announce` gets a label and the number of bytes that `progress` will count.
 
     `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
 
-    Raises FormatError if there is no valid index, TargetError if the feed cannot be read.
+    Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
     """
     findings: list[AirpatchError] = []
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        stream = BundleStream(feed, pool, progress=progress)
+        stream = BundleStream(reader, pool, progress=progress)
         sizes = (*(blob.size for blob in stream.index.stored), *(step.patch_size for step in stream.index.steps))
-        announce(f"verifying {feed.name}", sum(sizes))
+        announce(f"verifying {reader.name}", sum(sizes))
         try:
             _receive(stream, data(stream.index), findings)
         except (FormatError, IntegrityError) as error:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from airpatch.archive.feed import STDIN, FileFeed
+from airpatch.archive.frame_reader import STDIN, FileFrameReader
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import Progress, no_progress, write_bundle
 from airpatch.blobs.content import Content
@@ -39,8 +39,8 @@ def pack(
     with destination(output) as sink:
         frames = write_bundle(index, content, manifests, sink, jobs=jobs, progress=progress)
         if sink.is_file:
-            with closing(FileFeed(sink.name, os.dup(sink.fd))) as feed, ThreadPoolExecutor(1) as pool:
-                if feed.table != frames or BundleStream(feed, pool).index != index:
+            with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
+                if reader.table != frames or BundleStream(reader, pool).index != index:
                     raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
         return sink.size
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.writer import WINDOW, Progress, no_progress
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
@@ -53,15 +53,15 @@ class BundleStream:
     """A bundle whose index has been read and checked, positioned behind it.
 
     Sections must be received in the order of the layout, then `finish` called. Raises FormatError in the constructor
-    if `feed` is not a bundle.
+    if `reader` is not a bundle.
     """
 
-    def __init__(self, feed: Feed, pool: Executor, *, progress: Progress = no_progress) -> None:
-        self._feed = feed
+    def __init__(self, reader: FrameReader, pool: Executor, *, progress: Progress = no_progress) -> None:
+        self._reader = reader
         self._pool = pool
         self._progress = progress
         self._current: _Delivery | None = None
-        self.opening = read_opening(feed)
+        self.opening = read_opening(reader)
         self.index = self.opening.index
 
     def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
@@ -71,9 +71,9 @@ class BundleStream:
         noted there instead and reading goes on as long as the frames can be told apart.
         Raises FormatError, IntegrityError, TargetError, and what the receivers raise.
         """
-        run = _Receiving(self._feed, findings)
+        run = _Receiving(self._reader, findings)
         try:
-            with located(self._feed.name):
+            with located(self._reader.name):
                 for plan in plans:
                     self._receive_frame(plan, accept, run)
                 while run.bytes:
@@ -85,17 +85,17 @@ class BundleStream:
         size = plan.content
         deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
         if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
-            self._feed.skip(size)
+            self._reader.skip(size)
             self._progress(size)
             return
         while run.bytes and run.bytes + size > WINDOW:
             self._progress(run.advance())
-        frame = self._feed.next(size)
+        frame = self._reader.next(size)
         run.add(_Frame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
-        return self._feed.finish()
+        return self._reader.finish()
 
     def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
         if piece.start == 0:
@@ -113,37 +113,37 @@ class Opening:
     signatures: tuple[bytes, ...]
 
 
-def read_opening(feed: Feed) -> Opening:
-    """What the first frames of `feed` hold. Raises FormatError."""
-    with located(feed.name):
-        content = _read_index(feed)
-        return Opening(parse_index(content), content, _read_signatures(feed))
+def read_opening(reader: FrameReader) -> Opening:
+    """What the first frames of `reader` hold. Raises FormatError."""
+    with located(reader.name):
+        content = _read_index(reader)
+        return Opening(parse_index(content), content, _read_signatures(reader))
 
 
-def _read_index(feed: Feed) -> bytes:
+def _read_index(reader: FrameReader) -> bytes:
     """The content of the member that holds the index."""
-    first = zstd.decompress(feed.next(None))
+    first = zstd.decompress(reader.next(None))
     size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
     total = tar.RECORD + size + len(tar.padding(size))
     content = bytearray(first)
     while len(content) < total:
         length = min(layout.FRAME, total - len(content))
-        content += zstd.decompress(feed.next(length), length)
+        content += zstd.decompress(reader.next(length), length)
     if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
         raise FormatError("the index does not fill its frames")
     return bytes(content[tar.RECORD : tar.RECORD + size])
 
 
-def _read_signatures(feed: Feed) -> tuple[bytes, ...]:
+def _read_signatures(reader: FrameReader) -> tuple[bytes, ...]:
     """The signatures over the index: they fill the next frame, if its content begins with the name of the first."""
-    frame = feed.peek(_MAX_SIGNATURES_FRAME)
+    frame = reader.peek(_MAX_SIGNATURES_FRAME)
     try:
         content = zstd.decompress(frame) if frame is not None else b""
     except FormatError:
         return ()  # whoever reads the frame as the one that follows the index tells what is wrong with it
     if not content.startswith(layout.index_signature_path(1).encode() + b"\0"):
         return ()
-    feed.give_back(feed.next(len(content)))
+    reader.give_back(reader.next(len(content)))
     signatures: list[bytes] = []
     position = 0
     while position < len(content):
@@ -164,9 +164,9 @@ def _read_signatures(feed: Feed) -> tuple[bytes, ...]:
 class _Receiving:
     """Frames under way: first `decompressing`, then `delivering`."""
 
-    def __init__(self, feed: Feed, findings: list[AirpatchError] | None) -> None:
+    def __init__(self, reader: FrameReader, findings: list[AirpatchError] | None) -> None:
         self.bytes = 0
-        self._feed = feed
+        self._reader = reader
         self._findings = findings
         self._decompressing: deque[_Frame] = deque()
         self._delivering: deque[_Frame] = deque()
@@ -185,7 +185,7 @@ class _Receiving:
         for future in frame.delivered:
             self._note(future)
         self._delivering.popleft()
-        self._feed.give_back(frame.packed)
+        self._reader.give_back(frame.packed)
         self.bytes -= frame.plan.content
         return frame.plan.content
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from airpatch.archive.feed import FileFeed, open_feed
+from airpatch.archive.frame_reader import FileFrameReader, open_frames
 from airpatch.archive.reader import read_opening
 from airpatch.blobs.output import Descriptor, output_file
 from airpatch.errors import FormatError, UsageError
@@ -29,22 +29,22 @@ def replace_signatures(name: str, signatures: Sequence[bytes]) -> None:
         raise UsageError(
             f"{name}: would have {len(signatures)} signatures; at most {layout.MAX_SIGNATURES} are allowed"
         )
-    feed = open_feed(name)
-    with closing(feed):
-        if not isinstance(feed, FileFeed):
+    reader = open_frames(name)
+    with closing(reader):
+        if not isinstance(reader, FileFrameReader):
             raise UsageError(f"{name}: is a pipe or a device; only a bundle in a file can be signed")
-        opening = read_opening(feed)
-        index_frames = feed.passed - bool(opening.signatures)
+        opening = read_opening(reader)
+        index_frames = reader.passed - bool(opening.signatures)
         with output_file(Path(name)) as sink:
-            _copy(feed, sink, 0, index_frames)
+            _copy(reader, sink, 0, index_frames)
             made = [_frame(plan) for plan in layout.index_signatures_section(signatures)]
             for frame in made:
                 sink.write([frame])
-            _copy(feed, sink, feed.passed, len(feed.table))
+            _copy(reader, sink, reader.passed, len(reader.table))
             entries = [zstd.Frame(len(frame), zstd.content_size(frame), zstd.trailer(frame)) for frame in made]
-            sink.write([zstd.emit_seek_table([*feed.table[:index_frames], *entries, *feed.table[feed.passed :]])])
-    with closing(open_feed(name)) as feed:
-        written = read_opening(feed)
+            sink.write([zstd.emit_seek_table([*reader.table[:index_frames], *entries, *reader.table[reader.passed :]])])
+    with closing(open_frames(name)) as reader:
+        written = read_opening(reader)
         if (written.content, written.signatures) != (opening.content, tuple(signatures)):
             raise FormatError(f"{name}: what was read back is not what was written; check the disk")
 
@@ -56,13 +56,13 @@ def _frame(plan: layout.FramePlan) -> bytes:
     return zstd.compress(content)
 
 
-def _copy(feed: FileFeed, sink: Descriptor, first: int, last: int) -> None:
+def _copy(reader: FileFrameReader, sink: Descriptor, first: int, last: int) -> None:
     """Copy the frames from `first` to before `last` as they lie in the file."""
-    position = sum(frame.compressed for frame in feed.table[:first])
-    end = position + sum(frame.compressed for frame in feed.table[first:last])
+    position = sum(frame.compressed for frame in reader.table[:first])
+    end = position + sum(frame.compressed for frame in reader.table[first:last])
     buffer = memoryview(bytearray(min(_PIECE, end - position)))
     while position < end:
         piece = buffer[: end - position]
-        feed.read_into(piece, position)
+        reader.read_into(piece, position)
         sink.write([piece])
         position += len(piece)

@@ -68,7 +68,7 @@ class ScratchFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScratchRange:
     """`size` bytes of a scratch file from `start`; also a `BlobReader` of them."""
 
     file: ScratchFile
@@ -85,7 +85,7 @@ class Part:
         """The file stays."""
 
 
-class Shelf:
+class ScratchStore:
     """Keeps what many scratch files hold in few, since a process may not have many open. For use by many threads."""
 
     def __init__(self, new_file: NewFile) -> None:
@@ -94,11 +94,11 @@ class Shelf:
         self._shared: ScratchFile | None = None
         self._lock = threading.Lock()
 
-    def keep(self, file: ScratchFile) -> Part:
+    def keep(self, file: ScratchFile) -> ScratchRange:
         """Take over `file`; a small one is copied into the file that all small ones share."""
         if file.size > _SMALL:
             self._files.append(file)
-            return Part(file, 0, file.size)
+            return ScratchRange(file, 0, file.size)
         with closing(file), self._lock:
             if self._shared is None:
                 self._shared = ScratchFile(self._new_file, "small files")
@@ -107,7 +107,7 @@ class Shelf:
             start = self._shared.size
             for piece in file.pieces():
                 self._shared.append(piece)
-            return Part(self._shared, start, file.size)
+            return ScratchRange(self._shared, start, file.size)
 
     def close(self) -> None:
         """Give up all that is kept."""
@@ -115,7 +115,7 @@ class Shelf:
             self._files.pop().close()
 
 
-def relax(views: Iterable[View]) -> None:
+def release_pages(views: Iterable[View]) -> None:
     """Give back the memory that mapped bytes take; they are read from disk again when needed."""
     for view in views:
         if isinstance(view, mmap.mmap):

@@ -47,10 +47,15 @@ class Entry:
 
 
 class Tree:
-    """The directory `path`, held open as long as the object lives. For use by many threads. Raises SourceError."""
+    """The directory `path`, held open as long as the object lives. For use by many threads. Raises SourceError.
 
-    def __init__(self, path: Path) -> None:
+    With `follow_links` symbolic links below it are followed, wherever they lead: for folders that the user names and
+    whose content is known by digest, never for one that others write to.
+    """
+
+    def __init__(self, path: Path, *, follow_links: bool = False) -> None:
         self.path = path
+        self._follow_links = follow_links
         try:
             self._fd = os.open(path, _FOLDER | os.O_CLOEXEC)
         except OSError as cause:
@@ -67,6 +72,8 @@ class Tree:
 
     def open(self, path: str, flags: int = _READ) -> int:
         """A descriptor of `path`, which the caller closes. Raises OSError, ELOOP where a link is in the way."""
+        if self._follow_links:
+            return self._open_following(path or ".", flags)
         try:
             return open_beneath(path or ".", flags | _ALWAYS, self._fd)
         except OSError as cause:
@@ -92,6 +99,14 @@ class Tree:
             return os.fstat(fd)
         finally:
             os.close(fd)
+
+    def lacks(self, path: str) -> bool:
+        """Whether nothing has the name `path`. What is there and cannot be reached is not lacking."""
+        try:
+            os.close(self.open(path, os.O_PATH))
+        except OSError as cause:
+            return cause.errno in (errno.ENOENT, errno.ENOTDIR)
+        return False
 
     def size(self, path: str) -> int | None:
         """Bytes of the regular file `path`; None if there is none that can be reached."""
@@ -128,6 +143,12 @@ class Tree:
         except OSError as cause:
             raise read_error(self.name(path), cause) from None
         return sorted(found, key=lambda entry: entry.name)
+
+    def _open_following(self, path: str, flags: int) -> int:
+        """Open `path` through links. Devices and FIFOs, which may wait or act when they are opened, are only named."""
+        mode = os.stat(path, dir_fd=self._fd).st_mode
+        opened = flags if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else os.O_PATH
+        return os.open(path, opened | os.O_CLOEXEC, dir_fd=self._fd)
 
     def _open_stepwise(self, path: str, flags: int) -> int:
         *folders, last = path.split("/") if path else ["."]

@@ -13,12 +13,13 @@ from itertools import groupby
 
 from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import OCI_INDEX, Manifest, parse_manifest
+from airpatch.model.manifest import OCI_INDEX as OCI_INDEX_TYPE
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
-from airpatch.sources.location import OCI_BLOBS, OCI_LAYOUT
-from airpatch.sources.oci_layouts import CONTAINERD_NAME, INDEX, REF_NAME
+from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT
+from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
 
 DIR_VERSION = b"Directory Transport Version: 1.1\n"
 """The file `version` (containers/image `directory/directory_dest.go`)."""
@@ -61,7 +62,7 @@ Part = FilePart | FolderPart
 def dir_parts(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> list[FolderPart]:
     """A folder for each image, as `skopeo copy` writes it to `dir:`."""
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
-    return [FolderPart(str(image.name), _dir_files(image, manifests, parsed), (image.name,)) for image in images]
+    return [FolderPart(image.name.reference, _dir_files(image, manifests, parsed), (image.name,)) for image in images]
 
 
 def _dir_files(image: Image, manifests: Mapping[Digest, bytes], parsed: Mapping[Digest, Manifest]) -> dict[str, File]:
@@ -100,7 +101,7 @@ def oci_parts(
             signatures[folder] = FolderPart(folder, named, (image.name,))
     blobs = [FilePart(f"{OCI_BLOBS}/sha256/{d.hex}", file, tuple(users[d])) for d, file in files.items()]
     index = _index(images, manifests, parsed, others)
-    return [FilePart(OCI_LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(INDEX, index)]
+    return [FilePart(OCI_LAYOUT, LAYOUT_VERSION), *blobs, *signatures.values(), FilePart(OCI_INDEX, index)]
 
 
 def _index(
@@ -114,14 +115,14 @@ def _index(
             "mediaType": parsed[image.manifest].media_type,
             "digest": str(image.manifest),
             "size": len(manifests[image.manifest]),
-            "annotations": {CONTAINERD_NAME: str(image.name), REF_NAME: str(image.name)},
+            "annotations": {CONTAINERD_NAME: image.name.reference, REF_NAME: image.name.reference},
         }
         for image in images
     ]
-    names = {str(image.name) for image in images}
+    names = {image.name.reference for image in images}
     entries += [entry for entry in others if _ref_name(entry) not in names]
     entries.sort(key=lambda entry: (_ref_name(entry), str(entry.get("digest"))))
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX_TYPE, "manifests": entries}
     return json.dumps(document, indent=2).encode() + b"\n"
 
 

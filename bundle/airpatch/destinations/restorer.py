@@ -25,7 +25,8 @@ from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetEr
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
-from airpatch.sources.oci_layouts import INDEX, read_index
+from airpatch.sources.location import OCI_INDEX
+from airpatch.sources.oci_layouts import read_index
 
 MAX_JOBS = 4
 """More blobs at a time do not make a disk faster, and each takes up to 16 MiB when it comes out of a bundle."""
@@ -94,7 +95,7 @@ def _parts(images: Sequence[Image], manifests: Mapping[Digest, bytes], form: For
     if form is Form.DIR:
         return dir_parts(images, manifests)
     try:
-        others = read_index(tree, INDEX) if tree.status(INDEX) is not None else []
+        others = read_index(tree, OCI_INDEX) if tree.status(OCI_INDEX) is not None else []
     except SourceError as error:
         raise TargetError(error.message) from None
     return oci_parts(images, manifests, others)

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content, check_blob, require
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf, relax
+from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.encoder import Effort
 from airpatch.errors import FormatError, IntegrityError
@@ -54,11 +54,11 @@ def workers(options: Options) -> int:
 class LayerPatches:
     """What a differ made: steps in their order, the sources that no step makes, and the patches as a `Content`."""
 
-    shelf: Shelf
+    store: ScratchStore
     """Where the patches are kept."""
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
-    parts: dict[Digest, Part] = field(default_factory=dict)
+    parts: dict[Digest, ScratchRange] = field(default_factory=dict)
     features: set[Feature] = field(default_factory=set)
     """What the patches ask of a reader."""
     choices: dict[Digest, list[tuple[Digest, Choice]]] = field(default_factory=dict)
@@ -66,13 +66,13 @@ class LayerPatches:
     def size(self, digest: Digest) -> int | None:
         return self.parts[digest].size if digest in self.parts else None
 
-    def open(self, digest: Digest, size: int) -> Part:
+    def open(self, digest: Digest, size: int) -> ScratchRange:
         require(self.size(digest), digest, size, "the layer patches made")
         return self.parts[digest]
 
     def close(self) -> None:
         """Give up the patches."""
-        self.shelf.close()
+        self.store.close()
 
 
 class Differ:
@@ -96,10 +96,10 @@ class Differ:
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
-        patches = LayerPatches(Shelf(self._new_file))
-        with closing(Shelf(self._new_file)) as shelf, ThreadPoolExecutor(workers(self._options)) as pool:
+        patches = LayerPatches(ScratchStore(self._new_file))
+        with closing(ScratchStore(self._new_file)) as store, ThreadPoolExecutor(workers(self._options)) as pool:
             try:
-                self._make(patches, targets, available, places or {}, pool, shelf)
+                self._make(patches, targets, available, places or {}, pool, store)
             except BaseException:
                 self._stopped.set()
                 pool.shutdown(cancel_futures=True)
@@ -114,12 +114,12 @@ class Differ:
         available: Sequence[Blob],
         places: Mapping[Digest, Place],
         pool: Executor,
-        shelf: Shelf,
+        store: ScratchStore,
     ) -> None:
         options = self._options
         options.announce("unpacking layers", sum(blob.size for blob in (*available, *targets)))
         work = [*((self._unpack_verified, blob) for blob in available), *((self._unpack, blob) for blob in targets)]
-        found = pool.map(lambda task: task[0](task[1], shelf), work)
+        found = pool.map(lambda task: task[0](task[1], store), work)
         unpacked = {each.blob.digest: each for each in found if each is not None}
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
@@ -148,7 +148,7 @@ class Differ:
             options.progress(target.sketch.size)
             if made is None:
                 return None
-            patches.parts[made.step.patch] = patches.shelf.keep(made.file)
+            patches.parts[made.step.patch] = patches.store.keep(made.file)
             patches.features.update(made.features)
             patches.choices[target.blob.digest] = [(layers[choice.number].blob.digest, choice) for choice in sources]
             return made.step
@@ -156,16 +156,16 @@ class Differ:
         patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
         patches.sources = _outside(patches.steps, unpacked)
 
-    def _unpack_verified(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
+    def _unpack_verified(self, blob: Blob, store: ScratchStore) -> Unpacked | None:
         """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
             check_blob(self._content, blob.digest, blob.size)
         except IntegrityError as error:
             raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
-        return self._unpack(blob, shelf)
+        return self._unpack(blob, store)
 
-    def _unpack(self, blob: Blob, shelf: Shelf) -> Unpacked | None:
-        """The blob with its plaintext on the `shelf`; None if it does not decompress."""
+    def _unpack(self, blob: Blob, store: ScratchStore) -> Unpacked | None:
+        """The blob with its plaintext on the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
@@ -175,10 +175,10 @@ class Differ:
             except FormatError:
                 return None
             stack.pop_all()
-        plaintext = shelf.keep(file)
+        plaintext = store.keep(file)
         view = plaintext.view()
         most = self._options.memory // _SKETCHES // MEMORY
-        made = sketch(memoryview(view), most, lambda: relax((view,)))
+        made = sketch(memoryview(view), most, lambda: release_pages((view,)))
         self._options.progress(blob.size)
         return Unpacked(blob, kind, plaintext, made)
 

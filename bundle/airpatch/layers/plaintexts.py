@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile
+from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange
 from airpatch.errors import FormatError
 from airpatch.layers.plaintext import extract
 from airpatch.model.digest import Digest
@@ -17,7 +17,7 @@ from airpatch.model.digest import Digest
 @dataclass(slots=True)
 class _Slot:
     users: int
-    file: ScratchFile | Part | None = None
+    file: ScratchFile | ScratchRange | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -32,7 +32,7 @@ class Plaintexts:
         self._new_file = new_file
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
-    def take(self, digest: Digest, size: int, plaintext: int) -> ScratchFile | Part:
+    def take(self, digest: Digest, size: int, plaintext: int) -> ScratchFile | ScratchRange:
         """The plaintext, `plaintext` bytes, of the blob of `size` bytes. Raises FormatError if it has another size."""
         slot = self._slots[digest]
         with slot.lock:
@@ -54,7 +54,7 @@ class Plaintexts:
         slot = self._slots.get(digest)
         return slot is not None and slot.file is None
 
-    def put(self, digest: Digest, file: ScratchFile | Part) -> None:
+    def put(self, digest: Digest, file: ScratchFile | ScratchRange) -> None:
         """Give a plaintext that is there already."""
         self._slots[digest].file = file
 

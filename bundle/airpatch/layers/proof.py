@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from airpatch.archive.checker import Verified, verify_bundle
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import Accept
 from airpatch.blobs.content import BytesBlob, ChainedContent, Content
 from airpatch.blobs.receiver import Discard, Receiver
@@ -25,10 +25,10 @@ Base = Callable[[Index], Content]
 """Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
 
 
-def verify(feed: Feed, options: Rebuilding, base: Base | None = None) -> Verified:
-    """Read `feed` to its end, and carry out its layer patches if it is a full bundle's or there is a `base`.
+def verify(reader: FrameReader, options: Rebuilding, base: Base | None = None) -> Verified:
+    """Read `reader` to its end, and carry out its layer patches if it is a full bundle's or there is a `base`.
 
-    Raises FormatError if there is no valid index, TargetError if the feed cannot be read or there is no room,
+    Raises FormatError if there is no valid index, TargetError if the reader cannot be read or there is no room,
     BaseMismatch if a source out of the base is wrong, and what `base` raises.
     """
     with closing(Rebuilt(options.new_file)) as spool:
@@ -47,13 +47,13 @@ def verify(feed: Feed, options: Rebuilding, base: Base | None = None) -> Verifie
             return accept
 
         verified = verify_bundle(
-            feed, data=data, jobs=options.jobs, progress=options.progress, announce=options.announce
+            reader, data=data, jobs=options.jobs, progress=options.progress, announce=options.announce
         )
         index = verified.index
         if verified.findings or (not index.is_full and base is None):
             return verified
         try:
-            with located(feed.name):
+            with located(reader.name):
                 used = {source for step in index.steps for source in step.sources}
                 spool.make(index, index.steps, ChainedContent(contents), options, used)
         except (FormatError, IntegrityError) as error:

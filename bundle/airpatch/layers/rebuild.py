@@ -21,7 +21,7 @@ from itertools import chain
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
-from airpatch.blobs.scratch import NewFile, ScratchFile, View, relax
+from airpatch.blobs.scratch import NewFile, ScratchFile, View, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.deflate.parse import Parser
 from airpatch.deflate.rebuild import rebuild
@@ -51,7 +51,7 @@ from airpatch.views.description import View as NestedView
 from airpatch.views.expand import expand, largest_view
 from airpatch.views.fold import fold
 
-_RELAX = 16 << 20
+_RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
 _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
@@ -287,9 +287,9 @@ class Builder:
                 file.append(buffer)
                 buffer.clear()
             since += len(piece)
-            if since > _RELAX:
+            if since > _RELEASE_EVERY:
                 since = 0
-                relax(packed)
+                release_pages(packed)
                 if self._stopped.is_set():
                     raise CancelledError
         file.append(buffer)
@@ -390,9 +390,9 @@ def _apply(delta: _Section, views: Sequence[View], limit: int) -> Iterator[bytes
     for chunk in decode(delta, views, limit):
         yield chunk
         since += len(chunk)
-        if since > _RELAX:
+        if since > _RELEASE_EVERY:
             since = 0
-            relax(views)
+            release_pages(views)
 
 
 class _Chunks:

@@ -15,7 +15,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.writer import Progress, no_progress
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.blobs.receiver import Discard, Receiver
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, Shelf
+from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest
@@ -36,8 +36,8 @@ class Rebuilt:
 
     def __init__(self, new_file: NewFile) -> None:
         self._new_file = new_file
-        self._shelf = Shelf(new_file)
-        self._parts: dict[Digest, Part] = {}
+        self._shelf = ScratchStore(new_file)
+        self._parts: dict[Digest, ScratchRange] = {}
         self._unfinished: set[ScratchFile] = set()
 
     def size(self, digest: Digest) -> int | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, pieces
-from airpatch.blobs.scratch import NewFile, Part, ScratchFile, View, relax
+from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, View, release_pages
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.encoder import Effort, encode
 from airpatch.delta.plan import TARS, Members
@@ -50,7 +50,7 @@ class Unpacked:
 
     blob: Blob
     compression: Compression
-    plaintext: Part
+    plaintext: ScratchRange
     sketch: Sketch
 
 
@@ -175,7 +175,7 @@ class Workshop:
         def pause() -> None:
             if self._stopped.is_set():
                 raise CancelledError
-            relax(views)
+            release_pages(views)
 
         return pause
 
@@ -200,7 +200,7 @@ class Workshop:
             size, expanded = target.sketch.size, difference.expanded
             step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
-                self._builder.build(step, Part(file, 0, file.size), _Comparison(original))
+                self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original))
             stack.pop_all()
         return Made(step, file, frozenset(features(method, difference.codings)))
 
@@ -214,8 +214,8 @@ class Workshop:
 
     def _difference(
         self,
-        target: ScratchFile | Part,
-        sources: Sequence[ScratchFile | Part],
+        target: ScratchFile | ScratchRange,
+        sources: Sequence[ScratchFile | ScratchRange],
         name: str,
         members: Members = TARS,
     ) -> ScratchFile:

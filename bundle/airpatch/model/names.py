@@ -3,6 +3,9 @@
 The grammar is distribution's `reference` package: a repository is lower-case components joined by `/`, its first
 component may be a host with a port; 255 bytes at most. A tag is a word of at most 128 characters. Everything that
 becomes a path is checked here, on the way in and on the way out.
+
+An image that is known by its digest alone, as `web@sha256:<hex>`, has the tag `by-digest-<hex>` in a release
+(spec/FORMAT.md, Names): registries keep what a tag names, and serve it by its digest.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from airpatch.errors import FormatError
+from airpatch.model.digest import Digest
 
 MAX_REPOSITORY = 255
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -18,6 +22,8 @@ _HOST = rf"{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"(?:{_HOST}/)?{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_BY_DIGEST = "by-digest-"
+_DERIVED_TAG = re.compile(r"(by-digest|sha256)-[0-9a-f]{64}(\.[a-z]+)?", re.ASCII)
 
 
 def check_repository(repository: str) -> None:
@@ -56,16 +62,54 @@ class ImageName:
         return cls(repository, tag)
 
     @classmethod
-    def from_folder(cls, path: str) -> ImageName:
-        """The image that a `dir:` folder holds, by its path below the tree.
+    def by_digest(cls, repository: str, digest: Digest) -> ImageName:
+        """The name of an image that has no tag. Raises FormatError."""
+        return cls(repository, f"{_BY_DIGEST}{digest.hex}")
 
-        The tag stands after the last colon of the last component; `skopeo sync` may nest a folder in one of its
-        own name (`alpine:3.10.4/alpine:3.10.4`), which counts once. Raises FormatError.
+    @property
+    def digest(self) -> Digest | None:
+        """The digest that an image without a tag is known by, None for one with a tag."""
+        hex_digits = self.tag.removeprefix(_BY_DIGEST)
+        if hex_digits == self.tag:
+            return None
+        try:
+            return Digest.from_hex(hex_digits)
+        except FormatError:
+            return None
+
+    @property
+    def has_derived_tag(self) -> bool:
+        """Whether the tag follows from a digest: that of an image without a tag, or of what others refer to."""
+        return _DERIVED_TAG.fullmatch(self.tag) is not None
+
+    @property
+    def reference(self) -> str:
+        """The name as other tools write it: `repository:tag`, or `repository@digest` where there is no tag."""
+        digest = self.digest
+        return str(self) if digest is None else f"{self.repository}@{digest}"
+
+    @classmethod
+    def parse_reference(cls, text: str) -> tuple[ImageName, Digest | None]:
+        """The name written as `repository:tag`, `repository@digest` or both, and the digest. Raises FormatError."""
+        name, at, digest_text = text.partition("@")
+        if not at:
+            return cls.parse(name), None
+        digest = Digest.parse(digest_text)
+        repository, colon, tag = name.rpartition(":")
+        has_tag = colon and "/" not in tag
+        return cls(repository, tag) if has_tag else cls.by_digest(name, digest), digest
+
+    @classmethod
+    def from_folder(cls, path: str) -> tuple[ImageName, Digest | None]:
+        """The image that a `dir:` folder holds, by its path below the tree, and the digest that the path names.
+
+        The last component is `NAME:TAG` or `NAME@DIGEST`, as `skopeo sync` writes it, or both; skopeo may nest a
+        folder in one of its own name (`alpine:3.10.4/alpine:3.10.4`), which counts once. Raises FormatError.
         """
         parts = path.split("/")
         if len(parts) > 1 and parts[-1] == parts[-2]:
             del parts[-2]
-        return cls.parse("/".join(parts))
+        return cls.parse_reference("/".join(parts))
 
     def __str__(self) -> str:
         return f"{self.repository}:{self.tag}"

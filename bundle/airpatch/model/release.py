@@ -209,7 +209,8 @@ def assemble(
             findings[SHOWN_FINDINGS:] = [f"and {more} more"]
         raise FormatError("not a release", findings)
     if name is None:
-        tags = Counter(image.name.tag for image in ordered)
+        tagged = [image for image in ordered if not image.name.has_derived_tag]
+        tags = Counter(image.name.tag for image in tagged or ordered)
         name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
     return Release(name, sequence, tuple(ordered), found.table())
@@ -238,6 +239,8 @@ def image_findings(images: Sequence[Image]) -> list[str]:
         if following.name == image.name:
             findings.append(f"{image.name}: two images of this name")
     for image in images:
+        if image.name.digest not in (None, image.manifest):
+            findings.append(f"{image.name}: its tag says another digest than that of its manifest, {image.manifest}")
         if image.name.repository.split("/")[0] in names:
             findings.append(f"{image.name}: its folder would lie inside that of another image")
         for manifest, own in groupby(image.signatures, key=lambda signature: signature.manifest):

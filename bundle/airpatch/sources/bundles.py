@@ -7,14 +7,14 @@ from functools import cached_property, partial
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content
-from airpatch.errors import SourceError, UsageError
+from airpatch.errors import UsageError
 from airpatch.layers.rebuilt import Rebuilding, unfold
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.sources.location import Location
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
+from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source
 
 
 class BundleSource(Source):
@@ -30,7 +30,7 @@ class BundleSource(Source):
         self._content: Content = bundle
         self.release = bundle.index.release
 
-    def listing(self) -> Listing:
+    def listing(self, names: GivenNames) -> Listing:
         images = self._bundle.index.release.images
         return Listing(tuple(FoundImage(image.name, self._bundle.name, partial(self._load, image)) for image in images))
 
@@ -49,14 +49,12 @@ class BundleSource(Source):
             manifests.parsed,
             image.signatures,
             self._content,
+            frozenset(manifests.missing),
             tuple(manifests.findings),
         )
 
-    def _read(self, digest: Digest) -> bytes:
-        content = self._manifests.get(digest)
-        if content is None:
-            raise SourceError(f"{self._bundle.name}: does not hold {digest}")
-        return content
+    def _read(self, digest: Digest) -> bytes | None:
+        return self._manifests.get(digest)
 
     @cached_property
     def _manifests(self) -> dict[Digest, bytes]:

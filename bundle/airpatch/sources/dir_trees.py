@@ -2,80 +2,107 @@
 
 A folder with a `manifest.json` is an image (containers/image `directory/directory_transport.go`): beside it lie its
 blobs, named by the hex form of their digest, `signature-N`, and for a list its children as `<hex>.manifest.json` with
-`<hex>.signature-N`. Whatever else lies there is ignored. The folder's path below the tree is the image's name.
+`<hex>.signature-N`. The folder's path below the tree is the image's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 
-from airpatch.blobs.tree import Entry, Tree
-from airpatch.errors import FormatError
+from airpatch.blobs.tree import Tree
+from airpatch.errors import AirpatchError, FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.names import ImageName
-from airpatch.sources.image_files import load_files, numbered_signatures
-from airpatch.sources.location import DIR_MANIFEST, OCI_LAYOUT, Location
+from airpatch.sources.image_files import load_files, numbered_signatures, read_manifest
+from airpatch.sources.location import DIR_MANIFEST, DIR_VERSION, FolderScan, Location, has_file, is_layout
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
+from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
 
-SIGNATURE = "signature-"
-"""What the name of a signature has in it."""
+_SHOWN_FILES = 3
+_HEX = re.compile(r"([0-9a-f]{64})(\.manifest\.json|\.signature-[0-9]+)?")
 
 
 class DirTree(Source):
-    """The images in `folders` of `tree`, each with the names of the files there that may be signatures.
+    """The images in `folders` of `tree`. The tree itself, as the folder `""`, has the name of its last component."""
 
-    The tree itself, as the folder `""`, has the name of its last component.
-    """
-
-    def __init__(self, tree: Tree, folders: Mapping[str, Sequence[str]], findings: Sequence[str] = ()) -> None:
+    def __init__(self, tree: Tree, scan: FolderScan, folders: Sequence[str]) -> None:
         self._tree = tree
+        self._scan = scan
         self._folders = folders
-        self._findings = findings
 
-    def listing(self) -> Listing:
-        images = []
-        findings = list(self._findings)
-        for folder, signatures in self._folders.items():
-            where = self._tree.name(folder)
+    def listing(self, names: GivenNames) -> Listing:
+        images: list[FoundImage] = []
+        unnamed: list[UnnamedImage] = []
+        for folder in self._folders:
+            where, load = self._tree.name(folder), partial(self._load, folder)
             try:
-                name = ImageName.from_folder(folder or self._tree.path.resolve().name)
+                name, claimed = ImageName.from_folder(folder or self._tree.path.resolve().name)
             except FormatError as error:
-                findings.append(f"{where}: {error.message}")
+                digest = self._digest(folder)
+                given = names.get(digest, ()) if digest is not None else ()
+                images += [FoundImage(name, where, load, digest) for name in given]
+                if not given:
+                    unnamed.append(UnnamedImage(where, error.message, digest))
             else:
-                images.append(FoundImage(name, where, partial(self._load, f"{folder}/" if folder else "", signatures)))
-        return Listing(tuple(images), tuple(findings))
+                given = names.get(name.digest, ()) if name.digest is not None else ()
+                images += [FoundImage(name, where, load, claimed) for name in given or (name,)]
+        return Listing(tuple(images), tuple(unnamed), tuple(self._scan.findings))
 
-    def _load(self, folder: str, signatures: Sequence[str]) -> LoadedImage:
-        content = self._tree.read(f"{folder}{DIR_MANIFEST}", MAX_MANIFEST)
+    def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
+        names = {digest.hex for digest in used}
+        images = set(self._folders)
+        for folder, entries in self._scan.folders.items():
+            if not is_layout(entries):
+                files = (entry.name for entry in entries if not entry.is_folder and not entry.name.startswith("."))
+                unknown = [name for name in files if folder not in images or not _is_part(name, names)]
+                if unknown:
+                    more = f" and {len(unknown) - _SHOWN_FILES} more" if len(unknown) > _SHOWN_FILES else ""
+                    yield f"{self._tree.name(folder)}: no image has {', '.join(unknown[:_SHOWN_FILES])}{more}"
+
+    def _digest(self, folder: str) -> Digest | None:
+        """The digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
+        try:
+            return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST))
+        except AirpatchError:
+            return None
+
+    def _load(self, folder: str) -> LoadedImage:
+        content = self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST)
         top = Digest.of(content)
 
-        def read(digest: Digest) -> bytes:
+        def read(digest: Digest) -> bytes | None:
             if digest == top:
                 return content
-            return self._tree.read(f"{folder}{digest.hex}.{DIR_MANIFEST}", MAX_MANIFEST)
+            return read_manifest(self._tree, _inside(folder, f"{digest.hex}.{DIR_MANIFEST}"))
+
+        names = [entry.name for entry in self._scan.folders[folder] if entry.is_file]
 
         def signature_files(manifest: Digest) -> Mapping[int, str]:
-            return numbered_signatures(folder, signatures, "" if manifest == top else f"{manifest.hex}.")
+            return numbered_signatures(_inside(folder, ""), names, "" if manifest == top else f"{manifest.hex}.")
 
-        return load_files(self._tree, read_manifests(top, read), lambda d: f"{folder}{d.hex}", signature_files)
+        return load_files(self._tree, read_manifests(top, read), lambda d: _inside(folder, d.hex), signature_files)
+
+
+def _inside(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
+
+
+def _is_part(name: str, used: AbstractSet[str]) -> bool:
+    """Whether a file `name` in an image's folder is one of the image's, whose blobs and manifests are in `used`."""
+    match = _HEX.fullmatch(name)
+    return match[1] in used if match else name in (DIR_MANIFEST, DIR_VERSION) or name.startswith("signature-")
 
 
 def _recognise(location: Location) -> DirTree | None:
     if not location.is_folder:
         return None
-    images = {
-        folder: [entry.name for entry in entries if entry.is_file and SIGNATURE in entry.name]
-        for folder, entries in location.scan.folders.items()
-        if _has_file(entries, DIR_MANIFEST) and not _has_file(entries, OCI_LAYOUT)
-    }
-    return DirTree(location.tree, images, location.scan.findings) if images else None
-
-
-def _has_file(entries: Sequence[Entry], name: str) -> bool:
-    return any(entry.name == name and entry.is_file for entry in entries)
+    folders = location.scan.folders.items()
+    images = [folder for folder, entries in folders if has_file(entries, DIR_MANIFEST) and not is_layout(entries)]
+    return DirTree(location.tree, location.scan, images) if images else None
 
 
 KIND = Kind("dir", f"no dir: image (a folder with a {DIR_MANIFEST})", _recognise)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.blobs.content import BlobReader, Content, check_blob, missing
@@ -16,9 +16,11 @@ from airpatch.layers.rebuilt import Rebuilding
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image, Release, assemble, check_label
+from airpatch.sources.given_names import resolve_names
 from airpatch.sources.kinds import open_source
+from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.references import pick, read_images_list, select
-from airpatch.sources.source import FoundImage, LoadedImage, Source
+from airpatch.sources.source import FoundImage, Listing, LoadedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +67,15 @@ class GatheredContent:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """`manifests` has all manifests of `release`, `content` all else: layers, configs, signatures."""
+    """`manifests` has all manifests of `release`, `content` all else: layers, configs, signatures.
+
+    `remarks` are what the user may want to know of the sources: what lies there and is not part of the release.
+    """
 
     release: Release
     manifests: Mapping[Digest, bytes]
     content: Content
+    remarks: tuple[str, ...] = ()
 
 
 def gather(
@@ -78,10 +84,13 @@ def gather(
     *,
     images_list: Path | None = None,
     picks: Sequence[str] = (),
+    tags: Sequence[str] = (),
     name: str | None = None,
     sequence: int | None = None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
+
+    Images that have no tag get the names that `tags` say, `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one.
 
     Blobs that a bundle has as layer patches are made as `rebuilding` says, by default with scratch files in the current
     folder. Without a `name` the release has that of the bundle, if all of one bundle is all there is, together with its
@@ -94,35 +103,39 @@ def gather(
     except FormatError as error:
         raise UsageError(error.message) from None
     sources = [open_source(spec) for spec in specs]
-    entries, findings = _list(sources)
+    listings = [source.listing({}) for source in sources]
+    if tags:
+        names = resolve_names(tags, listings)
+        listings = [source.listing(names) for source in sources]
+    images = [image for listing in listings for image in listing.images]
+    findings = [finding for listing in listings for finding in _findings(listing)]
     if images_list is not None:
         try:
-            entries, findings = select(read_images_list(images_list), entries), []
+            images, findings = select(read_images_list(images_list), images), []
         except SourceError as error:
             raise SourceError(error.message, [*error.findings, *findings]) from None
     if picks:
-        entries, findings = pick(picks, entries), []
-    names = {entry.name for entry in entries}
+        images, findings = pick(picks, images), []
     for source in sources:
-        source.rebuild(names, rebuilding or Rebuilding(files_beside(Path())))
+        source.rebuild({image.name for image in images}, rebuilding or Rebuilding(files_beside(Path())))
     gathering = _Gathering(findings)
-    for entry in sorted(entries, key=lambda entry: entry.name):  # as the writer names the first image with a bad blob
-        gathering.add(entry)
+    for image in sorted(images, key=lambda image: image.name):  # as the writer names the first image with a bad blob
+        gathering.add(image)
     whole = sources[0].release if len(sources) == 1 else None
     if name is None and whole is not None and len(gathering.images) == len(whole.images):
         name = whole.name
         sequence = whole.sequence if sequence is None else sequence
-    return gathering.finish(name, sequence or 0)
+    gathered = gathering.finish(name, sequence or 0)
+    if images_list is not None or picks:
+        return gathered
+    used = {blob.digest for blob in gathered.release.blobs}
+    remarks = [remark for listing in listings for remark in listing.remarks]
+    remarks += [remark for source in sources for remark in source.leftovers(used)]
+    return replace(gathered, remarks=tuple(remarks))
 
 
-def _list(sources: Iterable[Source]) -> tuple[list[FoundImage], list[str]]:
-    entries: list[FoundImage] = []
-    findings: list[str] = []
-    for source in sources:
-        listing = source.listing()
-        entries += listing.images
-        findings += listing.findings
-    return entries, findings
+def _findings(listing: Listing) -> list[str]:
+    return [*listing.findings, *(image.finding for image in listing.unnamed)]
 
 
 class _Gathering:
@@ -146,13 +159,10 @@ class _Gathering:
         known = self.images.setdefault(entry.name, image)
         if known is not image:
             if known != image:
-                what = "manifests" if known.manifest != image.manifest else "signatures"
-                self._findings.append(
-                    f"{entry.name}: has other {what} in {entry.where} than in {self._where[entry.name]}"
-                )
+                self._findings.append(f"{entry.name}: {self._difference(entry, known, image)}")
             return
         self._where[entry.name] = entry.where
-        wrong = [*loaded.findings, *self._missing(entry.name, loaded)]
+        wrong = [*_contradictions(entry, loaded), *loaded.findings, *self._missing(entry, loaded)]
         self._findings += [f"{entry.name}: {finding}" for finding in wrong]
         if not wrong:
             self._sound.append(image)
@@ -170,15 +180,25 @@ class _Gathering:
             raise SourceError("images cannot be used as they are", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content)
 
-    def _missing(self, name: ImageName, loaded: LoadedImage) -> Iterator[str]:
+    def _difference(self, entry: FoundImage, known: Image, image: Image) -> str:
+        where, other = entry.where, self._where[entry.name]
+        if known.manifest == image.manifest:
+            return f"has other signatures in {where} than in {other}"
+        if where == other:
+            return f"is the name of two images in {where}: {known.manifest} and {image.manifest}"
+        return f"has other manifests in {where} than in {other}"
+
+    def _missing(self, entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
         """Look for every blob and signature of an image, tell which are missing, and keep the others."""
         for signature in loaded.signatures:
-            self._content.add(signature.digest, name, signature.size, loaded.content)
-        for manifest in loaded.parsed.values():
-            for number, blob in enumerate(manifest.blobs):
+            self._content.add(signature.digest, entry.name, signature.size, loaded.content)
+        absent = absent_platforms(loaded)
+        yield from absent_findings(loaded, absent, entry.where)
+        for digest, manifest in loaded.parsed.items():
+            for number, blob in enumerate(manifest.blobs if digest not in absent else ()):
                 try:
                     with closing(loaded.content.open(blob.digest, blob.size)):
-                        self._content.add(blob.digest, name, blob.size, loaded.content)
+                        self._content.add(blob.digest, entry.name, blob.size, loaded.content)
                 except AirpatchError as error:
                     yield f"{'layer' if number else 'config'} {blob.digest}: {error.message}"
                     if blob.foreign and loaded.content.size(blob.digest) is None:
@@ -186,3 +206,12 @@ class _Gathering:
                             f"layer {blob.digest} is foreign ({blob.media_type}): registries need not hold it. Get its "
                             "content with 'skopeo copy docker://IMAGE dir:FOLDER' and use that folder as the source"
                         )
+
+
+def _contradictions(entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
+    """What the source says of an image and is not so."""
+    if entry.digest not in (None, loaded.manifest):
+        yield (
+            f"{entry.where} says {entry.digest}, and its manifest is {loaded.manifest}. Where the first is that of all "
+            "platforms and the second that of one, copy all of them ('skopeo sync --all', 'skopeo copy --all')"
+        )

@@ -11,6 +11,7 @@ from airpatch.errors import SourceError
 from airpatch.format.index import MAX_IMAGE_SIGNATURE
 from airpatch.format.layout import image_signature_folder
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import ImageSignature
 from airpatch.sources.manifests import Manifests
 from airpatch.sources.source import LoadedImage
@@ -34,6 +35,11 @@ class TreeContent:
 
     def _path(self, digest: Digest) -> str:
         return self._placed.get(digest) or self._locate(digest)
+
+
+def read_manifest(tree: Tree, path: str) -> bytes | None:
+    """The manifest in the file `path`, None if there is nothing of that name. Raises SourceError."""
+    return None if tree.lacks(path) else tree.read(path, MAX_MANIFEST)
 
 
 SignatureFiles = Callable[[Digest], Mapping[int, str]]
@@ -84,5 +90,6 @@ def load_files(
         manifests.parsed,
         tuple(signatures),
         TreeContent(tree, locate, placed),
+        frozenset(manifests.missing),
         tuple(findings),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from airpatch.errors import UsageError
+from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.sources import bundles, dir_trees, oci_layouts, registry_roots
 from airpatch.sources.location import Location
@@ -42,11 +42,13 @@ def open_source(spec: str) -> Source:
     return found.popitem()[1]
 
 
-def _nothing(location: Location, kind: Kind | None) -> UsageError:
+def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
     if not location.is_folder:
         return UsageError(f"{location.spec}: is a file, and {kind.absent if kind else 'no source'}")
+    if location.scan.findings:
+        return SourceError(f"{location.spec}: holds no images that can be used", location.scan.findings)
     absent = kind.absent if kind is not None else f"holds no images: {', '.join(kind.absent for kind in KINDS)}"
-    return UsageError(f"{location.spec}: {_hint(location.path) or absent}", location.scan.findings)
+    return UsageError(f"{location.spec}: {_hint(location.path) or absent}")
 
 
 def _hint(path: Path) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,20 +11,31 @@ from pathlib import Path
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.format.registry import STORAGE
+from airpatch.model.manifest import MAX_MANIFEST
 
 DIR_MANIFEST = "manifest.json"
 """The file that makes a folder an image of the `dir:` transport."""
+DIR_VERSION = "version"
+"""The file that skopeo writes first into a `dir:` image (containers/image `directory/directory_dest.go`)."""
 OCI_LAYOUT = "oci-layout"
 """The file that makes a folder an OCI layout (image-spec `image-layout.md`)."""
+OCI_INDEX = "index.json"
 OCI_BLOBS = "blobs"
 """The folder of an OCI layout's content."""
+IMAGE_FILE = re.compile(r"[0-9a-f]{64}(\.manifest\.json|\.signature-[0-9]+)?|signature-[0-9]+|version|manifest\.json")
+"""What the `dir:` transport names a file, each of them a part of an image."""
+_UNFINISHED_FILE = re.compile(rf"{IMAGE_FILE.pattern}|(dir|oci)-put-blob[0-9]*")
+_BLOB_FILE = re.compile(r"[0-9a-f]{64}|(oci-)?put-blob[0-9]*")
+_NO_IMAGES = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
+"""What file systems put at the top of a disk."""
 
 
 @dataclass(slots=True)
 class FolderScan:
-    """The folders below a directory by path, `""` for itself, with what lies in each; and what could not be looked at.
+    """The folders below a directory by path, `""` for itself, with what lies in each.
 
-    Hidden folders, a registry's storage and the blobs of OCI layouts are left out.
+    Hidden folders, a registry's storage and the blobs of OCI layouts are left out. `findings` are what could not be
+    looked at, and images that a copy began and did not finish.
     """
 
     folders: dict[str, list[Entry]] = field(default_factory=dict)
@@ -48,6 +61,16 @@ class Location:
         return scan_folders(self.tree)
 
 
+def is_layout(entries: Iterable[Entry]) -> bool:
+    """Whether a folder with `entries` is an OCI layout; build tools such as Bazel make its files symbolic links."""
+    return any(entry.name == OCI_LAYOUT and (entry.is_file or entry.is_link) for entry in entries)
+
+
+def has_file(entries: Iterable[Entry], name: str) -> bool:
+    """Whether one of `entries` is a file `name`."""
+    return any(entry.name == name and entry.is_file for entry in entries)
+
+
 def scan_folders(tree: Tree) -> FolderScan:
     """Walk `tree`. Raises SourceError if `tree` itself cannot be read."""
     scan = FolderScan()
@@ -61,16 +84,68 @@ def scan_folders(tree: Tree) -> FolderScan:
                 raise
             scan.findings.append(error.message)
             continue
+        skipped = _NO_IMAGES if not folder else ()
+        if is_layout(entries):
+            skipped = (*skipped, OCI_BLOBS)
+        elif (unusable := _unfinished(tree, folder, entries) or _saved_by_docker(tree, folder, entries)) is not None:
+            scan.findings.append(unusable)
+            continue
         scan.folders[folder] = entries
-        is_layout = any(entry.name == OCI_LAYOUT and entry.is_file for entry in entries)
         below = []
         for entry in entries:
             path = f"{folder}/{entry.name}".lstrip("/")
-            if entry.name.startswith(".") or path == STORAGE or (is_layout and entry.name == OCI_BLOBS):
+            if entry.name.startswith(".") or entry.name in skipped:
                 continue
-            if entry.is_folder:
+            if entry.is_folder and f"/{path}".endswith(f"/{STORAGE}"):
+                if path != STORAGE:
+                    root = tree.name(path.removesuffix(f"/{STORAGE}"))
+                    scan.findings.append(f"{root}: is a registry's root: name it as a source of its own")
+            elif entry.is_folder:
                 below.append(path)
-            elif entry.is_link and (entry.name in (DIR_MANIFEST, OCI_LAYOUT) or (tree.path / path).is_dir()):
+            elif entry.is_link and (entry.name == DIR_MANIFEST or (tree.path / path).is_dir()):
                 scan.findings.append(f"{tree.name(path)}: is a symbolic link, which is not followed")
         pending += reversed(below)
     return scan
+
+
+def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
+    """What to say of a folder that is no image yet: a copy that broke off has left it. None for other folders.
+
+    skopeo makes the folder, then `version`, blobs (under another name until they are complete) and signatures, and
+    `manifest.json` last; for `oci:` it makes `blobs/sha256`, and `oci-layout` and `index.json` last.
+    """
+    files = [entry.name for entry in entries if entry.is_file]
+    name = folder.rpartition("/")[2]
+    if not any(entry.name == DIR_MANIFEST for entry in entries):
+        begun = DIR_VERSION in files or any(map(_UNFINISHED_FILE.fullmatch, files))
+        if begun or (not entries and (":" in name or "@" in name)):
+            where = tree.name(folder)
+            return f"{where}: is an image that was begun and has no {DIR_MANIFEST}: copy it again, or remove it"
+    if any(entry.name == OCI_BLOBS and entry.is_folder for entry in entries):
+        blobs = tree.scan(f"{folder}/{OCI_BLOBS}/sha256".lstrip("/")) if _holds_sha256(tree, folder) else []
+        if OCI_INDEX in files or any(_BLOB_FILE.fullmatch(entry.name) for entry in blobs):
+            return (
+                f"{tree.name(folder)}: is an OCI layout that was begun and has no file {OCI_LAYOUT}: copy it again, or "
+                "remove it"
+            )
+    return None
+
+
+def _saved_by_docker(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
+    """What to say of an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
+    if not has_file(entries, DIR_MANIFEST) or has_file(entries, DIR_VERSION):
+        return None
+    try:
+        if not tree.read(f"{folder}/{DIR_MANIFEST}".lstrip("/"), MAX_MANIFEST).lstrip().startswith(b"["):
+            return None
+    except SourceError:
+        return None  # reading the image will tell
+    name = tree.name(folder).rstrip("/")
+    return (
+        f"{name}: is what 'docker save' writes, unpacked: pack it again with 'tar -C {name} -cf images.tar .', and "
+        "name docker-archive:images.tar as the source"
+    )
+
+
+def _holds_sha256(tree: Tree, folder: str) -> bool:
+    return tree.is_folder(f"{folder}/{OCI_BLOBS}/sha256".lstrip("/"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from airpatch.blobs.content import check_digest
 from airpatch.errors import AirpatchError
@@ -11,24 +11,31 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.walk import walk
 
+ReadManifest = Callable[[Digest], bytes | None]
+"""Gives a manifest's bytes, None if it is not there. Raises AirpatchError if it is there and cannot be read."""
+
 
 @dataclass(slots=True)
 class Manifests:
-    """The manifests at and below `top` that could be read, and what is wrong with the others."""
+    """The manifests at and below `top` that could be read, those that are not there, and what is wrong with others."""
 
     top: Digest
-    content: dict[Digest, bytes]
-    parsed: dict[Digest, Manifest]
-    findings: list[str]
+    content: dict[Digest, bytes] = field(default_factory=dict)
+    parsed: dict[Digest, Manifest] = field(default_factory=dict)
+    missing: set[Digest] = field(default_factory=set)
+    findings: list[str] = field(default_factory=list)
 
 
-def read_manifests(top: Digest, read: Callable[[Digest], bytes]) -> Manifests:
-    """Collect manifests through `read`, which raises AirpatchError for one that it cannot give."""
-    found = Manifests(top, {}, {}, [])
+def read_manifests(top: Digest, read: ReadManifest) -> Manifests:
+    """Collect the manifests at and below `top`."""
+    found = Manifests(top)
 
     def verified(digest: Digest) -> Manifest | None:
         try:
             content = read(digest)
+            if content is None:
+                found.missing.add(digest)
+                return None
             check_digest(Digest.of(content).raw, digest)
             manifest = parse_manifest(content)
         except AirpatchError as error:

@@ -2,27 +2,34 @@
 
 An image's name is its `org.opencontainers.image.ref.name` where that is a whole `repository:tag`, as `restore --as oci`
 writes it and `skopeo copy oci:DIR:NAME` finds it; else `io.containerd.image.name`, as containerd and BuildKit write
-it; else the ref name is a tag, and the folder's path below the tree is the repository (`skopeo copy oci:DIR:TAG`).
+it; else the ref name is a tag, and the folder's path below the tree is the repository (`skopeo copy oci:DIR:TAG`, zot).
+Instead of a tag, or behind it, a name may have a digest. What refers to an image gets its name in `referrers`.
+
+Blobs are known by digest, so that symbolic links to them, which build tools make, are followed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from functools import partial
 
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST, Descriptor, parse_descriptor, parse_document
+from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
-from airpatch.sources.image_files import load_files, stored_signatures
-from airpatch.sources.location import OCI_BLOBS, OCI_LAYOUT, Location
-from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
+from airpatch.sources.image_files import load_files, read_manifest, stored_signatures
+from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT, FolderScan, Location, is_layout
+from airpatch.sources.manifests import Manifests, read_manifests
+from airpatch.sources.referrers import LayoutEntry, NamedManifest, name_entries
+from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
 
-INDEX = "index.json"
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
+COSIGN_KIND = "kind"
+"""What `cosign save` and hauler call an entry: `dev.cosignproject.cosign/image`, `.../sigs`, and so on."""
 MAX_INDEX = 8 << 20
 """Bytes; an image takes about 400, so that there is room for 20,000."""
 
@@ -30,81 +37,142 @@ MAX_INDEX = 8 << 20
 class OciLayouts(Source):
     """The layouts in `folders` of `tree`; the tree itself, as `""`, has the name of its last component."""
 
-    def __init__(self, tree: Tree, folders: Sequence[str], findings: Sequence[str] = ()) -> None:
-        self._tree = tree
+    def __init__(self, tree: Tree, scan: FolderScan, folders: Sequence[str]) -> None:
+        self._tree = Tree(tree.path, follow_links=True)
+        self._scan = scan
         self._folders = folders
-        self._findings = findings
 
-    def listing(self) -> Listing:
+    def listing(self, names: GivenNames) -> Listing:
         images: list[FoundImage] = []
-        findings = list(self._findings)
+        unnamed: list[UnnamedImage] = []
+        findings = list(self._scan.findings)
+        empty = []
         for folder in self._folders:
-            prefix = f"{folder}/" if folder else ""
-            repository = folder or self._tree.path.resolve().name
+            layout = _Layout(self._tree, f"{folder}/" if folder else "", folder or self._tree.path.resolve().name)
             try:
-                descriptors = read_index(self._tree, f"{prefix}{INDEX}")
+                found, others = layout.images(names)
             except SourceError as error:
                 findings.append(error.message)
                 continue
-            where = self._tree.name(f"{prefix}{INDEX}")
-            for number, data in enumerate(descriptors):
-                try:
-                    image = parse_descriptor(data)
-                    name = _name(data, repository)
-                except FormatError as error:
-                    findings.append(f"{where}: entry {number}: {error.message}")
-                else:
-                    images.append(FoundImage(name, where, partial(self._load, prefix, name, image)))
-        return Listing(tuple(images), tuple(findings))
+            images += found
+            unnamed += others
+            if not found and not others:
+                empty.append(f"{layout.where}: names no image")
+        if not images and not unnamed:
+            return Listing((), findings=(*findings, *empty))
+        return Listing(tuple(images), tuple(unnamed), tuple(findings), tuple(empty))
 
-    def _load(self, prefix: str, name: ImageName, image: Descriptor) -> LoadedImage:
-        def locate(digest: Digest) -> str:
-            return f"{prefix}{OCI_BLOBS}/sha256/{digest.hex}"
-
-        manifests = read_manifests(image.digest, lambda digest: self._tree.read(locate(digest), MAX_MANIFEST))
-        if image.digest in manifests.parsed:
-            size, media_type = len(manifests.content[image.digest]), manifests.parsed[image.digest].media_type
-            if (image.size, image.media_type) != (size, media_type):
-                manifests.findings.append(
-                    f"manifest {image.digest} is {size} bytes of {media_type}, where {INDEX} claims {image.size} bytes "
-                    f"of {image.media_type}"
-                )
-        return load_files(self._tree, manifests, locate, stored_signatures(self._tree, prefix, name.repository))
+    def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
+        names = {digest.hex for digest in used}
+        for folder in self._folders:
+            blobs = f"{folder}/{OCI_BLOBS}/sha256".lstrip("/")
+            unknown = [entry for entry in self._tree.scan(blobs) if entry.name not in names]
+            if unknown:
+                yield f"{self._tree.name(blobs)}: {len(unknown)} blobs belong to no image that {OCI_INDEX} names"
 
 
-def read_index(tree: Tree, path: str) -> list[dict[str, object]]:
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """The layout at the path `prefix` of `tree`, whose folder stands for `repository`."""
+
+    tree: Tree
+    prefix: str
+    repository: str
+
+    @property
+    def where(self) -> str:
+        return self.tree.name(f"{self.prefix}{OCI_INDEX}")
+
+    def images(self, names: GivenNames) -> tuple[list[FoundImage], list[UnnamedImage]]:
+        """All images, and those without a name. Raises SourceError if there is no index that can be read."""
+        entries: list[LayoutEntry] = []
+        unnamed: list[UnnamedImage] = []
+        for number, data in enumerate(read_index(self.tree, f"{self.prefix}{OCI_INDEX}")):
+            where = f"{self.where}: entry {number}"
+            try:
+                entries.append(_entry(data, self.repository, where))
+            except FormatError as error:
+                unnamed.append(UnnamedImage(where, error.message))
+        named, others = name_entries(entries, names, self._read)
+        images = [FoundImage(image.name, self.where, partial(self._load, image), image.digest) for image in named]
+        return images, unnamed + others
+
+    def _locate(self, digest: Digest) -> str:
+        return f"{self.prefix}{OCI_BLOBS}/sha256/{digest.hex}"
+
+    def _read(self, digest: Digest) -> bytes | None:
+        return read_manifest(self.tree, self._locate(digest))
+
+    def _load(self, image: NamedManifest) -> LoadedImage:
+        def read(digest: Digest) -> bytes | None:
+            return image.made if image.made is not None and digest == image.digest else self._read(digest)
+
+        manifests = read_manifests(image.digest, read)
+        if image.descriptor is not None:
+            _compare(image.descriptor, manifests)
+        signature_files = stored_signatures(self.tree, self.prefix, image.name.repository)
+        return load_files(self.tree, manifests, self._locate, signature_files)
+
+
+def read_index(tree: Tree, path: str) -> list[Mapping[str, object]]:
     """The entries of an `index.json`. Raises SourceError."""
+    return parse_index(tree.read(path, MAX_INDEX), tree.name(path))
+
+
+def parse_index(content: bytes, where: str) -> list[Mapping[str, object]]:
+    """The entries of the `index.json` that `content` is. Raises SourceError."""
     try:
-        entries = parse_document(tree.read(path, MAX_INDEX)).get("manifests", [])
+        entries = parse_document(content).get("manifests", [])
     except FormatError as error:
-        raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout: {error.message}") from None
+        raise SourceError(f"{where}: is not the index of an OCI layout: {error.message}") from None
     return entries if isinstance(entries, list) else []
 
 
-def _name(descriptor: dict[str, object], repository: str) -> ImageName:
-    """The image's name, in a layout whose folder stands for `repository`. Raises FormatError."""
-    annotations = descriptor.get("annotations")
-    ref_name, full_name = (
-        (annotations.get(REF_NAME), annotations.get(CONTAINERD_NAME)) if isinstance(annotations, dict) else (None, None)
-    )
-    if isinstance(ref_name, str) and ":" in ref_name:
-        return ImageName.parse(ref_name)
-    if isinstance(full_name, str):
-        return ImageName.parse(full_name)
-    if isinstance(ref_name, str):
-        return ImageName(repository, ref_name)
-    raise FormatError(f"an image without a name: it has no annotation {REF_NAME}")
+def _compare(image: Descriptor, manifests: Manifests) -> None:
+    """Add a finding where the top manifest is not what its entry in the index claims."""
+    if image.digest in manifests.parsed:
+        size, media_type = len(manifests.content[image.digest]), manifests.parsed[image.digest].media_type
+        if (image.size, image.media_type) != (size, media_type):
+            manifests.findings.append(
+                f"manifest {image.digest} is {size} bytes of {media_type}, where {OCI_INDEX} claims {image.size} bytes "
+                f"of {image.media_type}"
+            )
+
+
+def _entry(data: Mapping[str, object], repository: str, where: str) -> LayoutEntry:
+    """What an entry of the index says. Raises FormatError if it names no manifest."""
+    annotations = data.get("annotations")
+    texts = annotations if isinstance(annotations, Mapping) else {}
+    kind = str(texts.get(COSIGN_KIND) or "").rpartition("/")[2]
+    descriptor = parse_descriptor(data)
+    try:
+        name, digest = _name(texts, repository)
+    except FormatError as error:
+        return LayoutEntry(where, descriptor, None, error.message, kind)
+    if digest not in (None, descriptor.digest):
+        return LayoutEntry(where, descriptor, None, f"its name says {digest}, and it is {descriptor.digest}", kind)
+    return LayoutEntry(where, descriptor, name, f"an image without a name: it has no annotation {REF_NAME}", kind)
+
+
+def _name(annotations: Mapping[str, object], repository: str) -> tuple[ImageName | None, Digest | None]:
+    """The image's name in a layout whose folder stands for `repository`, and its digest if it says one.
+
+    None for an image without a name. Raises FormatError for a name that cannot be used.
+    """
+    ref_name = str(annotations.get(REF_NAME) or "")
+    full_name = str(annotations.get(CONTAINERD_NAME) or "")
+    if ":" in ref_name or "@" in ref_name:
+        return ImageName.parse_reference(ref_name)
+    if full_name:
+        return ImageName.parse_reference(full_name)
+    return (ImageName(repository, ref_name) if ref_name else None), None
 
 
 def _recognise(location: Location) -> OciLayouts | None:
     if not location.is_folder:
         return None
-    layouts = [
-        folder
-        for folder, entries in location.scan.folders.items()
-        if any(entry.name == OCI_LAYOUT and entry.is_file for entry in entries)
-    ]
-    return OciLayouts(location.tree, layouts, location.scan.findings) if layouts else None
+    layouts = [folder for folder, entries in location.scan.folders.items() if is_layout(entries)]
+    return OciLayouts(location.tree, location.scan, layouts) if layouts else None
 
 
 KIND = Kind("oci", f"no OCI layout (a folder with a file {OCI_LAYOUT})", _recognise)

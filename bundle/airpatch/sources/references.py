@@ -2,7 +2,8 @@
 
 A reference names an image as the source does, or with more in front: a registry's host or a path that the source does
 not have, since `skopeo sync` keeps the last component only unless it is told to keep all (`--scoped`). The
-short names of Docker Hub mean what they mean to docker: `alpine` is `docker.io/library/alpine`.
+short names of Docker Hub mean what they mean to docker: `alpine` is `docker.io/library/alpine`; and so do the other
+names of its host, in references and in sources.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ MAX_LIST = 16 << 20
 """Bytes of an images list."""
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
 _HUB, _OFFICIAL = "docker.io", "library"
+_HUB_HOSTS = (_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +34,36 @@ class Reference:
     digest: Digest | None
 
     @classmethod
-    def parse(cls, text: str) -> Reference:
-        """`[docker://]REPOSITORY[:TAG][@DIGEST]`; with neither the tag is `latest`. Raises FormatError."""
+    def parse(cls, text: str, default_tag: str | None = "latest") -> Reference:
+        """`[docker://]REPOSITORY[:TAG][@DIGEST]`; with neither the tag is `default_tag`. Raises FormatError."""
         name, at, digest_text = text.removeprefix("docker://").partition("@")
         digest = Digest.parse(digest_text) if at else None
         repository, colon, word = name.rpartition(":")
         tag: str | None = word
         if not colon or "/" in word:
-            repository, tag = name, None if digest is not None else "latest"
+            repository, tag = name, None if digest is not None else default_tag
         ImageName(repository, "latest" if tag is None else tag)
         return cls(repository, tag, digest)
 
     @property
     def full(self) -> str:
-        """The repository with its registry's host."""
+        """The repository with its registry's host, in one spelling."""
         host, slash, _ = self.repository.partition("/")
         if slash and _HOST.fullmatch(host):
-            return self.repository
+            return canonical(self.repository)
         return "/".join((_HUB, self.repository) if slash else (_HUB, _OFFICIAL, self.repository))
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag is not None else ""
         return f"{self.repository}{tag}{f'@{self.digest}' if self.digest is not None else ''}"
+
+
+def canonical(repository: str) -> str:
+    """The repository with the usual name of Docker Hub, where it names Docker Hub; else as it is."""
+    host, slash, path = repository.partition("/")
+    if not slash or host not in _HUB_HOSTS:
+        return repository
+    return f"{_HUB}/{path}" if "/" in path else f"{_HUB}/{_OFFICIAL}/{path}"
 
 
 def read_images_list(path: Path) -> list[Reference]:
@@ -103,19 +113,20 @@ def select(references: Iterable[Reference], entries: Iterable[FoundImage]) -> li
         except SourceError as error:
             findings.append(error.message)
     if findings:
-        raise SourceError("images of the list are not in the source", findings)
+        raise SourceError("images that were asked for are not in the source", findings)
     return [entry for name in chosen for entry in index.entries[name]]
 
 
 class _Index:
-    """Entries by name and by repository."""
+    """Entries by name and by repository, as it is spelled and as it is meant."""
 
     def __init__(self, entries: Iterable[FoundImage]) -> None:
         self.entries: dict[ImageName, list[FoundImage]] = {}
         self._names: dict[str, dict[ImageName, None]] = {}
         for entry in entries:
             self.entries.setdefault(entry.name, []).append(entry)
-            self._names.setdefault(entry.name.repository, {})[entry.name] = None
+            for repository in {entry.name.repository, canonical(entry.name.repository)}:
+                self._names.setdefault(repository, {})[entry.name] = None
 
     def find(self, reference: Reference) -> list[ImageName]:
         """The names that `reference` means. Raises SourceError if none or not clearly one."""
@@ -131,7 +142,8 @@ class _Index:
             return found
         right = [name for name in found if self._has_digest(name, reference.digest)]
         if not right:
-            raise SourceError(f"{reference}: {' and '.join(map(str, found))} in the source has another digest")
+            others = " and ".join(name.reference for name in found)
+            raise SourceError(f"{reference}: {others} in the source has another digest")
         return right
 
     def _matches(self, repository: str, reference: Reference) -> list[ImageName]:
@@ -139,7 +151,7 @@ class _Index:
         return [name for name in names if reference.tag in (None, name.tag)]
 
     def _has_digest(self, name: ImageName, digest: Digest) -> bool:
-        return all(entry.load().manifest == digest for entry in self.entries[name])
+        return all((entry.digest or entry.load().manifest) == digest for entry in self.entries[name])
 
 
 def _shortened(repository: str) -> Iterator[str]:
@@ -149,10 +161,20 @@ def _shortened(repository: str) -> Iterator[str]:
 
 
 def pick(names: Sequence[str], entries: Iterable[FoundImage]) -> list[FoundImage]:
-    """The entries that `names` give: each is an image, or a repository for all its tags. Raises UsageError."""
-    wanted = set(names)
-    picked = [entry for entry in entries if {str(entry.name), entry.name.repository} & wanted]
-    known = {name for entry in picked for name in (str(entry.name), entry.name.repository)}
-    if unknown := [name for name in names if name not in known]:
-        raise UsageError("no such image or repository here", unknown)
-    return picked
+    """The entries that `names` give: references as in an images list, but a repository alone means all its tags.
+
+    Raises UsageError naming every one that is no reference, missing or ambiguous.
+    """
+    references = []
+    findings = []
+    for name in names:
+        try:
+            references.append(Reference.parse(name, None))
+        except FormatError as error:
+            findings.append(f"{name}: {error.message}")
+    try:
+        if not findings:
+            return select(references, entries)
+    except SourceError as error:
+        findings += error.findings
+    raise UsageError("no such image here", findings)

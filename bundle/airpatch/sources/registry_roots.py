@@ -14,12 +14,11 @@ from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.format import registry
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.names import ImageName
-from airpatch.sources.image_files import TreeContent, load_files, stored_signatures
+from airpatch.sources.image_files import TreeContent, load_files, read_manifest, stored_signatures
 from airpatch.sources.location import Location
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, Kind, Listing, LoadedImage, Source
+from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source
 
 _LINK = len("sha256:") + 64
 """Bytes of a link file."""
@@ -36,7 +35,7 @@ class RegistryRoot(Source):
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
 
-    def listing(self) -> Listing:
+    def listing(self, names: GivenNames) -> Listing:
         images = []
         findings: list[str] = []
         for repository in self._repositories(findings):
@@ -49,7 +48,7 @@ class RegistryRoot(Source):
                     findings.append(f"{where}: {error.message}")
                 else:
                     images.append(FoundImage(name, where, partial(self._load, name)))
-        return Listing(tuple(images), tuple(findings))
+        return Listing(tuple(images), findings=tuple(findings))
 
     def _repositories(self, findings: list[str]) -> Iterator[str]:
         """The paths that hold a `_manifests`. Names with an underscore in front are no parts of repositories."""
@@ -74,7 +73,7 @@ class RegistryRoot(Source):
 
     def _load(self, name: ImageName) -> LoadedImage:
         top = self._read_link(f"{registry.tag_folder(name)}/current/link")
-        manifests = read_manifests(top, lambda digest: self._tree.read(registry.blob_path(digest), MAX_MANIFEST))
+        manifests = read_manifests(top, lambda digest: read_manifest(self._tree, registry.blob_path(digest)))
         signature_files = stored_signatures(self._tree, "", name.repository)
         return load_files(self._tree, manifests, registry.blob_path, signature_files)
 

@@ -6,7 +6,7 @@ manifests, and never a layer. What is wrong with an image goes into findings, so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,7 +24,8 @@ from airpatch.sources.location import Location
 class LoadedImage:
     """An image with its manifests read: the top one and those below it that could be read, as bytes and parsed.
 
-    `content` holds its blobs and signatures, so far as the source has them; `findings` say what is wrong.
+    `content` holds its blobs and signatures, so far as the source has them. `missing` are manifests that are not there,
+    `findings` say what else is wrong.
     """
 
     manifest: Digest
@@ -32,24 +33,55 @@ class LoadedImage:
     parsed: Mapping[Digest, Manifest]
     signatures: tuple[ImageSignature, ...]
     content: Content
+    missing: frozenset[Digest] = frozenset()
     findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image in a source, not yet read. `where` is for messages; `load` raises AirpatchError."""
+    """An image in a source, not yet read. `where` is for messages; `load` raises AirpatchError.
+
+    `digest` is what the source says is that of the manifest, None if it says nothing; whoever loads the image compares.
+    """
 
     name: ImageName
     where: str
     load: Callable[[], LoadedImage]
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnnamedImage:
+    """An image that has no name that can be used, and `reason`, what is wrong with it or with its entry.
+
+    Whoever knows its `digest` can name it; None if that is not known, or its name follows from that of another image.
+    """
+
+    where: str
+    reason: str
+    digest: Digest | None = None
+
+    @property
+    def finding(self) -> str:
+        way_out = f"; name it with --tag {self.digest}=NAME:TAG" if self.digest is not None else ""
+        return f"{self.where}: {self.reason}{way_out}"
+
+
+GivenNames = Mapping[Digest, Sequence[ImageName]]
+"""Names that the user gives to images that have no tag, by the digest of the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The images of a source, and in `findings` what looks like an image but cannot be one."""
+    """The images of a source, and those without a name.
+
+    `findings` are what looks like an image and cannot be one, `remarks` what is unusual and does no harm.
+    """
 
     images: tuple[FoundImage, ...]
+    unnamed: tuple[UnnamedImage, ...] = ()
     findings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Source(Protocol):
@@ -60,8 +92,8 @@ class Source(Protocol):
 
     release: Release | None = None
 
-    def listing(self) -> Listing:
-        """All images. Raises SourceError if the source cannot be read at all."""
+    def listing(self, names: GivenNames) -> Listing:
+        """All images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at all."""
 
     def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
         """Make the blobs of the images `names` that are there only as layer patches; most kinds have none.
@@ -69,6 +101,13 @@ class Source(Protocol):
         Called once, before any image is loaded. Raises what `layers.rebuilt` raises.
         """
         return None  # noqa: RET501 a default of the protocol
+
+    def leftovers(self, used: AbstractSet[Digest]) -> Iterable[str]:
+        """What lies in the source and belongs to no image, one remark for each place.
+
+        `used` are all blobs and manifests of all images. Most kinds have no place for anything else.
+        """
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airpatch.archive.feed import Feed
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import Progress, no_progress
 from airpatch.format import layout, registry
@@ -67,8 +67,8 @@ class Options:
     the blobs of its release that a top-up has to bring."""
 
 
-def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
-    """Apply the bundles of `feeds` to the root at `path`, which is made if it does not exist.
+def apply(readers: Sequence[FrameReader], path: Path, options: Options | None = None) -> list[Applied]:
+    """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
 
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
@@ -76,7 +76,7 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
     options = options or Options()
     check_place(path)
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool:
-        streams = [BundleStream(feed, pool, progress=options.progress) for feed in feeds]
+        streams = [BundleStream(reader, pool, progress=options.progress) for reader in readers]
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
@@ -96,12 +96,12 @@ def apply(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> 
             ]
 
 
-def rehearse(feeds: Sequence[Feed], path: Path, options: Options | None = None) -> list[Applied]:
+def rehearse(readers: Sequence[FrameReader], path: Path, options: Options | None = None) -> list[Applied]:
     """What `apply` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
     options = options or Options()
     check_place(path)
     with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool, ExitStack() as stack:
-        indexes = [BundleStream(feed, pool).index for feed in feeds]
+        indexes = [BundleStream(reader, pool).index for reader in readers]
         for index in indexes:
             require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None

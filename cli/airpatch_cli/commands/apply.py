@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.content import read_blob
 from airpatch.blobs.output import output_file
 from airpatch.blobs.tree import Tree
@@ -38,12 +38,12 @@ def run(args: Namespace, console: Console) -> Result:
     )
     if args.restore and args.dry_run:
         raise UsageError("--restore and --dry-run exclude each other: nothing will be there to restore")
-    feeds = [open_feed(name) for name in args.bundles]
+    feeds = [open_frames(name) for name in args.bundles]
     try:
         done = (rehearse if args.dry_run else apply)(feeds, args.root, options)
     finally:
-        for feed in feeds:
-            feed.close()
+        for reader in feeds:
+            reader.close()
     is_new = any(applied.is_new for applied in done)
     lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
     if is_new:

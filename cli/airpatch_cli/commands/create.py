@@ -29,13 +29,17 @@ def run(args: Namespace, console: Console) -> Result:
 
 
 def gather_sources(args: Namespace, new_file: NewFile, console: Console) -> Gathered:
-    return gather(
+    gathered = gather(
         args.sources,
         rebuilding(new_file, args, console),
         images_list=args.images_list,
+        tags=args.tags,
         name=args.release,
         sequence=args.sequence,
     )
+    for remark in gathered.remarks:
+        console.note(remark)
+    return gathered
 
 
 def rebuilding(new_file: NewFile, args: Namespace, console: Console) -> Rebuilding:

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from airpatch.blobs.scratch import NewFile, Shelf
+from airpatch.blobs.scratch import NewFile, ScratchStore
 from airpatch.delta.encoder import Effort
 from airpatch.layers.differ import LayerPatches, Options
 from airpatch.patches.bases import open_base
@@ -36,7 +36,7 @@ def planned(args: Namespace, new_file: NewFile, console: Console, *, layer_patch
     if layer_patches and not any(base.wants_whole for base in bases):
         patched = patch_layers(index, gathered, bases, new_file, differ_options(args, console))
     else:
-        patched = Patched(index, gathered, LayerPatches(Shelf(new_file)), gathered.content)
+        patched = Patched(index, gathered, LayerPatches(ScratchStore(new_file)), gathered.content)
     with closing(patched.patches):
         yield patched
 

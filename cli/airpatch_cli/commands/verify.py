@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from airpatch.archive.feed import open_feed
+from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.scratch import files_beside
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, UsageError
 from airpatch.format.registry import STORAGE
@@ -30,10 +30,10 @@ def run(args: Namespace, console: Console) -> Result:
 
 def _bundle(name: str, args: Namespace, console: Console) -> Result:
     options = rebuilding(files_beside(Path()), args, console)
-    with closing(open_feed(name)) as feed:
-        verified = verify(feed, options, _base(args.base, options) if args.base is not None else None)
+    with closing(open_frames(name)) as reader:
+        verified = verify(reader, options, _base(args.base, options) if args.base is not None else None)
     if verified.findings:
-        raise _error(feed.name, verified.findings)
+        raise _error(reader.name, verified.findings)
     index = verified.index
     size = sum(blob.size for blob in index.stored)
     patched = sum(blob.size for blob in index.patched)
@@ -56,7 +56,7 @@ def _bundle(name: str, args: Namespace, console: Console) -> Result:
             "carried_out": carried_out,
         },
         [
-            f"{feed.name}: {kind} of release {index.release.name} with {count(len(index.release.images), 'image')}, "
+            f"{reader.name}: {kind} of release {index.release.name} with {count(len(index.release.images), 'image')}, "
             f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right{proof}"
         ],
     )

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.feed import FileFeed, PipeFeed, is_bundle, open_feed
+from airpatch.archive.frame_reader import FileFrameReader, PipeFrameReader, is_bundle, open_frames
 from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.format import zstd
 from airpatch.format.zstd import Frame
-from tests.support import Builder, feed, join_frames, read_bundle, split_frames
+from tests.support import Builder, frame_reader, join_frames, read_bundle, split_frames
 
 Table = Callable[[list[Frame]], list[Frame]]
 
@@ -27,8 +27,8 @@ def bundle_file(tmp_path: Path, sample: Builder) -> Path:
 
 
 def test_a_file_is_read_by_its_table(path: Path) -> None:
-    source = open_feed(str(path))
-    assert isinstance(source, FileFeed)
+    source = open_frames(str(path))
+    assert isinstance(source, FileFrameReader)
     for entry in source.table[:2]:
         source.skip(entry.content)
     assert zstd.trailer(source.next(source.table[2].content)) == source.table[2].checksum
@@ -41,22 +41,25 @@ def test_what_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fifo = path.with_name("fifo")
     os.mkfifo(fifo)
     write = os.open(fifo, os.O_RDWR)
-    source = open_feed(str(fifo))
-    assert isinstance(source, PipeFeed)
+    source = open_frames(str(fifo))
+    assert isinstance(source, PipeFrameReader)
     source.close()
     os.close(write)
     saved = os.dup(0)
     try:
-        for opened, kind in ((os.open(path, os.O_RDONLY), FileFeed), (os.open("/dev/null", os.O_RDONLY), PipeFeed)):
+        for opened, kind in (
+            (os.open(path, os.O_RDONLY), FileFrameReader),
+            (os.open("/dev/null", os.O_RDONLY), PipeFrameReader),
+        ):
             os.dup2(opened, 0)
             os.close(opened)
-            source = open_feed("-")
+            source = open_frames("-")
             assert isinstance(source, kind)
             assert source.name == "standard input"
             source.close()
         os.close(0)
         with pytest.raises(UsageError):
-            open_feed("-")
+            open_frames("-")
     finally:
         os.dup2(saved, 0)
         os.close(saved)
@@ -65,7 +68,7 @@ def test_what_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_not_opened(path: Path) -> None:
     for other in (path.parent, path / "x", path.with_name("nothing")):
         with pytest.raises(UsageError, match=other.name):
-            open_feed(str(other))
+            open_frames(str(other))
 
 
 def test_bundles_are_recognised_by_their_end(path: Path) -> None:
@@ -87,7 +90,7 @@ def test_opening_a_large_bundle_reads_little(tmp_path: Path) -> None:
         file.seek(0, os.SEEK_END)
         file.write(zstd.emit_seek_table(frames))
     before = _bytes_read()
-    source = FileFeed("large", os.open(path, os.O_RDONLY))
+    source = FileFrameReader("large", os.open(path, os.O_RDONLY))
     assert source.table == frames
     assert _bytes_read() - before < 100_000
     source.close()
@@ -128,7 +131,7 @@ def test_adversary_39_tables_that_lie(change: Table, sample: Builder) -> None:
     data = with_table(sample.bundle(), change)
     for kind in ("file", "pipe"):
         with pytest.raises(FormatError):
-            read_bundle(feed(kind, data))
+            read_bundle(frame_reader(kind, data))
 
 
 def test_adversary_39_a_frame_of_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -139,7 +142,7 @@ def test_adversary_39_a_frame_of_gigabytes_is_refused_before_it_is_read(tmp_path
         file.seek(0, os.SEEK_END)
         file.write(zstd.emit_seek_table(frames))
     with pytest.raises(FormatError, match="larger than any"):
-        open_feed(str(path))
+        open_frames(str(path))
 
 
 def test_adversary_40_two_seek_tables(sample: Builder) -> None:
@@ -148,14 +151,14 @@ def test_adversary_40_two_seek_tables(sample: Builder) -> None:
     twice = data + data[sum(map(len, frames)) :]
     for kind in ("file", "pipe"):
         with pytest.raises(FormatError):
-            read_bundle(feed(kind, twice))
+            read_bundle(frame_reader(kind, twice))
 
 
 def test_adversary_40_a_seek_table_inside_blob_data() -> None:
     builder = Builder()
     builder.tag("a:r1", builder.picture([zstd.emit_seek_table([Frame(1, 2, 3)]) * 3]))
     for kind in ("file", "pipe"):
-        assert read_bundle(feed(kind, builder.bundle()))
+        assert read_bundle(frame_reader(kind, builder.bundle()))
 
 
 def test_adversary_44_skippable_frames(sample: Builder) -> None:
@@ -166,12 +169,12 @@ def test_adversary_44_skippable_frames(sample: Builder) -> None:
         data += join_frames(frames)[sum(map(len, frames)) :]
         for kind in ("file", "pipe"):
             with pytest.raises(FormatError):
-                read_bundle(feed(kind, data))
+                read_bundle(frame_reader(kind, data))
 
 
 def test_adversary_57_a_bundle_that_shrinks(path: Path) -> None:
-    source = open_feed(str(path))
-    assert isinstance(source, FileFeed)
+    source = open_frames(str(path))
+    assert isinstance(source, FileFrameReader)
     os.truncate(path, 10)
     with pytest.raises(FormatError, match="became shorter"):
         source.next(None)
@@ -180,7 +183,7 @@ def test_adversary_57_a_bundle_that_shrinks(path: Path) -> None:
 
 def test_adversary_57_an_input_that_fails() -> None:
     """Reading /proc/self/mem at address 0 gives EIO."""
-    source = PipeFeed("mem", os.open("/proc/self/mem", os.O_RDONLY))
+    source = PipeFrameReader("mem", os.open("/proc/self/mem", os.O_RDONLY))
     with pytest.raises(TargetError, match="mem: cannot be read: Input/output error"):
         source.next(None)
     source.close()
@@ -189,7 +192,7 @@ def test_adversary_57_an_input_that_fails() -> None:
 def test_a_pipe_that_does_not_block_is_read_all_the_same(sample: Builder) -> None:
     read, write = os.pipe()
     os.set_blocking(read, False)
-    source = PipeFeed("pipe", read)
+    source = PipeFrameReader("pipe", read)
     os.write(write, sample.bundle())
     os.close(write)
     assert read_bundle(source)

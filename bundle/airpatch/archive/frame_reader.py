@@ -28,7 +28,7 @@ _ATTENTION = 1000
 """Milliseconds. CPython looks for signals before a system call, not in the moment in which it begins."""
 
 
-class Feed(Protocol):
+class FrameReader(Protocol):
     """`name` is for errors. `content` is the size in bytes that the next frame must have, None if any will do."""
 
     name: str
@@ -51,7 +51,7 @@ class Feed(Protocol):
     def close(self) -> None: ...
 
 
-def open_feed(name: str) -> Feed:
+def open_frames(name: str) -> FrameReader:
     """The bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
@@ -61,14 +61,14 @@ def open_feed(name: str) -> Feed:
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
-        return FileFeed(name, fd)
+        return FileFrameReader(name, fd)
     if stat.S_ISDIR(mode):
         os.close(fd)
         raise UsageError(f"{name}: is a folder; a bundle is a file")
-    return PipeFeed(name, fd)
+    return PipeFrameReader(name, fd)
 
 
-class FileFeed:
+class FileFrameReader:
     """Frames out of the regular file `fd`, which it owns."""
 
     def __init__(self, name: str, fd: int) -> None:
@@ -167,7 +167,7 @@ class FileFeed:
         return table
 
 
-class _Attentive(io.FileIO):
+class _InterruptiblePipe(io.FileIO):
     """A pipe. A signal that comes just before a read is heard within a second, however long the sender is silent."""
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
@@ -178,13 +178,13 @@ class _Attentive(io.FileIO):
         return super().readinto(buffer)
 
 
-class PipeFeed:
+class PipeFrameReader:
     """Frames out of a pipe, a socket or a device."""
 
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
         os.set_blocking(fd, True)  # whoever made the pipe may have left it otherwise; reads would come back empty
-        self._file = io.BufferedReader(_Attentive(fd), _PIPE_BUFFER)
+        self._file = io.BufferedReader(_InterruptiblePipe(fd), _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
         self._peeked: bytes | None = None
 

@@ -1,0 +1,43 @@
+"""Multi-platform images of which not all platforms are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Descriptor
+from airpatch.sources.source import LoadedImage
+
+_SHOWN = 8
+
+
+def absent_platforms(image: LoadedImage) -> set[Digest]:
+    """The manifests of `image` that are not there, or of whose blobs none is: a copy of one platform leaves these."""
+    children = {child.digest for manifest in image.parsed.values() for child in manifest.manifests}
+    hollow = (
+        digest
+        for digest in children
+        if (blobs := image.parsed[digest].blobs if digest in image.parsed else ())
+        and all(image.content.size(blob.digest) is None for blob in blobs)
+    )
+    return {*image.missing, *hollow}
+
+
+def absent_findings(image: LoadedImage, absent: AbstractSet[Digest], where: str) -> Iterator[str]:
+    """One finding for each index of `image` whose children are among the `absent`, and one if its top manifest is."""
+    if image.manifest in image.missing:
+        yield f"manifest {image.manifest}: is missing, and {where} names it"
+    for manifest in image.parsed.values():
+        missing = [child for child in manifest.manifests if child.digest in absent]
+        if missing:
+            shown = ", ".join(map(_platform, missing[:_SHOWN]))
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            yield (
+                f"{len(missing)} of {len(manifest.manifests)} platforms are not here: {shown}{more}. Copy all of them "
+                "('skopeo copy --all', 'skopeo sync --all'), or one platform alone (without --all)"
+            )
+
+
+def _platform(child: Descriptor) -> str:
+    return child.platform or child.digest.short

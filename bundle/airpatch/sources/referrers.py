@@ -1,0 +1,207 @@
+"""Names for the entries of an OCI layout that have none of their own, and for what refers to images.
+
+Registries with a referrers API find what refers to an image by the `subject` of its manifest; all others by tags, and
+tags are what a release holds. So signatures, SBOMs and attestations travel under the tags that such registries use:
+
+- `sha256-<hex>.sig`, `.att`, `.sbom` for those of cosign, which `cosign save` and hauler mark by a kind;
+- `sha256-<hex>`, an index of all manifests whose `subject` is the image (distribution-spec 1.1, Referrers Tag Schema).
+
+An entry that a named one already holds, such as a platform of an index, needs no name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from airpatch.errors import AirpatchError
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import OCI_INDEX, Descriptor, Manifest, parse_document, parse_manifest
+from airpatch.model.names import ImageName
+from airpatch.model.walk import walk
+from airpatch.sources.manifests import ReadManifest
+from airpatch.sources.source import GivenNames, UnnamedImage
+
+_COSIGN_SUFFIXES = {"sigs": "sig", "atts": "att", "sboms": "sbom"}
+"""Kinds of what cosign attaches to an image, and how the tags of each end (cosign `SignatureTagSuffix` and others)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutEntry:
+    """An entry of an index. `unnamed` says why, where `name` is None; `kind` is one of cosign's, or anything."""
+
+    where: str
+    descriptor: Descriptor
+    name: ImageName | None
+    unnamed: str = ""
+    kind: str = ""
+
+    @property
+    def digest(self) -> Digest:
+        return self.descriptor.digest
+
+
+@dataclass(frozen=True, slots=True)
+class NamedManifest:
+    """An image of a layout: what its entry claims, or `made`, a manifest that is not in the layout."""
+
+    name: ImageName
+    digest: Digest
+    descriptor: Descriptor | None = None
+    made: bytes | None = None
+
+
+def name_entries(
+    entries: Iterable[LayoutEntry], names: GivenNames, read: ReadManifest
+) -> tuple[list[NamedManifest], list[UnnamedImage]]:
+    """All images of a layout with `entries`, and those without a name. `names` are given to images that have no tag.
+
+    Manifests are read only where an entry has no name.
+    """
+    entries = [named for entry in entries for named in _with_given_names(entry, names)]
+    attached = [entry for entry in entries if entry.kind in _COSIGN_SUFFIXES]
+    images = [entry for entry in entries if entry.kind not in _COSIGN_SUFFIXES]
+    named = [NamedManifest(entry.name, entry.digest, entry.descriptor) for entry in images if entry.name is not None]
+    unnamed: list[UnnamedImage] = []
+    for entry in attached:
+        tags = _attached_names(entry, images)
+        named += [NamedManifest(name, entry.digest, entry.descriptor) for name in tags]
+        if not tags:
+            reason = f"holds {entry.kind} of an image that is not here, or has no name"
+            unnamed.append(UnnamedImage(entry.where, reason))
+    others = [entry for entry in images if entry.name is None]
+    if others:
+        referrers = _Referrers(_Reader(read))
+        for image in named:
+            referrers.add_image(image)
+        unnamed += referrers.add_referrers(others)
+        made, contradictions = referrers.indexes({image.name for image in named})
+        named += made
+        unnamed += contradictions
+    return named, unnamed
+
+
+def _with_given_names(entry: LayoutEntry, names: GivenNames) -> list[LayoutEntry]:
+    has_tag = entry.name is not None and entry.name.digest is None
+    given = names.get(entry.digest, ()) if not has_tag and entry.kind not in _COSIGN_SUFFIXES else ()
+    return [replace(entry, name=name) for name in given] or [entry]
+
+
+def _attached_names(entry: LayoutEntry, images: Sequence[LayoutEntry]) -> list[ImageName]:
+    """The tags of what cosign attached to the image that has the same name, or to the only image there is."""
+    owners = [image for image in images if image.name == entry.name]
+    if entry.name is None and len({image.digest for image in images}) == 1:
+        owners = list(images)
+    tags = {
+        ImageName(owner.name.repository, f"sha256-{owner.digest.hex}.{_COSIGN_SUFFIXES[entry.kind]}")
+        for owner in owners
+        if owner.name is not None
+    }
+    return sorted(tags)
+
+
+class _Reader:
+    """Reads each manifest once; what cannot be read is None here, and told by whoever loads the image."""
+
+    def __init__(self, read: ReadManifest) -> None:
+        self._read = read
+        self._found: dict[Digest, tuple[bytes, Manifest] | None] = {}
+
+    def manifest(self, digest: Digest) -> Manifest | None:
+        found = self._get(digest)
+        return None if found is None else found[1]
+
+    def content(self, digest: Digest) -> bytes:
+        found = self._get(digest)
+        return b"" if found is None else found[0]
+
+    def _get(self, digest: Digest) -> tuple[bytes, Manifest] | None:
+        if digest not in self._found:
+            self._found[digest] = None
+            try:
+                content = self._read(digest)
+                if content is not None and Digest.of(content) == digest:
+                    self._found[digest] = content, parse_manifest(content)
+            except AirpatchError:
+                self._found[digest] = None
+        return self._found[digest]
+
+
+class _Referrers:
+    """What refers to the images of a layout, in each repository that holds what it refers to."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+        self._repositories: dict[Digest, set[str]] = {}
+        self._referrers: dict[tuple[str, Digest], dict[Digest, LayoutEntry]] = {}
+
+    def add_image(self, image: NamedManifest) -> None:
+        self._add(image.digest, image.name.repository)
+
+    def _add(self, top: Digest, repository: str) -> None:
+        for digest, _ in walk([top], self._reader.manifest):
+            self._repositories.setdefault(digest, set()).add(repository)
+
+    def add_referrers(self, entries: Iterable[LayoutEntry]) -> list[UnnamedImage]:
+        """Add those of `entries` that refer to what is here; returns the others, but for parts of images."""
+        pending = [entry for entry in entries if entry.digest not in self._repositories]
+        found = True
+        while found:  # what refers to a referrer may stand before it
+            found = False
+            for entry in list(pending):
+                manifest = self._reader.manifest(entry.digest)
+                subject = manifest.subject if manifest is not None else None
+                if subject is None or subject not in self._repositories:
+                    continue
+                for repository in sorted(self._repositories[subject]):
+                    self._referrers.setdefault((repository, subject), {})[entry.digest] = entry
+                    self._add(entry.digest, repository)
+                pending.remove(entry)
+                found = True
+        return [self._unnamed(entry) for entry in pending]
+
+    def _unnamed(self, entry: LayoutEntry) -> UnnamedImage:
+        manifest = self._reader.manifest(entry.digest)
+        if manifest is None or manifest.subject is None:
+            return UnnamedImage(entry.where, entry.unnamed, entry.digest)
+        return UnnamedImage(entry.where, f"refers to {manifest.subject}, which is not here, or has no name")
+
+    def indexes(self, taken: AbstractSet[ImageName]) -> tuple[list[NamedManifest], list[UnnamedImage]]:
+        """An index for each manifest that others refer to; where its tag is `taken`, the referrers have no name."""
+        made: list[NamedManifest] = []
+        unnamed: list[UnnamedImage] = []
+        for (repository, subject), entries in sorted(self._referrers.items()):
+            name = ImageName(repository, f"sha256-{subject.hex}")
+            if name in taken:
+                reason = f"refers to {subject}, and {name}, which names what does, does not name it"
+                unnamed += [UnnamedImage(entry.where, reason) for entry in entries.values()]
+            else:
+                content = referrers_index([entry.descriptor for entry in entries.values()], self._reader.content)
+                made.append(NamedManifest(name, Digest.of(content), made=content))
+        return made, unnamed
+
+
+def referrers_index(descriptors: Iterable[Descriptor], read: Callable[[Digest], bytes]) -> bytes:
+    """The index that the referrers tag of an image points to: its referrers in the order of their digests.
+
+    `artifactType` and `annotations` come from each manifest (distribution-spec 1.1, Pushing Manifests with Subject).
+    """
+    entries = []
+    for descriptor in sorted(descriptors, key=lambda descriptor: descriptor.digest):
+        document = parse_document(read(descriptor.digest))
+        config = document.get("config")
+        kind = document.get("artifactType") or (config.get("mediaType") if isinstance(config, Mapping) else None)
+        entry: dict[str, object] = {
+            "mediaType": descriptor.media_type,
+            "digest": str(descriptor.digest),
+            "size": descriptor.size,
+        }
+        if kind:
+            entry["artifactType"] = kind
+        if document.get("annotations"):
+            entry["annotations"] = document["annotations"]
+        entries.append(entry)
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
