@@ -218,7 +218,7 @@ class _Writer:
         coding = Coding(level.framing, encoder)
         self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
         start = self.position - (gap if gap <= _NEAR else 0)
-        if level.framing != framings.ARCHIVE:
+        if level.is_stream or level.framing == framings.DIRECTORY:
             self._cut(start, Member(level.name, start, self.position + level.header, 1 << 62, 0))
 
     def _cut(self, start: int, member: Member | None) -> None:
@@ -249,8 +249,7 @@ class _Target(_Writer):
         inner = 0
         for each in level.inside:
             inner = self._level(each, each.start + level.header, inner)
-        size = level.size if level.is_stream else level.end - level.start
-        self._copy(size - inner, END)
+        self._copy(level.size - inner, END)
         self._cut(self.position, None)
         return start + level.end - level.start
 
@@ -270,13 +269,13 @@ class _Source(_Writer):
         self._begin(self._pass(start - at, is_there), level, "")
         inner = 0
         for each in level.inside:
-            inner = self._level(each, each.start + level.header, inner, is_there and not level.is_stream)
+            inner = self._level(each, each.start + level.header, inner, is_there and level.framing == framings.ARCHIVE)
         if level.is_stream:
             self._put(0, REST)
             self.position += level.size - inner
         else:
-            rest = level.end - level.start - inner
-            self._copy(self._pass(rest, is_there) if level.inside else rest, END)
+            rest = level.size - inner
+            self._copy(self._pass(rest, is_there) if level.framing == framings.ARCHIVE else rest, END)
         self._cut(self.position, None)
         return start + level.end - level.start
 
