@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airpatch.blobs.content import BlobReader, BytesBlob
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.delta.encoder import Effort
+from airpatch.delta.effort import Effort
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.rebuild import (
@@ -45,9 +45,9 @@ from tests.layers.support import (
     left_open,
     methods,
     replica,
-    scratch,
     text,
 )
+from tests.support import execution
 from tests.views.support import archive, source_view, undo, views
 
 OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
@@ -330,7 +330,7 @@ def test_a_step_behind_one_that_waits_is_not_held_up() -> None:
         return Collected(waits if step == first else lambda _: None)
 
     index = Patches([first, second, third], patches.sources).index
-    rebuild_blobs(index, [first, second, third], content, output, scratch, jobs=2, progress=lambda _: None)
+    rebuild_blobs(index, [first, second, third], content, output, execution(2))
 
 
 def test_only_what_is_wanted_is_made() -> None:
@@ -396,9 +396,11 @@ def test_the_first_error_stops_all_other_steps(part: str) -> None:
     outputs = [Nowhere() for _ in range(11)]
     given = iter(outputs)
     with pytest.raises(IntegrityError, match=str(bad.digest)):
-        rebuild_blobs(index, index.steps, Content(), lambda _: next(given), scratch, jobs=2, progress=lambda _: None)
+        rebuild_blobs(index, index.steps, Content(), lambda _: next(given), execution(2))
     assert not any(output.completed for output in outputs)
-    assert opened[plain.steps[0].patch] <= 1
+    patch = plain.steps[0].patch
+    headers = sum(step.patch == patch for step in index.steps)
+    assert opened[patch] <= headers + 1
     assert left_open(before) == 0
 
 
@@ -460,9 +462,7 @@ def test_errors_of_reading_a_source_are_no_fault_of_the_patch() -> None:
             patches.steps,
             Broken(patches.contents),
             lambda _: Nowhere(),
-            scratch,
-            jobs=1,
-            progress=lambda _: None,
+            execution(1),
         )
 
 
@@ -479,4 +479,4 @@ def test_features_that_nobody_knows_are_refused_before_the_first_step() -> None:
     patches = GOOD["plain"]
     index = replace(patches.index, features=(Feature("view lzma", "7.1"),))
     with pytest.raises(FormatError, match=r"needs airpatch 7\.1 or newer"):
-        rebuild_blobs(index, patches.steps, Blobs({}), lambda _: Nowhere(), scratch, jobs=1, progress=lambda _: None)
+        rebuild_blobs(index, patches.steps, Blobs({}), lambda _: Nowhere(), execution(1))
