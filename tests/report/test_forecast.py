@@ -165,10 +165,10 @@ def test_entries_of_archives_are_named() -> None:
         for seed in (2, 3)
     )
     (cost,) = costs([new], [old], diff([new], [old]))
-    assert cost.anatomy is not None
-    assert cost.anatomy.recipe.views is not None
-    assert cost.anatomy.decisions == 0
-    assert 0 < cost.anatomy.views < 250
+    assert cost.patch is not None
+    assert cost.patch.recipe.views is not None
+    assert cost.patch.decisions == 0
+    assert 0 < cost.patch.views < 250
     assert cost.files[0].path == "opt/bank.jar!Changed.class"
     assert "opt/bank.jar!Kept.class" not in by_path(cost)
-    assert 0 <= cost.anatomy.difference - sum(each.cost for each in cost.files) < 40
+    assert 0 <= cost.patch.difference - sum(each.cost for each in cost.files) < 40
