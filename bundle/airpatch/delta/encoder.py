@@ -16,8 +16,9 @@ from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MO
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
 from airpatch.delta.mend import Differences, unequal
+from airpatch.delta.olds import Cover
 from airpatch.delta.plaintext import Buffer, Space
-from airpatch.delta.plan import TARS, Cover, Members, Planner, Unit
+from airpatch.delta.plan import TARS, Members, Planner, Unit
 from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
 from airpatch.delta.programs import Program
 from airpatch.errors import UsageError
