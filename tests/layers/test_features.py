@@ -9,7 +9,7 @@ import pytest
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
 from airpatch.layers.features import features, require_features
-from airpatch.layers.recipe import Corrected, Plain, Replay, Replica
+from airpatch.layers.recipe import Corrected, Frames, Plain, Replay, Replica
 from airpatch.views.description import Coding
 from tests.support import sample
 
@@ -22,6 +22,7 @@ def test_encoders_and_framings_are_features() -> None:
     assert names(features(Plain())) == names(features(Replay(()))) == set()
     assert names(features(Replica("zlib-6", b""))) == {"encoder zlib-6"}
     assert names(features(Corrected(Replica("gzip-9", b"")))) == {"encoder gzip-9"}
+    assert names(features(Frames("kzstd-1.18.2-default", ()))) == {"encoder kzstd-1.18.2-default"}
     codings = [Coding("gzip", "zlib-9"), Coding("zip-archive"), Coding("gzip")]
     assert names(features(Plain(), codings)) == {"encoder zlib-9", "view gzip", "view zip-archive"}
 

@@ -15,15 +15,28 @@ from hypothesis import strategies as st
 from airpatch.blobs.content import BlobReader, BytesBlob
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.effort import Effort
+from airpatch.encoders.zstd_layout import emit_part
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Feature, SourceBlob, Step
+from airpatch.layers.frames import split
 from airpatch.layers.rebuild import (
     max_column,
     rebuild_blobs,
     scratch_space,
     steps_for,
 )
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, ViewSizes, Whole, emit_header
+from airpatch.layers.recipe import (
+    Corrected,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    ViewSizes,
+    Whole,
+    emit_header,
+)
 from airpatch.model.digest import Digest
 from airpatch.views.description import emit_view
 from fixtures.encoders.plaintexts import plaintexts
@@ -40,6 +53,7 @@ from tests.layers.support import (
     changed,
     descriptors,
     diff,
+    framed,
     handmade,
     layer,
     left_open,
@@ -53,6 +67,7 @@ from tests.views.support import archive, source_view, undo, views
 OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
 GO = replica("go1-flate-6")
 FLUSHED = ENCODERS["flushed"]
+FRAMES = framed("kzstd-1.17.8-default", 3000)
 
 
 def columns(blob: bytes, plaintext: bytes) -> list[bytes]:
@@ -69,6 +84,12 @@ def replayed(new: bytes, plaintext: bytes, old: bytes, old_plaintext: bytes) -> 
 
 def sections() -> list[bytes]:
     return replayed(FLUSHED(NEW), NEW, FLUSHED(OLD), OLD)
+
+
+def beside(file: bytes) -> list[bytes]:
+    """Layout and rest of a zstd file."""
+    parts = list(split(BytesBlob(file), len(file), 1 << 30))
+    return [b"".join(emit_part(part) for part, _ in parts), b"".join(rest for _, rest in parts)]
 
 
 CORRECTED = Corrected(Replica("zlib-6", GZIP_HEADER))
@@ -99,20 +120,27 @@ GOOD = {
     "plain": handmade(NEW, Plain(), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replica": handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replay": handmade(FLUSHED(NEW), Replay((0,)), sections(), {FLUSHED(OLD): OLD}, len(NEW)),
+    "frames": handmade(
+        FRAMES(NEW),
+        Frames("kzstd-1.17.8-default", (0,)),
+        [delta(NEW, [OLD]), *(delta(a, [b]) for a, b in zip(beside(FRAMES(NEW)), beside(FRAMES(OLD)), strict=True))],
+        {FRAMES(OLD): OLD},
+        len(NEW),
+    ),
     "raw": handmade(FLUSHED(NEW), Raw(), [delta(FLUSHED(NEW), [FLUSHED(OLD)])], {FLUSHED(OLD): OLD}, len(NEW)),
     "corrected": handmade(FLUSHED(NEW), CORRECTED, corrections(), {GO(OLD): OLD}, len(NEW)),
     "whole": handmade(GO(NEW), Whole(), [GO(NEW)]),
     "views": nested(bytes, Plain()),
     "views and corrections": nested(FLUSHED, CORRECTED),
 }
-SOURCES = by_digest(GO(OLD), FLUSHED(OLD), GO(JARS[0]))
+SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD), GO(JARS[0]))
 
 
 @pytest.mark.parametrize("method", GOOD)
 def test_a_patch_made_by_hand(method: str) -> None:
     before = descriptors()
     made = carry_out(GOOD[method], SOURCES)
-    others = {"plain": NEW, "replica": GO(NEW), "whole": GO(NEW)}
+    others = {"plain": NEW, "replica": GO(NEW), "whole": GO(NEW), "frames": FRAMES(NEW)}
     others |= {"views": JARS[1], "views and corrections": FLUSHED(JARS[1])}
     assert made == by_digest(others.get(method, FLUSHED(NEW)))
     assert left_open(before) == 0

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.zstd_replicas import zstd_names
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
-from airpatch.layers.recipe import Corrected, Method, Replica
+from airpatch.layers.recipe import Corrected, Frames, Method, Replica
 from airpatch.views.description import Coding
 from airpatch.views.framings import FRAMINGS
 
@@ -23,7 +24,7 @@ def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
     names = {f"view {coding.framing}" for coding in codings}
     names |= {f"encoder {coding.encoder}" for coding in codings if coding.encoder}
     match method:
-        case Replica(encoder, _) | Corrected(Replica(encoder, _)):
+        case Replica(encoder, _) | Corrected(Replica(encoder, _)) | Frames(encoder, _):
             names.add(f"encoder {encoder}")
     return {Feature(name, _FIRST) for name in names}
 
@@ -40,7 +41,8 @@ def require_features(index: Index) -> None:
 
 
 KNOWN = frozenset(
-    [f"encoder {name}" for name in (*usual_names(), *other_names())] + [f"view {framing}" for framing in FRAMINGS]
+    [f"encoder {name}" for name in (*usual_names(), *other_names(), *zstd_names())]
+    + [f"view {framing}" for framing in FRAMINGS]
 )
 
 

@@ -17,6 +17,7 @@ from airpatch.delta.encoder import encode
 from airpatch.delta.plan import TARS, Members
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
+from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, Step
@@ -26,15 +27,29 @@ from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, ViewSizes, emit_header
+from airpatch.layers.recipe import (
+    FRAME_COLUMNS,
+    Corrected,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    ViewSizes,
+    emit_header,
+    method_name,
+)
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
 from airpatch.views.choose import choose
 from airpatch.views.description import Coding, emit_view
 
+_LOG = logger(__name__)
 _RECOGNISED = 1 << 20
-"""Bytes of a gzip blob by which its encoder is recognised."""
+"""Bytes of a blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
 _PIECE, _PIECES = 16 << 10, 64
@@ -75,6 +90,10 @@ class _Difference:
     """Bytes of the view of the sources."""
 
 
+class _NotSmaller(FormatError):
+    """A layer patch would not be smaller than its blob."""
+
+
 _Way = tuple[Method, Sequence[ScratchFile]]
 """How to rebuild a blob, and the decisions that this takes."""
 
@@ -98,6 +117,7 @@ class Workshop:
         self._effort = effort
         self._entries = _index_entries(execution.memory)
         self._budget = Budget(max(execution.memory - taken, 1))
+        self._frame_encoders: dict[Digest, list[str]] = {}
         plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             plaintexts.put(each.blob.digest, each.plaintext)
@@ -115,21 +135,54 @@ class Workshop:
 
         `share` has the size of `work`.
         """
-        if target.compression is Compression.ZSTD and not sources:
-            return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
-            if target.compression is Compression.ZSTD:
-                raw = self._raw_difference(target, sources, stack)
-                with suppress(FormatError):
-                    if raw.size <= _RAW * target.blob.size:
-                        return self._try(Raw(), _Difference(raw), (), target, sources, share)
-                return None
+            if target.compression is Compression.ZSTD and not self.frame_encoders(target):
+                return self._raw(target, sources, share, stack)
             for differ in (self._nested, self._flat):
                 if (difference := differ(target, sources, share, stack)) is not None:
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
-                        with suppress(FormatError, IntegrityError):
-                            return self._try(method, difference, decisions, target, sources, share)
+                        made = self._attempt(method, difference, decisions, target, sources, share)
+                        if made is not None:
+                            return made
+            if target.compression is Compression.ZSTD:
+                return self._raw(target, sources, share, stack)
+        _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
         return None
+
+    def _attempt(
+        self,
+        method: Method,
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        share: Share,
+    ) -> Made | None:
+        """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        blob = target.blob
+        try:
+            made = self._try(method, difference, decisions, target, sources, share)
+        except _NotSmaller:
+            _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
+        except (FormatError, IntegrityError) as error:
+            # The encoder was recognised by its beginning alone, or the replica is wrong: another method is tried.
+            _LOG.warning("layer %s: %s does not make it: %s", blob.digest.short, method_name(method), error.message)
+        else:
+            _LOG.info(
+                "layer %s: %s, from %s, %d bytes for %d", blob.digest.short, method_name(method),
+                ", ".join(source.blob.digest.short for source in sources) or "nothing", made.step.patch_size, blob.size,
+            )  # fmt: skip
+            return made
+        return None
+
+    def frame_encoders(self, target: Unpacked) -> list[str]:
+        """The encoders that may have written the frames of a zstd blob, the likeliest first."""
+        known = self._frame_encoders
+        if target.blob.digest not in known:
+            known[target.blob.digest] = []
+            with suppress(FormatError):
+                known[target.blob.digest] = recognise_frames(self._start(target, _RECOGNISED))
+        return known[target.blob.digest]
 
     def _flat(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> _Difference:
         """The difference of plaintexts as they are."""
@@ -209,7 +262,7 @@ class Workshop:
             sections = [difference.delta, *decisions, *difference.descriptions]
             patch = _assemble(method, sections, difference.views, file)
             if file.size >= blob.size:
-                raise FormatError("a layer patch that is not smaller than its blob")
+                raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
             size, expanded = target.plaintext.size, difference.expanded
             step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
@@ -222,8 +275,16 @@ class Workshop:
             stack.pop_all()
         return Made(step, file, frozenset(features(method, difference.codings)))
 
+    def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
+        """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
+        like = [source for source in sources if source.compression is Compression.ZSTD]
+        raw = self._raw_difference(target, like, stack) if like else None
+        if raw is not None and raw.size <= _RAW * target.blob.size:
+            return self._attempt(Raw(), _Difference(raw), (), target, like, share)
+        _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
+        return None
+
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
-        """Between zstd blobs as they are: no replica knows zstd's encoders, but frames of chunks are often the same."""
         with ExitStack() as blobs:
             new, *old = (self._builder.raw(each.blob.digest, blobs) for each in (target, *sources))
             delta = self._difference(new, old, str(target.blob.digest))
@@ -264,6 +325,9 @@ class Workshop:
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
+        if target.compression is Compression.ZSTD:
+            yield from self._frames(target, sources, stack)
+            return
         replay = None
         cheap = target.plaintext.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
@@ -276,10 +340,28 @@ class Workshop:
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=_size)
 
+    def _frames(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[_Way]:
+        """The encoders of zstd that may be it; layout and rest as differences to those of the first zstd source."""
+        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        differences = []
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._builder.frame_columns(sources[i].blob.digest, columns) for i in like]
+            for i, column in enumerate(self._builder.frame_columns(target.blob.digest, columns)):
+                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        if len(differences) == FRAME_COLUMNS:
+            for encoder in self.frame_encoders(target):
+                yield Frames(encoder, like), differences
+
     def _replicas(self, target: Unpacked) -> list[Replica]:
         start = self._start(target, _RECOGNISED)
         with suppress(FormatError):  # of a header that is longer than the start
-            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+            names = recognise(start)
+            _LOG.debug(
+                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+            )
+            return [Replica(name, start[: header_size(start)]) for name in names]
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
