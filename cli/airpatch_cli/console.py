@@ -49,10 +49,11 @@ class Console:
     @classmethod
     def from_args(cls, args: Namespace) -> Self:
         piped = getattr(args, "output", None) == "-"
-        mode = "off" if args.quiet else args.progress
+        mode = "off" if args.quiet else getattr(args, "progress", "off")
         results = sys.stderr if piped else sys.stdout
         progress = ProgressDisplay(mode)
-        execution = Execution(args.jobs, getattr(args, "memory", Execution().memory), progress=progress)
+        memory = getattr(args, "memory", None) or Execution().memory
+        execution = Execution(getattr(args, "jobs", None), memory, progress=progress)
         return cls(args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:

@@ -131,10 +131,11 @@ class Differ:
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
+                known = target.compression is not Compression.ZSTD or bool(workshop.frame_encoders(target))
 
                 def may(source: int) -> bool:
-                    """A zstd blob can only share frames with zstd blobs."""
-                    return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
+                    """A zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
+                    return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
                     return workshop.compare(target, [layers[source] for source in sources])

@@ -26,11 +26,27 @@ from airpatch.deflate.parse import Parser
 from airpatch.deflate.rebuild import rebuild
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_layout import build, emit_part
+from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
+from airpatch.layers.frames import split
 from airpatch.layers.plaintexts import Plaintexts
-from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.recipe import (
+    COLUMNS,
+    FRAME_COLUMNS,
+    Corrected,
+    Frames,
+    Plain,
+    Raw,
+    Recipe,
+    Replay,
+    Replica,
+    Whole,
+    read_header,
+    section_count,
+)
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -243,6 +259,10 @@ class Builder:
                 with ExitStack() as stack:
                     others = [self.columns(source, stack, advance) for source in _chosen(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
+            case Frames(encoder, like):
+                with ExitStack() as stack:
+                    others = [self.frame_columns(source, stack) for source in _chosen(step, like)]
+                    yield from self._frames(step, patch, recipe, encoder, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
                     plaintext = self._plaintext(step, patch, recipe, advance)
@@ -290,15 +310,39 @@ class Builder:
         advance: Advance,
     ) -> Iterator[bytes]:
         """The blob out of its plaintext and its decisions, which differ from those of `others`."""
+        streams = self._streams(step, patch, recipe, others, advance)
+        yield from rebuild(*(stream.read for stream in streams))
+        _require_end(streams)
+
+    def _frames(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        encoder: str,
+        others: Sequence[Sequence[ScratchFile]],
+        advance: Advance,
+    ) -> Iterator[bytes]:
+        """The blob out of its plaintext, its layout and its rest, which differ from those of `others`."""
+        plaintext, layout, rest = self._streams(step, patch, recipe, others, advance)
+        yield from build(frame_encoder(encoder), layout.read, plaintext.read, rest.read)
+        _require_end((plaintext, layout, rest))
+
+    def _streams(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        others: Sequence[Sequence[ScratchFile]],
+        advance: Advance,
+    ) -> list[_Chunks]:
+        """The plaintext, then all columns, which are differences to those of `others`."""
         limit = max_column(step.size)
         columns = [
-            _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
+            _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit)
+            for i in range(section_count(recipe.method) - 1)
         ]
-        streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
-        yield from rebuild(*(stream.read for stream in streams))
-        for stream in streams:
-            if stream.read(1):
-                raise FormatError("has decisions or plaintext left over")
+        return [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
         """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
@@ -315,6 +359,18 @@ class Builder:
         size, plaintext = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), plaintext, blob, stack)
+
+    def frame_columns(self, blob: Digest, stack: ExitStack) -> list[ScratchFile]:
+        """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        size, plaintext = self._sizes[blob]
+        layout, rest = (stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(FRAME_COLUMNS))
+        with closing(self._content.open(blob, size)) as reader:
+            for part, beside in split(reader, size, plaintext):
+                if self._cancellation.is_cancelled:
+                    raise CancelledError
+                layout.append(emit_part(part))
+                rest.append(beside)
+        return [layout, rest]
 
     def replica_columns(
         self, replica: Replica, plaintext: Iterable[bytes], blob: Digest, stack: ExitStack
@@ -357,6 +413,12 @@ def max_column(size: int) -> int:
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
     return 16 * size + (64 << 10)
+
+
+def _require_end(streams: Iterable[_Chunks]) -> None:
+    for stream in streams:
+        if stream.read(1):
+            raise FormatError("has decisions or plaintext left over")
 
 
 def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:

@@ -16,6 +16,7 @@ from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
+from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Step
@@ -24,13 +25,13 @@ from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.recipe import FRAME_COLUMNS, Corrected, Frames, Method, Plain, Raw, Replay, Replica, emit_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
 
 _RECOGNISED = 1 << 20
-"""Bytes of a gzip blob by which its encoder is recognised."""
+"""Bytes of a blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
 _PIECE, _PIECES = 16 << 10, 64
@@ -81,6 +82,7 @@ class Workshop:
         self._effort = effort
         self._entries = _index_entries(execution.memory)
         self._budget = Budget(max(execution.memory - taken, 1))
+        self._frame_encoders: dict[Digest, list[str]] = {}
         plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             plaintexts.put(each.blob.digest, each.plaintext)
@@ -98,23 +100,27 @@ class Workshop:
 
         `share` has the size of `work`.
         """
-        if target.compression is Compression.ZSTD and not sources:
-            return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
-            if target.compression is Compression.ZSTD:
-                raw = self._raw_difference(target, sources, stack)
-                with suppress(FormatError):
-                    return (
-                        self._try(Raw(), [raw], target, sources, share) if raw.size <= _RAW * target.blob.size else None
-                    )
-                return None
+            if target.compression is Compression.ZSTD and not self.frame_encoders(target):
+                return self._raw(target, sources, share, stack)
             old = [source.plaintext for source in sources]
             delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
                 with suppress(FormatError, IntegrityError):
                     return self._try(method, [delta, *decisions], target, sources, share)
+            if target.compression is Compression.ZSTD:
+                return self._raw(target, sources, share, stack)
         return None
+
+    def frame_encoders(self, target: Unpacked) -> list[str]:
+        """The encoders that may have written the frames of a zstd blob, the likeliest first."""
+        known = self._frame_encoders
+        if target.blob.digest not in known:
+            known[target.blob.digest] = []
+            with suppress(FormatError):
+                known[target.blob.digest] = recognise_frames(self._start(target, _RECOGNISED))
+        return known[target.blob.digest]
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
         """Bytes that a sample of the target takes as a difference to each of the sources alone."""
@@ -165,8 +171,16 @@ class Workshop:
             stack.pop_all()
         return Made(step, file)
 
+    def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
+        """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
+        like = [source for source in sources if source.compression is Compression.ZSTD]
+        raw = self._raw_difference(target, like, stack) if like else None
+        with suppress(FormatError):
+            if raw is not None and raw.size <= _RAW * target.blob.size:
+                return self._try(Raw(), [raw], target, like, share)
+        return None
+
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
-        """Between zstd blobs as they are: no replica knows zstd's encoders, but frames of chunks are often the same."""
         with ExitStack() as blobs:
             new, *old = (self._builder.raw(each.blob.digest, blobs) for each in (target, *sources))
             delta = self._difference(new, old, str(target.blob.digest))
@@ -206,6 +220,9 @@ class Workshop:
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
+        if target.compression is Compression.ZSTD:
+            yield from self._frames(target, sources, stack)
+            return
         replay = None
         cheap = target.plaintext.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
@@ -217,6 +234,20 @@ class Workshop:
             yield replica, ()
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=_size)
+
+    def _frames(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[_Way]:
+        """The encoders of zstd that may be it; layout and rest as differences to those of the first zstd source."""
+        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        differences = []
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._builder.frame_columns(sources[i].blob.digest, columns) for i in like]
+            for i, column in enumerate(self._builder.frame_columns(target.blob.digest, columns)):
+                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        if len(differences) == FRAME_COLUMNS:
+            for encoder in self.frame_encoders(target):
+                yield Frames(encoder, like), differences
 
     def _replicas(self, target: Unpacked) -> list[Replica]:
         start = self._start(target, _RECOGNISED)

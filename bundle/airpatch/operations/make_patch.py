@@ -9,7 +9,7 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, write
+from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, open_output
 from airpatch.operations.paths import Paths, StrPath, beside, names
 from airpatch.patches.bases import open_base, product_of
 from airpatch.patches.layers import patch_layers
@@ -43,10 +43,12 @@ def diff(
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
     execution = beside(execution, output)
-    gathered = gather_release(sources, execution, label_for(bases, release, sequence, product), images_list, tags)
-    prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
-    with prepared.bundle as bundle:
-        return write(bundle, output, execution, prepared.warnings, key=key)
+    with open_output(output, key) as place:
+        label = label_for(bases, release, sequence, product)
+        gathered = gather_release(sources, execution, label, images_list, tags)
+        prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
+        with prepared.bundle as bundle:
+            return place.write(bundle, execution, (*gathered.remarks, *prepared.warnings))
 
 
 def label_for(bases: Paths, release: str | None, sequence: int | None, product: str | None) -> Label:

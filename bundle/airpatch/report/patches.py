@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.errors import located
 from airpatch.format.index import Index, Step
-from airpatch.layers.recipe import Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
 from airpatch.model.digest import Digest
 
 
@@ -36,7 +36,7 @@ class LayerPatch:
 
     @property
     def method(self) -> str:
-        """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
+        """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
         match self.recipe.method:
             case Plain():
                 return "plain"
@@ -46,6 +46,8 @@ class LayerPatch:
                 return "replay"
             case Corrected(Replica(encoder, _)):
                 return f"corrected {encoder}"
+            case Frames(encoder, _):
+                return f"frames {encoder}"
             case Raw():
                 return "raw"
             case Whole():

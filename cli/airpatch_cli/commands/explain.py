@@ -20,7 +20,7 @@ def run(args: Namespace, console: Console) -> Result:
         product=args.product,
         images_list=args.images_list,
         tags=args.tags,
-        effort=args.effort,
+        effort=args.effort or "default",
         execution=console.execution,
     )
     return Result(_data(found, args.top), list(_lines(found, args.top)), notes=found.warnings)

@@ -14,15 +14,15 @@ def run(args: Namespace, console: Console) -> Result:
         args.source,
         args.output,
         images=args.images,
-        form=args.kind,
-        link=args.link,
+        form=args.kind or "dir",
+        link=args.link or "copy",
         trusted=trusted(args),
         execution=console.execution,
     )
     return Result(
         {
             "output": str(done.output),
-            "as": args.kind,
+            "as": args.kind or "dir",
             "images": [{"name": str(image.name), "manifest": str(image.manifest)} for image in done.images],
             "blob_bytes": done.size,
         },
