@@ -44,13 +44,16 @@ from airpatch.layers.recipe import (
     Replay,
     Replica,
     Whole,
+    method_name,
     read_header,
     section_count,
 )
 from airpatch.linux import allow_open_files
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 
+_LOG = logger(__name__)
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
@@ -88,6 +91,7 @@ def rebuild_blobs(
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
+            _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
 
         try:
             _carry_out(steps, run, pool, jobs)
@@ -111,7 +115,7 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.plaintext
-            case Replay(like):
+            case Replay(like) | Frames(_, like):
                 total += step.plaintext + sum(sizes[source][0] for source in _chosen(step, like))
             case Corrected():
                 total += 2 * step.plaintext
@@ -124,7 +128,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replay):
+        if isinstance(recipe.method, Replay | Frames):
             _chosen(step, recipe.method.like)
         return recipe
 
@@ -227,6 +231,7 @@ class Builder:
 
     def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
+        _LOG.debug("layer %s: by %s", step.digest.short, method_name(recipe.method))
         hasher = hashlib.sha256()
         size = 0
         for chunk in self._blob(step, patch, recipe, advance):
@@ -261,7 +266,7 @@ class Builder:
                     yield from self._replay(step, patch, recipe, others, advance)
             case Frames(encoder, like):
                 with ExitStack() as stack:
-                    others = [self.frame_columns(source, stack) for source in _chosen(step, like)]
+                    others = [self.frame_columns(source, stack, advance) for source in _chosen(step, like)]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
@@ -360,7 +365,7 @@ class Builder:
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), plaintext, blob, stack)
 
-    def frame_columns(self, blob: Digest, stack: ExitStack) -> list[ScratchFile]:
+    def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
         """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
         size, plaintext = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(FRAME_COLUMNS))
@@ -370,6 +375,7 @@ class Builder:
                     raise CancelledError
                 layout.append(emit_part(part))
                 rest.append(beside)
+        advance(size)
         return [layout, rest]
 
     def replica_columns(

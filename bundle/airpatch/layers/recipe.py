@@ -94,6 +94,18 @@ class Recipe:
         return offsets[number], self.sections[number]
 
 
+def method_name(method: Method) -> str:
+    """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
+    match method:
+        case Replica(encoder, _):
+            return f"replica {encoder}"
+        case Corrected(Replica(encoder, _)):
+            return f"corrected {encoder}"
+        case Frames(encoder, _):
+            return f"frames {encoder}"
+    return type(method).__name__.lower()
+
+
 def section_count(method: Method) -> int:
     """How many sections a layer patch of that method has."""
     if isinstance(method, Replay | Corrected):
@@ -142,7 +154,7 @@ def read_header(reader: BlobReader, size: int) -> Recipe:
 
 def _parse(header: bytes) -> tuple[Method, tuple[int, ...]]:
     match canonical.unpack(header, "the header of a layer patch"):
-        case {"airpatch": 1, "method": [str(name), *details], "sections": list(sections)}:
+        case {"airpatch": version, "method": [str(name), *details], "sections": list(sections)} if version == VERSION:
             sizes = tuple(map(_natural, sections))
             method = _method(name, details)
             if method is not None and len(sizes) == section_count(method):

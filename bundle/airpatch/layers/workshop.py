@@ -25,11 +25,24 @@ from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import FRAME_COLUMNS, Corrected, Frames, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.recipe import (
+    FRAME_COLUMNS,
+    Corrected,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    emit_header,
+    method_name,
+)
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
 
+_LOG = logger(__name__)
 _RECOGNISED = 1 << 20
 """Bytes of a blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
@@ -57,6 +70,10 @@ class Made:
 
     step: Step
     file: ScratchFile
+
+
+class _NotSmaller(FormatError):
+    """A layer patch would not be smaller than its blob."""
 
 
 _Way = tuple[Method, Sequence[ScratchFile]]
@@ -107,10 +124,37 @@ class Workshop:
             delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
-                with suppress(FormatError, IntegrityError):
-                    return self._try(method, [delta, *decisions], target, sources, share)
+                made = self._attempt(method, [delta, *decisions], target, sources, share)
+                if made is not None:
+                    return made
             if target.compression is Compression.ZSTD:
                 return self._raw(target, sources, share, stack)
+        _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
+        return None
+
+    def _attempt(
+        self,
+        method: Method,
+        sections: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        share: Share,
+    ) -> Made | None:
+        """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        blob = target.blob
+        try:
+            made = self._try(method, sections, target, sources, share)
+        except _NotSmaller:
+            _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
+        except (FormatError, IntegrityError) as error:
+            # The encoder was recognised by its beginning alone, or the replica is wrong: another method is tried.
+            _LOG.warning("layer %s: %s does not make it: %s", blob.digest.short, method_name(method), error.message)
+        else:
+            _LOG.info(
+                "layer %s: %s, from %s, %d bytes for %d", blob.digest.short, method_name(method),
+                ", ".join(source.blob.digest.short for source in sources) or "nothing", made.step.patch_size, blob.size,
+            )  # fmt: skip
+            return made
         return None
 
     def frame_encoders(self, target: Unpacked) -> list[str]:
@@ -159,7 +203,7 @@ class Workshop:
             stack.callback(file.close)
             patch = _assemble(method, sections, file)
             if file.size >= blob.size:
-                raise FormatError("a layer patch that is not smaller than its blob")
+                raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
             step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
@@ -175,9 +219,9 @@ class Workshop:
         """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
-        with suppress(FormatError):
-            if raw is not None and raw.size <= _RAW * target.blob.size:
-                return self._try(Raw(), [raw], target, like, share)
+        if raw is not None and raw.size <= _RAW * target.blob.size:
+            return self._attempt(Raw(), [raw], target, like, share)
+        _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
         return None
 
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
@@ -252,7 +296,11 @@ class Workshop:
     def _replicas(self, target: Unpacked) -> list[Replica]:
         start = self._start(target, _RECOGNISED)
         with suppress(FormatError):  # of a header that is longer than the start
-            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+            names = recognise(start)
+            _LOG.debug(
+                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+            )
+            return [Replica(name, start[: header_size(start)]) for name in names]
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
 
-from airpatch.archive.prepared import PreparedBundle
+from airpatch.archive.prepared import ChosenSource, PreparedBundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.account import Share, account
@@ -52,6 +52,7 @@ class BlobCost:
     """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `patch`.
 
     `files` are those that cost something, the costliest first; none where the patch has no difference of plaintexts.
+    `chosen` says why it builds upon its sources.
     """
 
     digest: Digest
@@ -59,6 +60,7 @@ class BlobCost:
     cost: int
     patch: LayerPatch | None = None
     files: tuple[FileCost, ...] = ()
+    chosen: tuple[ChosenSource, ...] = ()
 
 
 def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
@@ -75,7 +77,8 @@ def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
         for each in dissected:
             files = _files(each, bundle, sizes, execution, part) if _has_files(each) else []
             step = each.step
-            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files)))
+            chosen = tuple(bundle.chosen.get(step.digest, ()))
+            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files), chosen))
     return sorted(found, key=lambda each: (-each.cost, each.digest))
 
 
