@@ -112,7 +112,7 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
                 "the root that have them with --content"
             )
     alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}
-    if len(states) > 1 and max(alone.values()) < _stored(index):
+    if len(states) > 1 and min(alone.values()) < _stored(index):
         each = ", ".join(f"{size / 1e6:.1f} MB for {name}" for name, size in alone.items())
         yield (
             f"the bases differ: {_stored(index) / 1e6:.1f} MB of blobs are not in all of them, and alone it would be "
