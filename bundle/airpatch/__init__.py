@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile as BundleFile
+    from airpatch.archive.prepared import ChosenSource as ChosenSource
     from airpatch.blobs.scratch import scratch_files as scratch_files
     from airpatch.errors import AirpatchError as AirpatchError
     from airpatch.errors import BaseMismatch as BaseMismatch
@@ -97,11 +98,12 @@ if TYPE_CHECKING:
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
-    from airpatch.target.prune import Pruned as Pruned
+    from airpatch.target.pruning import Pruned as Pruned
     from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
+    "archive.prepared": ("ChosenSource",),
     "blobs.scratch": ("scratch_files",),
     "errors": (
         "AirpatchError",
@@ -141,7 +143,7 @@ _HOMES = {
     "signing.trusted": ("TrustedSigners",),
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
-    "target.prune": ("Pruned",),
+    "target.pruning": ("Pruned",),
     "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""
