@@ -229,6 +229,12 @@ def _inventory(commands: _Commands) -> None:
         is_long=False,
     )
     _root_argument(parser)
+    parser.add_argument(
+        "--product",
+        type=_named,
+        metavar="NAME",
+        help="the product whose current release is named (default: the only one)",
+    )
     _output(parser, "the inventory")
 
 
@@ -241,6 +247,9 @@ def _rollback(commands: _Commands) -> None:
         "airpatch rollback /var/lib/registry --to 4.1.0",
     )
     _root_argument(parser)
+    parser.add_argument(
+        "--product", type=_named, metavar="NAME", help="the product to take back (default: the only one)"
+    )
     parser.add_argument(
         "--to", metavar="RELEASE", help="its name, or the beginning of its id (default: the one before the current)"
     )
@@ -256,6 +265,9 @@ def _prune(commands: _Commands) -> None:
         is_long=False,
     )
     _root_argument(parser)
+    parser.add_argument(
+        "--product", type=_named, metavar="NAME", help="prune this product only (default: one after the other)"
+    )
     parser.add_argument(
         "--keep", type=_positive, default=2, metavar="N", help="releases to keep, the current one counted (default: 2)"
     )
@@ -457,6 +469,13 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", type=_named, nargs="+", metavar="SOURCE", help=_SOURCE)
     parser.add_argument(
         "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
+    )
+    parser.add_argument(
+        "--product",
+        type=_named,
+        metavar="NAME",
+        help="product that the release is of: a root keeps the releases of each apart (default: that of the base or of "
+        'a bundle as the source, else "default")',
     )
     parser.add_argument(
         "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"

@@ -15,6 +15,7 @@ def written(made: WrittenBundle) -> Result:
         {
             "bundle": made.output,
             "bytes": made.size,
+            "product": release.product,
             "release": release.name,
             "sequence": release.sequence,
             "release_id": str(index.release_id),

@@ -38,6 +38,7 @@ def create(
     *,
     release: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
     repack: bool = False,
@@ -51,7 +52,8 @@ def create(
     (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
     only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
     the sources. `release` names the release (default: the tag that most of its images carry), `sequence` is
-    its number, which grows from release to release (default: 0).
+    its number, which grows from release to release of the `product` (default: 0; of the product: that of a single
+    bundle as the source, else `default`).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
@@ -63,7 +65,7 @@ def create(
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+        gathered = gather_release(sources, execution, Label(release, sequence, product), images_list, tags)
         with prepare(gathered, repack, effort, execution) as bundle:
             return place.write(bundle, execution, gathered.remarks)
 
@@ -79,13 +81,18 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
     return patch_layers(index, gathered, [], execution, effort_of(effort))
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a release is to be called; what is None is found out. `product_of_bases` stands in for a product."""
+
+    release: str | None
+    sequence: int | None
+    product: str | None
+    product_of_bases: str | None = None
+
+
 def gather_release(
-    sources: Paths,
-    execution: Execution,
-    release: str | None,
-    sequence: int | None,
-    images_list: StrPath | None,
-    tags: Sequence[str],
+    sources: Paths, execution: Execution, label: Label, images_list: StrPath | None, tags: Sequence[str]
 ) -> Gathered:
     """The release of all images of `sources`, or of those in `images_list`."""
     return gather(
@@ -93,8 +100,10 @@ def gather_release(
         execution,
         images_list=None if images_list is None else Path(images_list),
         tags=tags,
-        name=release,
-        sequence=sequence,
+        name=label.release,
+        sequence=label.sequence,
+        product=label.product,
+        product_of_bases=label.product_of_bases,
     )
 
 

@@ -13,7 +13,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import gather_release
-from airpatch.operations.make_patch import prepare_patch
+from airpatch.operations.make_patch import label_for, prepare_patch
 from airpatch.report.forecast import BlobCost, forecast
 from airpatch.report.usage import usage
 
@@ -37,6 +37,7 @@ def explain(
     *,
     release: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
     effort: str = "default",
@@ -47,7 +48,7 @@ def explain(
     Takes the time of making the patch; scratch files lie in the current folder. Raises what `diff` raises.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
-    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+    gathered = gather_release(sources, execution, label_for(bases, release, sequence, product), images_list, tags)
     prepared = prepare_patch(bases, gathered, execution, effort)
     with prepared.bundle as bundle:
         costs = forecast(bundle, execution)

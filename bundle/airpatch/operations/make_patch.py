@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
-from airpatch.operations.create_bundle import WrittenBundle, gather_release, open_output
-from airpatch.patches.bases import open_base
+from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, open_output
+from airpatch.patches.bases import open_base, product_of
 from airpatch.patches.layers import patch_layers
 from airpatch.patches.plan import plan_patch
 from airpatch.sources.gather import Gathered
@@ -22,6 +23,7 @@ def diff(
     *,
     release: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
     layer_patches: bool = True,
@@ -35,16 +37,30 @@ def diff(
     `apply`. The patch fits every target that has all of any one of them. Changed layers travel as layer patches
     (spec/FORMAT.md, Layer patches) where that is smaller, unless `layer_patches` is False or a base is a request;
     `effort` is `fast`, `default` or `best`, `execution.memory` bounds what the making takes. All else is as with
-    `create`.
+    `create`; the `product` is that of the bases where nobody says otherwise.
 
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+        label = label_for(bases, release, sequence, product)
+        gathered = gather_release(sources, execution, label, images_list, tags)
         prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
         with prepared.bundle as bundle:
             return place.write(bundle, execution, (*gathered.remarks, *prepared.warnings))
+
+
+def label_for(bases: Paths, release: str | None, sequence: int | None, product: str | None) -> Label:
+    """What to call a release that is made against `bases`. Raises UsageError if their products differ."""
+    if product is not None:
+        return Label(release, sequence, product)
+    found = {name: of for name in names(bases) if (of := product_of(name)) is not None}
+    if len(set(found.values())) > 1:
+        raise UsageError(
+            "the bases are of several products; say which with --product",
+            [f"{name}: product {of}" for name, of in found.items()],
+        )
+    return Label(release, sequence, None, next(iter(found.values()), None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ which blobs are there, in which size.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,15 +21,14 @@ from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id
 from airpatch.format.inventories import Inventory, Request
-from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image, Release, check_label
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
-from airpatch.target.root import Root
-from airpatch.target.state import current, receipts
+from airpatch.target.root import open_root
+from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
 
 _MAX_FILE = 64 << 20
@@ -66,20 +66,24 @@ def open_base(name: str, release: Release) -> BaseState:
     if is_other_source(name):
         return _from_source(name)
     if path.is_dir():
-        return _from_root(path)
-    if not path.is_file():
-        raise UsageError(f"{name}: no such base; give a bundle, a registry's root, an inventory or a request")
-    if is_bundle(path):
+        return _from_root(path, release.product)
+    if path.is_file() and is_bundle(path):
         return _from_bundle(name)
+    value = _small_file(path)
+    return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
+
+
+def _small_file(path: Path) -> Inventory | Request:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     if path.stat().st_size > _MAX_FILE:
-        raise FormatError(f"{name}: neither a bundle nor an inventory")
+        raise FormatError(f"{path}: neither a bundle nor an inventory")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-    with located(name):
-        value = inventories.parse(content)
-    return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    with located(str(path)):
+        return inventories.parse(content)
 
 
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
@@ -109,12 +113,26 @@ def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     return content
 
 
-def _from_root(path: Path) -> BaseState:
-    with Root(path) as root:
-        if not root.is_folder(STORAGE):
-            raise UsageError(f"{path}: holds no {STORAGE}; a base that is a folder must be a registry's root")
-        state = _from_inventory(take_inventory(root), str(path))
-        now = receipts(root).get(current(root) or _NO_RELEASE)
+def product_of(name: str) -> str | None:
+    """The product of the release that the base `name` has; None if it has none, or several. Raises as `open_base`."""
+    path = Path(name)
+    if path.is_dir():
+        with open_root(path) as root:
+            installed = products(root)
+        return installed[0] if len(installed) == 1 else None
+    if path.is_file() and is_bundle(path):
+        with closing(BundleFile(name)) as bundle:
+            return bundle.index.release.product
+    value = _small_file(path)
+    return value.product if value.name else None
+
+
+def _from_root(path: Path, product: str) -> BaseState:
+    with open_root(path) as root:
+        installed = products(root)
+        product = product if product in installed else choose_product(root, None)
+        state = _from_inventory(take_inventory(root, product), str(path))
+        now = receipts(root).get(current(root, product) or _NO_RELEASE)
     layers = [b.digest for b in now.release.blobs if not b.is_manifest] if now is not None else list(state.blobs)
     return replace(
         state,

@@ -15,6 +15,7 @@ def run(args: Namespace, console: Console) -> Result:
         args.output,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
         repack=args.repack,

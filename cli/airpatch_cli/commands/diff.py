@@ -16,6 +16,7 @@ def run(args: Namespace, console: Console) -> Result:
         args.output,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
         layer_patches=args.layer_patches,

@@ -17,6 +17,7 @@ def run(args: Namespace, console: Console) -> Result:
         args.sources,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
         effort=args.effort or "default",
