@@ -14,13 +14,15 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_page
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
+from airpatch.delta.plan import TARS, Members
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
-from airpatch.format.index import Step
+from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
+from airpatch.layers.features import features
 from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
@@ -34,6 +36,7 @@ from airpatch.layers.recipe import (
     Raw,
     Replay,
     Replica,
+    ViewSizes,
     emit_header,
     method_name,
 )
@@ -41,6 +44,8 @@ from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
+from airpatch.views.choose import choose
+from airpatch.views.description import Coding, emit_view
 
 _LOG = logger(__name__)
 _RECOGNISED = 1 << 20
@@ -70,6 +75,19 @@ class Made:
 
     step: Step
     file: ScratchFile
+    features: frozenset[Feature]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What makes a plaintext: the `delta`, of the plaintexts or of views, and then the views' descriptions."""
+
+    delta: ScratchFile
+    views: ViewSizes | None = None
+    descriptions: Sequence[ScratchFile] = ()
+    codings: Sequence[Coding] = ()
+    expanded: int = 0
+    """Bytes of the view of the sources."""
 
 
 class _NotSmaller(FormatError):
@@ -120,13 +138,12 @@ class Workshop:
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD and not self.frame_encoders(target):
                 return self._raw(target, sources, share, stack)
-            old = [source.plaintext for source in sources]
-            delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
-            stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, delta.size, stack):
-                made = self._attempt(method, [delta, *decisions], target, sources, share)
-                if made is not None:
-                    return made
+            for differ in (self._nested, self._flat):
+                if (difference := differ(target, sources, share, stack)) is not None:
+                    for method, decisions in self._methods(target, sources, difference.delta.size, stack):
+                        made = self._attempt(method, difference, decisions, target, sources, share)
+                        if made is not None:
+                            return made
             if target.compression is Compression.ZSTD:
                 return self._raw(target, sources, share, stack)
         _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
@@ -135,7 +152,8 @@ class Workshop:
     def _attempt(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
@@ -143,7 +161,7 @@ class Workshop:
         """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
         blob = target.blob
         try:
-            made = self._try(method, sections, target, sources, share)
+            made = self._try(method, difference, decisions, target, sources, share)
         except _NotSmaller:
             _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
         except (FormatError, IntegrityError) as error:
@@ -165,6 +183,45 @@ class Workshop:
             with suppress(FormatError):
                 known[target.blob.digest] = recognise_frames(self._start(target, _RECOGNISED))
         return known[target.blob.digest]
+
+    def _flat(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> _Difference:
+        """The difference of plaintexts as they are."""
+        old = [source.plaintext for source in sources]
+        delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
+        stack.callback(delta.close)
+        return _Difference(delta)
+
+    def _nested(
+        self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack
+    ) -> _Difference | None:
+        """The difference of plaintexts with their nested content expanded; None where none has changed."""
+        name = str(target.blob.digest)
+        old = [source.plaintext for source in sources]
+        packed, others = target.plaintext.view(), [source.view() for source in old]
+        views = choose(memoryview(packed), [memoryview(other) for other in others], self._pause([packed, *others]))
+        if views is None:
+            return None
+        with ExitStack() as expanded:
+            new, beside = (expanded.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(2))
+            self._builder.expand(views.target, [packed], views.target_size, new)
+            self._builder.expand(views.source, others, views.source_size, beside)
+            members = Members(views.target_members, [*(None for _ in old), views.source_members])
+
+            def reach(position: int) -> None:
+                share.reach(position * target.plaintext.size // views.target_size)
+
+            delta = self._difference(new, [*old, beside], name, reach, members)
+            stack.callback(delta.close)
+        descriptions = []
+        for view in (views.target, views.source):
+            description = ScratchFile(self._new_file, name)
+            stack.callback(description.close)
+            for chunk in encode(emit_view(view), (), self._effort):
+                description.append(chunk)
+            descriptions.append(description)
+        sizes = ViewSizes(views.target_size, views.source_size)
+        codings = (*views.target.codings, *views.source.codings)
+        return _Difference(delta, sizes, descriptions, codings, views.source_size)
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
         """Bytes that a sample of the target takes as a difference to each of the sources alone."""
@@ -191,7 +248,8 @@ class Workshop:
     def _try(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
@@ -201,11 +259,13 @@ class Workshop:
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
-            patch = _assemble(method, sections, file)
+            sections = [difference.delta, *decisions, *difference.descriptions]
+            patch = _assemble(method, sections, difference.views, file)
             if file.size >= blob.size:
                 raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
+            size, expanded = target.plaintext.size, difference.expanded
+            step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
@@ -213,14 +273,14 @@ class Workshop:
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
-        return Made(step, file)
+        return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
         """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
         if raw is not None and raw.size <= _RAW * target.blob.size:
-            return self._attempt(Raw(), [raw], target, like, share)
+            return self._attempt(Raw(), _Difference(raw), (), target, like, share)
         _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
         return None
 
@@ -237,6 +297,7 @@ class Workshop:
         sources: Sequence[ScratchFile | ScratchRange],
         name: str,
         reach: Callable[[int], None] = lambda _position: None,
+        members: Members = TARS,
     ) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources.
 
@@ -248,7 +309,7 @@ class Workshop:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause, reach=reach):
+            for chunk in encode(view, views, self._effort, self._entries, pause, members, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta
@@ -357,10 +418,10 @@ def _size(way: _Way) -> int:
     return sum(file.size for file in way[1])
 
 
-def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
     """Write the layer patch into `file`; returns its digest."""
     hasher = hashlib.sha256()
-    header = emit_header(method, tuple(section.size for section in sections))
+    header = emit_header(method, tuple(section.size for section in sections), views)
     for piece in chain([header], *(section.pieces() for section in sections)):
         hasher.update(piece)
         file.append(piece)

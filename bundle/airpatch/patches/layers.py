@@ -51,7 +51,13 @@ def patch_layers(
         Plan.PATCHED if blob.digest in made else plan
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
-    planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
+    planned = replace(
+        index,
+        plans=plans,
+        sources=tuple(patches.sources),
+        steps=tuple(patches.steps),
+        features=tuple(sorted(patches.features)),
+    )
     everything = ChainedContent([gathered.content, patches])
     return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 

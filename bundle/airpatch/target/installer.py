@@ -20,6 +20,7 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
+from airpatch.layers.features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -86,6 +87,8 @@ def install(
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)  # before there is even a folder
+        for stream in streams:
+            require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
             _require_signed(streams, stored_trust(root))
             plans = checks.examine(root, [stream.index for stream in streams], pool)
@@ -121,6 +124,8 @@ def preview(
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        for index in indexes:
+            require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
         if root is not None:
             _require_signed(streams, stored_trust(root))
