@@ -25,6 +25,7 @@ from airpatch.model.release import (
     ImageSignature,
     Release,
     check_label,
+    check_product,
     image_findings,
 )
 
@@ -228,6 +229,7 @@ def release_to_plain(release: Release) -> dict[str, object]:
     media_types = sorted({blob.media_type for blob in release.blobs})
     number = {media_type: i for i, media_type in enumerate(media_types)}
     return {
+        "product": release.product,
         "name": release.name,
         "sequence": release.sequence,
         "media_types": list(media_types),
@@ -246,8 +248,8 @@ def release_to_plain(release: Release) -> dict[str, object]:
 
 def release_from_plain(value: object) -> Release:
     """The inverse of `release_to_plain`. Raises FormatError."""
-    keys = ("name", "sequence", "media_types", "blobs", "images")
-    name, sequence, types, blobs, images = _fields(value, keys, "the release")
+    keys = ("product", "name", "sequence", "media_types", "blobs", "images")
+    product, name, sequence, types, blobs, images = _fields(value, keys, "the release")
     media_types = [_text(media_type) for media_type in _list(types)]
     if not all(map(is_media_type, media_types)):
         raise FormatError("the release has an unusable media type")
@@ -259,8 +261,10 @@ def release_from_plain(value: object) -> Release:
             Blob(Digest(_bytes(digest)), _int(size, MAX_BLOB), media_types[_int(kind, len(media_types) - 1)])
             for digest, size, kind in _rows(blobs, 3)
         ),
+        _text(product),
     )
     check_label(release.name, release.sequence)
+    check_product(release.product)
     return release
 
 

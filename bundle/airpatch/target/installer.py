@@ -34,7 +34,7 @@ from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
-from airpatch.target.state import State, locked, receipts
+from airpatch.target.state import State, locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Applied:
     """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
     is_new: bool
     """Whether the root was no registry's before."""
+    left: str | None
+    """The name of the release that this one goes back from."""
 
     @property
     def bytes(self) -> int:
@@ -149,13 +151,14 @@ class _Checks:
     on_missing: OnMissing
 
     def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[Holdings]:
-        releases = [receipt.release for receipt in receipts(root).values()] if root is not None else []
-        for index in indexes:
-            check.require_sequence(index, releases, allow_downgrade=self.allow_downgrade)
-            releases.append(index.release)
+        timeline = check.Timeline(root)
+        left = [timeline.follow(index, allow_downgrade=self.allow_downgrade) for index in indexes]
+        check.require_agreement(indexes)
         stored = {blob.digest for index in indexes for blob in index.stored}
         made = {step.digest for index in indexes for step in index.steps}
         plans = [check.examine(root, index, stored, made, pool, self.execution, deep=self.deep) for index in indexes]
+        for plan, name in zip(plans, left, strict=True):
+            plan.left = name
         for plan in plans:
             _LOG.info(
                 "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",
@@ -211,4 +214,4 @@ def _publish(
 
 def _report(plan: Holdings, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
-    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new)
+    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new, plan.left)

@@ -17,8 +17,10 @@ def run(args: Namespace, console: Console) -> Result:
         args.sources,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,
     )
