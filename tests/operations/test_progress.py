@@ -98,7 +98,9 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     ),
     "apply --dry-run --deep": (
         ["checking the target"],
-        lambda place, work: airpatch.apply(place / "1-2", place / "root", deep=True, dry_run=True, execution=work),
+        lambda place, work: airpatch.apply(
+            place / "1-2", place / "root", deep=True, allow_downgrade=True, dry_run=True, execution=work
+        ),
     ),
     "apply a chain and restore": (
         ["reading r2", "reading r3", "rebuilding layers of r2", "rebuilding layers of r3", "restoring images"],
