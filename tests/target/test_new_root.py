@@ -16,7 +16,6 @@ from airpatch.target.new_root import check_place, make_root, remove_root, requir
 from tests.target import support
 from tests.target.support import Sample, install, snapshot, try_out
 
-
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="acts as another user")
 
 
