@@ -19,7 +19,7 @@ from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
-from airpatch.format.index import SourceBlob, Step
+from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
@@ -46,6 +46,8 @@ class LayerPatches:
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
     parts: dict[Digest, ScratchRange] = field(default_factory=dict)
+    features: set[Feature] = field(default_factory=set)
+    """What the patches ask of a reader."""
     chosen: dict[Digest, list[ChosenSource]] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
@@ -156,6 +158,7 @@ class Differ:
                 if made is None:
                     return None
                 patches.parts[made.step.patch] = patches.store.keep(made.file)
+                patches.features.update(made.features)
                 patches.chosen[target.blob.digest] = [
                     ChosenSource(digests[each.number], each.explained, tuple(digests[rival] for rival in each.rivals))
                     for each in sources

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, pieces
-from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
+from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
@@ -19,8 +18,10 @@ from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
-from airpatch.format.index import Step
+from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
+from airpatch.layers.differences import Difference, Differences
+from airpatch.layers.features import features
 from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
@@ -34,6 +35,7 @@ from airpatch.layers.recipe import (
     Raw,
     Replay,
     Replica,
+    ViewSizes,
     emit_header,
     method_name,
 )
@@ -41,6 +43,7 @@ from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
+from airpatch.views.survey import MAX_NESTED
 
 _LOG = logger(__name__)
 _RECOGNISED = 1 << 20
@@ -70,6 +73,7 @@ class Made:
 
     step: Step
     file: ScratchFile
+    features: frozenset[Feature]
 
 
 class _NotSmaller(FormatError):
@@ -97,7 +101,6 @@ class Workshop:
         self._content = content
         self._new_file = execution.scratch
         self._effort = effort
-        self._entries = _index_entries(execution.memory)
         self._budget = Budget(max(execution.memory - taken, 1))
         self._frame_encoders: dict[Digest, list[str]] = {}
         plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
@@ -106,6 +109,7 @@ class Workshop:
         sizes = {u.blob.digest: (u.blob.size, u.plaintext.size) for u in unpacked}
         self._cancellation = execution.cancellation
         self._builder = Builder(sizes, content, plaintexts, None, execution.cancellation)
+        self._differences = Differences(effort, execution, self._builder)
 
     @staticmethod
     def work(target: Unpacked) -> int:
@@ -121,12 +125,13 @@ class Workshop:
             if target.compression is Compression.ZSTD and not self.frame_encoders(target):
                 return self._raw(target, sources, share, stack)
             old = [source.plaintext for source in sources]
-            delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
-            stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, delta.size, stack):
-                made = self._attempt(method, [delta, *decisions], target, sources, share)
-                if made is not None:
-                    return made
+            for differ in (self._differences.nested, self._differences.flat):
+                difference = differ(str(target.blob.digest), target.plaintext, old, share, stack)
+                if difference is not None:
+                    for method, decisions in self._methods(target, sources, difference.delta.size, stack):
+                        made = self._attempt(method, difference, decisions, target, sources, share)
+                        if made is not None:
+                            return made
             if target.compression is Compression.ZSTD:
                 return self._raw(target, sources, share, stack)
         _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
@@ -135,7 +140,8 @@ class Workshop:
     def _attempt(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
@@ -143,7 +149,7 @@ class Workshop:
         """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
         blob = target.blob
         try:
-            made = self._try(method, sections, target, sources, share)
+            made = self._try(method, difference, decisions, target, sources, share)
         except _NotSmaller:
             _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
         except (FormatError, IntegrityError) as error:
@@ -174,24 +180,17 @@ class Workshop:
             sample = b"".join(view[start : start + _PIECE] for start in _sample(len(view)))
             for source in sources:
                 old = source.plaintext.view()
-                chunks = encode(sample, [old], Effort.FAST, self._entries, self._pause((view, old)))
+                chunks = encode(
+                    sample, [old], Effort.FAST, self._differences.entries, self._differences.pause((view, old))
+                )
                 costs.append(sum(map(len, chunks)))
         return costs
-
-    def _pause(self, views: Sequence[View]) -> Callable[[], None]:
-        """What long work calls now and then: it ends if it is stopped, and gives back the memory of mapped bytes."""
-
-        def pause() -> None:
-            if self._cancellation.is_cancelled:
-                raise CancelledError
-            release_pages(views)
-
-        return pause
 
     def _try(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
@@ -201,11 +200,13 @@ class Workshop:
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
-            patch = _assemble(method, sections, file)
+            sections = [difference.delta, *decisions, *difference.descriptions]
+            patch = _assemble(method, sections, difference.views, file)
             if file.size >= blob.size:
                 raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
+            size, expanded = target.plaintext.size, difference.expanded
+            step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
@@ -213,45 +214,23 @@ class Workshop:
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
-        return Made(step, file)
+        return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
         """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
         if raw is not None and raw.size <= _RAW * target.blob.size:
-            return self._attempt(Raw(), [raw], target, like, share)
+            return self._attempt(Raw(), Difference(raw), (), target, like, share)
         _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
         return None
 
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
         with ExitStack() as blobs:
             new, *old = (self._builder.raw(each.blob.digest, blobs) for each in (target, *sources))
-            delta = self._difference(new, old, str(target.blob.digest))
+            delta = self._differences.between(new, old, str(target.blob.digest))
             stack.callback(delta.close)
             return delta
-
-    def _difference(
-        self,
-        target: ScratchFile | ScratchRange,
-        sources: Sequence[ScratchFile | ScratchRange],
-        name: str,
-        reach: Callable[[int], None] = lambda _position: None,
-    ) -> ScratchFile:
-        """The difference of a plaintext, or of a column of decisions, to those of the sources.
-
-        `reach` is told how many bytes of the target are described.
-        """
-        view = target.view()
-        views = [source.view() for source in sources]
-        pause = self._pause((view, *views))
-        with ExitStack() as stack:
-            delta = ScratchFile(self._new_file, name)
-            stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause, reach=reach):
-                delta.append(chunk)
-            stack.pop_all()
-        return delta
 
     def _methods(
         self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
@@ -286,7 +265,7 @@ class Workshop:
         with suppress(FormatError), ExitStack() as columns:
             others = [self._builder.frame_columns(sources[i].blob.digest, columns) for i in like]
             for i, column in enumerate(self._builder.frame_columns(target.blob.digest, columns)):
-                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
         if len(differences) == FRAME_COLUMNS:
@@ -342,7 +321,7 @@ class Workshop:
         differences = []
         with ExitStack() as columns:
             for i, column in enumerate(self._builder.columns(target.blob.digest, columns)):
-                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
         return differences
@@ -357,10 +336,10 @@ def _size(way: _Way) -> int:
     return sum(file.size for file in way[1])
 
 
-def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
     """Write the layer patch into `file`; returns its digest."""
     hasher = hashlib.sha256()
-    header = emit_header(method, tuple(section.size for section in sections))
+    header = emit_header(method, tuple(section.size for section in sections), views)
     for piece in chain([header], *(section.pieces() for section in sections)):
         hasher.update(piece)
         file.append(piece)
@@ -387,14 +366,13 @@ class _Comparison:
         """The builder has compared size and digest."""
 
 
-def _index_entries(memory: int) -> int:
-    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
-    return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))
-
-
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
+    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else.
+
+    Before that, nested content takes less: `MAX_NESTED`, and descriptions of what is in archives.
+    """
     new, old = target.plaintext.size, sum(source.plaintext.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
-    return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + mapped + (48 << 20)
+    making = zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20)
+    return max(making, min(new + old, 2 * MAX_NESTED)) + mapped + (48 << 20)
