@@ -31,7 +31,7 @@ def _data(layer: Layer) -> dict[str, object]:
 
 
 def _lines(found: Sequence[Layer]) -> list[str]:
-    rows = [["LAYER", "SIZE", "PLAINTEXT", "KIND", "ENCODER", "COMPARED", "IMAGES"]]
+    rows = [["LAYER", "SIZE", "UNCOMPRESSED", "KIND", "ENCODER", "COMPARED", "IMAGES"]]
     rows += [_row(layer) for layer in found]
     kinds = Counter(map(_kind, found))
     known = sum(bool(layer.encoding.encoders) for layer in found)
