@@ -111,5 +111,8 @@ setup(
         quiet=True,
         shared_utility_qualified_name=SHARED,
     ),
-    options={"build_ext": {"parallel": PROCESSORS}},
+    options={
+        "build_ext": {"parallel": PROCESSORS},
+        "bdist_wheel": {"py_limited_api": "cp311"} if STABLE_ABI else {},
+    },
 )
