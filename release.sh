@@ -24,7 +24,8 @@ venv=$work/venv/bin
 # A copy, so that nothing that a developer compiled gets in.
 mkdir "$work/source"
 cp -r setup.py pyproject.toml README.md LICENSE bundle cli "$work/source"
-find "$work/source" \( -name '*.so' -o -name '*.c' -o -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+find "$work/source" -name '*.py' | sed 's/py$/c/' | xargs rm -f "$work/source/bundle/airpatch/_cython.c"
+find "$work/source" \( -name '*.so' -o -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 # $1: the architecture. zig has the headers and stubs of glibc 2.17 (2014), hence the tag manylinux_2_17.
 build_wheel() {

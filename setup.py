@@ -72,8 +72,19 @@ MACROS = [("CYTHON_LIMITED_API", "1"), ("Py_LIMITED_API", "0x030b0000")] if STAB
 
 
 def _extension(name: str, suffix: str) -> Extension:
-    source = str(LIBRARY / (name.replace(".", "/") + suffix))
-    return Extension(name, [source], extra_compile_args=FLAGS, define_macros=MACROS, py_limited_api=STABLE_ABI)
+    source = LIBRARY / (name.replace(".", "/") + suffix)
+    extension = Extension(
+        name, [str(source)], extra_compile_args=FLAGS, define_macros=MACROS, py_limited_api=STABLE_ABI
+    )
+    if name == LIBZSTD:
+        folder = source.with_suffix("")
+        extension.sources += [str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7")]
+        extension.include_dirs = [str(folder.parent)]
+        extension.depends = [str(path) for path in sorted(folder.iterdir())]
+        # It is large: -O2 would take twice the compiler's time.
+        extension.extra_compile_args = [*FLAGS, "-O1", "-w"]
+        extension.extra_link_args = ["-pthread"]
+    return extension
 
 
 class Compile(build_ext):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 import sys
@@ -22,7 +21,7 @@ def main() -> None:
         content = Path(program).read_bytes()
         size = len(content).to_bytes(8, "little")
         Path(output).write_bytes(launcher.read_bytes() + content + size)
-    os.chmod(output, 0o755)  # noqa: PTH101
+    Path(output).chmod(0o755)
 
 
 if __name__ == "__main__":
