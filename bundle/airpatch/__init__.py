@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
     from airpatch.progress import Progress as Progress
+    from airpatch.report.costs import Costs as Costs
     from airpatch.report.forecast import BlobCost as BlobCost
     from airpatch.report.forecast import FileCost as FileCost
     from airpatch.report.layers import Layer as Layer
@@ -134,6 +135,7 @@ _HOMES = {
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
     "progress": ("Progress",),
+    "report.costs": ("Costs",),
     "report.forecast": ("BlobCost", "FileCost"),
     "report.layers": ("Layer",),
     "report.patches": ("LayerPatch",),

@@ -203,6 +203,16 @@ def _bases(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
         "may be repeated, and the patch fits targets that have any one of them",
     )
+    parser.add_argument(
+        "--content",
+        action="append",
+        default=[],
+        dest="contents",
+        metavar="FILE",
+        type=_named,
+        help="a bundle or a registry's root that holds blobs of the bases, for layer patches to build upon; may be "
+        "repeated (an inventory says what a target has, and holds nothing)",
+    )
 
 
 def _merge(commands: _Commands) -> None:
@@ -478,7 +488,10 @@ def _sources(parser: argparse.ArgumentParser) -> None:
         'a bundle as the source, else "default")',
     )
     parser.add_argument(
-        "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"
+        "--sequence",
+        type=_natural,
+        metavar="N",
+        help="number that grows from release to release (default: 0; of a patch one more than the bases have)",
     )
     parser.add_argument(
         "--images-list", type=_path, metavar="FILE", help="take these images only: one reference a line"

@@ -14,6 +14,7 @@ from airpatch.blobs.output import Descriptor
 from airpatch.execution import Execution
 from airpatch.format.index import Index, emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
 
@@ -22,13 +23,15 @@ from airpatch.sources.gather import Gathered, gather
 class WrittenBundle:
     """A bundle that was written.
 
-    `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it. `warnings` are for
+    `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it, `costs` what makes
+    it large. `warnings` are for
     people: what may not be as they expect.
     """
 
     output: str
     size: int
     index: Index
+    costs: Costs
     warnings: tuple[str, ...] = ()
 
 
@@ -83,12 +86,13 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a release is to be called; what is None is found out. `product_of_bases` stands in for a product."""
+    """What a release is to be called; what is None is found out, of a patch from its bases."""
 
     release: str | None
     sequence: int | None
     product: str | None
     product_of_bases: str | None = None
+    sequence_after_bases: int | None = None
 
 
 def gather_release(
@@ -104,6 +108,7 @@ def gather_release(
         sequence=label.sequence,
         product=label.product,
         product_of_bases=label.product_of_bases,
+        sequence_after_bases=label.sequence_after_bases,
     )
 
 
@@ -119,7 +124,13 @@ class Output:
         """Write `bundle`. Raises what `pack` raises, and TrustError if an agent refuses to sign."""
         if self.sign is not None:
             bundle = replace(bundle, signatures=[self.sign(emit_index(bundle.index), NAMESPACE)])
-        return WrittenBundle(self.name, pack(bundle, self.sink, execution), bundle.index, warnings)
+        return WrittenBundle(
+            self.name,
+            pack(bundle, self.sink, execution),
+            bundle.index,
+            costs_of(bundle.index, bundle.manifests),
+            warnings,
+        )
 
 
 @contextmanager

@@ -40,6 +40,7 @@ def explain(
     product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    content: Paths = (),
     effort: str = "default",
     execution: Execution | None = None,
 ) -> Explanation:
@@ -49,7 +50,7 @@ def explain(
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
     gathered = gather_release(sources, execution, label_for(bases, release, sequence, product), images_list, tags)
-    prepared = prepare_patch(bases, gathered, execution, effort)
+    prepared = prepare_patch(bases, gathered, execution, effort, content=content)
     with prepared.bundle as bundle:
         costs = forecast(bundle, execution)
     images = usage(gathered.release.images, gathered.manifests).images

@@ -23,7 +23,7 @@ from airpatch.format.index import Base, Index, release_id
 from airpatch.format.inventories import Inventory, Request
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
-from airpatch.model.release import Image, Release, check_label
+from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
@@ -113,27 +113,67 @@ def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     return content
 
 
-def product_of(name: str) -> str | None:
-    """The product of the release that the base `name` has; None if it has none, or several. Raises as `open_base`."""
+@dataclass(frozen=True, slots=True)
+class InstalledRelease:
+    """The release that a base has, or for a request the one that is asked for."""
+
+    product: str
+    name: str
+    sequence: int
+    is_requested: bool = False
+
+
+def installed_release(name: str) -> InstalledRelease | None:
+    """The release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
     path = Path(name)
+    if is_other_source(name):
+        return None
     if path.is_dir():
         with open_root(path) as root:
             installed = products(root)
-        return installed[0] if len(installed) == 1 else None
+            receipt = receipts(root).get(current(root, installed[0]) or _NO_RELEASE) if len(installed) == 1 else None
+        return None if receipt is None else _installed(receipt.release)
     if path.is_file() and is_bundle(path):
         with closing(BundleFile(name)) as bundle:
-            return bundle.index.release.product
+            return _installed(bundle.index.release)
     value = _small_file(path)
-    return value.product if value.name else None
+    if not value.name:
+        return None
+    return InstalledRelease(value.product, value.name, value.sequence, isinstance(value, Request))
 
 
-def _from_root(path: Path, product: str) -> BaseState:
+def _installed(release: Release) -> InstalledRelease:
+    return InstalledRelease(release.product, release.name, release.sequence)
+
+
+def open_content(name: str) -> BaseState:
+    """Blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
+
+    Raises UsageError if it holds none, FormatError, TargetError, SourceError.
+    """
+    path = Path(name)
+    if is_other_source(name):
+        return _from_source(name)
+    if path.is_dir():
+        return _from_root(path, DEFAULT_PRODUCT, whole=True)
+    if path.is_file() and is_bundle(path):
+        return replace(_from_bundle(name), warning=None)
+    raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
+
+
+def _from_root(path: Path, product: str, *, whole: bool = False) -> BaseState:
+    """The base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong to."""
     with open_root(path) as root:
         installed = products(root)
-        product = product if product in installed else choose_product(root, None)
+        if product not in installed:
+            product = DEFAULT_PRODUCT if whole else choose_product(root, None)
         state = _from_inventory(take_inventory(root, product), str(path))
         now = receipts(root).get(current(root, product) or _NO_RELEASE)
-    layers = [b.digest for b in now.release.blobs if not b.is_manifest] if now is not None else list(state.blobs)
+    layers = (
+        [b.digest for b in now.release.blobs if not b.is_manifest]
+        if now is not None and not whole
+        else list(state.blobs)
+    )
     return replace(
         state,
         layers=tuple(digest for digest in layers if digest in state.blobs),

@@ -102,6 +102,7 @@ def gather(
     sequence: int | None = None,
     product: str | None = None,
     product_of_bases: str | None = None,
+    sequence_after_bases: int | None = None,
     opened: Callable[[Source], None] = lambda _: None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
@@ -149,13 +150,22 @@ def gather(
         product = whole.product if product is None else product
     if product is None:
         product = product_of_bases if product_of_bases is not None else DEFAULT_PRODUCT
-    gathered = gathering.finish(name, sequence or 0, product)
+    if sequence is None:
+        sequence = sequence_after_bases or 0
+    gathered = gathering.finish(name, sequence, product)
+    if name is None:
+        gathered = replace(gathered, remarks=(_guess(gathered.release),))
     if images_list is not None or picks:
         return gathered
     used = {blob.digest for blob in gathered.release.blobs}
     remarks = [remark for listing in listings for remark in listing.remarks]
     remarks += [remark for source in sources for remark in source.leftovers(used)]
-    return replace(gathered, remarks=tuple(remarks))
+    return replace(gathered, remarks=(*gathered.remarks, *remarks))
+
+
+def _guess(release: Release) -> str:
+    count = sum(image.name.tag == release.name for image in release.images)
+    return f"the release is called {release.name}, the tag that {count} of {len(release.images)} images carry"
 
 
 def _findings(listing: Listing) -> list[str]:

@@ -37,6 +37,8 @@ def run(args: Namespace, console: Console) -> Result:
         data["restored"] = str(done.restored.output)
         release = done.applied[-1].index.release
         lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.name} restored")
+    if not args.dry_run:
+        lines.append(f"took {console.seconds:.1f} s")
     return Result(data, lines, 0 if done.is_possible else airpatch.BaseMismatch.exit_code, notes=done.warnings)
 
 

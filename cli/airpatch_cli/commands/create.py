@@ -23,4 +23,4 @@ def run(args: Namespace, console: Console) -> Result:
         key=args.key,
         execution=console.execution,
     )
-    return written(made)
+    return written(made, console)

@@ -19,9 +19,10 @@ def run(args: Namespace, console: Console) -> Result:
         product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        content=args.contents,
         layer_patches=args.layer_patches,
         effort=args.effort or "default",
         key=args.key,
         execution=console.execution,
     )
-    return written(made)
+    return written(made, console)

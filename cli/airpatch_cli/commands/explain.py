@@ -20,6 +20,7 @@ def run(args: Namespace, console: Console) -> Result:
         product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,
     )
