@@ -27,10 +27,17 @@ cp -r setup.py pyproject.toml README.md LICENSE bundle cli "$work/source"
 find "$work/source" -name '*.py' | sed 's/py$/c/' | xargs rm -f "$work/source/bundle/airpatch/_cython.c"
 find "$work/source" \( -name '*.so' -o -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
+# Debian keeps pyconfig.h apart for each architecture; with the stable ABI on 64 bits, that of this one serves both.
+multiarch=$("$venv/python" -c 'import sysconfig; print(sysconfig.get_path("include").replace("/include/", "/include/x86_64-linux-gnu/"))')
+for architecture in x86_64 aarch64; do
+    mkdir -p "$work/include/$architecture-linux-gnu"
+    if [ -d "$multiarch" ]; then ln -s "$multiarch" "$work/include/$architecture-linux-gnu/"; fi
+done
+
 # $1: the architecture. zig has the headers and stubs of glibc 2.17 (2014), hence the tag manylinux_2_17.
 build_wheel() {
     say "wheel for $1"
-    printf '#!/bin/sh\nexec "%s" -m ziglang cc -target %s-linux-gnu.2.17 "$@"\n' "$venv/python" "$1" >"$work/cc-$1"
+    printf '#!/bin/sh\nexec "%s" -m ziglang cc -target %s-linux-gnu.2.17 -I%s "$@"\n' "$venv/python" "$1" "$work/include" >"$work/cc-$1"
     chmod +x "$work/cc-$1"
     (
         cd "$work/source"
