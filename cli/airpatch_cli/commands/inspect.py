@@ -109,7 +109,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         patches = _blobs_line(step.patch_size for step in index.steps)
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
         plaintext = megabytes(sum(step.plaintext for step in index.steps))
-        facts.append(["to rebuild", f"{plaintext} of plaintext, when it is applied"])
+        facts.append(["to rebuild", f"{plaintext} of uncompressed layers, when it is applied"])
     if index.features:
         facts.append(["features", ", ".join(feature.name for feature in index.features)])
     facts += [["removed", repository] for repository in index.removed]
