@@ -12,7 +12,7 @@ _UNKNOWN = "-"
 
 def layer_table(name: str, found: Sequence[Layer]) -> Result:
     """The layers of the source `name`."""
-    return Result({"name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
+    return Result({"kind": "layers", "name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
 
 
 def _data(layer: Layer) -> dict[str, object]:

@@ -58,7 +58,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return INTERRUPTED + error.number
     except BrokenPipeError:
         return NO_READER
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a defect, told as one
+    except Exception as error:  # noqa: BLE001 - the last line of defence: an internal error, told as one
         console.crash(error, traceback.format_exc())
         return 1
     try:
