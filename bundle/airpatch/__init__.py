@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile as BundleFile
+    from airpatch.archive.prepared import ChosenSource as ChosenSource
     from airpatch.blobs.scratch import scratch_files as scratch_files
     from airpatch.errors import AirpatchError as AirpatchError
     from airpatch.errors import BaseMismatch as BaseMismatch
@@ -99,12 +100,13 @@ if TYPE_CHECKING:
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
-    from airpatch.target.prune import Pruned as Pruned
-    from airpatch.target.rollback import RolledBack as RolledBack
+    from airpatch.target.pruning import Pruned as Pruned
+    from airpatch.target.rolling_back import RolledBack as RolledBack
     from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
+    "archive.prepared": ("ChosenSource",),
     "blobs.scratch": ("scratch_files",),
     "errors": (
         "AirpatchError",
@@ -145,8 +147,8 @@ _HOMES = {
     "signing.trusted": ("TrustedSigners",),
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
-    "target.prune": ("Pruned",),
-    "target.rollback": ("RolledBack",),
+    "target.pruning": ("Pruned",),
+    "target.rolling_back": ("RolledBack",),
     "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""

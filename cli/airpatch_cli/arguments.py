@@ -28,8 +28,8 @@ exit codes:
 
 _LEAST_MEMORY = 256 << 20
 _SOURCE = (
-    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, or a bundle; a "
-    "prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, bundle:) disambiguates"
+    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
+    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates"
 )
 
 
@@ -98,7 +98,7 @@ def _command(
             "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
         )
     common.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-    common.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    common.add_argument("-v", "--verbose", action="count", default=0, help="say what was decided, and why; twice: more")
     return parser
 
 
@@ -344,20 +344,28 @@ def _restore(commands: _Commands) -> None:
         "airpatch restore /var/lib/registry -o images/",
         "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
         "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+        "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
         "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
         "images/ harbor.example/shop",
     )
     parser.add_argument("source", type=_named, metavar="FROM", help=_SOURCE)
-    parser.add_argument("-o", "--output", type=_path, required=True, metavar="DIR", help="where the images go")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=_named,
+        required=True,
+        metavar="OUT",
+        help="the folder or archive that the images go to, - for an archive on standard output",
+    )
     parser.add_argument(
         "--image",
         action="append",
         default=[],
         dest="images",
         metavar="NAME",
-        help="this image only (repository:tag), or all of a repository; may be repeated",
+        help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
     )
-    _restoring(parser)
+    _restoring(parser, "oci-archive", "docker-archive")
     _trusting(parser, "the bundle")
 
 
@@ -526,12 +534,13 @@ def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     )
 
 
-def _restoring(parser: argparse._ActionsContainer) -> tuple[argparse.Action, argparse.Action]:
+def _restoring(parser: argparse._ActionsContainer, *archives: str) -> tuple[argparse.Action, argparse.Action]:
     form = parser.add_argument(
         "--as",
         dest="kind",
-        choices=("dir", "oci"),
-        help="a folder for each image as skopeo's dir: has it, or one OCI layout (default: dir)",
+        choices=("dir", "oci", *archives),
+        help="a folder for each image as skopeo's dir: has it, or one OCI layout for all"
+        f"{', that layout as a tar archive, or what docker load takes' if archives else ''} (default: dir)",
     )
     link = parser.add_argument(
         "--link",

@@ -13,6 +13,7 @@ from typing import Self, TextIO
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
+from airpatch.progress import NO_PROGRESS
 from airpatch_cli.progress_display import ProgressDisplay
 from airpatch_cli.streams import try_to_write, write_lines, write_text
 
@@ -63,8 +64,9 @@ class Console:
         mode = "off" if args.quiet else getattr(args, "progress", "off")
         results = sys.stderr if piped else sys.stdout
         progress = ProgressDisplay(mode)
+        watching = NO_PROGRESS if progress.is_off else progress
         memory = getattr(args, "memory", None) or Execution().memory
-        execution = Execution(getattr(args, "jobs", None), memory, progress=progress)
+        execution = Execution(getattr(args, "jobs", None), memory, progress=watching)
         return cls(args.command, args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:

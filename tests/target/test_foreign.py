@@ -14,7 +14,7 @@ from airpatch.format import inventories, registry
 from airpatch.model.digest import Digest
 from airpatch.report.survey import survey
 from airpatch.target.audit import audit_root
-from airpatch.target.prune import prune_root
+from airpatch.target.pruning import prune_root
 from airpatch.target.root import Root, open_root
 from airpatch.target.state import receipts
 from airpatch.target.stocktaking import take_inventory

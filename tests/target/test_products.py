@@ -10,8 +10,8 @@ import pytest
 from airpatch.errors import TrustError, UsageError
 from airpatch.format import inventories
 from airpatch.target.audit import audit_root
-from airpatch.target.prune import prune_root
-from airpatch.target.rollback import roll_back
+from airpatch.target.pruning import prune_root
+from airpatch.target.rolling_back import roll_back
 from airpatch.target.root import Root
 from airpatch.target.state import all_current, receipts
 from airpatch.target.stocktaking import make_request, take_inventory

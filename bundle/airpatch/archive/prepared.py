@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from airpatch.blobs.content import Content
@@ -13,6 +13,17 @@ from airpatch.model.digest import Digest
 
 class Closeable(Protocol):
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenSource:
+    """Why a layer patch builds upon the blob `digest`: as samples tell, it has `resembling` bytes of the uncompressed
+    layer that the sources before it lack. Where `rivals` seemed equally good, a sample of the difference decided.
+    """
+
+    digest: Digest
+    resembling: int
+    rivals: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class PreparedBundle:
     content: Content
     patched_from: Content | None = None
     """Where the blobs are that layer patches make, and those that they build upon; None without layer patches."""
+    chosen: Mapping[Digest, Sequence[ChosenSource]] = field(default_factory=dict)
+    """The sources of each blob that has a layer patch, in the order of its step."""
     signatures: Sequence[bytes] = ()
     """Armored signatures over the encoding of `index`, at most 16."""
     resources: Sequence[Closeable] = ()

@@ -6,6 +6,7 @@ part has a digest of its own, the release id, which is the same for the full bun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -35,6 +36,10 @@ UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
 MAX_SOURCES = 64
 """Sources of a step: a reader keeps all of their plaintexts at hand."""
+MAX_FEATURE = 80
+"""Characters of the name of a feature."""
+_FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
+_SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
 MAX_IMAGE_SIGNATURE = 4 << 20
 """Bytes; containers/image reads no larger one."""
 
@@ -75,7 +80,8 @@ class Step:
     """How the blob `digest` is made: by a layer patch, the member `patch` of `patch_size` bytes, out of `sources`.
 
     Sources are blobs of the table of sources, or made by earlier steps. `size` is that of the blob, `plaintext` that of
-    its plaintext, in bytes. A blob that is not of the release is there for later steps only.
+    its plaintext, `expanded` that of the view of its sources, in bytes. A blob that is not of the release is there for
+    later steps only.
     """
 
     digest: Digest
@@ -84,6 +90,15 @@ class Step:
     patch: Digest
     patch_size: int
     sources: tuple[Digest, ...]
+    expanded: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Feature:
+    """What a reader must know, and the first version of airpatch that does: numbers with dots between them."""
+
+    name: str
+    since: str
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,8 @@ class Index:
     removed: tuple[str, ...] = ()
     sources: tuple[SourceBlob, ...] = ()
     steps: tuple[Step, ...] = ()
+    features: tuple[Feature, ...] = ()
+    """What the layer patches ask of a reader."""
 
     @classmethod
     def full(cls, release: Release) -> Index:
@@ -164,9 +181,11 @@ def emit_index(index: Index) -> bytes:
                         step.patch.raw,
                         step.patch_size,
                         [source.raw for source in step.sources],
+                        step.expanded,
                     ]
                     for step in index.steps
                 ],
+                "features": [[feature.name, feature.since] for feature in index.features],
             },
         }
     )
@@ -185,8 +204,8 @@ def parse_index(content: bytes) -> Index:
         raise FormatError(f"a bundle of format version {version!r:.20}; this airpatch reads version {VERSION}")
     _, release_part, packing = _fields(document, ("airpatch", "release", "packing"), "the index")
     release = release_from_plain(release_part)
-    fields = ("bases", "plans", "removed", "sources", "steps")
-    bases, plans, removed, sources, steps = _fields(packing, fields, "the packing")
+    fields = ("bases", "plans", "removed", "sources", "steps", "features")
+    bases, plans, removed, sources, steps, features = _fields(packing, fields, "the packing")
     index = Index(
         release,
         _plans(plans, len(release.blobs)),
@@ -196,7 +215,8 @@ def parse_index(content: bytes) -> Index:
             SourceBlob(Digest(_bytes(digest)), _int(size, MAX_BLOB), _int(plaintext, MAX_BLOB))
             for digest, size, plaintext in _rows(sources, 3)
         ),
-        tuple(_step(*row) for row in _rows(steps, 6)),
+        tuple(_step(*row) for row in _rows(steps, 7)),
+        tuple(Feature(_text(name), _text(since)) for name, since in _rows(features, 2)),
     )
     _check(index)
     if emit_index(index) != content:
@@ -258,7 +278,15 @@ def _image(repository: object, tag: object, manifest: object, signatures: object
     return Image(ImageName(_text(repository), _text(tag)), Digest(_bytes(manifest)), signed)
 
 
-def _step(digest: object, size: object, plaintext: object, patch: object, patch_size: object, sources: object) -> Step:
+def _step(
+    digest: object,
+    size: object,
+    plaintext: object,
+    patch: object,
+    patch_size: object,
+    sources: object,
+    expanded: object,
+) -> Step:
     return Step(
         Digest(_bytes(digest)),
         _int(size, MAX_BLOB),
@@ -266,6 +294,7 @@ def _step(digest: object, size: object, plaintext: object, patch: object, patch_
         Digest(_bytes(patch)),
         _int(patch_size, MAX_BLOB),
         tuple(Digest(_bytes(source)) for source in _list(sources)),
+        _int(expanded, MAX_BLOB),
     )
 
 
@@ -297,11 +326,21 @@ def _check(index: Index) -> None:
     for repository in index.removed:
         check_repository(repository)
     _check_steps(index)
+    _check_features(index)
     if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
         raise FormatError("the index has a base with an unusable name")
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):
         raise FormatError("the index lists bases out of order or twice")
+
+
+def _check_features(index: Index) -> None:
+    names = [feature.name for feature in index.features]
+    if names != sorted(set(names)):
+        raise FormatError("the index lists features out of order or twice")
+    for feature in index.features:
+        if not _FEATURE.fullmatch(feature.name) or not _SINCE.fullmatch(feature.since):
+            raise FormatError("the index has a feature with an unusable name or version")
 
 
 def _check_steps(index: Index) -> None:

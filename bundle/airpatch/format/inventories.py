@@ -110,16 +110,17 @@ def _body(value: Inventory | Request) -> bytes:
 
 
 def _from_plain(plain: object) -> Inventory | Request:
+    if not isinstance(plain, dict) or plain.get("airpatch") != VERSION:
+        raise FormatError("neither an inventory nor a request that this airpatch reads")
     match plain:
         case {
-            "airpatch": version,
             "product": str(product),
             "name": str(name),
             "sequence": int(sequence),
             "digests": bytes(digests),
             "sizes": list(sizes),
             **own,
-        } if version == VERSION and not isinstance(sequence, bool):
+        } if not isinstance(sequence, bool):
             blobs = _blobs(digests, sizes)
             check_product(product)
             match own:

@@ -31,6 +31,7 @@ from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
+from airpatch.layers.features import require_features
 from airpatch.layers.frames import split
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.recipe import (
@@ -43,14 +44,22 @@ from airpatch.layers.recipe import (
     Recipe,
     Replay,
     Replica,
+    ViewSizes,
     Whole,
+    method_name,
     read_header,
     section_count,
 )
 from airpatch.linux import allow_open_files
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
+from airpatch.views.description import MAX_DESCRIPTION, parse_view
+from airpatch.views.description import View as NestedView
+from airpatch.views.expand import expand, largest_view
+from airpatch.views.fold import fold
 
+_LOG = logger(__name__)
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
@@ -71,6 +80,7 @@ def rebuild_blobs(
     Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
     patch is, TargetError if there is no room.
     """
+    require_features(index)
     allow_open_files()
     jobs = execution.threads
     sizes = sizes_of(index)
@@ -88,6 +98,7 @@ def rebuild_blobs(
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
+            _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
 
         try:
             _carry_out(steps, run, pool, jobs)
@@ -111,7 +122,7 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.plaintext
-            case Replay(like):
+            case Replay(like) | Frames(_, like):
                 total += step.plaintext + sum(sizes[source][0] for source in _chosen(step, like))
             case Corrected():
                 total += 2 * step.plaintext
@@ -124,7 +135,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replay):
+        if isinstance(recipe.method, Replay | Frames):
             _chosen(step, recipe.method.like)
         return recipe
 
@@ -164,7 +175,7 @@ def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
     Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
     """
     sizes = sizes_of(index)
-    own = [sum(sizes[source][1] for source in step.sources) + step.plaintext for step in steps]
+    own = [sum(sizes[source][1] for source in step.sources) + step.plaintext + step.expanded for step in steps]
     decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
@@ -179,7 +190,7 @@ def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
             if digest not in held:
                 held.add(digest)
                 live += sizes[digest][1]
-        peak = max(peak, live)
+        peak = max(peak, live + step.expanded)
         for digest in {*step.sources, step.digest}:
             if digest in held and last[digest] <= number:
                 held.remove(digest)
@@ -227,6 +238,7 @@ class Builder:
 
     def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
+        _LOG.debug("layer %s: by %s", step.digest.short, method_name(recipe.method))
         hasher = hashlib.sha256()
         size = 0
         for chunk in self._blob(step, patch, recipe, advance):
@@ -261,7 +273,7 @@ class Builder:
                     yield from self._replay(step, patch, recipe, others, advance)
             case Frames(encoder, like):
                 with ExitStack() as stack:
-                    others = [self.frame_columns(source, stack) for source in _chosen(step, like)]
+                    others = [self.frame_columns(source, stack, advance) for source in _chosen(step, like)]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
@@ -272,12 +284,18 @@ class Builder:
     def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
         """The plaintext out of sources and difference; also kept, if a later step wants it."""
         views = [self._plaintexts.take(source, *self._sizes[source], advance).view() for source in step.sources]
-        with ExitStack() as stack:
+        with ExitStack() as beside, ExitStack() as stack:
+            if recipe.views is None:
+                chunks = _apply(_Section(patch, recipe, 0), views, step.plaintext)
+            else:
+                chunks = self._fold(step, patch, recipe, views, beside)
             kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
-            for chunk in _apply(_Section(patch, recipe, 0), views, step.plaintext):
+            for chunk in chunks:
+                if total + len(chunk) > step.plaintext:
+                    raise FormatError(f"makes more than {step.plaintext} bytes of plaintext")
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
@@ -288,6 +306,39 @@ class Builder:
             stack.pop_all()
             if kept is not None:
                 self._plaintexts.put(step.digest, kept)
+
+    def _fold(
+        self, step: Step, patch: BlobReader, recipe: Recipe, sources: Sequence[View], stack: ExitStack
+    ) -> Iterator[bytes]:
+        """The plaintext out of the views' difference; the view of the sources is a scratch file that `stack` closes."""
+        sizes = recipe.views or ViewSizes(0, 0)
+        if sizes.sources != step.expanded or sizes.target > largest_view(step.plaintext):
+            raise FormatError("has a view that is larger than its index says, or than its plaintext may grow")
+        target, source = (
+            parse_view(b"".join(decode(_Section(patch, recipe, number), (), MAX_DESCRIPTION))) for number in (-2, -1)
+        )
+        file = stack.enter_context(closing(self._plaintexts.new(step.digest)))
+        self.expand(source, sources, step.expanded, file)
+        if file.size != step.expanded:
+            raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
+        return fold(_apply(_Section(patch, recipe, 0), [*sources, file.view()], sizes.target), target)
+
+    def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:
+        """Append the view of `packed` to `file`. Raises FormatError if it has more than `limit` bytes."""
+        since = 0
+        buffer = bytearray()
+        for piece in expand(packed, description, limit):
+            buffer += piece
+            if len(buffer) >= PIECE:
+                file.append(buffer)
+                buffer.clear()
+            since += len(piece)
+            if since > _RELEASE_EVERY:
+                since = 0
+                release_pages(packed)
+                if self._cancellation.is_cancelled:
+                    raise CancelledError
+        file.append(buffer)
 
     def encode(self, replica: Replica, plaintext: Iterable[bytes]) -> Iterator[bytes]:
         """The gzip file that the replica makes of the plaintext. Raises FormatError if nobody knows the encoder."""
@@ -360,7 +411,7 @@ class Builder:
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), plaintext, blob, stack)
 
-    def frame_columns(self, blob: Digest, stack: ExitStack) -> list[ScratchFile]:
+    def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
         """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
         size, plaintext = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(FRAME_COLUMNS))
@@ -370,6 +421,7 @@ class Builder:
                     raise CancelledError
                 layout.append(emit_part(part))
                 rest.append(beside)
+        advance(size)
         return [layout, rest]
 
     def replica_columns(

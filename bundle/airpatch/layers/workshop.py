@@ -14,22 +14,40 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_page
 from airpatch.deflate.gzip import header_size
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
+from airpatch.delta.plan import TARS, Members
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
-from airpatch.format.index import Step
+from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
+from airpatch.layers.features import features
 from airpatch.layers.nearest import START, nearest
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import FRAME_COLUMNS, Corrected, Frames, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.recipe import (
+    FRAME_COLUMNS,
+    Corrected,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    ViewSizes,
+    emit_header,
+    method_name,
+)
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
+from airpatch.views.choose import choose
+from airpatch.views.description import Coding, emit_view
 
+_LOG = logger(__name__)
 _RECOGNISED = 1 << 20
 """Bytes of a blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
@@ -57,6 +75,23 @@ class Made:
 
     step: Step
     file: ScratchFile
+    features: frozenset[Feature]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What makes a plaintext: the `delta`, of the plaintexts or of views, and then the views' descriptions."""
+
+    delta: ScratchFile
+    views: ViewSizes | None = None
+    descriptions: Sequence[ScratchFile] = ()
+    codings: Sequence[Coding] = ()
+    expanded: int = 0
+    """Bytes of the view of the sources."""
+
+
+class _NotSmaller(FormatError):
+    """A layer patch would not be smaller than its blob."""
 
 
 _Way = tuple[Method, Sequence[ScratchFile]]
@@ -103,14 +138,41 @@ class Workshop:
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD and not self.frame_encoders(target):
                 return self._raw(target, sources, share, stack)
-            old = [source.plaintext for source in sources]
-            delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
-            stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, delta.size, stack):
-                with suppress(FormatError, IntegrityError):
-                    return self._try(method, [delta, *decisions], target, sources, share)
+            for differ in (self._nested, self._flat):
+                if (difference := differ(target, sources, share, stack)) is not None:
+                    for method, decisions in self._methods(target, sources, difference.delta.size, stack):
+                        made = self._attempt(method, difference, decisions, target, sources, share)
+                        if made is not None:
+                            return made
             if target.compression is Compression.ZSTD:
                 return self._raw(target, sources, share, stack)
+        _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
+        return None
+
+    def _attempt(
+        self,
+        method: Method,
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        share: Share,
+    ) -> Made | None:
+        """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        blob = target.blob
+        try:
+            made = self._try(method, difference, decisions, target, sources, share)
+        except _NotSmaller:
+            _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
+        except (FormatError, IntegrityError) as error:
+            # The encoder was recognised by its beginning alone, or the replica is wrong: another method is tried.
+            _LOG.warning("layer %s: %s does not make it: %s", blob.digest.short, method_name(method), error.message)
+        else:
+            _LOG.info(
+                "layer %s: %s, from %s, %d bytes for %d", blob.digest.short, method_name(method),
+                ", ".join(source.blob.digest.short for source in sources) or "nothing", made.step.patch_size, blob.size,
+            )  # fmt: skip
+            return made
         return None
 
     def frame_encoders(self, target: Unpacked) -> list[str]:
@@ -121,6 +183,45 @@ class Workshop:
             with suppress(FormatError):
                 known[target.blob.digest] = recognise_frames(self._start(target, _RECOGNISED))
         return known[target.blob.digest]
+
+    def _flat(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> _Difference:
+        """The difference of plaintexts as they are."""
+        old = [source.plaintext for source in sources]
+        delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
+        stack.callback(delta.close)
+        return _Difference(delta)
+
+    def _nested(
+        self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack
+    ) -> _Difference | None:
+        """The difference of plaintexts with their nested content expanded; None where none has changed."""
+        name = str(target.blob.digest)
+        old = [source.plaintext for source in sources]
+        packed, others = target.plaintext.view(), [source.view() for source in old]
+        views = choose(memoryview(packed), [memoryview(other) for other in others], self._pause([packed, *others]))
+        if views is None:
+            return None
+        with ExitStack() as expanded:
+            new, beside = (expanded.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(2))
+            self._builder.expand(views.target, [packed], views.target_size, new)
+            self._builder.expand(views.source, others, views.source_size, beside)
+            members = Members(views.target_members, [*(None for _ in old), views.source_members])
+
+            def reach(position: int) -> None:
+                share.reach(position * target.plaintext.size // views.target_size)
+
+            delta = self._difference(new, [*old, beside], name, reach, members)
+            stack.callback(delta.close)
+        descriptions = []
+        for view in (views.target, views.source):
+            description = ScratchFile(self._new_file, name)
+            stack.callback(description.close)
+            for chunk in encode(emit_view(view), (), self._effort):
+                description.append(chunk)
+            descriptions.append(description)
+        sizes = ViewSizes(views.target_size, views.source_size)
+        codings = (*views.target.codings, *views.source.codings)
+        return _Difference(delta, sizes, descriptions, codings, views.source_size)
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
         """Bytes that a sample of the target takes as a difference to each of the sources alone."""
@@ -147,7 +248,8 @@ class Workshop:
     def _try(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
@@ -157,11 +259,13 @@ class Workshop:
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
-            patch = _assemble(method, sections, file)
+            sections = [difference.delta, *decisions, *difference.descriptions]
+            patch = _assemble(method, sections, difference.views, file)
             if file.size >= blob.size:
-                raise FormatError("a layer patch that is not smaller than its blob")
+                raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
+            size, expanded = target.plaintext.size, difference.expanded
+            step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
@@ -169,15 +273,15 @@ class Workshop:
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
-        return Made(step, file)
+        return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
         """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
-        with suppress(FormatError):
-            if raw is not None and raw.size <= _RAW * target.blob.size:
-                return self._try(Raw(), [raw], target, like, share)
+        if raw is not None and raw.size <= _RAW * target.blob.size:
+            return self._attempt(Raw(), _Difference(raw), (), target, like, share)
+        _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
         return None
 
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
@@ -193,6 +297,7 @@ class Workshop:
         sources: Sequence[ScratchFile | ScratchRange],
         name: str,
         reach: Callable[[int], None] = lambda _position: None,
+        members: Members = TARS,
     ) -> ScratchFile:
         """The difference of a plaintext, or of a column of decisions, to those of the sources.
 
@@ -204,7 +309,7 @@ class Workshop:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause, reach=reach):
+            for chunk in encode(view, views, self._effort, self._entries, pause, members, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta
@@ -252,7 +357,11 @@ class Workshop:
     def _replicas(self, target: Unpacked) -> list[Replica]:
         start = self._start(target, _RECOGNISED)
         with suppress(FormatError):  # of a header that is longer than the start
-            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+            names = recognise(start)
+            _LOG.debug(
+                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+            )
+            return [Replica(name, start[: header_size(start)]) for name in names]
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
@@ -309,10 +418,10 @@ def _size(way: _Way) -> int:
     return sum(file.size for file in way[1])
 
 
-def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
     """Write the layer patch into `file`; returns its digest."""
     hasher = hashlib.sha256()
-    header = emit_header(method, tuple(section.size for section in sections))
+    header = emit_header(method, tuple(section.size for section in sections), views)
     for piece in chain([header], *(section.pieces() for section in sections)):
         hasher.update(piece)
         file.append(piece)

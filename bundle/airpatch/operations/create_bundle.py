@@ -13,7 +13,7 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.output import Descriptor
 from airpatch.execution import Execution
 from airpatch.format.index import Index, emit_index
-from airpatch.operations.paths import Paths, StrPath, beside, names
+from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
@@ -79,7 +79,6 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
     if not repack:
         return PreparedBundle(index, gathered.manifests, gathered.content)
     # Here, because most bundles are made without the differ and what it loads.
-    from airpatch.operations.make_patch import effort_of
     from airpatch.patches.layers import patch_layers
 
     return patch_layers(index, gathered, [], execution, effort_of(effort))

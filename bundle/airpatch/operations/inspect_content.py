@@ -17,7 +17,7 @@ from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.operations.paths import StrPath
+from airpatch.operations.arguments import StrPath
 from airpatch.report.costs import Costs, costs_of
 from airpatch.report.weight import Weight, weigh
 

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.model.release import Release
+from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, open_output
-from airpatch.operations.paths import Paths, StrPath, beside, names
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layers import patch_layers
 from airpatch.patches.plan import plan_patch
@@ -113,7 +112,7 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
                 "the root that have them with --content"
             )
     alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}
-    if len(states) > 1 and max(alone.values()) < _stored(index):
+    if len(states) > 1 and min(alone.values()) < _stored(index):
         each = ", ".join(f"{size / 1e6:.1f} MB for {name}" for name, size in alone.items())
         yield (
             f"the bases differ: {_stored(index) / 1e6:.1f} MB of blobs are not in all of them, and alone it would be "
@@ -156,12 +155,3 @@ def prepare_patch(
     if not layer_patches or any(state.no_layer_patches for state in states):
         return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings)
     return PreparedPatch(patch_layers(index, gathered, states, execution, chosen, contents), warnings)
-
-
-def effort_of(name: str) -> Effort:
-    """The effort of that name. Raises UsageError if there is none."""
-    try:
-        return Effort[name.upper()]
-    except KeyError:
-        choices = ", ".join(effort.name.lower() for effort in Effort)
-        raise UsageError(f"unknown effort {name!r:.30}; choose one of {choices}") from None

@@ -6,8 +6,8 @@ from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.execution import Execution
+from airpatch.operations.arguments import Paths, StrPath, beside, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
-from airpatch.operations.paths import Paths, StrPath, beside, names
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.merging import merge_full, merge_patches
 from airpatch.signing.trusted import TrustedSigners

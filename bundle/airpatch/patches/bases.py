@@ -1,7 +1,8 @@
 """What a target may have: the state that a patch is made against.
 
-A base is a full bundle, a patch (its release counts as installed), a registry's root, an inventory of one, or a
-request. They differ in what they name, and agree in what they say: which blobs are there, in which size.
+A base is a full bundle, a patch (its release counts as installed), a registry's root, an inventory of one, a request,
+or a host's images in archives or in containerd's storage. They differ in what they name, and agree in what they say:
+which blobs are there, in which size.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from airpatch.format.inventories import Inventory, Request
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
+from airpatch.sources.gather import gather
+from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import open_root
 from airpatch.target.state import choose_product, current, products, receipts
@@ -55,9 +58,11 @@ def open_base(name: str, release: Release) -> BaseState:
     """The base in the file or folder `name`, for a patch to `release`.
 
     Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
-    damaged, TargetError if a root cannot be read.
+    damaged, TargetError if a root cannot be read, SourceError if images of an archive cannot be used.
     """
     path = Path(name)
+    if is_other_source(name):
+        return _from_source(name)
     if path.is_dir():
         return _from_root(path, release.product)
     if path.is_file() and is_bundle(path):
@@ -112,6 +117,8 @@ class InstalledRelease:
 def installed_release(name: str) -> InstalledRelease | None:
     """The release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
     path = Path(name)
+    if is_other_source(name):
+        return None
     if path.is_dir():
         with open_root(path) as root:
             installed = products(root)
@@ -131,16 +138,18 @@ def _installed(release: Release) -> InstalledRelease:
 
 
 def open_content(name: str) -> BaseState:
-    """Blobs in the bundle or root `name`, for layer patches to build upon where a base has them.
+    """Blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
 
-    Raises UsageError if it is neither, FormatError, TargetError.
+    Raises UsageError if it holds none, FormatError, TargetError, SourceError.
     """
     path = Path(name)
+    if is_other_source(name):
+        return _from_source(name)
     if path.is_dir():
         return _from_root(path, DEFAULT_PRODUCT, whole=True)
     if path.is_file() and is_bundle(path):
         return replace(_from_bundle(name), warning=None)
-    raise UsageError(f"{name}: holds no blobs; --content takes a bundle or a registry's root")
+    raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
 
 
 def _from_root(path: Path, product: str, *, whole: bool = False) -> BaseState:
@@ -182,6 +191,21 @@ def _from_bundle(name: str) -> BaseState:
         warning,
         tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
         bundle,
+        release.images,
+    )
+
+
+def _from_source(name: str) -> BaseState:
+    """What a host has that keeps its images elsewhere than in a registry: in archives, or in containerd's storage."""
+    gathered = gather([name])
+    release = gathered.release
+    return BaseState(
+        Base(release_id(release), release.name),
+        {blob.digest: blob.size for blob in release.blobs},
+        _repositories(release),
+        "; ".join(gathered.remarks) or None,
+        tuple(blob.digest for blob in release.blobs if not blob.is_manifest),
+        gathered.content,
         release.images,
     )
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import accumulate
 
-from airpatch.archive.prepared import PreparedBundle
+from airpatch.archive.prepared import ChosenSource, PreparedBundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.account import Share, account
@@ -26,6 +26,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.progress import ProgressPart
 from airpatch.report.patches import LayerPatch
+from airpatch.views.choose import choose
 
 Tar = tuple[Member, ...]
 """The members of a layer."""
@@ -34,6 +35,8 @@ Tar = tuple[Member, ...]
 @dataclass(frozen=True, slots=True)
 class FileCost:
     """A file of a layer, or what is between files if `path` is empty: `cost` in bytes of the patch.
+
+    What is expanded within a file stands for itself: its path is that of the file, `!`, and its name in there.
 
     `new` and `changed` are those of its `size` bytes that the patch has: new, or in place of others. `old` is the file
     that most of it is copied from, `None` if there is none.
@@ -52,6 +55,7 @@ class BlobCost:
     """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `patch`.
 
     `files` are those that cost something, the costliest first; none where the patch has no difference of plaintexts.
+    `chosen` says why it builds upon its sources.
     """
 
     digest: Digest
@@ -59,6 +63,7 @@ class BlobCost:
     cost: int
     patch: LayerPatch | None = None
     files: tuple[FileCost, ...] = ()
+    chosen: tuple[ChosenSource, ...] = ()
 
 
 def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
@@ -75,7 +80,8 @@ def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
         for each in dissected:
             files = _files(each, bundle, sizes, execution, part) if _has_files(each) else []
             step = each.step
-            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files)))
+            chosen = tuple(bundle.chosen.get(step.digest, ()))
+            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files), chosen))
     return sorted(found, key=lambda each: (-each.cost, each.digest))
 
 
@@ -111,10 +117,20 @@ def _files(
 ) -> list[FileCost]:
     step = made.step
     blobs = bundle.patched_from or bundle.content
-    target, *sources = (_tar(blobs, digest, sizes[digest], execution, part) for digest in (step.digest, *step.sources))
+    lengths = [sizes[source][1] for source in step.sources]
+    with ExitStack() as stack:
+        unpacked = [
+            _unpack(blobs, digest, sizes[digest], execution, part, stack) for digest in (step.digest, *step.sources)
+        ]
+        target, *sources = (tuple(members(each)) for each in unpacked)
+        # The choice is the same that the maker of the patch had, and tells the names that the patch does not.
+        if made.recipe.views is not None and (views := choose(unpacked[0], unpacked[1:])) is not None:
+            target = tuple(views.target_members)
+            sources.append(tuple(views.source_members))
+            lengths.append(views.source_size)
     cuts = sorted({0, *(cut for member in target for cut in (member.start, member.end))})
     starts = {member.start: member for member in target}
-    positions = list(accumulate((sizes[source][1] for source in step.sources), initial=0))
+    positions = list(accumulate(lengths, initial=0))
     found = []
     with closing(bundle.content.open(step.patch, step.patch_size)) as patch:
         delta = _Delta(patch.read_into, *made.recipe.section(0))
@@ -124,10 +140,18 @@ def _files(
     return sorted(found, key=lambda file: (-file.cost, file.path))
 
 
-def _tar(content: Content, digest: Digest, sizes: tuple[int, int], execution: Execution, part: ProgressPart) -> Tar:
-    """The members of a layer, which is unpacked for that."""
+def _unpack(
+    content: Content,
+    digest: Digest,
+    sizes: tuple[int, int],
+    execution: Execution,
+    part: ProgressPart,
+    stack: ExitStack,
+) -> memoryview:
+    """A layer, uncompressed, in a scratch file that `stack` closes."""
     size, plaintext = sizes
-    with closing(ScratchFile(execution.scratch, str(digest))) as file, part.share(plaintext, digest) as share:
+    file = stack.enter_context(closing(ScratchFile(execution.scratch, str(digest))))
+    with part.share(plaintext, digest) as share:
 
         def append(piece: bytes) -> None:
             file.append(piece)
@@ -135,7 +159,7 @@ def _tar(content: Content, digest: Digest, sizes: tuple[int, int], execution: Ex
 
         with closing(content.open(digest, size)) as reader:
             extract(reader, size, append, MAX_BLOB)
-        return tuple(members(memoryview(file.view())))
+    return memoryview(file.view())
 
 
 def _cost(member: Member | None, share: Share, sources: list[Tar], positions: list[int]) -> FileCost:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.errors import located
 from airpatch.format.index import Index, Step
-from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.recipe import Recipe, Whole, method_name, read_header
 from airpatch.model.digest import Digest
 
 
@@ -27,7 +27,12 @@ class LayerPatch:
     @property
     def decisions(self) -> int:
         """What an encoder decided, where it is not run again; of `Whole` nothing is known."""
-        return sum(self.recipe.sections[1:])
+        return sum(self.recipe.sections[1:]) - self.views
+
+    @property
+    def views(self) -> int:
+        """What tells where nested content is, and which encoders make it again."""
+        return 0 if self.recipe.views is None else sum(self.recipe.sections[-2:])
 
     @property
     def saved(self) -> int:
@@ -37,21 +42,7 @@ class LayerPatch:
     @property
     def method(self) -> str:
         """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
-        match self.recipe.method:
-            case Plain():
-                return "plain"
-            case Replica(encoder, _):
-                return f"replica {encoder}"
-            case Replay():
-                return "replay"
-            case Corrected(Replica(encoder, _)):
-                return f"corrected {encoder}"
-            case Frames(encoder, _):
-                return f"frames {encoder}"
-            case Raw():
-                return "raw"
-            case Whole():
-                return "whole"
+        return method_name(self.recipe.method)
 
 
 def read_layer_patches(bundle: BundleFile) -> list[LayerPatch]:

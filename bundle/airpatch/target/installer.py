@@ -20,6 +20,8 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
+from airpatch.layers.features import require_features
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
@@ -55,6 +57,8 @@ class Applied:
         return sum(blob.size for blob in self.written)
 
 
+_LOG = logger(__name__)
+
 OnMissing = Callable[[Index, Sequence[Blob]], None]
 """Called before it becomes an error that the target lacks blobs: with the first bundle that needs some, and with the
 blobs of its release that a top-up has to bring."""
@@ -83,6 +87,8 @@ def install(
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)  # before there is even a folder
+        for stream in streams:
+            require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
             _require_signed(streams, stored_trust(root))
             plans = checks.examine(root, [stream.index for stream in streams], pool)
@@ -118,6 +124,8 @@ def preview(
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        for index in indexes:
+            require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
         if root is not None:
             _require_signed(streams, stored_trust(root))
@@ -151,6 +159,12 @@ class _Checks:
         plans = [check.examine(root, index, stored, made, pool, self.execution, deep=self.deep) for index in indexes]
         for plan, name in zip(plans, left, strict=True):
             plan.left = name
+        for plan in plans:
+            _LOG.info(
+                "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",
+                plan.index.release.name, len(plan.present), len(plan.to_write), len(plan.steps), len(plan.wrong),
+                len(plan.missing),
+            )  # fmt: skip
         lacking = next((plan for plan in plans if plan.missing), None)
         if lacking is not None:
             self.on_missing(lacking.index, lacking.wanted)

@@ -60,6 +60,8 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
         "unattributed_bytes": bundle.costs.unattributed,
         "difference_bytes": sum(each.difference for each in bundle.patches),
         "decisions_bytes": sum(each.decisions for each in bundle.patches),
+        "views_bytes": sum(each.views for each in bundle.patches),
+        "features": [{"name": feature.name, "since": feature.since} for feature in index.features],
         "rebuilt_plaintext_bytes": sum(step.plaintext for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
@@ -87,6 +89,7 @@ def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
             "method": each.method,
             "difference_bytes": each.difference,
             "decisions_bytes": each.decisions,
+            "views_bytes": each.views,
             "sources": [{"digest": str(source), "place": place[source]} for source in each.step.sources],
         }
         for each in bundle.patches
@@ -112,6 +115,8 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
         plaintext = megabytes(sum(step.plaintext for step in index.steps))
         facts.append(["to rebuild", f"{plaintext} of plaintext, when it is applied"])
+    if index.features:
+        facts.append(["features", ", ".join(feature.name for feature in index.features)])
     facts += [["removed", repository] for repository in index.removed]
     yield f"{name}: {_kind(index)} of {megabytes(bundle.size)}"
     yield from _indented(facts)

@@ -26,5 +26,6 @@ def run(args: Namespace, console: Console) -> Result:
             "images": [{"name": str(image.name), "manifest": str(image.manifest)} for image in done.images],
             "blob_bytes": done.size,
         },
-        [f"{done.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"],
+        [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"],
+        notes=done.warnings,
     )
