@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
         ("r1-r2.tar.zst", "--layers"),
     ),
     "verify": (("r1.tar.zst",), ("r1-r2.tar.zst", "--base", "r1.tar.zst"), ("root",)),
-    "restore": (("root", "-o", "out"), ("r1.tar.zst", "-o", "out", "--as", "oci")),
+    "restore": (("root", "-o", "out"), ("r1.tar.zst", "-o", "layout.tar", "--as", "oci-archive")),
     "sign": (("r1.tar.zst", "--export", "message"), ("r1.tar.zst", "--key", "key")),
     "trust": (("root", "signers", "--force"),),
     "completion": (("bash",), ("fish",)),
@@ -180,7 +180,10 @@ def test_inspect_inventory_and_request(root: Path, bundles: Path) -> None:
     document = airpatch("inspect", "request", "--json").document
     assert (document["kind"], document["release"], document["sequence"]) == ("request", "r2", 2)
     assert document["release_id"] == needed["release_id"]
-    assert document["blobs"] == [{key: left_out[key] for key in ("digest", "bytes")}]
+    requested = document["blobs"]
+    assert isinstance(requested, list)
+    assert {key: left_out[key] for key in ("digest", "bytes")} in requested
+    assert {blob["digest"] for blob in requested} <= {blob["digest"] for blob in needed["blobs"]}  # type: ignore[attr-defined]
 
 
 def test_costs_of_a_patch_add_up(bundles: Path) -> None:
