@@ -117,7 +117,7 @@ def _create(commands: _Commands) -> None:
     group.add_argument(
         "--repack",
         action="store_true",
-        help="send layers as plaintext where that is smaller, to be compressed again on the target: takes time on both "
+        help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
         "sides, and plain tar cannot unpack the images any more",
     )
     only_with(Need(lambda args: args.repack, "without --repack"), *_effort(group, "with --repack: "))
@@ -141,7 +141,7 @@ def _apply(commands: _Commands) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be written and what is missing; write nothing"
     )
-    parser.add_argument("--deep", action="store_true", help="hash the blobs that a patch needs, too")
+    parser.add_argument("--deep", action="store_true", help="also hash the blobs that the patch needs")
     parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
     parser.add_argument(
         "--request", type=_path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
@@ -306,7 +306,7 @@ def _inspect(commands: _Commands) -> None:
         help="a bundle, an inventory, the request of an apply, or the directory that holds docker/registry/v2; with "
         "--layers any source of images",
     )
-    parser.add_argument("--blobs", action="store_true", help="list the blobs, too (--json always has them)")
+    parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always has them)")
     parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")
 
 
@@ -330,7 +330,7 @@ def _verify(commands: _Commands) -> None:
         "--base",
         type=_named,
         metavar="BASE",
-        help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
+        help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
     )
     _trusting(parser, "the bundle")

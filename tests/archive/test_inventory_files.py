@@ -56,5 +56,5 @@ def test_huge_files_are_not_read(tmp_path: Path) -> None:
     file = tmp_path / "file"
     with file.open("wb") as sparse:
         sparse.truncate(inventory_files._MAX_FILE + 1)
-    with pytest.raises(FormatError, match="neither a bundle nor an inventory"):
+    with pytest.raises(FormatError, match="is neither a bundle nor an inventory"):
         read_inventory(file)

@@ -16,7 +16,7 @@ from airpatch.layers import rebuild
 from airpatch.layers.rebuilt import Rebuilt, unfold
 from airpatch.layers.recipe import Whole
 from airpatch.model.digest import Digest
-from airpatch.patches.layers import patch_layers
+from airpatch.patches.layer_patching import patch_layers
 from airpatch.sources.gather import Gathered
 from tests.layers.support import Blobs, by_digest, changed, descriptors, handmade, layer, left_open, replica
 from tests.support import OCI_GZIP_LAYER, Builder, MemorySink, Recorder, execution, scratch

@@ -10,7 +10,7 @@ from airpatch.format import inventories, zstd
 from airpatch.format.inventories import Inventory, Request
 
 _MAX_FILE = inventories.MAX_CONTENT
-"""Bytes of a file at most: that many of content, which digests do not let shrink."""
+"""Bytes of a file at most; digests do not compress."""
 
 
 def is_inventory(path: Path) -> bool:
@@ -29,7 +29,7 @@ def read_inventory(path: Path) -> Inventory | Request:
     """The inventory or request in the file. Raises UsageError if it cannot be read, FormatError unless it is whole."""
     try:
         if path.stat().st_size > _MAX_FILE:
-            raise FormatError(f"{path}: neither a bundle nor an inventory")
+            raise FormatError(f"{path}: is neither a bundle nor an inventory")
         content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None

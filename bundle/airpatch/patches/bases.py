@@ -85,9 +85,10 @@ def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) ->
 
 
 def patch_sources(name: str, index: Index, execution: Execution) -> Content:
-    """What layer patches of `index` build upon and its bundle does not bring, out of the base `name`.
+    """The blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
 
-    Raises UsageError if the base holds no content, BaseMismatch if it is none that the patch fits, and as `open_base`.
+    Raises UsageError if the base holds no content, BaseMismatch if the patch does not fit it, and what
+    `open_base` raises.
     """
     base = open_base(name, index.release)
     missing = [f"{b.digest} {b.size} bytes" for b in index.needed if base.blobs.get(b.digest) != b.size]
@@ -216,7 +217,7 @@ def _from_inventory(value: Inventory, name: str) -> BaseState:
 
 
 def _file_label(path: Path) -> str:
-    """What to call a root of unknown releases: as its folder or its inventory's file is called."""
+    """The label of a root whose release is not known: the name of its folder, or of its inventory's file."""
     label = path.absolute().name
     try:
         check_label(label, 0)

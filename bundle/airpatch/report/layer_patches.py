@@ -21,12 +21,12 @@ class LayerPatch:
 
     @property
     def difference(self) -> int:
-        """What makes the plaintext out of those of the sources."""
+        """What makes the uncompressed layer out of those of the sources."""
         return 0 if isinstance(self.recipe.method, Whole) else self.recipe.sections[0]
 
     @property
     def decisions(self) -> int:
-        """What an encoder decided, where it is not run again; of `Whole` nothing is known."""
+        """What the encoder decided, where it is not run again; unknown for `Whole`."""
         return sum(self.recipe.sections[1:]) - self.views
 
     @property
@@ -36,7 +36,7 @@ class LayerPatch:
 
     @property
     def saved(self) -> int:
-        """What the blob would take more; negative only for what merging made."""
+        """What is saved by not sending the blob whole; negative only in merged patches."""
         return self.step.size - self.step.patch_size
 
     @property
