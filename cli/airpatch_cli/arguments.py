@@ -365,6 +365,10 @@ def _restore(commands: _Commands) -> None:
         metavar="NAME",
         help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
     )
+    parser.add_argument(
+        "--release", type=_named, metavar="NAME", help="this release of a root: its name, or the beginning of its id"
+    )
+    parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
     _restoring(parser, "oci-archive", "docker-archive")
     _trusting(parser, "the bundle")
 
