@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from airpatch import Layer
@@ -12,7 +13,7 @@ _UNKNOWN = "-"
 
 def layer_table(name: str, found: Sequence[Layer]) -> Result:
     """The layers of the source `name`."""
-    return Result({"name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
+    return Result({"kind": "layers", "name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
 
 
 def _data(layer: Layer) -> dict[str, object]:
@@ -21,7 +22,7 @@ def _data(layer: Layer) -> dict[str, object]:
         "digest": str(layer.digest),
         "bytes": layer.size,
         "compression": _kind(layer),
-        "plaintext_bytes": encoding.plaintext,
+        "uncompressed_bytes": encoding.plaintext,
         "encoder": encoding.encoders[0] if encoding.encoders else None,
         "candidates": list(encoding.encoders),
         "compared_bytes": encoding.compared,
@@ -32,9 +33,10 @@ def _data(layer: Layer) -> dict[str, object]:
 def _lines(found: Sequence[Layer]) -> list[str]:
     rows = [["LAYER", "SIZE", "UNCOMPRESSED", "KIND", "ENCODER", "COMPARED", "IMAGES"]]
     rows += [_row(layer) for layer in found]
-    gzipped = [layer for layer in found if _kind(layer) == "gzip"]
-    known = sum(bool(layer.encoding.encoders) for layer in gzipped)
-    return [*table(rows, right=[1, 2]), "", f"{len(found)} layers, {len(gzipped)} of gzip, {known} by known encoders"]
+    kinds = Counter(map(_kind, found))
+    known = sum(bool(layer.encoding.encoders) for layer in found)
+    counts = f"{len(found)} layers, {kinds['gzip']} of gzip, {kinds['zstd']} of zstd, {known} by known encoders"
+    return [*table(rows, right=[1, 2]), "", counts]
 
 
 def _row(layer: Layer) -> list[str]:

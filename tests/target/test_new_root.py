@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from airpatch.target import new_root
 from airpatch.target.new_root import check_place, make_root, remove_root, require_root
 from tests.target import support
 from tests.target.support import Sample, install, snapshot, try_out
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="acts as another user")
 
 
 def mode(path: Path) -> int:
@@ -167,3 +170,37 @@ def test_a_new_registry_is_told_from_one_that_was_there(place: Path, r1: Sample,
     assert install(place / "root", r1.full)[0].is_new
     assert not install(place / "root", r2.full)[0].is_new
     assert not try_out(place / "root", r2.full)[0].is_new
+
+
+@needs_root
+def test_folders_that_may_not_be_looked_into_and_loops_are_no_crash(place: Path) -> None:
+    (place / "closed/inside").mkdir(parents=True)
+    (place / "closed").chmod(0o700)
+    (place / "loop").symlink_to("loop")
+    place.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        for path in (place / "closed/inside", place / "loop"):
+            check_place(path)
+            with pytest.raises(UsageError):
+                require_root(path)
+    finally:
+        os.seteuid(0)
+
+
+@needs_root
+@pytest.mark.parametrize("part", ["docker/registry/v2", "docker/registry/v2/blobs", "docker/registry/v2/repositories"])
+def test_adversary_50_a_part_on_another_file_system_is_found_before_the_first_write(
+    place: Path, r1: Sample, part: str
+) -> None:
+    mount = place / "root" / part
+    mount.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], check=True)
+    try:
+        before = snapshot(place)
+        for call in (install, try_out):
+            with pytest.raises(TargetError, match=f"{part}: is on another file system"):
+                call(place / "root", r1.full)
+        assert snapshot(place) == before
+    finally:
+        subprocess.run(["umount", mount], check=True)
