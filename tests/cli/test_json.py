@@ -34,7 +34,11 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
         ("r1-r2.tar.zst", "--layers"),
     ),
     "verify": (("r1.tar.zst",), ("r1-r2.tar.zst", "--base", "r1.tar.zst"), ("root",)),
-    "restore": (("root", "-o", "out"), ("r1.tar.zst", "-o", "layout.tar", "--as", "oci-archive")),
+    "restore": (
+        ("root", "-o", "out"),
+        ("root", "-o", "out", "--image", "proxy", "--exact"),
+        ("r1.tar.zst", "-o", "layout.tar", "--as", "oci-archive"),
+    ),
     "sign": (("r1.tar.zst", "--export", "message"), ("r1.tar.zst", "--key", "key")),
     "trust": (("root", "signers", "--force"),),
     "completion": (("bash",), ("fish",)),
