@@ -47,7 +47,7 @@ def pack(
 
 @contextmanager
 def destination(output: str) -> Iterator[Descriptor]:
-    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output."""
+    """Give a sink for the file `output`, which has its name when the block has ended well; `-` is standard output."""
     if output != STDOUT:
         with output_file(Path(output)) as sink:
             yield sink

@@ -2,7 +2,7 @@
 
 The calling thread reads in the order of the layout, another one writes in it; a pool hashes each blob's bytes in order
 and packs frames in any order. At most `WINDOW` bytes of content are under way, whatever the size of the bundle.
-Findings are collected, so that one run names every bad blob; from the first one on nothing more is written.
+Findings are collected, so that one run names every bad blob; after the first one nothing more is written.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.walk import walk
 
 WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
-"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
+"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough for the caches."""
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of content done since the last call."""
 
 
 def no_progress(_: int) -> None:
-    """For callers that show none."""
+    """Show no progress."""
 
 
 def write_bundle(
@@ -77,7 +77,7 @@ def write_bundle(
 
 
 def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, str]:
-    """For each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
+    """Return for each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
     owners: dict[Digest, str] = {}
     for image in index.release.images:
         for digest, manifest in walk([image.manifest], manifests.get):

@@ -38,7 +38,7 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     """
     begin = header_size(start)
     if begin is None:
-        raise FormatError("gzip header goes on beyond the beginning given")
+        raise FormatError("the gzip header is longer than the given beginning of the file")
     body = memoryview(start)[begin:]
     plaintext, size, complete = _inflate(body)
     body = body[:size]
@@ -85,7 +85,7 @@ def _race(candidates: Sequence[str], plaintext: bytes, body: memoryview, complet
 
 
 def _agrees(runner: _Runner, out: bytes, body: memoryview) -> bool:
-    """Whether `out`, which follows what the runner wrote before, is what the file has there."""
+    """Return whether `out`, which follows what the runner wrote before, is what the file has there."""
     expected = body[runner.written : runner.written + len(out)]
     runner.written += len(out)
     return out[: len(expected)] == expected

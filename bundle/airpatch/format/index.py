@@ -140,12 +140,12 @@ class Index:
 
 
 def release_id(release: Release) -> Digest:
-    """The sha256 of the release part's encoding."""
+    """Return the sha256 of the release part's encoding."""
     return Digest.of(canonical.pack(release_to_plain(release)))
 
 
 def emit_index(index: Index) -> bytes:
-    """The encoding of `index`. Raises FormatError if it is over a limit."""
+    """Return the encoding of `index`. Raises FormatError if it is over a limit."""
     content = canonical.pack(
         {
             "airpatch": VERSION,
@@ -175,7 +175,7 @@ def emit_index(index: Index) -> bytes:
 
 
 def parse_index(content: bytes) -> Index:
-    """The index that `content` encodes. Raises FormatError unless it is valid and canonical."""
+    """Return the index that `content` encodes. Raises FormatError unless it is valid and canonical."""
     if len(content) > MAX_INDEX:
         raise FormatError(f"an index of {len(content)} bytes, more than {MAX_INDEX}")
     document = canonical.unpack(content, "the index")
@@ -204,7 +204,7 @@ def parse_index(content: bytes) -> Index:
 
 
 def release_to_plain(release: Release) -> dict[str, object]:
-    """The release part as msgpack's types."""
+    """Return the release part as msgpack's types."""
     media_types = sorted({blob.media_type for blob in release.blobs})
     number = {media_type: i for i, media_type in enumerate(media_types)}
     return {
@@ -225,7 +225,7 @@ def release_to_plain(release: Release) -> dict[str, object]:
 
 
 def release_from_plain(value: object) -> Release:
-    """The inverse of `release_to_plain`. Raises FormatError."""
+    """Return the inverse of `release_to_plain`. Raises FormatError."""
     keys = ("name", "sequence", "media_types", "blobs", "images")
     name, sequence, types, blobs, images = _fields(value, keys, "the release")
     media_types = [_text(media_type) for media_type in _list(types)]
@@ -266,7 +266,7 @@ def _step(digest: object, size: object, plaintext: object, patch: object, patch_
 
 
 def _check(index: Index) -> None:
-    """What must hold before the manifests are known; `check_manifests` does the rest."""
+    """Check what must hold before the manifests are known; `check_manifests` does the rest."""
     release = index.release
     digests = {blob.digest for blob in release.blobs}
     manifests = {blob.digest for blob in release.blobs if blob.is_manifest}

@@ -23,8 +23,8 @@ from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, piece
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import NewFile, ScratchFile, View, release_pages
 from airpatch.blobs.stopping import Stoppable
+from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser
-from airpatch.deflate.rebuild import rebuild
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
@@ -259,7 +259,7 @@ class Builder:
             _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
         ]
         streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
-        yield from rebuild(*(stream.read for stream in streams))
+        yield from emit(*(stream.read for stream in streams))
         for stream in streams:
             if stream.read(1):
                 raise FormatError("has decisions or plaintext left over")

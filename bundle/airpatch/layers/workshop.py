@@ -19,7 +19,7 @@ from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.index import Step
 from airpatch.layers.budget import Budget
-from airpatch.layers.nearest import START, nearest
+from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
@@ -219,7 +219,7 @@ class Workshop:
 
     def _nearest(self, target: Unpacked) -> Replica | None:
         start = self._start(target, START)
-        name = nearest(start)
+        name = nearest_replica(start)
         return None if name is None else Replica(name, start[: header_size(start)])
 
     def _start(self, target: Unpacked, size: int) -> bytes:

@@ -188,7 +188,7 @@ class _Collected:
 def assemble(
     images: Iterable[Image], manifests: Mapping[Digest, bytes], *, name: str | None = None, sequence: int = 0
 ) -> Release:
-    """The release of `images`, whose manifests and those below them are in `manifests`.
+    """Return the release of `images`, whose manifests and those below them are in `manifests`.
 
     Without a `name` the release takes the tag that most of its images carry, the greatest of several.
     Raises FormatError with all findings, the first 100 of them told: no image, two images of one name, a missing,
@@ -231,7 +231,7 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
 
 
 def image_findings(images: Sequence[Image]) -> list[str]:
-    """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
+    """Return what is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]
     signatures: dict[tuple[str, Digest], tuple[ImageSignature, ...]] = {}
     names = {str(image.name) for image in images}

@@ -1,7 +1,7 @@
 """What a patch will cost, layer by layer and file by file, out of the layer patches that it will have.
 
 A layer that travels whole costs its size. Of a layer patch the difference of plaintexts is shared out to the files of
-the layer (`airpatch.delta.account`); all else belongs to the layer alone. Reads only.
+the layer (`airpatch.delta.cost`); all else belongs to the layer alone. Reads only.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from itertools import accumulate
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import NewFile, ScratchFile
-from airpatch.delta.account import Share, account
-from airpatch.delta.tar import Member, members
+from airpatch.delta.cost import PartCost, part_costs
+from airpatch.delta.tar_members import Member, members
 from airpatch.format.index import Index, Plan, Step
 from airpatch.layers.plaintext import extract
 from airpatch.layers.rebuild import sizes_of
@@ -111,7 +111,7 @@ def _files(step: Step, delta: _Delta, patched: Patched, index: Index, new_file: 
     starts = {member.start: member for member in target}
     positions = list(accumulate((sizes[source][1] for source in step.sources), initial=0))
     found = []
-    for cut, share in zip(cuts, account(delta, cuts), strict=True):
+    for cut, share in zip(cuts, part_costs(delta, cuts), strict=True):
         if round(share.cost):
             found.append(_cost(starts.get(cut), share, sources, positions))
     return sorted(found, key=lambda file: (-file.cost, file.path))
@@ -125,7 +125,7 @@ def _tar(content: Content, digest: Digest, size: int, new_file: NewFile) -> Tar:
         return tuple(members(memoryview(file.view())))
 
 
-def _cost(member: Member | None, share: Share, sources: list[Tar], positions: list[int]) -> FileCost:
+def _cost(member: Member | None, share: PartCost, sources: list[Tar], positions: list[int]) -> FileCost:
     old = None
     if share.position is not None:
         number = bisect_right(positions, share.position) - 1

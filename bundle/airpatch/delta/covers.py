@@ -17,9 +17,9 @@ from itertools import accumulate
 
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors
-from airpatch.delta.mend import unequal
-from airpatch.delta.plaintext import Space
-from airpatch.delta.tar import Member, members
+from airpatch.delta.byte_differences import unequal
+from airpatch.delta.source_space import Space
+from airpatch.delta.tar_members import Member, members
 
 _STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
 _MAX_TILE = 1 << 27  # longer members are cut
@@ -84,7 +84,7 @@ TARS = Members()
 class _Paths:
     """Members of the sources, by path and by path without digits; of equals the first counts."""
 
-    def __init__(self, space: Space, known: Members, relax: Callable[[], None]) -> None:
+    def __init__(self, space: Space, known: Members, release_pages: Callable[[], None]) -> None:
         self._exact: dict[bytes, Old] = {}
         self._alike: dict[bytes, Old] = {}
         each = known.sources or [None] * len(space.sources)
@@ -93,7 +93,7 @@ class _Paths:
             for member in members(source) if given is None else given:
                 if member.start - seen >= _STRETCH:
                     seen = member.start
-                    relax()
+                    release_pages()
                 if member.size and len(self._exact) < _MAX_PATHS:
                     old = Old(base + member.start, base + member.content, member.size, base + member.end)
                     self._exact.setdefault(_plain(member.path), old)
@@ -105,15 +105,17 @@ class _Paths:
 
 class Planner:
     """Plans targets over `space`. `known` says which files lie where, `entries` sizes the index of anchors, `tries` is
-    how hard the alignment looks, `relax` is called now and then."""
+    how hard the alignment looks, `release_pages` is called now and then."""
 
-    def __init__(self, space: Space, known: Members, entries: int, tries: int, relax: Callable[[], None]) -> None:
+    def __init__(
+        self, space: Space, known: Members, entries: int, tries: int, release_pages: Callable[[], None]
+    ) -> None:
         self._space = space
         self._members = known.target
         self._tries = tries
-        self._relax = relax
-        self._anchors = Anchors(space, entries, relax)
-        self._paths = _Paths(space, known, relax)
+        self._release_pages = release_pages
+        self._anchors = Anchors(space, entries, release_pages)
+        self._paths = _Paths(space, known, release_pages)
 
     def units(self, target: memoryview) -> Iterator[Unit]:
         """Yield the whole target in order, in parts; their covers ascend and lie within the part."""
@@ -129,7 +131,7 @@ class Planner:
     def _stretch(self, target: memoryview, tiles: Sequence[Tile]) -> Iterator[Unit]:
         found = self._anchors.matches(target, tiles[0].start, tiles[-1].end, _MIN_MATCH)
         matches = list(zip(found[::3], found[1::3], found[2::3], strict=True))
-        self._relax()
+        self._release_pages()
         first = 0
         begin = tiles[0].start  # of the run of tiles that matches cover completely
         clean: list[Cover] = []
@@ -149,7 +151,7 @@ class Planner:
                 clean = []
             begin = tile.end
             yield self._refine(target, tile, inside, matches[max(first - 1, 0) : last + 1])
-            self._relax()
+            self._release_pages()
         if begin < tiles[-1].end:
             yield Unit(begin, tiles[-1].end, clean, exact=True)
 

@@ -14,7 +14,7 @@ START = 128 << 10
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 
 
-def nearest(start: bytes) -> str | None:
+def nearest_replica(start: bytes) -> str | None:
     """The replica whose decisions explain most of those at the `start` of a gzip file (RFC 1952), None if none helps.
 
     `start` should be `START` bytes, or the whole file. Raises FormatError if it is not the beginning of a gzip file.
