@@ -13,7 +13,8 @@ import zlib
 from pathlib import Path
 
 from airpatch.deflate.parse import Parser
-from airpatch.delta.encoder import Effort, encode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater
 from bench.run import PROJECT
 

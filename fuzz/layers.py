@@ -16,18 +16,20 @@ import random
 import resource
 import sys
 import tarfile
-import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from airpatch.execution import Cancellation
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.deflate.parse import Parser, Part
-from airpatch.delta.encoder import Effort, encode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Step
@@ -163,7 +165,7 @@ def carry_out(case: Case, patch: bytes, sources: Sequence[bytes], size: int, pla
     step = Step(Digest.of(case.blob), size, plaintext, Digest.of(patch), len(patch), digests)
     output = Collected()
     try:
-        Builder(sizes, blobs, plaintexts, None, threading.Event()).build(step, BytesBlob(patch), output)
+        Builder(sizes, blobs, plaintexts, None, Cancellation()).build(step, BytesBlob(patch), output)
     finally:
         plaintexts.close()
         if len(output.data) > size:

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from airpatch.archive.frame_reader import FileFrameReader, FrameReader, PipeFrameReader
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import AirpatchError, SourceError
+from airpatch.execution import Execution
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index
 from airpatch.format.layout import Member
@@ -23,6 +25,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image, ImageSignature, Release, assemble, check_manifests
+from airpatch.progress import NO_PROGRESS, Progress
 
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 OCI_GZIP_LAYER = f"{OCI_LAYER}+gzip"
@@ -44,6 +47,60 @@ class MemoryContent:
         if self.size(digest) != size:
             raise SourceError(f"{digest} is not there in {size} bytes")
         return BytesBlob(self.blobs[digest])
+
+
+def scratch() -> int:
+    """A scratch file in memory."""
+    return os.memfd_create("scratch")
+
+
+@dataclass
+class Part:
+    """A part of some work, as it was announced and done."""
+
+    label: str
+    total: int
+    done: int = 0
+    items: list[str] = field(default_factory=list)
+    ended: bool = False
+
+
+class Recorder:
+    """Remembers progress. `hook` is called each time that something is done."""
+
+    def __init__(self, hook: Callable[[], None] = lambda: None) -> None:
+        self.parts: list[Part] = []
+        self._hook = hook
+        self._lock = threading.Lock()
+
+    @property
+    def labels(self) -> list[str]:
+        return [part.label for part in self.parts]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether each part has ended with all done that was announced, and nothing more."""
+        return all(part.ended and part.done == part.total for part in self.parts)
+
+    def start(self, label: str, total: int) -> None:
+        assert all(part.ended for part in self.parts), "two parts at once"
+        self.parts.append(Part(label, total))
+
+    def advance(self, size: int, item: str) -> None:
+        with self._lock:
+            part = self.parts[-1]
+            assert not part.ended
+            part.done += size
+            part.items.append(item)
+        self._hook()
+
+    def end(self) -> None:
+        self.parts[-1].ended = True
+
+
+def execution(jobs: int = 2, progress: Progress = NO_PROGRESS, memory: int = 1 << 30) -> Execution:
+    """How tests work: with scratch files in memory."""
+    return Execution(jobs, memory, scratch, progress)
 
 
 class MemorySink:
@@ -119,7 +176,9 @@ class Builder:
     def bundle(self, index: Index | None = None, *, jobs: int = 2) -> bytes:
         """The bundle of `index`, by default the full one."""
         sink = MemorySink()
-        write_bundle(index or Index.full(self.release), self.content, self.manifests, sink, jobs=jobs)
+        write_bundle(
+            PreparedBundle(index or Index.full(self.release), self.manifests, self.content), sink, execution(jobs)
+        )
         return bytes(sink.data)
 
 

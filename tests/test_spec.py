@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index, emit_index
@@ -17,6 +18,7 @@ from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.signing.sshsig import Signature, emit
+from airpatch.target.root_trust import TRUST
 from airpatch.target.state import (
     HISTORY,
     JOURNAL,
@@ -29,7 +31,7 @@ from airpatch.target.state import (
     emit_history,
     emit_receipt,
 )
-from tests.support import Builder, MemorySink, contents_of
+from tests.support import Builder, MemorySink, contents_of, execution
 
 TOP = Path(__file__).resolve().parent.parent
 SPEC = TOP / "spec"
@@ -124,7 +126,7 @@ def test_the_state_of_a_target(sample: Builder) -> None:
     assert tables["field of the history"] == list(history)
     assert tables["action"] == [str(action) for action in Action]
     places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
-    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, layout.IMAGE_SIGNATURES}
+    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, TRUST, layout.IMAGE_SIGNATURES}
 
 
 def test_the_header_of_a_member() -> None:
@@ -189,5 +191,6 @@ def test_the_sections(sample: Builder) -> None:
     assert sections == ["INDEX", "SIGNATURES", "DATA", "MANIFESTS", "LINKS"]
     sink = MemorySink()
     signature = emit(Signature(b"key", "airpatch", "sha512", b"blob")).encode()
-    write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink, signatures=[signature])
+    bundle = PreparedBundle(Index.full(sample.release), sample.manifests, sample.content, signatures=[signature])
+    write_bundle(bundle, sink, execution(2))
     assert len(contents_of(bytes(sink.data))) == len(sections)

@@ -15,6 +15,7 @@ from airpatch.delta import addresses, columns, predict
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.decoder import MAX_SOURCES as MAX_DELTA_SOURCES
 from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.zstd_replicas import zstd_names
 from airpatch.format.index import MAX_SOURCES
 from tests.delta.support import noise
 from tests.layers.support import GZIP_HEADER, replica
@@ -86,6 +87,8 @@ def test_codes_of_decisions() -> None:
 def test_the_names_of_encoders() -> None:
     named: list[str] = []
     for name, levels, *_ in (row for row in rows(ENCODERS) if len(row) == 4 and row[0].startswith("`")):
+        if "zstd" in name:
+            continue
         pattern = name.strip("`")
         if pattern == "pgzip/X":
             named += [f"pgzip/{each}" for each in named if each.startswith("klauspost")]
@@ -94,6 +97,13 @@ def test_the_names_of_encoders() -> None:
             for memory in _numbers(levels.partition(", M ")[2]) or [0]:
                 named.append(pattern.replace("N", str(level)).replace("memM", f"mem{memory}"))
     assert sorted(named) == sorted(usual_names() + other_names())
+
+
+def test_the_names_of_zstd_encoders() -> None:
+    named = []
+    for name, versions, *_ in (row for row in rows(ENCODERS) if len(row) == 4 and row[0].startswith("`kzstd-")):
+        named += [name.strip("`").replace("-V-", f"-{version}-") for version in re.findall(r"1\.\d+\.\d+", versions)]
+    assert sorted(named) == sorted(zstd_names())
 
 
 def _numbers(text: str) -> list[int]:

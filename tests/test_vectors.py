@@ -13,10 +13,8 @@ import pytest
 from airpatch import errors
 from airpatch.errors import AirpatchError
 from airpatch.format.index import Index
-from airpatch.layers.proof import verify
-from airpatch.layers.rebuilt import Rebuilding
-from tests.layers.support import scratch
-from tests.support import frame_reader, read_bundle
+from airpatch.layers.proof import prove
+from tests.support import execution, frame_reader, read_bundle
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 VECTORS = sorted((FIXTURES / "vectors").glob("*.vector"))
@@ -28,7 +26,7 @@ def outcome(header: dict[str, str], kind: str, bundle: bytes) -> Index:
     if "layer-patches" not in header:
         return read_bundle(frame_reader(kind, bundle)).index
     with closing(frame_reader(kind, bundle)) as source:
-        verified = verify(source, Rebuilding(scratch, 2))
+        verified = prove(source, execution(2))
     for error in verified.findings:
         raise error
     return verified.index

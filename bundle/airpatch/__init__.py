@@ -1,0 +1,162 @@
+"""airpatch packs the container images of a release into one file, makes small patches, and applies them offline.
+
+A bundle is one content-addressed file with all images of a product release; a patch is a bundle without what its
+targets have already. Applied to a registry's storage on a host without a network, both give the release with every
+digest exactly as it was built.
+
+The functions are those of the command line (`airpatch --help`). On the sender's side, with trees of images as
+`skopeo sync --dest dir` writes them:
+
+    import airpatch
+
+    airpatch.create("images-r1/", "shop-r1.tar.zst", release="4.2.0", sequence=420)
+    made = airpatch.diff("shop-r1.tar.zst", "images-r2/", "shop-r1-r2.tar.zst", release="4.2.1", sequence=421)
+    print(made.size, "bytes for", len(made.index.release.images), "images")
+
+On the host, whose registry may be serving `/var/lib/registry` meanwhile:
+
+    try:
+        airpatch.apply(["shop-r1.tar.zst", "shop-r1-r2.tar.zst"], "/var/lib/registry", restore_to="images/")
+    except airpatch.BaseMismatch as error:
+        print(error.message, *error.findings, sep="\\n")
+
+Paths are `str` or `os.PathLike`; where several are taken, one alone does, too. Sizes are in bytes. Every function that
+works long takes an `Execution`: how many threads and how much memory it may use, where scratch files go, who watches
+its progress, and how to cancel it:
+
+    airpatch.diff(base, images, patch, execution=airpatch.Execution(jobs=4, memory=4 << 30, progress=MyProgress()))
+
+Whatever a caller can meet and mend is an `AirpatchError` of one of seven classes; `message` says what is wrong, where,
+and what to do, `findings` lists every single defect. Decisions are logged to the logger `airpatch` (INFO: which source
+and method for which layer; DEBUG: more), which is silent unless the program configures it.
+
+Formats are specified in spec/FORMAT.md (bundles), spec/TARGET.md (roots), spec/DELTA.md, spec/DEFLATE.md and
+spec/ENCODERS.md (layer patches).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airpatch.archive.bundle_file import BundleFile as BundleFile
+    from airpatch.blobs.scratch import scratch_files as scratch_files
+    from airpatch.errors import AirpatchError as AirpatchError
+    from airpatch.errors import BaseMismatch as BaseMismatch
+    from airpatch.errors import FormatError as FormatError
+    from airpatch.errors import IntegrityError as IntegrityError
+    from airpatch.errors import SourceError as SourceError
+    from airpatch.errors import TargetError as TargetError
+    from airpatch.errors import TrustError as TrustError
+    from airpatch.errors import UsageError as UsageError
+    from airpatch.execution import Cancellation as Cancellation
+    from airpatch.execution import Execution as Execution
+    from airpatch.format.index import Index as Index
+    from airpatch.format.inventories import Inventory as Inventory
+    from airpatch.model.digest import Digest as Digest
+    from airpatch.model.names import ImageName as ImageName
+    from airpatch.model.release import Blob as Blob
+    from airpatch.model.release import Image as Image
+    from airpatch.model.release import Release as Release
+    from airpatch.operations.apply_bundles import ApplyResult as ApplyResult
+    from airpatch.operations.apply_bundles import apply as apply
+    from airpatch.operations.create_bundle import WrittenBundle as WrittenBundle
+    from airpatch.operations.create_bundle import create as create
+    from airpatch.operations.explain_patch import Explanation as Explanation
+    from airpatch.operations.explain_patch import explain as explain
+    from airpatch.operations.inspect_content import BundleReport as BundleReport
+    from airpatch.operations.inspect_content import inspect as inspect
+    from airpatch.operations.inspect_content import inspect_layers as inspect_layers
+    from airpatch.operations.inspect_content import open_bundle as open_bundle
+    from airpatch.operations.make_patch import diff as diff
+    from airpatch.operations.manage_root import RolledBack as RolledBack
+    from airpatch.operations.manage_root import WrittenInventory as WrittenInventory
+    from airpatch.operations.manage_root import inventory as inventory
+    from airpatch.operations.manage_root import prune as prune
+    from airpatch.operations.manage_root import rollback as rollback
+    from airpatch.operations.merge_bundles import merge as merge
+    from airpatch.operations.restore_images import Restored as Restored
+    from airpatch.operations.restore_images import restore as restore
+    from airpatch.operations.sign_bundle import SignedBundle as SignedBundle
+    from airpatch.operations.sign_bundle import export_message as export_message
+    from airpatch.operations.sign_bundle import sign as sign
+    from airpatch.operations.trust_root import RootTrust as RootTrust
+    from airpatch.operations.trust_root import trust as trust
+    from airpatch.operations.trusted_files import trusted_signers as trusted_signers
+    from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
+    from airpatch.operations.verify_content import verify as verify
+    from airpatch.progress import Progress as Progress
+    from airpatch.report.forecast import BlobCost as BlobCost
+    from airpatch.report.forecast import FileCost as FileCost
+    from airpatch.report.layers import Layer as Layer
+    from airpatch.report.patches import LayerPatch as LayerPatch
+    from airpatch.report.survey import RootReport as RootReport
+    from airpatch.report.weight import Weight as Weight
+    from airpatch.signing.policy import Signer as Signer
+    from airpatch.signing.trusted import TrustedSigners as TrustedSigners
+    from airpatch.target.audit import VerifiedRoot as VerifiedRoot
+    from airpatch.target.installer import Applied as Applied
+    from airpatch.target.prune import Pruned as Pruned
+    from airpatch.target.state import Receipt as Receipt
+
+_HOMES = {
+    "archive.bundle_file": ("BundleFile",),
+    "blobs.scratch": ("scratch_files",),
+    "errors": (
+        "AirpatchError",
+        "BaseMismatch",
+        "FormatError",
+        "IntegrityError",
+        "SourceError",
+        "TargetError",
+        "TrustError",
+        "UsageError",
+    ),
+    "execution": ("Cancellation", "Execution"),
+    "format.index": ("Index",),
+    "format.inventories": ("Inventory",),
+    "model.digest": ("Digest",),
+    "model.names": ("ImageName",),
+    "model.release": ("Blob", "Image", "Release"),
+    "operations.apply_bundles": ("ApplyResult", "apply"),
+    "operations.create_bundle": ("WrittenBundle", "create"),
+    "operations.explain_patch": ("Explanation", "explain"),
+    "operations.inspect_content": ("BundleReport", "inspect", "inspect_layers", "open_bundle"),
+    "operations.make_patch": ("diff",),
+    "operations.manage_root": ("RolledBack", "WrittenInventory", "inventory", "prune", "rollback"),
+    "operations.merge_bundles": ("merge",),
+    "operations.restore_images": ("Restored", "restore"),
+    "operations.verify_content": ("VerifiedBundle", "verify"),
+    "operations.sign_bundle": ("SignedBundle", "export_message", "sign"),
+    "operations.trust_root": ("RootTrust", "trust"),
+    "operations.trusted_files": ("trusted_signers",),
+    "progress": ("Progress",),
+    "report.forecast": ("BlobCost", "FileCost"),
+    "report.layers": ("Layer",),
+    "report.patches": ("LayerPatch",),
+    "report.survey": ("RootReport",),
+    "report.weight": ("Weight",),
+    "signing.policy": ("Signer",),
+    "signing.trusted": ("TrustedSigners",),
+    "target.audit": ("VerifiedRoot",),
+    "target.installer": ("Applied",),
+    "target.prune": ("Pruned",),
+    "target.state": ("Receipt",),
+}
+"""Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""
+
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"airpatch.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

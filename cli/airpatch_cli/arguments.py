@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from airpatch.errors import UsageError
+from airpatch_cli.parser import Parser
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction["_Parser"]
+    _Commands = argparse._SubParsersAction[Parser]
 
 _DESCRIPTION = """\
 Pack the container images of a release into one file, make small patches between releases, and
@@ -18,7 +21,7 @@ apply them on hosts without a network, with every digest exactly as it was."""
 _EXIT_CODES = """\
 exit codes:
   0 done                            5 the target lacks blobs that the patch needs
-  1 a defect of airpatch            6 not trusted, or older than what is installed
+  1 internal error                  6 not trusted, or older than what is installed
   2 wrong arguments                 7 an input image is unusable
   3 not a valid bundle              8 the target cannot be written
   4 content without its digest"""
@@ -28,11 +31,6 @@ _SOURCE = (
     "a tree of skopeo dir: images, a registry's storage, an OCI layout or a bundle; a prefix (dir:, registry:, oci:, "
     "bundle:) settles doubt"
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message} (see {self.prog} --help)")
 
 
 class _Version(argparse.Action):
@@ -48,13 +46,19 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def help_words(words: Sequence[str]) -> Sequence[str]:
+    """The command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    if not words:
+        return ["--help"]
+    return [*words[1:2], "--help"] if words[0] == "help" else words
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands. It raises UsageError instead of leaving."""
-    parser = _Parser(
+    parser = Parser(
         prog="airpatch",
         description=_DESCRIPTION,
-        epilog=_EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"airpatch help COMMAND says more of one.\n\n{_EXIT_CODES}",
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -69,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     _inspect(commands)
     _verify(commands)
     _restore(commands)
+    _sign(commands)
+    _trust(commands)
     _completion(commands)
     return parser
 
@@ -80,7 +86,6 @@ def _command(commands: _Commands, name: str, help_: str, *examples: str) -> argp
         help=help_,
         description=help_[0].upper() + help_[1:] + ".",
         epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = parser.add_argument_group("common options")
     common.add_argument("--json", action="store_true", help="print one JSON document, for errors too")
@@ -113,6 +118,7 @@ def _create(commands: _Commands) -> None:
     )
     _effort(group, "with --repack: ")
     _output(parser)
+    _signing(parser)
 
 
 def _apply(commands: _Commands) -> None:
@@ -138,6 +144,7 @@ def _apply(commands: _Commands) -> None:
     )
     parser.add_argument("--restore", type=_path, metavar="DIR", help="restore the release's images there afterwards")
     _restoring(parser.add_argument_group("with --restore"))
+    _trusting(parser, "every bundle")
 
 
 def _diff(commands: _Commands) -> None:
@@ -160,6 +167,7 @@ def _diff(commands: _Commands) -> None:
     )
     _effort(group)
     _output(parser)
+    _signing(parser)
 
 
 def _explain(commands: _Commands) -> None:
@@ -203,6 +211,8 @@ def _merge(commands: _Commands) -> None:
     parser.add_argument("bundles", type=_named, nargs="+", metavar="BUNDLE", help="in the order of their releases")
     parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
     _output(parser)
+    _signing(parser)
+    _trusting(parser, "every bundle")
 
 
 def _inventory(commands: _Commands) -> None:
@@ -292,6 +302,7 @@ def _verify(commands: _Commands) -> None:
         help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
     )
+    _trusting(parser, "the bundle")
 
 
 def _restore(commands: _Commands) -> None:
@@ -316,6 +327,97 @@ def _restore(commands: _Commands) -> None:
         help="this image only (repository:tag), or all of a repository; may be repeated",
     )
     _restoring(parser)
+    _trusting(parser, "the bundle")
+
+
+def _sign(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "sign",
+        "sign a bundle as ssh-keygen does, over its index and thereby over every byte of it",
+        "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
+        "airpatch sign shop-r1.tar.zst --key release.pub",
+        "airpatch sign shop-r1.tar.zst --export message",
+        "ssh-keygen -Y sign -n airpatch -f token.pub message",
+        "airpatch sign shop-r1.tar.zst --import message.sig",
+    )
+    parser.add_argument("bundle", type=_named, metavar="BUNDLE", help="the file, which gets the signature")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--key",
+        type=_named,
+        metavar="KEY",
+        help="a private Ed25519 key, or the public key of one that an agent holds",
+    )
+    how.add_argument("--export", type=_named, metavar="FILE", help="write what is to be signed elsewhere; sign nothing")
+    how.add_argument(
+        "--import",
+        dest="signatures",
+        type=_named,
+        action="append",
+        default=[],
+        metavar="FILE.sig",
+        help="add a signature that was made elsewhere; may be repeated",
+    )
+
+
+def _trust(commands: _Commands) -> None:
+    parser = _command(
+        commands,
+        "trust",
+        "make a registry's root demand signatures for good",
+        "airpatch trust /var/lib/registry allowed_signers --threshold 2",
+        "airpatch trust /var/lib/registry new_signers",
+    )
+    _root_argument(parser)
+    parser.add_argument(
+        "allowed_signers",
+        type=_path,
+        metavar="ALLOWED_SIGNERS",
+        help="who is trusted: a file as in ssh-keygen(1)",
+    )
+    _whom_to_trust(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="trust them though those trusted now did not sign it (owner only)"
+    )
+
+
+def _trusting(parser: argparse.ArgumentParser, what: str) -> None:
+    group = parser.add_argument_group("signatures")
+    group.add_argument(
+        "--trust",
+        type=_path,
+        metavar="ALLOWED_SIGNERS",
+        help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
+    )
+    _whom_to_trust(group)
+
+
+def _whom_to_trust(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--revoked", type=_path, metavar="FILE", help="keys that do not count, as ssh-keygen -Y verify -r takes them"
+    )
+    group.add_argument(
+        "--principal",
+        dest="principals",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="who must have signed (default: any of the file); may be repeated, one of them suffices",
+    )
+    group.add_argument(
+        "--threshold", type=_positive, metavar="N", help="how many different principals must have signed (default: 1)"
+    )
+
+
+def _signing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sign",
+        dest="key",
+        type=_named,
+        metavar="KEY",
+        help="sign the bundle with this private Ed25519 key, or the agent's key to this public one",
+    )
 
 
 def _completion(commands: _Commands) -> None:
@@ -325,8 +427,11 @@ def _completion(commands: _Commands) -> None:
         "print a script that completes airpatch's command line in a shell",
         'eval "$(airpatch completion bash)"    # in ~/.bashrc',
         'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+        "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
     )
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh")
+    parser.add_argument(
+        "shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh"
+    )
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:
@@ -370,7 +475,7 @@ def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=_named,
+        type=_output_name,
         required=True,
         metavar="FILE",
         help=f"where {what} goes, - for standard output",
@@ -397,6 +502,15 @@ def _named(text: str) -> str:
     """A path that is not empty: an unset variable in a script must not stand for the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
+    return text
+
+
+def _output_name(text: str) -> str:
+    """A path, `-` for all names that the system has for standard output: the file behind them must not be replaced."""
+    if _named(text).startswith(("/dev/", "/proc/")):
+        with suppress(OSError):
+            if os.path.samestat(Path(text).stat(), os.fstat(1)):
+                return "-"
     return text
 
 

@@ -10,8 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self, TextIO
 
-from airpatch.errors import AirpatchError
-from airpatch_cli.progress import Progress
+from airpatch.errors import AirpatchError, TargetError
+from airpatch.execution import Execution
+from airpatch_cli.progress_display import ProgressDisplay
+from airpatch_cli.streams import try_to_write, write_lines, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,10 @@ class Result:
     data: dict[str, object]
     lines: Sequence[str] = ()
     exit_code: int = 0
+    notes: Sequence[str] = ()
+    """Remarks for stderr."""
+    text: str = ""
+    """What stands for `lines` where it must be printed as it is."""
 
 
 @dataclass(slots=True)
@@ -31,7 +37,9 @@ class Console:
     quiet: bool = False
     verbose: bool = False
     results: TextIO = field(default_factory=lambda: sys.stdout)
-    progress: Progress = field(default_factory=Progress)
+    progress: ProgressDisplay = field(default_factory=ProgressDisplay)
+    execution: Execution = field(default_factory=Execution)
+    """How the command works, as its options say."""
 
     @classmethod
     def early(cls, words: Sequence[str]) -> Self:
@@ -43,56 +51,48 @@ class Console:
         piped = getattr(args, "output", None) == "-"
         mode = "off" if args.quiet else args.progress
         results = sys.stderr if piped else sys.stdout
-        return cls(args.json, args.quiet, args.verbose > 0, results, Progress(mode))
+        progress = ProgressDisplay(mode)
+        execution = Execution(args.jobs, getattr(args, "memory", Execution().memory), progress=progress)
+        return cls(args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:
         """A remark on stderr."""
         if not self.quiet:
-            _say(f"airpatch: {text}")
+            try_to_write([f"airpatch: {text}"], sys.stderr)
 
     def report(self, result: Result) -> None:
-        """Print a result."""
+        """Print a result, and what there is to remark about it. Raises BrokenPipeError, or TargetError."""
+        for note in result.notes:
+            self.note(note)
         if self.json:
             self._dump(result.data)
+        elif not self.quiet and result.text:
+            write_text(result.text, self.results)
         elif not self.quiet:
-            for line in result.lines:
-                print(line, file=self.results)
-        self.results.flush()
+            write_lines(result.lines, self.results)
 
     def fail(self, error: AirpatchError) -> None:
-        """Print an error: one line, then one for each finding."""
-        if self.json:
-            kind = type(error).__name__
-            self._dump(
-                {
-                    "error": {
-                        "class": kind,
-                        "exit": error.exit_code,
-                        "message": error.message,
-                        "findings": list(error.findings),
-                    }
-                }
-            )
-        _say(f"airpatch: {error.message}", *(f"  {finding}" for finding in error.findings))
+        """Print an error: one line, then one for each finding; before it what was done nevertheless."""
+        for note in getattr(error, "__notes__", ()):
+            self.note(note)
+        self._dump_error(type(error).__name__, error.exit_code, error.message, error.findings)
+        try_to_write([f"airpatch: {error.message}", *(f"  {finding}" for finding in error.findings)], sys.stderr)
 
     def crash(self, error: Exception, trace: str) -> None:
-        """Print an error that is a defect of airpatch."""
+        """Print an internal error."""
         message = f"{type(error).__name__}: {error}"
+        self._dump_error("Defect", 1, message, ())
+        details = trace.splitlines() if self.verbose else ["  please report it, with what another run with -v prints"]
+        try_to_write([f"airpatch: internal error: {message}", *details], sys.stderr)
+
+    def _dump_error(self, kind: str, exit_code: int, message: str, findings: Sequence[str]) -> None:
         if self.json:
-            self._dump({"error": {"class": "Defect", "exit": 1, "message": message, "findings": []}})
-        _say(
-            f"airpatch: a defect of airpatch itself: {message}",
-            trace if self.verbose else "  run again with -v for the details, and report them",
-        )
+            error = {"class": kind, "exit": exit_code, "message": message, "findings": list(findings)}
+            with suppress(BrokenPipeError, TargetError):
+                self._dump({"error": error})
 
     def _dump(self, data: dict[str, object]) -> None:
-        print(json.dumps(data, indent=2), file=self.results, flush=True)
-
-
-def _say(*lines: str) -> None:
-    """Write to stderr. Where that is a log on a full disk, the exit code still has to tell what happened."""
-    with suppress(OSError):
-        print(*lines, sep="\n", file=sys.stderr)
+        write_text(json.dumps(data, indent=2) + "\n", self.results)
 
 
 def megabytes(size: int) -> str:

@@ -5,25 +5,48 @@ That and the libraries behind it are loaded when they are needed, so that `--hel
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from airpatch.errors import UsageError
-from airpatch_cli.arguments import build_parser
+from airpatch.errors import AirpatchError
+from airpatch_cli.arguments import build_parser, help_words
+from airpatch_cli.streams import NO_READER, open_standard_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: that of the process) and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    closed = open_standard_streams() if argv is None else frozenset()
+    with _interruptible():
+        words = list(sys.argv[1:] if argv is None else argv)
+        parser = build_parser()
+        try:
+            args = parser.parse_args(help_words(words))
+        except AirpatchError as error:
+            from airpatch_cli.run import refuse
+
+            return refuse(error, words)
+        except BrokenPipeError:  # nobody reads the help
+            return NO_READER
+        from airpatch_cli.run import run
+    return run(args, closed)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the process without a word as long as nothing is begun. One that is ignored stays ignored."""
     try:
-        args = build_parser().parse_args(words)
-    except UsageError as error:
-        from airpatch_cli.run import refuse
-
-        return refuse(error, words)
-    from airpatch_cli.run import run
-
-    return run(args)
+        before = signal.getsignal(signal.SIGINT)
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except ValueError:  # not in the main thread of a program that embeds this
+        before = None
+    try:
+        yield
+    finally:
+        if before is signal.default_int_handler:
+            signal.signal(signal.SIGINT, before)
 
 
 if __name__ == "__main__":

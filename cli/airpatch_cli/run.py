@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import os
+import resource
 import signal
-import sys
 import traceback
 from argparse import Namespace
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from types import FrameType
 from typing import NoReturn
 
-from airpatch.errors import AirpatchError, UsageError
+from airpatch.errors import AirpatchError, TargetError
 from airpatch_cli.console import Console
+from airpatch_cli.streams import NO_READER
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""
+PRINTING = frozenset(("completion", "explain", "history", "inspect", "verify"))
+"""Commands whose work it is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
 
@@ -29,31 +32,21 @@ class _Terminated(BaseException):
         self.number = number
 
 
-def refuse(error: UsageError, words: Sequence[str]) -> int:
+def refuse(error: AirpatchError, words: Sequence[str]) -> int:
     """Report an error in the command line `words`, which could not be parsed."""
     Console.early(words).fail(error)
     return error.exit_code
 
 
-def run(args: Namespace) -> int:
-    """Run the command that `args` hold and return its exit code."""
+def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
+    """Run the command that `args` hold and return its exit code; `closed` has standard descriptors without a stream."""
+    console = Console.from_args(args)
     try:
-        return _run(args, Console.from_args(args))
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED + signal.SIGPIPE
-
-
-def _run(args: Namespace, console: Console) -> int:
-    try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _terminate)
-        _keep_freed_memory()
+        _prepare_process()
+        _require_output(args, closed)
         module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
         with console.progress:
             result = module.run(args, console)
-        console.report(result)
-        return int(result.exit_code)
     except AirpatchError as error:
         console.fail(error)
         return error.exit_code
@@ -64,10 +57,47 @@ def _run(args: Namespace, console: Console) -> int:
         console.note("terminated; nothing is half-done")
         return INTERRUPTED + error.number
     except BrokenPipeError:
-        raise
+        return NO_READER
     except Exception as error:  # noqa: BLE001 - the last line of defence: a defect, told as one
         console.crash(error, traceback.format_exc())
         return 1
+    try:
+        console.report(result)
+    except (BrokenPipeError, TargetError) as error:
+        return _unprinted(error, args.command, console, int(result.exit_code))
+    return int(result.exit_code)
+
+
+def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
+    """The exit code where a result could not be printed: of what was done, if printing was not all of it."""
+    if command not in PRINTING:
+        if isinstance(error, TargetError):
+            console.note(f"done, but {error.message}")
+        return exit_code
+    if isinstance(error, BrokenPipeError):
+        return NO_READER
+    console.fail(error)
+    return error.exit_code
+
+
+def _require_output(args: Namespace, closed: AbstractSet[int]) -> None:
+    """Refuse before the work what would be lost: a bundle, or all that a command prints, with stdout closed."""
+    piped = getattr(args, "output", None) == "-"
+    if 1 in closed and (piped or args.command in PRINTING):
+        raise TargetError("standard output is closed, and the result was to go there")
+    if 0 in closed and "-" in (*getattr(args, "bundles", ()), getattr(args, "subject", None)):
+        raise TargetError("standard input is closed, and a bundle was to come from there")
+
+
+def _prepare_process() -> None:
+    """Signals unwind, but for those that the caller has us ignore (nohup); as many files may be open as can be."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _keep_freed_memory()
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

@@ -6,23 +6,34 @@ from contextlib import closing
 
 import pytest
 
-from airpatch.archive.checker import Verified, verify_bundle
+from airpatch.archive.checker import CheckedBundle, verify_bundle
+from airpatch.archive.prepared import PreparedBundle
+from airpatch.archive.reader import Opening
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Index, Plan, emit_index
 from airpatch.model.digest import Digest
-from tests.support import Builder, MemoryContent, MemorySink, frame_reader, join_frames, split_frames
+from tests.support import (
+    Builder,
+    MemoryContent,
+    MemorySink,
+    Recorder,
+    execution,
+    frame_reader,
+    join_frames,
+    split_frames,
+)
 
 KINDS = pytest.mark.parametrize("kind", ["file", "pipe"])
 
 
-def verify(kind: str, data: bytes) -> Verified:
+def verify(kind: str, data: bytes) -> CheckedBundle:
     with closing(frame_reader(kind, data)) as source:
-        return verify_bundle(source, jobs=2)
+        return verify_bundle(source, execution())
 
 
-def messages(verified: Verified) -> list[str]:
+def messages(verified: CheckedBundle) -> list[str]:
     return [text for error in verified.findings for text in (error.message, *error.findings)]
 
 
@@ -37,18 +48,18 @@ def patch_of(sample: Builder) -> Index:
 @KINDS
 def test_sound_bundles(kind: str, sample: Builder) -> None:
     index = Index.full(sample.release)
-    assert verify(kind, sample.bundle(index)) == Verified(index, ())
     patch = patch_of(sample)
-    assert verify(kind, sample.bundle(patch)) == Verified(patch, ())
+    for each in (index, patch):
+        assert verify(kind, sample.bundle(each)) == CheckedBundle(Opening(each, emit_index(each), ()), ())
 
 
 def test_progress(sample: Builder) -> None:
-    announced: list[tuple[str, int]] = []
-    done: list[int] = []
+    progress = Recorder()
     with closing(frame_reader("file", sample.bundle())) as source:
-        verify_bundle(source, progress=done.append, announce=lambda *part: announced.append(part))
-    assert announced == [(f"verifying {source.name}", sample.release.size)]
-    assert sum(done) >= sample.release.size
+        verify_bundle(source, execution(2, progress))
+    assert progress.labels == [f"verifying {source.name}"]
+    assert progress.adds_up
+    assert progress.parts[0].total > sample.release.size  # signatures
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -82,7 +93,11 @@ def test_wrong_content(kind: str, sample: Builder, monkeypatch: pytest.MonkeyPat
     sink = MemorySink()
     with monkeypatch.context() as context:
         context.setattr("airpatch.blobs.hashing.check_digest", lambda *_: None)
-        write_bundle(index, MemoryContent({**sample.content.blobs, **wrong}), sample.manifests, sink)
+        write_bundle(
+            PreparedBundle(index, sample.manifests, MemoryContent({**sample.content.blobs, **wrong})),
+            sink,
+            execution(2),
+        )
     verified = verify(kind, bytes(sink.data))
     assert all(isinstance(error, IntegrityError) for error in verified.findings)
     named = {digest for digest in wrong for text in messages(verified) if f"content of {digest}" in text}

@@ -10,13 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import AirpatchError, SourceError, TargetError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-from tests.support import OCI_GZIP_LAYER, OCI_LAYER, Builder, MemoryContent, MemorySink, frame_reader, read_bundle
+from tests.support import (
+    OCI_GZIP_LAYER,
+    OCI_LAYER,
+    Builder,
+    MemoryContent,
+    MemorySink,
+    Recorder,
+    execution,
+    frame_reader,
+    read_bundle,
+)
 
 FRAME, SMALL, GROUP = 4096, 1024, 2048
 
@@ -77,17 +88,19 @@ def test_the_order_of_images_does_not_matter(sample: Builder) -> None:
 
 def test_each_blob_is_read_once(sample: Builder) -> None:
     content = sample.content
-    write_bundle(Index.full(sample.release), content, sample.manifests, MemorySink())
+    write_bundle(PreparedBundle(Index.full(sample.release), sample.manifests, content), MemorySink(), execution(2))
     assert len(content.opened) == len(set(content.opened)) == len(sample.blobs)
 
 
 def test_the_seek_table_is_returned_and_progress_adds_up(sample: Builder) -> None:
     sink = MemorySink()
-    done: list[int] = []
-    index = Index.full(sample.release)
-    frames = write_bundle(index, sample.content, sample.manifests, sink, progress=done.append)
+    progress = Recorder()
+    bundle = PreparedBundle(Index.full(sample.release), sample.manifests, sample.content)
+    frames = write_bundle(bundle, sink, execution(2, progress))
     assert sink.data.endswith(zstd.emit_seek_table(frames))
-    assert sum(done) == sum(frame.content for frame in frames)
+    assert progress.labels == ["packing r1"]
+    assert progress.adds_up
+    assert any(item.startswith("shop/web:r1 ") for item in progress.parts[0].items)
 
 
 def test_incompressible_blobs_cost_nothing_but_blocks() -> None:
@@ -126,7 +139,7 @@ class Changed(MemoryContent):
 def fails(builder: Builder, content: MemoryContent) -> tuple[SourceError, bytes]:
     sink = MemorySink()
     with pytest.raises(SourceError) as caught:
-        write_bundle(Index.full(builder.release), content, builder.manifests, sink, jobs=2)
+        write_bundle(PreparedBundle(Index.full(builder.release), builder.manifests, content), sink, execution(2))
     return caught.value, bytes(sink.data)
 
 
@@ -196,7 +209,7 @@ def test_adversary_48_a_sink_that_fails_at_any_point() -> None:
     index = Index.full(builder.release)
     for room in range(0, len(builder.bundle()), 997):
         with pytest.raises(TargetError, match="no space"):
-            write_bundle(index, builder.content, builder.manifests, FullSink(room), jobs=2)
+            write_bundle(PreparedBundle(index, builder.manifests, builder.content), FullSink(room), execution(2))
 
 
 @pytest.mark.usefixtures("small_frames")
@@ -216,7 +229,9 @@ def test_memory_is_bounded_by_the_window(monkeypatch: pytest.MonkeyPatch) -> Non
         def open(self, digest: Digest, size: int) -> BytesBlob:
             return Watching(self.blobs[digest])
 
-    write_bundle(Index.full(builder.release), Content(builder.blobs), builder.manifests, sink, jobs=2)
+    write_bundle(
+        PreparedBundle(Index.full(builder.release), builder.manifests, Content(builder.blobs)), sink, execution(2)
+    )
     assert len(ahead) > 50
     assert max(ahead) <= 4 * FRAME
 
@@ -235,7 +250,7 @@ def test_an_index_over_its_limit_is_refused_before_anything_is_written(
     monkeypatch.setattr("airpatch.format.index.MAX_INDEX", 100)
     sink = MemorySink()
     with pytest.raises(AirpatchError):
-        write_bundle(Index.full(sample.release), sample.content, sample.manifests, sink)
+        write_bundle(PreparedBundle(Index.full(sample.release), sample.manifests, sample.content), sink, execution(2))
     assert not sink.data
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
@@ -15,10 +14,11 @@ import pytest
 import airpatch
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import ChainedContent, Content
-from airpatch.blobs.scratch import ScratchFile, ScratchStore, files_beside
+from airpatch.blobs.scratch import ScratchFile, ScratchStore, scratch_files
 from airpatch.blobs.stopping import Stoppable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
+from airpatch.execution import Cancellation
 from airpatch.layers.differ import LayerPatches
 from airpatch.layers.rebuilt import Rebuilt
 from airpatch.model.digest import Digest
@@ -43,7 +43,7 @@ def chained(_: Path) -> Iterator[ChainedContent]:
 
 @contextmanager
 def stoppable(_: Path) -> Iterator[Stoppable]:
-    yield Stoppable(MemoryContent({DIGEST: BLOB}), threading.Event())
+    yield Stoppable(MemoryContent({DIGEST: BLOB}), Cancellation())
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def gathered_content(_: Path) -> Iterator[GatheredContent]:
 
 @contextmanager
 def rebuilt(place: Path) -> Iterator[Rebuilt]:
-    with closing(Rebuilt(files_beside(place))) as content:
+    with closing(Rebuilt(scratch_files(place))) as content:
         receiver = content.output(DIGEST)
         receiver.write(memoryview(BLOB))
         receiver.complete()
@@ -80,8 +80,8 @@ def rebuilt(place: Path) -> Iterator[Rebuilt]:
 
 @contextmanager
 def layer_patches(place: Path) -> Iterator[LayerPatches]:
-    with closing(LayerPatches(ScratchStore(files_beside(place)))) as patches:
-        file = ScratchFile(files_beside(place), "patch")
+    with closing(LayerPatches(ScratchStore(scratch_files(place)))) as patches:
+        file = ScratchFile(scratch_files(place), "patch")
         file.append(BLOB)
         patches.parts[DIGEST] = patches.store.keep(file)
         yield patches

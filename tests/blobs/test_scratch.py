@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.blobs.scratch import ScratchFile, ScratchStore, files_beside, release_pages
+from airpatch.blobs.scratch import ScratchFile, ScratchStore, release_pages, scratch_files
 from airpatch.errors import TargetError
 from airpatch.linux import allow_open_files
-from tests.layers.support import descriptors, left_open, scratch
+from tests.layers.support import descriptors, left_open
+from tests.support import scratch
 
 
 @given(st.lists(st.binary(max_size=300)), st.integers(0, 400), st.integers(0, 400))
@@ -33,7 +34,7 @@ def test_what_was_appended_is_read(parts: list[bytes], offset: int, size: int) -
 
 
 def test_files_have_no_names_and_lie_beside_the_output(tmp_path: Path) -> None:
-    file = ScratchFile(files_beside(tmp_path), "x")
+    file = ScratchFile(scratch_files(tmp_path), "x")
     file.append(b"content")
     assert list(tmp_path.iterdir()) == []
     assert os.fstat(file._fd).st_dev == tmp_path.stat().st_dev
@@ -42,7 +43,7 @@ def test_files_have_no_names_and_lie_beside_the_output(tmp_path: Path) -> None:
 
 def test_adversary_50_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="nowhere"):
-        files_beside(tmp_path / "nowhere")()
+        scratch_files(tmp_path / "nowhere")()
 
 
 def test_adversary_48_no_room() -> None:

@@ -24,7 +24,7 @@ def _signals() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a busy machine anything may take a second."""
-    monkeypatch.setattr("airpatch_cli.progress._DELAY", math.inf)
+    monkeypatch.setattr("airpatch_cli.progress_display._DELAY", math.inf)
 
 
 @pytest.fixture(autouse=True)

@@ -113,6 +113,7 @@ def test_verify(root: Path, bundles: Path) -> None:
         "patched",
         "patched_bytes",
         "carried_out",
+        "signed_by",
     }
 
 

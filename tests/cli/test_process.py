@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from airpatch_cli.main import main
-from airpatch_cli.progress import Progress
+from airpatch_cli.progress_display import ProgressDisplay
 from tests.cli.support import IMAGES, airpatch, start
 
 PATIENCE = 60
@@ -66,7 +66,7 @@ def test_interrupted_create_leaves_no_file(monkeypatch: pytest.MonkeyPatch, tmp_
         raise KeyboardInterrupt
 
     (tmp_path / "full").write_text("the old one")
-    monkeypatch.setattr(Progress, "advance", interrupt)
+    monkeypatch.setattr(ProgressDisplay, "advance", interrupt)
     outcome = airpatch("create", IMAGES / "r1", "-o", "full")
     assert outcome.code == 130
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("full", "the old one")]
@@ -81,7 +81,7 @@ def test_interrupted_restore_leaves_old_images(monkeypatch: pytest.MonkeyPatch, 
     manifest = tmp_path / "out" / "shop" / "web:r1" / "manifest.json"
     manifest.parent.mkdir(parents=True)
     manifest.write_text("the old one")
-    monkeypatch.setattr(Progress, "advance", interrupt)
+    monkeypatch.setattr(ProgressDisplay, "advance", interrupt)
     assert airpatch("restore", root, "-o", "out").code == 130
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == [manifest]
     assert manifest.read_text() == "the old one"
@@ -98,23 +98,27 @@ def test_a_bundle_is_not_written_to_a_terminal() -> None:
     assert message == "airpatch: standard output is a terminal; redirect it, or name a file with -o\n"
 
 
-@pytest.mark.parametrize("words", [("inspect", "root"), ("inspect", "nothing")], ids=["result", "error"])
-def test_nobody_reads_the_document(words: tuple[str, ...], root: Path) -> None:
-    """A reader that goes away ends the command without noise, as it ends others."""
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("inspect", "root"), 128 + signal.SIGPIPE), (("inspect", "nothing"), 2)],
+    ids=["result", "error"],
+)
+def test_nobody_reads_the_document(words: tuple[str, ...], code: int, root: Path) -> None:
+    """A reader that goes away ends the command without noise, as it ends others; an error is still one."""
     reading, writing = os.pipe()
     os.close(reading)
     process = start(*words, "--json", stdout=writing)
     os.close(writing)
     _, message = process.communicate()
-    assert process.returncode == 128 + signal.SIGPIPE
+    assert process.returncode == code
     assert b"Traceback" not in message
     assert b"Exception" not in message
 
 
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airpatch_cli.progress._DELAY", 0.0)
-    monkeypatch.setattr("airpatch_cli.progress._LINE_EVERY", 0.0)
+    monkeypatch.setattr("airpatch_cli.progress_display._DELAY", 0.0)
+    monkeypatch.setattr("airpatch_cli.progress_display._LINE_EVERY", 0.0)
 
 
 @pytest.mark.usefixtures("_at_once")

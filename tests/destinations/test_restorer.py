@@ -10,20 +10,22 @@ from pathlib import Path
 import pytest
 
 from airpatch.destinations.destination import STAGING, Destination
-from airpatch.destinations.restorer import Form, content_size, restore
+from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import Link
 from airpatch.errors import IntegrityError, SourceError, TargetError, UsageError
 from airpatch.model.digest import Digest
+from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files, gathered
 from tests.sources.sample_sources import IMAGES, KINDS, Kind, pack
-from tests.support import Builder, sample
+from tests.support import Builder, Recorder, execution, sample
 
 forms = pytest.mark.parametrize("form", Form, ids=lambda form: form.value)
 
 
-def run(found: Gathered, out: Path, **options: object) -> None:
-    restore(found.release.images, found.manifests, found.content, out, **options)  # type: ignore[arg-type]
+def run(found: Gathered, out: Path, *, jobs: int = 2, progress: Progress = NO_PROGRESS, **options: object) -> None:
+    work = execution(jobs, progress)
+    restore_images(found.release.images, found.manifests, found.content, out, work, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -63,11 +65,13 @@ def test_modes_follow_the_umask_as_those_of_skopeo(tmp_path: Path, images: Gathe
 def test_blobs_that_images_share_are_read_once(form: Form, tmp_path: Path) -> None:
     builder = sample()
     content = builder.content
-    done: list[int] = []
+    progress = Recorder()
     images = builder.release.images
-    restore(images, builder.manifests, content, tmp_path / "out", form=form, progress=done.append)
+    restore_images(images, builder.manifests, content, tmp_path / "out", execution(2, progress), form=form)
     assert len(content.opened) == len(set(content.opened)) == len(builder.blobs)
-    assert sum(done) == content_size(images, builder.manifests) == sum(map(len, builder.blobs.values()))
+    assert progress.adds_up
+    (part,) = progress.parts
+    assert part.total == content_size(images, builder.manifests) == sum(map(len, builder.blobs.values()))
 
 
 def test_everything_is_on_disk_before_images_take_their_places(
@@ -128,7 +132,7 @@ def test_signatures_in_a_layout_are_those_of_the_release(tmp_path: Path) -> None
     fewer = [
         replace(image, signatures=image.signatures[:1] if "web" in str(image.name) else ()) for image in builder.images
     ]
-    restore(fewer, builder.manifests, builder.content, out, form=Form.OCI)
+    restore_images(fewer, builder.manifests, builder.content, out, execution(), form=Form.OCI)
     assert {str(i.name): len(i.signatures) for i in gather([str(out)]).release.images} == {"web:r1": 1, "db:r1": 0}
 
 
@@ -325,12 +329,12 @@ def test_18_a_link_planted_while_restoring_is_not_followed(tmp_path: Path, image
     out, outside = tmp_path / "out", tmp_path / "outside"
     outside.mkdir()
 
-    def plant(_: int) -> None:
+    def plant() -> None:
         if not (out / "shop").is_symlink():
             (out / "shop").symlink_to(outside)
 
     with pytest.raises(TargetError, match=str(out)):
-        run(images, out, progress=plant)
+        run(images, out, progress=Recorder(plant))
     assert files(outside) == {}
 
 
@@ -379,11 +383,11 @@ def test_56_ctrl_c_leaves_everything_as_it_was(form: Form, tmp_path: Path, image
     out = old_state(tmp_path / "out", form)
     before = files(out)
 
-    def interrupt(_: int) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(images, out, form=form, progress=interrupt)
+        run(images, out, form=form, progress=Recorder(interrupt))
     assert files(out) == before
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.destinations.restorer import Form, restore
+from airpatch.destinations.restorer import Form, restore_images
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files
 from tests.sources.sample_sources import IMAGES
+from tests.support import execution
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo")]
 NAMES = sorted(str(path.parent.relative_to(IMAGES)) for path in IMAGES.rglob("manifest.json"))
@@ -29,7 +30,7 @@ def skopeo(*words: str | Path) -> None:
 
 
 def run(found: Gathered, out: Path, form: Form) -> Path:
-    restore(found.release.images, found.manifests, found.content, out, form=form)
+    restore_images(found.release.images, found.manifests, found.content, out, execution(), form=form)
     return out
 
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.writer import write_bundle
 from airpatch.format.index import Base, Index, release_id
-from airpatch.layers.differ import Options
 from airpatch.patches.bases import BaseState
 from airpatch.patches.layers import patch_layers
 from airpatch.patches.plan import plan_patch
@@ -25,8 +23,8 @@ from airpatch.target.state import current, receipts
 from tests.faults import strace
 from tests.faults.view import Snapshot, Tags, look, snapshot
 from tests.faults.zygote import Ended, Zygote
-from tests.layers.support import changed, layer, replica, scratch
-from tests.support import OCI_GZIP_LAYER, Builder, MemorySink
+from tests.layers.support import changed, layer, replica
+from tests.support import OCI_GZIP_LAYER, Builder, MemorySink, execution
 
 ROOT = "{root}"
 """Stands for the root in the words of a command."""
@@ -208,13 +206,13 @@ def _layered_bundles(files: Bundles) -> None:
     base = Base(release_id(old.release), old.release.name)
     state = BaseState(base, blobs, frozenset({"web"}), layers=layers, content=old.content)
     gathered = Gathered(new.release, new.manifests, new.content)
-    patched = patch_layers(plan_patch(new.release, [state]), gathered, [state], scratch, Options(jobs=1))
+    patched = patch_layers(plan_patch(new.release, [state]), gathered, [state], execution(1))
     if len(patched.index.steps) != 3:
         raise RuntimeError("not all layers are rebuilt")
     files.base.write_bytes(old.bundle())
     sink = MemorySink()
-    with closing(patched.patches):
-        write_bundle(patched.index, patched.gathered.content, new.manifests, sink, jobs=1)
+    with patched:
+        write_bundle(patched, sink, execution(1))
     files.layers.write_bytes(bytes(sink.data))
 
 

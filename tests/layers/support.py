@@ -13,16 +13,18 @@ from dataclasses import dataclass, field
 import zstandard
 
 from airpatch.blobs.content import BytesBlob
+from airpatch.delta.effort import Effort
 from airpatch.encoders.replicas import deflater
 from airpatch.errors import BaseMismatch
 from airpatch.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
-from airpatch.layers.differ import Differ, Options
+from airpatch.layers.differ import Differ
 from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.layers.recipe import Method, emit_header, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
+from airpatch.progress import NO_PROGRESS, Progress
 from tests.delta.support import noise, tar
-from tests.support import sample
+from tests.support import execution, sample
 
 GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
 RELEASE = sample().release
@@ -132,10 +134,6 @@ def left_open(before: int) -> int:
     return max(0, descriptors() - before)
 
 
-def scratch() -> int:
-    return os.memfd_create("scratch")
-
-
 @dataclass
 class Patches:
     """What a differ made, out of its files."""
@@ -153,10 +151,18 @@ class Patches:
         return [step.patch_size for step in self.steps]
 
 
-def diff(new: Sequence[bytes], old: Sequence[bytes] = (), **options: object) -> Patches:
+def diff(
+    new: Sequence[bytes],
+    old: Sequence[bytes] = (),
+    *,
+    effort: Effort = Effort.DEFAULT,
+    jobs: int = 2,
+    memory: int = 1 << 30,
+    progress: Progress = NO_PROGRESS,
+) -> Patches:
     """Layer patches for the blobs `new` where every target has `old`."""
     content = Blobs(by_digest(*new, *old))
-    made = Differ(content, scratch, Options(**options)).make(rows(new), rows(old))  # type: ignore[arg-type]
+    made = Differ(content, execution(jobs, progress, memory), effort).make(rows(new), rows(old))
     with closing(made):
         patches = Patches(made.steps, made.sources)
         for step in made.steps:
@@ -182,7 +188,11 @@ class Collected:
 
 
 def carry_out(
-    patches: Patches, there: Mapping[Digest, bytes], steps: Sequence[Step] | None = None, jobs: int = 2
+    patches: Patches,
+    there: Mapping[Digest, bytes],
+    steps: Sequence[Step] | None = None,
+    jobs: int = 2,
+    progress: Progress = NO_PROGRESS,
 ) -> dict[Digest, bytes]:
     """The blobs that the steps make out of those that are `there`."""
     content = Blobs({**there, **patches.contents})
@@ -195,7 +205,7 @@ def carry_out(
         return Collected(done)
 
     every = patches.steps if steps is None else steps
-    rebuild_blobs(patches.index, every, content, output, scratch, jobs=jobs, progress=lambda _: None)
+    rebuild_blobs(patches.index, every, content, output, execution(jobs, progress))
     return made
 
 

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.blobs.scratch import files_beside
+from airpatch.blobs.scratch import scratch_files
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
-from airpatch.layers.differ import MIN_BLOB, Differ, Options
+from airpatch.execution import Execution
+from airpatch.layers.differ import MIN_BLOB, Differ
 from airpatch.layers.recipe import Replay, Replica
 from airpatch.model.digest import Digest
 from tests.delta.support import noise, tar
@@ -30,10 +31,10 @@ from tests.layers.support import (
     methods,
     replica,
     rows,
-    scratch,
     text,
     zstd,
 )
+from tests.support import Recorder, execution
 
 SIZE = 9000
 GO = replica("go1-flate-6")
@@ -157,12 +158,11 @@ def test_threads_do_not_decide_about_the_bytes(seeds: list[int], jobs: int) -> N
 
 
 def test_progress_adds_up() -> None:
-    told: list[tuple[str, int]] = []
-    seen: list[int] = []
+    progress = Recorder()
     new, old = GO(changed(layer(1, size=SIZE))), GO(layer(1, size=SIZE))
-    diff([new], [old], announce=lambda *what: told.append(what), progress=seen.append)
-    assert sum(total for _, total in told) == sum(seen)
-    assert [label for label, _ in told] == ["unpacking layers", "making layer patches"]
+    diff([new], [old], progress=progress)
+    assert progress.labels == ["unpacking layers", "making layer patches"]
+    assert progress.adds_up
 
 
 # What goes wrong
@@ -173,13 +173,13 @@ def test_adversary_28_a_base_that_is_damaged_is_found_out() -> None:
     old, new = GO(layer(1, size=SIZE)), GO(changed(layer(1, size=SIZE)))
     content = Blobs(by_digest(new) | {Digest.of(old): GO(layer(2, size=SIZE))[: len(old)].ljust(len(old))})
     with pytest.raises(IntegrityError, match=f"cannot build upon a base that is damaged: content of {Digest.of(old)}"):
-        Differ(content, scratch, Options(jobs=2)).make(rows([new]), rows([old]))
+        Differ(content, execution(2)).make(rows([new]), rows([old]))
 
 
 def test_adversary_28_a_new_blob_that_is_damaged_is_left_to_the_writer() -> None:
     old, new = GO(layer(1, size=SIZE)), GO(changed(layer(1, size=SIZE)))
     content = Blobs(by_digest(old) | {Digest.of(new): GO(changed(layer(1, size=SIZE), 3))[: len(new)].ljust(len(new))})
-    made = Differ(content, scratch, Options(jobs=2)).make(rows([new]), rows([old]))
+    made = Differ(content, execution(2)).make(rows([new]), rows([old]))
     made.close()
     assert made.steps == []
 
@@ -204,14 +204,14 @@ def test_adversary_47_an_error_ends_it_and_leaves_nothing_open(count: int) -> No
     content = Failing(by_digest(*old, *new))
     content.left = count
     with pytest.raises(TargetError, match="Input/output"):
-        Differ(content, scratch, Options(jobs=3)).make(rows(new), rows(old))
+        Differ(content, execution(3)).make(rows(new), rows(old))
     assert left_open(before) == 0
 
 
 def test_adversary_50_no_folder_for_scratch_files(tmp_path: Path) -> None:
     blob = GO(layer(1, size=SIZE))
     with pytest.raises(TargetError, match="nowhere"):
-        Differ(Blobs(by_digest(blob)), files_beside(tmp_path / "nowhere"), Options()).make(rows([blob]), [])
+        Differ(Blobs(by_digest(blob)), Execution(scratch=scratch_files(tmp_path / "nowhere"))).make(rows([blob]), [])
 
 
 def test_nothing_is_left_open_and_layers_take_no_descriptors() -> None:
@@ -221,14 +221,14 @@ def test_nothing_is_left_open_and_layers_take_no_descriptors() -> None:
     old = [encoders[seed % 25](layer(seed, size=SIZE)) for seed in range(300)]
     new = [encoders[seed % 25](changed(layer(seed, size=SIZE))) for seed in range(300)]
 
-    def count(_: int) -> None:
+    def count() -> None:
         nonlocal most
         most = max(most, descriptors())
 
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, limits[1]), limits[1]))
     try:
-        patches = diff(new, old, jobs=2, progress=count)
+        patches = diff(new, old, jobs=2, progress=Recorder(count))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(patches.steps) == len(new)

@@ -11,7 +11,8 @@ from airpatch.blobs.scratch import ScratchFile
 from airpatch.errors import BaseMismatch, FormatError
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.model.digest import Digest
-from tests.layers.support import Blobs, by_digest, deflated, descriptors, layer, left_open, scratch
+from tests.layers.support import Blobs, by_digest, deflated, descriptors, layer, left_open
+from tests.support import scratch
 
 PLAINTEXT = layer(1)
 BLOB = deflated()(PLAINTEXT)

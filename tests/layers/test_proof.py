@@ -9,19 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.checker import Verified
+from airpatch.archive.checker import CheckedBundle
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
-from airpatch.blobs.scratch import files_beside
+from airpatch.blobs.scratch import scratch_files
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
+from airpatch.execution import Execution
 from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
-from airpatch.layers.proof import verify
-from airpatch.layers.rebuilt import Rebuilding
+from airpatch.layers.proof import prove
 from airpatch.layers.recipe import Plain, Replay, Whole, emit_header
 from airpatch.model.digest import Digest
 from tests.delta.support import delta, noise
-from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open, scratch
+from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open
 from tests.layers.test_rebuilt import repacked
-from tests.support import Builder, MemoryContent, MemorySink, frame_reader
+from tests.support import Builder, MemoryContent, MemorySink, execution, frame_reader
 
 OLD, NEW = noise(9000, 1), noise(8000, 1) + b"new"
 GOOD = handmade(NEW, Plain(), [delta(NEW, [OLD])], {OLD: OLD}, len(NEW))
@@ -38,19 +39,19 @@ def bundle(patches: Patches, base: bytes | None = OLD) -> bytes:
     index = Index(release, plans, bases, (), tuple(patches.sources), tuple(patches.steps))
     sink = MemorySink()
     content = MemoryContent(builder.blobs | patches.contents)
-    write_bundle(index, content, builder.manifests, sink, jobs=2)
+    write_bundle(PreparedBundle(index, builder.manifests, content), sink, execution(2))
     return bytes(sink.data)
 
 
-def verified(data: bytes, base: Callable[[Index], Blobs] | None = None) -> Verified:
+def verified(data: bytes, base: Callable[[Index], Blobs] | None = None) -> CheckedBundle:
     before = descriptors()
     with closing(frame_reader("file", data)) as source:
-        found = verify(source, Rebuilding(scratch, 2), base)
+        found = prove(source, execution(2), base)
     assert left_open(before) == 0
     return found
 
 
-def only_finding(found: Verified) -> Exception:
+def only_finding(found: CheckedBundle) -> Exception:
     assert len(found.findings) == 1
     return found.findings[0]
 
@@ -131,7 +132,7 @@ def test_damage_elsewhere_is_told_and_nothing_is_carried_out() -> None:
 
 def test_no_room_for_scratch_files(tmp_path: Path) -> None:
     with closing(frame_reader("file", bundle(GOOD, None))) as source, pytest.raises(TargetError, match="nowhere"):
-        verify(source, Rebuilding(files_beside(tmp_path / "nowhere"), 2))
+        prove(source, Execution(2, scratch=scratch_files(tmp_path / "nowhere")))
 
 
 def test_the_sources_that_a_patch_itself_brings() -> None:
@@ -143,5 +144,7 @@ def test_the_sources_that_a_patch_itself_brings() -> None:
     sources = (SourceBlob(Digest.of(OLD), len(OLD), len(OLD)),)
     index = Index(release, plans, (Base(Digest.of(b"r0"), "r0"),), (), sources, tuple(GOOD.steps))
     sink = MemorySink()
-    write_bundle(index, MemoryContent(builder.blobs | GOOD.contents), builder.manifests, sink, jobs=2)
+    write_bundle(
+        PreparedBundle(index, builder.manifests, MemoryContent(builder.blobs | GOOD.contents)), sink, execution(2)
+    )
     assert verified(bytes(sink.data), lambda _: Blobs({})).findings == ()

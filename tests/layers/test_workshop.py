@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
@@ -12,14 +11,16 @@ import pytest
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
-from airpatch.delta.encoder import Effort
+from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
+from airpatch.execution import Execution
 from airpatch.layers import rebuild, workshop
 from airpatch.layers.plaintext import compression, extract
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
 from airpatch.layers.resemblance import sketch
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
+from airpatch.progress import ProgressPart
 from tests.delta.support import noise
 from tests.layers.support import (
     ENCODERS,
@@ -37,9 +38,9 @@ from tests.layers.support import (
     methods,
     replica,
     rows,
-    scratch,
     zstd,
 )
+from tests.support import execution, scratch
 
 PLAINTEXT = layer(1, size=9000)
 GO = replica("go1-flate-6")
@@ -64,15 +65,13 @@ def unpacked(*blobs: bytes) -> Iterator[list[Unpacked]]:
             each.plaintext.file.close()
 
 
-def patched(
-    new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, stopped: threading.Event | None = None
-) -> bytes | None:
+def patched(new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, work: Execution | None = None) -> bytes | None:
     """The layer patch; every file is closed again."""
     before = descriptors()
     content = Blobs(by_digest(new, *old))
     with unpacked(new, *old) as (target, *sources):
-        shop = Workshop(content, scratch, [target, *sources], effort, 1 << 26, stopped or threading.Event())
-        made = shop.patch(target, sources)
+        shop = Workshop(content, [target, *sources], effort, work or execution(memory=1 << 26))
+        made = shop.patch(target, sources, ProgressPart().share(shop.work(target)))
     patch = None if made is None else content_of(made)
     assert left_open(before) == 0
     return patch
@@ -182,12 +181,12 @@ def test_none_is_larger_than_its_blob() -> None:
 
 
 def test_adversary_51_work_that_is_stopped_ends() -> None:
-    stopped = threading.Event()
-    stopped.set()
+    work = execution(memory=1 << 26)
+    work.cancellation.cancel()
     before = descriptors()
     old, new = GO(PLAINTEXT), GO(changed(PLAINTEXT))
     with pytest.raises(CancelledError):
-        patched(new, old, stopped=stopped)
+        patched(new, old, work=work)
     assert left_open(before) == 0
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from hypothesis import strategies as st
 
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
-from airpatch.layers.rebuilt import Rebuilding
-from airpatch.patches import merging
-from airpatch.patches.merging import Merged
-from tests.support import Builder, MemorySink
+from airpatch.patches.merging import merge_full, merge_patches
+from tests.support import Builder, MemorySink, execution
 from tests.target.support import Sample, sample
 
 NAMES = ["a:1", "a:2", "a:stable", "a/b:1", "c:1", "d/e/f:1"]
@@ -45,13 +43,18 @@ def stored(place: Path, *bundles: bytes) -> list[BundleFile]:
     return opened
 
 
-def merge(bundles: list[BundleFile]) -> Merged:
+def merge(bundles: list[BundleFile]) -> PreparedBundle:
     """The full bundle; scratch files are in memory."""
-    return merging.merge(bundles, Rebuilding(lambda: os.memfd_create("scratch"), jobs=2))
+    return merge_full(bundles, execution())
 
 
-def written(merged: Merged) -> bytes:
+def merge_chain(patches: list[BundleFile]) -> PreparedBundle:
+    """One patch."""
+    return merge_patches(patches, execution())
+
+
+def written(merged: PreparedBundle) -> bytes:
     sink = MemorySink()
-    gathered = merged.gathered
-    write_bundle(merged.index, gathered.content, gathered.manifests, sink, jobs=2)
+    with merged:
+        write_bundle(merged, sink, execution())
     return bytes(sink.data)

@@ -8,11 +8,13 @@ import pytest
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.pack import pack
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.format.index import Index
 from airpatch.patches.bases import open_base
 from airpatch.patches.plan import plan_patch
 from airpatch.sources.gather import gather
 from tests.patches.support import merge
+from tests.support import execution
 from tests.target.support import blob_file, install, outside, served
 
 IMAGES = Path(__file__).parents[2] / "fixtures/images"
@@ -24,9 +26,13 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles")
     for number, name in enumerate(["r1", "r2"], 1):
         gathered = gather([f"dir:{IMAGES / name}"], name=name, sequence=number)
-        pack(Index.full(gathered.release), gathered.content, gathered.manifests, str(folder / name))
+        pack(
+            PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content),
+            str(folder / name),
+            execution(),
+        )
     index = plan_patch(gathered.release, [open_base(str(folder / "r1"), gathered.release)])
-    pack(index, gathered.content, gathered.manifests, str(folder / "r1-r2"))
+    pack(PreparedBundle(index, gathered.manifests, gathered.content), str(folder / "r1-r2"), execution())
     return folder
 
 
@@ -40,7 +46,7 @@ def test_a_patch_holds_what_differs(bundles: Path) -> None:
 
 def test_merging_gives_the_bundle_of_the_sender(bundles: Path, place: Path) -> None:
     merged = merge([BundleFile(str(bundles / "r1")), BundleFile(str(bundles / "r1-r2"))])
-    pack(merged.index, merged.gathered.content, merged.gathered.manifests, str(place / "merged"))
+    pack(merged, str(place / "merged"), execution())
     assert (place / "merged").read_bytes() == (bundles / "r2").read_bytes()
 
 
@@ -61,5 +67,9 @@ def test_full_bundles_and_patches_fill_a_root_alike(bundles: Path, place: Path, 
 def test_the_root_gives_the_release_again(bundles: Path, place: Path) -> None:
     install(place / "root", (bundles / "r1").read_bytes())
     gathered = gather([f"registry:{place / 'root'}"], name="r1", sequence=1)
-    pack(Index.full(gathered.release), gathered.content, gathered.manifests, str(place / "again"))
+    pack(
+        PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content),
+        str(place / "again"),
+        execution(),
+    )
     assert (place / "again").read_bytes() == (bundles / "r1").read_bytes()

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-from airpatch.patches.merging import merge_patches
 from airpatch.patches.plan import plan_patch
-from tests.patches.support import chains, merge, stored, written
+from tests.patches.support import chains, merge, merge_chain, stored, written
 from tests.support import contents_of
 from tests.target.support import LAYERS, Sample, descriptors, index_of, install, outside, sample, served, temporary
 
@@ -66,7 +65,7 @@ def test_a_merged_patch_does_what_its_chain_does(chain: list[Sample]) -> None:
     patches = [new.patch(old) for old, new in pairwise(chain)]
     last = chain[-1]
     with temporary() as place:
-        merged = merge_patches(stored(place, *patches))
+        merged = merge_chain(stored(place, *patches))
         bundle = written(merged)
         assert index_of(bundle) == merged.index
         assert merged.index.release_id == last.id
@@ -84,7 +83,7 @@ def test_a_merged_patch_does_what_its_chain_does(chain: list[Sample]) -> None:
 
 def test_applying_the_merged_patch_or_both_is_the_same(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
     p12, p23 = r2.patch(r1), r3.patch(r2)
-    p13 = written(merge_patches(stored(place, p12, p23)))
+    p13 = written(merge_chain(stored(place, p12, p23)))
     for name, bundles in {"one": [r2.full, p13], "two": [r2.full, p23]}.items():
         install(place / name, r1.full, *bundles)
     assert outside(place / "one") == outside(place / "two")
@@ -92,18 +91,18 @@ def test_applying_the_merged_patch_or_both_is_the_same(place: Path, r1: Sample, 
 
 
 def test_the_merged_patch_of_this_chain_is_the_direct_one(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
-    assert written(merge_patches(stored(place, r2.patch(r1), r3.patch(r2)))) == r3.patch(r1)
+    assert written(merge_chain(stored(place, r2.patch(r1), r3.patch(r2)))) == r3.patch(r1)
 
 
 def test_a_blob_that_comes_back_is_stored(place: Path, r1: Sample, r3: Sample) -> None:
     """r3 dropped it, so that a target is free to have lost it."""
-    merged = merge_patches(stored(place, r3.patch(r1), r1.patch(r3)))
+    merged = merge_chain(stored(place, r3.patch(r1), r1.patch(r3)))
     assert LARGE in {blob.digest for blob in merged.index.stored}
     assert merged.index.release_id == r1.id
 
 
 def test_a_merged_patch_fits_all_bases_of_the_first(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
-    bundle = written(merge_patches(stored(place, r2.patch(r1, r3), r1.patch(r2))))
+    bundle = written(merge_chain(stored(place, r2.patch(r1, r3), r1.patch(r2))))
     assert {base.name for base in index_of(bundle).bases} == {"r1", "r3"}
     install(place / "on r3", r3.full)
     install(place / "on r3", bundle, allow_downgrade=True)
@@ -118,13 +117,13 @@ def test_a_patch_where_a_full_bundle_belongs(place: Path, r1: Sample, r2: Sample
         merge(stored(place, r2.patch(r1), r2.patch(r1)))
 
 
-@pytest.mark.parametrize("call", [merge, merge_patches])
+@pytest.mark.parametrize("call", [merge, merge_chain])
 def test_a_full_bundle_where_a_patch_belongs(place: Path, r1: Sample, r2: Sample, call: object) -> None:
     with pytest.raises(UsageError, match=r"2: is a full bundle where a patch belongs|1: is a full bundle"):
         call(stored(place, r1.full, r2.full))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("call", [merge, merge_patches])
+@pytest.mark.parametrize("call", [merge, merge_chain])
 def test_one_bundle_is_not_enough(place: Path, r1: Sample, r2: Sample, call: object) -> None:
     with pytest.raises(UsageError, match="two bundles"):
         call(stored(place, r1.full if call is merge else r2.patch(r1)))  # type: ignore[operator]
@@ -141,7 +140,7 @@ def test_adversary_13_a_chain_in_another_order(place: Path, r1: Sample, r2: Samp
     with pytest.raises(BaseMismatch):
         merge(stored(place, r3.full, r2.patch(r1)))
     with pytest.raises(BaseMismatch):
-        merge_patches(stored(place, r3.patch(r2), r2.patch(r1)))
+        merge_chain(stored(place, r3.patch(r2), r2.patch(r1)))
 
 
 def test_adversary_29_a_left_out_blob_of_another_size_does_not_fit(place: Path, r1: Sample, r2: Sample) -> None:

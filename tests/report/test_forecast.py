@@ -7,15 +7,14 @@ from typing import get_args
 
 import pytest
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.format.index import Index, Plan
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
-from airpatch.patches.layers import Patched
 from airpatch.report.forecast import BlobCost, FileCost, forecast
-from airpatch.sources.gather import Gathered
 from tests.delta.support import delta, noise, tar
-from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, handmade, scratch, text, zstd
-from tests.support import Builder
+from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, handmade, text, zstd
+from tests.support import Builder, Recorder, execution
 
 EDITED = text(6000, 2)
 OLD = tar({"usr/kept": text(9000, 1), "usr/edited": EDITED, "usr/left": text(7000, 3)})
@@ -59,11 +58,10 @@ def costs(new: Sequence[bytes], old: Sequence[bytes], patches: Patches) -> list[
         for blob in release.blobs
     )
     index = Index(release, plans, (), (), tuple(patches.sources), tuple(patches.steps))
-    gathered = Gathered(release, builder.manifests, builder.content)
-    patched = Patched(index, gathered, Blobs(patches.contents), Blobs(by_digest(*new, *old)))  # type: ignore[arg-type]
-    progress: list[int] = []
-    found = forecast(patched, scratch, progress.append)
-    assert sum(progress) == sum(step.plaintext for step in patches.steps)
+    blobs = Blobs(by_digest(*new, *old))
+    progress = Recorder()
+    found = forecast(PreparedBundle(index, builder.manifests, Blobs(patches.contents), blobs), execution(2, progress))
+    assert progress.adds_up
     *layers, config = found
     assert config == BlobCost(Digest.of(b"{}"), 2, 2)
     return layers
@@ -85,14 +83,14 @@ def test_the_cost_of_a_layer_patch(method: type[Method]) -> None:
     patches = make([new], [old])
     (cost,) = costs([new], [old], patches)
     assert (cost.digest, cost.size, cost.cost) == (Digest.of(new), len(new), patches.sizes[0])
-    assert cost.anatomy is not None
-    assert type(cost.anatomy.recipe.method) is method
-    assert cost.anatomy.step == patches.steps[0]
-    assert bool(cost.anatomy.decisions) == (method in (Replay, Corrected))
+    assert cost.patch is not None
+    assert type(cost.patch.recipe.method) is method
+    assert cost.patch.step == patches.steps[0]
+    assert bool(cost.patch.decisions) == (method in (Replay, Corrected))
     if method in (Raw, Whole):
         assert cost.files == ()
         return
-    assert 0 <= cost.anatomy.difference - sum(file.cost for file in cost.files) < 40
+    assert 0 <= cost.patch.difference - sum(file.cost for file in cost.files) < 40
     files = by_path(cost)
     assert {path: file.size for path, file in files.items() if path} == {
         "usr/added": 3000, "usr/kept": 9000, "srv/moved": 7000, "usr/edited": 6000

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import TrustError, UsageError
-from airpatch.signing.signer import sign
+from airpatch.signing.signer import make_signature
 from tests.signing.conftest import MESSAGE, certify, keygen, public
 
 
@@ -34,14 +34,14 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_adversary_60_openssh_accepts_what_a_key_file_signs(keys: dict[str, Path], tmp_path: Path) -> None:
-    signature = sign(MESSAGE, keys["ed25519"], "airpatch")
+    signature = make_signature(MESSAGE, keys["ed25519"], "airpatch")
     assert accepted(signature, f"alice {public(keys['ed25519'])}", tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "p256", "rsa"])
 def test_openssh_accepts_what_an_agent_signs(kind: str, keys: dict[str, Path], agent: Path, tmp_path: Path) -> None:
     subprocess.run(["ssh-add", "-q", str(keys[kind])], check=True)
-    signature = sign(MESSAGE, Path(f"{keys[kind]}.pub"), "airpatch")
+    signature = make_signature(MESSAGE, Path(f"{keys[kind]}.pub"), "airpatch")
     assert accepted(signature, f"alice {public(keys[kind])}", tmp_path)
 
 
@@ -50,37 +50,39 @@ def test_an_agent_signs_with_a_certificate(keys: dict[str, Path], agent: Path, t
     (tmp_path / "key").write_bytes(keys["ed25519"].read_bytes())
     (tmp_path / "key").chmod(0o600)
     subprocess.run(["ssh-add", "-q", str(tmp_path / "key")], check=True)
-    signature = sign(MESSAGE, tmp_path / "key-cert.pub", "airpatch")
+    signature = make_signature(MESSAGE, tmp_path / "key-cert.pub", "airpatch")
     assert accepted(signature, f"alice cert-authority {public(keys['authority'])}", tmp_path)
 
 
 def test_a_key_that_the_agent_does_not_hold(keys: dict[str, Path], agent: Path) -> None:
     with pytest.raises(TrustError, match="does it hold the key"):
-        sign(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
+        make_signature(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
 
 
 def test_no_agent(keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     with pytest.raises(UsageError, match="SSH_AUTH_SOCK is not set"):
-        sign(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
+        make_signature(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
     monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "nowhere"))
     with pytest.raises(TrustError, match="cannot be reached"):
-        sign(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
+        make_signature(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
 
 
 def test_a_passphrase_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keygen("-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key")
     monkeypatch.setattr("getpass.getpass", lambda prompt: "secret")
-    assert accepted(sign(MESSAGE, tmp_path / "key", "airpatch"), f"alice {public(tmp_path / 'key')}", tmp_path)
+    assert accepted(
+        make_signature(MESSAGE, tmp_path / "key", "airpatch"), f"alice {public(tmp_path / 'key')}", tmp_path
+    )
     monkeypatch.setattr("getpass.getpass", lambda prompt: "wrong")
     with pytest.raises(UsageError, match="passphrase is wrong"):
-        sign(MESSAGE, tmp_path / "key", "airpatch")
+        make_signature(MESSAGE, tmp_path / "key", "airpatch")
 
 
 @pytest.mark.parametrize("kind", ["p256", "rsa"])
 def test_key_files_of_other_kinds_go_through_the_agent(kind: str, keys: dict[str, Path]) -> None:
     with pytest.raises(UsageError, match="not an Ed25519 key; give its public key"):
-        sign(MESSAGE, keys[kind], "airpatch")
+        make_signature(MESSAGE, keys[kind], "airpatch")
 
 
 @pytest.mark.parametrize(
@@ -100,9 +102,9 @@ def test_key_files_of_other_kinds_go_through_the_agent(kind: str, keys: dict[str
 def test_what_is_no_key_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(content)
     with pytest.raises(UsageError, match=reason):
-        sign(MESSAGE, tmp_path / "key", "airpatch")
+        make_signature(MESSAGE, tmp_path / "key", "airpatch")
 
 
 def test_a_key_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
-        sign(MESSAGE, tmp_path / "key", "airpatch")
+        make_signature(MESSAGE, tmp_path / "key", "airpatch")

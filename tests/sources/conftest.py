@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.destinations.destination import Destination
-from airpatch.destinations.restorer import restore
+from airpatch.destinations.restorer import restore_images
 from tests.sources.sample_sources import IMAGES
-from tests.support import Builder
+from tests.support import Builder, execution
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ class Trees:
         self._path = path
 
     def make(self, name: str, builder: Builder) -> Path:
-        restore(builder.images, builder.manifests, builder.content, self._path / name)
+        restore_images(builder.images, builder.manifests, builder.content, self._path / name, execution())
         return self._path / name
 
     def simple(self, name: str, *images: str, layer: bytes = b"layer") -> Path:

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
-from airpatch.destinations.restorer import Form, restore
+from airpatch.destinations.restorer import Form, restore_images
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
-from tests.support import MemorySink, contents_of
+from tests.support import MemorySink, contents_of, execution
 
 IMAGES = Path(__file__).parents[2] / "fixtures/images/r1"
 
@@ -31,7 +32,7 @@ class Kind:
 
 def pack(gathered: Gathered) -> bytes:
     sink = MemorySink()
-    write_bundle(Index.full(gathered.release), gathered.content, gathered.manifests, sink, jobs=2)
+    write_bundle(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), sink, execution(2))
     return bytes(sink.data)
 
 
@@ -51,7 +52,7 @@ def _registry(tree: Path, path: Path) -> None:
 
 def _layout(tree: Path, path: Path) -> None:
     found = gather([str(tree)])
-    restore(found.release.images, found.manifests, found.content, path, form=Form.OCI)
+    restore_images(found.release.images, found.manifests, found.content, path, execution(), form=Form.OCI)
 
 
 def _bundle(tree: Path, path: Path) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.destinations.restorer import restore
+from airpatch.destinations.restorer import restore_images
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
 from tests.sources.conftest import Trees
 from tests.sources.sample_sources import pack
+from tests.support import execution
 
 
 def names(found: Gathered) -> list[str]:
@@ -150,7 +151,7 @@ def test_06_an_image_by_digest_has_a_tag_of_its_own_and_comes_back_as_it_was(tre
     found = gather([str(tree)])
     assert names(found) == ["web:1", f"web:by-digest-{digest.hex}"]
     assert found.release.name == "1"
-    restore(found.release.images, found.manifests, found.content, tmp_path / "out")
+    restore_images(found.release.images, found.manifests, found.content, tmp_path / "out", execution())
     assert (tmp_path / "out" / folder.name / "manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
     assert gather([str(tmp_path / "out")]).release == found.release
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.destinations.restorer import Form, restore
+from airpatch.destinations.restorer import Form, restore_images
 from airpatch.errors import SourceError
 from airpatch.sources.gather import gather
 from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
-from tests.support import Builder
+from tests.support import Builder, execution
 
 
 def layout(path: Path, *images: str) -> Path:
@@ -18,7 +18,7 @@ def layout(path: Path, *images: str) -> Path:
     builder = Builder()
     for image in images:
         builder.tag(image, builder.picture([image.encode()]))
-    restore(builder.images, builder.manifests, builder.content, path, form=Form.OCI)
+    restore_images(builder.images, builder.manifests, builder.content, path, execution(), form=Form.OCI)
     return path
 
 
@@ -121,7 +121,7 @@ def test_signatures_belong_to_the_repository(tmp_path: Path) -> None:
     builder.tag("shop/web:r1", web, {web: [b"one", b"two"]})
     builder.tag("other/web:r1", web)
     path = tmp_path / "layout"
-    restore(builder.images, builder.manifests, builder.content, path, form=Form.OCI)
+    restore_images(builder.images, builder.manifests, builder.content, path, execution(), form=Form.OCI)
     assert {str(i.name): len(i.signatures) for i in gather([str(path)]).release.images} == {
         "other/web:r1": 0,
         "shop/web:r1": 2,

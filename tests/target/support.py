@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import TargetError as TargetError
@@ -28,10 +29,12 @@ from airpatch.model.digest import Digest
 from airpatch.model.release import Release
 from airpatch.patches.bases import BaseState
 from airpatch.patches.plan import plan_patch
-from airpatch.target.installer import Applied, Options, apply, rehearse
+from airpatch.progress import NO_PROGRESS, Progress
+from airpatch.target import installer
+from airpatch.target.installer import Applied
 from airpatch.target.root import Root
 from airpatch.target.state import State, locked
-from tests.support import Builder, MemorySink, frame_reader
+from tests.support import Builder, MemorySink, execution, frame_reader
 
 STORAGE = "docker/registry/v2"
 LAYERS = {"base": b"base " * 400, "large": bytes(range(256)) * 800}
@@ -68,7 +71,7 @@ class Sample:
         sink = MemorySink()
         stored = {blob.digest for blob in index.stored}
         manifests = {d: c for d, c in self.builder.manifests.items() if d in stored or index.is_full}
-        write_bundle(index, self.builder.content, manifests, sink, jobs=2)
+        write_bundle(PreparedBundle(index, manifests, self.builder.content), sink, execution(2))
         return bytes(sink.data)
 
     @property
@@ -134,14 +137,16 @@ def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFrameReader]
             one.close()
 
 
-def install(path: Path, *bundles: bytes, kind: str = "file", **options: object) -> list[Applied]:
+def install(
+    path: Path, *bundles: bytes, kind: str = "file", progress: Progress = NO_PROGRESS, **options: object
+) -> list[Applied]:
     with feeds(*bundles, kind=kind) as opened:
-        return apply(opened, path, Options(jobs=2, **options))  # type: ignore[arg-type]
+        return installer.install(opened, path, execution(2, progress), **options)  # type: ignore[arg-type]
 
 
 def try_out(path: Path, *bundles: bytes, **options: object) -> list[Applied]:
     with feeds(*bundles) as opened:
-        return rehearse(opened, path, Options(jobs=2, **options))  # type: ignore[arg-type]
+        return installer.preview(opened, path, execution(), **options)  # type: ignore[arg-type]
 
 
 def index_of(bundle: bytes) -> Index:

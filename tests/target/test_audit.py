@@ -1,4 +1,4 @@
-"""`verify_root` tells everything that is wrong with a root, and takes sound ones as they are."""
+"""`audit_root` tells everything that is wrong with a root, and takes sound ones as they are."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ import pytest
 
 from airpatch.archive.frame_reader import open_frames
 from airpatch.archive.pack import pack
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.sources.gather import Gathered, gather
-from airpatch.target.audit import Verified, verify_root
-from airpatch.target.installer import Options, apply
+from airpatch.target.audit import VerifiedRoot, audit_root
+from airpatch.target.installer import install
 from airpatch.target.root import Root
+from tests.support import Recorder, execution
 
 IMAGES = Path(__file__).resolve().parents[2] / "fixtures" / "images"
 WEB = ImageName("shop/web", "r1")
@@ -37,9 +39,9 @@ def applied(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A root with r1; not to be changed."""
     folder = tmp_path_factory.mktemp("applied")
     bundle = str(folder / "r1.tar.zst")
-    pack(Index.full(gathered.release), gathered.content, gathered.manifests, bundle)
-    with closing(open_frames(bundle)) as reader:
-        apply([reader], folder / "root", Options())
+    pack(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), bundle, execution())
+    with closing(open_frames(bundle)) as feed:
+        install([feed], folder / "root", execution())
     return folder / "root"
 
 
@@ -48,9 +50,9 @@ def root(applied: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(applied, tmp_path / "root"))
 
 
-def verify(root: Path) -> Verified:
+def verify(root: Path) -> VerifiedRoot:
     with Root(root) as opened:
-        return verify_root(opened)
+        return audit_root(opened, execution())
 
 
 def web(gathered: Gathered) -> tuple[Digest, Manifest]:
@@ -61,17 +63,17 @@ def web(gathered: Gathered) -> tuple[Digest, Manifest]:
 def test_sound_root(root: Path, gathered: Gathered) -> None:
     release = gathered.release
     repositories = {image.name.repository for image in release.images}
-    assert verify(root) == Verified(
+    assert verify(root) == VerifiedRoot(
         len(release.blobs), release.size, len(repositories), len(release.images), 1, findings=(), notes=()
     )
 
 
 def test_progress_counts_every_byte(applied: Path, gathered: Gathered) -> None:
-    done: list[int] = []
-    announced: list[int] = []
+    progress = Recorder()
     with Root(applied) as opened:
-        verify_root(opened, jobs=1, progress=done.append, announce=lambda _, total: announced.append(total))
-    assert announced == [sum(done)] == [gathered.release.size]
+        audit_root(opened, execution(1, progress))
+    assert [part.total for part in progress.parts] == [gathered.release.size]
+    assert progress.adds_up
 
 
 @pytest.mark.parametrize("at", [0, 0.5, 1], ids=["first", "middle", "last"])

@@ -20,7 +20,7 @@ from airpatch.patches.plan import plan_patch
 from airpatch.target import check
 from airpatch.target.check import Holdings
 from airpatch.target.root import Root
-from tests.support import Builder
+from tests.support import Builder, Recorder, execution
 from tests.target.support import LAYERS, Sample, blob_file, damage, descriptors, drop, install, sample, snapshot
 
 LARGE = Digest.of(LAYERS["large"])
@@ -34,7 +34,9 @@ def patch(r1: Sample, r2: Sample) -> Index:
 
 def examine(path: Path, index: Index, coming: Iterable[Digest] = (), **options: bool) -> Holdings:
     with Root(path) as root, ThreadPoolExecutor(2) as pool:
-        return check.examine(root, index, {*coming, *(b.digest for b in index.stored)}, set(), pool, **options)
+        return check.examine(
+            root, index, {*coming, *(b.digest for b in index.stored)}, set(), pool, execution(), **options
+        )
 
 
 def digests(blobs: Iterable[Blob]) -> set[Digest]:
@@ -46,7 +48,7 @@ def digests(blobs: Iterable[Blob]) -> set[Digest]:
 
 def test_a_root_that_does_not_exist_has_nothing(patch: Index) -> None:
     with ThreadPoolExecutor(1) as pool:
-        holdings = check.examine(None, patch, set(), set(), pool)
+        holdings = check.examine(None, patch, set(), set(), pool, execution())
     assert (holdings.present, holdings.wrong) == (set(), set())
     assert holdings.missing == list(patch.left_out)
     assert holdings.to_write == patch.stored
@@ -143,10 +145,11 @@ def test_adversary_57_an_unreadable_blob_is_a_target_error(
 
 def test_progress_counts_what_is_hashed(root: Path, r1: Sample) -> None:
     install(root, r1.full)
-    seen: list[int] = []
+    progress = Recorder()
     with Root(root) as files, ThreadPoolExecutor(2) as pool:
-        check.examine(files, Index.full(r1.release), set(), set(), pool, progress=seen.append)
-    assert sum(seen) == r1.release.size
+        check.examine(files, Index.full(r1.release), set(), set(), pool, execution(2, progress))
+    assert [part.total for part in progress.parts] == [r1.release.size]
+    assert progress.adds_up
 
 
 def test_manifests_are_read_only_if_right(root: Path, r1: Sample) -> None:

@@ -11,11 +11,11 @@ from airpatch import linux
 from airpatch.errors import BaseMismatch, TargetError
 from airpatch.sources.gather import gather
 from airpatch.target import root as root_module
-from airpatch.target.audit import verify_root
-from airpatch.target.prune import prune
-from airpatch.target.rollback import rollback
+from airpatch.target.audit import audit_root
+from airpatch.target.prune import prune_root
+from airpatch.target.rollback import roll_back
 from airpatch.target.root import Root
-from tests.support import Builder
+from tests.support import Builder, execution
 from tests.target.support import (
     Killed,
     Sample,
@@ -58,12 +58,12 @@ def kept(root: Path) -> set[bytes]:
 
 def back(root: Path, to: str) -> None:
     with Root(root) as opened:
-        rollback(opened, to)
+        roll_back(opened, execution(), to)
 
 
 def findings(root: Path) -> tuple[str, ...]:
     with Root(root) as opened:
-        return verify_root(opened).findings
+        return audit_root(opened, execution()).findings
 
 
 @pytest.mark.parametrize("old", SETS)
@@ -85,11 +85,11 @@ def test_apply_and_rollback_give_exactly_those_of_the_release(root: Path, old: s
 def test_prune_forgets_those_of_forgotten_releases(root: Path) -> None:
     install(root, *(signed(name).full for name in SETS))
     with Root(root) as opened:
-        prune(opened, 2)
+        prune_root(opened, 2)
     assert (live(root), kept(root), findings(root)) == (of("r4"), set(SETS["r4"]), ())
     install(root, tiny(5).full)
     with Root(root) as opened:
-        prune(opened, 1)
+        prune_root(opened, 1)
     assert (live(root), kept(root), findings(root)) == ({}, set(), ())
 
 
@@ -99,12 +99,12 @@ def test_a_prune_that_was_interrupted_leaves_no_half_of_them(place: Path) -> Non
         install(root, signed("r1").full, tiny(2).full)
         try:
             with watched(killing(at)), Root(root) as opened:
-                prune(opened, 1)
+                prune_root(opened, 1)
             break
         except Killed:
             assert all(own == SETS["r1"] for own in live(root).values())
         with Root(root) as opened:
-            prune(opened, 1)
+            prune_root(opened, 1)
         assert (live(root), kept(root), findings(root), staging(root)) == ({}, set(), (), [])
         assert list((root / ".airpatch/signatures").iterdir()) == []
     assert at > 10
@@ -172,7 +172,7 @@ def _act(root: Path, action: str) -> None:
         back(root, "r1")
     else:
         with Root(root) as opened:
-            prune(opened, 1)
+            prune_root(opened, 1)
 
 
 @pytest.mark.parametrize("cause", [errno.ENOSYS, errno.EINVAL])

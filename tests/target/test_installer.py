@@ -19,10 +19,11 @@ from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
 from airpatch.patches.plan import plan_patch
+from airpatch.target import installer
 from airpatch.target.root import Root
 from airpatch.target.state import current, history, receipts
 from airpatch.target.stocktaking import make_request
-from tests.support import Builder, contents_of, join_frames, piped, split_frames
+from tests.support import Builder, Recorder, contents_of, execution, join_frames, piped, split_frames
 from tests.target import support
 from tests.target.support import (
     LAYERS,
@@ -122,10 +123,8 @@ def test_a_patch_whose_blobs_another_release_left_out_of_it(root: Path, r1: Samp
 
 
 def test_a_bundle_out_of_a_real_pipe(root: Path, r1: Sample) -> None:
-    from airpatch.target.installer import Options, apply
-
     with piped(r1.full, 1000) as feed:
-        apply([feed], root, Options(jobs=2))
+        installer.install([feed], root, execution())
     assert served(root) == r1.tags
 
 
@@ -155,11 +154,12 @@ def test_signatures_lie_beside_the_storage(old: Path, r1: Sample) -> None:
 
 
 def test_progress_is_announced_and_adds_up(root: Path, r1: Sample) -> None:
-    announced: list[tuple[str, int]] = []
-    counted: list[int] = []
-    install(root, r1.full, announce=lambda *part: announced.append(part), progress=counted.append)
-    assert [label for label, _ in announced] == ["checking the target", "reading r1"]
-    assert sum(counted) >= r1.release.size
+    progress = Recorder()
+    install(root, r1.full, progress=progress)
+    assert progress.labels == ["reading r1"]
+    install(root, r1.full, progress=progress)
+    assert progress.labels == ["reading r1", "checking the target", "reading r1"]
+    assert progress.adds_up
 
 
 # Dry runs
@@ -481,13 +481,11 @@ def test_adversary_49_short_writes(root: Path, r1: Sample, monkeypatch: pytest.M
 
 
 def test_adversary_57_a_bundle_that_shrinks_while_it_is_read(old: Path, r2: Sample) -> None:
-    from airpatch.target.installer import Options, apply
-
     before = outside(old)
     with support.feeds(r2.full) as (feed,):
         os.ftruncate(feed._fd, len(r2.full) // 2)
         with pytest.raises(FormatError, match="became shorter"):
-            apply([feed], old, Options(jobs=1))
+            installer.install([feed], old, execution(1))
     assert outside(old) == before
 
 

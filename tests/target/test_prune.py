@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.model.digest import Digest
-from airpatch.target.prune import Pruned, prune
-from airpatch.target.rollback import rollback
+from airpatch.target.prune import Pruned, prune_root
+from airpatch.target.rollback import roll_back
 from airpatch.target.root import Root
 from airpatch.target.state import Action, current, history, interrupted, locked, receipts
-from tests.support import Builder
+from tests.support import Builder, execution
 from tests.target import support
 from tests.target.support import (
     LAYERS,
@@ -59,7 +59,7 @@ def three(two: Path, r2: Sample, r3: Sample) -> Path:
 
 def pruned(path: Path, keep: int = 1, *, dry_run: bool = False) -> Pruned:
     with Root(path) as root:
-        return prune(root, keep, dry_run=dry_run)
+        return prune_root(root, keep, dry_run=dry_run)
 
 
 def blobs(path: Path) -> set[Digest]:
@@ -105,7 +105,7 @@ def test_the_last_current_releases_are_kept(three: Path, r1: Sample, r2: Sample,
     assert installed(three) == ["r2", "r3"]
     assert served(three) == r2.tags | r3.tags
     with Root(three) as root:
-        rollback(root)
+        roll_back(root, execution())
     pruned(three, 1)
     assert installed(three) == ["r2"]
     assert served(three) == r2.tags
@@ -492,7 +492,7 @@ def test_any_history_of_applies_pushes_rollbacks_and_prunes(data: st.DataObject)
                 pushed[name] = builder, manifest
         if len(known) > 1 and data.draw(st.booleans()):
             with Root(root) as files:
-                rollback(root=files)
+                roll_back(files, execution())
         before = served(root)
         keep = data.draw(st.integers(1, 3))
         would = pruned(root, keep, dry_run=True)

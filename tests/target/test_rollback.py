@@ -8,10 +8,10 @@ import pytest
 
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, UsageError
 from airpatch.model.digest import Digest
-from airpatch.target.rollback import find_release, rollback
+from airpatch.target.rollback import find_release, roll_back
 from airpatch.target.root import Root
 from airpatch.target.state import Action, current, history, interrupted, locked
-from tests.support import Builder
+from tests.support import Builder, execution
 from tests.target.support import (
     Killed,
     Sample,
@@ -36,7 +36,7 @@ def three(root: Path, r1: Sample, r2: Sample, r3: Sample) -> Path:
 
 def back(path: Path, to: str | None = None) -> tuple[str, int]:
     with Root(path) as root:
-        receipt, tags = rollback(root, to)
+        receipt, tags = roll_back(root, execution(), to)
         return receipt.release.name, tags
 
 

@@ -14,6 +14,7 @@ import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 from airpatch.archive.frame_reader import FileFrameReader, open_frames
 from airpatch.archive.reader import Opening, read_opening
@@ -60,6 +61,12 @@ class BundleFile:
         self._starts = list(itertools.accumulate((frame.compressed for frame in reader.table), initial=0))
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file. This also happens when the object is no longer used."""

@@ -7,30 +7,34 @@ else as far as it brings them. Layer patches are read, not carried out: see `air
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.archive.reader import Accept, BundleStream
-from airpatch.archive.writer import Progress, no_progress
+from airpatch.archive.reader import Accept, BundleStream, Opening
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
+from airpatch.execution import Execution
 from airpatch.format import layout
 from airpatch.format.index import Index
 from airpatch.format.layout import Member
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Release, check_manifests
+from airpatch.progress import ProgressPart
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class CheckedBundle:
     """A bundle and what is wrong with it: FormatErrors and IntegrityErrors."""
 
-    index: Index
+    opening: Opening
     findings: tuple[AirpatchError, ...]
+
+    @property
+    def index(self) -> Index:
+        return self.opening.index
 
 
 def _discard(_: Index) -> Accept:
@@ -38,40 +42,33 @@ def _discard(_: Index) -> Accept:
 
 
 def verify_bundle(
-    reader: FrameReader,
-    *,
-    data: Callable[[Index], Accept] = _discard,
-    jobs: int | None = None,
-    progress: Progress = no_progress,
-    announce: Callable[[str, int], None] = lambda _label, _total: None,
-) -> Verified:
-    """Read `reader` to its end. `announce` gets a label and the number of bytes that `progress` will count.
-
-    `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
+    reader: FrameReader, execution: Execution, data: Callable[[Index], Accept] = _discard
+) -> CheckedBundle:
+    """Read `reader` to its end. `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
 
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
     """
     findings: list[AirpatchError] = []
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        stream = BundleStream(reader, pool, progress=progress)
-        sizes = (*(blob.size for blob in stream.index.stored), *(step.patch_size for step in stream.index.steps))
-        announce(f"verifying {reader.name}", sum(sizes))
-        try:
-            _receive(stream, data(stream.index), findings)
-        except (FormatError, IntegrityError) as error:
-            findings.append(error)
-    return Verified(stream.index, tuple(findings))
+    with ThreadPoolExecutor(execution.threads) as pool:
+        stream = BundleStream(reader, pool)
+        accept = data(stream.index)
+        with execution.part(f"verifying {reader.name}", layout.blob_bytes(stream.index)) as part:
+            try:
+                _receive(stream, accept, findings, part)
+            except (FormatError, IntegrityError) as error:
+                findings.append(error)
+    return CheckedBundle(stream.opening, tuple(findings))
 
 
-def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]) -> None:
+def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError], part: ProgressPart) -> None:
     index = stream.index
     kept: dict[Digest, _Kept] = {}
 
     def keep(member: Member) -> Receiver:
         return kept.setdefault(member.digest, _Kept()) if member.digest is not None else Discard()
 
-    stream.receive(layout.data_section(index), accept, findings)
-    stream.receive(layout.manifests_section(index), keep, findings)
+    stream.receive(layout.data_section(index), accept, findings, part)
+    stream.receive(layout.manifests_section(index), keep, findings, part)
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):
         raise FormatError("links and the table of blobs were not checked, since manifests are damaged")

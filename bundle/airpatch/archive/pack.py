@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from airpatch.archive.frame_reader import STDIN, FileFrameReader
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
-from airpatch.archive.writer import Progress, no_progress, write_bundle
-from airpatch.blobs.content import Content
+from airpatch.archive.writer import write_bundle
 from airpatch.blobs.output import Descriptor, output_file
 from airpatch.errors import TargetError, UsageError
-from airpatch.format.index import Index
-from airpatch.model.digest import Digest
+from airpatch.execution import Execution
 
 STDOUT = STDIN
 """The name of the standard stream on either side."""
 
 
-def pack(
-    index: Index,
-    content: Content,
-    manifests: Mapping[Digest, bytes],
-    output: str,
-    *,
-    jobs: int | None = None,
-    progress: Progress = no_progress,
-) -> int:
-    """Write the bundle to the file `output`, `-` being standard output; returns its size in bytes.
+def pack(bundle: PreparedBundle, output: str, execution: Execution) -> int:
+    """Write `bundle` to the file `output`, `-` being standard output; returns its size in bytes.
 
     The file has its name only when it is complete and its index and seek table were read back. Raises what
     `write_bundle` raises, and UsageError if standard output is a terminal.
     """
     with destination(output) as sink:
-        frames = write_bundle(index, content, manifests, sink, jobs=jobs, progress=progress)
+        frames = write_bundle(bundle, sink, execution)
         if sink.is_file:
             with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
-                if reader.table != frames or BundleStream(reader, pool).index != index:
+                if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
                     raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
         return sink.size
 
@@ -54,4 +45,4 @@ def destination(output: str) -> Iterator[Descriptor]:
     elif sys.stdout.isatty():
         raise UsageError("standard output is a terminal; redirect it, or name a file with -o")
     else:
-        yield Descriptor(sys.stdout.fileno(), "standard output")
+        yield Descriptor(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back

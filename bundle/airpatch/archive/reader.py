@@ -14,15 +14,17 @@ from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.archive.writer import WINDOW, Progress, no_progress
+from airpatch.archive.writer import WINDOW
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
-from airpatch.errors import AirpatchError, FormatError, located
+from airpatch.errors import AirpatchError, FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import MAX_INDEX, Index, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
+from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
-from airpatch.signing.policy import check_signature
+from airpatch.signing.policy import Signer, check_signature
+from airpatch.signing.trusted import TrustedSigners
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
@@ -56,28 +58,34 @@ class BundleStream:
     if `reader` is not a bundle.
     """
 
-    def __init__(self, reader: FrameReader, pool: Executor, *, progress: Progress = no_progress) -> None:
+    def __init__(self, reader: FrameReader, pool: Executor) -> None:
+        self.name = reader.name
         self._reader = reader
         self._pool = pool
-        self._progress = progress
         self._current: _Delivery | None = None
         self.opening = read_opening(reader)
         self.index = self.opening.index
 
-    def receive(self, plans: Iterable[FramePlan], accept: Accept, findings: list[AirpatchError] | None = None) -> None:
-        """Carry the frames of `plans` to the receivers that `accept` gives.
+    def receive(
+        self,
+        plans: Iterable[FramePlan],
+        accept: Accept,
+        findings: list[AirpatchError] | None = None,
+        part: ProgressPart | None = None,
+    ) -> None:
+        """Carry the frames of `plans` to the receivers that `accept` gives; `part` is told bytes of blobs.
 
         The first error ends it, raised once no receiver is running; with `findings`, damaged content is
         noted there instead and reading continues as long as the frames can be told apart.
         Raises FormatError, IntegrityError, TargetError, and what the receivers raise.
         """
-        run = _Receiving(self._reader, findings)
+        run = _Receiving(self._reader, findings, part or ProgressPart())
         try:
             with located(self._reader.name):
                 for plan in plans:
                     self._receive_frame(plan, accept, run)
                 while run.bytes:
-                    self._progress(run.advance())
+                    run.finish_frame()
         finally:
             run.settle()
 
@@ -86,10 +94,10 @@ class BundleStream:
         deliveries = [self._delivery(piece, accept) for piece in plan.pieces]
         if not any(deliveries) and not any(_is_given(piece.member) for piece in plan.pieces):
             self._reader.skip(size)
-            self._progress(size)
+            run.passed(plan)
             return
         while run.bytes and run.bytes + size > WINDOW:
-            self._progress(run.advance())
+            run.finish_frame()
         frame = self._reader.next(size)
         run.add(_Frame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
@@ -111,6 +119,18 @@ class Opening:
     index: Index
     content: bytes
     signatures: tuple[bytes, ...]
+
+    def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
+        """Who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+
+        Raises TrustError unless they suffice at `time`, in seconds since 1970.
+        """
+        if trusted is None:
+            return ()
+        try:
+            return tuple(trusted.require(self.content, self.signatures, time))
+        except TrustError as error:
+            raise TrustError(f"{name}: {error.message}", error.findings) from None
 
 
 def read_opening(reader: FrameReader) -> Opening:
@@ -164,10 +184,11 @@ def _read_signatures(reader: FrameReader) -> tuple[bytes, ...]:
 class _Receiving:
     """Frames under way: first `decompressing`, then `delivering`."""
 
-    def __init__(self, reader: FrameReader, findings: list[AirpatchError] | None) -> None:
+    def __init__(self, reader: FrameReader, findings: list[AirpatchError] | None, part: ProgressPart) -> None:
         self.bytes = 0
         self._reader = reader
         self._findings = findings
+        self._part = part
         self._decompressing: deque[_Frame] = deque()
         self._delivering: deque[_Frame] = deque()
 
@@ -177,8 +198,12 @@ class _Receiving:
         while self._decompressing and self._decompressing[0].content.done():
             self._deliver()
 
-    def advance(self) -> int:
-        """Wait until the oldest frame is done; returns its bytes of content."""
+    def passed(self, plan: FramePlan) -> None:
+        """Count a frame whose content is done, or not wanted."""
+        self._part.advance(plan.blob_bytes, plan.pieces[0].member.digest)
+
+    def finish_frame(self) -> None:
+        """Wait until the oldest frame is done."""
         if not self._delivering:
             self._deliver()
         frame = self._delivering[0]
@@ -187,7 +212,7 @@ class _Receiving:
         self._delivering.popleft()
         self._reader.give_back(frame.packed)
         self.bytes -= frame.plan.content
-        return frame.plan.content
+        self.passed(frame.plan)
 
     def settle(self) -> None:
         """Wait for everything that is running; start nothing new."""

@@ -2,62 +2,56 @@
 
 The calling thread reads in the order of the layout, another one writes in it; a pool hashes each blob's bytes in order
 and packs frames in any order. At most `WINDOW` bytes of content are under way, whatever the size of the bundle.
-Findings are collected, so that one run names every bad blob; after the first one nothing more is written.
+Findings are collected, so that one run names every bad blob; from the first one on nothing more is written.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.content import BlobReader, BytesBlob, Content
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.output import Sink
 from airpatch.errors import AirpatchError, SourceError
+from airpatch.execution import Execution
 from airpatch.format import layout, zstd
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import emit_index
 from airpatch.format.layout import FramePlan, Packing, Piece
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import Manifest, parse_manifest
-from airpatch.model.walk import walk
+from airpatch.model.manifest import parse_manifest
+from airpatch.model.release import owners
+from airpatch.progress import ProgressPart
 
 WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
-"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough for the caches."""
-
-Progress = Callable[[int], None]
-"""Called with the number of bytes of content done since the last call."""
+"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
 
 
-def no_progress(_: int) -> None:
-    """Show no progress."""
+def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> list[zstd.Frame]:
+    """Write `bundle` to `sink`; returns its seek table.
 
-
-def write_bundle(
-    index: Index,
-    content: Content,
-    manifests: Mapping[Digest, bytes],
-    sink: Sink,
-    *,
-    signatures: Sequence[bytes] = (),
-    jobs: int | None = None,
-    progress: Progress = no_progress,
-) -> list[zstd.Frame]:
-    """Write the bundle that `index` describes to `sink`; returns its seek table.
-
-    `signatures` are armored ones over the encoding of `index`, which the caller made; at most 16.
-    `content` holds the stored layers, configs and detached signatures, `manifests` the stored manifests or all.
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """
-    parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in manifests.items()}
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool, ThreadPoolExecutor(1) as writing:
-        run = _Run(content, manifests, sink, pool, writing, progress)
+    index = bundle.index
+    parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in bundle.manifests.items()}
+
+    def images() -> Mapping[Digest, object]:
+        return owners(index.release.images, parsed)
+
+    with (
+        execution.part(f"packing {index.release.name}", layout.blob_bytes(index), images) as part,
+        ThreadPoolExecutor(execution.threads) as pool,
+        ThreadPoolExecutor(1) as writing,
+    ):
+        run = _Run(bundle.content, bundle.manifests, sink, pool, writing, part)
         try:
             run.write(layout.index_section(emit_index(index)))
-            run.write(layout.index_signatures_section(signatures))
+            run.write(layout.index_signatures_section(bundle.signatures))
             run.write(layout.data_section(index))
             run.write(layout.manifests_section(index))
             run.write(layout.links_section(index, parsed))
@@ -69,27 +63,18 @@ def write_bundle(
         finally:
             run.close()
     if run.failed:
-        owners = _owners(index, parsed)
-        findings = [f"{owners.get(digest, 'signature')}: {error}" for digest, error in run.failed.items()]
+        known = images()
+        findings = [f"{known.get(digest, 'signature')}: {error}" for digest, error in run.failed.items()]
         raise SourceError("the bundle was not made: content of its images is missing or wrong", findings)
     sink.write([zstd.emit_seek_table(run.frames)])
     return run.frames
-
-
-def _owners(index: Index, manifests: Mapping[Digest, Manifest]) -> dict[Digest, str]:
-    """Return for each blob the first image that needs it, for errors; of a patch some manifests may not be known."""
-    owners: dict[Digest, str] = {}
-    for image in index.release.images:
-        for digest, manifest in walk([image.manifest], manifests.get):
-            for needed in (digest, *(blob.digest for blob in manifest.blobs)):
-                owners.setdefault(needed, str(image.name))
-    return owners
 
 
 @dataclass(slots=True)
 class _Frame:
     """A frame under way: `content` is in use until it is `written`."""
 
+    plan: FramePlan
     content: memoryview
     written: Future[None]
 
@@ -104,7 +89,7 @@ class _Run:
         sink: Sink,
         pool: ThreadPoolExecutor,
         writing: ThreadPoolExecutor,
-        progress: Progress,
+        part: ProgressPart,
     ) -> None:
         self.frames: list[zstd.Frame] = []
         self.failed: dict[Digest, AirpatchError] = {}
@@ -113,7 +98,7 @@ class _Run:
         self._sink = sink
         self._pool = pool
         self._writing = writing
-        self._progress = progress
+        self._part = part
         self._reader: BlobReader | None = None
         self._hash = SerialHash(pool)
         self._broken = False
@@ -147,7 +132,7 @@ class _Run:
             position += length
         packed = self._pool.submit(_pack, view, plan.packing)
         written = self._writing.submit(self._write_frame, view, packed, hashed)
-        self._under_way.append(_Frame(view, written))
+        self._under_way.append(_Frame(plan, view, written))
         self._bytes_under_way += size
 
     def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:
@@ -206,7 +191,7 @@ class _Run:
         frame = self._under_way.popleft()
         frame.written.result()
         self._bytes_under_way -= len(frame.content)
-        self._progress(len(frame.content))
+        self._part.advance(frame.plan.blob_bytes, frame.plan.pieces[0].member.digest)
         self._buffers.give_back(frame.content)
 
 

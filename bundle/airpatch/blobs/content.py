@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import Protocol
 
@@ -137,12 +137,15 @@ def read_blob(content: Content, digest: Digest, size: int) -> bytes:
     return bytes(buffer)
 
 
-def check_blob(content: Content, digest: Digest, size: int) -> None:
-    """Read a blob and raise an AirpatchError unless its bytes have the digest."""
+def check_blob(
+    content: Content, digest: Digest, size: int, advance: Callable[[int], None] = lambda _size: None
+) -> None:
+    """Read a blob and raise an AirpatchError unless its bytes have the digest. `advance` is told bytes read."""
     hash_ = hashlib.sha256()
     with closing(content.open(digest, size)) as reader:
         for piece in pieces(reader, size):
             hash_.update(piece)
+            advance(len(piece))
     check_digest(hash_.digest(), digest)
 
 

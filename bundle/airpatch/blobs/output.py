@@ -31,11 +31,11 @@ class Sink(Protocol):
 class Descriptor:
     """A sink over an open file descriptor; `name` is for errors."""
 
-    def __init__(self, fd: int, name: str) -> None:
+    def __init__(self, fd: int, name: str, *, is_file: bool | None = None) -> None:
         self.fd = fd
         self.name = name
         self.size = 0
-        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode)
+        self.is_file = stat.S_ISREG(os.fstat(fd).st_mode) if is_file is None else is_file
         """Whether what was written can be read back."""
 
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:

@@ -1,4 +1,4 @@
-"""Scratch files: bytes that are too many for memory, on disk without a name, gone with the process."""
+"""Scratch files: plaintexts that are too large for memory, on disk without a name, gone with the process."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.blobs.content import PIECE
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
+from airpatch.execution import Execution, NewFile, no_scratch
 
-NewFile = Callable[[], int]
-"""Makes an empty file without a name, open for reading and writing. Raises TargetError."""
 View = mmap.mmap | bytes
 _SMALL = 64 << 20
 """Bytes of a file that is worth a descriptor of its own: a thousand such files are 64 GiB."""
@@ -122,7 +121,12 @@ def release_pages(views: Iterable[View]) -> None:
             view.madvise(mmap.MADV_DONTNEED)
 
 
-def files_beside(folder: Path) -> NewFile:
+def with_scratch(execution: Execution, folder: Path) -> Execution:
+    """Return `execution` with scratch files in `folder`, unless it says where they go."""
+    return replace(execution, scratch=scratch_files(folder)) if execution.scratch is no_scratch else execution
+
+
+def scratch_files(folder: Path) -> NewFile:
     """Return what makes scratch files in `folder`, never in `/tmp`, which is often small or in memory."""
 
     def make() -> int:

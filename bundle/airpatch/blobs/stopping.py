@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import CancelledError
 
 from airpatch.blobs.content import BlobReader, Content
+from airpatch.execution import Cancellation
 from airpatch.model.digest import Digest
 
 
 class Stoppable:
-    """The blobs of `content`; when `stopped` is set, all readers raise CancelledError."""
+    """The blobs of `content`, whose readers raise CancelledError when that is asked for by `cancellation`."""
 
-    def __init__(self, content: Content, stopped: threading.Event) -> None:
+    def __init__(self, content: Content, cancellation: Cancellation) -> None:
         self._content = content
-        self._stopped = stopped
+        self._cancellation = cancellation
 
     def size(self, digest: Digest) -> int | None:
         return self._content.size(digest)
 
     def open(self, digest: Digest, size: int) -> BlobReader:
-        return _Reader(self._content.open(digest, size), self._stopped)
+        return _Reader(self._content.open(digest, size), self._cancellation)
 
 
 class _Reader:
-    def __init__(self, reader: BlobReader, stopped: threading.Event) -> None:
+    def __init__(self, reader: BlobReader, cancellation: Cancellation) -> None:
         self._reader = reader
-        self._stopped = stopped
+        self._cancellation = cancellation
 
     def read_into(self, view: memoryview, offset: int) -> None:
-        if self._stopped.is_set():
+        if self._cancellation.is_cancelled:
             raise CancelledError
         self._reader.read_into(view, offset)
 

@@ -4,6 +4,7 @@
 """
 
 from airpatch.delta.decoder import decode
-from airpatch.delta.encoder import Effort, encode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 
 __all__ = ["Effort", "decode", "encode"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from airpatch.delta import programs, varints
 from airpatch.delta.addresses import AddressMap
@@ -17,6 +16,7 @@ from airpatch.delta.byte_differences import DifferenceWriter, unequal
 from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
 from airpatch.delta.covers import TARS, Cover, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
+from airpatch.delta.effort import Effort
 from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Buffer, Space
@@ -33,18 +33,6 @@ _GROUP = MAX_INSTRUCTIONS
 _WORTH = 3  # wrong bytes that a prediction must save
 
 
-class Effort(Enum):
-    """How long to look for the smallest delta.
-
-    A value holds the candidates that the alignment tries, zstd's level for literals and that for other
-    columns.
-    """
-
-    FAST = (1, 3, 6)
-    DEFAULT = (4, 16, 19)
-    BEST = (16, 19, 19)
-
-
 def encode(
     target: Buffer,
     sources: Sequence[Buffer],
@@ -52,13 +40,15 @@ def encode(
     entries: int = 1 << 24,
     release_pages: Callable[[], None] = lambda: None,
     members: Members = TARS,
+    reach: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
     """Yield the delta that makes `target` from `sources`, to be joined.
 
     `members` says where files lie in them that are no tars.
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `release_pages` is called each time
-    that 64 MiB at most have been looked at: a caller that maps files into memory may drop their pages then.
+    that 64 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach` is
+    told how many bytes of the target are described, again and again.
     """
     if entries < 1 or entries & (entries - 1):
         raise UsageError(f"the number of index entries must be a power of two, not {entries}")
@@ -75,6 +65,7 @@ def encode(
     writer = _Writer(view, space, Compressor(levels, len(view)))
     for unit in Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
+        reach(unit.end)
     yield from writer.flush()
 
 

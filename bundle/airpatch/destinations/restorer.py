@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from airpatch.archive.writer import Progress, no_progress
 from airpatch.blobs.content import Content
 from airpatch.blobs.output import Descriptor
 from airpatch.blobs.tree import Tree
@@ -22,6 +21,7 @@ from airpatch.destinations.destination import Destination, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
 from airpatch.destinations.transfer import Link, Transfer
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
+from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -41,22 +41,21 @@ class Form(Enum):
     OCI = "oci"
 
 
-def restore(
+def restore_images(
     images: Sequence[Image],
     manifests: Mapping[Digest, bytes],
     content: Content,
     out: Path,
+    execution: Execution,
     *,
     form: Form = Form.DIR,
     link: Link = Link.COPY,
-    jobs: int | None = None,
-    progress: Progress = no_progress,
 ) -> None:
     """Restore `images`, whose manifests are in `manifests` and whose blobs and signatures are in `content`, to `out`.
 
-    `progress` hears of the bytes of content that are verified, `content_size` in all.
-    Raises IntegrityError with all findings if bytes are wrong, TargetError, what `content` raises, and UsageError if
-    there are no files to link to. Old images at the destination are then as they were.
+    Progress counts the bytes of content that are verified, `content_size` in all. Raises IntegrityError with all
+    findings if bytes are wrong, TargetError, what `content` raises, and UsageError if there are no files to link to.
+    Old images at the destination are then as they were.
     """
     with Destination(out) as destination:
         parts = _parts(images, manifests, form, destination.tree)
@@ -65,7 +64,9 @@ def restore(
         if found := list(obstacles(destination.tree, above, folders)):
             raise TargetError(f"{out}: something is in the way", found)
         needs = _make(parts, destination)
-        _fetch(needs, Transfer(content, destination, link, progress), min(jobs or os.cpu_count() or 1, MAX_JOBS))
+        task = execution.task()
+        with task.part("restoring images", sum(wanted.size for wanted in needs), lambda: _owners(needs)) as fetching:
+            _fetch(needs, Transfer(content, destination, link, fetching), task)
         destination.sync()
         for number, part in enumerate(parts):
             _place(part, str(number), destination)
@@ -128,11 +129,15 @@ def _files(name: str, part: Part) -> Iterator[tuple[str, bytes | Wanted]]:
         yield from ((f"{name}/{file_name}", file) for file_name, file in part.files.items())
 
 
-def _fetch(needs: Mapping[Wanted, _Need], transfer: Transfer, jobs: int) -> None:
+def _owners(needs: Mapping[Wanted, _Need]) -> dict[Digest, ImageName]:
+    return {wanted.digest: name for wanted, need in needs.items() for name in list(need.images)[:1]}
+
+
+def _fetch(needs: Mapping[Wanted, _Need], transfer: Transfer, task: Execution) -> None:
     """Fetch everything, the largest first. Bad content is collected, any other error ends it at once."""
     errors: list[AirpatchError] = []
     findings: list[str] = []
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(min(task.threads, MAX_JOBS)) as pool:
         ordered = sorted(needs.items(), key=lambda item: (-item[0].size, item[0].digest))
         running: dict[Future[None], _Need] = {
             pool.submit(transfer.fetch, blob, need.paths): need for blob, need in ordered
@@ -147,7 +152,7 @@ def _fetch(needs: Mapping[Wanted, _Need], transfer: Transfer, jobs: int) -> None
                     errors.append(error)
                     findings.append(f"{running[future]}: {error.message}")
         except BaseException:
-            transfer.cancel()
+            task.cancellation.cancel()
             pool.shutdown(cancel_futures=True)
             raise
     if errors:

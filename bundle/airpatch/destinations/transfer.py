@@ -6,8 +6,7 @@ import errno
 import fcntl
 import hashlib
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import Enum
 
@@ -16,6 +15,7 @@ from airpatch.blobs.output import Descriptor, write_error
 from airpatch.destinations.destination import Destination
 from airpatch.destinations.forms import Wanted
 from airpatch.errors import TargetError, UsageError
+from airpatch.progress import ProgressPart
 
 _FICLONE = 0x40049409
 """ioctl_ficlone(2)."""
@@ -33,24 +33,14 @@ class Link(Enum):
     """Files that share the root's extents until one is changed (Btrfs, XFS)."""
 
 
-class Cancelled(Exception):
-    """The run is over; nobody waits for this blob any more."""
-
-
 class Transfer:
-    """Fetches from `content` into `destination`. For use by many threads; `progress` is called by one at a time."""
+    """Fetches from `content` into `destination`, telling `part` the bytes. For use by many threads."""
 
-    def __init__(self, content: Content, destination: Destination, link: Link, progress: Callable[[int], None]) -> None:
+    def __init__(self, content: Content, destination: Destination, link: Link, part: ProgressPart) -> None:
         self._content = content
         self._destination = destination
         self._link = link
-        self._progress = progress
-        self._progress_lock = threading.Lock()
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """Have every `fetch` end soon, by Cancelled."""
-        self._cancelled.set()
+        self._part = part
 
     def fetch(self, blob: Wanted, paths: Sequence[str]) -> None:
         """Make the files `paths` of `blob`.
@@ -88,13 +78,10 @@ class Transfer:
         """Hash the blob, and write it to `file` meanwhile."""
         hash_ = hashlib.sha256()
         for piece in pieces(reader, blob.size):
-            if self._cancelled.is_set():
-                raise Cancelled
             hash_.update(piece)
             if file is not None:
                 file.write([piece])
-            with self._progress_lock:
-                self._progress(len(piece))
+            self._part.advance(len(piece), blob.digest)
         check_digest(hash_.digest(), blob.digest)
 
     @contextmanager

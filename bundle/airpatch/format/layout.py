@@ -77,6 +77,14 @@ class Piece:
     start: int
     stop: int
 
+    @property
+    def blob_bytes(self) -> int:
+        """Those of them that are content of a blob, a signature or a layer patch."""
+        if self.member.digest is None:
+            return 0
+        header = len(self.member.header)
+        return max(0, min(self.stop, header + self.member.size) - max(self.start, header))
+
 
 class Packing(Enum):
     """What a writer expects of a frame: content that is compressed already, or not."""
@@ -97,6 +105,11 @@ class FramePlan:
         """Bytes of content."""
         return sum(piece.stop - piece.start for piece in self.pieces)
 
+    @property
+    def blob_bytes(self) -> int:
+        """Those of them that are of blobs, signatures and layer patches, headers and padding left out."""
+        return sum(piece.blob_bytes for piece in self.pieces)
+
 
 def image_signature_folder(repository: str, manifest: Digest) -> str:
     """Return where the detached signatures of a manifest lie: the form of containers/image's lookaside storage."""
@@ -109,6 +122,16 @@ def image_signature_paths(image: Image) -> Iterator[tuple[str, ImageSignature]]:
         folder = image_signature_folder(image.name.repository, manifest)
         for number, signature in enumerate(signatures, 1):
             yield f"{folder}/signature-{number}", signature
+
+
+def blob_bytes(index: Index) -> int:
+    """Return the bytes of all blobs, signatures and layer patches of the bundle, counted as often as it holds them."""
+    signatures = {path: signature for image in index.release.images for path, signature in image_signature_paths(image)}
+    return (
+        sum(signature.size for signature in signatures.values())
+        + sum(blob.size for blob in index.stored)
+        + sum(step.patch_size for step in index.steps)
+    )
 
 
 def index_section(content: bytes) -> list[FramePlan]:

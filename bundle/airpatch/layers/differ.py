@@ -7,18 +7,17 @@ number of threads. A patch that is not smaller than its blob is dropped.
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content, check_blob, require
-from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, ScratchStore, release_pages
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
-from airpatch.delta.encoder import Effort
+from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError, IntegrityError
+from airpatch.execution import Execution
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, sketch
@@ -27,27 +26,12 @@ from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
+from airpatch.progress import Owners, Share
 
 _SKETCHES = 4
 """The part of the memory that sketches may take."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`memory` in bytes for all `jobs` together; `jobs` None takes the machine's processors."""
-
-    effort: Effort = Effort.DEFAULT
-    memory: int = 1 << 30
-    jobs: int | None = None
-    progress: Callable[[int], None] = lambda _: None
-    announce: Callable[[str, int], None] = lambda _label, _total: None
-
-
-def workers(options: Options) -> int:
-    """How many blobs are worked on at once."""
-    return options.jobs or os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -74,13 +58,19 @@ class LayerPatches:
 
 
 class Differ:
-    """Makes layer patches out of blobs that `content` has, with scratch files of `new_file`."""
+    """Makes layer patches out of blobs that `content` has. `owners` gives the images of new blobs, for progress."""
 
-    def __init__(self, content: Content, new_file: NewFile, options: Options) -> None:
-        self._stopped = threading.Event()
-        self._content = Stoppable(content, self._stopped)
-        self._new_file = new_file
-        self._options = options
+    def __init__(
+        self,
+        content: Content,
+        execution: Execution,
+        effort: Effort = Effort.DEFAULT,
+        owners: Owners | None = None,
+    ) -> None:
+        self._execution = execution.task()
+        self._content = Stoppable(content, self._execution.cancellation)
+        self._effort = effort
+        self._owners = owners
 
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
@@ -94,12 +84,13 @@ class Differ:
         allow_open_files()
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
-        patches = LayerPatches(ScratchStore(self._new_file))
-        with closing(ScratchStore(self._new_file)) as store, ThreadPoolExecutor(workers(self._options)) as pool:
+        execution = self._execution
+        patches = LayerPatches(ScratchStore(execution.scratch))
+        with closing(ScratchStore(execution.scratch)) as store, ThreadPoolExecutor(execution.threads) as pool:
             try:
                 self._make(patches, targets, available, places or {}, pool, store)
             except BaseException:
-                self._stopped.set()
+                execution.cancellation.cancel()
                 pool.shutdown(cancel_futures=True)
                 patches.close()
                 raise
@@ -114,69 +105,77 @@ class Differ:
         pool: Executor,
         store: ScratchStore,
     ) -> None:
-        options = self._options
-        options.announce("unpacking layers", sum(blob.size for blob in (*available, *targets)))
-        work = [*((self._unpack_verified, blob) for blob in available), *((self._unpack, blob) for blob in targets)]
-        found = pool.map(lambda task: task[0](task[1], store), work)
-        unpacked = {each.blob.digest: each for each in found if each is not None}
+        execution = self._execution
+        # What every target has is hashed, too.
+        total = sum(2 * blob.size for blob in available) + sum(blob.size for blob in targets)
+        with execution.part("unpacking layers", total, self._owners) as part:
+
+            def unpack(blob: Blob, *, verify: bool) -> Unpacked | None:
+                with part.share(blob.size * (1 + verify), blob.digest) as share:
+                    return (self._unpack_verified if verify else self._unpack)(blob, store, share)
+
+            work = [*((blob, True) for blob in available), *((blob, False) for blob in targets)]
+            found = pool.map(lambda task: unpack(task[0], verify=task[1]), work)
+            unpacked = {each.blob.digest: each for each in found if each is not None}
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
         layers = [*old, *new]
-        options.announce("making layer patches", sum(u.sketch.size for u in new))
-        catalogue = Catalogue(
-            [each.sketch for each in layers],
-            [places.get(each.blob.digest, Place()) for each in layers],
-            options.memory // _SKETCHES // MEMORY,
-        )
-        workshop = Workshop(self._content, self._new_file, layers, options.effort, options.memory, self._stopped)
+        with execution.part("making layer patches", sum(map(Workshop.work, new)), self._owners) as part:
+            catalogue = Catalogue(
+                [each.sketch for each in layers],
+                [places.get(each.blob.digest, Place()) for each in layers],
+                execution.memory // _SKETCHES // MEMORY,
+            )
+            workshop = Workshop(self._content, layers, self._effort, execution)
 
-        def patch(number: int) -> Step | None:
-            target = layers[number]
+            def patch(number: int) -> Step | None:
+                target = layers[number]
 
-            def may(source: int) -> bool:
-                """A zstd blob can only share frames with zstd blobs."""
-                return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
+                def may(source: int) -> bool:
+                    """A zstd blob can only share frames with zstd blobs."""
+                    return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
 
-            def judge(sources: Sequence[int]) -> Sequence[int]:
-                return workshop.compare(target, [layers[source] for source in sources])
+                def judge(sources: Sequence[int]) -> Sequence[int]:
+                    return workshop.compare(target, [layers[source] for source in sources])
 
-            sources = catalogue.choose(number, may, judge)
-            made = workshop.patch(target, [layers[source.number] for source in sources])
-            options.progress(target.sketch.size)
-            if made is None:
-                return None
-            patches.parts[made.step.patch] = patches.store.keep(made.file)
-            patches.choices[target.blob.digest] = [(layers[choice.number].blob.digest, choice) for choice in sources]
-            return made.step
+                with part.share(workshop.work(target), target.blob.digest) as share:
+                    sources = catalogue.choose(number, may, judge)
+                    made = workshop.patch(target, [layers[source.number] for source in sources], share)
+                if made is None:
+                    return None
+                patches.parts[made.step.patch] = patches.store.keep(made.file)
+                patches.choices[target.blob.digest] = [
+                    (layers[choice.number].blob.digest, choice) for choice in sources
+                ]
+                return made.step
 
-        patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
+            patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
         patches.sources = _outside(patches.steps, unpacked)
 
-    def _unpack_verified(self, blob: Blob, store: ScratchStore) -> Unpacked | None:
+    def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
         """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
-            check_blob(self._content, blob.digest, blob.size)
+            check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
             raise IntegrityError(f"cannot build upon a base that is damaged: {error.message}") from None
-        return self._unpack(blob, store)
+        return self._unpack(blob, store, share)
 
-    def _unpack(self, blob: Blob, store: ScratchStore) -> Unpacked | None:
-        """The blob with its plaintext on the `store`; None if it does not decompress."""
+    def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
+        """The blob with its plaintext in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
-            file = ScratchFile(self._new_file, str(blob.digest))
+            file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
-                    kind = extract(reader, blob.size, file.append, MAX_BLOB)
+                    kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
             except FormatError:
                 return None
             stack.pop_all()
         plaintext = store.keep(file)
         view = plaintext.view()
-        most = self._options.memory // _SKETCHES // MEMORY
+        most = self._execution.memory // _SKETCHES // MEMORY
         made = sketch(memoryview(view), most, lambda: release_pages((view,)))
-        self._options.progress(blob.size)
         return Unpacked(blob, kind, plaintext, made)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airpatch.deflate.parse import Parser
-from airpatch.delta.encoder import Effort, encode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, replica, usual_names
 
 START = 128 << 10

@@ -34,15 +34,22 @@ def compression(start: bytes) -> Compression:
     return Compression.ZSTD if start.startswith(zstd.MAGIC.to_bytes(4, "little")) else Compression.NONE
 
 
-def extract(reader: BlobReader, size: int, take: Callable[[bytes], None], limit: int) -> Compression:
+def extract(
+    reader: BlobReader,
+    size: int,
+    take: Callable[[bytes], None],
+    limit: int,
+    advance: Callable[[int], None] = lambda _size: None,
+) -> Compression:
     """Hand the plaintext of the blob of `size` bytes to `take`, piece by piece; returns how it was compressed.
 
+    `advance` is told bytes of the blob that are read, which may be less than all where something follows the layer.
     Raises FormatError if it does not decompress, or to more than `limit` bytes.
     """
     start = bytearray(min(4, size))
     reader.read_into(memoryview(start), 0)
     kind = compression(bytes(start))
-    blob = pieces(reader, size)
+    blob = _counted(pieces(reader, size), advance)
     taken = 0
     for piece in {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob):
         taken += len(piece)
@@ -50,6 +57,12 @@ def extract(reader: BlobReader, size: int, take: Callable[[bytes], None], limit:
             raise FormatError(f"a layer with more than {limit} bytes of plaintext")
         take(piece)
     return kind
+
+
+def _counted(blob: Iterator[memoryview], advance: Callable[[int], None]) -> Iterator[memoryview]:
+    for piece in blob:
+        yield piece
+        advance(len(piece))
 
 
 def _copy(blob: Iterator[memoryview]) -> Iterator[bytes]:

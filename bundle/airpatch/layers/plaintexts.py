@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange
+from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.errors import FormatError
+from airpatch.execution import NewFile
 from airpatch.layers.plaintext import extract
 from airpatch.model.digest import Digest
 
@@ -32,12 +33,17 @@ class Plaintexts:
         self._new_file = new_file
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
-    def take(self, digest: Digest, size: int, plaintext: int) -> ScratchFile | ScratchRange:
-        """The plaintext, `plaintext` bytes, of the blob of `size` bytes. Raises FormatError if it has another size."""
+    def take(
+        self, digest: Digest, size: int, plaintext: int, advance: Callable[[int], None] = lambda _size: None
+    ) -> ScratchFile | ScratchRange:
+        """The plaintext, `plaintext` bytes, of the blob of `size` bytes. `advance` is told bytes unpacked for it.
+
+        Raises FormatError if it has another size.
+        """
         slot = self._slots[digest]
         with slot.lock:
             if slot.file is None:
-                slot.file = self._unpack(digest, size, plaintext)
+                slot.file = self._unpack(digest, size, plaintext, advance)
             return slot.file
 
     def give_back(self, digest: Digest) -> None:
@@ -69,11 +75,16 @@ class Plaintexts:
                 slot.file.close()
                 slot.file = None
 
-    def _unpack(self, digest: Digest, size: int, plaintext: int) -> ScratchFile:
+    def _unpack(self, digest: Digest, size: int, plaintext: int, advance: Callable[[int], None]) -> ScratchFile:
         file = self.new(digest)
+
+        def append(piece: bytes) -> None:
+            file.append(piece)
+            advance(len(piece))
+
         try:
             with closing(self._content.open(digest, size)) as reader:
-                extract(reader, size, file.append, plaintext)
+                extract(reader, size, append, plaintext)
             if file.size != plaintext:
                 raise FormatError(f"{digest}: has {file.size} bytes of plaintext, not {plaintext}")
         except BaseException:

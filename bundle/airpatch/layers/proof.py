@@ -10,28 +10,29 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
-from airpatch.archive.checker import Verified, verify_bundle
+from airpatch.archive.checker import CheckedBundle, verify_bundle
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import Accept
 from airpatch.blobs.content import BytesBlob, ChainedContent, Content
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import FormatError, IntegrityError, located
+from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
-from airpatch.layers.rebuilt import Rebuilding, Rebuilt
+from airpatch.layers.rebuilt import Rebuilt
 from airpatch.layers.recipe import PREFIX, Replay, read_header
 
 Base = Callable[[Index], Content]
 """Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
 
 
-def verify(reader: FrameReader, options: Rebuilding, base: Base | None = None) -> Verified:
+def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -> CheckedBundle:
     """Read `reader` to its end, and carry out its layer patches if it is a full bundle's or there is a `base`.
 
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read or there is no room,
     BaseMismatch if a source out of the base is wrong, and what `base` raises.
     """
-    with closing(Rebuilt(options.new_file)) as spool:
+    with closing(Rebuilt(execution.scratch)) as spool:
         contents: list[Content] = [spool]
 
         def data(index: Index) -> Accept:
@@ -46,16 +47,14 @@ def verify(reader: FrameReader, options: Rebuilding, base: Base | None = None) -
 
             return accept
 
-        verified = verify_bundle(
-            reader, data=data, jobs=options.jobs, progress=options.progress, announce=options.announce
-        )
+        verified = verify_bundle(reader, execution, data)
         index = verified.index
         if verified.findings or (not index.is_full and base is None):
             return verified
         try:
             with located(reader.name):
                 used = {source for step in index.steps for source in step.sources}
-                spool.make(index, index.steps, ChainedContent(contents), options, used)
+                spool.make(index, index.steps, ChainedContent(contents), execution, used)
         except (FormatError, IntegrityError) as error:
             # Anew, since a traceback keeps mapped scratch files open.
             return replace(verified, findings=(type(error)(error.message, error.findings),))

@@ -8,8 +8,6 @@ an error, which tells a wrong source from a wrong patch. The first error stops a
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,16 +16,18 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from contextlib import ExitStack, closing
 from heapq import nlargest
 from itertools import chain
+from typing import TypeVar
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
-from airpatch.blobs.scratch import NewFile, ScratchFile, View, release_pages
+from airpatch.blobs.scratch import ScratchFile, View, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
-from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
+from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
+from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
@@ -35,51 +35,82 @@ from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 
+_Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
 _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
 
-Progress = Callable[[int], None]
+Advance = Callable[[int], None]
+"""Is told bytes of work that are done."""
 
 
 def rebuild_blobs(
-    index: Index,
-    steps: Sequence[Step],
-    content: Content,
-    outputs: Callable[[Step], Receiver],
-    new_file: NewFile,
-    *,
-    jobs: int | None = None,
-    progress: Progress,
+    index: Index, steps: Sequence[Step], content: Content, outputs: Callable[[Step], Receiver], execution: Execution
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
     `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed.
-    `progress` is told bytes of plaintext. Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
+    Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
     patch is, TargetError if there is no room.
     """
     allow_open_files()
-    jobs = jobs or os.cpu_count() or 1
+    jobs = execution.threads
+    sizes = sizes_of(index)
     users = Counter(source for step in steps for source in step.sources)
-    stopped = threading.Event()
-    content = Stoppable(content, stopped)
-    plaintexts = Plaintexts(content, new_file, users)
-    with ThreadPoolExecutor(jobs) as pool, ThreadPoolExecutor(jobs) as blocks:
-        builder = Builder(sizes_of(index), content, plaintexts, blocks, stopped)
+    task = execution.task()
+    content = Stoppable(content, task.cancellation)
+    plaintexts = Plaintexts(content, task.scratch, users)
+    with (
+        task.part(f"rebuilding layers of {index.release.name}", _work(steps, sizes, content)) as part,
+        ThreadPoolExecutor(jobs) as pool,
+        ThreadPoolExecutor(jobs) as blocks,
+    ):
+        builder = Builder(sizes, content, plaintexts, blocks, task.cancellation)
 
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
-                builder.build(step, patch, outputs(step))
-            progress(step.plaintext)
+                builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
 
         try:
             _carry_out(steps, run, pool, jobs)
         finally:
-            stopped.set()
+            task.cancellation.cancel()
             pool.shutdown(cancel_futures=True)
             plaintexts.close()
+
+
+def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
+    """Bytes of work that `steps` take: of layers unpacked, of decisions read, of what is made. Reads the headers."""
+    recipes = [_recipe(step, content) for step in steps]
+    apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
+    unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)
+    total = sum(sizes[source][1] for source in unpacked)
+    for step, recipe in zip(steps, recipes, strict=True):
+        match recipe.method:
+            case Whole():
+                total += step.size
+            case Raw():
+                total += step.size + sum(sizes[source][0] for source in step.sources)
+            case Plain() | Replica():
+                total += step.plaintext
+            case Replay(like):
+                total += step.plaintext + sum(sizes[source][0] for source in _chosen(step, like))
+            case Corrected():
+                total += 2 * step.plaintext
+    return total
+
+
+def _recipe(step: Step, content: Content) -> Recipe:
+    with (
+        located(f"layer patch of {step.digest}"),
+        closing(content.open(step.patch, step.patch_size)) as patch,
+    ):
+        recipe = read_header(patch, step.patch_size)
+        if isinstance(recipe.method, Replay):
+            _chosen(step, recipe.method.like)
+        return recipe
 
 
 def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:
@@ -110,8 +141,8 @@ def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]
     return [step for step in index.steps if step.digest in needed]
 
 
-def scratch_space(index: Index, steps: Sequence[Step], jobs: int | None = None) -> int:
-    """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time (None: one for each processor).
+def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
+    """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time.
 
     That is what they would keep one after the other, and what all others at work or passed keep for themselves.
     Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
@@ -119,7 +150,6 @@ def scratch_space(index: Index, steps: Sequence[Step], jobs: int | None = None) 
     sizes = sizes_of(index)
     own = [sum(sizes[source][1] for source in step.sources) + step.plaintext for step in steps]
     decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
-    jobs = jobs or os.cpu_count() or 1
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
 
@@ -152,7 +182,7 @@ def sizes_of(index: Index) -> Sizes:
 
 
 class Builder:
-    """Carries out single steps. For use by many threads. When `stopped` is set, all of them end in CancelledError."""
+    """Carries out single steps. For use by many threads."""
 
     def __init__(
         self,
@@ -160,18 +190,18 @@ class Builder:
         content: Content,
         plaintexts: Plaintexts,
         blocks: Executor | None,
-        stopped: threading.Event,
+        cancellation: Cancellation,
     ) -> None:
         self._content = content
         self._plaintexts = plaintexts
         self._blocks = blocks
         self._sizes = sizes
-        self._stopped = stopped
+        self._cancellation = cancellation
 
-    def build(self, step: Step, patch: BlobReader, output: Receiver) -> None:
-        """Make the blob of `step` from its layer patch. Raises as `rebuild_blobs` does."""
+    def build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance = lambda _size: None) -> None:
+        """Make the blob of `step` from its layer patch; `advance` is told bytes of work. Raises as `rebuild_blobs`."""
         try:
-            self._build(step, patch, output)
+            self._build(step, patch, output, advance)
         except (FormatError, IntegrityError, SourceError) as error:
             self._blame_sources(step)
             raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
@@ -179,12 +209,12 @@ class Builder:
             for source in step.sources:
                 self._plaintexts.give_back(source)
 
-    def _build(self, step: Step, patch: BlobReader, output: Receiver) -> None:
+    def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
         hasher = hashlib.sha256()
         size = 0
-        for chunk in self._blob(step, patch, recipe):
-            if self._stopped.is_set():
+        for chunk in self._blob(step, patch, recipe, advance):
+            if self._cancellation.is_cancelled:
                 raise CancelledError
             size += len(chunk)
             if size > step.size:
@@ -195,33 +225,33 @@ class Builder:
             raise IntegrityError(f"makes {size} bytes with the digest sha256:{hasher.hexdigest()}")
         output.complete()
 
-    def _blob(self, step: Step, patch: BlobReader, recipe: Recipe) -> Iterator[bytes | memoryview]:
+    def _blob(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes | memoryview]:
         """The blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
                 section = _Section(patch, recipe, 0)
-                yield from iter(lambda: section.read(PIECE), b"")
+                yield from _counted(iter(lambda: section.read(PIECE), b""), advance)
             case Raw():
                 with ExitStack() as stack:
-                    views = [self.raw(source, stack).view() for source in step.sources]
-                    yield from _apply(_Section(patch, recipe, 0), views, step.size)
+                    views = [self.raw(source, stack, advance).view() for source in step.sources]
+                    yield from _counted(_apply(_Section(patch, recipe, 0), views, step.size), advance)
             case Plain():
-                yield from self._plaintext(step, patch, recipe)
+                yield from self._plaintext(step, patch, recipe, advance)
             case Replica() as replica:
-                yield from self.encode(replica, self._plaintext(step, patch, recipe))
+                yield from self.encode(replica, self._plaintext(step, patch, recipe, advance))
             case Replay(like):
                 with ExitStack() as stack:
-                    others = [self.columns(source, stack) for source in _chosen(step, like)]
-                    yield from self._replay(step, patch, recipe, others)
+                    others = [self.columns(source, stack, advance) for source in _chosen(step, like)]
+                    yield from self._replay(step, patch, recipe, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
-                    plaintext = self._plaintext(step, patch, recipe)
+                    plaintext = self._plaintext(step, patch, recipe, advance)
                     others = [self.replica_columns(replica, plaintext, step.digest, stack)]
-                    yield from self._replay(step, patch, recipe, others)
+                    yield from self._replay(step, patch, recipe, others, advance)
 
-    def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe) -> Iterator[bytes]:
+    def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
         """The plaintext out of sources and difference; also kept, if a later step wants it."""
-        views = [self._plaintexts.take(source, *self._sizes[source]).view() for source in step.sources]
+        views = [self._plaintexts.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as stack:
             kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
             if kept is not None:
@@ -231,6 +261,7 @@ class Builder:
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
+                advance(len(chunk))
                 yield chunk
             if total != step.plaintext:
                 raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
@@ -251,33 +282,39 @@ class Builder:
         yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
     def _replay(
-        self, step: Step, patch: BlobReader, recipe: Recipe, others: Sequence[Sequence[ScratchFile]]
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        others: Sequence[Sequence[ScratchFile]],
+        advance: Advance,
     ) -> Iterator[bytes]:
         """The blob out of its plaintext and its decisions, which differ from those of `others`."""
         limit = max_column(step.size)
         columns = [
             _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
         ]
-        streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe), *columns)]
+        streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
         yield from emit(*(stream.read for stream in streams))
         for stream in streams:
             if stream.read(1):
                 raise FormatError("has decisions or plaintext left over")
 
-    def raw(self, blob: Digest, stack: ExitStack) -> ScratchFile:
+    def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
         """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
         file = stack.enter_context(closing(self._plaintexts.new(blob)))
         with closing(self._content.open(blob, size)) as reader:
             for piece in pieces(reader, size):
                 file.append(piece)
+                advance(len(piece))
         return file
 
-    def columns(self, blob: Digest, stack: ExitStack) -> list[ScratchFile]:
+    def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
         """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
         size, plaintext = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
-            return self._parse(pieces(reader, size), plaintext, blob, stack)
+            return self._parse(_counted(pieces(reader, size), advance), plaintext, blob, stack)
 
     def replica_columns(
         self, replica: Replica, plaintext: Iterable[bytes], blob: Digest, stack: ExitStack
@@ -291,7 +328,7 @@ class Builder:
         parser = Parser(plaintext)
         columns = [stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(COLUMNS)]
         for piece in chain(file, [None]):
-            if self._stopped.is_set():
+            if self._cancellation.is_cancelled:
                 raise CancelledError
             for part in parser.close() if piece is None else parser.feed(bytes(piece)):
                 for column, data in zip(columns, (part.layout, part.runs, part.sources, part.distances), strict=True):
@@ -337,6 +374,13 @@ def _apply(delta: _Section, views: Sequence[View], limit: int) -> Iterator[bytes
         if since > _RELEASE_EVERY:
             since = 0
             release_pages(views)
+
+
+def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
+    """The same pieces; `advance` is told their bytes once they are used."""
+    for piece in pieces:
+        yield piece
+        advance(len(piece))
 
 
 class _Chunks:

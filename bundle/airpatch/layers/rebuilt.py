@@ -12,23 +12,13 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.writer import Progress, no_progress
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.blobs.receiver import Discard, Receiver
-from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, ScratchStore
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import BaseMismatch, IntegrityError, located
+from airpatch.execution import Execution, NewFile
 from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuilding:
-    """How to carry out layer patches; `announce` is called with a label and a number of bytes of plaintext."""
-
-    new_file: NewFile
-    jobs: int | None = None
-    progress: Progress = no_progress
-    announce: Callable[[str, int], None] = lambda _label, _total: None
 
 
 class Rebuilt:
@@ -70,7 +60,7 @@ class Rebuilt:
         index: Index,
         steps: Sequence[Step],
         content: Content,
-        options: Rebuilding,
+        execution: Execution,
         kept: AbstractSet[Digest] | None = None,
     ) -> None:
         """Carry out `steps` of `index` with what is in `content` and here; keep the blobs `kept`, by default all.
@@ -84,19 +74,10 @@ class Rebuilt:
         def output(step: Step) -> Receiver:
             return self.output(step.digest) if kept is None or step.digest in kept else Discard()
 
-        options.announce(f"rebuilding layers of {index.release.name}", sum(step.plaintext for step in steps))
-        rebuild_blobs(
-            index,
-            steps,
-            content if content is self else ChainedContent([content, self]),
-            output,
-            self._new_file,
-            jobs=options.jobs,
-            progress=options.progress,
-        )
+        rebuild_blobs(index, steps, content if content is self else ChainedContent([content, self]), output, execution)
 
 
-def unfold(bundle: BundleFile, wanted: Iterable[Digest], options: Rebuilding) -> Content:
+def unfold(bundle: BundleFile, wanted: Iterable[Digest], execution: Execution) -> Content:
     """What `bundle`, a full one, stores, and those blobs of `wanted` that it has as layer patches.
 
     Raises IntegrityError or FormatError if the bundle is damaged, TargetError if there is no room.
@@ -108,10 +89,10 @@ def unfold(bundle: BundleFile, wanted: Iterable[Digest], options: Rebuilding) ->
     stored = {blob.digest for blob in bundle.index.stored}
     steps = steps_for(bundle.index, set(wanted) - stored, stored)
     with ExitStack() as stack:
-        rebuilt = stack.enter_context(closing(Rebuilt(options.new_file)))
+        rebuilt = stack.enter_context(closing(Rebuilt(execution.scratch)))
         try:
             with located(bundle.name):
-                rebuilt.make(bundle.index, steps, bundle, options)
+                rebuilt.make(bundle.index, steps, bundle, execution)
         except BaseMismatch as error:  # what it builds upon is in the bundle, too
             raise IntegrityError(f"{bundle.name}: is damaged", error.findings) from None
         stack.pop_all()

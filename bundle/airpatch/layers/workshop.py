@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, suppress
@@ -11,12 +10,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, pieces
-from airpatch.blobs.scratch import NewFile, ScratchFile, ScratchRange, View, release_pages
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
 from airpatch.deflate.gzip import header_size
-from airpatch.delta.encoder import Effort, encode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.errors import FormatError, IntegrityError
+from airpatch.execution import Execution
 from airpatch.format.index import Step
 from airpatch.layers.budget import Budget
 from airpatch.layers.nearest_replica import START, nearest_replica
@@ -27,6 +28,7 @@ from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replic
 from airpatch.layers.resemblance import Sketch
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
+from airpatch.progress import Share
 
 _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
@@ -63,48 +65,53 @@ _Way = tuple[Method, Sequence[ScratchFile]]
 
 
 class Workshop:
-    """Makes layer patches out of `unpacked` blobs, with `memory` bytes for all threads that use it.
-
-    When `stopped` is set, all that is under way ends soon, in CancelledError.
-    """
+    """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`."""
 
     def __init__(
         self,
         content: Content,
-        new_file: NewFile,
         unpacked: Sequence[Unpacked],
         effort: Effort,
-        memory: int,
-        stopped: threading.Event,
+        execution: Execution,
     ) -> None:
         self._content = content
-        self._new_file = new_file
+        self._new_file = execution.scratch
         self._effort = effort
-        self._entries = _index_entries(memory)
-        self._budget = Budget(memory)
-        plaintexts = Plaintexts(content, new_file, {u.blob.digest: _ALWAYS for u in unpacked})
+        self._entries = _index_entries(execution.memory)
+        self._budget = Budget(execution.memory)
+        plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             plaintexts.put(each.blob.digest, each.plaintext)
         sizes = {u.blob.digest: (u.blob.size, u.sketch.size) for u in unpacked}
-        self._stopped = stopped
-        self._builder = Builder(sizes, content, plaintexts, None, stopped)
+        self._cancellation = execution.cancellation
+        self._builder = Builder(sizes, content, plaintexts, None, execution.cancellation)
 
-    def patch(self, target: Unpacked, sources: Sequence[Unpacked]) -> Made | None:
-        """The first patch that works of those that may; None if the blob as it is is no larger."""
+    @staticmethod
+    def work(target: Unpacked) -> int:
+        """Bytes of work that a patch of `target` counts: its difference is made, and the blob out of that."""
+        return target.sketch.size + target.blob.size
+
+    def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
+        """The first patch that works of those that may; None if the blob as it is is no larger.
+
+        `share` has the size of `work`.
+        """
         if target.compression is Compression.ZSTD and not sources:
             return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD:
                 raw = self._raw_difference(target, sources, stack)
                 with suppress(FormatError):
-                    return self._try(Raw(), [raw], target, sources) if raw.size <= _RAW * target.blob.size else None
+                    return (
+                        self._try(Raw(), [raw], target, sources, share) if raw.size <= _RAW * target.blob.size else None
+                    )
                 return None
             old = [source.plaintext for source in sources]
-            delta = self._difference(target.plaintext, old, str(target.blob.digest))
+            delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
                 with suppress(FormatError, IntegrityError):
-                    return self._try(method, [delta, *decisions], target, sources)
+                    return self._try(method, [delta, *decisions], target, sources, share)
         return None
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
@@ -123,14 +130,19 @@ class Workshop:
         """What long work calls now and then: it ends if it is stopped, and gives back the memory of mapped bytes."""
 
         def pause() -> None:
-            if self._stopped.is_set():
+            if self._cancellation.is_cancelled:
                 raise CancelledError
             release_pages(views)
 
         return pause
 
     def _try(
-        self, method: Method, sections: Sequence[ScratchFile], target: Unpacked, sources: Sequence[Unpacked]
+        self,
+        method: Method,
+        sections: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        share: Share,
     ) -> Made:
         """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
         blob = target.blob
@@ -143,7 +155,11 @@ class Workshop:
             digests = tuple(source.blob.digest for source in sources)
             step = Step(blob.digest, blob.size, target.sketch.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
-                self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original))
+
+                def reach(position: int) -> None:
+                    share.reach(target.sketch.size + position)
+
+                self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
         return Made(step, file)
 
@@ -156,16 +172,23 @@ class Workshop:
             return delta
 
     def _difference(
-        self, target: ScratchFile | ScratchRange, sources: Sequence[ScratchFile | ScratchRange], name: str
+        self,
+        target: ScratchFile | ScratchRange,
+        sources: Sequence[ScratchFile | ScratchRange],
+        name: str,
+        reach: Callable[[int], None] = lambda _position: None,
     ) -> ScratchFile:
-        """The difference of a plaintext, or of a column of decisions, to those of the sources."""
+        """The difference of a plaintext, or of a column of decisions, to those of the sources.
+
+        `reach` is told how many bytes of the target are described.
+        """
         view = target.view()
         views = [source.view() for source in sources]
         pause = self._pause((view, *views))
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause):
+            for chunk in encode(view, views, self._effort, self._entries, pause, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta
@@ -266,8 +289,9 @@ def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile
 class _Comparison:
     """An output that is compared with the blob that it should be, so that a wrong encoder is found out at once."""
 
-    def __init__(self, original: BlobReader) -> None:
+    def __init__(self, original: BlobReader, reach: Callable[[int], None]) -> None:
         self._original = original
+        self._reach = reach
         self._position = 0
 
     def write(self, piece: memoryview) -> None:
@@ -276,6 +300,7 @@ class _Comparison:
         if expected != piece:
             raise IntegrityError("makes other bytes than those of the blob")
         self._position += len(piece)
+        self._reach(self._position)
 
     def complete(self) -> None:
         """The builder has compared size and digest."""

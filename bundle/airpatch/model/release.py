@@ -230,6 +230,16 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
         raise FormatError("the table of blobs is not the one that the release's manifests give")
 
 
+def owners(images: Iterable[Image], manifests: Mapping[Digest, Manifest]) -> dict[Digest, ImageName]:
+    """Return for each manifest, layer and config the first of `images` that has it, as far as manifests are known."""
+    found: dict[Digest, ImageName] = {}
+    for image in images:
+        for digest, manifest in walk([image.manifest], manifests.get):
+            for needed in (digest, *(blob.digest for blob in manifest.blobs)):
+                found.setdefault(needed, image.name)
+    return found
+
+
 def image_findings(images: Sequence[Image]) -> list[str]:
     """Return what is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]

@@ -15,11 +15,12 @@ from airpatch.archive.frame_reader import is_bundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError, located
+from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id
 from airpatch.format.inventories import Inventory, Request
 from airpatch.format.registry import STORAGE
-from airpatch.layers.rebuilt import Rebuilding, unfold
+from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release, check_label
 from airpatch.sources.registry_roots import registry_content
@@ -38,8 +39,8 @@ class BaseState:
     """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
 
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
-    may be sources of layer patches. With `wants_whole` there shall be no layer patches at all: a top-up must not need
-    what it completes.
+    may be sources of layer patches. With `no_layer_patches`, as a request has it, the patch gets none: a top-up must
+    not need what it completes.
     """
 
     base: Base
@@ -48,7 +49,7 @@ class BaseState:
     warning: str | None = None
     layers: tuple[Digest, ...] = ()
     content: Content | None = None
-    wants_whole: bool = False
+    no_layer_patches: bool = False
 
 
 def open_base(name: str, release: Release) -> BaseState:
@@ -75,14 +76,14 @@ def open_base(name: str, release: Release) -> BaseState:
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
 
-def readable(base: BaseState, wanted: Iterable[Digest], rebuilding: Rebuilding) -> Content | None:
+def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
     """Where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
     if isinstance(base.content, BundleFile) and base.content.index.is_full:
-        return unfold(base.content, wanted, rebuilding)
+        return unfold(base.content, wanted, execution)
     return base.content
 
 
-def sources(name: str, index: Index, rebuilding: Rebuilding) -> Content:
+def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     """What layer patches of `index` build upon and its bundle does not bring, out of the base `name`.
 
     Raises UsageError if the base holds no content, BaseMismatch if it is none that the patch fits, and as `open_base`.
@@ -94,7 +95,7 @@ def sources(name: str, index: Index, rebuilding: Rebuilding) -> Content:
         raise BaseMismatch(f"{name} lacks blobs that the patch needs; it was made for {made_for}", missing)
     stored = {blob.digest for blob in index.stored}
     wanted = [source.digest for source in index.sources if source.digest not in stored]
-    content = readable(base, wanted, rebuilding)
+    content = readable(base, wanted, execution)
     if content is None or any(content.size(digest) is None for digest in wanted):
         raise UsageError(
             f"{name}: does not hold all that the patch builds upon; give a full bundle or a registry's root"
@@ -160,7 +161,7 @@ def _from_request(request: Request, release: Release, name: str) -> BaseState:
         )
     blobs = {b.digest: b.size for b in release.blobs if b.digest not in request.blobs}
     base = Base(inventories.content_id(request), f"request for {request.name}")
-    return BaseState(base, blobs, frozenset(), wants_whole=True)
+    return BaseState(base, blobs, frozenset(), no_layer_patches=True)
 
 
 def _repositories(release: Release) -> frozenset[str]:

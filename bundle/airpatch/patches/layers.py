@@ -7,58 +7,48 @@ plaintext, each a difference to those before it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import ChainedContent, Content
-from airpatch.blobs.scratch import NewFile
+from airpatch.delta.effort import Effort
+from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
-from airpatch.layers.differ import Differ, LayerPatches, Options
-from airpatch.layers.rebuilt import Rebuilding
+from airpatch.layers.differ import Differ
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, readable
 from airpatch.sources.gather import Gathered
 
 
-@dataclass(frozen=True, slots=True)
-class Patched:
-    """A plan with layer patches, and what the bundle is made of; `patches` must be closed when it is written."""
-
-    index: Index
-    gathered: Gathered
-    patches: LayerPatches
-    sources: Content
-    """What the patches were made from."""
-
-
 def patch_layers(
-    index: Index, gathered: Gathered, bases: Sequence[BaseState], new_file: NewFile, options: Options
-) -> Patched:
-    """Replace stored blobs of `index` by layer patches where that is smaller.
+    index: Index, gathered: Gathered, bases: Sequence[BaseState], execution: Execution, effort: Effort = Effort.DEFAULT
+) -> PreparedBundle:
+    """The bundle of `index` and `gathered`, with layer patches in place of stored blobs where that is smaller.
 
     Sources are blobs that every one of the `bases` has and that can be read from one of them, and new blobs of the
     release itself. Raises what reading the bases and scratch files raises.
     """
     available = _available(bases)
-    rebuilding = Rebuilding(new_file, options.jobs, options.progress, options.announce)
-    content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, rebuilding)])
+    content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, execution)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
-    patches = Differ(content, new_file, options).make(targets, available)
+    patches = Differ(content, execution, effort, gathered.owners).make(targets, available)
     made = {step.digest for step in patches.steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
-    return Patched(planned, replace(gathered, content=ChainedContent([gathered.content, patches])), patches, content)
+    everything = ChainedContent([gathered.content, patches])
+    return PreparedBundle(planned, gathered.manifests, everything, content, resources=(patches,))
 
 
 def _contents(
-    bases: Sequence[BaseState], available: Sequence[Blob], known: Content, rebuilding: Rebuilding
+    bases: Sequence[BaseState], available: Sequence[Blob], known: Content, execution: Execution
 ) -> list[Content]:
     """Where `available` blobs can be read that are not `known`."""
     wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
-    return [content for base in bases if (content := readable(base, wanted, rebuilding)) is not None]
+    return [content for base in bases if (content := readable(base, wanted, execution)) is not None]
 
 
 def _available(bases: Sequence[BaseState]) -> list[Blob]:

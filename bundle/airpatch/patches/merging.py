@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
 from itertools import pairwise
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
+from airpatch.archive.prepared import PreparedBundle
+from airpatch.blobs.content import BlobReader, ChainedContent, Content, pieces, require
 from airpatch.errors import BaseMismatch, UsageError
+from airpatch.execution import Execution
 from airpatch.format.index import Index, Plan, SourceBlob, Step
 from airpatch.layers.rebuild import sizes_of, steps_for
-from airpatch.layers.rebuilt import Rebuilding, Rebuilt
+from airpatch.layers.rebuilt import Rebuilt
 from airpatch.layers.recipe import Whole, emit_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob, check_manifests
-from airpatch.sources.gather import Gathered
+from airpatch.progress import ProgressPart
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The bundle to be: its index, and what it is made of."""
-
-    index: Index
-    gathered: Gathered
-
-
-def merge(bundles: Sequence[BundleFile], options: Rebuilding) -> Merged:
+def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
     """The full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
@@ -46,11 +40,11 @@ def merge(bundles: Sequence[BundleFile], options: Rebuilding) -> Merged:
     release = patches[-1].index.release
     manifests = _manifests(bundles, release.blobs)
     check_manifests(release, manifests)
-    content = ChainedContent([*bundles, _rebuild(bundles, options)])
-    return Merged(Index.full(release), Gathered(release, manifests, content))
+    rebuilt = _rebuild(bundles, execution)
+    return PreparedBundle(Index.full(release), manifests, ChainedContent([*bundles, rebuilt]), resources=(rebuilt,))
 
 
-def _rebuild(bundles: Sequence[BundleFile], options: Rebuilding) -> Content:
+def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
     """The blobs that layer patches make, as far as the last release needs them."""
     stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
     needed = {blob.digest for blob in bundles[-1].index.release.blobs}
@@ -59,18 +53,20 @@ def _rebuild(bundles: Sequence[BundleFile], options: Rebuilding) -> Content:
         steps = steps_for(bundle.index, needed - stored, stored)
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
-    rebuilt = Rebuilt(options.new_file)
-    content = ChainedContent([*bundles, rebuilt])
-    for bundle, steps in reversed(work):
-        rebuilt.make(bundle.index, steps, content, options)
+    with ExitStack() as stack:
+        rebuilt = stack.enter_context(closing(Rebuilt(execution.scratch)))
+        content = ChainedContent([*bundles, rebuilt])
+        for bundle, steps in reversed(work):
+            rebuilt.make(bundle.index, steps, content, execution)
+        stack.pop_all()
     return rebuilt
 
 
-def merge_patches(patches: Sequence[BundleFile]) -> Merged:
+def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
     """One patch that does what the `patches` do one after the other. Raises UsageError, BaseMismatch."""
     _require_patches(patches)
     _require_chain(patches)
-    chain = _Chain(patches)
+    chain = _Chain(patches, execution)
     release = patches[-1].index.release
     plans = tuple(chain.plan(blob.digest) for blob in release.blobs)
     chain.make({blob.digest for blob, plan in zip(release.blobs, plans, strict=True) if plan is Plan.PATCHED})
@@ -79,8 +75,7 @@ def merge_patches(patches: Sequence[BundleFile]) -> Merged:
     sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
     steps = tuple(chain.steps.values())
     index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps)
-    content = ChainedContent([*patches, chain.whole])
-    return Merged(index, Gathered(release, _manifests(patches, index.stored), content))
+    return PreparedBundle(index, _manifests(patches, index.stored), ChainedContent([*patches, chain.whole]))
 
 
 class _Chain:
@@ -90,7 +85,8 @@ class _Chain:
     what a patch stores, and each other in their order.
     """
 
-    def __init__(self, patches: Sequence[BundleFile]) -> None:
+    def __init__(self, patches: Sequence[BundleFile], execution: Execution) -> None:
+        self._execution = execution
         self.steps: dict[Digest, Step] = {}
         self.sources: dict[Digest, SourceBlob] = {}
         self._union = ChainedContent(patches)
@@ -116,36 +112,33 @@ class _Chain:
         for step in reversed(self._made.values()):
             if step.digest in needed:
                 needed.update(source for source in step.sources if self.plan(source) is Plan.PATCHED)
-        for step in self._made.values():
-            if step.digest in needed:
+        taken = [step for step in self._made.values() if step.digest in needed]
+        between = {source for step in taken for source in step.sources if self._is_between(source)}
+        total = sum(self._sizes[digest][0] for digest in between)
+        with self._execution.part("reading blobs between the releases", total) as part:
+            for step in taken:
                 for source in step.sources:
-                    self._bring(source)
+                    if source in between:
+                        self._travel_whole(source, part)
+                    elif self.plan(source) is not Plan.PATCHED:
+                        self.sources[source] = SourceBlob(source, *self._sizes[source])
                 self.steps[step.digest] = step
 
-    def _bring(self, source: Digest) -> None:
-        """Have a source there before the step that needs it."""
-        plan = self.plan(source)
-        if plan is Plan.STORED and source not in self._release:
-            self._travel_whole(source)
-        elif plan is not Plan.PATCHED:
-            self.sources[source] = SourceBlob(source, *self._sizes[source])
+    def _is_between(self, source: Digest) -> bool:
+        """Whether a patch of the chain stores the blob, which the last release does not have."""
+        return source not in self._release and self.plan(source) is Plan.STORED
 
-    def _travel_whole(self, digest: Digest) -> None:
+    def _travel_whole(self, digest: Digest, part: ProgressPart) -> None:
         """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
         if digest in self.steps:
             return
         size, plaintext = self._sizes[digest]
         header = emit_header(Whole(), (size,))
         hasher = hashlib.sha256(header)
-        reader = self._union.open(digest, size)
-        try:
-            buffer = memoryview(bytearray(min(size, 1 << 20)))
-            for offset in range(0, size, len(buffer) or 1):
-                view = buffer[: size - offset]
-                reader.read_into(view, offset)
-                hasher.update(view)
-        finally:
-            reader.close()
+        with closing(self._union.open(digest, size)) as reader:
+            for piece in pieces(reader, size):
+                hasher.update(piece)
+                part.advance(len(piece), digest)
         patch = Digest(hasher.digest())
         self.whole.add(patch, header, digest, size)
         self.steps[digest] = Step(digest, size, plaintext, patch, len(header) + size, ())

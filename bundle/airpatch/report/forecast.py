@@ -7,23 +7,25 @@ the layer (`airpatch.delta.cost`); all else belongs to the layer alone. Reads on
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
 
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import NewFile, ScratchFile
+from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.cost import PartCost, part_costs
 from airpatch.delta.tar_members import Member, members
-from airpatch.format.index import Index, Plan, Step
+from airpatch.execution import Execution
+from airpatch.format.index import Step
 from airpatch.layers.plaintext import extract
-from airpatch.layers.rebuild import sizes_of
+from airpatch.layers.rebuild import Sizes, sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
-from airpatch.patches.layers import Patched
-from airpatch.report.patches import Anatomy
+from airpatch.progress import ProgressPart
+from airpatch.report.patches import LayerPatch
 
 Tar = tuple[Member, ...]
 """The members of a layer."""
@@ -47,7 +49,7 @@ class FileCost:
 
 @dataclass(frozen=True, slots=True)
 class BlobCost:
-    """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `anatomy`.
+    """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `patch`.
 
     `files` are those that cost something, the costliest first; none where the patch has no difference of plaintexts.
     """
@@ -55,35 +57,36 @@ class BlobCost:
     digest: Digest
     size: int
     cost: int
-    anatomy: Anatomy | None = None
+    patch: LayerPatch | None = None
     files: tuple[FileCost, ...] = ()
 
 
-def forecast(patched: Patched, new_file: NewFile, progress: Callable[[int], None]) -> list[BlobCost]:
-    """The costs of the blobs that `patched` brings, manifests left out, the costliest first.
-
-    `progress` hears of bytes of plaintext of what is patched.
-    """
-    index = patched.index
-    steps = {step.digest: step for step in index.steps}
-    found = []
-    for blob, plan in zip(index.release.blobs, index.plans, strict=True):
-        if blob.is_manifest or plan is Plan.LEFT_OUT:
-            continue
-        if plan is Plan.STORED:
-            found.append(BlobCost(blob.digest, blob.size, blob.size))
-            continue
-        step = steps[blob.digest]
-        with closing(patched.patches.open(step.patch, step.patch_size)) as patch:
-            anatomy = Anatomy(step, read_header(patch, step.patch_size))
-            files: Sequence[FileCost] = ()
-            # Offsets in a difference of blobs as they are, compressed, are no places in files.
-            if not isinstance(anatomy.recipe.method, Whole | Raw):
-                delta = _Delta(patch.read_into, *anatomy.recipe.section(0))
-                files = _files(step, delta, patched, index, new_file)
-        found.append(BlobCost(blob.digest, blob.size, step.patch_size, anatomy, tuple(files)))
-        progress(step.plaintext)
+def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
+    """The costs of the blobs that `bundle` brings, manifests left out, the costliest first."""
+    index = bundle.index
+    stored = [blob for blob in index.stored if not blob.is_manifest]
+    found = [BlobCost(blob.digest, blob.size, blob.size) for blob in stored]
+    dissected = [_dissect(step, bundle.content) for step in index.steps]
+    sizes = sizes_of(index)
+    total = sum(
+        sizes[digest][1] for each in dissected if _has_files(each) for digest in (each.step.digest, *each.step.sources)
+    )
+    with execution.part("looking for what costs", total) as part:
+        for each in dissected:
+            files = _files(each, bundle, sizes, execution, part) if _has_files(each) else []
+            step = each.step
+            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files)))
     return sorted(found, key=lambda each: (-each.cost, each.digest))
+
+
+def _dissect(step: Step, content: Content) -> LayerPatch:
+    with closing(content.open(step.patch, step.patch_size)) as patch:
+        return LayerPatch(step, read_header(patch, step.patch_size))
+
+
+def _has_files(made: LayerPatch) -> bool:
+    """Offsets in a difference of blobs as they are, compressed, are no places in files."""
+    return not isinstance(made.recipe.method, Whole | Raw)
 
 
 class _Delta:
@@ -103,25 +106,35 @@ class _Delta:
         return bytes(buffer)
 
 
-def _files(step: Step, delta: _Delta, patched: Patched, index: Index, new_file: NewFile) -> list[FileCost]:
-    target = _tar(patched.sources, step.digest, step.size, new_file)
-    sizes = sizes_of(index)
-    sources = [_tar(patched.sources, source, sizes[source][0], new_file) for source in step.sources]
+def _files(
+    made: LayerPatch, bundle: PreparedBundle, sizes: Sizes, execution: Execution, part: ProgressPart
+) -> list[FileCost]:
+    step = made.step
+    blobs = bundle.patched_from or bundle.content
+    target, *sources = (_tar(blobs, digest, sizes[digest], execution, part) for digest in (step.digest, *step.sources))
     cuts = sorted({0, *(cut for member in target for cut in (member.start, member.end))})
     starts = {member.start: member for member in target}
     positions = list(accumulate((sizes[source][1] for source in step.sources), initial=0))
     found = []
-    for cut, share in zip(cuts, part_costs(delta, cuts), strict=True):
-        if round(share.cost):
-            found.append(_cost(starts.get(cut), share, sources, positions))
+    with closing(bundle.content.open(step.patch, step.patch_size)) as patch:
+        delta = _Delta(patch.read_into, *made.recipe.section(0))
+        for cut, share in zip(cuts, part_costs(delta, cuts), strict=True):
+            if round(share.cost):
+                found.append(_cost(starts.get(cut), share, sources, positions))
     return sorted(found, key=lambda file: (-file.cost, file.path))
 
 
-def _tar(content: Content, digest: Digest, size: int, new_file: NewFile) -> Tar:
+def _tar(content: Content, digest: Digest, sizes: tuple[int, int], execution: Execution, part: ProgressPart) -> Tar:
     """The members of a layer, which is unpacked for that."""
-    with closing(ScratchFile(new_file, str(digest))) as file:
+    size, plaintext = sizes
+    with closing(ScratchFile(execution.scratch, str(digest))) as file, part.share(plaintext, digest) as share:
+
+        def append(piece: bytes) -> None:
+            file.append(piece)
+            share.advance(len(piece))
+
         with closing(content.open(digest, size)) as reader:
-            extract(reader, size, file.append, MAX_BLOB)
+            extract(reader, size, append, MAX_BLOB)
         return tuple(members(memoryview(file.view())))
 
 

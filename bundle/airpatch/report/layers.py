@@ -7,7 +7,6 @@ tells the encoder, and its maker has compared every byte.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,13 +16,15 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content
 from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
+from airpatch.execution import Execution
 from airpatch.layers.plaintext import Compression, extract
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
-from airpatch.report.patches import Anatomy, dissect
+from airpatch.progress import ProgressPart
+from airpatch.report.patches import LayerPatch, read_layer_patches
 from airpatch.report.usage import usage
 
 RECOGNISED = 1 << 20
@@ -53,42 +54,42 @@ class Layer:
     encoding: Encoding
 
 
-def layers(
-    images: Iterable[Image],
-    manifests: Mapping[Digest, bytes],
-    content: Content,
-    *,
-    jobs: int | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-    announce: Callable[[str, int], None] = lambda _label, _total: None,
+def examine_layers(
+    images: Iterable[Image], manifests: Mapping[Digest, bytes], content: Content, execution: Execution
 ) -> list[Layer]:
-    """The layers of `images`, as far as their manifests are known, the largest first.
-
-    `progress` hears of bytes of layers, `announce` how many there are. Raises what `content` raises.
-    """
+    """The layers of `images`, as far as their manifests are known, the largest first. Raises what `content` raises."""
     patches = _patches(content)
     used = usage(images, manifests)
     ordered = sorted(used.layers.items(), key=lambda layer: (-layer[1], layer[0]))
-    announce("looking at layers", sum(size for _, size in ordered))
+    total = sum(size for _, size in ordered)
 
-    def look(layer: tuple[Digest, int]) -> Layer:
+    def look(layer: tuple[Digest, int], part: ProgressPart) -> Layer:
         digest, size = layer
-        if digest in patches:
-            encoding = _of_patch(patches[digest])
-        elif content.size(digest) is not None:
-            with closing(content.open(digest, size)) as reader:
-                encoding = examine(reader, size)
-        else:
-            encoding = Encoding()
-        progress(size)
+        encoding = Encoding()
+        with part.share(size, digest) as share:
+            if digest in patches:
+                encoding = _of_patch(patches[digest])
+            elif content.size(digest) is not None:
+                with closing(content.open(digest, size)) as reader:
+                    encoding = examine(reader, size, share.advance)
         return Layer(digest, size, used.images[digest], encoding)
 
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        return list(pool.map(look, ordered))
+    task = execution.task()
+    with (
+        task.part(
+            "looking at layers", total, lambda: {digest: names[0] for digest, names in used.images.items()}
+        ) as part,
+        ThreadPoolExecutor(task.threads) as pool,
+    ):
+        try:
+            return list(pool.map(lambda layer: look(layer, part), ordered))
+        except BaseException:
+            task.cancellation.cancel()
+            raise
 
 
-def examine(reader: BlobReader, size: int) -> Encoding:
-    """How the blob of `size` bytes is written."""
+def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:
+    """How the blob of `size` bytes is written. `advance` is told bytes that are read."""
     plaintext = 0
 
     def take(piece: bytes) -> None:
@@ -96,7 +97,7 @@ def examine(reader: BlobReader, size: int) -> Encoding:
         plaintext += len(piece)
 
     try:
-        kind = extract(reader, size, take, MAX_BLOB)
+        kind = extract(reader, size, take, MAX_BLOB, advance)
         if kind is not Compression.GZIP:
             return Encoding(kind, plaintext)
         start = bytearray(min(RECOGNISED, size))
@@ -106,15 +107,15 @@ def examine(reader: BlobReader, size: int) -> Encoding:
         return Encoding()
 
 
-def _patches(content: Content) -> dict[Digest, Anatomy]:
+def _patches(content: Content) -> dict[Digest, LayerPatch]:
     if not isinstance(content, BundleFile):
         return {}
-    return {anatomy.step.digest: anatomy for anatomy in dissect(content)}
+    return {contents.step.digest: contents for contents in read_layer_patches(content)}
 
 
-def _of_patch(anatomy: Anatomy) -> Encoding:
-    step = anatomy.step
-    match anatomy.recipe.method:
+def _of_patch(contents: LayerPatch) -> Encoding:
+    step = contents.step
+    match contents.recipe.method:
         case Plain():
             return Encoding(Compression.NONE, step.plaintext)
         case Replica(encoder, _):

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.errors import located
 from airpatch.format.index import Index, Step
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.recipe import Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
 from airpatch.model.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
-class Anatomy:
+class LayerPatch:
     """A step and the recipe of its layer patch. Sizes are bytes in the bundle."""
 
     step: Step
@@ -34,8 +34,25 @@ class Anatomy:
         """What the blob would take more; negative only for what merging made."""
         return self.step.size - self.step.patch_size
 
+    @property
+    def method(self) -> str:
+        """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
+        match self.recipe.method:
+            case Plain():
+                return "plain"
+            case Replica(encoder, _):
+                return f"replica {encoder}"
+            case Replay():
+                return "replay"
+            case Corrected(Replica(encoder, _)):
+                return f"corrected {encoder}"
+            case Raw():
+                return "raw"
+            case Whole():
+                return "whole"
 
-def dissect(bundle: BundleFile) -> list[Anatomy]:
+
+def read_layer_patches(bundle: BundleFile) -> list[LayerPatch]:
     """The layer patches of `bundle`, in their order. Raises FormatError."""
     found = []
     for step in bundle.index.steps:
@@ -43,25 +60,8 @@ def dissect(bundle: BundleFile) -> list[Anatomy]:
             located(f"{bundle.name}: layer patch of {step.digest}"),
             closing(bundle.open(step.patch, step.patch_size)) as patch,
         ):
-            found.append(Anatomy(step, read_header(patch, step.patch_size)))
+            found.append(LayerPatch(step, read_header(patch, step.patch_size)))
     return found
-
-
-def method_name(method: Method) -> str:
-    """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
-    match method:
-        case Plain():
-            return "plain"
-        case Replica(encoder, _):
-            return f"replica {encoder}"
-        case Replay():
-            return "replay"
-        case Corrected(Replica(encoder, _)):
-            return f"corrected {encoder}"
-        case Raw():
-            return "raw"
-        case Whole():
-            return "whole"
 
 
 def places(index: Index) -> dict[Digest, str]:

@@ -18,7 +18,7 @@ from airpatch.target.state import Event, Receipt
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class RootReport:
     """`current` is the id of the current release; `interrupted` the release whose apply did not end.
 
     `weights` lacks images whose manifests cannot be read.
@@ -35,11 +35,11 @@ class Survey:
     """Sizes in bytes."""
 
 
-def survey(root: Root) -> Survey:
+def survey(root: Root) -> RootReport:
     """Look at `root`; manifests are read, other blobs only counted. Raises TargetError."""
     repositories = list(storage.repositories(root))
     images = dict(sorted(item for repository in repositories for item in storage.tags(root, repository)))
-    return Survey(
+    return RootReport(
         state.receipts(root),
         state.current(root),
         tuple(state.history(root)),

@@ -64,11 +64,11 @@ class Policy:
         count = _different([signer.principals for signer in signers])
         if count >= self.threshold:
             return signers
-        wanted = "a signature" if self.threshold == 1 else f"signatures of {self.threshold} principals"
-        of = f" by {' or '.join(self.principals)}" if self.principals else ""
+        by = f" by {' or '.join(self.principals)}" if self.principals else ""
+        wanted = f"a signature{by} is" if self.threshold == 1 else f"signatures of {self.threshold} principals{by} are"
         if not signatures:
-            raise TrustError(f"is not signed; {wanted}{of} is required")
-        raise TrustError(f"{wanted}{of} is required, and {count or 'none'} of its {len(signatures)} counts", reasons)
+            raise TrustError(f"is not signed; {wanted} required")
+        raise TrustError(f"{wanted} required, and {count or 'none'} of its {len(signatures)} counts", reasons)
 
     def _check(self, signature: Signature, message: bytes, time: float, namespace: str) -> Signer:
         if signature.namespace != namespace:

@@ -25,11 +25,12 @@ _SIGN_REQUEST, _SIGN_RESPONSE = 13, 14
 _RSA_SHA512 = 4
 
 
-def sign(message: bytes, key_file: Path, namespace: str) -> bytes:
-    """The armored signature of `message` by the private key in `key_file`, or by the agent if that is a public key.
+def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) -> bytes:
+    """The armored signature of `message` by the private key in the file `key`, or by the agent if that is a public key.
 
     Raises UsageError if the file is neither, TrustError if the agent or the passphrase fails.
     """
+    key_file = Path(key)
     try:
         with key_file.open("rb") as file:
             content = file.read(_MAX_KEY + 1)

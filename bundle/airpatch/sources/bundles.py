@@ -8,7 +8,8 @@ from functools import cached_property, partial
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content
 from airpatch.errors import UsageError
-from airpatch.layers.rebuilt import Rebuilding, unfold
+from airpatch.execution import Execution
+from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -29,17 +30,19 @@ class BundleSource(Source):
         self._bundle = bundle
         self._content: Content = bundle
         self.release = bundle.index.release
+        self.name = bundle.name
+        self.opening = bundle.opening
 
     def listing(self, names: GivenNames) -> Listing:
         images = self._bundle.index.release.images
         return Listing(tuple(FoundImage(image.name, self._bundle.name, partial(self._load, image)) for image in images))
 
-    def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
+    def rebuild(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         if self._bundle.index.steps:
             tops = [image.manifest for image in self._bundle.index.release.images if image.name in names]
             below = [read_manifests(top, self._read).parsed.values() for top in tops]
             blobs = (blob.digest for manifests in below for manifest in manifests for blob in manifest.blobs)
-            self._content = unfold(self._bundle, blobs, options)
+            self._content = unfold(self._bundle, blobs, execution)
 
     def _load(self, image: Image) -> LoadedImage:
         manifests = read_manifests(image.manifest, self._read)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.blobs.content import BlobReader, Content, check_blob, missing
-from airpatch.blobs.scratch import files_beside
+from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
-from airpatch.layers.rebuilt import Rebuilding
+from airpatch.execution import Execution
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Release, assemble, check_label
+from airpatch.model.release import Image, Release, assemble, check_label, owners
+from airpatch.progress import ProgressPart
 from airpatch.sources.given_names import resolve_names
 from airpatch.sources.kinds import open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.references import pick, read_images_list, select
-from airpatch.sources.source import FoundImage, Listing, LoadedImage
+from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +52,24 @@ class GatheredContent:
             raise missing(digest, "any of the images")
         return owner.content.open(digest, size)
 
-    def wrong(self) -> list[str]:
+    def wrong(self, execution: Execution) -> list[str]:
         """Hash everything; returns what does not have its digest, or cannot be read."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return [finding for finding in pool.map(self._wrong, self._owners) if finding is not None]
+        total = sum(owner.size for owner in self._owners.values())
+        images = {digest: owner.image for digest, owner in self._owners.items()}
+        with (
+            execution.part("looking for damage", total, lambda: images) as part,
+            ThreadPoolExecutor(execution.threads) as pool,
+        ):
+            found = pool.map(lambda digest: self._wrong(digest, part), self._owners)
+            return [finding for finding in found if finding is not None]
 
-    def _wrong(self, digest: Digest) -> str | None:
+    def _wrong(self, digest: Digest, part: ProgressPart) -> str | None:
         owner = self._owners[digest]
-        try:
-            check_blob(owner.content, digest, owner.size)
-        except AirpatchError as error:
-            return f"{owner.image}: {error.message}"
+        with part.share(owner.size, digest) as share:
+            try:
+                check_blob(owner.content, digest, owner.size, share.advance)
+            except AirpatchError as error:
+                return f"{owner.image}: {error.message}"
         return None
 
 
@@ -77,32 +85,42 @@ class Gathered:
     content: Content
     remarks: tuple[str, ...] = ()
 
+    def owners(self) -> dict[Digest, ImageName]:
+        """For each blob the first image that has it."""
+        parsed = {digest: parse_manifest(content) for digest, content in self.manifests.items()}
+        return owners(self.release.images, parsed)
+
 
 def gather(
     specs: Sequence[str],
-    rebuilding: Rebuilding | None = None,
+    execution: Execution | None = None,
     *,
     images_list: Path | None = None,
     picks: Sequence[str] = (),
     tags: Sequence[str] = (),
     name: str | None = None,
     sequence: int | None = None,
+    opened: Callable[[Source], None] = lambda _: None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
 
     Images that have no tag get the names that `tags` say, `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one.
 
-    Blobs that a bundle has as layer patches are made as `rebuilding` says, by default with scratch files in the current
-    folder. Without a `name` the release has that of the bundle, if all of one bundle is all there is, together with its
-    sequence number; else the default of `assemble`. Manifests are verified here, blobs are looked for with their
-    size, and hashed by whoever reads them.
+    Blobs that a bundle has as layer patches are made in scratch files, by default in the current folder. Without a
+    `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number;
+    else the default of `assemble`. Manifests are verified here, blobs are looked for with their size, and hashed by
+    whoever reads them.
+    `opened` is called with each source before anything of it is used, and may refuse it.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
+    execution = with_scratch(execution or Execution(), Path())
     try:
         check_label(name if name is not None else "default", sequence or 0)
     except FormatError as error:
         raise UsageError(error.message) from None
     sources = [open_source(spec) for spec in specs]
+    for source in sources:
+        opened(source)
     listings = [source.listing({}) for source in sources]
     if tags:
         names = resolve_names(tags, listings)
@@ -117,8 +135,8 @@ def gather(
     if picks:
         images, findings = pick(picks, images), []
     for source in sources:
-        source.rebuild({image.name for image in images}, rebuilding or Rebuilding(files_beside(Path())))
-    gathering = _Gathering(findings)
+        source.rebuild({image.name for image in images}, execution)
+    gathering = _Gathering(findings, execution)
     for image in sorted(images, key=lambda image: image.name):  # as the writer names the first image with a bad blob
         gathering.add(image)
     whole = sources[0].release if len(sources) == 1 else None
@@ -141,7 +159,8 @@ def _findings(listing: Listing) -> list[str]:
 class _Gathering:
     """What has been read so far, and everything that is wrong with it."""
 
-    def __init__(self, findings: Iterable[str]) -> None:
+    def __init__(self, findings: Iterable[str], execution: Execution) -> None:
+        self._execution = execution
         self.images: dict[ImageName, Image] = {}
         self._where: dict[ImageName, str] = {}
         self._manifests: dict[Digest, bytes] = {}
@@ -176,7 +195,7 @@ class _Gathering:
             except FormatError as error:
                 self._findings += error.findings or [error.message]
         if self._findings:
-            self._findings += self._content.wrong()
+            self._findings += self._content.wrong(self._execution)
             raise SourceError("images cannot be used as they are", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content)
 

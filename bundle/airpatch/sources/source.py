@@ -11,8 +11,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
+from airpatch.archive.reader import Opening
 from airpatch.blobs.content import Content
-from airpatch.layers.rebuilt import Rebuilding
+from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName
@@ -87,15 +88,18 @@ class Listing:
 class Source(Protocol):
     """Images that can be packed. May be used by many threads once it is listed.
 
-    `release` is set where the source is one whole release, with a name and a sequence number of its own.
+    `release` is set where the source is one whole release, with a name and a sequence number of its own; `opening`
+    where signatures may be over it, and `name` is its file then.
     """
 
     release: Release | None = None
+    opening: Opening | None = None
+    name: str = ""
 
     def listing(self, names: GivenNames) -> Listing:
         """All images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at all."""
 
-    def rebuild(self, names: AbstractSet[ImageName], options: Rebuilding) -> None:
+    def rebuild(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         """Make the blobs of the images `names` that are there only as layer patches; most kinds have none.
 
         Called once, before any image is loaded. Raises what `layers.rebuilt` raises.

@@ -9,15 +9,14 @@ can show up as either.
 
 from __future__ import annotations
 
-import os
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from airpatch.archive.writer import Progress, no_progress
 from airpatch.errors import AirpatchError, FormatError
+from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import MAX_INDEX
 from airpatch.format.registry import Stage
@@ -26,6 +25,7 @@ from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release, check_manifests
 from airpatch.model.walk import complete
+from airpatch.progress import ProgressPart
 from airpatch.target import image_signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
@@ -38,7 +38,7 @@ _LINK = len("sha256:") + 64
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedRoot:
     """What was checked, and what was found. `bytes` counts the blobs."""
 
     blobs: int
@@ -50,22 +50,18 @@ class Verified:
     notes: tuple[str, ...]
 
 
-def verify_root(
-    root: Root,
-    *,
-    jobs: int | None = None,
-    progress: Progress = no_progress,
-    announce: Callable[[str, int], None] = lambda _label, _total: None,
-) -> Verified:
-    """Check `root`. `announce` gets a label and the number of bytes that `progress` will count, when it is known."""
+def audit_root(root: Root, execution: Execution) -> VerifiedRoot:
+    """Check everything on `root`."""
     check = _Check(root)
     check.list_blobs()
-    announce("verifying", sum(check.sizes.values()))
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        check.hash_blobs(pool, progress)
+    with (
+        execution.part(f"verifying {root.path}", sum(check.sizes.values())) as part,
+        ThreadPoolExecutor(execution.threads) as pool,
+    ):
+        check.hash_blobs(pool, part)
     check.check_repositories()
     check.check_state()
-    return Verified(
+    return VerifiedRoot(
         len(check.sizes),
         sum(check.sizes.values()),
         check.repositories,
@@ -111,28 +107,33 @@ class _Check:
             else:
                 self.sizes[Digest.from_hex(match[2])] = size
 
-    def hash_blobs(self, pool: Executor, progress: Progress) -> None:
+    def hash_blobs(self, pool: Executor, part: ProgressPart) -> None:
         under_way: deque[tuple[Digest, Future[bytes]]] = deque()
+
+        def hash_one(digest: Digest, fd: int, path: str) -> bytes:
+            with part.share(self.sizes[digest], digest) as share:
+                return hash_file(fd, str(self._root.path / path), share.advance)
+
         for digest in self.sizes:
             path = registry.blob_path(digest)
             try:
                 fd = self._root.open(path)
             except (AirpatchError, FileNotFoundError) as error:
                 self.findings.append(str(error))
+                part.advance(self.sizes[digest], digest)
                 continue
-            under_way.append((digest, pool.submit(hash_file, fd, str(self._root.path / path))))
+            under_way.append((digest, pool.submit(hash_one, digest, fd, path)))
             if len(under_way) >= _HASHING_AT_ONCE:
-                self._finish_blob(*under_way.popleft(), progress)
+                self._finish_blob(*under_way.popleft())
         while under_way:
-            self._finish_blob(*under_way.popleft(), progress)
+            self._finish_blob(*under_way.popleft())
 
-    def _finish_blob(self, digest: Digest, future: Future[bytes], progress: Progress) -> None:
+    def _finish_blob(self, digest: Digest, future: Future[bytes]) -> None:
         with self._noting():
             actual = future.result()
             if actual != digest.raw:
                 self.wrong.add(digest)
                 self._find(registry.blob_path(digest), f"content has the digest sha256:{actual.hex()}")
-        progress(self.sizes[digest])
 
     # Repositories
 

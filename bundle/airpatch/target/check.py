@@ -9,21 +9,22 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from airpatch.archive.writer import Progress, no_progress
 from airpatch.blobs.content import close_read
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
+from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.layers.rebuild import scratch_space, steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import Blob, Release
+from airpatch.progress import ProgressPart
 from airpatch.target.root import Root
 
 _PIECE = 1 << 20
@@ -60,9 +61,9 @@ def examine(
     stored: AbstractSet[Digest],
     made: AbstractSet[Digest],
     pool: Executor,
+    execution: Execution,
     *,
     deep: bool = False,
-    progress: Progress = no_progress,
 ) -> Holdings:
     """What `root` has (None: it does not exist yet), and what has to be done.
 
@@ -79,8 +80,10 @@ def examine(
             to_hash.append(blob)
         elif size is not None:
             holdings.present.add(blob.digest)
-    if root is not None:
-        for blob, right in hash_blobs(root, to_hash, pool, progress):
+    if root is not None and to_hash:
+        with execution.part("checking the target", sum(blob.size for blob in to_hash)) as part:
+            checked = list(hash_blobs(root, to_hash, pool, part))
+        for blob, right in checked:
             (holdings.present if right else holdings.wrong).add(blob.digest)
     there = holdings.present | stored
     holdings.steps = steps_for(index, [b.digest for b in index.patched if b.digest not in there], there)
@@ -104,38 +107,43 @@ def _find_missing(holdings: Holdings, coming: AbstractSet[Digest]) -> None:
 
 
 def hash_blobs(
-    root: Root, blobs: Iterable[Blob], pool: Executor, progress: Progress = no_progress
+    root: Root, blobs: Iterable[Blob], pool: Executor, part: ProgressPart | None = None
 ) -> Iterator[tuple[Blob, bool]]:
-    """For each blob of `root`, whether its file has its digest."""
+    """For each blob of `root`, whether its file has its digest. `part` is told the bytes of all."""
+    part = part or ProgressPart()
     under_way: deque[tuple[Blob, Future[bytes]]] = deque()
 
     def finish() -> tuple[Blob, bool]:
         blob, future = under_way.popleft()
-        right = future.result() == blob.digest.raw
-        progress(blob.size)
-        return blob, right
+        return blob, future.result() == blob.digest.raw
+
+    def hash_one(blob: Blob, fd: int, path: str) -> bytes:
+        with part.share(blob.size, blob.digest) as share:
+            return hash_file(fd, str(root.path / path), share.advance)
 
     for blob in blobs:
         path = registry.blob_path(blob.digest)
         try:
             fd = root.open(path)
         except FileNotFoundError:  # a garbage collection was faster
+            part.advance(blob.size, blob.digest)
             yield blob, False
             continue
-        under_way.append((blob, pool.submit(hash_file, fd, str(root.path / path))))
+        under_way.append((blob, pool.submit(hash_one, blob, fd, path)))
         if len(under_way) >= _HASHING_AT_ONCE:
             yield finish()
     while under_way:
         yield finish()
 
 
-def hash_file(fd: int, name: str) -> bytes:
-    """The sha256 of the file behind `fd`, which is closed."""
+def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
+    """The sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
     try:
         while count := os.readv(fd, [buffer]):
             hasher.update(buffer[:count])
+            advance(count)
     except OSError as error:
         raise TargetError(f"{name}: cannot be read: {error.strerror}") from None
     finally:
@@ -196,7 +204,7 @@ def present(plans: Sequence[Holdings]) -> set[Digest]:
     return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))
 
 
-def space_for(plans: Sequence[Holdings], jobs: int | None) -> tuple[int, int]:
+def space_for(plans: Sequence[Holdings], jobs: int) -> tuple[int, int]:
     """Bytes and files that applying takes at most, `jobs` steps at a time.
 
     Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included.

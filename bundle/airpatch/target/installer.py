@@ -7,16 +7,16 @@ each other in any order; their releases are published in the order given. A pipe
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
-from airpatch.archive.writer import Progress, no_progress
+from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
@@ -24,11 +24,13 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.target import check
 from airpatch.target.check import Holdings
 from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
+from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
 from airpatch.target.state import State, locked, receipts
 
@@ -51,95 +53,120 @@ class Applied:
         return sum(blob.size for blob in self.written)
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """`deep` hashes the blobs that a patch leaves out, too; `jobs` None takes the machine's processors."""
-
-    deep: bool = False
-    allow_downgrade: bool = False
-    jobs: int | None = None
-    progress: Progress = no_progress
-    announce: Callable[[str, int], None] = field(default=lambda _label, _total: None)
-    """Called with a label and a number of bytes of content before each part that reports progress."""
-    on_missing: Callable[[Index, Sequence[Blob]], None] = field(default=lambda _index, _missing: None)
-    """Called before it becomes an error that the target lacks blobs: with the first bundle that needs some, and with
-    the blobs of its release that a top-up has to bring."""
+OnMissing = Callable[[Index, Sequence[Blob]], None]
+"""Called before it becomes an error that the target lacks blobs: with the first bundle that needs some, and with the
+blobs of its release that a top-up has to bring."""
 
 
-def apply(readers: Sequence[FrameReader], path: Path, options: Options | None = None) -> list[Applied]:
+def install(
+    readers: Sequence[FrameReader],
+    path: Path,
+    execution: Execution,
+    *,
+    deep: bool = False,
+    allow_downgrade: bool = False,
+    on_missing: OnMissing = lambda _index, _missing: None,
+    trusted: TrustedSigners | None = None,
+) -> list[Applied]:
     """Apply the bundles of `readers` to the root at `path`, which is made if it does not exist.
 
+    `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
+    ones.
+    The bundles must be signed as `trusted` says, and as the root itself demands.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
     """
-    options = options or Options()
+    checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
-    with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool:
-        streams = [BundleStream(reader, pool, progress=options.progress) for reader in readers]
+    with ThreadPoolExecutor(execution.threads) as pool:
+        streams = [BundleStream(reader, pool) for reader in readers]
+        _require_signed(streams, trusted)  # before there is even a folder
         with Root(path, create=True) as root, locked(root) as state:
-            plans = _examine(root, [stream.index for stream in streams], pool, options)
+            _require_signed(streams, stored_trust(root))
+            plans = checks.examine(root, [stream.index for stream in streams], pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
-            check.require_space(root, *check.space_for(plans, options.jobs))
+            check.require_space(root, *check.space_for(plans, execution.threads))
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
-                    _stage(stream, staging, options)
+                    _stage(stream, staging, execution)
                 manifests = [_verify(stream, staging) for stream in streams]
                 for plan in plans:
-                    _rebuild(plan, staging, options)
+                    _rebuild(plan, staging, execution)
             return [
                 _publish(plan, parsed, state, staging, pool, is_new=is_new)
                 for plan, parsed in zip(plans, manifests, strict=True)
             ]
 
 
-def rehearse(readers: Sequence[FrameReader], path: Path, options: Options | None = None) -> list[Applied]:
-    """What `apply` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
-    options = options or Options()
+def preview(
+    readers: Sequence[FrameReader],
+    path: Path,
+    execution: Execution,
+    *,
+    deep: bool = False,
+    allow_downgrade: bool = False,
+    on_missing: OnMissing = lambda _index, _missing: None,
+    trusted: TrustedSigners | None = None,
+) -> list[Applied]:
+    """What `install` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
+    checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
-    with ThreadPoolExecutor(options.jobs or os.cpu_count() or 1) as pool, ExitStack() as stack:
-        indexes = [BundleStream(reader, pool).index for reader in readers]
+    with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
+        streams = [BundleStream(reader, pool) for reader in readers]
+        indexes = [stream.index for stream in streams]
+        _require_signed(streams, trusted)
         root = stack.enter_context(Root(path)) if path.exists() else None
-        plans = _examine(root, indexes, pool, options)
+        if root is not None:
+            _require_signed(streams, stored_trust(root))
+        plans = checks.examine(root, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
         if root is not None:
-            check.require_space(root, *check.space_for(plans, options.jobs))
+            check.require_space(root, *check.space_for(plans, execution.threads))
         return [_report(plan, (), is_new=is_new) for plan in plans]
 
 
-def _examine(root: Root | None, indexes: list[Index], pool: Executor, options: Options) -> list[Holdings]:
-    releases = [receipt.release for receipt in receipts(root).values()] if root is not None else []
-    for index in indexes:
-        check.require_sequence(index, releases, allow_downgrade=options.allow_downgrade)
-        releases.append(index.release)
-    stored = {blob.digest for index in indexes for blob in index.stored}
-    made = {step.digest for index in indexes for step in index.steps}
-    plans = []
-    for index in indexes:
-        options.announce("checking the target", index.release.size)
-        plan = check.examine(root, index, stored, made, pool, deep=options.deep, progress=options.progress)
-        plans.append(plan)
-    lacking = next((plan for plan in plans if plan.missing), None)
-    if lacking is not None:
-        options.on_missing(lacking.index, lacking.wanted)
-    return plans
+def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
+    for stream in streams:
+        stream.opening.require_signed(trusted, stream.name, time.time())
 
 
-def _stage(stream: BundleStream, staging: Staging, options: Options) -> None:
+@dataclass(frozen=True, slots=True)
+class _Checks:
+    """What is checked before anything is written."""
+
+    execution: Execution
+    deep: bool
+    allow_downgrade: bool
+    on_missing: OnMissing
+
+    def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[Holdings]:
+        releases = [receipt.release for receipt in receipts(root).values()] if root is not None else []
+        for index in indexes:
+            check.require_sequence(index, releases, allow_downgrade=self.allow_downgrade)
+            releases.append(index.release)
+        stored = {blob.digest for index in indexes for blob in index.stored}
+        made = {step.digest for index in indexes for step in index.steps}
+        plans = [check.examine(root, index, stored, made, pool, self.execution, deep=self.deep) for index in indexes]
+        lacking = next((plan for plan in plans if plan.missing), None)
+        if lacking is not None:
+            self.on_missing(lacking.index, lacking.wanted)
+        return plans
+
+
+def _stage(stream: BundleStream, staging: Staging, execution: Execution) -> None:
     """Put what the bundle brings into staging."""
     index = stream.index
-    size = sum(blob.size for blob in index.stored) + sum(step.patch_size for step in index.steps)
-    options.announce(f"reading {index.release.name}", size)
-    stream.receive(layout.data_section(index), staging.accept)
-    stream.receive(layout.manifests_section(index), staging.accept)
+    with execution.part(f"reading {index.release.name}", layout.blob_bytes(index)) as part:
+        stream.receive(layout.data_section(index), staging.accept, part=part)
+        stream.receive(layout.manifests_section(index), staging.accept, part=part)
 
 
-def _rebuild(plan: Holdings, staging: Staging, options: Options) -> None:
+def _rebuild(plan: Holdings, staging: Staging, execution: Execution) -> None:
     """Make the blobs that layer patches of the bundle describe."""
     steps = [step for step in plan.steps if step.digest not in staging.paths]
     if steps:
-        options.announce(f"rebuilding layers of {plan.index.release.name}", sum(step.plaintext for step in steps))
-        staging.rebuild(plan.index, steps, options.jobs, options.progress)
+        staging.rebuild(plan.index, steps, execution)
 
 
 def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:

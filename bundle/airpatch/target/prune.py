@@ -37,7 +37,7 @@ class Pruned:
         return sum(blob.size for blob in self.blobs)
 
 
-def prune(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
+def prune_root(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
     """Keep the `keep` releases that were current last, forget the others.
 
     Raises an AirpatchError, before the first change, if a manifest in any repository is missing, wrong or unknown:

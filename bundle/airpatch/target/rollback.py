@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 from airpatch.errors import BaseMismatch, UsageError
+from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.model.digest import Digest
 from airpatch.target import image_signatures, storage
@@ -14,7 +14,7 @@ from airpatch.target.root import Root
 from airpatch.target.state import Action, Receipt, current, history, locked, receipts
 
 
-def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
+def roll_back(root: Root, execution: Execution, to: str | None = None) -> tuple[Receipt, int]:
     """Set the tags of the release `to` (a name, or the beginning of an id) as that release has them.
 
     Without `to` it is the release that was current before this one. Signatures become those of the release, too.
@@ -32,7 +32,7 @@ def rollback(root: Root, to: str | None = None) -> tuple[Receipt, int]:
         if missing:
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(execution.threads) as pool:
             links = publish(state, receipt.release, manifests, {}, pool, Action.ROLLBACK)
         return receipt, sum(link.stage is registry.Stage.TAG for link in links)
 

@@ -30,7 +30,7 @@ _NEW_FOLDER = "new-folder"
 """The name of a folder in staging until it is complete."""
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CACHED_FOLDERS = 256
+_CACHED_FOLDERS = 144
 """Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
 

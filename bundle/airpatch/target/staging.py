@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from airpatch.archive.writer import Progress
 from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import TargetError
+from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
@@ -56,7 +57,7 @@ class Staging:
         self.paths[digest] = file.path
         return file
 
-    def rebuild(self, index: Index, steps: list[Step], jobs: int | None, progress: Progress) -> None:
+    def rebuild(self, index: Index, steps: list[Step], execution: Execution) -> None:
         """Carry out `steps` of `index`. Raises as `rebuild_blobs` does."""
 
         def output(step: Step) -> _StagedFile:
@@ -64,7 +65,7 @@ class Staging:
             file.completed = lambda: self.paths.__setitem__(step.digest, file.path)
             return file
 
-        rebuild_blobs(index, steps, self, output, self.new_file, jobs=jobs, progress=progress)
+        rebuild_blobs(index, steps, self, output, replace(execution, scratch=self.new_file))
 
     def manifest(self, digest: Digest) -> bytes:
         """A manifest of a release: out of staging, where it was verified, or from the root."""

@@ -203,14 +203,14 @@ class State:
 
     def begin(self, release: Release) -> None:
         """Note in the journal that the links of `release` are about to be written. Durable with the next `sync`."""
-        self._replace(JOURNAL, emit_receipt(Receipt(release, int(time.time()))))
+        self.replace(JOURNAL, emit_receipt(Receipt(release, int(time.time()))))
 
     def record(self, action: Action, release: Release) -> None:
         """Write receipt and history, and end the journal. This is what makes `release` the current one."""
         id_ = release_id(release)
         path = f"{RELEASES}/{id_.hex}"
         if self.root.size(path) is None:
-            self._replace(path, emit_receipt(Receipt(release, int(time.time()))))
+            self.replace(path, emit_receipt(Receipt(release, int(time.time()))))
         self._note(action, release)
         self.root.unlink(JOURNAL)
         self.sync()
@@ -223,9 +223,9 @@ class State:
 
     def _note(self, action: Action, release: Release) -> None:
         event = Event(int(time.time()), action, release_id(release), release.name)
-        self._replace(HISTORY, emit_history([*history(self.root), event]))
+        self.replace(HISTORY, emit_history([*history(self.root), event]))
 
-    def _replace(self, path: str, content: bytes) -> None:
+    def replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
         staged = self.stage(content)
         self.sync()

@@ -3,95 +3,41 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
-from pathlib import Path
 
-from airpatch.archive.frame_reader import open_frames
-from airpatch.blobs.content import read_blob
-from airpatch.blobs.output import output_file
-from airpatch.blobs.tree import Tree
-from airpatch.errors import AirpatchError, UsageError
-from airpatch.format import registry
-from airpatch.format.index import Index
-from airpatch.format.inventories import emit
-from airpatch.format.layout import image_signature_paths
-from airpatch.model.names import is_servable
-from airpatch.model.release import Blob, Release
-from airpatch.sources.image_files import TreeContent
-from airpatch.target.installer import Applied, Options, apply, rehearse
-from airpatch.target.stocktaking import make_request
-from airpatch_cli.commands import restore
+import airpatch
+from airpatch import Applied
 from airpatch_cli.console import Console, Result, count, megabytes
-
-MISSING = 5
-"""The exit code of a dry run that finds blobs missing: that of BaseMismatch."""
+from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
-    options = Options(
+    done = airpatch.apply(
+        args.bundles,
+        args.root,
         deep=args.deep,
         allow_downgrade=args.allow_downgrade,
-        jobs=args.jobs,
-        progress=console.progress.advance,
-        announce=console.progress.start,
-        on_missing=lambda index, missing: _write_request(args.request, index, missing, console),
+        dry_run=args.dry_run,
+        request=args.request,
+        restore_to=args.restore,
+        form=args.kind,
+        link=args.link,
+        trusted=trusted(args),
+        execution=console.execution,
     )
-    if args.restore and args.dry_run:
-        raise UsageError("--restore and --dry-run exclude each other: nothing will be there to restore")
-    feeds = [open_frames(name) for name in args.bundles]
-    try:
-        done = (rehearse if args.dry_run else apply)(feeds, args.root, options)
-    finally:
-        for reader in feeds:
-            reader.close()
-    is_new = any(applied.is_new for applied in done)
-    lines = [line for applied in done for line in _lines(applied, dry=args.dry_run)]
+    is_new = any(applied.is_new for applied in done.applied)
+    lines = [line for applied in done.applied for line in _lines(applied, dry=args.dry_run)]
     if is_new:
         lines.insert(0, f"{'there would be a ' if args.dry_run else ''}new registry at {args.root}")
     data: dict[str, object] = {
-        "applied": [_data(applied) for applied in done],
+        "applied": [_data(applied) for applied in done.applied],
         "dry_run": args.dry_run,
         "new_registry": is_new,
     }
-    if args.restore:
-        release = done[-1].index.release
-        _restore(release, args, console)
-        data["restored"] = str(args.restore)
-        lines.append(f"{args.restore}: {count(len(release.images), 'image')} of {release.name} restored")
-    _warn_of_ports(done, console)
-    missing = any(applied.missing for applied in done)
-    return Result(data, lines, MISSING if missing else 0)
-
-
-def _warn_of_ports(done: Sequence[Applied], console: Console) -> None:
-    """A registry cannot serve every repository that can be restored; say so where one may be serving the root."""
-    names = {name.repository for applied in done for name in applied.tags}
-    if unservable := sorted(name for name in names if not is_servable(name)):
-        console.note(
-            "a registry cannot serve these repositories, nor collect garbage while they are there, because of the port "
-            f"in their names; restore gives them back: {', '.join(unservable)}"
-        )
-
-
-def _restore(release: Release, args: Namespace, console: Console) -> None:
-    """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
-    signatures = {
-        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
-    }
-    content = TreeContent(Tree(args.root), registry.blob_path, signatures)
-    try:
-        manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
-        restore.write(release.images, manifests, content, args.restore, args, console)
-    except AirpatchError as error:
-        message = f"release {release.name} was applied, but its images were not restored: {error.message}"
-        raise type(error)(message, error.findings) from None
-
-
-def _write_request(path: Path | None, index: Index, missing: Sequence[Blob], console: Console) -> None:
-    if path is not None:
-        with output_file(path) as sink:
-            sink.write([emit(make_request(index, missing))])
-        console.note(f"{path}: request for {count(len(missing), 'blob')} of release {index.release.name}")
+    if done.restored is not None:
+        data["restored"] = str(done.restored.output)
+        release = done.applied[-1].index.release
+        lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.name} restored")
+    return Result(data, lines, 0 if done.is_possible else airpatch.BaseMismatch.exit_code, notes=done.warnings)
 
 
 def _data(applied: Applied) -> dict[str, object]:

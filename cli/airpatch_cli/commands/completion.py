@@ -9,8 +9,11 @@ import shtab
 from airpatch_cli.arguments import build_parser
 from airpatch_cli.console import Console, Result
 
+_FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS")
 _COMPLETE = {
-    **dict.fromkeys(("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM"), shtab.FILE),
+    **dict.fromkeys(
+        ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS"), shtab.FILE
+    ),
     **dict.fromkeys(("DIR", "ROOT"), shtab.DIRECTORY),
 }
 """What completes an argument, by the name that its help gives it."""
@@ -20,7 +23,7 @@ def run(args: argparse.Namespace, _: Console) -> Result:
     parser = build_parser()
     _mark(parser)
     script = shtab.complete(parser, shell=args.shell)
-    return Result({"shell": args.shell, "script": script}, [script])
+    return Result({"shell": args.shell, "script": script}, text=f"{script}\n")
 
 
 def _mark(parser: argparse.ArgumentParser) -> None:

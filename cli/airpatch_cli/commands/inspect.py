@@ -1,28 +1,19 @@
-"""`airpatch inspect`: what is in a bundle, by its index and manifests, or on a registry's root."""
+"""`airpatch inspect`: what is in a bundle, on a registry's root, or in layers."""
 
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.bundle_file import BundleFile
-from airpatch.errors import UsageError
-from airpatch.format.index import VERSION, Index
-from airpatch.format.registry import STORAGE
-from airpatch.model.digest import Digest
-from airpatch.model.names import ImageName
-from airpatch.model.release import Release
-from airpatch.report.weight import Weight, weigh
+import airpatch
+from airpatch import BundleReport, Digest, ImageName
 from airpatch_cli.console import Console, Result, megabytes, table
+from airpatch_cli.layer_results import layer_table
 
 if TYPE_CHECKING:
-    from airpatch.report.patches import Anatomy
-    from airpatch.report.survey import Survey
-    from airpatch.target.state import Receipt
+    from airpatch import Index, Receipt, Release, RootReport, Weight
 
 _UNKNOWN = "-"
 _EVENTS = 10
@@ -32,52 +23,28 @@ _LAST_SECOND = 253402300799
 """The end of the year 9999, as far as `datetime` goes."""
 
 Images = Mapping[ImageName, Digest]
-Weights = Mapping[ImageName, Weight]
+Weights = Mapping[ImageName, "Weight"]
 
 
 def run(args: Namespace, console: Console) -> Result:
-    path = Path(args.subject)
     if args.layers:
-        from airpatch_cli.layers import inspect_layers
-
-        return inspect_layers(args, console)
-    if not path.is_dir():
-        with closing(BundleFile(args.subject)) as bundle:
-            images = {image.name: image.manifest for image in bundle.index.release.images}
-            weights = weigh(images.items(), bundle.manifests())
-            anatomies = _dissect(bundle) if args.blobs or args.json else []
-            data = _bundle_data(args.subject, bundle, images, weights, anatomies)
-            lines = list(_bundle_lines(args.subject, bundle, images, weights))
-            return Result(data, [*lines, *(_blob_lines(bundle.index, anatomies) if args.blobs else ())])
-    # Bundles are looked at more often, and in less time than it takes to load what roots need.
-    from airpatch.report.survey import survey
-    from airpatch.target.root import Root
-
-    with Root(path) as root:
-        if not root.is_folder(STORAGE):
-            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
-        found = survey(root)
-    return Result(_root_data(str(path), found), list(_root_lines(str(path), found, with_blobs=args.blobs)))
+        return layer_table(args.subject, airpatch.inspect_layers(args.subject, execution=console.execution))
+    found = airpatch.inspect(args.subject, patches=args.blobs or args.json)
+    name = args.subject
+    if isinstance(found, BundleReport):
+        lines = [*_bundle_lines(name, found), *(_blob_lines(found) if args.blobs else ())]
+        return Result(_bundle_data(name, found), lines)
+    return Result(_root_data(name, found), list(_root_lines(name, found, with_blobs=args.blobs)))
 
 
-def _dissect(bundle: BundleFile) -> list[Anatomy]:
-    if not bundle.index.steps:
-        return []
-    from airpatch.report.patches import dissect
-
-    return dissect(bundle)
-
-
-def _bundle_data(
-    name: str, bundle: BundleFile, images: Images, weights: Weights, anatomies: Sequence[Anatomy]
-) -> dict[str, object]:
-    index = bundle.index
+def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
+    index, images, weights = bundle.index, _images(bundle), bundle.weights
     signatures = {image.name: len(image.signatures) for image in index.release.images}
     return {
         "kind": _kind(index),
         "name": name,
-        "bytes": bundle.file_size,
-        "format": VERSION,
+        "bytes": bundle.size,
+        "format": bundle.format_version,
         **_release_data(index.release, index.release_id),
         "bases": [{"id": str(base.id), "name": base.name} for base in index.bases],
         "removed": list(index.removed),
@@ -86,8 +53,8 @@ def _bundle_data(
         "stored_bytes": sum(blob.size for blob in index.stored),
         "patched_bytes": sum(blob.size for blob in index.patched),
         "patch_bytes": sum(step.patch_size for step in index.steps),
-        "difference_bytes": sum(each.difference for each in anatomies),
-        "decisions_bytes": sum(each.decisions for each in anatomies),
+        "difference_bytes": sum(each.difference for each in bundle.patches),
+        "decisions_bytes": sum(each.decisions for each in bundle.patches),
         "rebuilt_plaintext_bytes": sum(step.plaintext for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
@@ -99,16 +66,12 @@ def _bundle_data(
             {"digest": str(b.digest), "bytes": b.size, "media_type": b.media_type, "plan": plan.name.lower()}
             for b, plan in zip(index.release.blobs, index.plans, strict=True)
         ],
-        "steps": _step_data(index, anatomies),
+        "steps": _step_data(bundle),
     }
 
 
-def _step_data(index: Index, anatomies: Sequence[Anatomy]) -> list[dict[str, object]]:
-    if not anatomies:
-        return []
-    from airpatch.report.patches import method_name, places
-
-    place = places(index)
+def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
+    place = bundle.places
     return [
         {
             "digest": str(each.step.digest),
@@ -116,17 +79,17 @@ def _step_data(index: Index, anatomies: Sequence[Anatomy]) -> list[dict[str, obj
             "plaintext_bytes": each.step.plaintext,
             "patch_bytes": each.step.patch_size,
             "saved_bytes": each.saved,
-            "method": method_name(each.recipe.method),
+            "method": each.method,
             "difference_bytes": each.difference,
             "decisions_bytes": each.decisions,
             "sources": [{"digest": str(source), "place": place[source]} for source in each.step.sources],
         }
-        for each in anatomies
+        for each in bundle.patches
     ]
 
 
-def _bundle_lines(name: str, bundle: BundleFile, images: Images, weights: Weights) -> Iterator[str]:
-    index, release = bundle.index, bundle.index.release
+def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
+    index, release, images, weights = bundle.index, bundle.index.release, _images(bundle), bundle.weights
     facts = [
         ["release", release.name + (f", number {release.sequence}" if release.sequence else "")],
         ["release id", str(index.release_id)],
@@ -145,40 +108,39 @@ def _bundle_lines(name: str, bundle: BundleFile, images: Images, weights: Weight
         plaintext = megabytes(sum(step.plaintext for step in index.steps))
         facts.append(["to rebuild", f"{plaintext} of plaintext, when it is applied"])
     facts += [["removed", repository] for repository in index.removed]
-    yield f"{name}: {_kind(index)} of {megabytes(bundle.file_size)}"
+    yield f"{name}: {_kind(index)} of {megabytes(bundle.size)}"
     yield from _indented(facts)
     yield ""
     yield from _image_table(images, weights)
 
 
-def _blob_lines(index: Index, anatomies: Sequence[Anatomy]) -> Iterator[str]:
+def _blob_lines(bundle: BundleReport) -> Iterator[str]:
+    index = bundle.index
     yield ""
     plans = [plan.name.lower().replace("_", " ") for plan in index.plans]
     rows = [[str(b.digest), megabytes(b.size), plan, b.media_type]
             for b, plan in zip(index.release.blobs, plans, strict=True)]  # fmt: skip
     yield from table([["BLOB", "SIZE", "PLAN", "TYPE"], *rows], right=[1])
-    if anatomies:
+    if bundle.patches:
         yield ""
-        yield from table(list(_patch_rows(index, anatomies)), right=[1, 2, 3, 4, 5])
+        yield from table(list(_patch_rows(bundle)), right=[1, 2, 3, 4, 5])
 
 
-def _patch_rows(index: Index, anatomies: Sequence[Anatomy]) -> Iterator[list[str]]:
-    from airpatch.report.patches import method_name, places
-
+def _patch_rows(bundle: BundleReport) -> Iterator[list[str]]:
     yield ["PATCHED", "SIZE", "PATCH", "SAVED", "DIFFERENCE", "DECISIONS", "METHOD", "SOURCES"]
-    place = places(index)
-    for each in anatomies:
+    place = bundle.places
+    for each in bundle.patches:
         step = each.step
         sizes = (step.size, step.patch_size, each.saved, each.difference, each.decisions)
         sources = ", ".join(f"{source.short} ({place[source]})" for source in step.sources) or _UNKNOWN
-        yield [step.digest.short, *map(megabytes, sizes), method_name(each.recipe.method), sources]
+        yield [step.digest.short, *map(megabytes, sizes), each.method, sources]
     totals = zip(
-        *((e.step.size, e.step.patch_size, e.saved, e.difference, e.decisions) for e in anatomies), strict=True
+        *((e.step.size, e.step.patch_size, e.saved, e.difference, e.decisions) for e in bundle.patches), strict=True
     )
     yield ["total", *(megabytes(sum(column)) for column in totals), "", ""]
 
 
-def _root_data(name: str, found: Survey) -> dict[str, object]:
+def _root_data(name: str, found: RootReport) -> dict[str, object]:
     return {
         "kind": "root",
         "name": name,
@@ -205,7 +167,7 @@ def _root_data(name: str, found: Survey) -> dict[str, object]:
     }
 
 
-def _root_lines(name: str, found: Survey, *, with_blobs: bool) -> Iterator[str]:
+def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[str]:
     current = found.receipts.get(found.current) if found.current is not None else None
     facts = [
         ["release", f"{current.release.name}, {current.id}" if current else "none: nothing was applied here yet"],
@@ -236,11 +198,15 @@ def _root_lines(name: str, found: Survey, *, with_blobs: bool) -> Iterator[str]:
         yield from table([["BLOB", "SIZE"], *rows], right=[1])
 
 
+def _images(bundle: BundleReport) -> Images:
+    return {image.name: image.manifest for image in bundle.index.release.images}
+
+
 def _kind(index: Index) -> str:
     return "bundle" if index.is_full else "patch"
 
 
-def _by_age(found: Survey) -> list[Receipt]:
+def _by_age(found: RootReport) -> list[Receipt]:
     return sorted(found.receipts.values(), key=lambda r: (r.installed, r.release.sequence, r.release.name))
 
 

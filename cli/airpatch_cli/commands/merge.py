@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from airpatch.archive.bundle_file import BundleFile
-from airpatch.patches.merging import merge, merge_patches
-from airpatch_cli.commands.create import rebuilding, scratch_files, write
+import airpatch
+from airpatch_cli.bundle_results import written
 from airpatch_cli.console import Console, Result
+from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
-    bundles = [BundleFile(name) for name in args.bundles]
-    options = rebuilding(scratch_files(args), args, console)
-    merged = merge_patches(bundles) if args.patch else merge(bundles, options)
-    return write(merged.index, merged.gathered, args, console)
+    return written(
+        airpatch.merge(
+            args.bundles,
+            args.output,
+            patches_only=args.patch,
+            key=args.key,
+            trusted=trusted(args),
+            execution=console.execution,
+        )
+    )

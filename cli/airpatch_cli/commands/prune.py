@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from airpatch.target.prune import prune
-from airpatch.target.root import open_root
+import airpatch
 from airpatch_cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    with open_root(args.root) as root:
-        pruned = prune(root, args.keep, dry_run=args.dry_run)
+    pruned = airpatch.prune(args.root, keep=args.keep, dry_run=args.dry_run)
     verb = "would be removed" if args.dry_run else "removed"
     names = ", ".join(receipt.release.name for receipt in pruned.forgotten) or "no release"
     lines = [

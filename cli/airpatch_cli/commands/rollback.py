@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from airpatch.target.rollback import rollback
-from airpatch.target.root import open_root
+import airpatch
 from airpatch_cli.console import Console, Result, count
 
 
 def run(args: Namespace, console: Console) -> Result:
-    with open_root(args.root) as root:
-        receipt, tags = rollback(root, args.to)
+    done = airpatch.rollback(args.root, args.to, execution=console.execution)
+    release = done.receipt.release
     return Result(
-        {"release": receipt.release.name, "release_id": str(receipt.id), "tags": tags},
-        [f"release {receipt.release.name} ({receipt.id.short}) is current, {count(tags, 'tag')} set"],
+        {"release": release.name, "release_id": str(done.receipt.id), "tags": done.tags},
+        [f"release {release.name} ({done.receipt.id.short}) is current, {count(done.tags, 'tag')} set"],
     )

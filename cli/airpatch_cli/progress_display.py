@@ -14,7 +14,7 @@ _LINE_EVERY = 5.0
 """Seconds between plain lines."""
 
 
-class Progress:
+class ProgressDisplay:
     """Bytes done out of a total, for one part of the work after the other. `mode`: auto, bar, plain or off."""
 
     def __init__(self, mode: str = "off") -> None:
@@ -42,7 +42,10 @@ class Progress:
         self._label, self._total, self._done = label, total, 0
         self._began = self._spoke = time.monotonic()
 
-    def advance(self, size: int) -> None:
+    def end(self) -> None:
+        self._end_part()
+
+    def advance(self, size: int, item: str) -> None:
         """`size` more bytes are done. May be called by any thread."""
         if self._mode == "off":
             return

@@ -1,0 +1,41 @@
+"""A bundle that is to be written: its index, and where everything in it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from airpatch.blobs.content import Content
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+
+
+class Closeable(Protocol):
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedBundle:
+    """The bundle that `index` describes. A context manager: what it is made of is given up with the block.
+
+    `manifests` has the bytes of all stored manifests, or of all manifests of the release; `content` the stored layers
+    and configs, detached signatures, and layer patches by their own digests.
+    """
+
+    index: Index
+    manifests: Mapping[Digest, bytes]
+    content: Content
+    patched_from: Content | None = None
+    """Where the blobs are that layer patches make, and those that they build upon; None without layer patches."""
+    signatures: Sequence[bytes] = ()
+    """Armored signatures over the encoding of `index`, at most 16."""
+    resources: Sequence[Closeable] = ()
+    """What must be closed once the bundle is written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for resource in self.resources:
+            resource.close()

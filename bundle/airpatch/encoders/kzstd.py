@@ -1,0 +1,121 @@
+"""Frames as klauspost/compress zstd writes them: how plaintext becomes blocks.
+
+BuildKit, containerd, skopeo, podman, buildah, kaniko and crane write zstd layers with it. The framing is that of
+`zstd/encoder.go` and `zstd/frameenc.go` from 1.14.2 on (Klaus Post, BSD); match search and block writing are in the
+other kzstd modules.
+"""
+
+from __future__ import annotations
+
+from xxhash import xxh64
+
+from airpatch.encoders.kzstd_blocks import BlockWriter
+from airpatch.encoders.kzstd_matcher import ZstdMatcher
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+_CHECKSUM = 1 << 2
+_SINGLE_SEGMENT = 1 << 5
+_SMALL = 1024  # up to this, a frame has a window descriptor although all of it is one block
+_LEAST_WINDOW_LOG = 10
+_EMPTY_LAST_BLOCK = b"\x01\0\0"
+
+
+class KlauspostZstd:
+    """One frame, with a checksum. Output does not depend on how the plaintext is cut into pieces.
+
+    `frames_nothing`: no plaintext at all is an empty frame (from 1.18.5 on), not nothing.
+    """
+
+    def __init__(
+        self, matcher: ZstdMatcher, blocks: BlockWriter, window: int, block: int, frames_nothing: bool
+    ) -> None:
+        self._matcher = matcher
+        self._blocks = blocks
+        self._window = window
+        self._block = block
+        self._frames_nothing = frames_nothing
+        self._pending = bytearray()
+        self._checksum = xxh64()
+        self._begun = False
+
+    def reset(self) -> None:
+        """Begin another frame, after `finish`; so no new tables are needed."""
+        self._matcher.reset()
+        self._blocks.reset()
+        self._pending.clear()
+        self._checksum.reset()
+        self._begun = False
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """Take plaintext; return compressed bytes, maybe none."""
+        out = bytearray()
+        view = memoryview(data)
+        self._checksum.update(view)
+        if self._pending:
+            taken = self._block - len(self._pending)
+            self._pending += view[:taken]
+            view = view[taken:]
+            if len(self._pending) < self._block:
+                return b""
+            out += self._next(self._pending)
+            self._pending.clear()
+        while len(view) >= self._block:
+            out += self._next(view[: self._block])
+            view = view[self._block :]
+        self._pending += view
+        return bytes(out)
+
+    def flush(self) -> bytes:
+        """End the block so far; the frame goes on."""
+        if not self._pending:
+            return b""
+        out = self._next(self._pending)
+        self._pending.clear()
+        return out
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
+        if self._pending:
+            last = self._encode(self._pending, last=True) if self._begun else self._alone(self._pending)
+        elif self._begun:
+            last = _EMPTY_LAST_BLOCK
+        elif self._frames_nothing:
+            last = self._header() + _EMPTY_LAST_BLOCK
+        else:
+            return b""
+        return last + self._checksum.intdigest().to_bytes(8, "little")[:4]
+
+    def _next(self, source: bytes | bytearray | memoryview) -> bytes:
+        """Return a block that others follow, after the frame's header if it is the first one."""
+        out = b"" if self._begun else self._header()
+        self._begun = True
+        return out + self._encode(source, last=False)
+
+    def _header(self) -> bytes:
+        return MAGIC + bytes((_CHECKSUM, _window_byte(self._window)))
+
+    def _alone(self, source: bytes | bytearray) -> bytes:
+        """Return the header and the only block of a frame; such a frame says its size."""
+        size = len(source)
+        if size < 256:
+            code, content_size = 0, b"" if size <= _SMALL else bytes((size,))
+        elif size < 65536 + 256:
+            code, content_size = 1, (size - 256).to_bytes(2, "little")
+        else:
+            code, content_size = 2, size.to_bytes(4, "little")
+        header = MAGIC
+        if size <= _SMALL:
+            window = max(1 << size.bit_length(), 1 << _LEAST_WINDOW_LOG)
+            header += bytes((code << 6 | _CHECKSUM, _window_byte(window)))
+        else:
+            header += bytes((code << 6 | _CHECKSUM | _SINGLE_SEGMENT,))
+        return header + content_size + self._encode(source, last=True, alone=True)
+
+    def _encode(self, source: bytes | bytearray | memoryview, last: bool, alone: bool = False) -> bytes:
+        begin, end = self._matcher.fill(source)
+        found = self._matcher.sequences(begin, end, alone)
+        return self._blocks.block(found, self._matcher.buffer, begin, end, last, end - begin == self._block)
+
+
+def _window_byte(window: int) -> int:
+    return ((window - 1).bit_length() - _LEAST_WINDOW_LOG) << 3

@@ -1,0 +1,41 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""What a match search makes of a block: literals, and sequences of literals and a match (RFC 8878 3.1.1.3.2)."""
+
+from __future__ import annotations
+
+from array import array
+
+import cython
+
+MAX_BLOCK = 128 << 10
+MAX_SEQUENCES = MAX_BLOCK // 3
+MIN_MATCH = cython.declare(cython.int, 3)
+SLACK = 16  # bytes that may be read or written after the end of a buffer
+
+
+@cython.cclass
+class Sequences:
+    """The sequences of one block; the literals after the last one are among its literals.
+
+    The n-th has `literal_lengths[n]` literals and a match of `match_lengths[n]` + 3 bytes; `offsets[n]` is the value
+    that is coded: 1 to 3 for a repeated offset, else the offset + 3. Types are in kzstd_sequences.pxd.
+    """
+
+    def __init__(self) -> None:
+        self.literal_lengths = array("I", [0]) * MAX_SEQUENCES
+        self.match_lengths = array("I", [0]) * MAX_SEQUENCES
+        self.offsets = array("I", [0]) * MAX_SEQUENCES
+        self.literals = bytearray(MAX_BLOCK + SLACK)
+        self.count = 0
+        self.literal_count = 0
+
+    @cython.cfunc
+    @cython.inline
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def add(self, literal_length: cython.uint, match_length: cython.uint, offset: cython.uint) -> cython.void:
+        """Append a sequence; `match_length` is all of it."""
+        self.literal_lengths[self.count] = literal_length
+        self.match_lengths[self.count] = match_length - MIN_MATCH
+        self.offsets[self.count] = offset
+        self.count += 1

@@ -1,0 +1,97 @@
+"""The versions of klauspost/compress zstd: which matcher and which rules of blocks each level of them has.
+
+A version is named after the first release with that output; the ranges are in spec/ENCODERS.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from airpatch.encoders.kzstd import KlauspostZstd
+from airpatch.encoders.kzstd_best import Backwards, BestMatcher
+from airpatch.encoders.kzstd_best_old import Choice, OldBestMatcher
+from airpatch.encoders.kzstd_better import BetterMatcher
+from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_fast import DefaultMatcher, FastestMatcher
+from airpatch.encoders.kzstd_matcher import ZstdMatcher
+
+_T = TypeVar("_T")
+_MIB = 1 << 20
+_FASTEST_BLOCK = 64 << 10
+_BLOCK = 128 << 10
+
+_RULES = {
+    "1.17.8": BlockRules(),
+    "1.17.0": BlockRules(runs=False),
+    "1.16.4": BlockRules(runs=False, fewest=33, compares=False),
+    "1.14.2": BlockRules(runs=False, fewest=33, compares=False, margin=5, keeps_full=True),
+}
+"""The rules of blocks by the first version with them, the newest first."""
+
+_CODED_LITERALS = {
+    "1.16.4": ("better", "best"),
+    "1.14.2": ("default", "better", "best"),
+}
+"""The levels at which blocks without a match are coded, by the first version."""
+
+_MATCHERS: dict[str, dict[str, tuple[int, Callable[[int], ZstdMatcher]]]] = {
+    "fastest": {"1.14.3": (4, FastestMatcher)},
+    "default": {"1.14.2": (8, DefaultMatcher)},
+    "better": {
+        "1.17.8": (8, BetterMatcher),
+        "1.17.5": (8, lambda reach: BetterMatcher(reach, runs=False)),
+        "1.17.3": (16, lambda reach: BetterMatcher(reach, runs=False)),
+        "1.15.10": (16, lambda reach: BetterMatcher(reach, runs=False, remembers=False)),
+        "1.14.2": (16, lambda reach: BetterMatcher(reach, runs=False, remembers=False, skip=0)),
+    },
+    "best": {
+        "1.17.8": (8, BestMatcher),
+        "1.17.6": (8, lambda reach: BestMatcher(reach, runs=False)),
+        "1.17.5": (8, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.ALL)),
+        "1.17.3": (32, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.ALL)),
+        "1.16.4": (32, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.NEW, enters_last=False)),
+        "1.16.1": (32, lambda reach: OldBestMatcher(reach, Choice.IMPROVING)),
+        "1.15.13": (32, lambda reach: OldBestMatcher(reach, Choice.PAIRED)),
+        "1.14.2": (32, lambda reach: OldBestMatcher(reach, Choice.IN_ORDER)),
+    },
+}
+"""Matchers and their windows in MiB, by level and the first version with them, the newest first."""
+
+_FRAMES_NOTHING = "1.18.5"
+
+
+def versions(level: str) -> list[str]:
+    """Return the first versions of all outputs of a level, the newest first.
+
+    The output of the very newest differs from that before it for an empty plaintext only, so it comes last.
+    """
+    oldest = min(_MATCHERS[level], key=_order)
+    firsts = {first for first in (*_RULES, *_MATCHERS[level]) if _order(first) >= _order(oldest)}
+    return [*sorted(firsts, key=_order, reverse=True), _FRAMES_NOTHING]
+
+
+def window(version: str, level: str) -> int:
+    """Return the window in bytes; `version` is one of `versions(level)`."""
+    return _valid(_MATCHERS[level], version)[0] * _MIB
+
+
+def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
+    """Return a frame in the making; `version` is one of `versions(level)`."""
+    reach, matcher = _valid(_MATCHERS[level], version)
+    rules = _valid(_RULES, version)
+    if level in _valid(_CODED_LITERALS, version):
+        rules = replace(rules, codes_literals=True)
+    block = _FASTEST_BLOCK if level == "fastest" else _BLOCK
+    frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
+    return KlauspostZstd(matcher(reach * _MIB), BlockWriter(rules), reach * _MIB, block, frames_nothing)
+
+
+def _valid(by_version: dict[str, _T], version: str) -> _T:
+    """Return what is valid at a version."""
+    return next(value for first, value in by_version.items() if _order(first) <= _order(version))
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

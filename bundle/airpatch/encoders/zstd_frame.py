@@ -1,0 +1,105 @@
+"""Frames of a zstd file (RFC 8878 3.1): where they begin and end, and what their headers say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from airpatch.errors import FormatError
+
+MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = 0x184D2A50
+_SKIPPABLE_HEADER = 8
+_BLOCK_HEADER = 3
+_CHECKSUM_SIZE = 4
+_RUN, _COMPRESSED, _RESERVED = 1, 2, 3
+MAX_HEADER = 18
+"""Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameHeader:
+    """`size` of the header, `window` and `content` in bytes; `content` None if the header does not say it."""
+
+    size: int
+    window: int
+    content: int | None
+    single_segment: bool
+    checksum: bool
+    dictionary: bool
+
+
+def read_header(data: bytes | memoryview) -> FrameHeader:
+    """Return what the header of the frame at the beginning of `data` says. Raises FormatError if there is none."""
+    if len(data) < 6 or bytes(data[:4]) != MAGIC:
+        raise FormatError("not a zstd frame")
+    descriptor = data[4]
+    single = bool(descriptor & 32)
+    at = 5
+    window = 0
+    if not single:
+        exponent, mantissa = data[at] >> 3, data[at] & 7
+        window = (1 << 10 + exponent) * (8 + mantissa) >> 3
+        at += 1
+    dictionary = (0, 1, 2, 4)[descriptor & 3]
+    width = (int(single), 2, 4, 8)[descriptor >> 6]
+    if descriptor & 8 or len(data) < at + dictionary + width:
+        raise FormatError("not a zstd frame")
+    number = int.from_bytes(data[at + dictionary : at + dictionary + width], "little") + (256 if width == 2 else 0)
+    content = number if width else None
+    at += dictionary + width
+    return FrameHeader(at, number if single else window, content, single, bool(descriptor & 4), dictionary > 0)
+
+
+def frame_end(data: bytes | memoryview, begin: int = 0) -> int | None:
+    """Return where the frame ends that begins at data[begin:], skippable or not; None if `data` has not all of it.
+
+    Raises FormatError if no frame begins there.
+    """
+    head = bytes(data[begin : begin + 4])
+    if len(head) == 4 and int.from_bytes(head, "little") & ~15 == _SKIPPABLE:
+        end = begin + _SKIPPABLE_HEADER + int.from_bytes(data[begin + 4 : begin + 8], "little")
+        return end if end <= len(data) else None
+    header = read_header(data[begin : begin + MAX_HEADER])
+    for block_end, last in _blocks(data, begin + header.size):
+        if last:
+            end = block_end + (_CHECKSUM_SIZE if header.checksum else 0)
+            return end if end <= len(data) else None
+    return None
+
+
+def _blocks(data: bytes | memoryview, at: int) -> Iterator[tuple[int, bool]]:
+    """Yield for each block where it ends, and whether it is the last one."""
+    while at + _BLOCK_HEADER <= len(data):
+        word = int.from_bytes(data[at : at + _BLOCK_HEADER], "little")
+        if word >> 1 & 3 == _RESERVED:
+            raise FormatError("not a zstd frame: a block of a reserved type")
+        at += _BLOCK_HEADER + (1 if word >> 1 & 3 == _RUN else word >> 3)
+        yield at, bool(word & 1)
+
+
+def length_log(frame: bytes | memoryview) -> int | None:
+    """Return how many states, as a power of two, the first block's code of literal lengths has.
+
+    None if the first block brings no such code, or `frame` has not all of it. `frame` begins with a header.
+    """
+    at = read_header(frame[:MAX_HEADER]).size
+    word = int.from_bytes(frame[at : at + _BLOCK_HEADER], "little")
+    block = frame[at + _BLOCK_HEADER : at + _BLOCK_HEADER + (word >> 3)]
+    if word >> 1 & 3 != _COMPRESSED or len(block) < 6:
+        return None
+    kind, form = block[0] & 3, block[0] >> 2 & 3
+    head = int.from_bytes(block[:5], "little")
+    if kind < _COMPRESSED:  # plain literals, or one repeated
+        header = (1, 2, 1, 3)[form]
+        size = head >> (3 if header == 1 else 4) & (1 << 8 * header - (3 if header == 1 else 4)) - 1
+        at = header + (size if kind == 0 else 1)
+    else:
+        width = (10, 10, 14, 18)[form]
+        at = (3, 3, 4, 5)[form] + (head >> 4 + width & (1 << width) - 1)
+    if at >= len(block) or block[at] == 0:
+        return None
+    at += 1 if block[at] < 128 else 2 if block[at] < 255 else 3
+    if at + 1 >= len(block) or block[at] >> 6 != _COMPRESSED:
+        return None
+    return 5 + (block[at + 1] & 15)

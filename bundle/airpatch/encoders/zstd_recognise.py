@@ -1,0 +1,91 @@
+"""Which encoder wrote a zstd frame? The replicas that write what it begins with.
+
+The header rules most of them out: klauspost/compress always adds a checksum, and the window tells the level, almost.
+The others are run on the first blocks side by side, level by level, and dropped as soon as they differ, which takes one
+block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import zstandard
+
+from airpatch.encoders.zstd_frame import MAX_HEADER, frame_end, length_log, read_header
+from airpatch.encoders.zstd_replicas import FrameEncoder, zstd_names, zstd_replica
+from airpatch.errors import FormatError
+
+PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
+_BLOCK = 128 << 10
+_MAX_WINDOW = 128 << 20
+_MOST_LOG = 8  # klauspost/compress makes no larger codes; libzstd does, of blocks of more than 2048 sequences
+
+
+@dataclass(slots=True)
+class _Runner:
+    name: str
+    encoder: FrameEncoder
+    written: int = 0
+
+
+def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the replicas that write a frame which begins with `start`, the likeliest first.
+
+    `start` should be the first MiB or more, or all; what is left of it after the frame is ignored. `candidates`
+    restricts the names tried. Raises FormatError if `start` is not the beginning of a zstd frame.
+    """
+    header = read_header(start[:MAX_HEADER])
+    if not header.checksum or header.dictionary or header.window > _MAX_WINDOW:
+        return []
+    if (length_log(start) or 0) > _MOST_LOG:
+        return []
+    end = frame_end(start)
+    frame = memoryview(start)[:end]
+    plaintext = _decompress(frame)
+    complete = end is not None and len(plaintext) <= PLAINTEXT
+    if not complete:
+        plaintext = plaintext[: min(len(plaintext), PLAINTEXT) // _BLOCK * _BLOCK]
+    names = [
+        name
+        for name in (zstd_names() if candidates is None else candidates)
+        if complete or header.content is not None or header.window == zstd_replica(name).window
+    ]
+    for _, level in groupby(names, lambda name: zstd_replica(name).level):
+        if found := _race(list(level), plaintext, frame, complete):
+            return found
+    return []
+
+
+def _race(candidates: Sequence[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
+    running = [_Runner(name, zstd_replica(name).make()) for name in candidates]
+    for at in range(0, len(plaintext), _BLOCK):
+        piece = plaintext[at : at + _BLOCK]
+        running = [runner for runner in running if _agrees(runner, runner.encoder.feed(piece), frame)]
+    if complete:
+        running = [
+            runner
+            for runner in running
+            if _agrees(runner, runner.encoder.finish(), frame) and runner.written == len(frame)
+        ]
+    return [runner.name for runner in running if runner.written]
+
+
+def _agrees(runner: _Runner, out: bytes, frame: memoryview) -> bool:
+    """Return whether `out`, which follows what the runner wrote before, is what the frame has there."""
+    expected = frame[runner.written : runner.written + len(out)]
+    runner.written += len(out)
+    return out[: len(expected)] == expected
+
+
+def _decompress(frame: memoryview) -> bytes:
+    """Return what the beginning of a frame decompresses to, a byte more than `PLAINTEXT` at most."""
+    out = bytearray()
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(frame) as reader:
+            while len(out) <= PLAINTEXT and (piece := reader.read(PLAINTEXT + 1 - len(out))):
+                out += piece
+    except zstandard.ZstdError as error:
+        raise FormatError(f"not a zstd frame: {error}") from error
+    return bytes(out)

@@ -1,0 +1,80 @@
+"""The replicas of zstd encoders by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
+
+A replica turns plaintext into one zstd frame, bit for bit as the encoder that it is named after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from airpatch.encoders.kzstd_versions import klauspost_zstd, versions, window
+from airpatch.errors import FormatError
+
+_LEVELS = ("default", "fastest", "better", "best")
+
+
+class FrameEncoder(Protocol):
+    """One zstd frame in the making."""
+
+    def feed(self, data: bytes | memoryview) -> bytes:
+        """Take plaintext; return compressed bytes, maybe none."""
+        ...
+
+    def flush(self) -> bytes:
+        """Return all bytes of what has been fed; the frame goes on with a new block."""
+        ...
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
+        ...
+
+    def reset(self) -> None:
+        """Begin another frame, after `finish`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ZstdReplica:
+    """An encoder at one of its levels, by the name of that.
+
+    `make` returns a new encoder. `window` is what the header of a frame of unknown size says, in bytes.
+    """
+
+    make: Callable[[], FrameEncoder]
+    level: str
+    window: int
+
+
+def frame_encoder(name: str) -> FrameEncoder:
+    """Return a new encoder of that name. Raises FormatError for an unknown one."""
+    return zstd_replica(name).make()
+
+
+def zstd_replica(name: str) -> ZstdReplica:
+    """Return the replica of that name. Raises FormatError for an unknown one."""
+    found = _REPLICAS.get(name)
+    if found is None:
+        raise FormatError(f"unknown encoder {name!r}")
+    return found
+
+
+def zstd_names() -> tuple[str, ...]:
+    """Return the names of all replicas, those most often met first."""
+    return tuple(_REPLICAS)
+
+
+def _klauspost(version: str, level: str) -> ZstdReplica:
+    return ZstdReplica(lambda: klauspost_zstd(version, level), level, window(version, level))
+
+
+def _replicas() -> dict[str, ZstdReplica]:
+    replicas: dict[str, ZstdReplica] = {}
+    for level in _LEVELS:
+        for version in versions(level):
+            replicas[f"kzstd-{version}-{level}"] = _klauspost(version, level)
+    return replicas
+
+
+_REPLICAS = _replicas()

@@ -1,0 +1,76 @@
+"""How a piece of work is done: threads, memory, scratch files, progress, cancellation. One value for all operations."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import NoReturn
+
+from airpatch.progress import NO_PROGRESS, Owners, Progress, ProgressPart
+
+NewFile = Callable[[], int]
+"""Makes an empty file without a name, open for reading and writing, and gives its descriptor. Raises TargetError."""
+
+
+class Cancellation:
+    """Tells work that is under way to end soon. For use by many threads.
+
+    With an `outer` one, that one ends this work, too, and not the other way round.
+    """
+
+    def __init__(self, outer: Cancellation | None = None) -> None:
+        self._event = threading.Event()
+        self._outer = outer
+
+    def cancel(self) -> None:
+        """Have the work raise `concurrent.futures.CancelledError` as soon as it comes to it."""
+        self._event.set()
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._event.is_set() or (self._outer is not None and self._outer.is_cancelled)
+
+
+def no_scratch() -> NoReturn:
+    """The default of `Execution.scratch`, which each operation replaces by files beside what it writes."""
+    raise RuntimeError("scratch files are made before anybody has said where")
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How an operation works. None of it decides about results, but `memory` about the bytes of layer patches."""
+
+    jobs: int | None = None
+    """Threads; None: one for each processor that this process may use."""
+    memory: int = 1 << 30
+    """Bytes for all that make layer patches together."""
+    scratch: NewFile = no_scratch
+    """Makes scratch files (`scratch_files`); by default they lie beside what is written, never in `/tmp`."""
+    progress: Progress = NO_PROGRESS
+    """Is told what is done."""
+    cancellation: Cancellation = field(default_factory=Cancellation)
+    """Ends the operation by `concurrent.futures.CancelledError`; nothing is half-done then."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads work at once."""
+        return self.jobs or len(os.sched_getaffinity(0))
+
+    @contextmanager
+    def part(self, label: str, total: int, owners: Owners | None = None) -> Iterator[ProgressPart]:
+        """Begin a part of the work of `total` bytes, which ends with the block. Parts follow each other."""
+        self.progress.start(label, total)
+        try:
+            yield ProgressPart(self.progress, self._is_cancelled, owners)
+        finally:
+            self.progress.end()
+
+    def task(self) -> Execution:
+        """The same with a cancellation of its own, for threads of which the first error ends the others."""
+        return replace(self, cancellation=Cancellation(self.cancellation))
+
+    def _is_cancelled(self) -> bool:
+        return self.cancellation.is_cancelled

@@ -1,0 +1,140 @@
+"""Bundles into a registry's storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.archive.frame_reader import open_frames
+from airpatch.blobs.content import read_blob
+from airpatch.blobs.output import output_file
+from airpatch.blobs.tree import Tree
+from airpatch.destinations.restorer import Form
+from airpatch.destinations.transfer import Link
+from airpatch.errors import AirpatchError, UsageError
+from airpatch.execution import Execution
+from airpatch.format import registry
+from airpatch.format.index import Index
+from airpatch.format.inventories import emit
+from airpatch.format.layout import image_signature_paths
+from airpatch.model.names import is_servable
+from airpatch.model.release import Blob, Release
+from airpatch.operations.paths import Paths, StrPath, names
+from airpatch.operations.restore_images import Restored, choice, write_images
+from airpatch.signing.trusted import TrustedSigners
+from airpatch.sources.image_files import TreeContent
+from airpatch.target.installer import Applied, install, preview
+from airpatch.target.stocktaking import make_request
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What an `apply` did, or with `dry_run` would do: `applied` has what came of each bundle, in their order.
+
+    `restored` is what it restored, if that was asked for. `warnings` are for people.
+    """
+
+    applied: tuple[Applied, ...]
+    restored: Restored | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the target has all that the bundles need; False in a dry run only."""
+        return not any(each.missing for each in self.applied)
+
+
+def apply(
+    bundles: Paths,
+    root: StrPath,
+    *,
+    deep: bool = False,
+    allow_downgrade: bool = False,
+    dry_run: bool = False,
+    request: StrPath | None = None,
+    restore_to: StrPath | None = None,
+    form: str = "dir",
+    link: str = "copy",
+    trusted: TrustedSigners | None = None,
+    execution: Execution | None = None,
+) -> ApplyResult:
+    """Merge `bundles`, full ones or patches, into the registry's storage `root`, which a registry may be serving.
+
+    `root` is the directory that holds `docker/registry/v2`; it is made if it does not exist. A bundle `-` is standard
+    input. Bundles are applied together: a patch and the top-up that completes it may stand in any order. Nothing is
+    visible before everything is there and verified; an interrupted run is repeated as it is (spec/TARGET.md).
+
+    `deep` also hashes the blobs that a patch needs; `allow_downgrade` accepts a release with a smaller sequence number
+    than an installed one; with `dry_run` nothing is written. If blobs are missing, the file `request` gets a list of
+    them, to be a base of `diff`. With `restore_to`, the images of the last bundle's release are then restored to that
+    folder, in `form` and by `link` as with `restore`.
+
+    With `trusted` (`trusted_signers`) all bundles must be signed accordingly, and in any case as `root` itself demands
+    (`trust`): that is checked before anything is written.
+
+    Raises FormatError, IntegrityError, BaseMismatch (with the missing blobs as its findings), TrustError, TargetError,
+    UsageError.
+    """
+    execution = execution or Execution()
+    if restore_to is not None and dry_run:
+        raise UsageError("a dry run leaves nothing to restore: leave out --restore or --dry-run")
+    choice(Form, form, "form"), choice(Link, link, "link")  # before anything is written
+    warnings: list[str] = []
+
+    def write_request(index: Index, missing: Sequence[Blob]) -> None:
+        if request is not None:
+            with output_file(Path(request)) as sink:
+                sink.write([emit(make_request(index, missing))])
+            blobs = "1 blob" if len(missing) == 1 else f"{len(missing):,} blobs"
+            warnings.append(f"{request}: request for {blobs} of release {index.release.name}")
+
+    path = Path(root)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(closing(open_frames(name))) for name in names(bundles)]
+        work = preview if dry_run else install
+        try:
+            applied = work(
+                readers,
+                path,
+                execution,
+                deep=deep,
+                allow_downgrade=allow_downgrade,
+                on_missing=write_request,
+                trusted=trusted,
+            )
+        except AirpatchError as error:
+            for warning in warnings:
+                error.add_note(warning)
+            raise
+    restored = None
+    if restore_to is not None:
+        restored = _restore(applied[-1].index.release, path, restore_to, form, link, execution)
+    return ApplyResult(tuple(applied), restored, (*warnings, *_unservable(applied)))
+
+
+def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
+    """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
+    signatures = {
+        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
+    }
+    content = TreeContent(Tree(root), registry.blob_path, signatures)
+    try:
+        manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+        return write_images(release.images, manifests, content, output, form, link, execution)
+    except AirpatchError as error:
+        message = f"release {release.name} was applied, but its images were not restored: {error.message}"
+        raise type(error)(message, error.findings) from None
+
+
+def _unservable(applied: Iterable[Applied]) -> list[str]:
+    """A registry cannot serve every repository that can be restored; say so where one may be serving the root."""
+    repositories = {name.repository for each in applied for name in each.tags}
+    found = sorted(name for name in repositories if not is_servable(name))
+    if not found:
+        return []
+    return [
+        "a registry cannot serve these repositories, nor collect garbage while they are there, because of the port "
+        f"in their names; restore gives them back: {', '.join(found)}"
+    ]

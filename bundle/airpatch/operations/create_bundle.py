@@ -1,0 +1,113 @@
+"""Images into a full bundle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airpatch.archive.pack import pack
+from airpatch.archive.prepared import PreparedBundle
+from airpatch.execution import Execution
+from airpatch.format.index import Index, emit_index
+from airpatch.operations.paths import Paths, StrPath, beside, names
+from airpatch.signing.policy import NAMESPACE
+from airpatch.sources.gather import Gathered, gather
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBundle:
+    """A bundle that was written.
+
+    `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it. `warnings` are for
+    people: what may not be as they expect.
+    """
+
+    output: str
+    size: int
+    index: Index
+    warnings: tuple[str, ...] = ()
+
+
+def create(
+    sources: Paths,
+    output: StrPath,
+    *,
+    release: str | None = None,
+    sequence: int | None = None,
+    images_list: StrPath | None = None,
+    tags: Sequence[str] = (),
+    repack: bool = False,
+    effort: str = "default",
+    key: StrPath | None = None,
+    execution: Execution | None = None,
+) -> WrittenBundle:
+    """Pack the images of `sources` into a full bundle, which holds each blob once (spec/FORMAT.md).
+
+    `sources` are trees of skopeo's `dir:` images, roots of a registry's storage, OCI layouts or bundles; a prefix
+    (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
+    only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
+    the sources. `release` names the release (default: the tag that most of its images carry), `sequence` is
+    its number, which grows from release to release (default: 0).
+
+    The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
+    same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
+    again on the target, bit for bit; `effort` is then `fast`, `default` or `best`. With `key`, the bundle is signed as
+    by `sign`.
+
+    Raises SourceError with all findings if images are unusable, UsageError, FormatError for a damaged bundle, and
+    TargetError if `output` cannot be written.
+    """
+    execution = beside(execution, output)
+    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+    with prepare(gathered, repack, effort, execution) as bundle:
+        return write(bundle, output, execution, gathered.remarks, key=key)
+
+
+def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
+    """The full bundle of `gathered`."""
+    index = Index.full(gathered.release)
+    if not repack:
+        return PreparedBundle(index, gathered.manifests, gathered.content)
+    # Here, because most bundles are made without the differ and what it loads.
+    from airpatch.operations.make_patch import effort_of
+    from airpatch.patches.layers import patch_layers
+
+    return patch_layers(index, gathered, [], execution, effort_of(effort))
+
+
+def gather_release(
+    sources: Paths,
+    execution: Execution,
+    release: str | None,
+    sequence: int | None,
+    images_list: StrPath | None,
+    tags: Sequence[str],
+) -> Gathered:
+    """The release of all images of `sources`, or of those in `images_list`."""
+    return gather(
+        names(sources),
+        execution,
+        images_list=None if images_list is None else Path(images_list),
+        tags=tags,
+        name=release,
+        sequence=sequence,
+    )
+
+
+def write(
+    bundle: PreparedBundle,
+    output: StrPath,
+    execution: Execution,
+    warnings: tuple[str, ...] = (),
+    *,
+    key: StrPath | None = None,
+) -> WrittenBundle:
+    """Write `bundle` to `output`, signed with `key` if there is one."""
+    name = os.fspath(output)
+    if key is not None:
+        from airpatch.signing.signer import make_signature  # here, because most bundles are made without a key
+
+        bundle = replace(bundle, signatures=[make_signature(emit_index(bundle.index), key, NAMESPACE)])
+    return WrittenBundle(name, pack(bundle, name, execution), bundle.index, warnings)

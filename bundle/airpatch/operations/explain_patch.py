@@ -1,0 +1,55 @@
+"""What a patch will cost before it is made, and what makes it grow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.blobs.scratch import with_scratch
+from airpatch.execution import Execution
+from airpatch.format.index import Index
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.operations.create_bundle import gather_release
+from airpatch.operations.make_patch import prepare_patch
+from airpatch.operations.paths import Paths, StrPath
+from airpatch.report.forecast import BlobCost, forecast
+from airpatch.report.usage import usage
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a patch will cost: `costs` of all blobs that it brings, the costliest first.
+
+    `index` is that of the patch; `images` has for each blob the images that it belongs to.
+    """
+
+    index: Index
+    costs: tuple[BlobCost, ...]
+    images: Mapping[Digest, tuple[ImageName, ...]]
+    warnings: tuple[str, ...] = ()
+
+
+def explain(
+    bases: Paths,
+    sources: Paths,
+    *,
+    release: str | None = None,
+    sequence: int | None = None,
+    images_list: StrPath | None = None,
+    tags: Sequence[str] = (),
+    effort: str = "default",
+    execution: Execution | None = None,
+) -> Explanation:
+    """Say what the patch that `diff` would make costs, layer by layer and file by file, in bytes. Writes nothing.
+
+    Takes the time of making the patch; scratch files lie in the current folder. Raises what `diff` raises.
+    """
+    execution = with_scratch(execution or Execution(), Path.cwd())
+    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+    prepared = prepare_patch(bases, gathered, execution, effort)
+    with prepared.bundle as bundle:
+        costs = forecast(bundle, execution)
+    images = usage(gathered.release.images, gathered.manifests).images
+    return Explanation(bundle.index, tuple(costs), images, prepared.warnings)

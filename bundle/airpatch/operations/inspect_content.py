@@ -1,0 +1,108 @@
+"""What is in a bundle, on a registry's root, or in layers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.errors import UsageError
+from airpatch.execution import Execution
+from airpatch.format.index import VERSION, Index
+from airpatch.format.registry import STORAGE
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.operations.paths import StrPath
+from airpatch.report.weight import Weight, weigh
+
+if TYPE_CHECKING:
+    from airpatch.report.layers import Layer
+    from airpatch.report.patches import LayerPatch
+    from airpatch.report.survey import RootReport
+
+
+@dataclass(frozen=True, slots=True)
+class BundleReport:
+    """What is in a bundle of `size` bytes: `weights` of images as far as their manifests are in it.
+
+    `patches` are its layer patches by their headers, in the order of the index; empty if they were not asked for.
+    """
+
+    name: str
+    size: int
+    index: Index
+    weights: Mapping[ImageName, Weight]
+    patches: tuple[LayerPatch, ...] = ()
+    format_version: int = VERSION
+
+    @property
+    def places(self) -> Mapping[Digest, str]:
+        """Where each source of a layer patch is when it is needed: `target`, `bundle`, or made by another `patch`."""
+        from airpatch.report.patches import places
+
+        return places(self.index)
+
+
+def open_bundle(path: StrPath) -> BundleFile:
+    """Open the bundle in the file `path` and read its index (spec/FORMAT.md), whatever its size in a few KiB.
+
+    Use it as a context manager. It gives the manifests, and all blobs by digest; whoever reads a blob hashes it. Raises
+    UsageError if there is no such file, FormatError if it is not a bundle.
+    """
+    return BundleFile(os.fspath(path))
+
+
+def inspect(subject: StrPath, *, patches: bool = True) -> BundleReport | RootReport:
+    """Say what is in the bundle or on the registry's root `subject`, without reading a layer.
+
+    With `patches`, the headers of layer patches are read, too. Raises UsageError if `subject` is neither, FormatError
+    or IntegrityError if a bundle is damaged, TargetError if a root cannot be read.
+    """
+    path = Path(subject)
+    if path.is_dir():
+        return _root(path)
+    with open_bundle(subject) as bundle:
+        images = {image.name: image.manifest for image in bundle.index.release.images}
+        weights = weigh(images.items(), bundle.manifests())
+        return BundleReport(
+            os.fspath(subject), bundle.file_size, bundle.index, weights, _patches(bundle) if patches else ()
+        )
+
+
+def inspect_layers(source: StrPath, *, execution: Execution | None = None) -> tuple[Layer, ...]:
+    """Say how each layer of `source` (as `create` takes it, or a patch) is compressed, and by which encoder.
+
+    The largest come first. Raises what reading the source raises.
+    """
+    # Here, and below, because a bundle is looked at in less time than it takes to load what this needs.
+    from airpatch.report.layers import examine_layers
+    from airpatch.sources.gather import gather
+
+    execution = execution or Execution()
+    name = os.fspath(source)
+    if Path(name).is_file():
+        with open_bundle(name) as bundle:
+            return tuple(examine_layers(bundle.index.release.images, bundle.manifests(), bundle, execution))
+    gathered = gather([name], execution)
+    return tuple(examine_layers(gathered.release.images, gathered.manifests, gathered.content, execution))
+
+
+def _patches(bundle: BundleFile) -> tuple[LayerPatch, ...]:
+    if not bundle.index.steps:
+        return ()
+    from airpatch.report.patches import read_layer_patches
+
+    return tuple(read_layer_patches(bundle))
+
+
+def _root(path: Path) -> RootReport:
+    from airpatch.report.survey import survey
+    from airpatch.target.root import Root
+
+    with Root(path) as root:
+        if not root.is_folder(STORAGE):
+            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
+        return survey(root)

@@ -1,0 +1,75 @@
+"""What a root has, and which of its releases stay: inventory, rollback, prune."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.archive.pack import destination
+from airpatch.execution import Execution
+from airpatch.format.inventories import Inventory, content_id, emit
+from airpatch.model.digest import Digest
+from airpatch.operations.paths import StrPath
+from airpatch.target.prune import Pruned, prune_root
+from airpatch.target.rollback import roll_back
+from airpatch.target.root import open_root
+from airpatch.target.state import Receipt
+from airpatch.target.stocktaking import take_inventory
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenInventory:
+    """An inventory that was written to `output`, in `size` bytes. `id` is what patches against it call their base."""
+
+    output: str
+    size: int
+    inventory: Inventory
+
+    @property
+    def id(self) -> Digest:
+        return content_id(self.inventory)
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The release that is current now, and how many tags were set."""
+
+    receipt: Receipt
+    tags: int
+
+
+def inventory(root: StrPath, output: StrPath) -> WrittenInventory:
+    """Write down which blobs the registry's storage `root` has, in a few KiB that tell the sender what to leave out.
+
+    Nothing is hashed. `output` is a file, `-` standard output (spec/FORMAT.md, Inventories and requests). Raises
+    UsageError if `root` holds no registry's storage, TargetError.
+    """
+    with open_root(Path(root)) as opened:
+        found = take_inventory(opened)
+    content = emit(found)
+    with destination(os.fspath(output)) as sink:
+        sink.write([content])
+    return WrittenInventory(os.fspath(output), len(content), found)
+
+
+def rollback(root: StrPath, to: str | None = None, *, execution: Execution | None = None) -> RolledBack:
+    """Point the tags of `root` back at the installed release `to`: its name, or the beginning of its id.
+
+    Without `to` it is the release that was current before this one. Raises UsageError if there is no such release
+    or no registry, BaseMismatch if the root lacks blobs of it, TargetError.
+    """
+    with open_root(Path(root)) as opened:
+        return RolledBack(*roll_back(opened, execution or Execution(), to))
+
+
+def prune(root: StrPath, *, keep: int = 2, dry_run: bool = False) -> Pruned:
+    """Forget old releases of `root` and remove what nothing else needs (spec/TARGET.md, Prune).
+
+    The `keep` releases that were current last stay. With `dry_run` nothing is removed. Raises an AirpatchError before
+    the first change if a manifest in any repository is missing or damaged.
+    """
+    if keep < 1:
+        raise ValueError(f"keep must be 1 or more, not {keep}")
+    with open_root(Path(root)) as opened:
+        return prune_root(opened, keep, dry_run=dry_run)

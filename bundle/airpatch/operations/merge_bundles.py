@@ -1,0 +1,44 @@
+"""Bundles into one."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.execution import Execution
+from airpatch.operations.create_bundle import WrittenBundle, write
+from airpatch.operations.paths import Paths, StrPath, beside, names
+from airpatch.operations.trusted_files import require_signed
+from airpatch.patches.merging import merge_full, merge_patches
+from airpatch.signing.trusted import TrustedSigners
+
+
+def merge(
+    bundles: Paths,
+    output: StrPath,
+    *,
+    patches_only: bool = False,
+    key: StrPath | None = None,
+    trusted: TrustedSigners | None = None,
+    execution: Execution | None = None,
+) -> WrittenBundle:
+    """Merge a full bundle and patches, in the order of their releases, into the full bundle of the last release.
+
+    It is the bundle that `create` makes of that release, byte for byte. With `patches_only` all `bundles` are patches,
+    and one patch is made that does what they do one after the other.
+
+    Signatures of `bundles` do not carry over, since they are over other indexes: a warning says so. With `trusted`,
+    all `bundles` must be signed accordingly; with `key`, the new bundle is signed as by `sign`.
+
+    Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
+    IntegrityError if one is damaged, TargetError if `output` cannot be written.
+    """
+    execution = beside(execution, output)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(closing(BundleFile(name))) for name in names(bundles)]
+        for each in opened:
+            require_signed(trusted, each.opening, each.name)
+        signed = [each.name for each in opened if each.opening.signatures]
+        warnings = (f"signatures are dropped, sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
+        bundle = stack.enter_context((merge_patches if patches_only else merge_full)(opened, execution))
+        return write(bundle, output, execution, warnings, key=key)

@@ -1,0 +1,92 @@
+"""Signatures over a bundle that is there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.pack import destination
+from airpatch.archive.signed import replace_signatures
+from airpatch.errors import FormatError, TrustError, UsageError
+from airpatch.format.index import Index
+from airpatch.operations.paths import Paths, StrPath, names
+from airpatch.operations.trusted_files import read_limited
+from airpatch.signing import sshsig
+from airpatch.signing.certificates import is_certificate
+from airpatch.signing.certificates import parse as parse_certificate
+from airpatch.signing.policy import NAMESPACE, check_signature
+from airpatch.signing.public_keys import PublicKey
+from airpatch.signing.signer import make_signature
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBundle:
+    """The bundle `name` with its signatures: the fingerprints of the keys that made them, in their order."""
+
+    name: str
+    index: Index
+    fingerprints: tuple[str, ...]
+
+
+def sign(bundle: StrPath, *, key: StrPath | None = None, signatures: Paths = ()) -> SignedBundle:
+    """Add signatures to `bundle` in namespace `airpatch` (spec/FORMAT.md, Signatures); one by a key replaces its last.
+
+    `key` is a private Ed25519 key of OpenSSH, or a public key or certificate of any kind that an agent holds
+    ($SSH_AUTH_SOCK). `signatures` are files that `ssh-keygen -Y sign -n airpatch` made of what `export_message` wrote.
+    The file is replaced in one step.
+
+    Raises UsageError, TrustError if a signature does not fit the bundle or the agent refuses, FormatError, TargetError.
+    """
+    name = os.fspath(bundle)
+    with closing(BundleFile(name)) as opened:
+        opening = opened.opening
+    made = [_imported(file, opening.content) for file in names(signatures)]
+    if key is not None:
+        made.append(make_signature(opening.content, key, NAMESPACE))
+    if not made:
+        raise UsageError("nothing to sign with: give a key, or signatures that were made elsewhere")
+    keys = {sshsig.parse(text).public_key for text in made}
+    kept = [text for text in opening.signatures if sshsig.parse(text).public_key not in keys]
+    replace_signatures(name, [*kept, *made])
+    return SignedBundle(name, opening.index, tuple(map(_fingerprint, [*kept, *made])))
+
+
+def export_message(bundle: StrPath, output: StrPath) -> SignedBundle:
+    """Write what a signature over `bundle` signs to the file `output`, for keys that never leave a token.
+
+    Raises UsageError, FormatError, TargetError.
+    """
+    name = os.fspath(bundle)
+    with closing(BundleFile(name)) as opened, destination(os.fspath(output)) as sink:
+        sink.write([opened.opening.content])
+    return SignedBundle(name, opened.index, tuple(map(_fingerprint, opened.opening.signatures)))
+
+
+def fingerprints(signatures: Sequence[bytes]) -> tuple[str, ...]:
+    """Of the keys that made armored signatures; whether they fit anything is not looked at."""
+    return tuple(map(_fingerprint, signatures))
+
+
+def _imported(file: str, message: bytes) -> bytes:
+    """The signature in `file`, which must be one of `message`; carriage returns of a journey are taken off."""
+    text = read_limited(file, 2 * sshsig.MAX_SIGNATURE).replace(b"\r\n", b"\n")
+    try:
+        signature = check_signature(text)
+        _key(signature.public_key).verify(signature.blob, signature.signed_data(message))
+    except (FormatError, TrustError) as error:
+        raise type(error)(f"{file}: {error.message}") from None
+    return text
+
+
+def _key(blob: bytes) -> PublicKey:
+    return parse_certificate(blob).key if is_certificate(blob) else PublicKey(blob)
+
+
+def _fingerprint(text: bytes) -> str:
+    try:
+        return _key(sshsig.parse(text).public_key).fingerprint
+    except (FormatError, TrustError):
+        return "a key of an unknown kind"

@@ -1,0 +1,67 @@
+"""Whose signatures a root demands for good."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.errors import TargetError, TrustError
+from airpatch.operations.paths import StrPath
+from airpatch.operations.trusted_files import read_limited
+from airpatch.signing.policy import MAX_SIGNATURES, Signer
+from airpatch.signing.sshsig import MAX_SIGNATURE
+from airpatch.signing.trusted import TrustedSigners
+from airpatch.target.root import Root
+from airpatch.target.root_trust import TRUST, emit_trust, stored_trust
+from airpatch.target.state import locked
+
+
+@dataclass(frozen=True, slots=True)
+class RootTrust:
+    """Whom `root` trusts from now on, and who signed for that; nobody if it trusted nobody before, or by force."""
+
+    root: Path
+    trusted: TrustedSigners
+    signers: tuple[Signer, ...]
+
+
+def trust(
+    root: StrPath, trusted: TrustedSigners, *, signature: StrPath | None = None, force: bool = False
+) -> RootTrust:
+    """Make the registry's storage `root` demand signatures for good, by those that are `trusted` (`trusted_signers`).
+
+    The first time anybody who may write the root decides. Later, `signature` must be a file of armored signatures over
+    the new allowed signers in namespace `airpatch-trust`, by signers whom the root trusts now; `force`, for the root's
+    owner, takes the place of it. Raises TrustError, TargetError, FormatError.
+    """
+    path = Path(root)
+    with Root(path, create=True) as opened, locked(opened) as state:
+        signers: tuple[Signer, ...] = ()
+        if force:
+            _require_owner(path)
+        else:
+            before = stored_trust(opened)
+            if before is not None and before != trusted:
+                signers = _signers_of_change(before, trusted, signature)
+        state.replace(TRUST, emit_trust(trusted))
+        state.sync()
+    return RootTrust(path, trusted, signers)
+
+
+def _signers_of_change(before: TrustedSigners, after: TrustedSigners, signature: StrPath | None) -> tuple[Signer, ...]:
+    if signature is None or not Path(signature).exists():
+        where = f"{signature}, signed" if signature is not None else "a signature over the new file"
+        raise TrustError(
+            f"the root trusts others already: {where} by them in the namespace airpatch-trust, is needed "
+            "(ssh-keygen -Y sign -n airpatch-trust), or --force by the root's owner"
+        )
+    content = read_limited(signature, MAX_SIGNATURES * MAX_SIGNATURE)
+    return tuple(before.require_successor(after, content, time.time()))
+
+
+def _require_owner(path: Path) -> None:
+    owner = path.stat().st_uid
+    if os.geteuid() not in (0, owner):
+        raise TargetError(f"{path}: belongs to the user {owner}, who alone may use --force")

@@ -1,0 +1,64 @@
+"""The files that say whom to trust, as operations take them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from airpatch.archive.reader import Opening
+from airpatch.errors import FormatError, UsageError
+from airpatch.operations.paths import StrPath
+from airpatch.signing import allowed_signers as allowed_signers_file
+from airpatch.signing import revocation
+from airpatch.signing.policy import Signer
+from airpatch.signing.trusted import TrustedSigners
+
+
+def trusted_signers(
+    allowed_signers: StrPath,
+    *,
+    revoked: StrPath | None = None,
+    principals: Sequence[str] = (),
+    threshold: int = 1,
+) -> TrustedSigners:
+    """Whom to trust: the signers in a file as OpenSSH's `allowed_signers`, but for the `revoked` keys.
+
+    `revoked` is a file as `ssh-keygen -Y verify -r` takes it. With `principals`, only theirs count; `threshold`
+    different principals must have signed. Raises UsageError if a file cannot be read, FormatError, naming the file and
+    the line, if one is malformed.
+    """
+    signers = read_limited(allowed_signers, allowed_signers_file.MAX_FILE)
+    keys = b"" if revoked is None else read_limited(revoked, revocation.MAX_FILE)
+    try:
+        allowed_signers_file.parse(signers)
+    except FormatError as error:
+        raise FormatError(f"{allowed_signers}: {error.message}") from None
+    try:
+        revocation.parse(keys)
+    except FormatError as error:
+        raise FormatError(f"{revoked}: {error.message}") from None
+    try:
+        return TrustedSigners(signers, keys, tuple(principals), threshold)
+    except FormatError as error:
+        raise UsageError(error.message) from None
+
+
+def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) -> tuple[Signer, ...]:
+    """Who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
+
+    Raises TrustError unless they suffice at the time of this host's clock.
+    """
+    return opening.require_signed(trusted, name, time.time())
+
+
+def read_limited(path: StrPath, limit: int) -> bytes:
+    """The content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > limit:
+        raise UsageError(f"{path}: has more than {limit} bytes")
+    return content

@@ -1,0 +1,103 @@
+"""Every byte of a bundle or of a registry's root, with all findings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.archive.frame_reader import open_frames
+from airpatch.blobs.scratch import with_scratch
+from airpatch.errors import AirpatchError, FormatError, IntegrityError, UsageError
+from airpatch.execution import Execution
+from airpatch.format.index import Index
+from airpatch.format.registry import STORAGE
+from airpatch.layers.proof import Base, prove
+from airpatch.operations.paths import StrPath
+from airpatch.operations.trusted_files import require_signed
+from airpatch.signing.policy import Signer
+from airpatch.signing.trusted import TrustedSigners
+from airpatch.target.audit import VerifiedRoot, audit_root
+from airpatch.target.root import Root
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedBundle:
+    """A bundle of which every byte is right. `patches_proved`: its layer patches were carried out, too."""
+
+    name: str
+    index: Index
+    patches_proved: bool
+    signers: tuple[Signer, ...] = ()
+    """Those that were asked for."""
+
+
+def verify(
+    subject: StrPath,
+    *,
+    base: StrPath | None = None,
+    trusted: TrustedSigners | None = None,
+    execution: Execution | None = None,
+) -> VerifiedBundle | VerifiedRoot:
+    """Check every byte of a bundle or of a registry's root, and find all that is wrong.
+
+    `subject` is a bundle's file, `-` for standard input, or the directory that holds `docker/registry/v2`. The layer
+    patches of a full bundle are carried out, those of a patch if there is a `base`: a full bundle or a root that has
+    what the patch builds upon. With `trusted`, a bundle must be signed accordingly. Scratch files lie in the current
+    folder.
+
+    Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, UsageError,
+    TargetError.
+    """
+    execution = with_scratch(execution or Execution(), Path.cwd())
+    name = os.fspath(subject)
+    if not Path(name).is_dir():
+        return _bundle(name, base, trusted, execution)
+    if base is not None:
+        raise UsageError("--base is for verifying a patch")
+    if trusted is not None:
+        raise UsageError("--trust is for verifying a bundle: a root does not keep signatures")
+    return _root(Path(name), execution)
+
+
+def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
+    with closing(open_frames(name)) as reader:
+        checked = prove(reader, execution, None if base is None else _base(os.fspath(base), execution))
+        signers = require_signed(trusted, checked.opening, reader.name)
+    if checked.findings:
+        raise _error(reader.name, checked.findings)
+    index = checked.index
+    return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
+
+
+def _base(name: str, execution: Execution) -> Base:
+    # Here, because most bundles are verified without a base.
+    from airpatch.patches.bases import patch_sources
+
+    return lambda index: patch_sources(name, index, execution)
+
+
+def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
+    """One error of all findings: of content if the bundle's form is right, of form if not."""
+    kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
+    findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
+    return kind(f"{name}: is damaged; {_count(findings)}", findings)
+
+
+def _root(path: Path, execution: Execution) -> VerifiedRoot:
+    with Root(path) as root:
+        if not root.is_folder(STORAGE):
+            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
+        verified = audit_root(root, execution)
+    if verified.findings:
+        error = IntegrityError(f"{path}: {_count(verified.findings)}", verified.findings)
+        for note in verified.notes:
+            error.add_note(note)
+        raise error
+    return verified
+
+
+def _count(findings: Sequence[str]) -> str:
+    return "1 finding" if len(findings) == 1 else f"{len(findings):,} findings"

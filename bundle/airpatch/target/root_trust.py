@@ -1,0 +1,65 @@
+"""Whose signatures a root demands for good: one file in `ROOT/.airpatch/` (spec/TARGET.md, Trust).
+
+Where it is there, every bundle must be signed as it says before anything of the bundle is written.
+"""
+
+from __future__ import annotations
+
+from airpatch.errors import FormatError, TargetError
+from airpatch.format import canonical
+from airpatch.signing import allowed_signers, revocation
+from airpatch.signing.trusted import TrustedSigners
+from airpatch.target.root import HOME, Root
+
+TRUST = f"{HOME}/trust"
+TRUST_VERSION = 1
+MAX_TRUST = allowed_signers.MAX_FILE + revocation.MAX_FILE + (64 << 10)
+"""Bytes: both files, and room for principals."""
+
+
+def emit_trust(trusted: TrustedSigners) -> bytes:
+    """The content of the file."""
+    return canonical.pack(
+        {
+            "airpatch": TRUST_VERSION,
+            "allowed_signers": trusted.allowed_signers,
+            "revoked": trusted.revoked,
+            "principals": list(trusted.principals),
+            "threshold": trusted.threshold,
+        }
+    )
+
+
+def parse_trust(content: bytes) -> TrustedSigners:
+    """The inverse of `emit_trust`. Raises FormatError."""
+    plain = canonical.unpack(content, "the trusted signers")
+    match plain:
+        case {
+            "airpatch": int(version),
+            "allowed_signers": bytes(allowed),
+            "revoked": bytes(revoked),
+            "principals": list(principals),
+            "threshold": int(threshold),
+        } if (
+            version == TRUST_VERSION
+            and not isinstance(threshold, bool)
+            and all(isinstance(name, str) for name in principals)
+        ):
+            trusted = TrustedSigners(allowed, revoked, tuple(principals), threshold)
+            if emit_trust(trusted) == content:
+                return trusted
+    raise FormatError("not the trusted signers of a root, or in a version of their format that is not known")
+
+
+def stored_trust(root: Root) -> TrustedSigners | None:
+    """Whom `root` trusts; None if it demands no signatures.
+
+    Raises TargetError if the file cannot be read: a demand that is not understood is not a demand that is not there.
+    """
+    content = root.read(TRUST, MAX_TRUST)
+    if content is None:
+        return None
+    try:
+        return parse_trust(content)
+    except FormatError as error:
+        raise TargetError(f"{root.path / TRUST}: {error.message}; put the trusted signers back with --force") from None

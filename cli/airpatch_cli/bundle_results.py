@@ -1,0 +1,51 @@
+"""What `create`, `diff` and `merge` say about the bundle that they wrote."""
+
+from __future__ import annotations
+
+from airpatch import Index, WrittenBundle
+from airpatch_cli.console import Result, count, megabytes
+
+
+def written(made: WrittenBundle) -> Result:
+    """What is in the bundle."""
+    index, release = made.index, made.index.release
+    stored = sum(blob.size for blob in index.stored)
+    patches = sum(step.patch_size for step in index.steps)
+    return Result(
+        {
+            "bundle": made.output,
+            "bytes": made.size,
+            "release": release.name,
+            "sequence": release.sequence,
+            "release_id": str(index.release_id),
+            "images": len(release.images),
+            "blobs": len(release.blobs),
+            "blob_bytes": release.size,
+            "stored": len(index.stored),
+            "stored_bytes": stored,
+            "patched": len(index.patched),
+            "patched_bytes": sum(blob.size for blob in index.patched),
+            "patch_bytes": patches,
+            "bases": [{"name": base.name, "id": str(base.id)} for base in index.bases],
+            "removed": list(index.removed),
+        },
+        [
+            f"{made.output}: release {release.name}, {count(len(release.images), 'image')}, "
+            f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}{_not_stored(index)}, "
+            f"in {megabytes(made.size)}",
+            *(f"  no longer in the release: {repository}" for repository in index.removed),
+        ],
+        notes=made.warnings,
+    )
+
+
+def _not_stored(index: Index) -> str:
+    text = ""
+    if not index.is_full:
+        bases = " or ".join(base.name for base in index.bases)
+        text = f", of which a target with {bases} has {count(len(index.left_out), 'blob')}"
+    if index.patched:
+        size = megabytes(sum(blob.size for blob in index.patched))
+        patches = megabytes(sum(step.patch_size for step in index.steps))
+        text += f", {count(len(index.patched), 'blob')} of {size} as layer patches of {patches}"
+    return text

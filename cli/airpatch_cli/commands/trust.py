@@ -1,0 +1,32 @@
+"""`airpatch trust`: whose signatures a root demands for good."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import airpatch
+from airpatch_cli.console import Console, Result, count
+from airpatch_cli.trust_options import read_signers
+
+
+def run(args: Namespace, console: Console) -> Result:
+    done = airpatch.trust(
+        args.root,
+        read_signers(args.allowed_signers, args),
+        signature=f"{args.allowed_signers}.sig",
+        force=args.force,
+    )
+    trusted = done.trusted
+    of = f" by {' or '.join(trusted.principals)}" if trusted.principals else ""
+    lines = [
+        f"{done.root}: demands {count(trusted.threshold, 'signature')}{of} of {args.allowed_signers} from now on",
+        *(f"  as {signer} signed" for signer in done.signers),
+    ]
+    data: dict[str, object] = {
+        "root": str(done.root),
+        "threshold": trusted.threshold,
+        "principals": list(trusted.principals),
+        "signed_by": [str(signer) for signer in done.signers],
+        "forced": args.force,
+    }
+    return Result(data, lines)

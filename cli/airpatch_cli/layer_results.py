@@ -1,0 +1,57 @@
+"""What `airpatch inspect --layers` says: the encoder of each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airpatch import Layer
+from airpatch_cli.console import Result, megabytes, table
+
+_UNKNOWN = "-"
+
+
+def layer_table(name: str, found: Sequence[Layer]) -> Result:
+    """The layers of the source `name`."""
+    return Result({"name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
+
+
+def _data(layer: Layer) -> dict[str, object]:
+    encoding = layer.encoding
+    return {
+        "digest": str(layer.digest),
+        "bytes": layer.size,
+        "compression": _kind(layer),
+        "plaintext_bytes": encoding.plaintext,
+        "encoder": encoding.encoders[0] if encoding.encoders else None,
+        "candidates": list(encoding.encoders),
+        "compared_bytes": encoding.compared,
+        "images": [str(name) for name in layer.images],
+    }
+
+
+def _lines(found: Sequence[Layer]) -> list[str]:
+    rows = [["LAYER", "SIZE", "PLAINTEXT", "KIND", "ENCODER", "COMPARED", "IMAGES"]]
+    rows += [_row(layer) for layer in found]
+    gzipped = [layer for layer in found if _kind(layer) == "gzip"]
+    known = sum(bool(layer.encoding.encoders) for layer in gzipped)
+    return [*table(rows, right=[1, 2]), "", f"{len(found)} layers, {len(gzipped)} of gzip, {known} by known encoders"]
+
+
+def _row(layer: Layer) -> list[str]:
+    encoding = layer.encoding
+    first, *others = encoding.encoders or (_UNKNOWN,)
+    compared = "all" if encoding.compared == layer.size else f"first {megabytes(encoding.compared)}"
+    return [
+        layer.digest.short,
+        megabytes(layer.size),
+        _UNKNOWN if encoding.plaintext is None else megabytes(encoding.plaintext),
+        _kind(layer) or _UNKNOWN,
+        first + (f" or {len(others)} others" if others else ""),
+        compared if encoding.compared else _UNKNOWN,
+        ", ".join(map(str, layer.images)),
+    ]
+
+
+def _kind(layer: Layer) -> str | None:
+    compression = layer.encoding.compression
+    return None if compression is None else compression.value

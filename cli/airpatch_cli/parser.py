@@ -1,0 +1,67 @@
+"""argparse, made strict: nothing is abbreviated, and what is misspelt is answered with what may have been meant."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from airpatch.errors import UsageError
+from airpatch_cli.streams import write_text
+
+_MOST_SUGGESTIONS = 3
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError instead of ending the process."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def parse_args(  # type: ignore[override] # the namespace is always a new one here
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
+        first = next(iter(args or ()), "")
+        if first.startswith("-") and first not in self._option_string_actions:
+            self.error(_unknown(first, self._option_string_actions))
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            parser = self._parser_of(getattr(parsed, "command", None))
+            parser.error(_unknown(unknown[0], parser._option_string_actions))
+        return parsed
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            write_text(message, file or sys.stderr)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            meant = _meant(str(value), action.choices)
+            raise argparse.ArgumentError(None, f"unknown command {str(value)!r:.60}{meant}")
+        super()._check_value(action, value)
+
+    def _parser_of(self, command: str | None) -> argparse.ArgumentParser:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction) and command in action.choices:
+                return action.choices[command]  # type: ignore[no-any-return]
+        return self
+
+
+def _unknown(word: str, options: Iterable[str]) -> str:
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r:.100}"
+    name = word.partition("=")[0]
+    return f"unrecognized option {name:.60}{_meant(name, [option for option in options if option.startswith('--')])}"
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # here, since a right command line does not need it
+
+    names = sorted(known)
+    begun = [name for name in names if len(word) > len("--") and name.startswith(word)]
+    found = begun or get_close_matches(word, names, _MOST_SUGGESTIONS)
+    return f"; did you mean {' or '.join(found[:_MOST_SUGGESTIONS])}?" if found else ""

@@ -1,0 +1,34 @@
+"""The options that say whom to trust, as the library takes them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+import airpatch
+from airpatch import TrustedSigners, UsageError
+
+
+def trusted(args: Namespace) -> TrustedSigners | None:
+    """Whom `--trust` and its companions name; None without them. Raises UsageError, FormatError."""
+    if args.trust is None:
+        idle = [
+            option
+            for option, value in (
+                ("--revoked", args.revoked),
+                ("--principal", args.principals),
+                ("--threshold", args.threshold),
+            )
+            if value
+        ]
+        if idle:
+            raise UsageError(f"{idle[0]} has no effect without --trust ALLOWED_SIGNERS")
+        return None
+    return read_signers(args.trust, args)
+
+
+def read_signers(allowed_signers: Path, args: Namespace) -> TrustedSigners:
+    """The signers in a file, limited by the options beside it."""
+    return airpatch.trusted_signers(
+        allowed_signers, revoked=args.revoked, principals=args.principals, threshold=args.threshold or 1
+    )

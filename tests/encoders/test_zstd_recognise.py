@@ -1,0 +1,70 @@
+"""Frames of replicas are recognised by their beginning, and others are not."""
+
+from __future__ import annotations
+
+import random
+from contextlib import suppress
+
+import pytest
+import zstandard
+
+from airpatch.encoders import kzstd_fast
+from airpatch.encoders.zstd_recognise import recognise_frame
+from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
+from airpatch.errors import FormatError
+from fixtures.encoders.plaintexts import plaintexts
+
+COMPILED = str(kzstd_fast.__file__).endswith(".so")
+
+
+def compress(name: str, data: bytes) -> bytes:
+    encoder = frame_encoder(name)
+    return encoder.feed(data) + encoder.finish()
+
+
+@pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if "-best" in name else []) for name in zstd_names()]
+)
+def test_replica_is_recognised(name: str) -> None:
+    frame = compress(name, plaintexts()["long"])
+    assert name in recognise_frame(frame)
+    assert name in recognise_frame(frame[:200_000])
+    assert name in recognise_frame(frame + b"what follows is ignored")
+
+
+@pytest.mark.parametrize("size", [0, 1, 300])
+def test_short_frames(size: int) -> None:
+    name = "kzstd-1.18.5-default"
+    assert name in recognise_frame(compress(name, plaintexts()["first 300"][:size]))
+
+
+def test_others_are_not_recognised() -> None:
+    data = plaintexts()["128 KiB"] * 3
+    for level in (1, 3, 19):
+        compressor = zstandard.ZstdCompressor(level, write_checksum=True).compressobj()
+        assert recognise_frame(compressor.compress(data) + compressor.flush()) == []
+    assert recognise_frame(zstandard.compress(data)) == []
+
+
+def test_a_bomb_is_read_as_far_as_it_is_compared() -> None:
+    """Nothing is known of a frame that begins as a replica's and goes on as none does."""
+    run = ((128 << 10) << 3 | 1 << 1).to_bytes(3, "little") + b"x"
+    bomb = b"\x28\xb5\x2f\xfd\x04\x68" + run * (1 << 18)  # 32 GiB
+    assert all("-default" not in name for name in recognise_frame(bomb))
+
+
+@pytest.mark.parametrize("start", [b"", b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08\0\0\0\0\0\0\0"])
+def test_not_a_frame(start: bytes) -> None:
+    with pytest.raises(FormatError):
+        recognise_frame(start)
+
+
+def test_damaged_frames_are_refused_or_unknown() -> None:
+    frame = compress("kzstd-1.17.8-default", plaintexts()["128 KiB" if COMPILED else "first 300"])
+    generator = random.Random(3)
+    for _ in range(200):
+        damaged = bytearray(frame)
+        damaged[generator.randrange(4, len(frame))] ^= 1 << generator.randrange(8)
+        with suppress(FormatError):
+            assert set(recognise_frame(bytes(damaged))) <= set(zstd_names())

@@ -1,0 +1,108 @@
+"""The conformance suite of the replicas of zstd encoders: each writes what the real one wrote, however it is fed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airpatch.encoders import kzstd_fast
+from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
+from airpatch.errors import FormatError
+from fixtures.encoders.plaintexts import CUTS, plaintexts, zstd_plaintexts
+from tests.encoders.test_replicas import repetitive
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
+DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "zstd_digests.json").read_text())
+COMPILED = str(kzstd_fast.__file__).endswith(".so")
+SMALL = 2000  # uncompiled, the replicas are some hundred times slower
+QUICK = tuple(name for name in zstd_names() if not name.endswith("-best"))
+
+
+def compress(name: str, data: bytes, cuts: tuple[int, ...] = (), piece: int = 65_000) -> bytes:
+    encoder = frame_encoder(name)
+    out = bytearray()
+    begin = 0
+    for end in (*cuts, len(data)):
+        for at in range(begin, end, piece):
+            out += encoder.feed(data[at : min(at + piece, end)])
+        if end in cuts:
+            out += encoder.flush()
+        begin = end
+    return bytes(out) + encoder.finish()
+
+
+def cases() -> list[object]:
+    return [
+        pytest.param(name, label, marks=[pytest.mark.slow] if _slow(name, label) else [])
+        for name, digests in DIGESTS.items()
+        for label in digests
+        if COMPILED or len(zstd_plaintexts(name)[label]) <= SMALL
+    ]
+
+
+def _slow(name: str, label: str) -> bool:
+    return label == "windows" or (name.endswith("-best") and not name.endswith("-1.17.8-best"))
+
+
+def test_every_replica_has_an_oracle() -> None:
+    assert set(zstd_names()) == set(DIGESTS)
+
+
+@pytest.mark.parametrize(("name", "label"), cases())
+def test_output_is_the_encoders(name: str, label: str) -> None:
+    out = compress(name, zstd_plaintexts(name)[label], CUTS if label == "flushed" else ())
+    assert hashlib.sha256(out).hexdigest()[:32] == DIGESTS[name][label]
+
+
+@pytest.mark.parametrize("name", zstd_names()[:3])
+def test_pieces_do_not_matter(name: str) -> None:
+    data = plaintexts()["long" if COMPILED else "first 300"]
+    generator = random.Random(name)
+    encoder = frame_encoder(name)
+    out = bytearray()
+    at = 0
+    while at < len(data):
+        size = generator.choice((0, 1, 511, 65535, 65536, 131072, 400_000))
+        out += encoder.feed(data[at : at + size])
+        at += size
+    assert bytes(out) + encoder.finish() == compress(name, data, (), len(data))
+
+
+@pytest.mark.parametrize("name", [name for name in zstd_names() if "-1.17.8-" in name or "-1.14.2-" in name])
+def test_frames_do_not_know_each_other(name: str) -> None:
+    data = plaintexts()["tar" if COMPILED else "first 300"]
+    encoder = frame_encoder(name)
+    for size in (100, 70_000, 0, 200_000, 70_000):
+        assert encoder.feed(data[:size]) + encoder.finish() == compress(name, data[:size])
+        encoder.reset()
+
+
+@settings(max_examples=60 if COMPILED else 5, deadline=None)
+@given(st.sampled_from(QUICK), repetitive(), st.lists(st.integers(0, 200_000), max_size=3))
+def test_output_decompresses(name: str, data: bytes, cuts: list[int]) -> None:
+    out = compress(name, data, tuple(sorted({cut for cut in cuts if cut < len(data)})))
+    assert zstandard.ZstdDecompressor().stream_reader(io.BytesIO(out)).read() == data
+
+
+@pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
+def test_positions_stay_within_32_bits() -> None:
+    """A position is counted from the first byte of all frames; past 2**30 the tables are set back."""
+    data = plaintexts()["128 KiB"]
+    expected = compress("kzstd-1.17.8-fastest", data)
+    encoder = frame_encoder("kzstd-1.17.8-fastest")
+    for _ in range(300):  # of 4 MiB each, as far as tables are concerned
+        assert encoder.feed(data) + encoder.finish() == expected
+        encoder.reset()
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(FormatError):
+        frame_encoder("kzstd-1.13.6-default")
