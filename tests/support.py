@@ -111,6 +111,9 @@ class MemorySink:
         for piece in pieces:
             self.data += piece
 
+    def abandon(self) -> None:
+        """There is nobody to wait for."""
+
 
 def descriptor(content: bytes, media_type: str) -> dict[str, object]:
     return {"mediaType": media_type, "digest": str(Digest.of(content)), "size": len(content)}

@@ -28,8 +28,8 @@ exit codes:
 
 _LEAST_MEMORY = 256 << 20
 _SOURCE = (
-    "a tree of skopeo dir: images, a registry's storage, an OCI layout or a bundle; a prefix (dir:, registry:, oci:, "
-    "bundle:) settles doubt"
+    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, or a bundle; a "
+    "prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, bundle:) disambiguates"
 )
 
 

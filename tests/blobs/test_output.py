@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,20 @@ def test_a_reader_that_went_away() -> None:
     os.close(read)
     with pytest.raises(TargetError, match="the reader went away"):
         Descriptor(write, "standard output").write([b"x"])
+    os.close(write)
+
+
+def test_an_abandoned_writer_does_not_wait_for_its_reader() -> None:
+    read, write = os.pipe()
+    sink = Descriptor(write, "standard output")
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(sink.write, [bytes(1 << 20)])
+        os.read(read, 1)  # there is no room for the rest
+        sink.abandon()
+        with pytest.raises(TargetError, match="abandoned"):
+            writing.result()
+    assert not fcntl.fcntl(write, fcntl.F_GETFL) & os.O_NONBLOCK  # others may share the open file
+    os.close(read)
     os.close(write)
 
 

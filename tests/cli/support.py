@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -46,11 +47,19 @@ def airpatch(*words: object) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def start(*words: object, **options: object) -> subprocess.Popen[bytes]:
-    """Start airpatch as a process of its own, with pipes where `options` say nothing else."""
+def start(*words: object, ignored: Sequence[signal.Signals] = (), **options: object) -> subprocess.Popen[bytes]:
+    """Start airpatch as a process of its own, with pipes where `options` say nothing else.
+
+    It ignores the signals `ignored` and no others, whatever this process inherited from its own caller.
+    """
+
+    def set_signals() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     command = [sys.executable, "-m", "airpatch", *map(str, words)]
-    return subprocess.Popen(command, env=environment(), **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, env=environment(), preexec_fn=set_signals, **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
 
 
 def environment() -> dict[str, str]:

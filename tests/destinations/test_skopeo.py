@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ import pytest
 from airpatch.destinations.restorer import Form, restore_images
 from airpatch.sources.gather import Gathered, gather
 from tests.destinations.conftest import files
+from tests.registry.server import missing_programs, serving
 from tests.sources.sample_sources import IMAGES
 from tests.support import execution
 
@@ -69,27 +67,10 @@ def test_layouts_that_skopeo_writes(tmp_path: Path) -> None:
 @pytest.fixture
 def registry(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A running registry: its address and its root."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("needs docker-registry")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    root = tmp_path / "root"
-    root.mkdir()
-    config = tmp_path / "config.yml"
-    settings = {"version": 0.1, "storage": {"filesystem": {"rootdirectory": str(root)}}, "http": {"addr": address}}
-    config.write_text(json.dumps(settings))
-    quiet = subprocess.DEVNULL
-    server = subprocess.Popen(["docker-registry", "serve", config], stdout=quiet, stderr=quiet)
-    try:
-        for _ in range(100):
-            with suppress(OSError), socket.create_connection((address.split(":")[0], int(address.split(":")[1])), 1):
-                break
-            time.sleep(0.1)
-        yield address, root
-    finally:
-        server.terminate()
-        server.wait()
+    if missing := missing_programs():
+        pytest.skip(f"needs {', '.join(missing)}")
+    with serving(tmp_path / "root", tmp_path) as running:
+        yield f"127.0.0.1:{running.port}", running.root
 
 
 def test_a_registry_that_is_served_and_trees_that_skopeo_sync_writes(

@@ -32,8 +32,6 @@ CHANGES = (
 )
 """System calls that may change a disk; of `openat` those that create."""
 
-_PATIENCE = 30.0
-"""Seconds until a run that should stop is given up."""
 _CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 _BORN = re.compile(r"\bclone3\b.* = (\d+)$")
 _BIRTH = ("clone3", "rt_sigprocmask")
@@ -105,11 +103,11 @@ def _attached(pid: int, names: Sequence[str], output: Path, *, threads: bool, in
         if tracer.stderr is None or "attached" not in (line := tracer.stderr.readline()):
             raise RuntimeError(f"strace does not attach: {line}")
         yield
+    except BaseException:
+        tracer.kill()
+        raise
     finally:
-        try:
-            tracer.communicate(timeout=60)
-        finally:
-            tracer.kill()
+        tracer.communicate()
 
 
 def record(zygote: Zygote, argv: Sequence[str | Path], folder: Path, names: Sequence[str] = CHANGES) -> list[Call]:
@@ -203,8 +201,16 @@ def stopped(
 
 
 def _await_stop(pid: int, trace: Path) -> None:
-    end = time.monotonic() + _PATIENCE
     while "stopped by SIGSTOP" not in (trace.read_text() if trace.exists() else ""):
-        if time.monotonic() > end or not Path(f"/proc/{pid}").exists():
+        if not _runs(pid):
             raise RuntimeError("the run does not stop where it should")
         time.sleep(0.005)
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"

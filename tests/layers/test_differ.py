@@ -246,3 +246,105 @@ def test_adversary_29_a_patch_does_not_fit_what_it_was_not_made_for() -> None:
         carry_out(patches, {})
     with pytest.raises((BaseMismatch, FormatError)):
         carry_out(patches, {Digest.of(old): new})
+
+
+# Kinds of products: what two releases of them have in common is found
+
+
+def cost(new: list[bytes], old: list[bytes]) -> int:
+    """Bytes of all patches, and of the blobs that have none."""
+    patches = diff(new, old)
+    assert carry_out(patches, by_digest(*old)).items() <= by_digest(*new).items()
+    return sum(patches.sizes) + sum(
+        len(blob) for blob in new if Digest.of(blob) not in {s.digest for s in patches.steps}
+    )
+
+
+def service(seed: int, build: int) -> bytes:
+    """A program of which a release changes some bytes."""
+    content = noise(60_000, seed)
+    return (
+        content[:20_000]
+        + b"build %d" % build
+        + content[20_010:40_000]
+        + noise(50, build * 100 + seed)
+        + content[40_000:]
+    )
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2])
+def test_services_of_one_path_cost_what_they_cost_alone(turn: int) -> None:
+    """In any order: 2 % more and 300 bytes each at most."""
+    old = [GO(tar({"server": service(seed, 1)})) for seed in range(1, 6)]
+    new = [GO(tar({"server": service(seed, 2)})) for seed in range(1, 6)]
+    alone = sum(cost([new[i]], [old[i]]) for i in range(5))
+    together = cost(new[turn:] + new[:turn], old[::-1][turn:] + old[::-1][:turn])
+    assert together <= 1.02 * alone + 5 * 300
+
+
+def test_two_architectures_cost_what_they_cost_alone() -> None:
+    """Of a service, on a base that both have."""
+
+    def arch(seed: int, build: int) -> bytes:
+        shared = {f"usr/share/{n}": text(8000, n) for n in range(5)}
+        return GO(tar({**shared, "usr/bin/app": service(seed, build), f"lib/ld-{build}.so": service(seed + 50, build)}))
+
+    old, new = [arch(1, 1), arch(2, 1)], [arch(1, 2), arch(2, 2)]
+    alone = sum(cost([new[i]], [old[i]]) for i in range(2))
+    assert cost(new, old) <= 1.02 * alone + 600
+    assert cost(new[::-1], old[::-1]) <= 1.02 * alone + 600
+
+
+def test_sites_whose_names_have_hashes_cost_what_they_cost_alone() -> None:
+    """The same index.html, the more valuable the smaller the other site, leads to neither."""
+
+    def site(seed: int, build: int, size: int) -> bytes:
+        script, style = (
+            noise(size, seed) + b"v%d" % build + noise(size, seed + 20),
+            noise(size, seed + 40) + b"%d" % build,
+        )
+        page = b"<!doctype html><title>all sites have this</title>" + bytes(400)
+        name = f"{Digest.of(script)}"[7:15]
+        return GO(
+            tar({"html/index.html": page, f"html/index-{name}.js": script, f"html/index-{name[::-1]}.css": style})
+        )
+
+    old = [site(1, 1, 40_000), site(2, 1, 5000)]
+    new = [site(1, 2, 40_000), site(2, 2, 5000)]
+    alone = sum(cost([new[i]], [old[i]]) for i in range(2))
+    assert cost(new, old) <= 1.02 * alone + 600
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("opt/app/service-build4711.jar", "opt/app/service-build4712.jar"),
+        ("app/main.4f2a9c1b.js", "app/main.9b11d0e2.js"),
+        ("disk/image-20240101.qcow2", "disk/image-20240102.qcow2"),
+        ("old/name", "something/else"),
+    ],
+)
+def test_files_whose_names_change_from_build_to_build(names: tuple[str, str]) -> None:
+    old, new = (GO(tar({name: service(7, build)})) for build, name in enumerate(names))
+    assert cost([new], [old]) < 600
+
+
+@pytest.mark.parametrize(
+    "start", [b"\0asm\1\0\0\0", b"hsqs", b"GGUF\3\0\0\0", b'{"model":'], ids=["wasm", "squashfs", "model", "JSON"]
+)
+def test_blobs_that_are_no_tar(start: bytes) -> None:
+    others = [start + service(seed, 1) for seed in (8, 9)]
+    old, new = (start + service(7, build) for build in (1, 2))
+    assert cost([new], [*others, old]) < 600
+
+
+def test_where_sketches_do_not_tell_the_difference_does() -> None:
+    """Three builds of one service, of which the last but one is nearest in bytes that no sample covers."""
+    content = noise(60_000, 3)
+    builds = [
+        content[:30_000] + noise(2000, 7)[:size] + noise(2000, 8)[size:] + content[32_000:] for size in (0, 1500, 500)
+    ]
+    target = content[:30_000] + noise(2000, 7) + content[32_000:]
+    assert sources_of([GO(tar({"server": target}))], [GO(tar({"server": each})) for each in builds])[0] >= {
+        GO(tar({"server": builds[1]}))
+    }

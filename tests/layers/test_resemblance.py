@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Choice, Place, Sketch, sketch
+from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Choice, Place, Sketch, Sketches, sketch
 from tests.delta.support import noise, tar
 from tests.layers.support import text
 
@@ -33,8 +33,12 @@ def choices(
     judge: Callable[[Sequence[int]], Sequence[int]] | None = None,
     most: int = MOST,
 ) -> list[Choice]:
-    sketches = [*sources, target]
-    catalogue = Catalogue(sketches, places or [NOWHERE] * len(sketches), most)
+    sketches: Sketches[int] = Sketches(most)
+    for number, each in enumerate([*sources, target]):
+        sketches.put(number, each)
+    kept = [sketches[number] for number in range(len(sources) + 1)]
+    assert sum(len(each.features) for each in kept) <= most
+    catalogue = Catalogue(kept, places or [NOWHERE] * len(kept))
     return catalogue.choose(len(sources), may, judge)
 
 
@@ -159,7 +163,7 @@ def test_content_counts_more_than_places() -> None:
 def test_only_what_comes_before_and_may_be_a_source() -> None:
     same = of(OLD)
     assert [each.number for each in choices(same, [same] * 4, may=lambda number: number == 2)] == [2]
-    catalogue = Catalogue([same] * 3, [NOWHERE] * 3, MOST)
+    catalogue = Catalogue([same] * 3, [NOWHERE] * 3)
     assert catalogue.choose(0, lambda _: True) == []
 
 
@@ -201,6 +205,19 @@ def test_sketches_of_any_coarseness_are_compared_alike() -> None:
     assert coarse == fine.thinned(coarse.halvings)
     assert choices(coarse, [fine])[0].number == choices(fine, [coarse])[0].number == 0
     assert choices(fine, [fine], most=0) == []
+
+
+def test_the_order_in_which_sketches_are_made_does_not_count() -> None:
+    made = [of(files(*range(10 * n, 10 * n + 9))) for n in range(8)]
+    orders = [range(8), range(7, -1, -1), (3, 1, 4, 0, 5, 2, 6, 7)]
+    kept = []
+    for order in orders:
+        sketches: Sketches[int] = Sketches(300)
+        for number in order:
+            sketches.put(number, made[number])
+        kept.append([sketches[number] for number in range(8)])
+    assert kept[0] == kept[1] == kept[2]
+    assert kept[0][0].halvings > 0
 
 
 def test_the_names_of_all_forms_of_tar() -> None:

@@ -17,7 +17,6 @@ from airpatch.execution import Execution
 from airpatch.layers import rebuild, workshop
 from airpatch.layers.plaintext import compression, extract
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
-from airpatch.layers.resemblance import sketch
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -49,10 +48,7 @@ GO = replica("go1-flate-6")
 def unpack(blob: bytes) -> Unpacked:
     file = ScratchFile(scratch, "x")
     extract(BytesBlob(blob), len(blob), file.append, 1 << 30)
-    plaintext = file.read(0, file.size)
-    return Unpacked(
-        rows([blob])[0], compression(blob[:4]), ScratchRange(file, 0, file.size), sketch(memoryview(plaintext), 1 << 20)
-    )
+    return Unpacked(rows([blob])[0], compression(blob[:4]), ScratchRange(file, 0, file.size))
 
 
 @contextmanager

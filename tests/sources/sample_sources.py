@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,9 +60,20 @@ def _bundle(tree: Path, path: Path) -> None:
     path.write_bytes(pack(gather([str(tree)])))
 
 
+def _archive(tree: Path, path: Path) -> None:
+    layout = path.with_name("layout")
+    _layout(tree, layout)
+    subprocess.run(["tar", "-C", layout, "-cf", path, "."], check=True)
+    shutil.rmtree(layout)
+
+
 FOLDERS = (
     Kind("dir", _copy, lambda image, digest: f"{image}/{digest.hex}"),
     Kind("registry", _registry, lambda _, digest: registry.blob_path(digest)),
     Kind("oci", _layout, lambda _, digest: f"blobs/sha256/{digest.hex}"),
 )
-KINDS = (*FOLDERS, Kind("bundle", _bundle, lambda _, digest: ""))
+KINDS = (
+    *FOLDERS,
+    Kind("bundle", _bundle, lambda _, digest: ""),
+    Kind("oci-archive", _archive, lambda _, digest: ""),
+)

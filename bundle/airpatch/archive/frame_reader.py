@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.content import close_read
 from airpatch.errors import FormatError, TargetError, UsageError, located
@@ -154,9 +155,12 @@ class FileFrameReader:
         self._position += entry.compressed
 
     def _read_table(self) -> list[zstd.Frame]:
-        if self.size < zstd.FOOTER:
-            raise FormatError(f"{self.name}: not a bundle: it has {self.size} bytes")
-        length = zstd.seek_table_length(bytes(self.read_at(self.size - zstd.FOOTER, zstd.FOOTER)))
+        footer = bytes(self.read_at(max(0, self.size - zstd.FOOTER), min(self.size, zstd.FOOTER)))
+        try:
+            length = zstd.seek_table_length(footer)
+        except FormatError:
+            head = bytes(self.read_at(0, min(self.size, HEAD)))
+            raise FormatError(f"{self.name}: {describe(head)}") from None
         if length > self.size:
             raise FormatError(f"{self.name}: cut short: its seek table does not fit into it")
         table = zstd.parse_seek_table(bytes(self.read_at(self.size - length, length)))
@@ -191,7 +195,7 @@ class PipeFrameReader:
     def next(self, content: int | None) -> bytes:
         frame, self._peeked = self._peeked, None
         if frame is None:
-            frame = zstd.read_frame(self._read, content)
+            frame = self._read_frame(content)
         declared = zstd.content_size(frame)
         if content is not None:
             zstd.require_content(declared, content)
@@ -200,8 +204,19 @@ class PipeFrameReader:
 
     def peek(self, limit: int) -> bytes | None:
         if self._peeked is None:
-            self._peeked = zstd.read_frame(self._read)
+            self._peeked = self._read_frame(None)
         return self._peeked if zstd.content_size(self._peeked) <= limit else None
+
+    def _read_frame(self, content: int | None) -> bytes:
+        """Return the next frame; where it is the first, the error says what came in place of a bundle."""
+        head = self._file.peek(HEAD)[:HEAD] if not self._frames else b""
+        try:
+            return zstd.read_frame(self._read, content)
+        except FormatError:
+            what = describe(head)
+            if self._frames or what == CUT_SHORT:
+                raise
+            raise FormatError(f"{self.name}: {what}") from None
 
     def give_back(self, frame: zstd.Buffer) -> None:
         """Do nothing: the frame goes with its last user."""

@@ -57,6 +57,7 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
             run.write(layout.links_section(index, parsed))
             run.drain()
         except BaseException:
+            sink.abandon()
             for executor in (writing, pool):  # in this order, since the former waits for the latter
                 executor.shutdown(cancel_futures=True)
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,10 +23,16 @@ _MAX_PIECES = 512
 _WRITEBACK = 1 << 20
 """Bytes written at once from which on the disk is told to begin."""
 
+_HEED = 100
+"""Milliseconds after which a writer that waits for its reader looks whether it is abandoned."""
+
 
 class Sink(Protocol):
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """Append all of `pieces`. Raises TargetError."""
+
+    def abandon(self) -> None:
+        """End a `write` that waits in another thread for a reader, and refuse all that follow."""
 
 
 class Descriptor:
@@ -37,12 +44,47 @@ class Descriptor:
         self.size = 0
         self.is_file = stat.S_ISREG(os.fstat(fd).st_mode) if is_file is None else is_file
         """Whether what was written can be read back."""
+        self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self._abandoned = False
 
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         views = [memoryview(piece) for piece in pieces if piece]
+        with self._writable() as fd:
+            self._write_all(fd, views)
+
+    def abandon(self) -> None:
+        self._abandoned = True
+
+    @contextmanager
+    def _writable(self) -> Iterator[int]:
+        """Give the descriptor; of a pipe another one that does not block, so that `abandon` is noticed.
+
+        The flag belongs to the open file, which other processes may share: therefore the pipe is opened once more.
+        """
+        if not self._is_pipe:
+            yield self.fd
+            return
+        try:
+            fd = os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:  # the pipe of another user, or no /proc
+            yield self.fd
+            return
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _write_all(self, fd: int, views: list[memoryview]) -> None:
+        room = select.poll()
+        room.register(fd, select.POLLOUT)
         while views:
+            if self._abandoned:
+                raise TargetError(f"{self.name}: abandoned")
             try:
-                written = os.writev(self.fd, views[:_MAX_PIECES])
+                written = os.writev(fd, views[:_MAX_PIECES])
+            except BlockingIOError:
+                room.poll(_HEED)
+                continue
             except OSError as error:
                 raise write_error(self.name, error) from None
             if written > _WRITEBACK and self.is_file:

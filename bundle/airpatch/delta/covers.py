@@ -1,15 +1,14 @@
 """What of a target comes from where: covers, found coarsely over everything and finely where that left gaps.
 
 Anchors find the long equal regions of all sources. A tar member that they do not tile completely is aligned
-again, byte by byte, with those parts of the sources that resemble it: the file of the same path, else of the
-same path but for its digits (libx.so.1.2 and libx.so.1.3), and wherever the anchors have found pieces of it.
+again, byte by byte, with those parts of the sources that resemble it: its older version, which has most of what the
+anchors have found of it (`airpatch.delta.olds`), and wherever else they have found pieces of it.
 What is no tar is cut into pieces of fixed size and treated alike. Memory depends on the limits below, not on
 the sizes of target and sources.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from itertools import accumulate
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
+from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.source_space import Space
 from airpatch.delta.tar_members import Member, members
 
@@ -31,21 +31,10 @@ _NEAR = 1 << 12  # bytes around a match that are worth a fine look
 _SMALL = 1 << 22  # bytes of sources that are aligned with as a whole where there is no better hint
 _MIN_MATCH = 64
 _MIN_COVER = 8  # bytes: shorter ones cost more than literals, and a delta may not have too many instructions
-_MAX_PATHS = 1 << 20  # paths of sources that are remembered
+_FILES = 8  # entries of the index of anchors, of 8 bytes, for each file of the sources that is known, of 48 bytes
 
-Cover = tuple[int, int, int]  # target offset, source position, length
 Window = tuple[int, int]  # source positions, low and one past high
 Gap = tuple[int, int, Cover | None, Cover | None]  # target offsets, start and stop; the matches before and after
-
-
-@dataclass(frozen=True, slots=True)
-class Old:
-    """A member of a source: positions of its header, its content, its end, and the content's size."""
-
-    start: int
-    content: int
-    size: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +70,6 @@ class Members:
 TARS = Members()
 
 
-class _Paths:
-    """Members of the sources, by path and by path without digits; of equals the first counts."""
-
-    def __init__(self, space: Space, known: Members, release_pages: Callable[[], None]) -> None:
-        self._exact: dict[bytes, Old] = {}
-        self._alike: dict[bytes, Old] = {}
-        each = known.sources or [None] * len(space.sources)
-        for base, source, given in zip(space.bases, space.sources, each, strict=True):
-            seen = 0  # of the source when its pages were dropped last: headers are small, but near each other
-            for member in members(source) if given is None else given:
-                if member.start - seen >= _STRETCH:
-                    seen = member.start
-                    release_pages()
-                if member.size and len(self._exact) < _MAX_PATHS:
-                    old = Old(base + member.start, base + member.content, member.size, base + member.end)
-                    self._exact.setdefault(_plain(member.path), old)
-                    self._alike.setdefault(_without_digits(member.path), old)
-
-    def find(self, path: bytes) -> Old | None:
-        return self._exact.get(_plain(path)) or self._alike.get(_without_digits(path))
-
-
 class Planner:
     """Plans targets over `space`. `known` says which files lie where, `entries` sizes the index of anchors, `tries` is
     how hard the alignment looks, `release_pages` is called now and then."""
@@ -115,7 +82,18 @@ class Planner:
         self._tries = tries
         self._release_pages = release_pages
         self._anchors = Anchors(space, entries, release_pages)
-        self._paths = _Paths(space, known, release_pages)
+        self._olds = Olds(self._files(known), entries // _FILES)
+
+    def _files(self, known: Members) -> Iterator[tuple[int, Member]]:
+        """Yield the members of all sources, with the position where their source begins."""
+        each = known.sources or [None] * len(self._space.sources)
+        for base, source, given in zip(self._space.bases, self._space.sources, each, strict=True):
+            seen = 0  # of the source when its pages were dropped last: headers are small, but near each other
+            for member in members(source) if given is None else given:
+                if member.start - seen >= _STRETCH:
+                    seen = member.start
+                    self._release_pages()
+                yield base, member
 
     def units(self, target: memoryview) -> Iterator[Unit]:
         """Yield the whole target in order, in parts; their covers ascend and lie within the part."""
@@ -160,7 +138,7 @@ class Planner:
 
         If the matches inside leave little open, only that is aligned.
         """
-        old = self._paths.find(tile.member.path) if tile.member is not None else None
+        old = self._olds.find(tile.member.path, inside) if tile.member is not None else None
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
@@ -177,12 +155,12 @@ class Planner:
         step = _MAX_TILE if length <= _WINDOW else _WINDOW // 2
         for start in range(tile.start, tile.end, step):
             end = min(start + step, tile.end)
-            low = 0
-            if length > _WINDOW:  # look at the same height of the old file
-                height = (start - tile.member.start) / (tile.member.end - tile.member.start)
-                low = min(max(int(length * height) - _WINDOW // 4, 0), length - _WINDOW)
+            guess, low = start - tile.member.start, 0
+            if length > _WINDOW:
+                guess = _counterpart(start, end, tile.member, old, inside)
+                low = min(max(guess - _WINDOW // 4, 0), length - _WINDOW)
             window = (old.start + low, old.start + min(low + _WINDOW, length))
-            self._align(target, start, end, [window, *extra], start - tile.member.start - low, covers)
+            self._align(target, start, end, [window, *extra], guess - low, covers)
         return Unit(tile.start, tile.end, covers, member=tile.member, old=old)
 
     def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
@@ -296,12 +274,13 @@ def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
     yield end, tile.end, before, None
 
 
-def _plain(path: bytes) -> bytes:
-    return path.removeprefix(b"./")
-
-
-def _without_digits(path: bytes) -> bytes:
-    return re.sub(rb"[0-9][0-9.]*", b"0", _plain(path))
+def _counterpart(start: int, end: int, member: Member, old: Old, matches: list[Cover]) -> int:
+    """Return where the old file has what begins at `start`: as the longest match tells, else at the same height."""
+    inside = [m for m in matches if start <= m[0] < end and old.start <= m[1] < old.end]
+    if inside:
+        at, where, _ = max(inside, key=lambda match: match[2])
+        return where - old.start - (at - start)
+    return (old.end - old.start) * (start - member.start) // (member.end - member.start)
 
 
 def _clip(cover: Cover, tile: Tile) -> Cover:

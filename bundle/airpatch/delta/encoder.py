@@ -14,9 +14,10 @@ from airpatch.delta import programs, varints
 from airpatch.delta.addresses import AddressMap
 from airpatch.delta.byte_differences import DifferenceWriter, unequal
 from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
-from airpatch.delta.covers import TARS, Cover, Members, Planner, Unit
+from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
+from airpatch.delta.olds import Cover
 from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Buffer, Space
@@ -47,7 +48,7 @@ def encode(
     `members` says where files lie in them that are no tars.
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `release_pages` is called each time
-    that 64 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach` is
+    that 64 MiB at most have been looked at: whoever maps files into memory may drop their pages then. `reach` is
     told how many bytes of the target are described, again and again.
     """
     if entries < 1 or entries & (entries - 1):

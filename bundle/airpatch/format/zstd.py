@@ -248,6 +248,14 @@ def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
         raise FormatError("zstd data that does not decompress, or needs a window of more than 128 MiB") from None
 
 
+def beginning(data: bytes) -> bytes:
+    """Return what can be decompressed of `data`, the first bytes of a frame; nothing if that is nothing."""
+    try:
+        return zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).decompressobj().decompress(data)
+    except zstandard.ZstdError:
+        return b""
+
+
 class _Pieces:
     """Pieces as a file."""
 

@@ -20,7 +20,7 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.plaintext import Compression, extract
-from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, sketch
+from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
@@ -28,8 +28,8 @@ from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
 
-_SKETCHES = 4
-"""The part of the memory that sketches may take."""
+_SKETCHES, _SKETCH = 4, 16
+"""Sketches may take one part in so many of the memory, and each of them one in so many."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
 
@@ -71,6 +71,7 @@ class Differ:
         self._content = Stoppable(content, self._execution.cancellation)
         self._effort = effort
         self._owners = owners
+        self._sketches: Sketches[Digest] = Sketches(self._execution.memory // _SKETCHES // MEMORY)
 
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
@@ -123,11 +124,10 @@ class Differ:
         layers = [*old, *new]
         with execution.part("making layer patches", sum(map(Workshop.work, new)), self._owners) as part:
             catalogue = Catalogue(
-                [each.sketch for each in layers],
+                [self._sketches[each.blob.digest] for each in layers],
                 [places.get(each.blob.digest, Place()) for each in layers],
-                execution.memory // _SKETCHES // MEMORY,
             )
-            workshop = Workshop(self._content, layers, self._effort, execution)
+            workshop = Workshop(self._content, layers, self._effort, execution, catalogue.memory)
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
@@ -174,13 +174,13 @@ class Differ:
             stack.pop_all()
         plaintext = store.keep(file)
         view = plaintext.view()
-        most = self._execution.memory // _SKETCHES // MEMORY
-        made = sketch(memoryview(view), most, lambda: release_pages((view,)))
-        return Unpacked(blob, kind, plaintext, made)
+        most = self._execution.memory // _SKETCH // MEMORY
+        self._sketches.put(blob.digest, sketch(memoryview(view), most, lambda: release_pages((view,))))
+        return Unpacked(blob, kind, plaintext)
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
     """The sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.sketch.size) for each in sources]
+    return [SourceBlob(each.blob.digest, each.blob.size, each.plaintext.size) for each in sources]

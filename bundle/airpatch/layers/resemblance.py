@@ -11,11 +11,13 @@ what does not fit is sketched more coarsely.
 from __future__ import annotations
 
 import re
+import threading
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from typing import Generic, TypeVar
 
 import xxhash
 
@@ -26,6 +28,8 @@ from airpatch.sketches import index as inverted
 from airpatch.sketches.features import Features
 from airpatch.sketches.index import Index
 from airpatch.sketches.samples import MINIMA, SMALL, SPACING, Sampler
+
+Key = TypeVar("Key")
 
 MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
@@ -49,6 +53,8 @@ _CONTENDERS = 3
 _SLACK = 64
 """A difference must be smaller by one part in so many to overrule what the sketches say."""
 _MOST = (1 << 32) - 1
+_COARSEST = 48
+"""Halvings at most: what is left of a million layers then fits into any memory."""
 _STRETCH = 64 << 20
 _RECORD = 20 * BLOCK
 """Bytes to which tar fills up its last record; what is longer at the end of a tar is content."""
@@ -69,6 +75,14 @@ class Place:
     repositories: frozenset[str] = frozenset()
     platforms: frozenset[str] = frozenset()
     positions: frozenset[int] = frozenset()
+
+    def __or__(self, other: Place) -> Place:
+        """In all images of both."""
+        return Place(
+            self.repositories | other.repositories,
+            self.platforms | other.platforms,
+            self.positions | other.positions,
+        )
 
     def likeness(self, other: Place) -> int:
         """From 0 to 7: a repository counts more than a platform, and that more than a position."""
@@ -117,13 +131,13 @@ class Sketcher:
         hashes, weights = sets.thinned(hashes, weights, 0, self._halvings)
         self._hashes.extend(hashes)
         self._weights.extend(weights)
-        while len(self._hashes) > self._most:
+        while len(self._hashes) > self._most and self._halvings < _COARSEST:
             before = self._halvings
             self._halvings += 1
             self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
 
     def finish(self, size: int) -> Sketch:
-        """The sketch of all parts, which are `size` bytes with what lies between them."""
+        """The sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher."""
         return Sketch(size, sets.features(self._hashes, self._weights), self._halvings)
 
 
@@ -184,24 +198,47 @@ Judge = Callable[[Sequence[int]], Sequence[int]]
 """Sizes in bytes of a sample of the difference, for each of the sources of these numbers."""
 
 
+class Sketches(Generic[Key]):
+    """The sketches of all layers, of at most `most` features together: these are thinned alike. For many threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: dict[Key, Sketch] = {}
+        self._halvings = 0
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def put(self, key: Key, made: Sketch) -> None:
+        with self._lock:
+            self._kept[key] = made.thinned(self._halvings)
+            self._count += len(self._kept[key].features)
+            while self._halvings < made.halvings or (self._count > self._most and self._halvings < _COARSEST):
+                self._halvings += 1
+                self._kept = {key: each.thinned(self._halvings) for key, each in self._kept.items()}
+                self._count = sum(len(each.features) for each in self._kept.values())
+
+    def __getitem__(self, key: Key) -> Sketch:
+        return self._kept[key]
+
+
 class Catalogue:
     """All layers that may be sources, in the order in which they come to be."""
 
-    def __init__(self, sketches: Sequence[Sketch], places: Sequence[Place], most: int) -> None:
-        """Of all `sketches` together at most `most` features are kept; `places[i]` is that of `sketches[i]`."""
-        halvings = max((sketch.halvings for sketch in sketches), default=0)
-        kept = [each.thinned(halvings) for each in sketches]
-        while sum(len(each.features) for each in kept) > most:
-            halvings += 1
-            kept = [each.thinned(halvings) for each in kept]
-        self._sketches = kept
+    def __init__(self, sketches: Sequence[Sketch], places: Sequence[Place]) -> None:
+        """`places[i]` is that of `sketches[i]`; these have been thinned alike."""
+        self._sketches = sketches
         self._places = places
-        self._index = Index(sum(len(each.features) for each in kept))
+        self._index = Index(sum(len(each.features) for each in sketches))
         self._placed: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
-        for number, (each, place) in enumerate(zip(kept, places, strict=True)):
+        for number, (each, place) in enumerate(zip(sketches, places, strict=True)):
             self._index.add(number, each.features.hashes)
             for key in _spots(place):
                 self._placed[key].append(number)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it takes, with the sketches."""
+        return MEMORY * sum(len(each.features) for each in self._sketches)
 
     def choose(self, target: int, may: Callable[[int], bool], judge: Judge | None = None) -> list[Choice]:
         """Sources for the layer of number `target`, out of those before it that `may` be: together they have most of

@@ -25,7 +25,6 @@ from airpatch.layers.plaintext import Compression
 from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
-from airpatch.layers.resemblance import Sketch
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
@@ -49,7 +48,6 @@ class Unpacked:
     blob: Blob
     compression: Compression
     plaintext: ScratchRange
-    sketch: Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,10 @@ _Way = tuple[Method, Sequence[ScratchFile]]
 
 
 class Workshop:
-    """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`."""
+    """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`.
+
+    So many bytes of it are `taken` already.
+    """
 
     def __init__(
         self,
@@ -73,23 +74,24 @@ class Workshop:
         unpacked: Sequence[Unpacked],
         effort: Effort,
         execution: Execution,
+        taken: int = 0,
     ) -> None:
         self._content = content
         self._new_file = execution.scratch
         self._effort = effort
         self._entries = _index_entries(execution.memory)
-        self._budget = Budget(execution.memory)
+        self._budget = Budget(max(execution.memory - taken, 1))
         plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             plaintexts.put(each.blob.digest, each.plaintext)
-        sizes = {u.blob.digest: (u.blob.size, u.sketch.size) for u in unpacked}
+        sizes = {u.blob.digest: (u.blob.size, u.plaintext.size) for u in unpacked}
         self._cancellation = execution.cancellation
         self._builder = Builder(sizes, content, plaintexts, None, execution.cancellation)
 
     @staticmethod
     def work(target: Unpacked) -> int:
         """Bytes of work that a patch of `target` counts: its difference is made, and the blob out of that."""
-        return target.sketch.size + target.blob.size
+        return target.plaintext.size + target.blob.size
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
         """The first patch that works of those that may; None if the blob as it is is no larger.
@@ -153,11 +155,11 @@ class Workshop:
             if file.size >= blob.size:
                 raise FormatError("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.sketch.size, patch, file.size, digests)
+            step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
-                    share.reach(target.sketch.size + position)
+                    share.reach(target.plaintext.size + position)
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
@@ -205,7 +207,7 @@ class Workshop:
             yield Plain(), ()
             return
         replay = None
-        cheap = target.sketch.size // _REPLAY_SHARE[self._effort]
+        cheap = target.plaintext.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
         if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
@@ -235,7 +237,7 @@ class Workshop:
         with suppress(FormatError), ExitStack() as columns:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
-                plaintext = map(bytes, pieces(target.plaintext, target.sketch.size))
+                plaintext = map(bytes, pieces(target.plaintext, target.plaintext.size))
                 others = [self._builder.replica_columns(replica, plaintext, target.blob.digest, columns)]
                 return Corrected(replica), self._decisions(target, others, stack)
         return None
@@ -313,7 +315,7 @@ def _index_entries(memory: int) -> int:
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
     """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
-    new, old = target.sketch.size, sum(source.sketch.size for source in sources)
+    new, old = target.plaintext.size, sum(source.plaintext.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
     return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + mapped + (48 << 20)

@@ -71,6 +71,17 @@ def parse_object(content: bytes, shape: Shape) -> dict[str, object]:
     return _checked(value, shape, "")
 
 
+def parse_list(content: bytes, shape: Shape) -> list[dict[str, object]]:
+    """Return the list of JSON objects `content`, each as `parse_object` has it. Raises FormatError."""
+    value = _parse(content)
+    if not isinstance(value, list):
+        raise FormatError("is not a JSON list")
+    for number, item in enumerate(value):
+        if not isinstance(item, JsonObject):
+            raise FormatError(f"has an entry {number} that is not an object")
+    return [_checked(item, shape, f"[{number}].") for number, item in enumerate(value)]
+
+
 def _parse(content: bytes) -> object:
     try:
         text = content.decode()

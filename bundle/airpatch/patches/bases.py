@@ -22,7 +22,7 @@ from airpatch.format.inventories import Inventory, Request
 from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
-from airpatch.model.release import Release, check_label
+from airpatch.model.release import Image, Release, check_label
 from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts
@@ -39,8 +39,8 @@ class BaseState:
     """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
 
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
-    may be sources of layer patches. With `no_layer_patches`, as a request has it, the patch gets none: a top-up must
-    not need what it completes.
+    may be sources of layer patches; `images` tell where they lie. With `no_layer_patches`, as a request has it, the
+    patch gets none: a top-up must not need what it completes.
     """
 
     base: Base
@@ -49,6 +49,7 @@ class BaseState:
     warning: str | None = None
     layers: tuple[Digest, ...] = ()
     content: Content | None = None
+    images: tuple[Image, ...] = ()
     no_layer_patches: bool = False
 
 
@@ -114,6 +115,7 @@ def _from_root(path: Path) -> BaseState:
         state,
         layers=tuple(digest for digest in layers if digest in state.blobs),
         content=registry_content(Tree(path)),
+        images=now.release.images if now is not None else (),
     )
 
 
@@ -135,6 +137,7 @@ def _from_bundle(name: str) -> BaseState:
         warning,
         tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
         bundle,
+        release.images,
     )
 
 

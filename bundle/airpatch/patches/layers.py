@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import ChainedContent, Content
@@ -15,9 +16,11 @@ from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ
+from airpatch.layers.resemblance import Place
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, readable
+from airpatch.patches.places import manifests_in, places
 from airpatch.sources.gather import Gathered
 
 
@@ -32,7 +35,7 @@ def patch_layers(
     available = _available(bases)
     content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, execution)])
     targets = [blob for blob in index.stored if not blob.is_manifest]
-    patches = Differ(content, execution, effort, gathered.owners).make(targets, available)
+    patches = Differ(content, execution, effort, gathered.owners).make(targets, available, _places(gathered, bases))
     made = {step.digest for step in patches.steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
@@ -41,6 +44,18 @@ def patch_layers(
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
     everything = ChainedContent([gathered.content, patches])
     return PreparedBundle(planned, gathered.manifests, everything, content, resources=(patches,))
+
+
+def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
+    """Where layers lie in the images of the bases and of the release."""
+    found: dict[Digest, Place] = {}
+    known = [
+        *(places(b.images, manifests_in(b.content, b.blobs), b.content) for b in bases if b.content is not None),
+        places(gathered.release.images, gathered.manifests.get, gathered.content),
+    ]
+    for digest, place in chain.from_iterable(each.items() for each in known):
+        found[digest] = found.get(digest, Place()) | place
+    return found
 
 
 def _contents(

@@ -38,13 +38,14 @@ class Features:
 
 
 def features(hashes: array[int], weights: array[int]) -> Features:
-    """The set of these hashes ("Q") in any order, which stand for `weights` ("I"); equal ones are added up."""
-    sorted_hashes = array("Q", hashes)
-    sorted_weights = array("I", weights)
+    """The set of these hashes ("Q") in any order, which stand for `weights` ("I"); equal ones are added up.
+
+    The arrays are taken over.
+    """
     if len(hashes) > 1:
-        count = _sort(sorted_hashes, sorted_weights, array("Q", hashes), array("I", weights))
-        del sorted_hashes[count:], sorted_weights[count:]
-    return Features(sorted_hashes, sorted_weights)
+        count = _sort(hashes, weights, array("Q", hashes), array("I", weights))
+        del hashes[count:], weights[count:]
+    return Features(hashes, weights)
 
 
 @cython.boundscheck(False)

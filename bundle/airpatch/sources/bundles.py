@@ -65,7 +65,9 @@ class BundleSource(Source):
 
 
 def _recognise(location: Location) -> BundleSource | None:
-    return None if location.is_folder else BundleSource(BundleFile(str(location.path)))
+    if location.is_folder or (not location.prefix and location.archive is not None):
+        return None
+    return BundleSource(BundleFile(str(location.path)))
 
 
 KIND = Kind("bundle", "no bundle is there, which is a file that airpatch made", _recognise)

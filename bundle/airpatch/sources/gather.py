@@ -118,7 +118,7 @@ def gather(
         check_label(name if name is not None else "default", sequence or 0)
     except FormatError as error:
         raise UsageError(error.message) from None
-    sources = [open_source(spec) for spec in specs]
+    sources = [open_source(spec, execution.scratch) for spec in specs]
     for source in sources:
         opened(source)
     listings = [source.listing({}) for source in sources]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from airpatch.blobs.content import BlobReader
-from airpatch.blobs.tree import Tree
+from airpatch.blobs.tree import Entry
 from airpatch.errors import SourceError
 from airpatch.format.index import MAX_IMAGE_SIGNATURE
 from airpatch.format.layout import image_signature_folder
@@ -19,10 +20,36 @@ from airpatch.sources.source import LoadedImage
 _SIGNATURE = re.compile(r"(.*?)signature-([1-9][0-9]{0,8})", re.ASCII)
 
 
+class Files(Protocol):
+    """Files by path, with `/` between components: a folder, or an archive. Errors are SourceErrors."""
+
+    def name(self, path: str) -> str:
+        """`path` as errors give it."""
+
+    def lacks(self, path: str) -> bool:
+        """Whether nothing has the name `path`."""
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the file `path`, None if there is none that can be read."""
+
+    def is_folder(self, path: str) -> bool: ...
+
+    def scan(self, path: str) -> list[Entry]:
+        """What is in the folder `path`, sorted."""
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The content of a file of at most `limit` bytes."""
+
+    def blob(self, path: str, size: int) -> BlobReader:
+        """A file of `size` bytes."""
+
+
 class TreeContent:
     """Blobs that are files of `tree`: where `locate` says, but for those in `placed`."""
 
-    def __init__(self, tree: Tree, locate: Callable[[Digest], str], placed: Mapping[Digest, str] | None = None) -> None:
+    def __init__(
+        self, tree: Files, locate: Callable[[Digest], str], placed: Mapping[Digest, str] | None = None
+    ) -> None:
         self._tree = tree
         self._locate = locate
         self._placed = placed or {}
@@ -37,7 +64,7 @@ class TreeContent:
         return self._placed.get(digest) or self._locate(digest)
 
 
-def read_manifest(tree: Tree, path: str) -> bytes | None:
+def read_manifest(tree: Files, path: str) -> bytes | None:
     """The manifest in the file `path`, None if there is nothing of that name. Raises SourceError."""
     return None if tree.lacks(path) else tree.read(path, MAX_MANIFEST)
 
@@ -52,7 +79,7 @@ def numbered_signatures(folder: str, names: Iterable[str], prefix: str = "") -> 
     return {int(match[2]): f"{folder}{match[0]}" for match in matches if match[1] == prefix}
 
 
-def stored_signatures(tree: Tree, prefix: str, repository: str) -> SignatureFiles:
+def stored_signatures(tree: Files, prefix: str, repository: str) -> SignatureFiles:
     """Where registry roots and OCI layouts, at the path `prefix`, keep the signatures of a repository's manifests."""
 
     def find(manifest: Digest) -> Mapping[int, str]:
@@ -65,7 +92,7 @@ def stored_signatures(tree: Tree, prefix: str, repository: str) -> SignatureFile
 
 
 def load_files(
-    tree: Tree, manifests: Manifests, locate: Callable[[Digest], str], signature_files: SignatureFiles
+    tree: Files, manifests: Manifests, locate: Callable[[Digest], str], signature_files: SignatureFiles
 ) -> LoadedImage:
     """The image of `manifests`, with its blobs where `locate` says."""
     findings = list(manifests.findings)

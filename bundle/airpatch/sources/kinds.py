@@ -1,24 +1,36 @@
 """Finds out what kind of source a path is, by what it holds.
 
-A prefix (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates where a path holds more than one kind.
+A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `bundle:`) disambiguates where a path holds
+more than one kind.
 """
 
 from __future__ import annotations
 
+import errno
+import stat
 from pathlib import Path
 
 from airpatch.errors import AirpatchError, SourceError, UsageError
+from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
-from airpatch.sources import bundles, dir_trees, oci_layouts, registry_roots
+from airpatch.sources import bundles, dir_trees, docker_archives, oci_archives, oci_layouts, registry_roots
+from airpatch.sources.foreign import explain_spec
 from airpatch.sources.location import Location
 from airpatch.sources.source import Kind, Source
 
-KINDS: tuple[Kind, ...] = (dir_trees.KIND, registry_roots.KIND, oci_layouts.KIND, bundles.KIND)
+KINDS: tuple[Kind, ...] = (
+    dir_trees.KIND,
+    registry_roots.KIND,
+    oci_layouts.KIND,
+    oci_archives.KIND,
+    docker_archives.KIND,
+    bundles.KIND,
+)
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
 
 
-def open_source(spec: str) -> Source:
-    """The source that `spec`, a path with or without a prefix, names.
+def open_source(spec: str, new_file: NewFile) -> Source:
+    """The source that `spec`, a path with or without a prefix, names. What must be decompressed goes to `new_file`.
 
     Raises UsageError if there is nothing of the kind or more than one kind, FormatError for a broken bundle,
     SourceError if the path cannot be read.
@@ -26,9 +38,7 @@ def open_source(spec: str) -> Source:
     prefix, colon, rest = spec.partition(":")
     kind = _BY_PREFIX.get(prefix) if colon else None
     name = spec if kind is None else rest
-    if not name or not Path(name).exists():
-        raise UsageError(f"{spec}: no such file or folder")
-    location = Location(spec, Path(name))
+    location = Location(spec, prefix if kind else "", _existing(spec, name), new_file)
     found = {
         kind.prefix: source
         for kind in (KINDS if kind is None else (kind,))
@@ -40,6 +50,22 @@ def open_source(spec: str) -> Source:
     if not found:
         raise _nothing(location, kind)
     return found.popitem()[1]
+
+
+def _existing(spec: str, name: str) -> Path:
+    """The file or folder `name`. Raises UsageError."""
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode if name else 0
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise UsageError(f"{spec}: {explain_spec(spec) or 'no such file or folder'}") from None
+        raise UsageError(f"{spec}: cannot be opened: {error.strerror}") from None
+    if not name:
+        raise UsageError(f"{spec}: no such file or folder")
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise UsageError(f"{spec}: is a pipe or a device; a source is a folder or a file")
+    return path
 
 
 def _nothing(location: Location, kind: Kind | None) -> AirpatchError:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from airpatch.archive.frame_reader import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
+from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
 from airpatch.model.manifest import MAX_MANIFEST
+from airpatch.sources.tar_files import TarFiles, open_archive
 
 DIR_MANIFEST = "manifest.json"
 """The file that makes a folder an image of the `dir:` transport."""
@@ -43,17 +46,30 @@ class FolderScan:
 
 
 class Location:
-    """What is at `path`, which exists. `spec` is how the user wrote it, for messages."""
+    """The folder or file `path`; `spec` is how the user wrote it, for messages, `prefix` the kind that it asks for.
 
-    def __init__(self, spec: str, path: Path) -> None:
+    `new_file` makes scratch files for what must be decompressed.
+    """
+
+    def __init__(self, spec: str, prefix: str, path: Path, new_file: NewFile) -> None:
         self.spec = spec
+        self.prefix = prefix
         self.path = path
         self.is_folder = path.is_dir()
+        self._new_file = new_file
 
     @cached_property
     def tree(self) -> Tree:
         """The folder, open for reading. Raises SourceError if it cannot be opened."""
         return Tree(self.path)
+
+    @cached_property
+    def archive(self) -> TarFiles | None:
+        """The tar archive in the file, None if it holds none; a bundle, which is one, is none here.
+
+        Raises SourceError, FormatError, TargetError as `open_archive` does.
+        """
+        return None if self.is_folder or is_bundle(self.path) else open_archive(self.path, self._new_file)
 
     @cached_property
     def scan(self) -> FolderScan:

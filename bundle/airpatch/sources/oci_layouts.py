@@ -20,7 +20,7 @@ from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
-from airpatch.sources.image_files import load_files, read_manifest, stored_signatures
+from airpatch.sources.image_files import Files, load_files, read_manifest, stored_signatures
 from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT, FolderScan, Location, is_layout
 from airpatch.sources.manifests import Manifests, read_manifests
 from airpatch.sources.referrers import LayoutEntry, NamedManifest, name_entries
@@ -48,7 +48,7 @@ class OciLayouts(Source):
         findings = list(self._scan.findings)
         empty = []
         for folder in self._folders:
-            layout = _Layout(self._tree, f"{folder}/" if folder else "", folder or self._tree.path.resolve().name)
+            layout = self._layout(folder)
             try:
                 found, others = layout.images(names)
             except SourceError as error:
@@ -63,19 +63,18 @@ class OciLayouts(Source):
         return Listing(tuple(images), tuple(unnamed), tuple(findings), tuple(empty))
 
     def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
-        names = {digest.hex for digest in used}
         for folder in self._folders:
-            blobs = f"{folder}/{OCI_BLOBS}/sha256".lstrip("/")
-            unknown = [entry for entry in self._tree.scan(blobs) if entry.name not in names]
-            if unknown:
-                yield f"{self._tree.name(blobs)}: {len(unknown)} blobs belong to no image that {OCI_INDEX} names"
+            yield from self._layout(folder).leftovers(used)
+
+    def _layout(self, folder: str) -> Layout:
+        return Layout(self._tree, f"{folder}/" if folder else "", folder or self._tree.path.resolve().name)
 
 
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """The layout at the path `prefix` of `tree`, whose folder stands for `repository`."""
 
-    tree: Tree
+    tree: Files
     prefix: str
     repository: str
 
@@ -87,7 +86,7 @@ class _Layout:
         """All images, and those without a name. Raises SourceError if there is no index that can be read."""
         entries: list[LayoutEntry] = []
         unnamed: list[UnnamedImage] = []
-        for number, data in enumerate(read_index(self.tree, f"{self.prefix}{OCI_INDEX}")):
+        for number, data in enumerate(self.entries()):
             where = f"{self.where}: entry {number}"
             try:
                 entries.append(_entry(data, self.repository, where))
@@ -96,6 +95,18 @@ class _Layout:
         named, others = name_entries(entries, names, self._read)
         images = [FoundImage(image.name, self.where, partial(self._load, image), image.digest) for image in named]
         return images, unnamed + others
+
+    def entries(self) -> list[Mapping[str, object]]:
+        """The entries of the index. Raises SourceError."""
+        return read_index(self.tree, f"{self.prefix}{OCI_INDEX}")
+
+    def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
+        """What to say of blobs that are not `used`."""
+        blobs = f"{self.prefix}{OCI_BLOBS}/sha256"
+        names = {digest.hex for digest in used}
+        unknown = [entry for entry in self.tree.scan(blobs) if entry.name not in names]
+        if unknown:
+            yield f"{self.tree.name(blobs)}: {len(unknown)} blobs belong to no image that {OCI_INDEX} names"
 
     def _locate(self, digest: Digest) -> str:
         return f"{self.prefix}{OCI_BLOBS}/sha256/{digest.hex}"
@@ -114,17 +125,12 @@ class _Layout:
         return load_files(self.tree, manifests, self._locate, signature_files)
 
 
-def read_index(tree: Tree, path: str) -> list[Mapping[str, object]]:
+def read_index(tree: Files, path: str) -> list[Mapping[str, object]]:
     """The entries of an `index.json`. Raises SourceError."""
-    return parse_index(tree.read(path, MAX_INDEX), tree.name(path))
-
-
-def parse_index(content: bytes, where: str) -> list[Mapping[str, object]]:
-    """The entries of the `index.json` that `content` is. Raises SourceError."""
     try:
-        entries = parse_document(content).get("manifests", [])
+        entries = parse_document(tree.read(path, MAX_INDEX)).get("manifests", [])
     except FormatError as error:
-        raise SourceError(f"{where}: is not the index of an OCI layout: {error.message}") from None
+        raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout: {error.message}") from None
     return entries if isinstance(entries, list) else []
 
 

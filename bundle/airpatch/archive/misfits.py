@@ -1,0 +1,48 @@
+"""Says what a file is that is no bundle, by its first bytes, and what to do with it."""
+
+from __future__ import annotations
+
+from airpatch.format import zstd
+from airpatch.format.layout import INDEX_PATH
+
+HEAD = 4096
+"""Bytes that are looked at."""
+CUT_SHORT = "is a bundle that is cut short; copy it again"
+_TAR_MAGIC = slice(257, 262)
+_MAGICS = {
+    b"\x1f\x8b": "a gzip file; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'",
+    b"\xfd7zXZ\0": "an xz file; decompress it first with 'xz -d FILE'",
+    b"BZh": "a bzip2 file; decompress it first with 'bzip2 -d FILE'",
+    b"PK\3\4": "a zip file; unpack it first with 'unzip FILE'",
+    b"\x7fELF": "a program",
+    b"-----BEGIN": "a key, a certificate or a signature",
+}
+
+
+def describe(head: bytes) -> str:
+    """Return what a file that begins with `head` is, for a message: "not a bundle but ..."."""
+    what = _what(head)
+    return what if what == CUT_SHORT else f"not a bundle but {what}"
+
+
+def _what(head: bytes) -> str:
+    if not head.strip(b"\0"):
+        return "an empty file; copy it again" if not head else "a file of zeros; copy it again"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+        return "a web page: an error or a login page that came in place of the file; fetch it again"
+    for magic, what in _MAGICS.items():
+        if head.startswith(magic):
+            return what
+    if head[_TAR_MAGIC] == b"ustar":
+        return "a tar archive; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'"
+    if text.startswith((b"{", b"[")):
+        return "a JSON document"
+    if head.startswith(zstd.MAGIC.to_bytes(4, "little")):
+        content = zstd.beginning(head)
+        if content.startswith(INDEX_PATH.encode()):
+            return CUT_SHORT
+        if content[_TAR_MAGIC] == b"ustar":
+            return "a tar archive; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'"
+        return "a zstd file: an inventory or a request, which go to 'diff --base', or something else"
+    return "something else"

@@ -1,0 +1,105 @@
+"""The files of the sources, and which of them is the older version of a file: told by content, hints break ties.
+
+Of a million files the arrays take 48 MB.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import xxhash
+
+from airpatch.delta.tar_members import Member
+
+_NUMBER_BITS = 24
+_MOST = 1 << _NUMBER_BITS
+_NUMBERS = _MOST - 1
+_SAME_PATH, _LIKE_PATH = 2, 4
+"""An equal path weighs one part in so many of all bytes that were found, one that is equal but for digits less."""
+_DIGITS = re.compile(rb"[0-9][0-9.]*")
+
+Cover = tuple[int, int, int]
+"""Target offset, source position, length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """A file of a source: positions of its header, its content, its end, and the content's size."""
+
+    start: int
+    content: int
+    size: int
+    end: int
+
+
+class Olds:
+    """All files of the sources that are not empty, in the order of their positions; at most `most`, the first ones."""
+
+    def __init__(self, files: Iterable[tuple[int, Member]], most: int) -> None:
+        """`files` are members of sources, each with the position where its source begins."""
+        self._starts, self._contents, self._sizes, self._ends = (array("q") for _ in range(4))
+        exact, alike = array("Q"), array("Q")
+        for base, member in files:
+            number = len(self._starts)
+            if number >= min(most, _MOST):
+                break
+            if member.size:
+                self._starts.append(base + member.start)
+                self._contents.append(base + member.content)
+                self._sizes.append(member.size)
+                self._ends.append(base + member.end)
+                exact.append(_key(_plain(member.path)) | number)
+                alike.append(_key(_without_digits(member.path)) | number)
+        self._exact = array("Q", sorted(exact))
+        self._alike = array("Q", sorted(alike))
+
+    def find(self, path: bytes, matches: Iterable[Cover]) -> Old | None:
+        """Return the older version of the file `path`, of which `matches` have been found.
+
+        That is the file which most of them lie in; where there are none, the first one of the same path, else of the
+        same path but for its digits (libx.so.1.2 and libx.so.1.3).
+        """
+        found: defaultdict[int, int] = defaultdict(int)
+        total = 0
+        for _, position, length in matches:
+            number = bisect_right(self._starts, position) - 1
+            if number >= 0 and position < self._ends[number]:
+                found[number] += length
+                total += length
+        for hints, key, share in (
+            (self._exact, _key(_plain(path)), _SAME_PATH),
+            (self._alike, _key(_without_digits(path)), _LIKE_PATH),
+        ):
+            for number in _with_key(hints, key):
+                if number in found:
+                    found[number] += total // share
+                elif not total:
+                    return self._old(number)
+        return self._old(max(found, key=lambda number: (found[number], -number))) if found else None
+
+    def _old(self, number: int) -> Old:
+        return Old(self._starts[number], self._contents[number], self._sizes[number], self._ends[number])
+
+
+def _with_key(hints: array[int], key: int) -> Iterator[int]:
+    """Yield the numbers of the files with that key, which ascend."""
+    for place in range(bisect_left(hints, key), bisect_right(hints, key | _NUMBERS)):
+        yield hints[place] & _NUMBERS
+
+
+def _key(path: bytes) -> int:
+    """Return a hash with room for a number."""
+    return xxhash.xxh3_64_intdigest(path) & ~_NUMBERS
+
+
+def _plain(path: bytes) -> bytes:
+    return path.removeprefix(b"./")
+
+
+def _without_digits(path: bytes) -> bytes:
+    return _DIGITS.sub(b"0", _plain(path))

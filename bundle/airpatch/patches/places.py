@@ -1,0 +1,99 @@
+"""Where the images of a release have their layers: hints for the choice of sources, so nothing here is an error."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing, suppress
+
+from airpatch.blobs.content import Content
+from airpatch.errors import AirpatchError
+from airpatch.layers.resemblance import Place
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from airpatch.model.release import Image
+from airpatch.model.walk import walk
+
+_MAX_REFERENCES = 1 << 20
+"""Layers of all images that are looked at: manifests can name the same ones over and over."""
+_MAX_CONFIG = 1 << 20
+"""Bytes of a config that is read."""
+
+
+def places(
+    images: Iterable[Image], manifests: Callable[[Digest], bytes | None], content: Content
+) -> dict[Digest, Place]:
+    """The place of each layer of `images`, as far as `manifests` gives their manifests and `content` their configs.
+
+    Positions count from the base of an image.
+    """
+    found: defaultdict[Digest, tuple[set[str], set[str], set[int]]] = defaultdict(lambda: (set(), set(), set()))
+    parsed: dict[Digest, tuple[Manifest, str | None] | None] = {}
+    references = 0
+
+    def read(digest: Digest) -> Manifest | None:
+        if digest not in parsed:
+            parsed[digest] = _read(manifests(digest), content)
+        known = parsed[digest]
+        return None if known is None else known[0]
+
+    for image in images:
+        for digest, manifest in walk([image.manifest], read):
+            known = parsed[digest]
+            for position, layer in enumerate(manifest.blobs[1:]):
+                repositories, platforms, positions = found[layer.digest]
+                repositories.add(image.name.repository)
+                positions.add(position)
+                if known is not None and known[1] is not None:
+                    platforms.add(known[1])
+            references += 1 + len(manifest.blobs) + len(manifest.manifests)
+        if references > _MAX_REFERENCES:
+            break
+    return {
+        digest: Place(frozenset(repositories), frozenset(platforms), frozenset(positions))
+        for digest, (repositories, platforms, positions) in found.items()
+    }
+
+
+def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Digest], bytes | None]:
+    """Gives the manifests that `content` has, with their `sizes` in bytes."""
+
+    def read(digest: Digest) -> bytes | None:
+        with suppress(AirpatchError):
+            if sizes.get(digest, MAX_MANIFEST + 1) <= MAX_MANIFEST:
+                return _content(digest, sizes[digest], content)
+        return None
+
+    return read
+
+
+def _read(data: bytes | None, content: Content) -> tuple[Manifest, str | None] | None:
+    """The manifest, and the platform that its config tells."""
+    if data is None:
+        return None
+    try:
+        manifest = parse_manifest(data)
+    except AirpatchError:
+        return None
+    platform = None
+    if manifest.blobs and manifest.blobs[0].size <= _MAX_CONFIG:
+        with suppress(AirpatchError):
+            platform = _platform(_content(manifest.blobs[0].digest, manifest.blobs[0].size, content))
+    return manifest, platform
+
+
+def _content(digest: Digest, size: int, content: Content) -> bytes:
+    data = bytearray(size)
+    with closing(content.open(digest, size)) as reader:
+        reader.read_into(memoryview(data), 0)
+    return bytes(data)
+
+
+def _platform(config: bytes) -> str | None:
+    """As OCI's image-spec `config.md` has it; None if it does not say."""
+    with suppress(ValueError, RecursionError):
+        data = json.loads(config)
+        if isinstance(data, dict) and isinstance(data.get("architecture"), str):
+            return "/".join(str(data.get(key, "")) for key in ("os", "architecture", "variant"))
+    return None

@@ -1,0 +1,44 @@
+"""What other tools call images, and the command that makes a source of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def explain_spec(spec: str) -> str | None:
+    """What to do about `spec`, which names no file or folder: a transport of skopeo, or a layout with a tag behind it.
+
+    None if it looks like neither.
+    """
+    transport, colon, rest = spec.partition(":")
+    name = rest.removeprefix("//") or "IMAGE"
+    folder = name.rpartition("/")[2]
+    match transport if colon else "":
+        case "docker":
+            return f"is in a registry: copy it first, with 'skopeo copy --all docker://{name} dir:images/{folder}'"
+        case "docker-daemon":
+            return f"is in Docker: save it first, with 'docker save -o images.tar {name}', and name images.tar"
+        case "containers-storage":
+            return (
+                "is in the storage of Podman or CRI-O, which keeps no compressed layers: copy the image from its "
+                f"registry, with 'skopeo copy --all docker://{name} dir:images/{folder}', or save it as it is there, "
+                f"with 'podman save -m -o images.tar {name}', and name images.tar"
+            )
+        case "oci" | "oci-archive" | "docker-archive" | "dir":
+            path, tag = _existing_beginning(rest)
+            if path:
+                return (
+                    f"names an image in {path}: name {transport}:{path}, and choose the image {tag} with --images-list"
+                )
+    return None
+
+
+def _existing_beginning(text: str) -> tuple[str, str]:
+    """The longest part of `text` before a colon that is a file or folder, and what is behind it."""
+    path, colon, tag = text.rpartition(":")
+    while colon and path:
+        if Path(path).exists():
+            return path, tag
+        path, colon, more = path.rpartition(":")
+        tag = f"{more}:{tag}"
+    return "", ""

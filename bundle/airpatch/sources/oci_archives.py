@@ -1,0 +1,50 @@
+"""OCI archives: an OCI layout in a tar file, plain or compressed.
+
+`skopeo copy ... oci-archive:`, `podman save --format oci-archive`, `nerdctl save`, `ctr images export`, BuildKit's type
+`oci` and `docker save` of Docker 25 and newer write them. Read as it lies, an archive gives the digests of its layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+
+from airpatch.errors import SourceError
+from airpatch.model.digest import Digest
+from airpatch.sources.location import OCI_INDEX, OCI_LAYOUT, Location
+from airpatch.sources.oci_layouts import Layout
+from airpatch.sources.source import GivenNames, Kind, Listing, Source
+from airpatch.sources.tar_files import TarFiles
+
+
+class OciArchive(Source):
+    """The layout in `archive`. Where entries have tags alone, the file's name up to its first dot is the repository."""
+
+    def __init__(self, archive: TarFiles) -> None:
+        self._layout = Layout(archive, "", archive.path.name.partition(".")[0])
+
+    def listing(self, names: GivenNames) -> Listing:
+        images, unnamed = self._layout.images(names)
+        findings = () if images or unnamed else (f"{self._layout.where}: names no image",)
+        return Listing(tuple(images), tuple(unnamed), findings)
+
+    def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
+        yield from self._layout.leftovers(used)
+
+
+def holds_layout(archive: TarFiles) -> bool:
+    """Whether `archive` is an OCI archive with images; one of Docker's may have an empty layout in it."""
+    if archive.lacks(OCI_LAYOUT):
+        return False
+    try:
+        return archive.lacks("manifest.json") or bool(Layout(archive, "", "").entries())
+    except SourceError:
+        return True  # reading it will tell
+
+
+def _recognise(location: Location) -> OciArchive | None:
+    archive = location.archive
+    return OciArchive(archive) if archive is not None and holds_layout(archive) else None
+
+
+KIND = Kind("oci-archive", f"no OCI archive (a tar file with {OCI_LAYOUT} and {OCI_INDEX})", _recognise)

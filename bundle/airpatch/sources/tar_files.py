@@ -1,0 +1,320 @@
+"""The files in a tar archive, read where they lie: nothing is extracted, and nothing beyond headers is held in memory.
+
+The archive is a file, plain or compressed (gzip, zstd); a compressed one is decompressed once, into a scratch file.
+Read are ustar, pax and GNU headers (POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar
+manual, "Basic Tar Format"). Links are followed within the archive. What is sparse, or stands twice with other content,
+cannot be read; names that lead out of the archive are not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import re
+import stat
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.blobs.content import BlobReader, FileBlob, pieces
+from airpatch.blobs.scratch import ScratchFile
+from airpatch.blobs.tree import Entry
+from airpatch.errors import FormatError, SourceError
+from airpatch.execution import NewFile
+from airpatch.layers.plaintext import Compression, compression, extract
+
+RECORD = 512
+"""Bytes of a header; contents are padded to this."""
+MAX_HEADERS = 200_000
+"""Headers of an archive: images have a few for each layer."""
+MAX_EXTENDED = 1 << 20
+"""Bytes of an extended header or a long name."""
+MAX_LINKS = 8
+"""Links from one name to another until a file."""
+_CHECKSUM = slice(148, 156)
+_FILE_TYPES = (b"0", b"\0", b"7")
+_PAX_RECORD = re.compile(rb"([0-9]{1,8}) ([^=]+)=", re.DOTALL)
+_MAX_EXPANDED = 1 << 50
+"""Bytes: more than any scratch file system has, which is the limit for a decompressed archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A regular file of `size` bytes at `offset`, or a link; `unusable` says why its content cannot be read."""
+
+    offset: int
+    size: int
+    link: str | None = None
+    unusable: str | None = None
+
+
+class TarFiles:
+    """The archive in the file that is open as `fd`, which it owns; `size` bytes, called `path` in messages.
+
+    Raises SourceError if it is no tar archive, is cut short or is over a limit.
+    """
+
+    def __init__(self, fd: int, size: int, path: Path) -> None:
+        self.path = path
+        self._fd = fd
+        self._size = size
+        self._finalizer = weakref.finalize(self, os.close, fd)
+        self._members: dict[str, Member] = {}
+        self._contradictory: set[str] = set()
+        for name, member in self._headers():
+            known = self._members.setdefault(name, member)
+            if known is not member and not self._is_same(known, member):
+                self._contradictory.add(name)
+
+    def name(self, path: str) -> str:
+        """`path` as errors give it: with the archive before it."""
+        return f"{self.path}:{path}"
+
+    def lacks(self, path: str) -> bool:
+        """Whether nothing has the name `path`."""
+        return path not in self._members
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the file `path`, None if there is none that can be read."""
+        try:
+            return self._find(path).size
+        except SourceError:
+            return None
+
+    def is_folder(self, path: str) -> bool:
+        return any(name.startswith(f"{path}/") for name in self._members)
+
+    def scan(self, path: str) -> list[Entry]:
+        """The files right below `path`, sorted."""
+        below = [name.removeprefix(f"{path}/") for name in self._members if name.startswith(f"{path}/")]
+        return [Entry(name, stat.S_IFREG) for name in sorted(below) if "/" not in name]
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The content of the file `path`. Raises SourceError, also for more than `limit` bytes."""
+        member = self._find(path)
+        if member.size > limit:
+            raise SourceError(f"{self.name(path)}: has more than {limit} bytes")
+        return self._read_at(member.offset, member.size)
+
+    def blob(self, path: str, size: int) -> BlobReader:
+        """The file `path` of `size` bytes. Raises SourceError."""
+        member = self._find(path)
+        if member.size != size:
+            raise SourceError(f"{self.name(path)}: has {member.size} bytes, not {size}")
+        return _MemberBlob(self, member)
+
+    def read_into(self, view: memoryview, position: int) -> None:
+        """Fill `view` with bytes of the archive. Raises SourceError."""
+        while view:
+            try:
+                count = os.preadv(self._fd, [view], position)
+            except OSError as error:
+                raise SourceError(f"{self.path}: cannot be read: {error.strerror}") from None
+            if not count:
+                raise SourceError(f"{self.path}: is cut short: copy it again")
+            view, position = view[count:], position + count
+
+    def _find(self, path: str) -> Member:
+        name = path
+        for _ in range(MAX_LINKS):
+            member = self._members.get(name)
+            if member is None:
+                raise SourceError(f"{self.name(path)}: is missing")
+            if name in self._contradictory:
+                raise SourceError(f"{self.name(path)}: stands in the archive twice, with different content")
+            if member.unusable is not None:
+                raise SourceError(f"{self.name(path)}: {member.unusable}")
+            if member.link is None:
+                return member
+            name = member.link
+        raise SourceError(f"{self.name(path)}: leads from link to link")
+
+    def _is_same(self, one: Member, other: Member) -> bool:
+        if one.link is not None or other.link is not None or one.size != other.size:
+            return one.link == other.link and one.size == other.size
+        return self._hash(one) == self._hash(other)
+
+    def _hash(self, member: Member) -> bytes:
+        hash_ = hashlib.sha256()
+        for piece in pieces(_MemberBlob(self, member), member.size):
+            hash_.update(piece)
+        return hash_.digest()
+
+    def _headers(self) -> Iterator[tuple[str, Member]]:
+        """All files and links, by normal names. Raises SourceError."""
+        position = count = 0
+        extended: dict[str, str] = {}
+        while position < self._size:
+            header = self._read_at(position, RECORD)
+            if not any(header):
+                return
+            count += 1
+            if count > MAX_HEADERS:
+                raise SourceError(f"{self.path}: has more than {MAX_HEADERS} members")
+            if not is_header(header):
+                raise SourceError(f"{self.path}: is no tar archive, or is damaged at byte {position}")
+            kind = header[156:157]
+            start, size = position + RECORD, self._number(extended.get("size"), header)
+            position = start + (size + RECORD - 1) // RECORD * RECORD
+            if start + size > self._size:
+                raise SourceError(f"{self.path}: is cut short: copy it again")
+            if kind in b"xgLK":
+                self._extend(extended, kind, start, size)
+                continue
+            name = _inside(extended.get("path") or _name(header), "")
+            if name is not None:
+                yield from self._member(name, kind, start, size, header, extended)
+            extended = {}
+
+    def _member(
+        self, name: str, kind: bytes, start: int, size: int, header: bytes, extended: dict[str, str]
+    ) -> Iterator[tuple[str, Member]]:
+        if kind in _FILE_TYPES or kind == b"S":
+            sparse = kind == b"S" or any(key.startswith("GNU.sparse") for key in extended)
+            yield name, Member(start, size, unusable="is a sparse file" if sparse else None)
+        elif kind in (b"1", b"2"):
+            target = extended.get("linkpath") or _text(header[157:257])
+            link = _inside(target, posixpath.dirname(name) if kind == b"2" else "")
+            unusable = None if link is not None else f"is a link that leads out of the archive, to {target!r:.100}"
+            yield name, Member(start, 0, link, unusable)
+
+    def _extend(self, extended: dict[str, str], kind: bytes, start: int, size: int) -> None:
+        """Take over what an extended header says of the next member. Global ones say nothing that matters here."""
+        if size > MAX_EXTENDED:
+            raise SourceError(f"{self.path}: has an extended header of {size} bytes, more than {MAX_EXTENDED}")
+        content = self._read_at(start, size)
+        if kind == b"x":
+            extended.update(self._pax_records(content))
+        elif kind in b"LK":
+            extended["path" if kind == b"L" else "linkpath"] = _text(content)
+
+    def _pax_records(self, content: bytes) -> Iterator[tuple[str, str]]:
+        position = 0
+        while position < len(content):
+            match = _PAX_RECORD.match(content, position)
+            end = position + int(match[1]) if match else 0
+            if match is None or not match.end() < end <= len(content) or content[end - 1 : end] != b"\n":
+                raise SourceError(f"{self.path}: has a malformed extended header")
+            yield (
+                match[2].decode(errors="surrogateescape"),
+                content[match.end() : end - 1].decode(errors="surrogateescape"),
+            )
+            position = end
+
+    def _number(self, extended: str | None, header: bytes) -> int:
+        """The size of a member. Raises SourceError."""
+        field = header[124:136]
+        if extended is not None:
+            text = extended
+            value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+        elif field[0] & 0x80:
+            value = int.from_bytes(field[1:], "big") if field[0] == 0x80 else -1
+        else:
+            digits = field.strip(b" \0")
+            value = int(digits or b"0", 8) if re.fullmatch(rb"[0-7]*", digits) else -1
+        if not 0 <= value < 1 << 63:
+            raise SourceError(f"{self.path}: has a member whose size cannot be read")
+        return value
+
+    def _read_at(self, position: int, size: int) -> bytes:
+        if position + size > self._size:
+            raise SourceError(f"{self.path}: is cut short: copy it again")
+        buffer = bytearray(size)
+        self.read_into(memoryview(buffer), position)
+        return bytes(buffer)
+
+
+class _MemberBlob:
+    """An open member of an archive."""
+
+    def __init__(self, archive: TarFiles, member: Member) -> None:
+        self._archive = archive
+        self._offset = member.offset
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        self._archive.read_into(view, self._offset + offset)
+
+    def close(self) -> None:
+        """The archive stays open."""
+
+
+def is_header(record: bytes) -> bool:
+    """Whether the 512 bytes `record` are a tar header: its checksum is right."""
+    digits = record[_CHECKSUM].strip(b" \0")
+    if len(record) != RECORD or not re.fullmatch(rb"[0-7]{1,7}", digits):
+        return False
+    return int(digits, 8) == sum(record[: _CHECKSUM.start]) + 8 * 0x20 + sum(record[_CHECKSUM.stop :])
+
+
+class _NoTarError(Exception):
+    """What is decompressed is no archive; nobody outside hears of it."""
+
+
+def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
+    """The tar archive in the regular file `path`, None if it is none; decompressed into a file by `new_file`.
+
+    Raises SourceError if it cannot be read, FormatError if it does not decompress, TargetError if there is no room.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        size = os.fstat(fd).st_size
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
+    file = FileBlob(fd, str(path), size, SourceError)
+    start = bytearray(min(RECORD, size))
+    try:
+        file.read_into(memoryview(start), 0)
+        if compression(bytes(start[:4])) is Compression.NONE:
+            return TarFiles(os.dup(fd), size, path) if is_header(bytes(start)) else None
+        scratch = _expand(file, size, path, new_file)
+    finally:
+        file.close()
+    return None if scratch is None else TarFiles(scratch[0], scratch[1], path)
+
+
+def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[int, int] | None:
+    """A scratch file with what `file` decompresses to, and its size; None if that is no tar archive."""
+    fds: list[int] = []
+
+    def new() -> int:
+        fds.append(new_file())
+        return fds[-1]
+
+    scratch = ScratchFile(new, str(path))
+    first = bytearray()
+
+    def take(piece: bytes) -> None:
+        if len(first) < RECORD:
+            first.extend(piece[: RECORD - len(first)])
+            if len(first) == RECORD and not is_header(bytes(first)):
+                raise _NoTarError
+        scratch.append(piece)
+
+    try:
+        extract(file, size, take, _MAX_EXPANDED)
+    except BaseException as error:
+        scratch.close()
+        if isinstance(error, _NoTarError):
+            return None
+        if isinstance(error, FormatError):
+            raise FormatError(f"{path}: is compressed, and damaged or cut short: copy it again") from None
+        raise
+    return fds[0], scratch.size
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode(errors="surrogateescape")
+
+
+def _name(header: bytes) -> str:
+    prefix = _text(header[345:500]) if header[257:263] == b"ustar\0" else ""
+    name = _text(header[:100])
+    return f"{prefix}/{name}" if prefix else name
+
+
+def _inside(path: str, folder: str) -> str | None:
+    """`path`, as seen from `folder`, in its normal form; None if it leads out of the archive."""
+    name = posixpath.normpath(posixpath.join(folder, path)) if path else "."
+    return None if name.startswith(("/", "..")) or name == "." else name

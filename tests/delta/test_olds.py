@@ -1,0 +1,64 @@
+"""Which file is the older version of another: content says it, paths break ties."""
+
+from __future__ import annotations
+
+from airpatch.delta.olds import Cover, Old, Olds
+from airpatch.delta.tar_members import Member
+from tests.delta.support import delta, noise, rebuild, tar
+
+
+def olds(*paths: str, most: int = 100) -> Olds:
+    """Files of 1000 bytes in one source, each behind a header."""
+    starts = range(0, 1536 * len(paths), 1536)
+    rows = zip(paths, starts, strict=True)
+    return Olds(((0, Member(p.encode(), start, start + 512, 1000, start + 1536)) for p, start in rows), most)
+
+
+def old(number: int) -> Old:
+    return Old(1536 * number, 1536 * number + 512, 1000, 1536 * number + 1536)
+
+
+def match(number: int, length: int) -> Cover:
+    return (0, 1536 * number + 600, length)
+
+
+def test_without_matches_paths_tell() -> None:
+    files = olds("lib/x.so.1.2", "lib/x.so.1.3", "bin/sh", "bin/sh")
+    assert files.find(b"lib/x.so.1.3", []) == old(1)
+    assert files.find(b"./lib/x.so.1.3", []) == old(1)
+    assert files.find(b"lib/x.so.9.10", []) == old(0)
+    assert files.find(b"bin/sh", []) == old(2)
+    assert files.find(b"bin/other", []) is None
+
+
+def test_what_most_matches_lie_in_is_the_older_version() -> None:
+    files = olds("assets/1.js", "assets/2.js", "assets/a.js")
+    assert files.find(b"assets/1.js", [match(1, 400), match(0, 100)]) == old(1)
+    assert files.find(b"assets/b.js", [match(2, 64)]) == old(2)
+
+
+def test_a_path_breaks_ties() -> None:
+    files = olds("a/x", "b/x1", "b/x2", "c/y")
+    assert files.find(b"b/x2", [match(0, 100), match(2, 100), match(1, 100)]) == old(2)
+    assert files.find(b"b/x7", [match(0, 100), match(1, 100), match(2, 100)]) == old(1)
+    assert files.find(b"none", [match(3, 100), match(0, 100)]) == old(0)
+
+
+def test_matches_between_files_count_for_none() -> None:
+    files = Olds([(5000, Member(b"a", 0, 512, 1000, 1536))], 100)
+    assert files.find(b"b", [(0, 0, 4000), (0, 5000 + 1536, 50)]) is None
+    assert files.find(b"b", [(0, 5000, 50)]) == Old(5000, 5512, 1000, 6536)
+
+
+def test_no_more_files_than_fit() -> None:
+    files = olds("a", "b", "c", most=2)
+    assert [files.find(path, []) for path in (b"a", b"b", b"c")] == [old(0), old(1), None]
+
+
+def test_a_file_that_took_the_name_of_another_is_made_from_what_it_was() -> None:
+    first, second = noise(30_000, 1), noise(30_000, 2)
+    before = tar({"chunk-1.js": first, "chunk-2.js": second})
+    after = tar({"chunk-1.js": second[:9000] + b"!" + second[9000:], "chunk-2.js": first[:9000] + b"!" + first[9000:]})
+    patch = delta(after, [before])
+    assert len(patch) < 300
+    assert rebuild(patch, [before]) == after
