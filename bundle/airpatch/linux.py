@@ -47,6 +47,28 @@ def exchange(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
     _rename(name, other, _RENAME_EXCHANGE, dir_fd, other_fd)
 
 
+def replace_folder(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    """Move the folder `name` to `other` and the folder that is there to `name`, both atomically.
+
+    Where the C library, the kernel or the file system cannot exchange names, the old folder becomes `name`-old, and
+    nothing is at `other` for a moment; if the new folder then cannot be moved, the old one is put back. Raises OSError.
+    """
+    try:
+        exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+    else:
+        return
+    aside = f"{name}-old"
+    os.rename(other, aside, src_dir_fd=dst_dir_fd, dst_dir_fd=src_dir_fd)
+    try:
+        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+    except BaseException:
+        os.rename(aside, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        raise
+
+
 def rename_folder(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
     """Move the folder `name` to `other`, where nothing may be (renameat2(2), RENAME_NOREPLACE).
 

@@ -113,6 +113,24 @@ class BytesBlob:
         """Do nothing: nothing is held open."""
 
 
+class SectionReader:
+    """Reads `size` bytes of an open blob from `start` on, from front to back."""
+
+    def __init__(self, blob: BlobReader, start: int, size: int) -> None:
+        self._blob = blob
+        self._position = start
+        self._left = size
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none only at the end. Raises what the blob raises."""
+        buffer = bytearray(min(size, self._left))
+        if buffer:
+            self._blob.read_into(memoryview(buffer), self._position)
+        self._position += len(buffer)
+        self._left -= len(buffer)
+        return bytes(buffer)
+
+
 def close_read(fd: int) -> None:
     """Close a descriptor through which nothing was written: an error from NFS or FUSE at this point means no loss."""
     with suppress(OSError):

@@ -8,26 +8,19 @@ block.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 import zstandard
 
+from airpatch.encoders.race import race
 from airpatch.encoders.zstd_frame import MAX_HEADER, frame_end, length_log, read_header
-from airpatch.encoders.zstd_replicas import FrameEncoder, zstd_names, zstd_replica
+from airpatch.encoders.zstd_replicas import zstd_names, zstd_replica
 from airpatch.errors import FormatError
 
 PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
 _BLOCK = 128 << 10
 _MAX_WINDOW = 128 << 20
 _MOST_LOG = 8  # klauspost/compress makes no larger codes; libzstd does, of blocks of more than 2048 sequences
-
-
-@dataclass(slots=True)
-class _Runner:
-    name: str
-    encoder: FrameEncoder
-    written: int = 0
 
 
 def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
@@ -53,30 +46,11 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         if complete or header.content is not None or header.window == zstd_replica(name).window
     ]
     for _, level in groupby(names, lambda name: zstd_replica(name).level):
-        if found := _race(list(level), plaintext, frame, complete):
+        encoders = ((name, zstd_replica(name).make()) for name in level)
+        running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
+        if found := [runner.name for runner in running if runner.written]:
             return found
     return []
-
-
-def _race(candidates: Sequence[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
-    running = [_Runner(name, zstd_replica(name).make()) for name in candidates]
-    for at in range(0, len(plaintext), _BLOCK):
-        piece = plaintext[at : at + _BLOCK]
-        running = [runner for runner in running if _agrees(runner, runner.encoder.feed(piece), frame)]
-    if complete:
-        running = [
-            runner
-            for runner in running
-            if _agrees(runner, runner.encoder.finish(), frame) and runner.written == len(frame)
-        ]
-    return [runner.name for runner in running if runner.written]
-
-
-def _agrees(runner: _Runner, out: bytes, frame: memoryview) -> bool:
-    """Return whether `out`, which follows what the runner wrote before, is what the frame has there."""
-    expected = frame[runner.written : runner.written + len(out)]
-    runner.written += len(out)
-    return out[: len(expected)] == expected
 
 
 def _decompress(frame: memoryview) -> bytes:

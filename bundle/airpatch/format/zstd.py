@@ -18,6 +18,7 @@ import xxhash
 import zstandard
 
 from airpatch.errors import FormatError
+from airpatch.streams import PieceReader
 
 Buffer = bytes | bytearray | memoryview
 
@@ -240,7 +241,7 @@ def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
     """
     decompressor = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW)
     try:
-        source = cast(IO[bytes], _Pieces(pieces))  # of a file, `read` is all that is used
+        source = cast(IO[bytes], PieceReader(pieces))  # of a file, `read` is all that is used
         with decompressor.stream_reader(source, read_across_frames=True) as reader:
             while piece := reader.read(_FOREIGN_PIECE):
                 yield piece
@@ -254,20 +255,6 @@ def beginning(data: bytes) -> bytes:
         return zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).decompressobj().decompress(data)
     except zstandard.ZstdError:
         return b""
-
-
-class _Pieces:
-    """Pieces as a file."""
-
-    def __init__(self, pieces: Iterator[memoryview]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        if not self._rest:
-            self._rest = next(self._pieces, memoryview(b""))
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(data)
 
 
 def content_size(frame: Buffer) -> int:

@@ -18,7 +18,7 @@ from heapq import nlargest
 from itertools import chain
 from typing import TypeVar
 
-from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
+from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, View, release_pages
 from airpatch.blobs.stopping import Stoppable
@@ -34,6 +34,7 @@ from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Repla
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
+from airpatch.streams import PieceReader
 
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
@@ -229,12 +230,12 @@ class Builder:
         """The blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
-                section = _Section(patch, recipe, 0)
-                yield from _counted(iter(lambda: section.read(PIECE), b""), advance)
+                whole = section(patch, recipe, 0)
+                yield from _counted(iter(lambda: whole.read(PIECE), b""), advance)
             case Raw():
                 with ExitStack() as stack:
                     views = [self.raw(source, stack, advance).view() for source in step.sources]
-                    yield from _counted(_apply(_Section(patch, recipe, 0), views, step.size), advance)
+                    yield from _counted(_apply(section(patch, recipe, 0), views, step.size), advance)
             case Plain():
                 yield from self._plaintext(step, patch, recipe, advance)
             case Replica() as replica:
@@ -257,7 +258,7 @@ class Builder:
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
-            for chunk in _apply(_Section(patch, recipe, 0), views, step.plaintext):
+            for chunk in _apply(section(patch, recipe, 0), views, step.plaintext):
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
@@ -292,9 +293,9 @@ class Builder:
         """The blob out of its plaintext and its decisions, which differ from those of `others`."""
         limit = max_column(step.size)
         columns = [
-            _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
+            _apply(section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
         ]
-        streams = [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
+        streams = [PieceReader(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
         yield from emit(*(stream.read for stream in streams))
         for stream in streams:
             if stream.read(1):
@@ -365,7 +366,7 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
     return [step.sources[number] for number in like]
 
 
-def _apply(delta: _Section, views: Sequence[View], limit: int) -> Iterator[bytes]:
+def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
     """What `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit):
@@ -383,36 +384,6 @@ def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
         advance(len(piece))
 
 
-class _Chunks:
-    """An iterator of bytes, read by size."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return b""
-            self._rest = memoryview(chunk)
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(data)
-
-
-class _Section:
-    """A section of a layer patch, read from its beginning."""
-
-    def __init__(self, patch: BlobReader, recipe: Recipe, number: int) -> None:
-        self._patch = patch
-        self._position, self._left = recipe.section(number)
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end."""
-        buffer = bytearray(min(size, self._left))
-        if buffer:
-            self._patch.read_into(memoryview(buffer), self._position)
-        self._position += len(buffer)
-        self._left -= len(buffer)
-        return bytes(buffer)
+def section(patch: BlobReader, recipe: Recipe, number: int) -> SectionReader:
+    """Return a section of a layer patch, to be read from its beginning."""
+    return SectionReader(patch, *recipe.section(number))

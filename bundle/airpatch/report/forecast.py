@@ -7,7 +7,6 @@ the layer (`airpatch.delta.cost`); all else belongs to the layer alone. Reads on
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
@@ -20,7 +19,7 @@ from airpatch.delta.tar_members import Member, members
 from airpatch.execution import Execution
 from airpatch.format.index import Step
 from airpatch.layers.plaintext import extract
-from airpatch.layers.rebuild import Sizes, sizes_of
+from airpatch.layers.rebuild import Sizes, section, sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -89,23 +88,6 @@ def _has_files(made: LayerPatch) -> bool:
     return not isinstance(made.recipe.method, Whole | Raw)
 
 
-class _Delta:
-    """The section of a layer patch that is its difference, read from its beginning."""
-
-    def __init__(self, read_into: Callable[[memoryview, int], None], start: int, size: int) -> None:
-        self._read_into = read_into
-        self._position = start
-        self._left = size
-
-    def read(self, size: int, /) -> bytes:
-        buffer = bytearray(min(size, self._left))
-        if buffer:
-            self._read_into(memoryview(buffer), self._position)
-        self._position += len(buffer)
-        self._left -= len(buffer)
-        return bytes(buffer)
-
-
 def _files(
     made: LayerPatch, bundle: PreparedBundle, sizes: Sizes, execution: Execution, part: ProgressPart
 ) -> list[FileCost]:
@@ -117,7 +99,7 @@ def _files(
     positions = list(accumulate((sizes[source][1] for source in step.sources), initial=0))
     found = []
     with closing(bundle.content.open(step.patch, step.patch_size)) as patch:
-        delta = _Delta(patch.read_into, *made.recipe.section(0))
+        delta = section(patch, made.recipe, 0)
         for cut, share in zip(cuts, part_costs(delta, cuts), strict=True):
             if round(share.cost):
                 found.append(_cost(starts.get(cut), share, sources, positions))
