@@ -1,4 +1,4 @@
-"""Encoders run side by side on the same plaintext, each dropped as soon as it writes something else than was written."""
+"""Encoders run side by side on the same plaintext; each is dropped as soon as it differs from what was written."""
 
 from __future__ import annotations
 
