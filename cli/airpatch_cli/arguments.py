@@ -113,7 +113,7 @@ def _create(commands: _Commands) -> None:
     group.add_argument(
         "--repack",
         action="store_true",
-        help="send layers as plaintext where that is smaller, to be compressed again on the target: takes time on both "
+        help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
         "sides, and plain tar cannot unpack the images any more",
     )
     _effort(group, "with --repack: ")

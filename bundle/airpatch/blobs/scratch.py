@@ -1,4 +1,4 @@
-"""Scratch files: plaintexts that are too large for memory, on disk without a name, gone with the process."""
+"""Scratch files: bytes that are too many for memory, on disk without a name, gone with the process."""
 
 from __future__ import annotations
 

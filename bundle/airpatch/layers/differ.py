@@ -19,7 +19,7 @@ from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import SourceBlob, Step
-from airpatch.layers.plaintext import Compression, extract
+from airpatch.layers.compression import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
@@ -133,7 +133,7 @@ class Differ:
                 target = layers[number]
 
                 def may(source: int) -> bool:
-                    """A zstd blob can only share frames with zstd blobs."""
+                    """Return whether they can share anything: a zstd blob can only share frames with zstd blobs."""
                     return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
@@ -154,7 +154,7 @@ class Differ:
         patches.sources = _outside(patches.steps, unpacked)
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
+        """Verify and unpack: a patch that builds upon a damaged blob would pass the proof, and fail on targets."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
@@ -162,7 +162,7 @@ class Differ:
         return self._unpack(blob, store, share)
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """The blob with its plaintext in the `store`; None if it does not decompress."""
+        """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
@@ -172,15 +172,15 @@ class Differ:
             except FormatError:
                 return None
             stack.pop_all()
-        plaintext = store.keep(file)
-        view = plaintext.view()
+        uncompressed = store.keep(file)
+        view = uncompressed.view()
         most = self._execution.memory // _SKETCH // MEMORY
         self._sketches.put(blob.digest, sketch(memoryview(view), most, lambda: release_pages((view,))))
-        return Unpacked(blob, kind, plaintext)
+        return Unpacked(blob, kind, uncompressed)
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
-    """The sources that no step makes, in the order of the index."""
+    """Return the sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.plaintext.size) for each in sources]
+    return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]

@@ -1,7 +1,7 @@
 """Makes blobs from layer patches: unpack the sources, apply the difference, compress again, compare the digest.
 
 Steps run on a pool, each when those before it that make its sources are done. Whatever a patch says, a step writes no
-more than its blob's size, takes no more plaintext than it declares, and ends in the blob with the right digest or in
+more than its blob's size, unpacks no more than it declares, and ends in the blob with the right digest or in
 an error, which tells a wrong source from a wrong patch. The first error stops all other steps.
 """
 
@@ -29,8 +29,8 @@ from airpatch.encoders.replicas import deflater
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
-from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -38,7 +38,7 @@ from airpatch.streams import PieceReader
 
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
-"""Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
+"""Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
 _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
@@ -62,13 +62,13 @@ def rebuild_blobs(
     users = Counter(source for step in steps for source in step.sources)
     task = execution.task()
     content = Stoppable(content, task.cancellation)
-    plaintexts = Plaintexts(content, task.scratch, users)
+    uncompressed = UncompressedLayers(content, task.scratch, users)
     with (
         task.part(f"rebuilding layers of {index.release.name}", _work(steps, sizes, content)) as part,
         ThreadPoolExecutor(jobs) as pool,
         ThreadPoolExecutor(jobs) as blocks,
     ):
-        builder = Builder(sizes, content, plaintexts, blocks, task.cancellation)
+        builder = Builder(sizes, content, uncompressed, blocks, task.cancellation)
 
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
@@ -79,11 +79,11 @@ def rebuild_blobs(
         finally:
             task.cancellation.cancel()
             pool.shutdown(cancel_futures=True)
-            plaintexts.close()
+            uncompressed.close()
 
 
 def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
-    """Bytes of work that `steps` take: of layers unpacked, of decisions read, of what is made. Reads the headers."""
+    """Return the bytes of work of `steps`: layers unpacked, decisions read, blobs made. Reads the headers."""
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
     unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)
@@ -95,11 +95,11 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
             case Raw():
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
-                total += step.plaintext
+                total += step.uncompressed_size
             case Replay(like):
-                total += step.plaintext + sum(sizes[source][0] for source in _chosen(step, like))
+                total += step.uncompressed_size + sum(sizes[source][0] for source in _chosen(step, like))
             case Corrected():
-                total += 2 * step.plaintext
+                total += 2 * step.uncompressed_size
     return total
 
 
@@ -134,7 +134,7 @@ def _ready(waiting: Sequence[Step], unmade: AbstractSet[Digest]) -> Step | None:
 
 
 def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]) -> list[Step]:
-    """The steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
+    """Return the steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
     needed = set(wanted)
     for step in reversed(index.steps):
         if step.digest in needed:
@@ -143,19 +143,19 @@ def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]
 
 
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
-    """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time.
+    """Return how many bytes `steps` keep in scratch files at most, `jobs` of them at a time.
 
     That is what they would keep one after the other, and what all others at work or passed keep for themselves.
     Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
     """
     sizes = sizes_of(index)
-    own = [sum(sizes[source][1] for source in step.sources) + step.plaintext for step in steps]
+    own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size for step in steps]
     decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
 
 def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
-    """Bytes of plaintext that `steps` keep at most, one after the other."""
+    """Return the uncompressed bytes that `steps` keep at most, one after the other."""
     last = {source: number for number, step in enumerate(steps) for source in step.sources}
     live = peak = 0
     held: set[Digest] = set()
@@ -173,13 +173,13 @@ def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
 
 
 Sizes = Mapping[Digest, tuple[int, int]]
-"""For each source its size and that of its plaintext, in bytes."""
+"""For each source its size and its uncompressed size, in bytes."""
 
 
 def sizes_of(index: Index) -> Sizes:
-    """The sizes of all sources of `index`."""
+    """Return the sizes of all sources of `index`."""
     sources: tuple[SourceBlob | Step, ...] = (*index.sources, *index.steps)
-    return {source.digest: (source.size, source.plaintext) for source in sources}
+    return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
 
 class Builder:
@@ -189,12 +189,12 @@ class Builder:
         self,
         sizes: Sizes,
         content: Content,
-        plaintexts: Plaintexts,
+        uncompressed: UncompressedLayers,
         blocks: Executor | None,
         cancellation: Cancellation,
     ) -> None:
         self._content = content
-        self._plaintexts = plaintexts
+        self._uncompressed = uncompressed
         self._blocks = blocks
         self._sizes = sizes
         self._cancellation = cancellation
@@ -208,7 +208,7 @@ class Builder:
             raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
         finally:
             for source in step.sources:
-                self._plaintexts.give_back(source)
+                self._uncompressed.give_back(source)
 
     def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
@@ -227,7 +227,7 @@ class Builder:
         output.complete()
 
     def _blob(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes | memoryview]:
-        """The blob's bytes, as the recipe makes them."""
+        """Yield the blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
                 whole = section(patch, recipe, 0)
@@ -237,45 +237,45 @@ class Builder:
                     views = [self.raw(source, stack, advance).view() for source in step.sources]
                     yield from _counted(_apply(section(patch, recipe, 0), views, step.size), advance)
             case Plain():
-                yield from self._plaintext(step, patch, recipe, advance)
+                yield from self._layer(step, patch, recipe, advance)
             case Replica() as replica:
-                yield from self.encode(replica, self._plaintext(step, patch, recipe, advance))
+                yield from self.encode(replica, self._layer(step, patch, recipe, advance))
             case Replay(like):
                 with ExitStack() as stack:
                     others = [self.columns(source, stack, advance) for source in _chosen(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
-                    plaintext = self._plaintext(step, patch, recipe, advance)
-                    others = [self.replica_columns(replica, plaintext, step.digest, stack)]
+                    uncompressed = self._layer(step, patch, recipe, advance)
+                    others = [self.replica_columns(replica, uncompressed, step.digest, stack)]
                     yield from self._replay(step, patch, recipe, others, advance)
 
-    def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
-        """The plaintext out of sources and difference; also kept, if a later step wants it."""
-        views = [self._plaintexts.take(source, *self._sizes[source], advance).view() for source in step.sources]
+    def _layer(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
+        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it."""
+        views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as stack:
-            kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
+            kept = self._uncompressed.new(step.digest) if self._uncompressed.wanted(step.digest) else None
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
-            for chunk in _apply(section(patch, recipe, 0), views, step.plaintext):
+            for chunk in _apply(section(patch, recipe, 0), views, step.uncompressed_size):
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
                 advance(len(chunk))
                 yield chunk
-            if total != step.plaintext:
-                raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
+            if total != step.uncompressed_size:
+                raise FormatError(f"makes {total} uncompressed bytes, not {step.uncompressed_size}")
             stack.pop_all()
             if kept is not None:
-                self._plaintexts.put(step.digest, kept)
+                self._uncompressed.put(step.digest, kept)
 
-    def encode(self, replica: Replica, plaintext: Iterable[bytes]) -> Iterator[bytes]:
-        """The gzip file that the replica makes of the plaintext. Raises FormatError if nobody knows the encoder."""
+    def encode(self, replica: Replica, uncompressed: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown."""
         encoder = deflater(replica.encoder, self._blocks)
         yield replica.start
         crc = size = 0
-        for chunk in plaintext:
+        for chunk in uncompressed:
             crc = zlib.crc32(chunk, crc)
             size += len(chunk)
             yield encoder.feed(chunk)
@@ -290,21 +290,21 @@ class Builder:
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """The blob out of its plaintext and its decisions, which differ from those of `others`."""
+        """Yield the blob out of its content and its decisions, which differ from those of `others`."""
         limit = max_column(step.size)
         columns = [
             _apply(section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
         ]
-        streams = [PieceReader(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
+        streams = [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
         yield from emit(*(stream.read for stream in streams))
         for stream in streams:
             if stream.read(1):
-                raise FormatError("has decisions or plaintext left over")
+                raise FormatError("has decisions or uncompressed bytes left over")
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
-        """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
+        """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
-        file = stack.enter_context(closing(self._plaintexts.new(blob)))
+        file = stack.enter_context(closing(self._uncompressed.new(blob)))
         with closing(self._content.open(blob, size)) as reader:
             for piece in pieces(reader, size):
                 file.append(piece)
@@ -312,22 +312,22 @@ class Builder:
         return file
 
     def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
-        size, plaintext = self._sizes[blob]
+        """Return the decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
+        size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
-            return self._parse(_counted(pieces(reader, size), advance), plaintext, blob, stack)
+            return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
     def replica_columns(
-        self, replica: Replica, plaintext: Iterable[bytes], blob: Digest, stack: ExitStack
+        self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
     ) -> list[ScratchFile]:
-        """The decisions of the gzip file that the replica makes of the plaintext, likewise."""
-        return self._parse(self.encode(replica, plaintext), MAX_BLOB, blob, stack)
+        """Return the decisions of the gzip file that the replica makes of `uncompressed`, likewise."""
+        return self._parse(self.encode(replica, uncompressed), MAX_BLOB, blob, stack)
 
     def _parse(
-        self, file: Iterable[bytes | memoryview], plaintext: int, blob: Digest, stack: ExitStack
+        self, file: Iterable[bytes | memoryview], uncompressed: int, blob: Digest, stack: ExitStack
     ) -> list[ScratchFile]:
-        parser = Parser(plaintext)
-        columns = [stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(COLUMNS)]
+        parser = Parser(uncompressed)
+        columns = [stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(COLUMNS)]
         for piece in chain(file, [None]):
             if self._cancellation.is_cancelled:
                 raise CancelledError
@@ -353,7 +353,7 @@ class Builder:
 
 
 def max_column(size: int) -> int:
-    """Bytes that a column of decisions of a blob of `size` bytes may have.
+    """Return how many bytes a column of decisions of a blob of `size` bytes may have.
 
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
@@ -367,7 +367,7 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
 
 
 def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
-    """What `delta` makes of `views`, of which little stays in memory."""
+    """Yield what `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit):
         yield chunk
@@ -378,7 +378,7 @@ def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[
 
 
 def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
-    """The same pieces; `advance` is told their bytes once they are used."""
+    """Yield the same pieces; `advance` is told their bytes once they are used."""
     for piece in pieces:
         yield piece
         advance(len(piece))

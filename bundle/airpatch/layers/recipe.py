@@ -1,9 +1,9 @@
 """A layer patch as bytes: a header, then sections (spec/FORMAT.md, Layer patches).
 
-The first section is the difference of plaintexts (spec/DELTA.md), with `Raw` of the blobs themselves. The header says
-how the blob's bytes follow from the plaintext; `Replay` and `Corrected` have four more sections, the blob's decisions,
-each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). `Whole` has the blob itself as its
-only section.
+The first section is the difference of the uncompressed layers (spec/DELTA.md), with `Raw` of the blobs themselves. The
+header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
+the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). `Whole` has the
+blob itself as its only section.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PREFIX = _LENGTH.size + MAX_HEADER
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The blob is its plaintext."""
+    """The blob is not compressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """The blob is a gzip file of one member: `start`, what the encoder makes of the plaintext, CRC-32, size."""
+    """The blob is a gzip file of one member: `start`, what the encoder makes of the content, CRC-32, size."""
 
     encoder: str
     start: bytes
@@ -81,12 +81,12 @@ class Recipe:
 
 
 def section_count(method: Method) -> int:
-    """How many sections a layer patch of that method has."""
+    """Return how many sections a layer patch of that method has."""
     return 1 + COLUMNS if isinstance(method, Replay | Corrected) else 1
 
 
 def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
-    """The bytes before the sections."""
+    """Return the bytes before the sections."""
     match method:
         case Plain():
             plain: list[object] = ["plain"]
@@ -105,7 +105,7 @@ def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
 
 
 def read_header(reader: BlobReader, size: int) -> Recipe:
-    """The recipe of the layer patch of `size` bytes. Raises FormatError unless it is canonical and fills the patch."""
+    """Return the recipe of a layer patch of `size` bytes. Raises FormatError unless it is canonical and complete."""
     prefix = bytearray(_LENGTH.size)
     if size < len(prefix):
         raise FormatError("a layer patch that is cut short")

@@ -20,11 +20,11 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Step
 from airpatch.layers.budget import Budget
+from airpatch.layers.compression import Compression
 from airpatch.layers.nearest_replica import START, nearest_replica
-from airpatch.layers.plaintext import Compression
-from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
@@ -32,22 +32,22 @@ from airpatch.progress import Share
 _RECOGNISED = 1 << 20
 """Bytes of a gzip blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
-"""Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
+"""Replay comes before a slow replica where its decisions take at most one byte for so many uncompressed bytes."""
 _PIECE, _PIECES = 16 << 10, 64
 """Bytes of a piece of the sample by which sources are compared, and how many these are."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 _ALWAYS = 1 << 62
-"""Users of a plaintext that the caller gives up."""
+"""Users of a layer that the caller releases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A blob on the sender's side, and its plaintext."""
+    """A blob on the sender's side, and its uncompressed content."""
 
     blob: Blob
     compression: Compression
-    plaintext: ScratchRange
+    uncompressed: ScratchRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +81,20 @@ class Workshop:
         self._effort = effort
         self._entries = _index_entries(execution.memory)
         self._budget = Budget(max(execution.memory - taken, 1))
-        plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
+        uncompressed = UncompressedLayers(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
-            plaintexts.put(each.blob.digest, each.plaintext)
-        sizes = {u.blob.digest: (u.blob.size, u.plaintext.size) for u in unpacked}
+            uncompressed.put(each.blob.digest, each.uncompressed)
+        sizes = {u.blob.digest: (u.blob.size, u.uncompressed.size) for u in unpacked}
         self._cancellation = execution.cancellation
-        self._builder = Builder(sizes, content, plaintexts, None, execution.cancellation)
+        self._builder = Builder(sizes, content, uncompressed, None, execution.cancellation)
 
     @staticmethod
     def work(target: Unpacked) -> int:
-        """Bytes of work that a patch of `target` counts: its difference is made, and the blob out of that."""
-        return target.plaintext.size + target.blob.size
+        """Return the bytes of work for a patch of `target`: its difference is made, and the blob out of that."""
+        return target.uncompressed.size + target.blob.size
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
-        """The first patch that works of those that may; None if the blob as it is is no larger.
+        """Return the first patch that works of those that may; None if the blob as it is is no larger.
 
         `share` has the size of `work`.
         """
@@ -108,8 +108,8 @@ class Workshop:
                         self._try(Raw(), [raw], target, sources, share) if raw.size <= _RAW * target.blob.size else None
                     )
                 return None
-            old = [source.plaintext for source in sources]
-            delta = self._difference(target.plaintext, old, str(target.blob.digest), share.reach)
+            old = [source.uncompressed for source in sources]
+            delta = self._difference(target.uncompressed, old, str(target.blob.digest), share.reach)
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
                 with suppress(FormatError, IntegrityError):
@@ -117,19 +117,19 @@ class Workshop:
         return None
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
-        """Bytes that a sample of the target takes as a difference to each of the sources alone."""
+        """Return how many bytes a sample of the target takes as a difference to each of the sources alone."""
         costs = []
         with self._budget.taken(_memory(target, sources)):
-            view = target.plaintext.view()
+            view = target.uncompressed.view()
             sample = b"".join(view[start : start + _PIECE] for start in _sample(len(view)))
             for source in sources:
-                old = source.plaintext.view()
+                old = source.uncompressed.view()
                 chunks = encode(sample, [old], Effort.FAST, self._entries, self._pause((view, old)))
                 costs.append(sum(map(len, chunks)))
         return costs
 
     def _pause(self, views: Sequence[View]) -> Callable[[], None]:
-        """What long work calls now and then: it ends if it is stopped, and gives back the memory of mapped bytes."""
+        """Return what long work calls now and then: it stops cancelled work, and releases mapped memory."""
 
         def pause() -> None:
             if self._cancellation.is_cancelled:
@@ -146,7 +146,7 @@ class Workshop:
         sources: Sequence[Unpacked],
         share: Share,
     ) -> Made:
-        """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
+        """Return a patch that works and is smaller than the blob. Raises FormatError or IntegrityError if none does."""
         blob = target.blob
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
@@ -155,11 +155,11 @@ class Workshop:
             if file.size >= blob.size:
                 raise FormatError("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.plaintext.size, patch, file.size, digests)
+            step = Step(blob.digest, blob.size, target.uncompressed.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
-                    share.reach(target.plaintext.size + position)
+                    share.reach(target.uncompressed.size + position)
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
@@ -180,7 +180,7 @@ class Workshop:
         name: str,
         reach: Callable[[int], None] = lambda _position: None,
     ) -> ScratchFile:
-        """The difference of a plaintext, or of a column of decisions, to those of the sources.
+        """Return the difference of a layer, or of a column of decisions, to those of the sources.
 
         `reach` is told how many bytes of the target are described.
         """
@@ -201,13 +201,13 @@ class Workshop:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again. Where that is slow, replay comes first if it costs
-        little: its decisions take a third to all of what the plaintexts' `difference` does.
+        little: its decisions take a third to all of what the `difference` of the layers does.
         """
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
         replay = None
-        cheap = target.plaintext.size // _REPLAY_SHARE[self._effort]
+        cheap = target.uncompressed.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
         if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
@@ -225,7 +225,7 @@ class Workshop:
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
-        """Decisions as differences to those of the first source that has some."""
+        """Return decisions as differences to those of the first source that has some."""
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
         with suppress(FormatError), ExitStack() as columns:
             others = [self._builder.columns(sources[i].blob.digest, columns) for i in like]
@@ -233,12 +233,12 @@ class Workshop:
         return None
 
     def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> _Way | None:
-        """Decisions as differences to those of the replica that begins as the blob does, or comes nearest to it."""
+        """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
         with suppress(FormatError), ExitStack() as columns:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
-                plaintext = map(bytes, pieces(target.plaintext, target.plaintext.size))
-                others = [self._builder.replica_columns(replica, plaintext, target.blob.digest, columns)]
+                uncompressed = map(bytes, pieces(target.uncompressed, target.uncompressed.size))
+                others = [self._builder.replica_columns(replica, uncompressed, target.blob.digest, columns)]
                 return Corrected(replica), self._decisions(target, others, stack)
         return None
 
@@ -256,7 +256,7 @@ class Workshop:
     def _decisions(
         self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
     ) -> list[ScratchFile]:
-        """The decisions of the blob, each column as a difference to those of `others`.
+        """Return the decisions of the blob, each column as a difference to those of `others`.
 
         Raises FormatError if the parser does not take the blob, though gunzip has.
         """
@@ -270,7 +270,7 @@ class Workshop:
 
 
 def _sample(size: int) -> range:
-    """Where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
+    """Return where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
     return range(0, size, max(_PIECE, size // _PIECES))
 
 
@@ -305,7 +305,7 @@ class _Comparison:
         self._reach(self._position)
 
     def complete(self) -> None:
-        """The builder has compared size and digest."""
+        """Do nothing: the builder has compared size and digest."""
 
 
 def _index_entries(memory: int) -> int:
@@ -314,8 +314,8 @@ def _index_entries(memory: int) -> int:
 
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
-    new, old = target.plaintext.size, sum(source.plaintext.size for source in sources)
+    """Return the memory that making a patch takes, in bytes: zstd, anchors, alignment, mapped files, all else."""
+    new, old = target.uncompressed.size, sum(source.uncompressed.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
     return zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20) + mapped + (48 << 20)

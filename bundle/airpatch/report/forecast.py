@@ -1,7 +1,7 @@
 """What a patch will cost, layer by layer and file by file, out of the layer patches that it will have.
 
-A layer that travels whole costs its size. Of a layer patch the difference of plaintexts is shared out to the files of
-the layer (`airpatch.delta.cost`); all else belongs to the layer alone. Reads only.
+A layer that travels whole costs its size. Of a layer patch the difference of the uncompressed layers is shared out to
+the files of the layer (`airpatch.delta.cost`); all else belongs to the layer alone. Reads only.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airpatch.delta.cost import PartCost, part_costs
 from airpatch.delta.tar_members import Member, members
 from airpatch.execution import Execution
 from airpatch.format.index import Step
-from airpatch.layers.plaintext import extract
+from airpatch.layers.compression import extract
 from airpatch.layers.rebuild import Sizes, section, sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
 from airpatch.model.digest import Digest
@@ -50,7 +50,7 @@ class FileCost:
 class BlobCost:
     """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `patch`.
 
-    `files` are those that cost something, the costliest first; none where the patch has no difference of plaintexts.
+    `files` are those that cost something, the costliest first; none where the patch has no such difference.
     """
 
     digest: Digest
@@ -108,8 +108,8 @@ def _files(
 
 def _tar(content: Content, digest: Digest, sizes: tuple[int, int], execution: Execution, part: ProgressPart) -> Tar:
     """The members of a layer, which is unpacked for that."""
-    size, plaintext = sizes
-    with closing(ScratchFile(execution.scratch, str(digest))) as file, part.share(plaintext, digest) as share:
+    size, uncompressed_size = sizes
+    with closing(ScratchFile(execution.scratch, str(digest))) as file, part.share(uncompressed_size, digest) as share:
 
         def append(piece: bytes) -> None:
             file.append(piece)

@@ -1,7 +1,7 @@
 """Which encoder wrote each layer, by its beginning, and which images use it. Reads only.
 
 A replica is named if it writes what the layer begins with: `RECOGNISED` bytes of it, or all if it is shorter. Another
-encoder would have to agree with it over some 3 MiB of plaintext. Of a layer that a bundle has as a patch, the patch
+encoder would have to agree with it over some 3 MiB uncompressed. Of a layer that a bundle has as a patch, the patch
 tells the encoder, and its maker has compared every byte.
 """
 
@@ -17,7 +17,7 @@ from airpatch.blobs.content import BlobReader, Content
 from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers.plaintext import Compression, extract
+from airpatch.layers.compression import Compression, extract
 from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -33,13 +33,13 @@ RECOGNISED = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a layer is written: `compression` None if it is not there or does not decompress; `plaintext` in bytes.
+    """How a layer is written: `compression` is None if it is not there or does not decompress.
 
     `encoders` are the replicas that write the `compared` bytes from its beginning, the likeliest first.
     """
 
     compression: Compression | None = None
-    plaintext: int | None = None
+    uncompressed_size: int | None = None
     encoders: tuple[str, ...] = ()
     compared: int = 0
 
@@ -90,19 +90,19 @@ def examine_layers(
 
 def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:
     """How the blob of `size` bytes is written. `advance` is told bytes that are read."""
-    plaintext = 0
+    uncompressed_size = 0
 
     def take(piece: bytes) -> None:
-        nonlocal plaintext
-        plaintext += len(piece)
+        nonlocal uncompressed_size
+        uncompressed_size += len(piece)
 
     try:
         kind = extract(reader, size, take, MAX_BLOB, advance)
         if kind is not Compression.GZIP:
-            return Encoding(kind, plaintext)
+            return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
         reader.read_into(memoryview(start), 0)
-        return Encoding(kind, plaintext, tuple(recognise(bytes(start))), len(start))
+        return Encoding(kind, uncompressed_size, tuple(recognise(bytes(start))), len(start))
     except FormatError:
         return Encoding()
 
@@ -117,12 +117,12 @@ def _of_patch(contents: LayerPatch) -> Encoding:
     step = contents.step
     match contents.recipe.method:
         case Plain():
-            return Encoding(Compression.NONE, step.plaintext)
+            return Encoding(Compression.NONE, step.uncompressed_size)
         case Replica(encoder, _):
-            return Encoding(Compression.GZIP, step.plaintext, (encoder,), step.size)
+            return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
-            return Encoding(Compression.GZIP, step.plaintext)
+            return Encoding(Compression.GZIP, step.uncompressed_size)
         case Raw():
-            return Encoding(Compression.ZSTD, step.plaintext)
+            return Encoding(Compression.ZSTD, step.uncompressed_size)
         case Whole():
-            return Encoding(None, step.plaintext)
+            return Encoding(None, step.uncompressed_size)

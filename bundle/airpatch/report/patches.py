@@ -21,7 +21,7 @@ class LayerPatch:
 
     @property
     def difference(self) -> int:
-        """What makes the plaintext out of those of the sources."""
+        """What makes the uncompressed layer out of those of the sources."""
         return 0 if isinstance(self.recipe.method, Whole) else self.recipe.sections[0]
 
     @property

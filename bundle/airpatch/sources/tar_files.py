@@ -23,7 +23,7 @@ from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
 from airpatch.errors import FormatError, SourceError
 from airpatch.execution import NewFile
-from airpatch.layers.plaintext import Compression, compression, extract
+from airpatch.layers.compression import Compression, compression, extract
 
 RECORD = 512
 """Bytes of a header; contents are padded to this."""

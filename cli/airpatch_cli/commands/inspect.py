@@ -55,7 +55,7 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
         "patch_bytes": sum(step.patch_size for step in index.steps),
         "difference_bytes": sum(each.difference for each in bundle.patches),
         "decisions_bytes": sum(each.decisions for each in bundle.patches),
-        "rebuilt_plaintext_bytes": sum(step.plaintext for step in index.steps),
+        "rebuilt_plaintext_bytes": sum(step.uncompressed_size for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
         "images": [
@@ -76,7 +76,7 @@ def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
         {
             "digest": str(each.step.digest),
             "bytes": each.step.size,
-            "plaintext_bytes": each.step.plaintext,
+            "plaintext_bytes": each.step.uncompressed_size,
             "patch_bytes": each.step.patch_size,
             "saved_bytes": each.saved,
             "method": each.method,
@@ -105,8 +105,8 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         made = sum(step.size for step in index.steps)
         patches = _blobs_line(step.patch_size for step in index.steps)
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
-        plaintext = megabytes(sum(step.plaintext for step in index.steps))
-        facts.append(["to rebuild", f"{plaintext} of plaintext, when it is applied"])
+        uncompressed = megabytes(sum(step.uncompressed_size for step in index.steps))
+        facts.append(["to rebuild", f"{uncompressed} uncompressed, when it is applied"])
     facts += [["removed", repository] for repository in index.removed]
     yield f"{name}: {_kind(index)} of {megabytes(bundle.size)}"
     yield from _indented(facts)
