@@ -1,28 +1,52 @@
-"""Makes docs/tour.svg, the picture in the README, from a run of examples/tour.sh. Needs `pip install rich`."""
+"""Make docs/tour.svg, the picture in the README, from a run of examples/tour.sh.
+
+    python docs/make_picture.py            write the picture anew
+    python docs/make_picture.py --check    compare it; exit 1 if it differs
+
+Needs the environment of ./check.sh.
+"""
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 PROJECT = Path(__file__).resolve().parent.parent
+PICTURE = PROJECT / "docs" / "tour.svg"
 
 
-def main() -> None:
-    output = subprocess.run(
-        ["sh", "examples/tour.sh", "build/tour"], cwd=PROJECT, capture_output=True, check=True, text=True
-    ).stdout.strip()
-    console = Console(record=True, width=112, file=(PROJECT / "build" / "picture.txt").open("w"))
-    for line in output.splitlines():
+def draw() -> str:
+    """The picture: the commands of the tour and what they print."""
+    # The environment is the one that runs this; there is none to make.
+    script = (PROJECT / "examples" / "tour.sh").read_text().replace("use_environment run\n", "")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    words = ["sh", "-c", script, "examples/tour.sh"]
+    tour = subprocess.run(words, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    console = Console(record=True, width=112, file=io.StringIO())
+    for line in tour.stdout.strip().splitlines():
         console.print(Text(line, style="bold green" if line.startswith("$") else ""))
     picture = console.export_svg(title="airpatch: from images to a host without a network")
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # a picture that loads nothing
-    (PROJECT / "docs" / "tour.svg").write_text(picture.replace("Fira Code", "ui-monospace"))
+    return picture.replace("Fira Code", "ui-monospace")
+
+
+def main() -> int:
+    picture = draw()
+    if sys.argv[1:] == ["--check"]:
+        if picture == PICTURE.read_text():
+            return 0
+        print("docs/tour.svg is not what the tour prints: run python docs/make_picture.py", file=sys.stderr)
+        return 1
+    PICTURE.write_text(picture)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

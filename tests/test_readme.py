@@ -81,3 +81,9 @@ def test_every_command_of_the_readme_works(site: Path) -> None:
 def test_other_commands_of_the_readme_are_known() -> None:
     others = {shlex.split(command, comments=True)[0] for command in commands()} - {"airpatch", "ssh", "tar", "eval"}
     assert others <= ELSEWHERE.keys()
+
+
+@pytest.mark.slow
+def test_the_picture_shows_what_the_tour_prints() -> None:
+    done = subprocess.run([sys.executable, PROJECT / "docs/make_picture.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

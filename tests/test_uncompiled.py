@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -29,3 +31,9 @@ def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
     assert where.stdout == f"{tmp_path}/bundle/airpatch/deflate/huffman.py\n"
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{folder}")
     assert done.returncode == 0, done.stdout[-5000:]
+
+
+def test_coverage_leaves_out_what_is_compiled_and_nothing_else() -> None:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["coverage"]["run"]
+    compiled = re.findall(r'^    "(airpatch\.[\w.]+)",', (PROJECT / "setup.py").read_text(), re.MULTILINE)
+    assert sorted(settings["omit"]) == sorted(f"*/{name.replace('.', '/')}.py" for name in compiled)

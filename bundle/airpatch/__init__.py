@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from airpatch.execution import Execution as Execution
     from airpatch.format.index import Index as Index
     from airpatch.format.inventories import Inventory as Inventory
+    from airpatch.model.chosen_source import ChosenSource as ChosenSource
     from airpatch.model.digest import Digest as Digest
     from airpatch.model.names import ImageName as ImageName
     from airpatch.model.release import Blob as Blob
@@ -97,11 +98,12 @@ if TYPE_CHECKING:
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
-    from airpatch.target.prune import Pruned as Pruned
+    from airpatch.target.pruning import Pruned as Pruned
     from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
+    "model.chosen_source": ("ChosenSource",),
     "blobs.scratch": ("scratch_files",),
     "errors": (
         "AirpatchError",
@@ -141,7 +143,7 @@ _HOMES = {
     "signing.trusted": ("TrustedSigners",),
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
-    "target.prune": ("Pruned",),
+    "target.pruning": ("Pruned",),
     "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""

@@ -66,7 +66,7 @@ class ProgressPart:
         """`size` more bytes are done, of the blob `digest`. Raises CancelledError when the work is to end."""
         if self._is_cancelled():
             raise CancelledError
-        if self._progress is not NO_PROGRESS:
+        if size and self._progress is not NO_PROGRESS:
             self._progress.advance(size, self._item(digest))
 
     def share(self, size: int, digest: Digest | None = None) -> Share:

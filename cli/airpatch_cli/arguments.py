@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from airpatch_cli.parser import Parser
+from airpatch_cli.parser import Need, Parser, only_with
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[Parser]
@@ -28,8 +28,8 @@ exit codes:
 
 _LEAST_MEMORY = 256 << 20
 _SOURCE = (
-    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, or a bundle; a "
-    "prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, bundle:) disambiguates"
+    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
+    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates"
 )
 
 
@@ -79,7 +79,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(commands: _Commands, name: str, help_: str, *examples: str) -> argparse.ArgumentParser:
+def _command(
+    commands: _Commands, name: str, help_: str, *examples: str, is_long: bool = True
+) -> argparse.ArgumentParser:
+    """A command with its common options; those for work that takes long only where it can."""
     epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
     parser = commands.add_parser(
         name,
@@ -89,12 +92,13 @@ def _command(commands: _Commands, name: str, help_: str, *examples: str) -> argp
     )
     common = parser.add_argument_group("common options")
     common.add_argument("--json", action="store_true", help="print one JSON document, for errors too")
-    common.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one for each processor)")
-    common.add_argument(
-        "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
-    )
+    if is_long:
+        common.add_argument("--jobs", type=_positive, metavar="N", help="threads (default: one for each processor)")
+        common.add_argument(
+            "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
+        )
     common.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-    common.add_argument("-v", "--verbose", action="count", default=0, help="say more")
+    common.add_argument("-v", "--verbose", action="count", default=0, help="say what was decided, and why; twice: more")
     return parser
 
 
@@ -116,7 +120,7 @@ def _create(commands: _Commands) -> None:
         help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
         "sides, and plain tar cannot unpack the images any more",
     )
-    _effort(group, "with --repack: ")
+    only_with(Need(lambda args: args.repack, "without --repack"), *_effort(group, "with --repack: "))
     _output(parser)
     _signing(parser)
 
@@ -143,7 +147,8 @@ def _apply(commands: _Commands) -> None:
         "--request", type=_path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
     )
     parser.add_argument("--restore", type=_path, metavar="DIR", help="restore the release's images there afterwards")
-    _restoring(parser.add_argument_group("with --restore"))
+    form = _restoring(parser.add_argument_group("with --restore"))
+    only_with(Need(lambda args: args.restore, "without --restore"), *form)
     _trusting(parser, "every bundle")
 
 
@@ -165,7 +170,7 @@ def _diff(commands: _Commands) -> None:
         action="store_false",
         help="send every changed blob whole: nothing to rebuild on the target",
     )
-    _effort(group)
+    only_with(Need(lambda args: args.layer_patches, "with --no-layer-patches"), *_effort(group))
     _output(parser)
     _signing(parser)
 
@@ -221,6 +226,7 @@ def _inventory(commands: _Commands) -> None:
         "inventory",
         "write down what a registry's storage has, in a few KiB for the sender",
         "airpatch inventory /var/lib/registry -o qa-host.inventory",
+        is_long=False,
     )
     _root_argument(parser)
     _output(parser, "the inventory")
@@ -247,6 +253,7 @@ def _prune(commands: _Commands) -> None:
         "forget old releases and remove what nothing else needs",
         "airpatch prune /var/lib/registry --keep 2 --dry-run",
         "airpatch prune /var/lib/registry --keep 1",
+        is_long=False,
     )
     _root_argument(parser)
     parser.add_argument(
@@ -313,20 +320,28 @@ def _restore(commands: _Commands) -> None:
         "airpatch restore /var/lib/registry -o images/",
         "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
         "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+        "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
         "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
         "images/ harbor.example/shop",
     )
     parser.add_argument("source", type=_named, metavar="FROM", help=_SOURCE)
-    parser.add_argument("-o", "--output", type=_path, required=True, metavar="DIR", help="where the images go")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=_named,
+        required=True,
+        metavar="OUT",
+        help="the folder or archive that the images go to, - for an archive on standard output",
+    )
     parser.add_argument(
         "--image",
         action="append",
         default=[],
         dest="images",
         metavar="NAME",
-        help="this image only (repository:tag), or all of a repository; may be repeated",
+        help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
     )
-    _restoring(parser)
+    _restoring(parser, "oci-archive", "docker-archive")
     _trusting(parser, "the bundle")
 
 
@@ -340,6 +355,7 @@ def _sign(commands: _Commands) -> None:
         "airpatch sign shop-r1.tar.zst --export message",
         "ssh-keygen -Y sign -n airpatch -f token.pub message",
         "airpatch sign shop-r1.tar.zst --import message.sig",
+        is_long=False,
     )
     parser.add_argument("bundle", type=_named, metavar="BUNDLE", help="the file, which gets the signature")
     how = parser.add_mutually_exclusive_group(required=True)
@@ -368,6 +384,7 @@ def _trust(commands: _Commands) -> None:
         "make a registry's root demand signatures for good",
         "airpatch trust /var/lib/registry allowed_signers --threshold 2",
         "airpatch trust /var/lib/registry new_signers",
+        is_long=False,
     )
     _root_argument(parser)
     parser.add_argument(
@@ -390,14 +407,14 @@ def _trusting(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="ALLOWED_SIGNERS",
         help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
     )
-    _whom_to_trust(group)
+    only_with(Need(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *_whom_to_trust(group))
 
 
-def _whom_to_trust(group: argparse._ActionsContainer) -> None:
-    group.add_argument(
+def _whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
+    revoked = group.add_argument(
         "--revoked", type=_path, metavar="FILE", help="keys that do not count, as ssh-keygen -Y verify -r takes them"
     )
-    group.add_argument(
+    principals = group.add_argument(
         "--principal",
         dest="principals",
         action="append",
@@ -405,9 +422,10 @@ def _whom_to_trust(group: argparse._ActionsContainer) -> None:
         metavar="NAME",
         help="who must have signed (default: any of the file); may be repeated, one of them suffices",
     )
-    group.add_argument(
+    threshold = group.add_argument(
         "--threshold", type=_positive, metavar="N", help="how many different principals must have signed (default: 1)"
     )
+    return revoked, principals, threshold
 
 
 def _signing(parser: argparse.ArgumentParser) -> None:
@@ -428,6 +446,7 @@ def _completion(commands: _Commands) -> None:
         'eval "$(airpatch completion bash)"    # in ~/.bashrc',
         'airpatch completion zsh > "${fpath[1]}/_airpatch"',
         "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
+        is_long=False,
     )
     parser.add_argument(
         "shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh"
@@ -455,20 +474,19 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _effort(group: argparse._ActionsContainer, condition: str = "") -> None:
-    group.add_argument(
+def _effort(group: argparse._ActionsContainer, condition: str = "") -> tuple[argparse.Action, argparse.Action]:
+    effort = group.add_argument(
         "--effort",
         choices=("fast", "default", "best"),
-        default="default",
         help=f"{condition}time against size (default: default)",
     )
-    group.add_argument(
+    memory = group.add_argument(
         "--memory",
         type=_memory,
-        default=1 << 30,
         metavar="SIZE",
         help=f"{condition}such as 512MiB or 4GiB (default: 1GiB)",
     )
+    return effort, memory
 
 
 def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
@@ -482,20 +500,20 @@ def _output(parser: argparse.ArgumentParser, what: str = "the bundle") -> None:
     )
 
 
-def _restoring(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
+def _restoring(parser: argparse._ActionsContainer, *archives: str) -> tuple[argparse.Action, argparse.Action]:
+    form = parser.add_argument(
         "--as",
         dest="kind",
-        choices=("dir", "oci"),
-        default="dir",
-        help="a folder for each image as skopeo's dir: has it, or one OCI layout (default: dir)",
+        choices=("dir", "oci", *archives),
+        help="a folder for each image as skopeo's dir: has it, or one OCI layout for all"
+        f"{', that layout as a tar archive, or what docker load takes' if archives else ''} (default: dir)",
     )
-    parser.add_argument(
+    link = parser.add_argument(
         "--link",
         choices=("copy", "hard", "reflink"),
-        default="copy",
         help="how files are made (default: copy, safe to edit)",
     )
+    return form, link
 
 
 def _named(text: str) -> str:

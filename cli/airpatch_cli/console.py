@@ -12,6 +12,7 @@ from typing import Self, TextIO
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
+from airpatch.progress import NO_PROGRESS
 from airpatch_cli.progress_display import ProgressDisplay
 from airpatch_cli.streams import try_to_write, write_lines, write_text
 
@@ -49,10 +50,12 @@ class Console:
     @classmethod
     def from_args(cls, args: Namespace) -> Self:
         piped = getattr(args, "output", None) == "-"
-        mode = "off" if args.quiet else args.progress
+        mode = "off" if args.quiet else getattr(args, "progress", "off")
         results = sys.stderr if piped else sys.stdout
         progress = ProgressDisplay(mode)
-        execution = Execution(args.jobs, getattr(args, "memory", Execution().memory), progress=progress)
+        watching = NO_PROGRESS if progress.is_off else progress
+        memory = getattr(args, "memory", None) or Execution().memory
+        execution = Execution(getattr(args, "jobs", None), memory, progress=watching)
         return cls(args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
 from airpatch.errors import UsageError
 from airpatch_cli.streams import write_text
@@ -26,7 +26,9 @@ class Parser(argparse.ArgumentParser):
         if first.startswith("-") and first not in self._option_string_actions:
             self.error(_unknown(first, self._option_string_actions))
         parsed, unknown = self.parse_known_args(args, namespace)
-        if unknown:
+        if not unknown:
+            self._refuse_idle(parsed)
+        else:
             parser = self._parser_of(getattr(parsed, "command", None))
             parser.error(_unknown(unknown[0], parser._option_string_actions))
         return parsed
@@ -44,11 +46,32 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, f"unknown command {str(value)!r:.60}{meant}")
         super()._check_value(action, value)
 
+    def _refuse_idle(self, parsed: argparse.Namespace) -> None:
+        """Refuse options of the command that have no effect without another one (see `only_with`)."""
+        parser = self._parser_of(getattr(parsed, "command", None))
+        for action in parser._actions:
+            need: Need | None = getattr(action, "need", None)
+            if need is not None and getattr(parsed, action.dest) != action.default and not need.is_met(parsed):
+                parser.error(f"{action.option_strings[-1]} has no effect {need.unless}")
+
     def _parser_of(self, command: str | None) -> argparse.ArgumentParser:
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction) and command in action.choices:
                 return action.choices[command]  # type: ignore[no-any-return]
         return self
+
+
+class Need(NamedTuple):
+    """What an option needs in order to have an effect; `unless` says it, as `without --repack`."""
+
+    is_met: Callable[[argparse.Namespace], object]
+    unless: str
+
+
+def only_with(need: Need, *actions: argparse.Action) -> None:
+    """Have each of `actions`, whose default must not be a value that people give, refused where `need` is not met."""
+    for action in actions:
+        action.need = need  # type: ignore[attr-defined] # argparse has no place for what belongs to an option
 
 
 def _unknown(word: str, options: Iterable[str]) -> str:

@@ -1,83 +1,115 @@
-"""Progress on stderr for everything that takes longer than a second: a bar on a terminal, plain lines in a log."""
+"""Progress on stderr for every part of the work that takes longer than a second: a bar on a terminal, lines in a log.
+
+Both show what is done, the rate, the time that has passed and that is left, and the image and blob at hand. A display
+that cannot be written, on a full disk or a terminal that is gone, is given up; the work goes on.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from types import TracebackType
-from typing import Any, Self
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
 
 _DELAY = 1.0
-"""Seconds before anything is shown."""
+"""Seconds of a part before anything is shown."""
 _LINE_EVERY = 5.0
-"""Seconds between plain lines."""
+"""Seconds between lines."""
+_BAR = "{desc}: {percentage:3.0f}%|{bar:12}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}"
+
+
+@dataclass(slots=True)
+class _Part:
+    label: str
+    total: int
+    began: float = field(default_factory=lambda: time.monotonic())
+    done: int = 0
+    item: str = ""
+    shown: float | None = None
+    """When the last line was printed."""
+    shown_done: int = 0
+    """What it said was done."""
+    bar: Any = None
 
 
 class ProgressDisplay:
-    """Bytes done out of a total, for one part of the work after the other. `mode`: auto, bar, plain or off."""
+    """Implements `airpatch.Progress`. `mode`: auto, bar, plain or off. For use by many threads."""
 
     def __init__(self, mode: str = "off") -> None:
         if mode == "auto":
             mode = "bar" if sys.stderr.isatty() else "plain"
-        self._mode = mode
-        self._label = ""
-        self._total = 0
-        self._done = 0
-        self._bar: Any = None
+        self.is_off = mode == "off"
+        self._is_bar = mode == "bar"
+        self._part: _Part | None = None
         self._lock = threading.Lock()
-        self._began = self._spoke = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end_part()
 
     def start(self, label: str, total: int) -> None:
-        """Begin a part of `total` bytes."""
-        self._end_part()
-        self._label, self._total, self._done = label, total, 0
-        self._began = self._spoke = time.monotonic()
-
-    def end(self) -> None:
-        self._end_part()
+        self.end()
+        with self._lock:
+            self._part = None if self.is_off else _Part(label, total)
 
     def advance(self, size: int, item: str) -> None:
-        """`size` more bytes are done. May be called by any thread."""
-        if self._mode == "off":
-            return
         with self._lock:
-            self._done += size
-            now = time.monotonic()
-            if now - self._began < _DELAY:
+            part = self._part
+            if part is None:
                 return
-            if self._mode == "bar":
-                self._show_bar()
-            elif self._spoke == self._began or now - self._spoke >= _LINE_EVERY:
-                self._spoke = now
-                self._print_line(now)
+            part.done += size
+            part.item = item or part.item
+            now = time.monotonic()
+            if now - part.began < _DELAY:
+                return
+            try:
+                if self._is_bar:
+                    _show_bar(part, size)
+                elif part.shown is None or now - part.shown >= _LINE_EVERY:
+                    _print_line(part, now)
+            except (OSError, ValueError):
+                self._part = None
 
-    def _show_bar(self) -> None:
-        if self._bar is None:
-            from tqdm import tqdm  # here, because most calls end before a bar is due
+    def end(self) -> None:
+        with self._lock, suppress(OSError, ValueError):
+            part, self._part = self._part, None
+            if part is None:
+                return
+            if part.bar is not None:
+                part.bar.close()
+            elif part.shown is not None and part.shown_done != part.done == part.total:
+                _print_line(part, time.monotonic())
 
-            self._bar = tqdm(
-                total=max(self._total, self._done), desc=self._label, unit="B", unit_scale=True, leave=False,
-                file=sys.stderr,
-            )  # fmt: skip
-            self._bar.start_t -= _DELAY
-        self._bar.update(min(self._done, self._bar.total) - self._bar.n)
 
-    def _print_line(self, now: float) -> None:
-        share = min(100 * self._done // max(self._total, 1), 100)
-        rate = self._done / (now - self._began) / 1e6
-        text = f"{self._label}: {self._done / 1e6:.0f} of {self._total / 1e6:.0f} MB ({share} %), {rate:.0f} MB/s"
-        print(f"airpatch: {text}", file=sys.stderr, flush=True)
+def _show_bar(part: _Part, size: int) -> None:
+    if part.bar is None:
+        from tqdm import tqdm  # here, because most calls end before a bar is due
 
-    def _end_part(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        part.bar = tqdm(
+            total=part.total, desc=part.label, unit="B", unit_scale=True, leave=False, file=sys.stderr,
+            bar_format=_BAR, dynamic_ncols=True,
+        )  # fmt: skip
+        part.bar.start_t -= time.monotonic() - part.began
+        size = part.done
+    part.bar.set_postfix_str(part.item, refresh=False)
+    part.bar.update(size)
+
+
+def _print_line(part: _Part, now: float) -> None:
+    part.shown, part.shown_done = now, part.done
+    elapsed = now - part.began
+    rate = part.done / elapsed if elapsed else 0.0
+    share = 100 * part.done // part.total if part.total else 100
+    text = (
+        f"{part.label}: {part.done / 1e6:.0f} of {part.total / 1e6:.0f} MB ({share} %), {rate / 1e6:.1f} MB/s, "
+        f"{_clock(elapsed)} elapsed"
+    )
+    if part.done < part.total and rate:
+        text += f", {_clock((part.total - part.done) / rate)} left"
+        text += f", at {part.item}" if part.item else ""
+    print(f"airpatch: {text}", file=sys.stderr, flush=True)
+
+
+def _clock(seconds: float) -> str:
+    """`0:05`, `12:34`, `1:02:03`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

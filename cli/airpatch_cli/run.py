@@ -10,6 +10,7 @@ import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import NoReturn
 
@@ -45,7 +46,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         _prepare_process()
         _require_output(args, closed)
         module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
-        with console.progress:
+        with _decisions_shown(args.verbose):
             result = module.run(args, console)
     except AirpatchError as error:
         console.fail(error)
@@ -58,7 +59,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return INTERRUPTED + error.number
     except BrokenPipeError:
         return NO_READER
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a defect, told as one
+    except Exception as error:  # noqa: BLE001 - the last line of defence
         console.crash(error, traceback.format_exc())
         return 1
     try:
@@ -98,6 +99,14 @@ def _prepare_process() -> None:
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _keep_freed_memory()
+
+
+def _decisions_shown(verbosity: int) -> AbstractContextManager[None]:
+    if not verbosity:
+        return nullcontext()
+    from airpatch_cli.logs import decisions_shown
+
+    return decisions_shown(verbosity)
 
 
 def _terminate(number: int, _: FrameType | None) -> NoReturn:

@@ -6,23 +6,12 @@ from argparse import Namespace
 from pathlib import Path
 
 import airpatch
-from airpatch import TrustedSigners, UsageError
+from airpatch import TrustedSigners
 
 
 def trusted(args: Namespace) -> TrustedSigners | None:
-    """Whom `--trust` and its companions name; None without them. Raises UsageError, FormatError."""
+    """Whom `--trust` and its companions name; None without it. Raises UsageError, FormatError."""
     if args.trust is None:
-        idle = [
-            option
-            for option, value in (
-                ("--revoked", args.revoked),
-                ("--principal", args.principals),
-                ("--threshold", args.threshold),
-            )
-            if value
-        ]
-        if idle:
-            raise UsageError(f"{idle[0]} has no effect without --trust ALLOWED_SIGNERS")
         return None
     return read_signers(args.trust, args)
 

@@ -55,3 +55,18 @@ def test_a_request_is_answered_with_whole_blobs(request_file: Path) -> None:
     assert forecast["patch_bytes"] == 0
     assert isinstance(forecast["bytes"], int)
     assert forecast["bytes"] > 0
+
+
+def test_it_says_why_a_layer_is_made_from_its_sources(bundles: Path) -> None:
+    words = ("explain", "--base", bundles / "r1.tar.zst", IMAGES / "r2", "--sequence", 2)
+    blobs = airpatch(*words, "--json").document["blobs"]
+    assert isinstance(blobs, list)
+    patched = [each for each in blobs if each["method"] is not None]
+    assert patched
+    for each in patched:
+        assert [source["digest"] for source in each["chosen"]] == each["sources"]
+        assert all(source["resembling_bytes"] > 0 for source in each["chosen"])
+    lines = airpatch(*words).out
+    made_from = [each["sources"][0][7:19] for each in patched if each["sources"]]
+    assert made_from
+    assert all(f"from {short}: samples say that it has about " in lines for short in made_from)

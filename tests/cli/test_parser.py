@@ -52,3 +52,23 @@ def test_the_commands_are_shown(words: list[str]) -> None:
 
 def test_help_for_a_command() -> None:
     assert airpatch("help", "apply").out == airpatch("apply", "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("create r1 -o x --effort best", "--effort has no effect without --repack"),
+        ("create r1 -o x --memory 1GiB", "--memory has no effect without --repack"),
+        ("diff --base a r1 -o x --no-layer-patches --effort fast", "--effort has no effect with --no-layer-patches"),
+        ("apply x --root y --as oci", "--as has no effect without --restore"),
+        ("apply x --root y --link hard", "--link has no effect without --restore"),
+        ("verify x --threshold 2", "--threshold has no effect without --trust ALLOWED_SIGNERS"),
+        ("verify x --principal a", "--principal has no effect without --trust ALLOWED_SIGNERS"),
+        ("completion bash --jobs 2", "unrecognized option --jobs"),
+        ("prune root --progress plain", "unrecognized option --progress"),
+    ],
+)
+def test_options_without_an_effect_are_refused(words: str, message: str) -> None:
+    outcome = airpatch(*words.split())
+    assert outcome.code == 2
+    assert message in outcome.err

@@ -24,35 +24,42 @@ def match(number: int, length: int) -> Cover:
 
 def test_without_matches_paths_tell() -> None:
     files = olds("lib/x.so.1.2", "lib/x.so.1.3", "bin/sh", "bin/sh")
-    assert files.find(b"lib/x.so.1.3", []) == old(1)
-    assert files.find(b"./lib/x.so.1.3", []) == old(1)
-    assert files.find(b"lib/x.so.9.10", []) == old(0)
-    assert files.find(b"bin/sh", []) == old(2)
-    assert files.find(b"bin/other", []) is None
+    assert files.find(b"lib/x.so.1.3", 512, []) == old(1)
+    assert files.find(b"./lib/x.so.1.3", 512, []) == old(1)
+    assert files.find(b"lib/x.so.9.10", 512, []) == old(0)
+    assert files.find(b"bin/sh", 512, []) == old(2)
+    assert files.find(b"bin/other", 512, []) is None
 
 
 def test_what_most_matches_lie_in_is_the_older_version() -> None:
     files = olds("assets/1.js", "assets/2.js", "assets/a.js")
-    assert files.find(b"assets/1.js", [match(1, 400), match(0, 100)]) == old(1)
-    assert files.find(b"assets/b.js", [match(2, 64)]) == old(2)
+    assert files.find(b"assets/1.js", 512, [match(1, 400), match(0, 100)]) == old(1)
+    assert files.find(b"assets/b.js", 512, [match(2, 64)]) == old(2)
 
 
 def test_a_path_breaks_ties() -> None:
     files = olds("a/x", "b/x1", "b/x2", "c/y")
-    assert files.find(b"b/x2", [match(0, 100), match(2, 100), match(1, 100)]) == old(2)
-    assert files.find(b"b/x7", [match(0, 100), match(1, 100), match(2, 100)]) == old(1)
-    assert files.find(b"none", [match(3, 100), match(0, 100)]) == old(0)
+    assert files.find(b"b/x2", 512, [match(0, 100), match(2, 100), match(1, 100)]) == old(2)
+    assert files.find(b"b/x7", 512, [match(0, 100), match(1, 100), match(2, 100)]) == old(1)
+    assert files.find(b"none", 512, [match(3, 100), match(0, 100)]) == old(0)
+
+
+def test_a_file_of_another_path_must_have_a_fair_part() -> None:
+    files = olds("a", "b")
+    assert files.find(b"c", 32_000, [match(0, 1000)]) == old(0)
+    assert files.find(b"c", 32_000, [match(0, 900)]) is None
+    assert files.find(b"b", 32_000, [match(0, 900), match(1, 64)]) == old(1)
 
 
 def test_matches_between_files_count_for_none() -> None:
     files = Olds([(5000, Member(b"a", 0, 512, 1000, 1536))], 100)
-    assert files.find(b"b", [(0, 0, 4000), (0, 5000 + 1536, 50)]) is None
-    assert files.find(b"b", [(0, 5000, 50)]) == Old(5000, 5512, 1000, 6536)
+    assert files.find(b"b", 512, [(0, 0, 4000), (0, 5000 + 1536, 50)]) is None
+    assert files.find(b"b", 512, [(0, 5000, 64)]) == Old(5000, 5512, 1000, 6536)
 
 
 def test_no_more_files_than_fit() -> None:
     files = olds("a", "b", "c", most=2)
-    assert [files.find(path, []) for path in (b"a", b"b", b"c")] == [old(0), old(1), None]
+    assert [files.find(path, 512, []) for path in (b"a", b"b", b"c")] == [old(0), old(1), None]
 
 
 def test_a_file_that_took_the_name_of_another_is_made_from_what_it_was() -> None:

@@ -16,6 +16,7 @@ from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
 from airpatch.delta.effort import Effort
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import BaseMismatch
 from airpatch.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
 from airpatch.layers.differ import Differ
@@ -100,6 +101,22 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
 
 def zstd(plaintext: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(plaintext)
+
+
+def framed(name: str, size: int = 0) -> Callable[[bytes], bytes]:
+    """A zstd frame by a replica; or frames of `size` bytes of plaintext each, then a skippable one, as zstd:chunked."""
+
+    def encode(plaintext: bytes) -> bytes:
+        encoder = frame_encoder(name)
+        if not size:
+            return encoder.feed(plaintext) + encoder.finish()
+        out = bytearray()
+        for at in range(0, len(plaintext), size):
+            encoder.begin(size)
+            out += encoder.feed(plaintext[at : at + size]) + encoder.finish()
+        return bytes(out) + b"\x50\x2a\x4d\x18\x0a\0\0\0" + b"at the end"
+
+    return encode
 
 
 class Blobs:

@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 from airpatch.blobs.content import BlobReader, BytesBlob
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.effort import Effort
+from airpatch.encoders.zstd_layout import emit_part
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import SourceBlob, Step
+from airpatch.layers.frames import split
 from airpatch.layers.rebuild import (
     max_column,
     rebuild_blobs,
     scratch_space,
     steps_for,
 )
-from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole, emit_header
+from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole, emit_header
 from airpatch.model.digest import Digest
 from fixtures.encoders.plaintexts import plaintexts
 from tests.deflate.support import take_apart
@@ -39,6 +41,7 @@ from tests.layers.support import (
     changed,
     descriptors,
     diff,
+    framed,
     handmade,
     layer,
     left_open,
@@ -51,6 +54,7 @@ from tests.support import execution
 OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
 GO = replica("go1-flate-6")
 FLUSHED = ENCODERS["flushed"]
+FRAMES = framed("kzstd-1.17.8-default", 3000)
 
 
 def columns(blob: bytes, plaintext: bytes) -> list[bytes]:
@@ -69,6 +73,12 @@ def sections() -> list[bytes]:
     return replayed(FLUSHED(NEW), NEW, FLUSHED(OLD), OLD)
 
 
+def beside(file: bytes) -> list[bytes]:
+    """Layout and rest of a zstd file."""
+    parts = list(split(BytesBlob(file), len(file), 1 << 30))
+    return [b"".join(emit_part(part) for part, _ in parts), b"".join(rest for _, rest in parts)]
+
+
 CORRECTED = Corrected(Replica("zlib-6", GZIP_HEADER))
 
 
@@ -81,18 +91,26 @@ GOOD = {
     "plain": handmade(NEW, Plain(), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replica": handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replay": handmade(FLUSHED(NEW), Replay((0,)), sections(), {FLUSHED(OLD): OLD}, len(NEW)),
+    "frames": handmade(
+        FRAMES(NEW),
+        Frames("kzstd-1.17.8-default", (0,)),
+        [delta(NEW, [OLD]), *(delta(a, [b]) for a, b in zip(beside(FRAMES(NEW)), beside(FRAMES(OLD)), strict=True))],
+        {FRAMES(OLD): OLD},
+        len(NEW),
+    ),
     "raw": handmade(FLUSHED(NEW), Raw(), [delta(FLUSHED(NEW), [FLUSHED(OLD)])], {FLUSHED(OLD): OLD}, len(NEW)),
     "corrected": handmade(FLUSHED(NEW), CORRECTED, corrections(), {GO(OLD): OLD}, len(NEW)),
     "whole": handmade(GO(NEW), Whole(), [GO(NEW)]),
 }
-SOURCES = by_digest(GO(OLD), FLUSHED(OLD))
+SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD))
 
 
 @pytest.mark.parametrize("method", GOOD)
 def test_a_patch_made_by_hand(method: str) -> None:
     before = descriptors()
     made = carry_out(GOOD[method], SOURCES)
-    assert made == by_digest({"plain": NEW, "replica": GO(NEW), "whole": GO(NEW)}.get(method, FLUSHED(NEW)))
+    new = {"plain": NEW, "replica": GO(NEW), "whole": GO(NEW), "frames": FRAMES(NEW)}.get(method, FLUSHED(NEW))
+    assert made == by_digest(new)
     assert left_open(before) == 0
 
 

@@ -15,6 +15,7 @@ from airpatch.errors import FormatError
 from airpatch.layers.recipe import (
     MAX_HEADER,
     Corrected,
+    Frames,
     Method,
     Plain,
     Raw,
@@ -34,6 +35,7 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
     st.just(Whole()),
     st.builds(Replica, st.text(max_size=20), st.binary(max_size=300)),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),
+    st.builds(Frames, st.text(max_size=20), st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(Corrected, st.builds(Replica, st.text(max_size=20), st.binary(max_size=300))),
 )
 

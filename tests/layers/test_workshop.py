@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 
@@ -16,7 +16,7 @@ from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers import rebuild, workshop
 from airpatch.layers.compression import compression, extract
-from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, read_header
+from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, read_header
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -32,6 +32,7 @@ from tests.layers.support import (
     changed,
     descriptors,
     diff,
+    framed,
     layer,
     left_open,
     methods,
@@ -108,6 +109,33 @@ def test_the_way_that_a_blob_is_rebuilt(name: str, expected: object) -> None:
 def test_zstd_stays_as_it_is_where_no_bytes_are_the_same() -> None:
     assert patched(zstd(noise(9000, 1)), zstd(noise(9000, 2))) is None
     assert patched(zstd(PLAINTEXT)) is None
+
+
+FASTEST = "kzstd-1.17.8-fastest"
+FRAME, FRAMES = framed(FASTEST), framed(FASTEST, 1000)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "like"), [(FRAME, FRAME, (0,)), (FRAMES, FRAMES, (0,)), (GO, FRAMES, ()), (bytes, FRAME, ())]
+)
+def test_zstd_frames_are_made_anew(
+    old: Callable[[bytes], bytes], new: Callable[[bytes], bytes], like: tuple[int, ...]
+) -> None:
+    """Where the encoder is known, whatever the source is compressed with."""
+    patch = patched(new(changed(PLAINTEXT)), old(PLAINTEXT))
+    assert method(patch) == Frames(FASTEST, like)
+    assert patch is not None
+    assert len(patch) < 500
+
+
+def test_zstd_is_a_source_of_gzip() -> None:
+    assert method(patched(GO(changed(PLAINTEXT)), FRAMES(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
+
+
+def test_zstd_by_an_encoder_that_differs_later_stays_as_it_is() -> None:
+    """Its first frames are those of a replica."""
+    blob = FRAMES(changed(PLAINTEXT)) + zstd(noise(3000, 1))
+    assert patched(blob, GO(PLAINTEXT)) is None
 
 
 def test_frames_of_zstd_that_are_the_same_travel_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,14 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.blobs.content import check_blob
 from airpatch.errors import AirpatchError, FormatError, TargetError, UsageError
 from airpatch.format import inventories
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
+from airpatch.operations.restore_images import restore
 from airpatch.patches.bases import BaseState, open_base
 from airpatch.patches.plan import plan_patch
+from airpatch.sources.gather import gather
 from airpatch.target.root import Root
 from airpatch.target.stocktaking import make_request, take_inventory
+from tests.sources.sample_sources import IMAGES
 from tests.target import support
 from tests.target.support import Sample, drop, index_of, install, outside, sample, served, snapshot
 
@@ -217,3 +222,24 @@ def test_adversary_18_a_root_whose_storage_is_a_link(place: Path, old: Path, r2:
     (place / "other/docker").symlink_to(old / "docker")
     with pytest.raises(TargetError):
         open_base(str(place / "other"), r2.release)
+
+
+@pytest.mark.parametrize("form", ["oci-archive", "docker-archive"])
+@pytest.mark.parametrize("compress", [None, "gzip", "zstd"])
+def test_an_archive_is_what_a_host_without_a_registry_has(
+    form: str, compress: str | None, place: Path, r2: Sample
+) -> None:
+    path = place / "images.tar"
+    restore(IMAGES, path, form=form, images=["infra/settings", "tools/packaging"])
+    if compress is not None:
+        subprocess.run([compress, "-q", path], check=True)
+        (path,) = place.glob("images.tar.*")
+    expected = gather([f"{form}:{path}"]).release
+    for name in (str(path), f"{form}:{path}"):
+        base = open_base(name, r2.release)
+        assert base.blobs == {blob.digest: blob.size for blob in expected.blobs}
+        assert base.repositories == {"infra/settings", "tools/packaging"}
+        assert base.content is not None
+        for digest in base.layers:
+            check_blob(base.content, digest, base.blobs[digest])
+        assert (base.warning is not None) == (form == "docker-archive")

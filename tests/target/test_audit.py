@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.frame_reader import open_frames
-from airpatch.archive.pack import pack
+from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format import registry
 from airpatch.format.index import Index
@@ -39,7 +39,8 @@ def applied(gathered: Gathered, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """A root with r1; not to be changed."""
     folder = tmp_path_factory.mktemp("applied")
     bundle = str(folder / "r1.tar.zst")
-    pack(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), bundle, execution())
+    with destination(bundle) as sink:
+        pack(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), sink, execution())
     with closing(open_frames(bundle)) as feed:
         install([feed], folder / "root", execution())
     return folder / "root"

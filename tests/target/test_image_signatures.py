@@ -11,8 +11,8 @@ from airpatch import linux
 from airpatch.errors import BaseMismatch, TargetError
 from airpatch.sources.gather import gather
 from airpatch.target.audit import audit_root
-from airpatch.target.prune import prune_root
-from airpatch.target.rollback import roll_back
+from airpatch.target.pruning import prune_root
+from airpatch.target.rolling_back import roll_back
 from airpatch.target.root import Root
 from tests.support import Builder, execution
 from tests.target.support import (

@@ -21,24 +21,27 @@ STDOUT = STDIN
 """The name of the standard stream on either side."""
 
 
-def pack(bundle: PreparedBundle, output: str, execution: Execution) -> int:
-    """Write `bundle` to the file `output`, `-` being standard output; returns its size in bytes.
+def pack(bundle: PreparedBundle, sink: Descriptor, execution: Execution) -> int:
+    """Write `bundle` to `sink`, a `destination`; returns its size in bytes.
 
-    The file has its name only when it is complete and its index and seek table were read back. Raises what
-    `write_bundle` raises, and UsageError if standard output is a terminal.
+    Index and seek table are read back where that can be done. Raises what `write_bundle` raises, and TargetError if
+    they are not what was written.
     """
-    with destination(output) as sink:
-        frames = write_bundle(bundle, sink, execution)
-        if sink.is_file:
-            with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
-                if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
-                    raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
-        return sink.size
+    frames = write_bundle(bundle, sink, execution)
+    if sink.is_file:
+        with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
+            if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
+                raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
+    return sink.size
 
 
 @contextmanager
 def destination(output: str) -> Iterator[Descriptor]:
-    """Give a sink for the file `output`, which has its name when the block has ended well; `-` is standard output."""
+    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
+
+    Enter it before the work, so that a place that cannot be written is known at once. Raises TargetError, UsageError if
+    standard output is a terminal.
+    """
     if output != STDOUT:
         with output_file(Path(output)) as sink:
             yield sink

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from airpatch.blobs.content import Content
 from airpatch.format.index import Index
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 
 
@@ -28,6 +29,8 @@ class PreparedBundle:
     content: Content
     patched_from: Content | None = None
     """Where the blobs are that layer patches make, and those that they build upon; None without layer patches."""
+    chosen: Mapping[Digest, Sequence[ChosenSource]] = field(default_factory=dict)
+    """The sources of each blob that has a layer patch, in the order of its step."""
     signatures: Sequence[bytes] = ()
     """Armored signatures over the encoding of `index`, at most 16."""
     resources: Sequence[Closeable] = ()

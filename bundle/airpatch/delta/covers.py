@@ -138,7 +138,7 @@ class Planner:
 
         If the matches inside leave little open, only that is aligned.
         """
-        old = self._olds.find(tile.member.path, inside) if tile.member is not None else None
+        old = self._olds.find(tile.member.path, tile.end - tile.start, inside) if tile.member is not None else None
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:

@@ -21,6 +21,8 @@ _MOST = 1 << _NUMBER_BITS
 _NUMBERS = _MOST - 1
 _SAME_PATH, _LIKE_PATH = 2, 4
 """An equal path weighs one part in so many of all bytes that were found, one that is equal but for digits less."""
+_FAIR = 32
+"""A file of another path must have one part in so many of it."""
 _DIGITS = re.compile(rb"[0-9][0-9.]*")
 
 Cover = tuple[int, int, int]
@@ -58,11 +60,11 @@ class Olds:
         self._exact = array("Q", sorted(exact))
         self._alike = array("Q", sorted(alike))
 
-    def find(self, path: bytes, matches: Iterable[Cover]) -> Old | None:
-        """Return the older version of the file `path`, of which `matches` have been found.
+    def find(self, path: bytes, size: int, matches: Iterable[Cover]) -> Old | None:
+        """The older version of the file `path`, `size` bytes with its header, of which `matches` have been found.
 
-        That is the file which most of them lie in; where there are none, the first one of the same path, else of the
-        same path but for its digits (libx.so.1.2 and libx.so.1.3).
+        That is the file which most of them lie in, and a fair part of the file; where there are none, the first one of
+        the same path, else of the same path but for its digits (libx.so.1.2 and libx.so.1.3).
         """
         found: defaultdict[int, int] = defaultdict(int)
         total = 0
@@ -71,29 +73,33 @@ class Olds:
             if number >= 0 and position < self._ends[number]:
                 found[number] += length
                 total += length
+        for number in found:
+            if found[number] < size // _FAIR:
+                found[number] = 0
         for hints, key, share in (
             (self._exact, _key(_plain(path)), _SAME_PATH),
             (self._alike, _key(_without_digits(path)), _LIKE_PATH),
         ):
             for number in _with_key(hints, key):
                 if number in found:
-                    found[number] += total // share
+                    found[number] += max(total // share, 1)
                 elif not total:
                     return self._old(number)
-        return self._old(max(found, key=lambda number: (found[number], -number))) if found else None
+        best = max(found, key=lambda number: (found[number], -number), default=None)
+        return self._old(best) if best is not None and found[best] else None
 
     def _old(self, number: int) -> Old:
         return Old(self._starts[number], self._contents[number], self._sizes[number], self._ends[number])
 
 
 def _with_key(hints: array[int], key: int) -> Iterator[int]:
-    """Yield the numbers of the files with that key, which ascend."""
+    """The numbers of the files with that key, which ascend."""
     for place in range(bisect_left(hints, key), bisect_right(hints, key | _NUMBERS)):
         yield hints[place] & _NUMBERS
 
 
 def _key(path: bytes) -> int:
-    """Return a hash with room for a number."""
+    """A hash with room for a number."""
     return xxhash.xxh3_64_intdigest(path) & ~_NUMBERS
 
 

@@ -20,6 +20,7 @@ from airpatch.model.release import Image
 from airpatch.model.walk import walk
 from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT
 from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
+from airpatch.sources.references import Reference
 
 DIR_VERSION = b"Directory Transport Version: 1.1\n"
 """The file `version` (containers/image `directory/directory_dest.go`)."""
@@ -115,7 +116,7 @@ def _index(
             "mediaType": parsed[image.manifest].media_type,
             "digest": str(image.manifest),
             "size": len(manifests[image.manifest]),
-            "annotations": {CONTAINERD_NAME: image.name.reference, REF_NAME: image.name.reference},
+            "annotations": {CONTAINERD_NAME: _containerd_name(image.name), REF_NAME: image.name.reference},
         }
         for image in images
     ]
@@ -124,6 +125,12 @@ def _index(
     entries.sort(key=lambda entry: (_ref_name(entry), str(entry.get("digest"))))
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX_TYPE, "manifests": entries}
     return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def _containerd_name(name: ImageName) -> str:
+    """The name as containerd and CRI know it, always with a registry's host."""
+    host = Reference(name.repository, None, None).full.removesuffix(name.repository)
+    return f"{host}{name.reference}"
 
 
 def _ref_name(entry: Mapping[str, object]) -> str:

@@ -38,8 +38,8 @@ class KlauspostZstd:
         self._checksum = xxh64()
         self._begun = False
 
-    def reset(self) -> None:
-        """Begin another frame, after `finish`; so no new tables are needed."""
+    def begin(self, size: int) -> None:
+        """Begin another frame with the same tables; `size` changes nothing."""
         self._matcher.reset()
         self._blocks.reset()
         self._pending.clear()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from array import array
-
 import cython
 
 if cython.compiled:
@@ -33,7 +31,7 @@ class ZstdMatcher:
         self._buffer = bytearray(2 * reach + SLACK)
         self._window = self._buffer
         self._found = Sequences()
-        self._tables: list[tuple[array[int], bool]] = []
+        self._tables: list[tuple[memoryview[int], bool]] = []
         self._reach = reach
         self._filled = 0
         self._end = 0
@@ -46,7 +44,7 @@ class ZstdMatcher:
         self._filled = 0
         if self._base > _REBASE:
             for table, _ in self._tables:
-                table[:] = array("Q", [0]) * len(table)
+                table[:] = memoryview(bytearray(table.nbytes)).cast("Q")
             self._base = self._reach
 
     @property
@@ -102,9 +100,9 @@ class ZstdMatcher:
                     high = high - less if high > less else 0
                 entries[i] = pair(high, low)
 
-    def _new_table(self, bits: int, both: bool = False) -> array[int]:
+    def _new_table(self, bits: int, both: bool = False) -> memoryview[int]:
         """Return a table of 2**bits entries whose lower half is a position; the upper half is one, too, if `both`."""
-        table = array("Q", [0]) * (1 << bits)
+        table = memoryview(bytearray(8 << bits)).cast("Q")  # whose memory is not touched before it is used
         self._tables.append((table, both))
         return table
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from airpatch.errors import FormatError
 
 MAGIC = b"\x28\xb5\x2f\xfd"
-_SKIPPABLE = 0x184D2A50
+SKIPPABLE_MAGIC = 0x184D2A50
+"""Of the first of sixteen kinds of skippable frames."""
 _SKIPPABLE_HEADER = 8
 _BLOCK_HEADER = 3
 _CHECKSUM_SIZE = 4
@@ -27,6 +28,27 @@ class FrameHeader:
     single_segment: bool
     checksum: bool
     dictionary: bool
+
+
+class Sliceable(Protocol):
+    """Bytes of which some are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: slice, /) -> bytes | bytearray | memoryview: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a frame begins and ends. `skippable` is 0 to 15, which kind it is, or None if it is not skippable.
+
+    `ends_empty`: it has several blocks, of which the last one is empty.
+    """
+
+    begin: int
+    end: int
+    skippable: int | None = None
+    ends_empty: bool = False
 
 
 def read_header(data: bytes | memoryview) -> FrameHeader:
@@ -51,31 +73,38 @@ def read_header(data: bytes | memoryview) -> FrameHeader:
     return FrameHeader(at, number if single else window, content, single, bool(descriptor & 4), dictionary > 0)
 
 
-def frame_end(data: bytes | memoryview, begin: int = 0) -> int | None:
+def frame_end(data: Sliceable, begin: int = 0) -> int | None:
     """Return where the frame ends that begins at data[begin:], skippable or not; None if `data` has not all of it.
 
     Raises FormatError if no frame begins there.
     """
-    head = bytes(data[begin : begin + 4])
-    if len(head) == 4 and int.from_bytes(head, "little") & ~15 == _SKIPPABLE:
-        end = begin + _SKIPPABLE_HEADER + int.from_bytes(data[begin + 4 : begin + 8], "little")
-        return end if end <= len(data) else None
-    header = read_header(data[begin : begin + MAX_HEADER])
-    for block_end, last in _blocks(data, begin + header.size):
-        if last:
-            end = block_end + (_CHECKSUM_SIZE if header.checksum else 0)
-            return end if end <= len(data) else None
-    return None
+    found = find_frame(data, begin)
+    return None if found is None else found.end
 
 
-def _blocks(data: bytes | memoryview, at: int) -> Iterator[tuple[int, bool]]:
-    """Yield for each block where it ends, and whether it is the last one."""
+def find_frame(data: Sliceable, begin: int) -> Frame | None:
+    """Return the frame that begins at data[begin:]; None if `data` has not all of it.
+
+    Raises FormatError if no frame begins there.
+    """
+    head = bytes(data[begin : begin + _SKIPPABLE_HEADER])
+    number = int.from_bytes(head[:4], "little")
+    if len(head) == _SKIPPABLE_HEADER and number & ~15 == SKIPPABLE_MAGIC:
+        end = begin + _SKIPPABLE_HEADER + int.from_bytes(head[4:], "little")
+        return Frame(begin, end, number & 15) if end <= len(data) else None
+    header = read_header(bytes(data[begin : begin + MAX_HEADER]))
+    at = begin + header.size
+    blocks = 0
     while at + _BLOCK_HEADER <= len(data):
         word = int.from_bytes(data[at : at + _BLOCK_HEADER], "little")
         if word >> 1 & 3 == _RESERVED:
             raise FormatError("not a zstd frame: a block of a reserved type")
         at += _BLOCK_HEADER + (1 if word >> 1 & 3 == _RUN else word >> 3)
-        yield at, bool(word & 1)
+        blocks += 1
+        if word & 1:
+            at += _CHECKSUM_SIZE if header.checksum else 0
+            return Frame(begin, at, ends_empty=blocks > 1 and word == 1) if at <= len(data) else None
+    return None
 
 
 def length_log(frame: bytes | memoryview) -> int | None:

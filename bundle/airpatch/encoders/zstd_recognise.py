@@ -7,18 +7,21 @@ block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import zstandard
 
 from airpatch.encoders.race import race
-from airpatch.encoders.zstd_frame import MAX_HEADER, frame_end, length_log, read_header
+from airpatch.encoders.zstd_frame import MAX_HEADER, Frame, find_frame, frame_end, length_log, read_header
 from airpatch.encoders.zstd_replicas import zstd_names, zstd_replica
 from airpatch.errors import FormatError
 
 PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
 _BLOCK = 128 << 10
+_FRAMES = 1000  # of so many frames
+_COMPARED = 3  # so many are compared that have no more than
+_SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _MOST_LOG = 8  # klauspost/compress makes no larger codes; libzstd does, of blocks of more than 2048 sequences
 
@@ -45,12 +48,39 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         for name in (zstd_names() if candidates is None else candidates)
         if complete or header.content is not None or header.window == zstd_replica(name).window
     ]
+    if complete:  # as short as it is, other levels may agree, too
+        return _race(names, plaintext, frame, complete)
     for _, level in groupby(names, lambda name: zstd_replica(name).level):
-        encoders = ((name, zstd_replica(name).make()) for name in level)
-        running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
-        if found := [runner.name for runner in running if runner.written]:
+        if found := _race(level, plaintext, frame, complete):
             return found
     return []
+
+
+def recognise_frames(start: bytes) -> list[str]:
+    """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
+
+    Of many frames some are looked at: short ones, which take little time, then the largest.
+    Raises FormatError if `start` is not the beginning of a zstd file.
+    """
+    whole: list[Frame] = []
+    at = 0
+    while at < len(start) and len(whole) < _FRAMES and (frame := find_frame(start, at)) is not None:
+        if frame.skippable is None and not frame.ends_empty:
+            whole.append(frame)
+        at = frame.end
+    if not whole:
+        return recognise_frame(start)
+    whole.sort(key=lambda frame: frame.begin - frame.end)
+    names: list[str] | None = None
+    for frame in [*[frame for frame in whole if frame.end - frame.begin <= _SHORT][:_COMPARED], whole[0]]:
+        names = recognise_frame(start[frame.begin : frame.end], names)
+    return names or []
+
+
+def _race(candidates: Iterable[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
+    encoders = ((name, zstd_replica(name).make()) for name in candidates)
+    running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
+    return [runner.name for runner in running if runner.written]
 
 
 def _decompress(frame: memoryview) -> bytes:

@@ -16,7 +16,11 @@ _LEVELS = ("default", "fastest", "better", "best")
 
 
 class FrameEncoder(Protocol):
-    """One zstd frame in the making."""
+    """Zstd frames in the making, one after the other."""
+
+    def begin(self, size: int) -> None:
+        """Begin another frame, of `size` bytes of plaintext; the first one is begun already, of unknown size."""
+        ...
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take plaintext; return compressed bytes, maybe none."""
@@ -28,10 +32,6 @@ class FrameEncoder(Protocol):
 
     def finish(self) -> bytes:
         """Return the last compressed bytes."""
-        ...
-
-    def reset(self) -> None:
-        """Begin another frame, after `finish`."""
         ...
 
 

@@ -94,10 +94,12 @@ def _body(value: Inventory | Request) -> bytes:
 
 
 def _from_plain(plain: object) -> Inventory | Request:
+    if not isinstance(plain, dict) or plain.get("airpatch") != VERSION:
+        raise FormatError("neither an inventory nor a request that this airpatch reads")
     match plain:
-        case {"airpatch": 1, "name": str(name), "repositories": list(names), "digests": bytes(d), "sizes": list(s)}:
+        case {"name": str(name), "repositories": list(names), "digests": bytes(d), "sizes": list(s)}:
             return Inventory(_name(name) if name else "", _repositories(names), _blobs(d, s))
-        case {"airpatch": 1, "name": str(name), "lacks": bytes(release_id), "digests": bytes(d), "sizes": list(s)}:
+        case {"name": str(name), "lacks": bytes(release_id), "digests": bytes(d), "sizes": list(s)}:
             return Request(_name(name), Digest(release_id), _blobs(d, s))
     raise FormatError("neither an inventory nor a request that this airpatch reads")
 

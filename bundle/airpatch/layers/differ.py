@@ -20,14 +20,17 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import SourceBlob, Step
 from airpatch.layers.compression import Compression, extract
-from airpatch.layers.resemblance import MEMORY, Catalogue, Choice, Place, Sketches, sketch
+from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
+from airpatch.log import logger
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
 
+_LOG = logger(__name__)
 _SKETCHES, _SKETCH = 4, 16
 """Sketches may take one part in so many of the memory, and each of them one in so many."""
 MIN_BLOB = 4 << 10
@@ -43,7 +46,7 @@ class LayerPatches:
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
     parts: dict[Digest, ScratchRange] = field(default_factory=dict)
-    choices: dict[Digest, list[tuple[Digest, Choice]]] = field(default_factory=dict)
+    chosen: dict[Digest, list[ChosenSource]] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
         return self.parts[digest].size if digest in self.parts else None
@@ -122,31 +125,40 @@ class Differ:
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
         layers = [*old, *new]
+        digests = [each.blob.digest for each in layers]
         with execution.part("making layer patches", sum(map(Workshop.work, new)), self._owners) as part:
             catalogue = Catalogue(
-                [self._sketches[each.blob.digest] for each in layers],
-                [places.get(each.blob.digest, Place()) for each in layers],
+                [self._sketches[digest] for digest in digests],
+                [places.get(digest, Place()) for digest in digests],
             )
             workshop = Workshop(self._content, layers, self._effort, execution, catalogue.memory)
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
+                known = target.compression is not Compression.ZSTD or bool(workshop.frame_encoders(target))
 
                 def may(source: int) -> bool:
-                    """Return whether they can share anything: a zstd blob can only share frames with zstd blobs."""
-                    return target.compression is not Compression.ZSTD or layers[source].compression is Compression.ZSTD
+                    """Return a zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
+                    return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
                     return workshop.compare(target, [layers[source] for source in sources])
 
                 with part.share(workshop.work(target), target.blob.digest) as share:
                     sources = catalogue.choose(number, may, judge)
+                    for choice in sources:
+                        _LOG.info(
+                            "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
+                            layers[choice.number].blob.digest.short, choice.explained, target.uncompressed.size,
+                            f", and a smaller difference than {len(choice.rivals)} others" if choice.rivals else "",
+                        )  # fmt: skip
                     made = workshop.patch(target, [layers[source.number] for source in sources], share)
                 if made is None:
                     return None
                 patches.parts[made.step.patch] = patches.store.keep(made.file)
-                patches.choices[target.blob.digest] = [
-                    (layers[choice.number].blob.digest, choice) for choice in sources
+                patches.chosen[target.blob.digest] = [
+                    ChosenSource(digests[each.number], each.explained, tuple(digests[rival] for rival in each.rivals))
+                    for each in sources
                 ]
                 return made.step
 
@@ -169,7 +181,8 @@ class Differ:
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
                     kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
-            except FormatError:
+            except FormatError as error:
+                _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
                 return None
             stack.pop_all()
         uncompressed = store.keep(file)

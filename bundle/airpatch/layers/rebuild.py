@@ -26,16 +26,35 @@ from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_layout import build, emit_part
+from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
-from airpatch.layers.recipe import COLUMNS, Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.frames import split
+from airpatch.layers.recipe import (
+    COLUMNS,
+    FRAME_COLUMNS,
+    Corrected,
+    Frames,
+    Plain,
+    Raw,
+    Recipe,
+    Replay,
+    Replica,
+    Whole,
+    method_name,
+    read_header,
+    section_count,
+)
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.streams import PieceReader
 
+_LOG = logger(__name__)
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
@@ -73,6 +92,7 @@ def rebuild_blobs(
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
+            _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
 
         try:
             _carry_out(steps, run, pool, jobs)
@@ -96,7 +116,7 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.uncompressed_size
-            case Replay(like):
+            case Replay(like) | Frames(_, like):
                 total += step.uncompressed_size + sum(sizes[source][0] for source in _chosen(step, like))
             case Corrected():
                 total += 2 * step.uncompressed_size
@@ -109,7 +129,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replay):
+        if isinstance(recipe.method, Replay | Frames):
             _chosen(step, recipe.method.like)
         return recipe
 
@@ -212,6 +232,7 @@ class Builder:
 
     def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
+        _LOG.debug("layer %s: by %s", step.digest.short, method_name(recipe.method))
         hasher = hashlib.sha256()
         size = 0
         for chunk in self._blob(step, patch, recipe, advance):
@@ -244,6 +265,10 @@ class Builder:
                 with ExitStack() as stack:
                     others = [self.columns(source, stack, advance) for source in _chosen(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
+            case Frames(encoder, like):
+                with ExitStack() as stack:
+                    others = [self.frame_columns(source, stack, advance) for source in _chosen(step, like)]
+                    yield from self._frames(step, patch, recipe, encoder, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
                     uncompressed = self._layer(step, patch, recipe, advance)
@@ -291,15 +316,39 @@ class Builder:
         advance: Advance,
     ) -> Iterator[bytes]:
         """Yield the blob out of its content and its decisions, which differ from those of `others`."""
+        streams = self._streams(step, patch, recipe, others, advance)
+        yield from emit(*(stream.read for stream in streams))
+        _require_end(streams)
+
+    def _frames(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        encoder: str,
+        others: Sequence[Sequence[ScratchFile]],
+        advance: Advance,
+    ) -> Iterator[bytes]:
+        """Yield the blob out of its uncompressed, its layout and its rest, which differ from those of `others`."""
+        uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
+        yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
+        _require_end((uncompressed, layout, rest))
+
+    def _streams(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        others: Sequence[Sequence[ScratchFile]],
+        advance: Advance,
+    ) -> list[PieceReader]:
+        """Return the uncompressed layer, then all columns, which are differences to those of `others`."""
         limit = max_column(step.size)
         columns = [
-            _apply(section(patch, recipe, 1 + i), [other[i].view() for other in others], limit) for i in range(COLUMNS)
+            _apply(section(patch, recipe, 1 + i), [other[i].view() for other in others], limit)
+            for i in range(section_count(recipe.method) - 1)
         ]
-        streams = [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
-        yield from emit(*(stream.read for stream in streams))
-        for stream in streams:
-            if stream.read(1):
-                raise FormatError("has decisions or uncompressed bytes left over")
+        return [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
         """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
@@ -316,6 +365,19 @@ class Builder:
         size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
+
+    def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
+        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        size, uncompressed = self._sizes[blob]
+        layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
+        with closing(self._content.open(blob, size)) as reader:
+            for part, beside in split(reader, size, uncompressed):
+                if self._cancellation.is_cancelled:
+                    raise CancelledError
+                layout.append(emit_part(part))
+                rest.append(beside)
+        advance(size)
+        return [layout, rest]
 
     def replica_columns(
         self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
@@ -358,6 +420,12 @@ def max_column(size: int) -> int:
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
     return 16 * size + (64 << 10)
+
+
+def _require_end(streams: Iterable[PieceReader]) -> None:
+    for stream in streams:
+        if stream.read(1):
+            raise FormatError("has decisions or uncompressed bytes left over")
 
 
 def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:

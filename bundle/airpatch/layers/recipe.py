@@ -2,8 +2,9 @@
 
 The first section is the difference of the uncompressed layers (spec/DELTA.md), with `Raw` of the blobs themselves. The
 header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
-the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). `Whole` has the
-blob itself as its only section.
+the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md); `Frames` has
+two, the layout and the rest of a zstd file, likewise (spec/ENCODERS.md). `Whole` has the blob itself as its only
+section.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ MAX_HEADER = 2 << 20
 """Bytes: a gzip header may hold 1 MiB of names and comments."""
 COLUMNS = 4
 """Decisions of a gzip file: layout, runs, sources, distances."""
+FRAME_COLUMNS = 2
+"""What a zstd file is beside its plaintext: layout, rest."""
 _LENGTH = struct.Struct("<I")
 PREFIX = _LENGTH.size + MAX_HEADER
 """Bytes of a layer patch that may stand before its first section."""
@@ -54,6 +57,17 @@ class Corrected:
 
 
 @dataclass(frozen=True, slots=True)
+class Frames:
+    """The blob is zstd frames that the encoder makes of the plaintext, and what stands between them.
+
+    Layout and rest are differences to those of the sources numbered `like`, each once.
+    """
+
+    encoder: str
+    like: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """The blob is a difference to its sources as they are, compressed: it has frames that they have, too."""
 
@@ -63,7 +77,7 @@ class Whole:
     """The blob is the section."""
 
 
-Method = Plain | Replica | Replay | Corrected | Raw | Whole
+Method = Plain | Replica | Replay | Corrected | Frames | Raw | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +94,23 @@ class Recipe:
         return offsets[number], self.sections[number]
 
 
+def method_name(method: Method) -> str:
+    """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
+    match method:
+        case Replica(encoder, _):
+            return f"replica {encoder}"
+        case Corrected(Replica(encoder, _)):
+            return f"corrected {encoder}"
+        case Frames(encoder, _):
+            return f"frames {encoder}"
+    return type(method).__name__.lower()
+
+
 def section_count(method: Method) -> int:
     """Return how many sections a layer patch of that method has."""
-    return 1 + COLUMNS if isinstance(method, Replay | Corrected) else 1
+    if isinstance(method, Replay | Corrected):
+        return 1 + COLUMNS
+    return 1 + FRAME_COLUMNS if isinstance(method, Frames) else 1
 
 
 def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
@@ -96,6 +124,8 @@ def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
             plain = ["replay", list(like)]
         case Corrected(Replica(encoder, start)):
             plain = ["corrected", encoder, start]
+        case Frames(encoder, like):
+            plain = ["frames", encoder, list(like)]
         case Raw():
             plain = ["raw"]
         case Whole():
@@ -124,7 +154,7 @@ def read_header(reader: BlobReader, size: int) -> Recipe:
 
 def _parse(header: bytes) -> tuple[Method, tuple[int, ...]]:
     match canonical.unpack(header, "the header of a layer patch"):
-        case {"airpatch": 1, "method": [str(name), *details], "sections": list(sections)}:
+        case {"airpatch": version, "method": [str(name), *details], "sections": list(sections)} if version == VERSION:
             sizes = tuple(map(_natural, sections))
             method = _method(name, details)
             if method is not None and len(sizes) == section_count(method):
@@ -139,15 +169,24 @@ def _method(name: str, details: list[object]) -> Method | None:
         case "replica", [str(encoder), bytes(start)]:
             return Replica(encoder, start)
         case "replay", [list(like)]:
-            numbers = tuple(map(_natural, like))
-            return Replay(numbers) if len(set(numbers)) == len(numbers) else None
+            numbers = _numbers(like)
+            return None if numbers is None else Replay(numbers)
         case "corrected", [str(encoder), bytes(start)]:
             return Corrected(Replica(encoder, start))
+        case "frames", [str(encoder), list(like)]:
+            numbers = _numbers(like)
+            return None if numbers is None else Frames(encoder, numbers)
         case "raw", []:
             return Raw()
         case "whole", []:
             return Whole()
     return None
+
+
+def _numbers(like: list[object]) -> tuple[int, ...] | None:
+    """Numbers of sources, each once; None if one is there twice."""
+    numbers = tuple(map(_natural, like))
+    return numbers if len(set(numbers)) == len(numbers) else None
 
 
 def _natural(value: object) -> int:

@@ -33,8 +33,8 @@ Key = TypeVar("Key")
 
 MAX_SOURCES = 8
 """For one target: more explain little, and every one has to be unpacked on the target."""
-_SHARE = 256
-"""A further source must explain one part in so many of the target, or `_LEAST` bytes."""
+_SHARE = 1 << 10
+"""A further source must explain one byte for so many that have to be unpacked for it, or `_LEAST` bytes."""
 _LEAST = 4 << 10
 _HINT = 64
 """A path weighs one part in so many of its file's bytes, a bare name half of that."""
@@ -42,8 +42,6 @@ _HEADER = 64
 """Bytes for which a path stands even if its file is empty: its header is in the layer, too."""
 _HEAVY = 4 * SPACING
 """Bytes that one sample stands for at most: a file with few samples for its size is runs and periods."""
-_PLACE = 1024
-"""The same repository, platform and position weigh up to seven parts in so many of the target."""
 _RARE, _COMMON, _PLACED = 16, 4, 4
 """Candidates that are looked at: for the rare features that they share, for the others, for where they lie."""
 _MASKS = 64 << 20
@@ -128,6 +126,18 @@ class Sketcher:
             weight = _HEADER + size // _HINT
             hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + _bare(name))))
             weights.extend((min(weight, _MOST), min(weight // 2, _MOST)))
+        self._add(hashes, weights)
+
+    def finish(self, size: int, identity: int) -> Sketch:
+        """The sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher.
+
+        `identity` is a hash of all these bytes: nothing is better than an equal stream.
+        """
+        if size:
+            self._add(array("Q", [identity]), array("I", [min(size // _HINT + 1, _MOST)]))
+        return Sketch(size, sets.features(self._hashes, self._weights), self._halvings)
+
+    def _add(self, hashes: array[int], weights: array[int]) -> None:
         hashes, weights = sets.thinned(hashes, weights, 0, self._halvings)
         self._hashes.extend(hashes)
         self._weights.extend(weights)
@@ -135,10 +145,6 @@ class Sketcher:
             before = self._halvings
             self._halvings += 1
             self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
-
-    def finish(self, size: int) -> Sketch:
-        """The sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher."""
-        return Sketch(size, sets.features(self._hashes, self._weights), self._halvings)
 
 
 def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] = lambda: None) -> Sketch:
@@ -148,6 +154,9 @@ def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] =
     """
     sketcher = Sketcher(most)
     reader = _Reader(plaintext, release_pages)
+    whole = xxhash.xxh3_64()
+    for piece in reader.pieces(0, len(plaintext)):
+        whole.update(piece)
     end = 0
     for member in members(plaintext):
         end = member.end
@@ -156,7 +165,7 @@ def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] =
     if len(plaintext) - end > _RECORD:
         sketcher.part(b"", len(plaintext) - end, reader.pieces(end, len(plaintext)))
     release_pages()
-    return sketcher.finish(len(plaintext))
+    return sketcher.finish(len(plaintext), whole.intdigest())
 
 
 class _Reader:
@@ -249,24 +258,25 @@ class Catalogue:
         found = [sets.shared(wanted.hashes, self._sketches[number].features.hashes) for number in candidates]
         cover = _Cover(wanted, found)
         size = self._sketches[target].size
-        bonus = [size * self._places[target].likeness(self._places[number]) // _PLACE for number in candidates]
+        likeness = [self._places[target].likeness(self._places[number]) for number in candidates]
         lengths = [self._sketches[number].size for number in candidates]
         chosen: list[Choice] = []
         while len(chosen) < MAX_SOURCES:
             gains = cover.gains()
             order = [i for i, gain in enumerate(gains) if gain]
-            order.sort(key=lambda i: (-gains[i] - bonus[i], lengths[i], candidates[i]))
-            if not order or (chosen and gains[order[0]] < max(size // _SHARE, _LEAST)):
+            order.sort(key=lambda i: (-gains[i], -likeness[i], lengths[i], candidates[i]))
+            if not order or (chosen and gains[order[0]] < max(lengths[order[0]] // _SHARE, _LEAST)):
                 break
             best = order[0]
-            close = [i for i in order[1:] if cover.close(best, i, bonus[best] - bonus[i])][: _CONTENDERS - 1]
+            close = [i for i in order[1:] if cover.close(best, i, likeness[best] == likeness[i])]
+            close = sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1]
             if close and judge is not None:
                 costs = judge([candidates[i] for i in (best, *close)])
                 rival = min(range(len(costs)), key=lambda k: costs[k])
                 if costs[rival] < costs[0] - costs[0] // _SLACK:
                     best = (best, *close)[rival]
             rivals = tuple(candidates[i] for i in (order[0], *close) if i != best) if judge is not None else ()
-            chosen.append(Choice(candidates[best], gains[best], rivals))
+            chosen.append(Choice(candidates[best], gains[best] * size // wanted.weight, rivals))
             cover.take(best)
         return chosen
 
@@ -299,12 +309,13 @@ class _Cover:
     def take(self, candidate: int) -> None:
         sets.explain(self._found[candidate], self._explained)
 
-    def close(self, best: int, other: int, favour: int) -> bool:
-        """Whether chance may have made `best` the better one: two standard deviations of a fair coin. Where both have
-        the same, hints are in its favour or not.
+    def close(self, best: int, other: int, alike: bool) -> bool:
+        """Whether chance may have made `best` the better one: two standard deviations of a fair coin.
+
+        Where both have the same, that depends on whether their places are `alike`.
         """
         more, less = sets.apart(self._found[best], self._found[other], self._explained)
-        return (more - less) ** 2 <= 4 * (more + less) if more + less else favour <= 0
+        return (more - less) ** 2 <= 4 * (more + less) if more + less else alike
 
 
 def _spots(place: Place) -> Iterator[tuple[str, int]]:

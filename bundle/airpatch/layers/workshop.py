@@ -16,6 +16,7 @@ from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
+from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Step
@@ -23,14 +24,27 @@ from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.rebuild import Builder
-from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, emit_header
+from airpatch.layers.recipe import (
+    FRAME_COLUMNS,
+    Corrected,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    emit_header,
+    method_name,
+)
 from airpatch.layers.uncompressed import UncompressedLayers
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
 
+_LOG = logger(__name__)
 _RECOGNISED = 1 << 20
-"""Bytes of a gzip blob by which its encoder is recognised."""
+"""Bytes of a blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take at most one byte for so many uncompressed bytes."""
 _PIECE, _PIECES = 16 << 10, 64
@@ -58,6 +72,10 @@ class Made:
     file: ScratchFile
 
 
+class _NotSmaller(FormatError):
+    """A layer patch would not be smaller than its blob."""
+
+
 _Way = tuple[Method, Sequence[ScratchFile]]
 """How to rebuild a blob, and the decisions that this takes."""
 
@@ -81,6 +99,7 @@ class Workshop:
         self._effort = effort
         self._entries = _index_entries(execution.memory)
         self._budget = Budget(max(execution.memory - taken, 1))
+        self._frame_encoders: dict[Digest, list[str]] = {}
         uncompressed = UncompressedLayers(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             uncompressed.put(each.blob.digest, each.uncompressed)
@@ -98,23 +117,54 @@ class Workshop:
 
         `share` has the size of `work`.
         """
-        if target.compression is Compression.ZSTD and not sources:
-            return None
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
-            if target.compression is Compression.ZSTD:
-                raw = self._raw_difference(target, sources, stack)
-                with suppress(FormatError):
-                    return (
-                        self._try(Raw(), [raw], target, sources, share) if raw.size <= _RAW * target.blob.size else None
-                    )
-                return None
+            if target.compression is Compression.ZSTD and not self.frame_encoders(target):
+                return self._raw(target, sources, share, stack)
             old = [source.uncompressed for source in sources]
             delta = self._difference(target.uncompressed, old, str(target.blob.digest), share.reach)
             stack.callback(delta.close)
             for method, decisions in self._methods(target, sources, delta.size, stack):
-                with suppress(FormatError, IntegrityError):
-                    return self._try(method, [delta, *decisions], target, sources, share)
+                made = self._attempt(method, [delta, *decisions], target, sources, share)
+                if made is not None:
+                    return made
+            if target.compression is Compression.ZSTD:
+                return self._raw(target, sources, share, stack)
+        _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
         return None
+
+    def _attempt(
+        self,
+        method: Method,
+        sections: Sequence[ScratchFile],
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        share: Share,
+    ) -> Made | None:
+        """Return a patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        blob = target.blob
+        try:
+            made = self._try(method, sections, target, sources, share)
+        except _NotSmaller:
+            _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
+        except (FormatError, IntegrityError) as error:
+            # The encoder was recognised by its beginning alone, or the replica is wrong: another method is tried.
+            _LOG.warning("layer %s: %s does not make it: %s", blob.digest.short, method_name(method), error.message)
+        else:
+            _LOG.info(
+                "layer %s: %s, from %s, %d bytes for %d", blob.digest.short, method_name(method),
+                ", ".join(source.blob.digest.short for source in sources) or "nothing", made.step.patch_size, blob.size,
+            )  # fmt: skip
+            return made
+        return None
+
+    def frame_encoders(self, target: Unpacked) -> list[str]:
+        """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
+        known = self._frame_encoders
+        if target.blob.digest not in known:
+            known[target.blob.digest] = []
+            with suppress(FormatError):
+                known[target.blob.digest] = recognise_frames(self._start(target, _RECOGNISED))
+        return known[target.blob.digest]
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
         """Return how many bytes a sample of the target takes as a difference to each of the sources alone."""
@@ -153,7 +203,7 @@ class Workshop:
             stack.callback(file.close)
             patch = _assemble(method, sections, file)
             if file.size >= blob.size:
-                raise FormatError("a layer patch that is not smaller than its blob")
+                raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
             step = Step(blob.digest, blob.size, target.uncompressed.size, patch, file.size, digests)
             with closing(self._content.open(blob.digest, blob.size)) as original:
@@ -165,8 +215,16 @@ class Workshop:
             stack.pop_all()
         return Made(step, file)
 
+    def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
+        """Return a patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
+        like = [source for source in sources if source.compression is Compression.ZSTD]
+        raw = self._raw_difference(target, like, stack) if like else None
+        if raw is not None and raw.size <= _RAW * target.blob.size:
+            return self._attempt(Raw(), [raw], target, like, share)
+        _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
+        return None
+
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
-        """Between zstd blobs as they are: no replica knows zstd's encoders, but frames of chunks are often the same."""
         with ExitStack() as blobs:
             new, *old = (self._builder.raw(each.blob.digest, blobs) for each in (target, *sources))
             delta = self._difference(new, old, str(target.blob.digest))
@@ -206,6 +264,9 @@ class Workshop:
         if target.compression is Compression.NONE:
             yield Plain(), ()
             return
+        if target.compression is Compression.ZSTD:
+            yield from self._frames(target, sources, stack)
+            return
         replay = None
         cheap = target.uncompressed.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
@@ -218,10 +279,28 @@ class Workshop:
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=_size)
 
+    def _frames(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[_Way]:
+        """Yield the zstd encoders that may be it; layout and rest as differences to those of the first zstd source."""
+        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        differences = []
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._builder.frame_columns(sources[i].blob.digest, columns) for i in like]
+            for i, column in enumerate(self._builder.frame_columns(target.blob.digest, columns)):
+                difference = self._difference(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        if len(differences) == FRAME_COLUMNS:
+            for encoder in self.frame_encoders(target):
+                yield Frames(encoder, like), differences
+
     def _replicas(self, target: Unpacked) -> list[Replica]:
         start = self._start(target, _RECOGNISED)
         with suppress(FormatError):  # of a header that is longer than the start
-            return [Replica(name, start[: header_size(start)]) for name in recognise(start)]
+            names = recognise(start)
+            _LOG.debug(
+                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+            )
+            return [Replica(name, start[: header_size(start)]) for name in names]
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:

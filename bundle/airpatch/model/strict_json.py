@@ -157,10 +157,10 @@ def _field(value: object, expected: Type | Shape | Sequence[Shape], where: str) 
         return value
     if isinstance(expected, Mapping):
         if not isinstance(value, JsonObject):
-            raise FormatError(f"has a {where} that is not an object")
+            raise FormatError(f"has the wrong type in {where}: an object is expected")
         return _checked(value, expected, f"{where}.")
     if not isinstance(value, list):
-        raise FormatError(f"has a {where} that is not a list")
+        raise FormatError(f"has the wrong type in {where}: a list is expected")
     return [_field(item, expected[0], f"{where}[{number}]") for number, item in enumerate(value)]
 
 
@@ -181,7 +181,7 @@ def _check_type(value: object, expected: Type, where: str) -> None:
         case Type.ANY:
             return
     if not right:
-        raise FormatError(f"has a {where} that is not {wanted}")
+        raise FormatError(f"has the wrong type in {where}: {wanted} is expected")
 
 
 def _is_text(value: object) -> bool:

@@ -21,8 +21,8 @@ from airpatch.format.inventories import emit
 from airpatch.format.layout import image_signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
-from airpatch.operations.paths import Paths, StrPath, names
-from airpatch.operations.restore_images import Restored, choice, write_images
+from airpatch.operations.arguments import Paths, StrPath, choice, names
+from airpatch.operations.restore_images import Restored, write_images
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, install, preview

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airpatch.archive.pack import pack
+from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.blobs.output import Descriptor
 from airpatch.execution import Execution
 from airpatch.format.index import Index, emit_index
-from airpatch.operations.paths import Paths, StrPath, beside, names
-from airpatch.signing.policy import NAMESPACE
+from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
 
 
@@ -60,9 +62,10 @@ def create(
     TargetError if `output` cannot be written.
     """
     execution = beside(execution, output)
-    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
-    with prepare(gathered, repack, effort, execution) as bundle:
-        return write(bundle, output, execution, gathered.remarks, key=key)
+    with open_output(output, key) as place:
+        gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+        with prepare(gathered, repack, effort, execution) as bundle:
+            return place.write(bundle, execution, gathered.remarks)
 
 
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
@@ -71,7 +74,6 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
     if not repack:
         return PreparedBundle(index, gathered.manifests, gathered.content)
     # Here, because most bundles are made without the differ and what it loads.
-    from airpatch.operations.make_patch import effort_of
     from airpatch.patches.layers import patch_layers
 
     return patch_layers(index, gathered, [], execution, effort_of(effort))
@@ -96,18 +98,28 @@ def gather_release(
     )
 
 
-def write(
-    bundle: PreparedBundle,
-    output: StrPath,
-    execution: Execution,
-    warnings: tuple[str, ...] = (),
-    *,
-    key: StrPath | None = None,
-) -> WrittenBundle:
-    """Write `bundle` to `output`, signed with `key` if there is one."""
-    name = os.fspath(output)
-    if key is not None:
-        from airpatch.signing.signer import make_signature  # here, because most bundles are made without a key
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a bundle will be written, and the key that will sign it, both known to be of use before the work begins."""
 
-        bundle = replace(bundle, signatures=[make_signature(emit_index(bundle.index), key, NAMESPACE)])
-    return WrittenBundle(name, pack(bundle, name, execution), bundle.index, warnings)
+    name: str
+    sink: Descriptor
+    sign: Sign | None
+
+    def write(self, bundle: PreparedBundle, execution: Execution, warnings: tuple[str, ...] = ()) -> WrittenBundle:
+        """Write `bundle`. Raises what `pack` raises, and TrustError if an agent refuses to sign."""
+        if self.sign is not None:
+            bundle = replace(bundle, signatures=[self.sign(emit_index(bundle.index), NAMESPACE)])
+        return WrittenBundle(self.name, pack(bundle, self.sink, execution), bundle.index, warnings)
+
+
+@contextmanager
+def open_output(output: StrPath, key: StrPath | None) -> Iterator[Output]:
+    """The place `output`, a file or `-`; the file has its name when the block has ended well."""
+    sign = None
+    if key is not None:
+        from airpatch.signing.signer import open_key  # here, because most bundles are made without a key
+
+        sign = open_key(key)
+    with destination(os.fspath(output)) as sink:
+        yield Output(os.fspath(output), sink, sign)

@@ -11,9 +11,9 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
+from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import gather_release
 from airpatch.operations.make_patch import prepare_patch
-from airpatch.operations.paths import Paths, StrPath
 from airpatch.report.forecast import BlobCost, forecast
 from airpatch.report.usage import usage
 

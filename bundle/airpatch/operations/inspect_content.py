@@ -15,7 +15,7 @@ from airpatch.format.index import VERSION, Index
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.operations.paths import StrPath
+from airpatch.operations.arguments import StrPath
 from airpatch.report.weight import Weight, weigh
 
 if TYPE_CHECKING:

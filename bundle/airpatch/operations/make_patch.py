@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.delta.effort import Effort
-from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.operations.create_bundle import WrittenBundle, gather_release, write
-from airpatch.operations.paths import Paths, StrPath, beside, names
+from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.operations.create_bundle import WrittenBundle, gather_release, open_output
 from airpatch.patches.bases import open_base
 from airpatch.patches.layers import patch_layers
 from airpatch.patches.plan import plan_patch
@@ -42,10 +40,11 @@ def diff(
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
     execution = beside(execution, output)
-    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
-    prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
-    with prepared.bundle as bundle:
-        return write(bundle, output, execution, prepared.warnings, key=key)
+    with open_output(output, key) as place:
+        gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+        prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
+        with prepared.bundle as bundle:
+            return place.write(bundle, execution, (*gathered.remarks, *prepared.warnings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,3 @@ def prepare_patch(
     if not layer_patches or any(state.no_layer_patches for state in states):
         return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings)
     return PreparedPatch(patch_layers(index, gathered, states, execution, chosen), warnings)
-
-
-def effort_of(name: str) -> Effort:
-    """The effort of that name. Raises UsageError if there is none."""
-    try:
-        return Effort[name.upper()]
-    except KeyError:
-        choices = ", ".join(effort.name.lower() for effort in Effort)
-        raise UsageError(f"unknown effort {name!r:.30}; choose one of {choices}") from None

@@ -10,9 +10,9 @@ from airpatch.archive.pack import destination
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
 from airpatch.model.digest import Digest
-from airpatch.operations.paths import StrPath
-from airpatch.target.prune import Pruned, prune_root
-from airpatch.target.rollback import roll_back
+from airpatch.operations.arguments import StrPath
+from airpatch.target.pruning import Pruned, prune_root
+from airpatch.target.rolling_back import roll_back
 from airpatch.target.root import open_root
 from airpatch.target.state import Receipt
 from airpatch.target.stocktaking import take_inventory

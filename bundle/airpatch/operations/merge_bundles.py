@@ -6,8 +6,8 @@ from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.execution import Execution
-from airpatch.operations.create_bundle import WrittenBundle, write
-from airpatch.operations.paths import Paths, StrPath, beside, names
+from airpatch.operations.arguments import Paths, StrPath, beside, names
+from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.merging import merge_full, merge_patches
 from airpatch.signing.trusted import TrustedSigners
@@ -35,10 +35,12 @@ def merge(
     """
     execution = beside(execution, output)
     with ExitStack() as stack:
+        place = stack.enter_context(open_output(output, key))
         opened = [stack.enter_context(closing(BundleFile(name))) for name in names(bundles)]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
         signed = [each.name for each in opened if each.opening.signatures]
         warnings = (f"signatures are dropped, sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
-        bundle = stack.enter_context((merge_patches if patches_only else merge_full)(opened, execution))
-        return write(bundle, output, execution, warnings, key=key)
+        bundle = (merge_patches if patches_only else merge_full)(opened, execution)
+        with bundle:
+            return place.write(bundle, execution, warnings)

@@ -5,34 +5,36 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
+from airpatch.archive.pack import STDOUT
 from airpatch.blobs.content import Content
+from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import Link
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image
-from airpatch.operations.paths import StrPath, within
+from airpatch.operations.arguments import StrPath, beside, choice, within
 from airpatch.operations.trusted_files import require_signed
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.source import Source
 
-_Choice = TypeVar("_Choice", bound=Enum)
-
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Images that were restored to the folder `output`. `size` is bytes of content, each blob counted once."""
+    """Images that were restored to the folder or archive `output`. `size` is bytes of content, each blob counted once.
+
+    `warnings` say what the form cannot hold.
+    """
 
     output: Path
     images: tuple[Image, ...]
     size: int
+    warnings: tuple[str, ...] = ()
 
 
 def restore(
@@ -45,19 +47,38 @@ def restore(
     trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
 ) -> Restored:
-    """Write images of `source` (as `create` takes them) to the folder `output`, as skopeo reads them.
+    """Write images of `source` (as `create` takes them) to the folder or file `output`, as skopeo reads them.
 
-    `images` are names of images (`repository:tag`) or of whole repositories; without any, all are restored. `form` is
-    `dir`, a folder for each image as containers/image's `directory/directory_dest.go` writes it, or `oci`, one OCI
-    layout (image-spec `image-layout.md`) for all. `link` tells how files are made out of a root: `copy`, `hard` or
-    `reflink`. With `trusted`, `source` must be a bundle that is signed accordingly.
+    `images` are references as in an images list, or names of whole repositories; without any, all are restored. `form`
+    is one of
+
+    - `dir`: a folder for each image, as containers/image's `directory/directory_dest.go` writes it;
+    - `oci`: one OCI layout (image-spec `image-layout.md`) for all;
+    - `oci-archive`: that layout in a tar file, which goes to standard output where `output` is `-`;
+    - `docker-archive`: what `docker load` takes, likewise.
+
+    `link` tells how files are made out of a root: `copy`, `hard` or `reflink`. With `trusted`, `source` must be a
+    bundle that is signed accordingly.
 
     Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
     IntegrityError, FormatError, TargetError.
     """
-    execution = within(execution, output)
+    _check_output(form, output, choice(Link, link, "link"))
+    execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
     return write_images(gathered.release.images, gathered.manifests, gathered.content, output, form, link, execution)
+
+
+def _check_output(form: str, output: StrPath, link: Link) -> None:
+    """Raise UsageError unless there is such a form, `output` can be one, and `link` has a meaning for it."""
+    if form not in ARCHIVES:
+        choice(Form, form, "form", ARCHIVES)
+        if os.fspath(output) == STDOUT:
+            raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
+    elif Path(output).is_dir():
+        raise UsageError(f"{output}: is a folder, and {form} is a file")
+    elif link is not Link.COPY:
+        raise UsageError(f"--link is for folders: {form} is a file of its own")
 
 
 def _require_signed(trusted: TrustedSigners | None, source: Source) -> None:
@@ -78,16 +99,10 @@ def write_images(
 ) -> Restored:
     """Restore `images` to `output`. Raises as `restore` does."""
     path = Path(output)
-    restore_images(
-        images, manifests, content, path, execution, form=choice(Form, form, "form"), link=choice(Link, link, "link")
-    )
+    if form in ARCHIVES:
+        archive = ARCHIVES[form](images, manifests)
+        write_archive(archive, content, os.fspath(output), execution)
+        return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
+    chosen = choice(Form, form, "form")
+    restore_images(images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"))
     return Restored(path, tuple(images), content_size(images, manifests))
-
-
-def choice(kind: type[_Choice], value: str, what: str) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none."""
-    try:
-        return kind(value)
-    except ValueError:
-        choices = ", ".join(str(member.value) for member in kind)
-        raise UsageError(f"unknown {what} {value!r:.30}; choose one of {choices}") from None

@@ -12,7 +12,7 @@ from airpatch.archive.pack import destination
 from airpatch.archive.signed import replace_signatures
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
-from airpatch.operations.paths import Paths, StrPath, names
+from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import read_limited
 from airpatch.signing import sshsig
 from airpatch.signing.certificates import is_certificate

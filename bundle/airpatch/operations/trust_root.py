@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.errors import TargetError, TrustError
-from airpatch.operations.paths import StrPath
+from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import read_limited
 from airpatch.signing.policy import MAX_SIGNATURES, Signer
 from airpatch.signing.sshsig import MAX_SIGNATURE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airpatch.archive.reader import Opening
 from airpatch.errors import FormatError, UsageError
-from airpatch.operations.paths import StrPath
+from airpatch.operations.arguments import StrPath
 from airpatch.signing import allowed_signers as allowed_signers_file
 from airpatch.signing import revocation
 from airpatch.signing.policy import Signer

@@ -15,7 +15,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import Base, prove
-from airpatch.operations.paths import StrPath
+from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
 from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners

@@ -1,7 +1,8 @@
 """What a target may have: the state that a patch is made against.
 
-A base is a full bundle, a patch (its release counts as installed), a registry's root, an inventory of one, or a
-request. They differ in what they name, and agree in what they say: which blobs are there, in which size.
+A base is a full bundle, a patch (its release counts as installed), a registry's root, an inventory of one, a request,
+or a host's images in archives or in containerd's storage. They differ in what they name, and agree in what they say:
+which blobs are there, in which size.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
 from airpatch.model.release import Image, Release, check_label
+from airpatch.sources.gather import gather
+from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts
@@ -57,9 +60,11 @@ def open_base(name: str, release: Release) -> BaseState:
     """The base in the file or folder `name`, for a patch to `release`.
 
     Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
-    damaged, TargetError if a root cannot be read.
+    damaged, TargetError if a root cannot be read, SourceError if images of an archive cannot be used.
     """
     path = Path(name)
+    if is_other_source(name):
+        return _from_source(name)
     if path.is_dir():
         return _from_root(path)
     if not path.is_file():
@@ -137,6 +142,21 @@ def _from_bundle(name: str) -> BaseState:
         warning,
         tuple(blob.digest for blob in (release.blobs if index.is_full else index.stored) if not blob.is_manifest),
         bundle,
+        release.images,
+    )
+
+
+def _from_source(name: str) -> BaseState:
+    """What a host has that keeps its images elsewhere than in a registry: in archives, or in containerd's storage."""
+    gathered = gather([name])
+    release = gathered.release
+    return BaseState(
+        Base(release_id(release), release.name),
+        {blob.digest: blob.size for blob in release.blobs},
+        _repositories(release),
+        "; ".join(gathered.remarks) or None,
+        tuple(blob.digest for blob in release.blobs if not blob.is_manifest),
+        gathered.content,
         release.images,
     )
 

@@ -17,11 +17,14 @@ from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ
 from airpatch.layers.resemblance import Place
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, readable
 from airpatch.patches.places import manifests_in, places
 from airpatch.sources.gather import Gathered
+
+_LOG = logger(__name__)
 
 
 def patch_layers(
@@ -34,6 +37,7 @@ def patch_layers(
     """
     available = _available(bases)
     content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, execution)])
+    _LOG.info("sources of layer patches: %d blobs that every base has, and new ones", len(available))
     targets = [blob for blob in index.stored if not blob.is_manifest]
     patches = Differ(content, execution, effort, gathered.owners).make(targets, available, _places(gathered, bases))
     made = {step.digest for step in patches.steps}
@@ -43,7 +47,7 @@ def patch_layers(
     )
     planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
     everything = ChainedContent([gathered.content, patches])
-    return PreparedBundle(planned, gathered.manifests, everything, content, resources=(patches,))
+    return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 
 
 def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:

@@ -21,6 +21,7 @@ from airpatch.format.index import Step
 from airpatch.layers.compression import extract
 from airpatch.layers.rebuild import Sizes, section, sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.progress import ProgressPart
@@ -51,6 +52,7 @@ class BlobCost:
     """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `patch`.
 
     `files` are those that cost something, the costliest first; none where the patch has no such difference.
+    `chosen` says why it builds upon its sources.
     """
 
     digest: Digest
@@ -58,6 +60,7 @@ class BlobCost:
     cost: int
     patch: LayerPatch | None = None
     files: tuple[FileCost, ...] = ()
+    chosen: tuple[ChosenSource, ...] = ()
 
 
 def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
@@ -74,7 +77,8 @@ def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
         for each in dissected:
             files = _files(each, bundle, sizes, execution, part) if _has_files(each) else []
             step = each.step
-            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files)))
+            chosen = tuple(bundle.chosen.get(step.digest, ()))
+            found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files), chosen))
     return sorted(found, key=lambda each: (-each.cost, each.digest))
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content
 from airpatch.encoders.recognise import recognise
+from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers.compression import Compression, extract
-from airpatch.layers.recipe import Corrected, Plain, Raw, Replay, Replica, Whole
+from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import ImageName
@@ -98,11 +99,12 @@ def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lamb
 
     try:
         kind = extract(reader, size, take, MAX_BLOB, advance)
-        if kind is not Compression.GZIP:
+        if kind is Compression.NONE:
             return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
         reader.read_into(memoryview(start), 0)
-        return Encoding(kind, uncompressed_size, tuple(recognise(bytes(start))), len(start))
+        names = recognise(bytes(start)) if kind is Compression.GZIP else recognise_frames(bytes(start))
+        return Encoding(kind, uncompressed_size, tuple(names), len(start))
     except FormatError:
         return Encoding()
 
@@ -122,6 +124,8 @@ def _of_patch(contents: LayerPatch) -> Encoding:
             return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.uncompressed_size)
+        case Frames(encoder, _):
+            return Encoding(Compression.ZSTD, step.uncompressed_size, (encoder,), step.size)
         case Raw():
             return Encoding(Compression.ZSTD, step.uncompressed_size)
         case Whole():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.errors import located
 from airpatch.format.index import Index, Step
-from airpatch.layers.recipe import Corrected, Plain, Raw, Recipe, Replay, Replica, Whole, read_header
+from airpatch.layers.recipe import Recipe, Whole, method_name, read_header
 from airpatch.model.digest import Digest
 
 
@@ -36,20 +36,8 @@ class LayerPatch:
 
     @property
     def method(self) -> str:
-        """`plain`, `replica ENCODER`, `corrected ENCODER`, `replay`, `raw` or `whole`."""
-        match self.recipe.method:
-            case Plain():
-                return "plain"
-            case Replica(encoder, _):
-                return f"replica {encoder}"
-            case Replay():
-                return "replay"
-            case Corrected(Replica(encoder, _)):
-                return f"corrected {encoder}"
-            case Raw():
-                return "raw"
-            case Whole():
-                return "whole"
+        """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
+        return method_name(self.recipe.method)
 
 
 def read_layer_patches(bundle: BundleFile) -> list[LayerPatch]:

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.errors import AirpatchError, FormatError, TrustError
@@ -18,6 +18,9 @@ from airpatch.signing.certificates import Certificate
 from airpatch.signing.public_keys import PublicKey
 from airpatch.signing.revocation import RevokedKeys
 from airpatch.signing.sshsig import Signature
+
+Sign = Callable[[bytes, str], bytes]
+"""Makes the armored signature of a message, the first argument, in a namespace, the second."""
 
 NAMESPACE = "airpatch"
 """Of signatures over the index of a bundle."""

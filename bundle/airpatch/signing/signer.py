@@ -9,11 +9,14 @@ import base64
 import getpass
 import os
 import socket
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.signing import sshsig
 from airpatch.signing.certificates import is_certificate
+from airpatch.signing.policy import Sign
 from airpatch.signing.public_keys import ED25519, parse_line
 from airpatch.signing.sshsig import Signature
 from airpatch.signing.wire import Reader, string
@@ -26,9 +29,15 @@ _RSA_SHA512 = 4
 
 
 def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) -> bytes:
-    """The armored signature of `message` by the private key in the file `key`, or by the agent if that is a public key.
+    """The armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
+    return open_key(key)(message, namespace)
 
-    Raises UsageError if the file is neither, TrustError if the agent or the passphrase fails.
+
+def open_key(key: str | os.PathLike[str]) -> Sign:
+    """Signs with the private key in the file `key`, or with the one that an agent holds if that is a public key.
+
+    A passphrase is asked for here. Raises UsageError if the file is neither, or no agent is there; calling the result
+    raises TrustError if the agent refuses.
     """
     key_file = Path(key)
     try:
@@ -38,16 +47,20 @@ def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) 
         raise UsageError(f"{key_file}: cannot be read: {error.strerror}") from None
     if len(content) > _MAX_KEY:
         raise UsageError(f"{key_file}: is too large for a key")
-    data = sshsig.signed_data(message, namespace)
     if b"PRIVATE KEY-----" in content:
-        public_key, blob = _sign_with_file(content, data, key_file)
+        public_key, sign = _key_in_file(content, key_file)
     else:
         public_key = _public_key(content, key_file)
-        blob = _sign_with_agent(public_key, data)
-    return sshsig.emit(Signature(public_key, namespace, "sha512", blob)).encode()
+        sign = partial(_sign_with_agent, _agent_path(), public_key)
+
+    def make(message: bytes, namespace: str) -> bytes:
+        blob = sign(sshsig.signed_data(message, namespace))
+        return sshsig.emit(Signature(public_key, namespace, "sha512", blob)).encode()
+
+    return make
 
 
-def _sign_with_file(content: bytes, data: bytes, name: Path) -> tuple[bytes, bytes]:
+def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], bytes]]:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
@@ -69,7 +82,7 @@ def _sign_with_file(content: bytes, data: bytes, name: Path) -> tuple[bytes, byt
             f"{name}: is not an Ed25519 key; give its public key to sign with the agent, or sign outside (--export)"
         )
     public_key = string(ED25519.encode()) + string(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
-    return public_key, string(ED25519.encode()) + string(key.sign(data))
+    return public_key, lambda data: string(ED25519.encode()) + string(key.sign(data))
 
 
 def _public_key(content: bytes, name: Path) -> bytes:
@@ -84,10 +97,14 @@ def _public_key(content: bytes, name: Path) -> bytes:
     return blob
 
 
-def _sign_with_agent(public_key: bytes, data: bytes) -> bytes:
+def _agent_path() -> str:
     path = os.environ.get("SSH_AUTH_SOCK")
     if not path:
         raise UsageError("signing with a public key needs an agent: $SSH_AUTH_SOCK is not set")
+    return path
+
+
+def _sign_with_agent(path: str, public_key: bytes, data: bytes) -> bytes:
     body = bytes([_SIGN_REQUEST]) + string(public_key) + string(data) + _RSA_SHA512.to_bytes(4, "big")
     try:
         with socket.socket(socket.AF_UNIX) as agent:

@@ -1,6 +1,7 @@
 """Finds out what kind of source a path is, by what it holds.
 
-A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `bundle:`) disambiguates where a path holds
+A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `containerd:`,
+`bundle:`) disambiguates where a path holds
 more than one kind.
 """
 
@@ -10,13 +11,23 @@ import errno
 import stat
 from pathlib import Path
 
+from airpatch.archive.frame_reader import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
-from airpatch.sources import bundles, dir_trees, docker_archives, oci_archives, oci_layouts, registry_roots
+from airpatch.sources import (
+    bundles,
+    containerd_stores,
+    dir_trees,
+    docker_archives,
+    oci_archives,
+    oci_layouts,
+    registry_roots,
+)
 from airpatch.sources.foreign import explain_spec
 from airpatch.sources.location import Location
 from airpatch.sources.source import Kind, Source
+from airpatch.sources.tar_files import is_archive
 
 KINDS: tuple[Kind, ...] = (
     dir_trees.KIND,
@@ -24,6 +35,7 @@ KINDS: tuple[Kind, ...] = (
     oci_layouts.KIND,
     oci_archives.KIND,
     docker_archives.KIND,
+    containerd_stores.KIND,
     bundles.KIND,
 )
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
@@ -50,6 +62,15 @@ def open_source(spec: str, new_file: NewFile) -> Source:
     if not found:
         raise _nothing(location, kind)
     return found.popitem()[1]
+
+
+def is_other_source(spec: str) -> bool:
+    """Whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an archive."""
+    prefix, colon, _ = spec.partition(":")
+    if colon and prefix in _BY_PREFIX:
+        return prefix not in (bundles.KIND.prefix, registry_roots.KIND.prefix)
+    path = Path(spec)
+    return path.is_file() and not is_bundle(path) and is_archive(path)
 
 
 def _existing(spec: str, name: str) -> Path:

@@ -14,7 +14,9 @@ import posixpath
 import re
 import stat
 import weakref
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,8 @@ from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
 from airpatch.errors import FormatError, SourceError
 from airpatch.execution import NewFile
+from airpatch.format import zstd
+from airpatch.format.layout import INDEX_PATH
 from airpatch.layers.compression import Compression, compression, extract
 
 RECORD = 512
@@ -36,6 +40,10 @@ MAX_LINKS = 8
 _CHECKSUM = slice(148, 156)
 _FILE_TYPES = (b"0", b"\0", b"7")
 _PAX_RECORD = re.compile(rb"([0-9]{1,8}) ([^=]+)=", re.DOTALL)
+_HEAD = 256 << 10
+"""Bytes in which the first block of a compressed archive is: zstd's have 128 KiB at most."""
+_GZIP = 31
+"""`wbits` of zlib for gzip."""
 _MAX_EXPANDED = 1 << 50
 """Bytes: more than any scratch file system has, which is the limit for a decompressed archive."""
 
@@ -248,6 +256,29 @@ def is_header(record: bytes) -> bool:
     return int(digits, 8) == sum(record[: _CHECKSUM.start]) + 8 * 0x20 + sum(record[_CHECKSUM.stop :])
 
 
+def _begins_archive(record: bytes) -> bool:
+    """Whether `record` is the first header of an archive, other than a bundle, damaged ones included."""
+    return is_header(record) and not record.startswith(INDEX_PATH.encode())
+
+
+def is_archive(path: Path) -> bool:
+    """Whether the regular file `path` is a tar archive, plain or compressed, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    match compression(head[:4]):
+        case Compression.GZIP:
+            with suppress(zlib.error):
+                return _begins_archive(zlib.decompressobj(_GZIP).decompress(head, RECORD))
+            return False
+        case Compression.ZSTD:
+            return _begins_archive(zstd.beginning(head)[:RECORD])
+        case Compression.NONE:
+            return _begins_archive(head[:RECORD])
+
+
 class _NoTarError(Exception):
     """What is decompressed is no archive; nobody outside hears of it."""
 
@@ -267,7 +298,7 @@ def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
     try:
         file.read_into(memoryview(start), 0)
         if compression(bytes(start[:4])) is Compression.NONE:
-            return TarFiles(os.dup(fd), size, path) if is_header(bytes(start)) else None
+            return TarFiles(os.dup(fd), size, path) if _begins_archive(bytes(start)) else None
         scratch = _expand(file, size, path, new_file)
     finally:
         file.close()
@@ -288,12 +319,14 @@ def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[i
     def take(piece: bytes) -> None:
         if len(first) < RECORD:
             first.extend(piece[: RECORD - len(first)])
-            if len(first) == RECORD and not is_header(bytes(first)):
+            if len(first) == RECORD and not _begins_archive(bytes(first)):
                 raise _NoTarError
         scratch.append(piece)
 
     try:
         extract(file, size, take, _MAX_EXPANDED)
+        if len(first) < RECORD:
+            raise _NoTarError
     except BaseException as error:
         scratch.close()
         if isinstance(error, _NoTarError):

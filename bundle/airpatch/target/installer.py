@@ -20,6 +20,7 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
@@ -52,6 +53,8 @@ class Applied:
     def bytes(self) -> int:
         return sum(blob.size for blob in self.written)
 
+
+_LOG = logger(__name__)
 
 OnMissing = Callable[[Index, Sequence[Blob]], None]
 """Called before it becomes an error that the target lacks blobs: with the first bundle that needs some, and with the
@@ -148,6 +151,12 @@ class _Checks:
         stored = {blob.digest for index in indexes for blob in index.stored}
         made = {step.digest for index in indexes for step in index.steps}
         plans = [check.examine(root, index, stored, made, pool, self.execution, deep=self.deep) for index in indexes]
+        for plan in plans:
+            _LOG.info(
+                "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",
+                plan.index.release.name, len(plan.present), len(plan.to_write), len(plan.steps), len(plan.wrong),
+                len(plan.missing),
+            )  # fmt: skip
         lacking = next((plan for plan in plans if plan.missing), None)
         if lacking is not None:
             self.on_missing(lacking.index, lacking.wanted)

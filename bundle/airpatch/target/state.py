@@ -82,7 +82,7 @@ def parse_receipt(content: bytes) -> Receipt:
     """The inverse of `emit_receipt`. Raises FormatError unless `content` is canonical."""
     value = canonical.unpack(content, "the receipt")
     match value:
-        case {"airpatch": 1, "installed": int(installed), "release": release}:
+        case {"airpatch": version, "installed": int(installed), "release": release} if version == RECEIPT_VERSION:
             receipt = Receipt(release_from_plain(release), _time(installed))
             if emit_receipt(receipt) == content:
                 return receipt
@@ -97,7 +97,7 @@ def emit_history(events: list[Event]) -> bytes:
 def parse_history(content: bytes) -> list[Event]:
     """The inverse of `emit_history`. Raises FormatError unless `content` is canonical."""
     match canonical.unpack(content, "the history"):
-        case {"airpatch": 1, "events": list(rows)}:
+        case {"airpatch": version, "events": list(rows)} if version == RECEIPT_VERSION:
             events = [_event(row) for row in rows]
             if emit_history(events) == content:
                 return events

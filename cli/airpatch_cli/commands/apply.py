@@ -19,8 +19,8 @@ def run(args: Namespace, console: Console) -> Result:
         dry_run=args.dry_run,
         request=args.request,
         restore_to=args.restore,
-        form=args.kind,
-        link=args.link,
+        form=args.kind or "dir",
+        link=args.link or "copy",
         trusted=trusted(args),
         execution=console.execution,
     )

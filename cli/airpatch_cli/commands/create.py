@@ -18,7 +18,7 @@ def run(args: Namespace, console: Console) -> Result:
         images_list=args.images_list,
         tags=args.tags,
         repack=args.repack,
-        effort=args.effort,
+        effort=args.effort or "default",
         key=args.key,
         execution=console.execution,
     )

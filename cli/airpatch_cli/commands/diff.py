@@ -19,7 +19,7 @@ def run(args: Namespace, console: Console) -> Result:
         images_list=args.images_list,
         tags=args.tags,
         layer_patches=args.layer_patches,
-        effort=args.effort,
+        effort=args.effort or "default",
         key=args.key,
         execution=console.execution,
     )

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import airpatch
-from airpatch import BlobCost, Explanation, FileCost, ImageName
+from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
 from airpatch_cli.console import Console, Result, count, megabytes, table
 
 
@@ -19,7 +19,7 @@ def run(args: Namespace, console: Console) -> Result:
         sequence=args.sequence,
         images_list=args.images_list,
         tags=args.tags,
-        effort=args.effort,
+        effort=args.effort or "default",
         execution=console.execution,
     )
     return Result(_data(found, args.top), list(_lines(found, args.top)), notes=found.warnings)
@@ -68,6 +68,14 @@ def _blob_data(each: BlobCost, images: Sequence[ImageName], top: int) -> dict[st
         "difference_bytes": None if patch is None else patch.difference,
         "decisions_bytes": None if patch is None else patch.decisions,
         "sources": [] if patch is None else list(map(str, patch.step.sources)),
+        "chosen": [
+            {
+                "digest": str(source.digest),
+                "resembling_bytes": source.resembling,
+                "rivals": list(map(str, source.rivals)),
+            }
+            for source in each.chosen
+        ],
         "images": list(map(str, images)),
         "files": [
             {
@@ -113,6 +121,8 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         f"{each.digest.short}  {megabytes(each.cost)} for {megabytes(each.size)}, "
         f"{patch.method}, from {sources}, in {names}"
     )
+    for source in each.chosen:
+        yield f"  {_reason(source, patch.step.uncompressed_size)}"
     rows = [[megabytes(file.cost), _change(file), file.path or "(between files)", _origin(file)]
             for file in each.files[:top]]  # fmt: skip
     if len(each.files) > top:
@@ -122,6 +132,16 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         rows.append([megabytes(patch.decisions), "", "decisions of its encoder, which is not known", ""])
     if rows:
         yield from (f"  {line}" for line in table(rows, right=[0]))
+
+
+def _reason(source: ChosenSource, plaintext: int) -> str:
+    """Why a layer of `plaintext` bytes is made from that source."""
+    share = min(round(100 * source.resembling / plaintext), 100)
+    reason = f"from {source.digest.short}: samples say that it has about {share} % of the layer"
+    if not source.rivals:
+        return reason
+    rivals = " and ".join(rival.short for rival in source.rivals)
+    return f"{reason}, and a sample of the difference was smaller than with {rivals}"
 
 
 def _change(file: FileCost) -> str:

@@ -14,17 +14,18 @@ def run(args: Namespace, console: Console) -> Result:
         args.source,
         args.output,
         images=args.images,
-        form=args.kind,
-        link=args.link,
+        form=args.kind or "dir",
+        link=args.link or "copy",
         trusted=trusted(args),
         execution=console.execution,
     )
     return Result(
         {
             "output": str(done.output),
-            "as": args.kind,
+            "as": args.kind or "dir",
             "images": [{"name": str(image.name), "manifest": str(image.manifest)} for image in done.images],
             "blob_bytes": done.size,
         },
-        [f"{done.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"],
+        [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"],
+        notes=done.warnings,
     )

@@ -8,7 +8,7 @@ import pytest
 
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, UsageError
 from airpatch.model.digest import Digest
-from airpatch.target.rollback import find_release, roll_back
+from airpatch.target.rolling_back import find_release, roll_back
 from airpatch.target.root import Root
 from airpatch.target.state import Action, current, history, interrupted, locked
 from tests.support import Builder, execution

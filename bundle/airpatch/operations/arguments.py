@@ -1,17 +1,22 @@
-"""Paths as operations take them."""
+"""Arguments as operations take them: paths, and names of choices."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from airpatch.archive.pack import STDOUT
 from airpatch.blobs.scratch import with_scratch
+from airpatch.delta.effort import Effort
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
 
 StrPath = str | os.PathLike[str]
 Paths = StrPath | Sequence[StrPath]
+_Choice = TypeVar("_Choice", bound=Enum)
 
 
 def names(paths: Paths) -> list[str]:
@@ -30,3 +35,23 @@ def within(execution: Execution | None, folder: StrPath) -> Execution:
     """Work with scratch files in `folder`, which need not exist yet: then as near to it as there is a folder."""
     path = Path(folder).resolve()
     return with_scratch(execution or Execution(), next(each for each in (path, *path.parents) if each.is_dir()))
+
+
+def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:
+    """The member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices, too."""
+    try:
+        return kind(value)
+    except ValueError:
+        raise _unknown(what, value, [*(str(member.value) for member in kind), *others]) from None
+
+
+def effort_of(name: str) -> Effort:
+    """The effort of that name. Raises UsageError if there is none."""
+    try:
+        return Effort[name.upper()]
+    except KeyError:
+        raise _unknown("effort", name, (effort.name.lower() for effort in Effort)) from None
+
+
+def _unknown(what: str, value: str, choices: Iterable[str]) -> UsageError:
+    return UsageError(f"unknown {what} {value!r:.30}; choose one of {', '.join(choices)}")

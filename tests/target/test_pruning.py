@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.model.digest import Digest
-from airpatch.target.prune import Pruned, prune_root
-from airpatch.target.rollback import roll_back
+from airpatch.target.pruning import Pruned, prune_root
+from airpatch.target.rolling_back import roll_back
 from airpatch.target.root import Root
 from airpatch.target.state import Action, current, history, interrupted, locked, receipts
 from tests.support import Builder, execution

@@ -1,0 +1,84 @@
+"""Takes a zstd blob apart into its layout and what stands beside its frames (spec/ENCODERS.md, Layouts)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airpatch.blobs.content import PIECE, BlobReader
+from airpatch.encoders.zstd_frame import Frame, find_frame
+from airpatch.encoders.zstd_layout import Kind, Part
+from airpatch.errors import FormatError
+from airpatch.format import zstd
+
+_SKIPPABLE_HEADER = 8
+_MAX_PACKED = 64 << 20
+"""Bytes of plaintext of a frame in a skippable frame: tables of contents have some MiB at most."""
+
+
+def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[Part, bytes]]:
+    """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
+
+    Raises FormatError if it is none, or has more than `limit` bytes of plaintext.
+    """
+    blob = _Slices(reader, size)
+    at = 0
+    while at < size:
+        frame = find_frame(blob, at)
+        if frame is None:
+            raise FormatError("a zstd layer that is cut short")
+        if frame.skippable is not None:
+            yield from _skippable(reader, blob, frame)
+        else:
+            content = sum(map(len, _plaintext(reader, at, frame.end, limit)))
+            limit -= content
+            yield Part(Kind.FLUSHED if frame.ends_empty else Kind.FRAME, content), b""
+        at = frame.end
+
+
+def _skippable(reader: BlobReader, blob: _Slices, frame: Frame) -> Iterator[tuple[Part, bytes]]:
+    """Yield a skippable frame: what is packed in it, if it is one frame, else all of it."""
+    begin = frame.begin + _SKIPPABLE_HEADER
+    try:
+        inner = find_frame(blob, begin)
+        if inner is not None and inner.skippable is None and inner.end == frame.end:
+            packed = b"".join(_plaintext(reader, begin, frame.end, _MAX_PACKED))
+            yield Part(Kind.PACKED, len(packed), frame.skippable or 0), packed
+            return
+    except FormatError:
+        pass
+    for piece in _pieces(reader, frame.begin, frame.end):
+        yield Part(Kind.BYTES, len(piece)), bytes(piece)
+
+
+def _plaintext(reader: BlobReader, begin: int, end: int, limit: int) -> Iterator[bytes]:
+    for piece in zstd.stream(_pieces(reader, begin, end)):
+        limit -= len(piece)
+        if limit < 0:
+            raise FormatError("a zstd layer with more plaintext than it may have")
+        yield piece
+
+
+def _pieces(reader: BlobReader, begin: int, end: int) -> Iterator[memoryview]:
+    buffer = memoryview(bytearray(min(PIECE, end - begin)))
+    for at in range(begin, end, PIECE):
+        view = buffer[: min(PIECE, end - at)]
+        reader.read_into(view, at)
+        yield view
+
+
+class _Slices:
+    """A blob as something that slices are taken of."""
+
+    def __init__(self, reader: BlobReader, size: int) -> None:
+        self._reader = reader
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, where: slice) -> bytes:
+        begin, end, _ = where.indices(self._size)
+        view = bytearray(max(end - begin, 0))
+        if view:
+            self._reader.read_into(memoryview(view), begin)
+        return bytes(view)

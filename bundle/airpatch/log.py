@@ -1,0 +1,16 @@
+"""The logger `airpatch`: INFO has one line for each decision, WARNING what should not happen and does no harm.
+
+Silent unless the program configures logging; the command line does with `-v` (INFO) and `-vv` (DEBUG). Messages are put
+together only when somebody listens. Pure packages do not log.
+"""
+
+from __future__ import annotations
+
+import logging
+
+logging.getLogger("airpatch").addHandler(logging.NullHandler())
+
+
+def logger(module: str) -> logging.Logger:
+    """The logger of a module, by its `__name__`."""
+    return logging.getLogger(module)

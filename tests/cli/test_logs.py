@@ -1,0 +1,70 @@
+"""`-v` tells each decision in a line, `-vv` more; without either nothing is said, and nothing is put together."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import airpatch
+from tests.layers.support import ENCODERS, changed, layer
+from tests.operations.conftest import write_images
+
+SIZE = 40_000
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Trees `1` and `2`, and a bundle of the first."""
+    monkeypatch.chdir(tmp_path)
+    for number, tar in ((1, layer(1, size=SIZE)), (2, changed(layer(1, size=SIZE)))):
+        write_images(tmp_path / str(number), {f"web:r{number}": [ENCODERS["go"](tar)]})
+    assert airpatch("create", "1", "-o", "base").code == 0
+    return tmp_path
+
+
+def diff(*options: str) -> list[str]:
+    outcome = airpatch("diff", "--base", "base", "2", "-o", "patch", "--progress", "off", *options)
+    assert outcome.code == 0
+    return outcome.err.splitlines()
+
+
+@pytest.mark.usefixtures("images")
+def test_decisions() -> None:
+    assert diff() == []
+    lines = diff("-v")
+    assert all(line.startswith("airpatch: ") for line in lines)
+    assert any(": source " in line and " of its " in line for line in lines)
+    assert any(": replica go1-flate-6, from " in line and " bytes for " in line for line in lines)
+    more = diff("-vv")
+    assert len(more) > len(lines)
+    assert any("begins as go1-flate-6" in line for line in more)
+    assert diff() == []
+
+
+@pytest.mark.usefixtures("images")
+def test_a_replica_whose_proof_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A defect of it would otherwise show as a larger patch only."""
+    monkeypatch.setattr("airpatch.layers.workshop.recognise", lambda _: ["zlib-9", "go1-flate-6"])
+    (warning,) = (line for line in diff("-v") if "does not make it" in line)
+    assert ": replica zlib-9 does not make it: " in warning
+
+
+@pytest.mark.usefixtures("images")
+def test_apply_tells_what_is_there_and_what_is_made() -> None:
+    diff("-q")
+    assert airpatch("apply", "base", "--root", "root").code == 0
+    lines = airpatch("apply", "patch", "--root", "root", "-v").err.splitlines()
+    assert any(
+        "release r2: blobs there: 1, to write: 3, of these to rebuild: 1, damaged: 0, missing: 0" in s for s in lines
+    )
+    assert any(": rebuilt, " in line for line in lines)
+
+
+@pytest.mark.usefixtures("images")
+def test_silent_when_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(logging.LogRecord, "getMessage", lambda record: made.append(record.msg) or "")
+    diff()
+    assert made == []

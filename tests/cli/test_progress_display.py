@@ -1,0 +1,88 @@
+"""What progress looks like, and that it never ends the work."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+
+import pytest
+
+from airpatch_cli.progress_display import ProgressDisplay, _clock
+
+
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("airpatch_cli.progress_display.time", clock)
+    monkeypatch.setattr("airpatch_cli.progress_display._DELAY", 1.0)
+    return clock
+
+
+def test_lines_tell_rate_time_and_what_is_at_hand(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    display = ProgressDisplay("plain")
+    display.start("packing r2", 400_000_000)
+    for _ in range(10):
+        clock.now += 1
+        display.advance(40_000_000, "shop/web:r2 0123456789ab")
+    display.end()
+    at = "at shop/web:r2 0123456789ab"
+    assert capsys.readouterr().err.splitlines() == [
+        f"airpatch: packing r2: 40 of 400 MB (10 %), 40.0 MB/s, 0:01 elapsed, 0:09 left, {at}",
+        f"airpatch: packing r2: 240 of 400 MB (60 %), 40.0 MB/s, 0:06 elapsed, 0:04 left, {at}",
+        "airpatch: packing r2: 400 of 400 MB (100 %), 40.0 MB/s, 0:10 elapsed",
+    ]
+
+
+def test_what_is_done_beyond_the_total_is_not_hidden(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    display = ProgressDisplay("plain")
+    display.start("packing r2", 1_000_000)
+    clock.now += 2
+    display.advance(1_100_000, "")
+    assert "1 of 1 MB (110 %)" in capsys.readouterr().err
+
+
+def test_a_part_that_ends_early_has_no_last_line(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    display = ProgressDisplay("plain")
+    display.start("packing r2", 1000)
+    clock.now += 2
+    display.advance(500, "")
+    display.end()
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("mode", "error"), [("plain", OSError), ("plain", ValueError), ("bar", OSError)])
+def test_a_display_that_cannot_be_written_is_given_up(
+    mode: str, error: type[Exception], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            raise error(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    display = ProgressDisplay(mode)
+    display.start("packing r2", 1000)
+    for _ in range(3):
+        clock.now += 10
+        display.advance(100, "layer")
+    display.end()
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (754, "12:34"), (3723, "1:02:03")])
+def test_clock(seconds: float, text: str) -> None:
+    assert _clock(seconds) == text

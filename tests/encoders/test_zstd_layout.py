@@ -1,0 +1,70 @@
+"""Layouts of zstd files: what is built out of them, and what is refused."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airpatch.encoders.zstd_layout import PART_SIZE, Kind, Part, build, emit_part
+from airpatch.encoders.zstd_replicas import frame_encoder
+from airpatch.errors import FormatError
+
+NAME = "kzstd-1.17.8-fastest"
+PLAINTEXT = b"plaintext, " * 30
+REST = b"what stands between the frames"
+
+
+PARTS = st.builds(Part, st.sampled_from(Kind), st.integers(1, 60), st.integers(0, 15))
+
+
+def built(layout: bytes | Sequence[Part], plaintext: bytes = PLAINTEXT, rest: bytes = REST) -> bytes:
+    data = layout if isinstance(layout, bytes) else b"".join(map(emit_part, layout))
+    pieces = build(frame_encoder(NAME), io.BytesIO(data).read, io.BytesIO(plaintext).read, io.BytesIO(rest).read)
+    return b"".join(pieces)
+
+
+def frame(data: bytes, flushed: bool = False) -> bytes:
+    encoder = frame_encoder(NAME)
+    out = encoder.feed(data) + (encoder.flush() if flushed else b"")
+    return out + encoder.finish()
+
+
+def test_every_kind_of_part() -> None:
+    parts = [Part(Kind.FRAME, 100), Part(Kind.BYTES, 4), Part(Kind.FLUSHED, 200), Part(Kind.PACKED, 20, 14)]
+    packed = frame(REST[4:24])
+    expected = frame(PLAINTEXT[:100]) + REST[:4] + frame(PLAINTEXT[100:300], flushed=True)
+    assert built(parts) == expected + b"\x5e\x2a\x4d\x18" + len(packed).to_bytes(4, "little") + packed
+
+
+@pytest.mark.parametrize(
+    ("layout", "message"),
+    [
+        (emit_part(Part(Kind.FRAME, 331)), "more bytes than there are"),
+        (emit_part(Part(Kind.BYTES, 31)), "more bytes than there are"),
+        (emit_part(Part(Kind.PACKED, 1 << 63)), "more bytes than there are"),
+        (emit_part(Part(Kind.FRAME, 1))[:-1], "more bytes than there are"),
+        (b"\x04" + bytes(PART_SIZE - 1), "where a part belongs"),
+        (b"\0\x10" + bytes(PART_SIZE - 2), "where a part belongs"),
+        (emit_part(Part(Kind.FRAME, 0)), "no bytes"),
+        (emit_part(Part(Kind.BYTES, 0)), "no bytes"),
+    ],
+)
+def test_what_is_no_layout(layout: bytes, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        built(layout)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.builds(Part, st.sampled_from(Kind), st.integers(1, 60), st.integers(0, 15)), max_size=12), st.binary()
+)
+def test_any_layout_is_built_or_refused(parts: list[Part], tail: bytes) -> None:
+    try:
+        out = built(b"".join(map(emit_part, parts)) + tail)
+    except FormatError:
+        return
+    assert len(out) >= len(parts)

@@ -1,0 +1,187 @@
+"""Each part of each operation does exactly what it announced, whatever the method of a layer patch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch import Execution
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.layers.recipe import Corrected, Frames, Method, Plain, Raw, Replay, Replica, read_header
+from tests.layers.support import ENCODERS, changed, framed, layer, zstd
+from tests.operations.conftest import write_images
+from tests.support import Recorder, execution
+
+SIZE = 40_000
+Run = Callable[[Path, Execution], object]
+
+
+def frames(tar: bytes) -> bytes:
+    """As zstd:chunked has it."""
+    return b"".join(zstd(tar[at : at + 1024]) for at in range(0, len(tar), 1024))
+
+
+LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
+    Plain: bytes,
+    Replica: ENCODERS["go"],
+    Replay: ENCODERS["huffman"],
+    Corrected: ENCODERS["flushed"],
+    Frames: framed("kzstd-1.17.8-fastest", 1000),
+    Raw: frames,
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trees `images-1` to `images-3`, bundles of them, patches, and a root with r1."""
+    folder = tmp_path_factory.mktemp("progress")
+    tars = [layer(number, size=SIZE) for number in range(len(LAYERS))]
+    for number in (1, 2, 3):
+        encoded = [encode(tar) for encode, tar in zip(LAYERS.values(), tars, strict=True)]
+        write_images(folder / f"images-{number}", {f"shop/web:r{number}": encoded, "shop/base:r1": encoded[:1]})
+        airpatch.create(folder / f"images-{number}", folder / f"{number}", execution=execution())
+        tars = [changed(tar, number) for tar in tars]
+    airpatch.create(folder / "images-2", folder / "repacked", repack=True, execution=execution())
+    airpatch.diff(folder / "1", folder / "images-2", folder / "1-2", execution=execution())
+    airpatch.diff(folder / "2", folder / "images-3", folder / "2-3", execution=execution())
+    airpatch.apply(folder / "1", folder / "root", execution=execution())
+    return folder
+
+
+def test_the_patch_has_every_method(place: Path) -> None:
+    methods = set()
+    with BundleFile(str(place / "1-2")) as bundle:
+        for step in bundle.index.steps:
+            with closing(bundle.open(step.patch, step.patch_size)) as patch:
+                methods.add(type(read_header(patch, step.patch_size).method))
+    assert methods == set(LAYERS)
+
+
+OPERATIONS: dict[str, tuple[list[str], Run]] = {
+    "create": (
+        ["packing r1"],
+        lambda place, work: airpatch.create(place / "images-1", place / "out", execution=work),
+    ),
+    "create --repack": (
+        ["unpacking layers", "making layer patches", "packing r2"],
+        lambda place, work: airpatch.create(place / "images-2", place / "out", repack=True, execution=work),
+    ),
+    "create of a repacked bundle": (
+        ["rebuilding layers of r2", "packing r2"],
+        lambda place, work: airpatch.create(place / "repacked", place / "out", execution=work),
+    ),
+    "diff": (
+        ["unpacking layers", "making layer patches", "packing r2"],
+        lambda place, work: airpatch.diff(place / "1", place / "images-2", place / "out", execution=work),
+    ),
+    "diff without layer patches": (
+        ["packing r2"],
+        lambda place, work: airpatch.diff(
+            place / "1", place / "images-2", place / "out", layer_patches=False, execution=work
+        ),
+    ),
+    "explain": (
+        ["unpacking layers", "making layer patches", "looking for what costs"],
+        lambda place, work: airpatch.explain(place / "1", place / "images-2", execution=work),
+    ),
+    "apply": (
+        ["reading r1"],
+        lambda place, work: airpatch.apply(place / "1", place / "new", execution=work),
+    ),
+    "apply again": (
+        ["checking the target", "reading r1"],
+        lambda place, work: airpatch.apply(place / "1", place / "root", execution=work),
+    ),
+    "apply --dry-run --deep": (
+        ["checking the target"],
+        lambda place, work: airpatch.apply(place / "1-2", place / "root", deep=True, dry_run=True, execution=work),
+    ),
+    "apply a chain and restore": (
+        ["reading r2", "reading r3", "rebuilding layers of r2", "rebuilding layers of r3", "restoring images"],
+        lambda place, work: airpatch.apply(
+            [place / "1-2", place / "2-3"], place / "root", restore_to=place / "restored", execution=work
+        ),
+    ),
+    "merge": (
+        ["rebuilding layers of r2", "rebuilding layers of r3", "packing r3"],
+        lambda place, work: airpatch.merge([place / "1", place / "1-2", place / "2-3"], place / "out", execution=work),
+    ),
+    "merge --patch": (
+        ["reading blobs between the releases", "packing r3"],
+        lambda place, work: airpatch.merge(
+            [place / "1-2", place / "2-3"], place / "out", patches_only=True, execution=work
+        ),
+    ),
+    "restore a root": (
+        ["restoring images"],
+        lambda place, work: airpatch.restore(place / "root", place / "layout", form="oci", execution=work),
+    ),
+    "restore a repacked bundle": (
+        ["rebuilding layers of r2", "restoring images"],
+        lambda place, work: airpatch.restore(place / "repacked", place / "tree", execution=work),
+    ),
+    "verify a bundle": (
+        ["verifying", "rebuilding layers of r2"],
+        lambda place, work: airpatch.verify(place / "repacked", execution=work),
+    ),
+    "verify a patch": (
+        ["verifying"],
+        lambda place, work: airpatch.verify(place / "1-2", execution=work),
+    ),
+    "verify --base": (
+        ["verifying", "rebuilding layers of r2"],
+        lambda place, work: airpatch.verify(place / "1-2", base=place / "1", execution=work),
+    ),
+    "verify a root": (
+        ["verifying"],
+        lambda place, work: airpatch.verify(place / "root", execution=work),
+    ),
+    "inspect --layers of images": (
+        ["looking at layers"],
+        lambda place, work: airpatch.inspect_layers(place / "images-1", execution=work),
+    ),
+    "inspect --layers of a patch": (
+        ["looking at layers"],
+        lambda place, work: airpatch.inspect_layers(place / "1-2", execution=work),
+    ),
+    "rollback": (
+        [],
+        lambda place, work: airpatch.rollback(place / "root", "r1", execution=work),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_is_announced_is_done(name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels, run = OPERATIONS[name]
+    progress = Recorder()
+    run(place, execution(2, progress))
+    assert [label.removesuffix(f" {place}").split(f" {place}/")[0] for label in progress.labels] == labels
+    assert [(part.label, part.done) for part in progress.parts] == [(part.label, part.total) for part in progress.parts]
+    assert progress.adds_up
+    assert all(part.total for part in progress.parts if part.label != "reading blobs between the releases")
+
+
+def test_the_image_and_the_layer_at_hand_are_told(place: Path, tmp_path: Path) -> None:
+    progress = Recorder()
+    airpatch.create(place / "images-1", tmp_path / "out", execution=execution(2, progress))
+    assert any(item.startswith("shop/base:r1 ") for part in progress.parts for item in part.items)
+
+
+@pytest.mark.parametrize("name", [name for name, (labels, _) in OPERATIONS.items() if labels])
+def test_work_that_is_cancelled_ends(name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By CancelledError, at the first byte of any part, and what was there stays as it is."""
+    from concurrent.futures import CancelledError
+
+    monkeypatch.chdir(tmp_path)
+    (place / "out").write_text("old")
+    work = execution()
+    work.cancellation.cancel()
+    with pytest.raises(CancelledError):
+        OPERATIONS[name][1](place, work)
+    assert (place / "out").read_text() == "old"

@@ -1,0 +1,18 @@
+"""No patch is larger than fixtures/patch_sizes.json says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.patches.sizes import SIZES, measure
+
+
+@pytest.mark.slow
+def test_patches_do_not_grow() -> None:
+    recorded = json.loads(SIZES.read_text())
+    measured = dict(measure())
+    assert measured.keys() == recorded.keys(), "python -m tests.patches.sizes writes the file anew"
+    grown = {name: (recorded[name], size) for name, size in measured.items() if size > recorded[name]}
+    assert grown == {}
