@@ -15,6 +15,7 @@ from setuptools.command.build_ext import build_ext
 LIBRARY = Path("bundle")
 PROCESSORS = len(os.sched_getaffinity(0))
 SHARED = "airpatch._cython"
+LIBZSTD = "airpatch.encoders.libzstd"
 
 FLAGS = [
     "-O3",  # 2 % faster codecs than the -O2 of Debian's Python, for a tenth more time of the compiler
@@ -56,6 +57,7 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_literals",
     "airpatch.encoders.kzstd_matcher",
     "airpatch.encoders.kzstd_sequences",
+    "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.zlib_match",
     "airpatch.sketches.features",
@@ -66,7 +68,17 @@ COMPILED: list[str] = [
 
 def _extension(name: str, suffix: str) -> Extension:
     source = LIBRARY / (name.replace(".", "/") + suffix)
-    return Extension(name, [str(source)], extra_compile_args=FLAGS)
+    if name != LIBZSTD:
+        return Extension(name, [str(source)], extra_compile_args=FLAGS)
+    folder = source.with_suffix("")
+    return Extension(
+        name,
+        [str(source), *(str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7"))],
+        include_dirs=[str(folder.parent)],
+        depends=[str(path) for path in sorted(folder.iterdir())],
+        extra_compile_args=[*FLAGS, "-O1", "-w"],  # it is large: -O2 would take twice the compiler's time
+        extra_link_args=["-pthread"],
+    )
 
 
 class Compile(build_ext):

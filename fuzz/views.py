@@ -129,7 +129,7 @@ def check(chance: random.Random) -> str | None:
         old = mutate(old, chance)
     try:
         prover = Prover() if chance.random() < 1 / 64 else Prover(("zlib-2",))
-        views = choose(memoryview(new), [memoryview(old)], prover)
+        views = choose(memoryview(new), [memoryview(old)], prover=prover)
         if views is None:
             return None
         view = b"".join(expand([new], views.target, LIMIT))

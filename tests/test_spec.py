@@ -13,7 +13,8 @@ from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index, emit_index
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
-from airpatch.layers.recipe import Plain, Replay, Replica, Whole, emit_header
+from airpatch.layers.features import KNOWN
+from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header
 from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
@@ -31,6 +32,8 @@ from airpatch.target.state import (
     emit_history,
     emit_receipt,
 )
+from airpatch.views import framings
+from airpatch.views.description import END, FIRST_CODING, REST, SKIP
 from tests.support import Builder, MemorySink, contents_of, execution
 
 TOP = Path(__file__).resolve().parent.parent
@@ -147,7 +150,7 @@ def test_the_fields_of_the_index(sample: Builder) -> None:
     document = canonical.unpack(emit_index(Index.full(sample.release)), "the index")
     assert isinstance(document, dict)
     fields = [row[0].strip("`") for row in ROWS if len(row) == 3 and re.fullmatch(r"`[a-z_]+`", row[0])]
-    header = canonical.unpack(emit_header(Plain(), (7,))[4:], "the header of a layer patch")
+    header = canonical.unpack(emit_header(Plain(), (7, 1, 1), ViewSizes(9, 9))[4:], "the header of a layer patch")
     assert isinstance(header, dict)
     assert fields == [*document, *document["release"], *document["packing"], *header]
 
@@ -194,3 +197,17 @@ def test_the_sections(sample: Builder) -> None:
     bundle = PreparedBundle(Index.full(sample.release), sample.manifests, sample.content, signatures=[signature])
     write_bundle(bundle, sink, execution(2))
     assert len(contents_of(bytes(sink.data))) == len(sections)
+
+
+def test_the_framings_and_actions_of_views() -> None:
+    framed = [row[0] for row in VIEW_ROWS if len(row) == 3 and row[0] in framings.FRAMINGS]
+    assert tuple(framed) == framings.FRAMINGS
+    actions = {
+        row[0]: row[1].split("*")[1] for row in VIEW_ROWS if len(row) == 2 and "*" in row[1] and row[0][0].isdigit()
+    }
+    assert actions == {str(END): "end", str(REST): "rest", str(SKIP): "skip", f"{FIRST_CODING} + i": "begin"}
+
+
+def test_every_feature_that_is_known_is_of_a_kind_that_is_specified() -> None:
+    kinds = {row[0].strip("`").split()[0] for row in ROWS if len(row) == 2 and re.fullmatch(r"`[a-z]+ [A-Z]+`", row[0])}
+    assert {name.split()[0] for name in KNOWN} == kinds

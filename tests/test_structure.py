@@ -23,6 +23,9 @@ SUITES = {
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",
     "sources/test_conformance.py": "every kind of source gives the same bundle",
+    "target/test_foreign.py": "what others put into a root",
+    "target/test_products.py": "several products on one root",
+    "views/test_finders.py": "every finder, on the same inputs",
     "views/test_expand_fold.py": "expanding and folding are inverses",
     "test_*.py": "the project as a whole: fixtures, specification, README, structure",
 }
@@ -46,7 +49,7 @@ TESTED_BY = {
     "sources/*.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
     "target/staging.py": ("target/test_installer.py", "an apply goes through it"),
     "target/stocktaking.py": ("patches/test_bases.py", "an inventory is a base"),
-    "views/finders/*.py": ("views/test_expand_fold.py", "expanding and folding are inverses"),
+    "views/finders/*.py": ("views/test_finders.py", "every finder, on the same inputs"),
     "views/*.py": ("views/test_expand_fold.py", "expanding and folding are inverses"),
     "errors.py": ("cli/test_help.py", "exit codes, in help and README"),
     "execution.py": ("archive/test_writer.py", "how every operation is done"),

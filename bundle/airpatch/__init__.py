@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from airpatch.operations.inspect_content import inspect_layers as inspect_layers
     from airpatch.operations.inspect_content import open_bundle as open_bundle
     from airpatch.operations.make_patch import diff as diff
-    from airpatch.operations.manage_root import RolledBack as RolledBack
     from airpatch.operations.manage_root import WrittenInventory as WrittenInventory
     from airpatch.operations.manage_root import inventory as inventory
     from airpatch.operations.manage_root import prune as prune
@@ -88,6 +87,7 @@ if TYPE_CHECKING:
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
     from airpatch.progress import Progress as Progress
+    from airpatch.report.costs import Costs as Costs
     from airpatch.report.forecast import BlobCost as BlobCost
     from airpatch.report.forecast import FileCost as FileCost
     from airpatch.report.layers import Layer as Layer
@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.installer import Applied as Applied
     from airpatch.target.pruning import Pruned as Pruned
+    from airpatch.target.rolling_back import RolledBack as RolledBack
     from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
@@ -126,7 +127,7 @@ _HOMES = {
     "operations.explain_patch": ("Explanation", "explain"),
     "operations.inspect_content": ("BundleReport", "inspect", "inspect_layers", "open_bundle"),
     "operations.make_patch": ("diff",),
-    "operations.manage_root": ("RolledBack", "WrittenInventory", "inventory", "prune", "rollback"),
+    "operations.manage_root": ("WrittenInventory", "inventory", "prune", "rollback"),
     "operations.merge_bundles": ("merge",),
     "operations.restore_images": ("Restored", "restore"),
     "operations.verify_content": ("VerifiedBundle", "verify"),
@@ -134,6 +135,7 @@ _HOMES = {
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
     "progress": ("Progress",),
+    "report.costs": ("Costs",),
     "report.forecast": ("BlobCost", "FileCost"),
     "report.layers": ("Layer",),
     "report.patches": ("LayerPatch",),
@@ -144,6 +146,7 @@ _HOMES = {
     "target.audit": ("VerifiedRoot",),
     "target.installer": ("Applied",),
     "target.pruning": ("Pruned",),
+    "target.rolling_back": ("RolledBack",),
     "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""

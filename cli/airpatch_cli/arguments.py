@@ -203,6 +203,16 @@ def _bases(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
         "may be repeated, and the patch fits targets that have any one of them",
     )
+    parser.add_argument(
+        "--content",
+        action="append",
+        default=[],
+        dest="contents",
+        metavar="FILE",
+        type=_named,
+        help="a bundle or a registry's root that holds blobs of the bases, for layer patches to build upon; may be "
+        "repeated (an inventory says what a target has, and holds nothing)",
+    )
 
 
 def _merge(commands: _Commands) -> None:
@@ -229,6 +239,12 @@ def _inventory(commands: _Commands) -> None:
         is_long=False,
     )
     _root_argument(parser)
+    parser.add_argument(
+        "--product",
+        type=_named,
+        metavar="NAME",
+        help="the product whose current release is named (default: the only one)",
+    )
     _output(parser, "the inventory")
 
 
@@ -241,6 +257,9 @@ def _rollback(commands: _Commands) -> None:
         "airpatch rollback /var/lib/registry --to 4.1.0",
     )
     _root_argument(parser)
+    parser.add_argument(
+        "--product", type=_named, metavar="NAME", help="the product to take back (default: the only one)"
+    )
     parser.add_argument(
         "--to", metavar="RELEASE", help="its name, or the beginning of its id (default: the one before the current)"
     )
@@ -256,6 +275,9 @@ def _prune(commands: _Commands) -> None:
         is_long=False,
     )
     _root_argument(parser)
+    parser.add_argument(
+        "--product", type=_named, metavar="NAME", help="prune this product only (default: one after the other)"
+    )
     parser.add_argument(
         "--keep", type=_positive, default=2, metavar="N", help="releases to keep, the current one counted (default: 2)"
     )
@@ -459,7 +481,17 @@ def _sources(parser: argparse.ArgumentParser) -> None:
         "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
     )
     parser.add_argument(
-        "--sequence", type=_natural, metavar="N", help="number that grows from release to release (default: 0)"
+        "--product",
+        type=_named,
+        metavar="NAME",
+        help="product that the release is of: a root keeps the releases of each apart (default: that of the base or of "
+        'a bundle as the source, else "default")',
+    )
+    parser.add_argument(
+        "--sequence",
+        type=_natural,
+        metavar="N",
+        help="number that grows from release to release (default: 0; of a patch one more than the bases have)",
     )
     parser.add_argument(
         "--images-list", type=_path, metavar="FILE", help="take these images only: one reference a line"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from airpatch import Index, WrittenBundle
-from airpatch_cli.console import Result, count, megabytes
+from airpatch_cli.console import Console, Result, count, megabytes
+
+_SHOWN = 3
+"""Images and blobs that are named as the largest."""
 
 
-def written(made: WrittenBundle) -> Result:
-    """What is in the bundle."""
+def written(made: WrittenBundle, console: Console) -> Result:
+    """What is in the bundle, and what makes it large."""
     index, release = made.index, made.index.release
     stored = sum(blob.size for blob in index.stored)
     patches = sum(step.patch_size for step in index.steps)
@@ -15,6 +18,7 @@ def written(made: WrittenBundle) -> Result:
         {
             "bundle": made.output,
             "bytes": made.size,
+            "product": release.product,
             "release": release.name,
             "sequence": release.sequence,
             "release_id": str(index.release_id),
@@ -28,12 +32,16 @@ def written(made: WrittenBundle) -> Result:
             "patch_bytes": patches,
             "bases": [{"name": base.name, "id": str(base.id)} for base in index.bases],
             "removed": list(index.removed),
+            "whole_bytes": made.costs.whole,
+            "costs": [{"image": str(name), "bytes": size} for name, size in made.costs.images],
         },
         [
             f"{made.output}: release {release.name}, {count(len(release.images), 'image')}, "
             f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}{_not_stored(index)}, "
             f"in {megabytes(made.size)}",
             *(f"  no longer in the release: {repository}" for repository in index.removed),
+            *_summary(made),
+            f"  took {console.seconds:.1f} s",
         ],
         notes=made.warnings,
     )
@@ -49,3 +57,19 @@ def _not_stored(index: Index) -> str:
         patches = megabytes(sum(step.patch_size for step in index.steps))
         text += f", {count(len(index.patched), 'blob')} of {size} as layer patches of {patches}"
     return text
+
+
+def _summary(made: WrittenBundle) -> list[str]:
+    costs = made.costs
+    lines = []
+    if not made.index.is_full and costs.whole:
+        saved = 100 * (1 - made.size / costs.whole)
+        if saved > 0:
+            lines.append(f"  {saved:.1f} % less than the {megabytes(costs.whole)} of whole blobs that it stands for")
+    if costs.images and not (made.index.is_full and len(costs.images) == 1):
+        images = ", ".join(f"{name} {megabytes(size)}" for name, size in costs.images[:_SHOWN])
+        lines.append(f"  largest images: {images}")
+    if costs.blobs:
+        blobs = ", ".join(f"{digest.short} {megabytes(size)}" for digest, size in costs.blobs[:_SHOWN])
+        lines.append(f"  largest blobs: {blobs}")
+    return lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
@@ -41,6 +42,12 @@ class Console:
     progress: ProgressDisplay = field(default_factory=ProgressDisplay)
     execution: Execution = field(default_factory=Execution)
     """How the command works, as its options say."""
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """How long the command has been running."""
+        return time.monotonic() - self.began
 
     @classmethod
     def early(cls, words: Sequence[str]) -> Self:

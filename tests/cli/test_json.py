@@ -14,8 +14,8 @@ from tests.cli.support import IMAGES, airpatch, start
 RELEASE = {"release", "sequence", "release_id"}
 BUNDLE = {
     "kind", "name", "bytes", "format", *RELEASE, "bases", "removed", "image_bytes", "blob_bytes", "stored_bytes",
-    "patch_bytes", "patched_bytes", "difference_bytes", "decisions_bytes", "rebuilt_plaintext_bytes", "needed",
-    "needed_bytes", "images", "blobs", "steps",
+    "patch_bytes", "patched_bytes", "difference_bytes", "decisions_bytes", "views_bytes", "rebuilt_plaintext_bytes",
+    "needed", "needed_bytes", "images", "blobs", "steps", "features",
 }  # fmt: skip
 IMAGE = {"name", "manifest", "platforms", "layers", "bytes", "own_bytes"}
 ROOT = {

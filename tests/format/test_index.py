@@ -17,6 +17,7 @@ from airpatch.format import canonical
 from airpatch.format.index import (
     MAX_INDEX,
     Base,
+    Feature,
     Index,
     Plan,
     SourceBlob,
@@ -66,11 +67,14 @@ def _index(
         for blob, plan in zip(blobs, plans, strict=False)
     ]
     steps = (
-        Step(b.digest, b.size, 9, b.digest, 7, ()) for b, plan in zip(blobs, ours, strict=True) if plan is Plan.PATCHED
+        Step(b.digest, b.size, 9, b.digest, 7, (), b.size // 2)
+        for b, plan in zip(blobs, ours, strict=True)
+        if plan is Plan.PATCHED
     )
+    asked = (Feature("encoder x", "1.20"), Feature("view y", "0.1.2"))
     gone = removed - {name.repository for name in names}
     states = tuple(Base(*item) for item in sorted(bases.items()))
-    return Index(release, tuple(ours), states, tuple(sorted(gone)), (), tuple(steps))
+    return Index(release, tuple(ours), states, tuple(sorted(gone)), (), tuple(steps), asked)
 
 
 INDEXES = st.builds(
@@ -318,6 +322,7 @@ def with_steps(builder: Builder) -> Document:
         pytest.param(_set("packing", "steps", 1, 1, 7), id="another size than the table"),
         pytest.param(_set("packing", "steps", 0, 4, -1), id="negative size"),
         pytest.param(_set("packing", "steps", 0, 2, 2**63), id="plaintext over the limit"),
+        pytest.param(_set("packing", "steps", 0, 6, 2**63), id="view over the limit"),
         pytest.param(_swap("packing", "sources"), id="sources out of order"),
         pytest.param(lambda d: d["packing"]["sources"].append([b"\xff" * 32, 1, 1]), id="a source that nothing needs"),
         pytest.param(_set("packing", "sources", -1, 1, 7), id="a source of another size than the table"),
@@ -328,6 +333,28 @@ def with_steps(builder: Builder) -> Document:
 def test_adversary_35_steps_that_cannot_be(change: Callable[[Document], None], sample: Builder) -> None:
     value = with_steps(sample)
     change(value)
+    refused(value)
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        pytest.param([["b", "1.0"], ["a", "1.0"]], id="out of order"),
+        pytest.param([["a", "1.0"], ["a", "1.1"]], id="twice"),
+        pytest.param([["", "1.0"]], id="no name"),
+        pytest.param([["a ", "1.0"]], id="a name that ends with a space"),
+        pytest.param([["a" * 81, "1.0"]], id="a long name"),
+        pytest.param([["a\n", "1.0"]], id="a name of control characters"),
+        pytest.param([["a", "1"]], id="a version of one number"),
+        pytest.param([["a", "1.00"]], id="a version with a leading zero"),
+        pytest.param([["a", "1.0a"]], id="a version with letters"),
+        pytest.param([["a", "1.0\n"]], id="a version with a newline"),
+        pytest.param([["a"]], id="no version"),
+    ],
+)
+def test_features_that_cannot_be(features: list[list[str]], sample: Builder) -> None:
+    value = with_steps(sample)
+    value["packing"]["features"] = features
     refused(value)
 
 

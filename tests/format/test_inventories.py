@@ -67,7 +67,15 @@ def packed(document: object) -> bytes:
     return zstd.compress(hashlib.sha256(body).digest() + body)
 
 
-GOOD = {"airpatch": 1, "name": "r1", "repositories": ["a"], "digests": b"x" * 32, "sizes": [7]}
+GOOD = {
+    "airpatch": 1,
+    "product": "shop",
+    "name": "r1",
+    "sequence": 3,
+    "repositories": ["a"],
+    "digests": b"x" * 32,
+    "sizes": [7],
+}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +83,13 @@ GOOD = {"airpatch": 1, "name": "r1", "repositories": ["a"], "digests": b"x" * 32
     [
         {"airpatch": 2},
         {"airpatch": True},
+        {"product": ""},
+        {"product": b"shop"},
+        {"product": "a\nb"},
+        {"sequence": -1},
+        {"sequence": True},
+        {"sequence": 2**63},
+        {"sequence": "3"},
         {"name": b"r1"},
         {"repositories": [1]},
         {"repositories": "a"},

@@ -18,10 +18,10 @@ from airpatch.delta.effort import Effort
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import BaseMismatch
-from airpatch.format.index import UNKNOWN_TYPE, Index, SourceBlob, Step
+from airpatch.format.index import UNKNOWN_TYPE, Feature, Index, SourceBlob, Step
 from airpatch.layers.differ import Differ
 from airpatch.layers.rebuild import rebuild_blobs
-from airpatch.layers.recipe import Method, emit_header, read_header
+from airpatch.layers.recipe import Method, ViewSizes, emit_header, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.layers import patch_layers
@@ -161,10 +161,11 @@ class Patches:
     steps: list[Step]
     sources: list[SourceBlob]
     contents: dict[Digest, bytes] = field(default_factory=dict)
+    features: set[Feature] = field(default_factory=set)
 
     @property
     def index(self) -> Index:
-        return Index(RELEASE, (), (), (), tuple(self.sources), tuple(self.steps))
+        return Index(RELEASE, (), (), (), tuple(self.sources), tuple(self.steps), tuple(sorted(self.features)))
 
     @property
     def sizes(self) -> list[int]:
@@ -184,7 +185,7 @@ def diff(
     content = Blobs(by_digest(*new, *old))
     made = Differ(content, execution(jobs, progress, memory), effort).make(rows(new), rows(old))
     with closing(made):
-        patches = Patches(made.steps, made.sources)
+        patches = Patches(made.steps, made.sources, {}, made.features)
         for step in made.steps:
             reader = made.open(step.patch, step.patch_size)
             buffer = bytearray(step.patch_size)
@@ -240,11 +241,14 @@ def handmade(
     sections: Sequence[bytes],
     sources: Mapping[bytes, bytes] | None = None,
     plaintext: int = 0,
+    views: ViewSizes | None = None,
 ) -> Patches:
     """One step that says it makes `blob` by `method`, of `sources`, which are blobs with their plaintexts."""
-    patch = emit_header(method, tuple(map(len, sections))) + b"".join(sections)
+    patch = emit_header(method, tuple(map(len, sections)), views) + b"".join(sections)
     own = {Digest.of(source): (len(source), len(inside)) for source, inside in (sources or {}).items()}
-    step = Step(Digest.of(blob), len(blob), plaintext, Digest.of(patch), len(patch), tuple(own))
+    step = Step(
+        Digest.of(blob), len(blob), plaintext, Digest.of(patch), len(patch), tuple(own), views.sources if views else 0
+    )
     rows = [SourceBlob(digest, *own[digest]) for digest in sorted(own)]
     return Patches([step], rows, {step.patch: patch})
 

@@ -17,7 +17,7 @@ from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.effort import Effort
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
-from airpatch.format.index import SourceBlob, Step
+from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.frames import split
 from airpatch.layers.rebuild import (
     max_column,
@@ -25,11 +25,23 @@ from airpatch.layers.rebuild import (
     scratch_space,
     steps_for,
 )
-from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole, emit_header
+from airpatch.layers.recipe import (
+    Corrected,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    ViewSizes,
+    Whole,
+    emit_header,
+)
 from airpatch.model.digest import Digest
+from airpatch.views.description import emit_view
 from fixtures.encoders.plaintexts import plaintexts
 from tests.deflate.support import take_apart
-from tests.delta.support import delta, noise
+from tests.delta.support import delta, noise, tar
 from tests.layers.support import (
     ENCODERS,
     GZIP_HEADER,
@@ -50,6 +62,7 @@ from tests.layers.support import (
     text,
 )
 from tests.support import execution
+from tests.views.support import archive, source_view, undo, views
 
 OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
 GO = replica("go1-flate-6")
@@ -87,6 +100,22 @@ def corrections() -> list[bytes]:
     return [delta(NEW, [OLD]), *replayed(FLUSHED(NEW), NEW, replica("zlib-6")(NEW), NEW)[1:]]
 
 
+JARS = [tar({"a.jar": archive({"a": each, "b": b"kept"})}) for each in (OLD, NEW)]
+
+
+def nested(encode: Callable[[bytes], bytes], method: Method) -> Patches:
+    """A layer with a jar of which a file changed: a difference of views."""
+    old, new = JARS
+    found = views(new, old)
+    target, beside = undo(new, found), source_view(found, old)
+    parts = [delta(target, [old, beside])]
+    if isinstance(method, Corrected):
+        parts += replayed(encode(new), new, replica("zlib-6")(new), new)[1:]
+    parts += [delta(emit_view(view), []) for view in (found.target, found.source)]
+    sizes = ViewSizes(len(target), len(beside))
+    return handmade(encode(new), method, parts, {GO(old): old}, len(new), sizes)
+
+
 GOOD = {
     "plain": handmade(NEW, Plain(), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replica": handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
@@ -101,16 +130,19 @@ GOOD = {
     "raw": handmade(FLUSHED(NEW), Raw(), [delta(FLUSHED(NEW), [FLUSHED(OLD)])], {FLUSHED(OLD): OLD}, len(NEW)),
     "corrected": handmade(FLUSHED(NEW), CORRECTED, corrections(), {GO(OLD): OLD}, len(NEW)),
     "whole": handmade(GO(NEW), Whole(), [GO(NEW)]),
+    "views": nested(bytes, Plain()),
+    "views and corrections": nested(FLUSHED, CORRECTED),
 }
-SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD))
+SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD), GO(JARS[0]))
 
 
 @pytest.mark.parametrize("method", GOOD)
 def test_a_patch_made_by_hand(method: str) -> None:
     before = descriptors()
     made = carry_out(GOOD[method], SOURCES)
-    new = {"plain": NEW, "replica": GO(NEW), "whole": GO(NEW), "frames": FRAMES(NEW)}.get(method, FLUSHED(NEW))
-    assert made == by_digest(new)
+    others = {"plain": NEW, "replica": GO(NEW), "whole": GO(NEW), "frames": FRAMES(NEW)}
+    others |= {"views": JARS[1], "views and corrections": FLUSHED(JARS[1])}
+    assert made == by_digest(others.get(method, FLUSHED(NEW)))
     assert left_open(before) == 0
 
 
@@ -416,10 +448,13 @@ class _Headed(Endless):
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = [(replica("go1-flate-9"), plaintexts()["tar"]), (FLUSHED, plaintexts()["tar"]), (GO, OLD)]
-    old = [kinds[0][0](kinds[0][1]), GO(OLD)]
-    new = [encoder(each[:9] + b"%d" % seed + each[10:]) for seed in (1, 2) for encoder, each in kinds]
+    jar = text(40_000, 7)
+    jars = [tar({"a.jar": archive({"a": jar, "b": jar[::-1]})}), tar({"a.jar": archive({"a": jar + b"!", "b": jar})})]
+    old = [kinds[0][0](kinds[0][1]), GO(OLD), jars[0]]
+    new = [encoder(each[:9] + b"%d" % seed + each[10:]) for seed in (1, 2) for encoder, each in kinds] + jars[1:]
     patches = diff(new, old, effort=Effort.FAST)
     assert {Replay, Corrected, Replica} <= set(map(type, methods(patches)))
+    assert patches.steps[-1].expanded > 40_000
     live: dict[int, int] = {}
     peak = 0
     append, close = ScratchFile.append, ScratchFile.close
@@ -457,3 +492,19 @@ def test_errors_of_reading_a_source_are_no_fault_of_the_patch() -> None:
             lambda _: Nowhere(),
             execution(1),
         )
+
+
+def test_a_view_that_grows_is_stopped_where_the_index_says() -> None:
+    """Both by what the header says and by what is inflated: what scratch space is for is known beforehand."""
+    good = GOOD["views"]
+    (step,) = good.steps
+    short = replace(step, expanded=step.expanded - 1)
+    with pytest.raises(FormatError, match="larger than its index says"):
+        carry_out(Patches([short], good.sources, good.contents), SOURCES)
+
+
+def test_features_that_nobody_knows_are_refused_before_the_first_step() -> None:
+    patches = GOOD["plain"]
+    index = replace(patches.index, features=(Feature("view lzma", "7.1"),))
+    with pytest.raises(FormatError, match=r"needs airpatch 7\.1 or newer"):
+        rebuild_blobs(index, patches.steps, Blobs({}), lambda _: Nowhere(), execution(1))

@@ -22,6 +22,7 @@ from airpatch.layers.recipe import (
     Recipe,
     Replay,
     Replica,
+    ViewSizes,
     Whole,
     emit_header,
     read_header,
@@ -40,15 +41,20 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
 )
 
 
+Parts = tuple[Method, tuple[int, ...], ViewSizes | None]
+
+
 @st.composite
-def recipes(draw: st.DrawFn) -> tuple[Method, tuple[int, ...]]:
+def recipes(draw: st.DrawFn) -> Parts:
     method = draw(METHODS)
-    count = section_count(method)
-    return method, tuple(draw(st.lists(SIZES, min_size=count, max_size=count)))
+    can_have_views = not isinstance(method, Raw | Whole)
+    views = draw(st.none() | st.builds(ViewSizes, SIZES, SIZES)) if can_have_views else None
+    count = section_count(method, views is not None)
+    return method, tuple(draw(st.lists(SIZES, min_size=count, max_size=count))), views
 
 
-def patch(method: Method, sections: tuple[int, ...]) -> bytes:
-    return emit_header(method, sections) + bytes(sum(sections))
+def patch(method: Method, sections: tuple[int, ...], views: ViewSizes | None = None) -> bytes:
+    return emit_header(method, sections, views) + bytes(sum(sections))
 
 
 def read(data: bytes) -> Recipe:
@@ -65,19 +71,20 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 @given(recipes())
-def test_reading_is_the_inverse_of_emitting(recipe: tuple[Method, tuple[int, ...]]) -> None:
-    method, sections = recipe
-    found = read(patch(method, sections))
-    assert (found.method, found.sections) == (method, sections)
-    assert emit_header(found.method, found.sections) == patch(method, sections)[: found.start]
+def test_reading_is_the_inverse_of_emitting(recipe: Parts) -> None:
+    sections = recipe[1]
+    found = read(patch(*recipe))
+    assert (found.method, found.sections, found.views) == recipe
+    assert emit_header(found.method, found.sections, found.views) == patch(*recipe)[: found.start]
     place = found.start
     for number, size in enumerate(sections):
         assert found.section(number) == (place, size)
         place += size
+    assert found.section(-1) == (place - sections[-1], sections[-1])
 
 
 @given(recipes(), st.data())
-def test_adversary_37_cut_anywhere_it_is_refused(recipe: tuple[Method, tuple[int, ...]], data: st.DataObject) -> None:
+def test_adversary_37_cut_anywhere_it_is_refused(recipe: Parts, data: st.DataObject) -> None:
     whole = patch(*recipe)
     with pytest.raises(FormatError):
         read(whole[: data.draw(st.integers(0, len(whole) - 1))])
@@ -86,7 +93,7 @@ def test_adversary_37_cut_anywhere_it_is_refused(recipe: tuple[Method, tuple[int
 
 
 @given(recipes(), st.data())
-def test_adversary_38_no_two_headers_mean_the_same(recipe: tuple[Method, tuple[int, ...]], data: st.DataObject) -> None:
+def test_adversary_38_no_two_headers_mean_the_same(recipe: Parts, data: st.DataObject) -> None:
     whole = bytearray(patch(*recipe))
     start = read(bytes(whole)).start
     bit = data.draw(st.integers(0, start * 8 - 1))

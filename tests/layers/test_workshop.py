@@ -20,7 +20,7 @@ from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replic
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
-from tests.delta.support import noise
+from tests.delta.support import noise, tar
 from tests.layers.support import (
     ENCODERS,
     GZIP_HEADER,
@@ -38,9 +38,11 @@ from tests.layers.support import (
     methods,
     replica,
     rows,
+    text,
     zstd,
 )
 from tests.support import execution, scratch
+from tests.views.support import archive
 
 PLAINTEXT = layer(1, size=9000)
 GO = replica("go1-flate-6")
@@ -222,3 +224,40 @@ def test_the_step_says_what_was_made() -> None:
     assert [(s.digest, s.size, s.uncompressed_size) for s in patches.sources] == [
         (Digest.of(GO(PLAINTEXT)), len(GO(PLAINTEXT)), len(PLAINTEXT))
     ]
+
+
+def jars(encode: Callable[[bytes], bytes], *files: bytes, year: int = 2020) -> bytes:
+    return encode(tar({"app/bank.jar": archive({f"{i}.class": each for i, each in enumerate(files)}, year=year)}))
+
+
+@pytest.mark.parametrize("name", ["plain", "go", "flushed", "huffman"])
+def test_nested_content_is_expanded_under_every_encoder(name: str) -> None:
+    encode = ENCODERS[name]
+    kept = [text(4000, seed) for seed in range(6)]
+    old, new = jars(encode, *kept), jars(encode, *kept[:3], changed(kept[3]), *kept[4:])
+    patch = patched(new, old)
+    assert patch is not None
+    recipe = read_header(BytesBlob(patch), len(patch))
+    assert recipe.views is not None
+    assert recipe.sections[0] < 500
+    patches = diff([new], [old])
+    assert carry_out(patches, by_digest(old)) == by_digest(new)
+    assert {"encoder zlib-6", "view zip-entry"} <= {feature.name for feature in patches.features}
+
+
+def test_views_that_cannot_be_folded_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's zlib says of a stream that it is zlib's; where the replica disagrees, the layer travels without."""
+    old, new = (jars(bytes, text(4000, seed)) for seed in (1, 2))
+    monkeypatch.setattr("airpatch.views.prove._SYSTEM", {"gzip-1": 6})
+    monkeypatch.setattr("airpatch.views.prove.LIKELY", ())
+    patch = patched(new, old)
+    assert patch is not None
+    assert read_header(BytesBlob(patch), len(patch)).views is None
+
+
+def test_a_layer_with_new_nested_content_is_smaller_without_any_source() -> None:
+    """As in full bundles that are packed anew."""
+    files = [text(3000, 1) + text(3000, seed) for seed in range(9)]
+    patch = patched(jars(GO, *files))
+    assert patch is not None
+    assert len(patch) < len(jars(GO, *files)) * 3 // 4

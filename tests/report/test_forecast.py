@@ -15,6 +15,7 @@ from airpatch.report.forecast import BlobCost, FileCost, forecast
 from tests.delta.support import delta, noise, tar
 from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, handmade, text, zstd
 from tests.support import Builder, Recorder, execution
+from tests.views.support import archive
 
 EDITED = text(6000, 2)
 OLD = tar({"usr/kept": text(9000, 1), "usr/edited": EDITED, "usr/left": text(7000, 3)})
@@ -151,3 +152,23 @@ def test_paths_that_are_no_text() -> None:
     new = tar({"./usr/n?me": text(9000, 1)}).replace(b"n?me", b"n\xffme", 1)
     (cost,) = costs([new], [], diff([new]))
     assert "usr/n\\xffme" in by_path(cost)
+
+
+def test_entries_of_archives_are_named() -> None:
+    old, new = (
+        tar(
+            {
+                "opt/bank.jar": archive({"Kept.class": text(3000, 1), "Changed.class": text(3000, seed)}),
+                "b": text(99, 1),
+            }
+        )
+        for seed in (2, 3)
+    )
+    (cost,) = costs([new], [old], diff([new], [old]))
+    assert cost.patch is not None
+    assert cost.patch.recipe.views is not None
+    assert cost.patch.decisions == 0
+    assert 0 < cost.patch.views < 250
+    assert cost.files[0].path == "opt/bank.jar!Changed.class"
+    assert "opt/bank.jar!Kept.class" not in by_path(cost)
+    assert 0 <= cost.patch.difference - sum(each.cost for each in cost.files) < 40

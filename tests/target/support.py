@@ -26,7 +26,7 @@ from airpatch.archive.writer import write_bundle
 from airpatch.errors import TargetError as TargetError
 from airpatch.format.index import Base, Index, release_id
 from airpatch.model.digest import Digest
-from airpatch.model.release import Release
+from airpatch.model.release import DEFAULT_PRODUCT, Release
 from airpatch.patches.bases import BaseState
 from airpatch.patches.plan import plan_patch
 from airpatch.progress import NO_PROGRESS, Progress
@@ -79,8 +79,16 @@ class Sample:
         return {str(image.name): image.manifest for image in self.release.images}
 
 
-def sample(builder: Builder, name: str, sequence: int = 0) -> Sample:
-    return Sample(builder, replace(builder.release, name=name, sequence=sequence))
+def sample(builder: Builder, name: str, sequence: int = 0, product: str = DEFAULT_PRODUCT) -> Sample:
+    return Sample(builder, replace(builder.release, name=name, sequence=sequence, product=product))
+
+
+def of_product(product: str, number: int) -> Sample:
+    """A release of `product`: an image of its own, and one that all products have."""
+    builder = Builder()
+    builder.tag(f"{product}/web:r{number}", builder.picture([b"base", f"{product} {number}".encode()]))
+    builder.tag(f"{product}/tools:r{number}", builder.picture([b"tools"]))
+    return sample(builder, f"r{number}", number, product)
 
 
 def r1() -> Sample:

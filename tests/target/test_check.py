@@ -181,17 +181,17 @@ def test_missing_blobs_are_listed_each_once(root: Path, r1: Sample, patch: Index
 # Sequence numbers
 
 
-def numbered(number: int, name: str = "shop/web:r") -> Sample:
+def numbered(number: int, name: str = "shop/web:r", product: str = "default") -> Sample:
     builder = Builder()
     builder.tag(f"{name}{number % 100}", builder.picture([b"%d" % number]))
-    return sample(builder, f"n{number}", number)
+    return sample(builder, f"n{number}", number, product)
 
 
 def test_adversary_7_an_older_sequence_needs_permission(root: Path) -> None:
     install(root, numbered(2).full)
     before = snapshot(root)
     for older in (0, 1):
-        with pytest.raises(TrustError, match="n2; use --allow-downgrade"):
+        with pytest.raises(TrustError, match=r"from n2 to .*; use --allow-downgrade"):
             install(root, numbered(older).full)
     assert snapshot(root) == before
     install(root, numbered(2).full, numbered(3).full)
@@ -201,7 +201,7 @@ def test_adversary_7_an_older_sequence_needs_permission(root: Path) -> None:
 
 
 def test_adversary_7_bundles_of_one_call_are_in_order_too(root: Path) -> None:
-    with pytest.raises(TrustError, match="n3; use"):
+    with pytest.raises(TrustError, match=r"from n3 to n2 .*; use"):
         install(root, numbered(3).full, numbered(2).full)
     assert not (root / "docker").exists()
     assert len(install(root, numbered(3).full, numbered(2).full, allow_downgrade=True)) == 2
@@ -216,7 +216,7 @@ def test_adversary_9_the_greatest_sequence_number(root: Path) -> None:
 
 def test_another_product_has_numbers_of_its_own(root: Path) -> None:
     install(root, numbered(5).full)
-    install(root, numbered(1, "other/web:r").full)
+    install(root, numbered(1, "other/web:r", "other").full)
     with pytest.raises(TrustError):
         install(root, numbered(4).full)
 

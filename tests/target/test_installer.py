@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Feature, Index, Plan
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
@@ -199,6 +199,14 @@ def test_a_dry_run_refuses_what_apply_refuses(
     monkeypatch.setattr(Root, "free_space", lambda _: (0, 0))
     with pytest.raises(TargetError, match="are free"):
         try_out(old, r2.full)
+
+
+def test_a_bundle_of_a_newer_airpatch_is_refused_before_the_first_write(root: Path, r1: Sample) -> None:
+    bundle = r1.pack(replace(Index.full(r1.release), features=(Feature("encoder zopfli-15", "1.3"),)))
+    for run in (install, try_out):
+        with pytest.raises(FormatError, match=r"needs airpatch 1\.3 or newer"):
+            run(root, bundle)
+    assert not root.exists()
 
 
 # Missing blobs, requests and top-ups

@@ -36,7 +36,8 @@ def three(root: Path, r1: Sample, r2: Sample, r3: Sample) -> Path:
 
 def back(path: Path, to: str | None = None) -> tuple[str, int]:
     with Root(path) as root:
-        receipt, tags = roll_back(root, execution(), to)
+        done = roll_back(root, execution(), to)
+        receipt, tags = done.receipt, done.tags
         return receipt.release.name, tags
 
 

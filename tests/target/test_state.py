@@ -68,6 +68,14 @@ def test_a_history_keeps_the_newest_events() -> None:
     assert parse_history(emit_history(many)) == many[3:]
 
 
+def test_a_history_keeps_what_is_current_of_a_product_that_was_quiet_for_long() -> None:
+    quiet = [Event(1, action, Digest.of(b"q"), "q", "quiet") for action in (Action.APPLY, Action.PRUNE)]
+    many = [Event(i, Action.APPLY, Digest.of(b"%d" % i), "r") for i in range(MAX_EVENTS + 3)]
+    kept = parse_history(emit_history([*quiet, *many]))
+    assert kept == [quiet[0], *many[3:]]
+    assert parse_history(emit_history(kept)) == kept
+
+
 def test_adversary_37_receipts_and_histories_that_are_cut_are_refused() -> None:
     past = emit_history([Event(1, Action.APPLY, Digest.of(b"x"), "r1")] * 3)
     for content, parse in ((RECEIPT, parse_receipt), (past, parse_history)):
@@ -105,24 +113,27 @@ ID = Digest.of(b"x").raw
         None,
         [],
         [1, "apply", ID],
-        [1, "apply", ID, "r1", 0],
-        [None, "apply", ID, "r1"],
-        [True, "apply", ID, "r1"],
-        [1.5, "apply", ID, "r1"],
-        [-1, "apply", ID, "r1"],
-        [2**63, "apply", ID, "r1"],
-        ["1", "apply", ID, "r1"],
-        [1, "delete", ID, "r1"],
-        [1, [], ID, "r1"],
-        [1, "apply", ID[1:], "r1"],
-        [1, "apply", "x" * 32, "r1"],
-        [1, "apply", [0] * 32, "r1"],
-        [1, "apply", 7, "r1"],
-        [1, "apply", ID, b"r1"],
-        [1, "apply", ID, ""],
-        [1, "apply", ID, "r1\n"],
-        [1, "apply", ID, "r" * 300],
-        [1, "apply", ID, None],
+        [1, "apply", ID, "r1"],
+        [1, "apply", ID, "", "r1"],
+        [1, "apply", ID, b"shop", "r1"],
+        [1, "apply", ID, "shop", "r1", 0],
+        [None, "apply", ID, "shop", "r1"],
+        [True, "apply", ID, "shop", "r1"],
+        [1.5, "apply", ID, "shop", "r1"],
+        [-1, "apply", ID, "shop", "r1"],
+        [2**63, "apply", ID, "shop", "r1"],
+        ["1", "apply", ID, "shop", "r1"],
+        [1, "delete", ID, "shop", "r1"],
+        [1, [], ID, "shop", "r1"],
+        [1, "apply", ID[1:], "shop", "r1"],
+        [1, "apply", "x" * 32, "shop", "r1"],
+        [1, "apply", [0] * 32, "shop", "r1"],
+        [1, "apply", 7, "shop", "r1"],
+        [1, "apply", ID, "shop", b"r1"],
+        [1, "apply", ID, "shop", ""],
+        [1, "apply", ID, "shop", "r1\n"],
+        [1, "apply", ID, "shop", "r" * 300],
+        [1, "apply", ID, "shop", None],
     ],
     ids=lambda row: repr(row)[:50],
 )

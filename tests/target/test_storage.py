@@ -250,7 +250,9 @@ def forged(plain: object) -> bytes:
 
 PLAIN: dict[str, object] = {
     "airpatch": 1,
+    "product": "default",
     "name": "r1",
+    "sequence": 0,
     "repositories": ["shop/web"],
     "digests": bytes(32) + bytes([1] * 32),
     "sizes": [1, 2],
@@ -303,7 +305,7 @@ def test_adversary_42_fields_in_another_order_are_refused() -> None:
 
 @pytest.mark.parametrize("lacks", [None, bytes(31), "x" * 32, [0] * 32], ids=repr)
 def test_adversary_42_requests_for_what_is_no_release_are_refused(lacks: object) -> None:
-    plain = {"airpatch": 1, "name": "r1", "lacks": lacks, "digests": b"", "sizes": []}
+    plain = {"airpatch": 1, "product": "shop", "name": "r1", "sequence": 3, "lacks": lacks, "digests": b"", "sizes": []}
     with pytest.raises(FormatError):
         inventories.parse(forged(plain))
 
@@ -349,5 +351,5 @@ def test_arbitrary_files_are_no_inventories(file: bytes) -> None:
 def test_a_request_names_what_is_missing(r2: Sample) -> None:
     index = Index.full(r2.release)
     request = make_request(index, r2.release.blobs[:2])
-    assert request == Request("r2", r2.id, {blob.digest: blob.size for blob in r2.release.blobs[:2]})
+    assert request == Request("r2", r2.id, {blob.digest: blob.size for blob in r2.release.blobs[:2]}, sequence=2)
     assert inventories.content_id(request) != inventories.content_id(replace(request, name="r3"))

@@ -13,7 +13,7 @@ from airpatch.delta import decode, encode
 from airpatch.delta.covers import Members
 from airpatch.views.choose import Views, choose
 from airpatch.views.description import FIRST_CODING
-from airpatch.views.survey import MAX_RATIO, MAX_SMALL
+from airpatch.views.expand import largest_view
 from tests.delta.support import ENTRIES, noise, tar
 from tests.views.support import archive, elf, gz, source_view, text, undo, views
 
@@ -127,6 +127,13 @@ def test_sections_of_a_compiled_program(tmp_path: Path) -> None:
     assert opened(views(built[1], built[0])) >= 2
 
 
+def test_a_counterpart_is_expanded_though_the_target_has_it_elsewhere() -> None:
+    whole = text(20_000, 1)
+    old = tar({"a.jar": archive({"a": whole, "b": text(900, 2)}), "c.gz": gz(whole)})
+    new = tar({"a.jar": archive({"a": whole + b"!", "b": whole}), "c.gz": gz(whole + b"!"), "d.gz": gz(whole)})
+    assert difference(new, old) < 400
+
+
 def test_a_blob_that_is_no_tar_is_a_file_itself() -> None:
     assert opened(views(archive(NEW), archive(OLD))) == 1
 
@@ -215,4 +222,4 @@ def test_bombs_in_bombs_stay_packed() -> None:
         return tar({"a.gz": data})
 
     found = choose(memoryview(nest(9)), [memoryview(nest(8))])
-    assert found is None or found.target_size <= MAX_RATIO * len(nest(9)) + MAX_SMALL
+    assert found is None or found.target_size <= largest_view(len(nest(9)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from array import array
 from collections.abc import Iterator
@@ -233,3 +234,45 @@ def test_gzip_members_are_levels() -> None:
     view = view_of((10, FIRST_CODING), (5000, END), (0, END), codings=(Coding("gzip", "zlib-9"),))
     assert b"".join(expand([data], view, LIMIT)) == data[:10] + text(5000, 1)
     assert b"".join(fold([data[:10] + text(5000, 1)], view)) == data
+
+
+def chunks(size: int, data: bytes, last: bytes = b"") -> bytes:
+    out = b""
+    for part in [*(data[at : at + size] for at in range(0, len(data), size)), *([last] if last else [])]:
+        out += struct.pack(">I4s", len(part), b"IDAT") + part + zlib.crc32(b"IDAT" + part).to_bytes(4, "big")
+    return out
+
+
+@pytest.mark.parametrize("piece", [1, 5, 1 << 20])
+@pytest.mark.parametrize("size", [1, 7, 100, 999, 1000, 5000])
+def test_chunks_of_an_image(size: int, piece: int) -> None:
+    data = chunks(size, noise(1000, 1))
+    view = view_of((2, FIRST_CODING), (1004, END), (3, END), codings=(Coding("png-idat"),))
+    expanded = b"".join(expand([b"ab" + data + b"end"], view, LIMIT))
+    assert expanded == b"ab" + min(size, 1000).to_bytes(4, "big") + noise(1000, 1) + b"end"
+    assert (
+        b"".join(fold((expanded[i : i + piece] for i in range(0, len(expanded), piece)), view)) == b"ab" + data + b"end"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "defect"),
+    [
+        (b"IEND" * 9, "there are none"),
+        (b"", "there are none"),
+        (struct.pack(">I4s", 0, b"IDAT") + bytes(9), "there are none"),
+        (struct.pack(">I4s", (8 << 20) + 1, b"IDAT") + bytes(9), "there are none"),
+        (chunks(9, b"abc")[:-5], "cut short"),
+        (chunks(9, b"abc")[:-1] + b"!", "another CRC-32"),
+        (chunks(3, b"abc") + chunks(3, b"defg"), "go on after"),
+    ],
+)
+def test_chunks_that_are_none(data: bytes, defect: str) -> None:
+    with pytest.raises(FormatError, match=defect):
+        list(expand([data], view_of((0, FIRST_CODING), (7, END), (0, END), codings=(Coding("png-idat"),)), LIMIT))
+
+
+@pytest.mark.parametrize("data", [b"\0\0\0", bytes(4), b"\xff" * 9])
+def test_chunks_of_no_size_are_not_folded(data: bytes) -> None:
+    with pytest.raises(FormatError, match="IDAT chunks"):
+        list(fold([data], one_level(len(data), Coding("png-idat"))))

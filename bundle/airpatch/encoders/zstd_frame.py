@@ -107,6 +107,17 @@ def find_frame(data: Sliceable, begin: int) -> Frame | None:
     return None
 
 
+def find_block_ends(frame: bytes) -> list[int]:
+    """Return where the blocks of a frame end, as far as it goes."""
+    ends = []
+    at = read_header(frame[:MAX_HEADER]).size
+    while at + _BLOCK_HEADER <= len(frame):
+        word = int.from_bytes(frame[at : at + _BLOCK_HEADER], "little")
+        at += _BLOCK_HEADER + (1 if word >> 1 & 3 == _RUN else word >> 3)
+        ends.append(at)
+    return ends
+
+
 def length_log(frame: bytes | memoryview) -> int | None:
     """Return how many states, as a power of two, the first block's code of literal lengths has.
 

@@ -12,6 +12,7 @@ from itertools import groupby
 
 import zstandard
 
+from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
 from airpatch.encoders.zstd_frame import MAX_HEADER, Frame, find_frame, frame_end, length_log, read_header
 from airpatch.encoders.zstd_replicas import zstd_names, zstd_replica
@@ -33,9 +34,7 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     restricts the names tried. Raises FormatError if `start` is not the beginning of a zstd frame.
     """
     header = read_header(start[:MAX_HEADER])
-    if not header.checksum or header.dictionary or header.window > _MAX_WINDOW:
-        return []
-    if (length_log(start) or 0) > _MOST_LOG:
+    if header.dictionary or header.window > _MAX_WINDOW:
         return []
     end = frame_end(start)
     frame = memoryview(start)[:end]
@@ -43,17 +42,22 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     complete = end is not None and len(plaintext) <= PLAINTEXT
     if not complete:
         plaintext = plaintext[: min(len(plaintext), PLAINTEXT) // _BLOCK * _BLOCK]
+    if candidates is not None and any(name.startswith("libzstd") for name in candidates):
+        return recognise_libzstd(header, plaintext, frame, complete, candidates)
+    if not header.checksum or (length_log(start) or 0) > _MOST_LOG:
+        return [] if candidates else recognise_libzstd(header, plaintext, frame, complete)
     names = [
         name
         for name in (zstd_names() if candidates is None else candidates)
         if complete or header.content is not None or header.window == zstd_replica(name).window
     ]
     if complete:  # as short as it is, other levels may agree, too
-        return _race(names, plaintext, frame, complete)
+        found = _race(names, plaintext, frame, complete)
+        return found if found or candidates else recognise_libzstd(header, plaintext, frame, complete)
     for _, level in groupby(names, lambda name: zstd_replica(name).level):
         if found := _race(level, plaintext, frame, complete):
             return found
-    return []
+    return [] if candidates else recognise_libzstd(header, plaintext, frame, complete)
 
 
 def recognise_frames(start: bytes) -> list[str]:

@@ -5,13 +5,19 @@ A replica turns plaintext into one zstd frame, bit for bit as the encoder that i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from airpatch.encoders.kzstd_versions import klauspost_zstd, versions, window
+from airpatch.encoders.libzstd import VERSIONS as LIBZSTD_VERSIONS
+from airpatch.encoders.libzstd import LibzstdEncoder
 from airpatch.errors import FormatError
 
+LIBZSTD_LEVELS = 19
+"""libzstd has levels from 1 to this; there are more, which no layer has been met with."""
+_LIBZSTD = "libzstd-"
 _LEVELS = ("default", "fastest", "better", "best")
 
 
@@ -47,21 +53,33 @@ class ZstdReplica:
     window: int
 
 
-def frame_encoder(name: str) -> FrameEncoder:
-    """Return a new encoder of that name. Raises FormatError for an unknown one."""
-    return zstd_replica(name).make()
-
-
 def zstd_replica(name: str) -> ZstdReplica:
-    """Return the replica of that name. Raises FormatError for an unknown one."""
+    """Return the replica of klauspost/compress of that name. Raises FormatError for an unknown one."""
     found = _REPLICAS.get(name)
     if found is None:
         raise FormatError(f"unknown encoder {name!r}")
     return found
 
 
+def frame_encoder(name: str) -> FrameEncoder:
+    """Return a new encoder of that name. Raises FormatError for an unknown one."""
+    return _libzstd(name) if name.startswith(_LIBZSTD) else zstd_replica(name).make()
+
+
+def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum: bool) -> str:
+    """Return the name of libzstd of that version, with those parameters."""
+    return f"{_LIBZSTD}{version}-{level}" + "-mt" * workers + "-sized" * sized + "-nosum" * (not checksum)
+
+
+def _libzstd(name: str) -> FrameEncoder:
+    found = re.fullmatch(_LIBZSTD + r"([\d.]+)-([1-9]\d?)(-mt)?(-sized)?(-nosum)?", name)
+    if found is None or found[1] not in LIBZSTD_VERSIONS or int(found[2]) > LIBZSTD_LEVELS:
+        raise FormatError(f"unknown encoder {name!r}")
+    return LibzstdEncoder(found[1], int(found[2]), 1 if found[3] else 0, not found[5], bool(found[4]))
+
+
 def zstd_names() -> tuple[str, ...]:
-    """Return the names of all replicas, those most often met first."""
+    """Return the names of all replicas of klauspost/compress, those most often met first."""
     return tuple(_REPLICAS)
 
 

@@ -6,6 +6,7 @@ part has a digest of its own, the release id, which is the same for the full bun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -24,6 +25,7 @@ from airpatch.model.release import (
     ImageSignature,
     Release,
     check_label,
+    check_product,
     image_findings,
 )
 
@@ -34,6 +36,10 @@ UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
 MAX_SOURCES = 64
 """Sources of a step: a reader keeps the uncompressed content of all of them at hand."""
+MAX_FEATURE = 80
+"""Characters of the name of a feature."""
+_FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
+_SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
 MAX_IMAGE_SIGNATURE = 4 << 20
 """Bytes; containers/image reads no larger one."""
 
@@ -74,7 +80,8 @@ class Step:
     """How the blob `digest` is made: by a layer patch, the member `patch` of `patch_size` bytes, out of `sources`.
 
     Sources are blobs of the table of sources, or made by earlier steps. `size` is that of the blob, `uncompressed_size`
-    that of its uncompressed content, in bytes. A blob that is not of the release is there for later steps only.
+    that its plaintext, `expanded` that of the view of its sources, in bytes. A blob that is not of the release is there
+    for later steps only.
     """
 
     digest: Digest
@@ -83,6 +90,15 @@ class Step:
     patch: Digest
     patch_size: int
     sources: tuple[Digest, ...]
+    expanded: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Feature:
+    """What a reader must know, and the first version of airpatch that does: numbers with dots between them."""
+
+    name: str
+    since: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,8 @@ class Index:
     removed: tuple[str, ...] = ()
     sources: tuple[SourceBlob, ...] = ()
     steps: tuple[Step, ...] = ()
+    features: tuple[Feature, ...] = ()
+    """What the layer patches ask of a reader."""
 
     @classmethod
     def full(cls, release: Release) -> Index:
@@ -140,12 +158,12 @@ class Index:
 
 
 def release_id(release: Release) -> Digest:
-    """Return the sha256 of the release part's encoding."""
+    """The sha256 of the release part's encoding."""
     return Digest.of(canonical.pack(release_to_plain(release)))
 
 
 def emit_index(index: Index) -> bytes:
-    """Return the encoding of `index`. Raises FormatError if it is over a limit."""
+    """The encoding of `index`. Raises FormatError if it is over a limit."""
     content = canonical.pack(
         {
             "airpatch": VERSION,
@@ -163,9 +181,11 @@ def emit_index(index: Index) -> bytes:
                         step.patch.raw,
                         step.patch_size,
                         [source.raw for source in step.sources],
+                        step.expanded,
                     ]
                     for step in index.steps
                 ],
+                "features": [[feature.name, feature.since] for feature in index.features],
             },
         }
     )
@@ -175,7 +195,7 @@ def emit_index(index: Index) -> bytes:
 
 
 def parse_index(content: bytes) -> Index:
-    """Return the index that `content` encodes. Raises FormatError unless it is valid and canonical."""
+    """The index that `content` encodes. Raises FormatError unless it is valid and canonical."""
     if len(content) > MAX_INDEX:
         raise FormatError(f"an index of {len(content)} bytes, more than {MAX_INDEX}")
     document = canonical.unpack(content, "the index")
@@ -184,8 +204,8 @@ def parse_index(content: bytes) -> Index:
         raise FormatError(f"a bundle of format version {version!r:.20}; this airpatch reads version {VERSION}")
     _, release_part, packing = _fields(document, ("airpatch", "release", "packing"), "the index")
     release = release_from_plain(release_part)
-    fields = ("bases", "plans", "removed", "sources", "steps")
-    bases, plans, removed, sources, steps = _fields(packing, fields, "the packing")
+    fields = ("bases", "plans", "removed", "sources", "steps", "features")
+    bases, plans, removed, sources, steps, features = _fields(packing, fields, "the packing")
     index = Index(
         release,
         _plans(plans, len(release.blobs)),
@@ -195,7 +215,8 @@ def parse_index(content: bytes) -> Index:
             SourceBlob(Digest(_bytes(digest)), _int(size, MAX_BLOB), _int(uncompressed_size, MAX_BLOB))
             for digest, size, uncompressed_size in _rows(sources, 3)
         ),
-        tuple(_step(*row) for row in _rows(steps, 6)),
+        tuple(_step(*row) for row in _rows(steps, 7)),
+        tuple(Feature(_text(name), _text(since)) for name, since in _rows(features, 2)),
     )
     _check(index)
     if emit_index(index) != content:
@@ -204,10 +225,11 @@ def parse_index(content: bytes) -> Index:
 
 
 def release_to_plain(release: Release) -> dict[str, object]:
-    """Return the release part as msgpack's types."""
+    """The release part as msgpack's types."""
     media_types = sorted({blob.media_type for blob in release.blobs})
     number = {media_type: i for i, media_type in enumerate(media_types)}
     return {
+        "product": release.product,
         "name": release.name,
         "sequence": release.sequence,
         "media_types": list(media_types),
@@ -225,9 +247,9 @@ def release_to_plain(release: Release) -> dict[str, object]:
 
 
 def release_from_plain(value: object) -> Release:
-    """Return the inverse of `release_to_plain`. Raises FormatError."""
-    keys = ("name", "sequence", "media_types", "blobs", "images")
-    name, sequence, types, blobs, images = _fields(value, keys, "the release")
+    """The inverse of `release_to_plain`. Raises FormatError."""
+    keys = ("product", "name", "sequence", "media_types", "blobs", "images")
+    product, name, sequence, types, blobs, images = _fields(value, keys, "the release")
     media_types = [_text(media_type) for media_type in _list(types)]
     if not all(map(is_media_type, media_types)):
         raise FormatError("the release has an unusable media type")
@@ -239,8 +261,10 @@ def release_from_plain(value: object) -> Release:
             Blob(Digest(_bytes(digest)), _int(size, MAX_BLOB), media_types[_int(kind, len(media_types) - 1)])
             for digest, size, kind in _rows(blobs, 3)
         ),
+        _text(product),
     )
     check_label(release.name, release.sequence)
+    check_product(release.product)
     return release
 
 
@@ -255,7 +279,13 @@ def _image(repository: object, tag: object, manifest: object, signatures: object
 
 
 def _step(
-    digest: object, size: object, uncompressed_size: object, patch: object, patch_size: object, sources: object
+    digest: object,
+    size: object,
+    uncompressed_size: object,
+    patch: object,
+    patch_size: object,
+    sources: object,
+    expanded: object,
 ) -> Step:
     return Step(
         Digest(_bytes(digest)),
@@ -264,11 +294,12 @@ def _step(
         Digest(_bytes(patch)),
         _int(patch_size, MAX_BLOB),
         tuple(Digest(_bytes(source)) for source in _list(sources)),
+        _int(expanded, MAX_BLOB),
     )
 
 
 def _check(index: Index) -> None:
-    """Check what must hold before the manifests are known; `check_manifests` does the rest."""
+    """What must hold before the manifests are known; `check_manifests` does the rest."""
     release = index.release
     digests = {blob.digest for blob in release.blobs}
     manifests = {blob.digest for blob in release.blobs if blob.is_manifest}
@@ -295,11 +326,21 @@ def _check(index: Index) -> None:
     for repository in index.removed:
         check_repository(repository)
     _check_steps(index)
+    _check_features(index)
     if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
         raise FormatError("the index has a base with an unusable name")
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):
         raise FormatError("the index lists bases out of order or twice")
+
+
+def _check_features(index: Index) -> None:
+    names = [feature.name for feature in index.features]
+    if names != sorted(set(names)):
+        raise FormatError("the index lists features out of order or twice")
+    for feature in index.features:
+        if not _FEATURE.fullmatch(feature.name) or not _SINCE.fullmatch(feature.since):
+            raise FormatError("the index has a feature with an unusable name or version")
 
 
 def _check_steps(index: Index) -> None:

@@ -16,7 +16,7 @@ from airpatch.format import canonical, zstd
 from airpatch.model.digest import SIZE, Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import check_repository
-from airpatch.model.release import check_label
+from airpatch.model.release import DEFAULT_PRODUCT, check_label, check_product
 
 VERSION = 1
 MAX_CONTENT = 64 << 20
@@ -27,12 +27,14 @@ MAX_CONTENT = 64 << 20
 class Inventory:
     """The blobs that a root has, with their sizes in bytes.
 
-    `name` and `repositories` are those of its current release, empty if it has none.
+    All else is of the current release of `product`; without one, `name` and `repositories` are empty.
     """
 
     name: str
     repositories: tuple[str, ...]
     blobs: Mapping[Digest, int]
+    product: str = DEFAULT_PRODUCT
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Request:
     name: str
     release_id: Digest
     blobs: Mapping[Digest, int]
+    product: str = DEFAULT_PRODUCT
+    sequence: int = 0
 
 
 def content_id(value: Inventory | Request) -> Digest:
@@ -82,7 +86,12 @@ def _decompress(file: bytes) -> bytes:
 
 
 def _body(value: Inventory | Request) -> bytes:
-    head: dict[str, object] = {"airpatch": VERSION, "name": value.name}
+    head: dict[str, object] = {
+        "airpatch": VERSION,
+        "product": value.product,
+        "name": value.name,
+        "sequence": value.sequence,
+    }
     if isinstance(value, Inventory):
         head["repositories"] = list(value.repositories)
     else:
@@ -97,16 +106,24 @@ def _from_plain(plain: object) -> Inventory | Request:
     if not isinstance(plain, dict) or plain.get("airpatch") != VERSION:
         raise FormatError("neither an inventory nor a request that this airpatch reads")
     match plain:
-        case {"name": str(name), "repositories": list(names), "digests": bytes(d), "sizes": list(s)}:
-            return Inventory(_name(name) if name else "", _repositories(names), _blobs(d, s))
-        case {"name": str(name), "lacks": bytes(release_id), "digests": bytes(d), "sizes": list(s)}:
-            return Request(_name(name), Digest(release_id), _blobs(d, s))
+        case {
+            "product": str(product),
+            "name": str(name),
+            "sequence": int(sequence),
+            "digests": bytes(digests),
+            "sizes": list(sizes),
+            **own,
+        } if not isinstance(sequence, bool):
+            blobs = _blobs(digests, sizes)
+            check_product(product)
+            match own:
+                case {"repositories": list(names)}:
+                    check_label(name or "none", sequence)
+                    return Inventory(name, _repositories(names), blobs, product, sequence)
+                case {"lacks": bytes(release_id)}:
+                    check_label(name, sequence)
+                    return Request(name, Digest(release_id), blobs, product, sequence)
     raise FormatError("neither an inventory nor a request that this airpatch reads")
-
-
-def _name(name: str) -> str:
-    check_label(name, 0)
-    return name
 
 
 def _repositories(names: list[object]) -> tuple[str, ...]:

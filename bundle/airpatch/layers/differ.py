@@ -18,7 +18,7 @@ from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
-from airpatch.format.index import SourceBlob, Step
+from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
@@ -46,6 +46,8 @@ class LayerPatches:
     steps: list[Step] = field(default_factory=list)
     sources: list[SourceBlob] = field(default_factory=list)
     parts: dict[Digest, ScratchRange] = field(default_factory=dict)
+    features: set[Feature] = field(default_factory=set)
+    """What the patches ask of a reader."""
     chosen: dict[Digest, list[ChosenSource]] = field(default_factory=dict)
 
     def size(self, digest: Digest) -> int | None:
@@ -138,7 +140,7 @@ class Differ:
                 known = target.compression is not Compression.ZSTD or bool(workshop.frame_encoders(target))
 
                 def may(source: int) -> bool:
-                    """Return a zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
+                    """A zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
@@ -156,6 +158,7 @@ class Differ:
                 if made is None:
                     return None
                 patches.parts[made.step.patch] = patches.store.keep(made.file)
+                patches.features.update(made.features)
                 patches.chosen[target.blob.digest] = [
                     ChosenSource(digests[each.number], each.explained, tuple(digests[rival] for rival in each.rivals))
                     for each in sources
@@ -166,7 +169,7 @@ class Differ:
         patches.sources = _outside(patches.steps, unpacked)
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """Verify and unpack: a patch that builds upon a damaged blob would pass the proof, and fail on targets."""
+        """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
@@ -174,7 +177,7 @@ class Differ:
         return self._unpack(blob, store, share)
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
+        """The blob with its uncompressed content in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
@@ -193,7 +196,7 @@ class Differ:
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
-    """Return the sources that no step makes, in the order of the index."""
+    """The sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
     return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]

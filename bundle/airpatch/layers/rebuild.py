@@ -31,6 +31,7 @@ from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
+from airpatch.layers.features import require_features
 from airpatch.layers.frames import split
 from airpatch.layers.recipe import (
     COLUMNS,
@@ -42,6 +43,7 @@ from airpatch.layers.recipe import (
     Recipe,
     Replay,
     Replica,
+    ViewSizes,
     Whole,
     method_name,
     read_header,
@@ -53,6 +55,10 @@ from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.streams import PieceReader
+from airpatch.views.description import MAX_DESCRIPTION, parse_view
+from airpatch.views.description import View as NestedView
+from airpatch.views.expand import expand, largest_view
+from airpatch.views.fold import fold
 
 _LOG = logger(__name__)
 _Piece = TypeVar("_Piece", bytes, memoryview)
@@ -75,6 +81,7 @@ def rebuild_blobs(
     Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
     patch is, TargetError if there is no room.
     """
+    require_features(index)
     allow_open_files()
     jobs = execution.threads
     sizes = sizes_of(index)
@@ -103,7 +110,7 @@ def rebuild_blobs(
 
 
 def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
-    """Return the bytes of work of `steps`: layers unpacked, decisions read, blobs made. Reads the headers."""
+    """Bytes of work that `steps` take: of layers unpacked, of decisions read, of what is made. Reads the headers."""
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
     unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)
@@ -154,7 +161,7 @@ def _ready(waiting: Sequence[Step], unmade: AbstractSet[Digest]) -> Step | None:
 
 
 def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]) -> list[Step]:
-    """Return the steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
+    """The steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
     needed = set(wanted)
     for step in reversed(index.steps):
         if step.digest in needed:
@@ -163,13 +170,13 @@ def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]
 
 
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
-    """Return how many bytes `steps` keep in scratch files at most, `jobs` of them at a time.
+    """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time.
 
     That is what they would keep one after the other, and what all others at work or passed keep for themselves.
     Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
     """
     sizes = sizes_of(index)
-    own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size for step in steps]
+    own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size + step.expanded for step in steps]
     decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
@@ -184,7 +191,7 @@ def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
             if digest not in held:
                 held.add(digest)
                 live += sizes[digest][1]
-        peak = max(peak, live)
+        peak = max(peak, live + step.expanded)
         for digest in {*step.sources, step.digest}:
             if digest in held and last[digest] <= number:
                 held.remove(digest)
@@ -197,7 +204,7 @@ Sizes = Mapping[Digest, tuple[int, int]]
 
 
 def sizes_of(index: Index) -> Sizes:
-    """Return the sizes of all sources of `index`."""
+    """The sizes of all sources of `index`."""
     sources: tuple[SourceBlob | Step, ...] = (*index.sources, *index.steps)
     return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
@@ -248,7 +255,7 @@ class Builder:
         output.complete()
 
     def _blob(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes | memoryview]:
-        """Yield the blob's bytes, as the recipe makes them."""
+        """The blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
                 whole = section(patch, recipe, 0)
@@ -278,12 +285,18 @@ class Builder:
     def _layer(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
         """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it."""
         views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
-        with ExitStack() as stack:
+        with ExitStack() as beside, ExitStack() as stack:
+            if recipe.views is None:
+                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size)
+            else:
+                chunks = self._fold(step, patch, recipe, views, beside)
             kept = self._uncompressed.new(step.digest) if self._uncompressed.wanted(step.digest) else None
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
-            for chunk in _apply(section(patch, recipe, 0), views, step.uncompressed_size):
+            for chunk in chunks:
+                if total + len(chunk) > step.uncompressed_size:
+                    raise FormatError(f"makes more than {step.uncompressed_size} uncompressed bytes")
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
@@ -294,6 +307,39 @@ class Builder:
             stack.pop_all()
             if kept is not None:
                 self._uncompressed.put(step.digest, kept)
+
+    def _fold(
+        self, step: Step, patch: BlobReader, recipe: Recipe, sources: Sequence[View], stack: ExitStack
+    ) -> Iterator[bytes]:
+        """Yield the layer out of the difference of the views; that of the sources is a file that `stack` closes."""
+        sizes = recipe.views or ViewSizes(0, 0)
+        if sizes.sources != step.expanded or sizes.target > largest_view(step.uncompressed_size):
+            raise FormatError("has a view that is larger than its index says, or than the uncompressed layer may grow")
+        target, source = (
+            parse_view(b"".join(decode(section(patch, recipe, number), (), MAX_DESCRIPTION))) for number in (-2, -1)
+        )
+        file = stack.enter_context(closing(self._uncompressed.new(step.digest)))
+        self.expand(source, sources, step.expanded, file)
+        if file.size != step.expanded:
+            raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
+        return fold(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), target)
+
+    def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:
+        """Append the view of `packed` to `file`. Raises FormatError if it has more than `limit` bytes."""
+        since = 0
+        buffer = bytearray()
+        for piece in expand(packed, description, limit):
+            buffer += piece
+            if len(buffer) >= PIECE:
+                file.append(buffer)
+                buffer.clear()
+            since += len(piece)
+            if since > _RELEASE_EVERY:
+                since = 0
+                release_pages(packed)
+                if self._cancellation.is_cancelled:
+                    raise CancelledError
+        file.append(buffer)
 
     def encode(self, replica: Replica, uncompressed: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown."""
@@ -329,7 +375,7 @@ class Builder:
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """Yield the blob out of its uncompressed, its layout and its rest, which differ from those of `others`."""
+        """Yield the blob out of its uncompressed content, its layout and its rest, which differ from those of `others`."""
         uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
         yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
         _require_end((uncompressed, layout, rest))
@@ -351,7 +397,7 @@ class Builder:
         return [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
-        """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
+        """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
         file = stack.enter_context(closing(self._uncompressed.new(blob)))
         with closing(self._content.open(blob, size)) as reader:
@@ -361,13 +407,13 @@ class Builder:
         return file
 
     def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """Return the decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
+        """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
         size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
     def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
         size, uncompressed = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
         with closing(self._content.open(blob, size)) as reader:
@@ -415,7 +461,7 @@ class Builder:
 
 
 def max_column(size: int) -> int:
-    """Return how many bytes a column of decisions of a blob of `size` bytes may have.
+    """Bytes that a column of decisions of a blob of `size` bytes may have.
 
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
@@ -435,7 +481,7 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
 
 
 def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
-    """Yield what `delta` makes of `views`, of which little stays in memory."""
+    """What `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit):
         yield chunk
@@ -446,7 +492,7 @@ def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[
 
 
 def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
-    """Yield the same pieces; `advance` is told their bytes once they are used."""
+    """The same pieces; `advance` is told their bytes once they are used."""
     for piece in pieces:
         yield piece
         advance(len(piece))

@@ -4,13 +4,14 @@ The first section is the difference of the uncompressed layers (spec/DELTA.md), 
 header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
 the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md); `Frames` has
 two, the layout and the rest of a zstd file, likewise (spec/ENCODERS.md). `Whole` has the blob itself as its only
-section.
+section. Where the difference is one of views (spec/VIEWS.md), their descriptions are the last two sections.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from airpatch.blobs.content import BlobReader
@@ -81,16 +82,29 @@ Method = Plain | Replica | Replay | Corrected | Frames | Raw | Whole
 
 
 @dataclass(frozen=True, slots=True)
+class ViewSizes:
+    """The difference makes the view of the plaintext, of `target` bytes, from the plaintexts of all sources and then a
+    view of these, of `sources` bytes."""
+
+    target: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
-    """The method, and the sizes of the sections in bytes. `start` is where the first one begins."""
+    """The method, and the sizes of the sections in bytes. `start` is where the first one begins.
+
+    With `views`, the last two sections are the descriptions of the target's view and of the sources'.
+    """
 
     method: Method
     sections: tuple[int, ...]
     start: int = 0
+    views: ViewSizes | None = None
 
     def section(self, number: int) -> tuple[int, int]:
         """Offset and size of a section in the layer patch."""
-        offsets = list(accumulate(self.sections, initial=self.start))
+        offsets = list(accumulate(self.sections[:-1], initial=self.start))
         return offsets[number], self.sections[number]
 
 
@@ -106,15 +120,18 @@ def method_name(method: Method) -> str:
     return type(method).__name__.lower()
 
 
-def section_count(method: Method) -> int:
-    """Return how many sections a layer patch of that method has."""
+def section_count(method: Method, has_views: bool = False) -> int:
+    """How many sections a layer patch of that method has."""
+    decisions = 0
     if isinstance(method, Replay | Corrected):
-        return 1 + COLUMNS
-    return 1 + FRAME_COLUMNS if isinstance(method, Frames) else 1
+        decisions = COLUMNS
+    elif isinstance(method, Frames):
+        decisions = FRAME_COLUMNS
+    return 1 + decisions + (2 if has_views else 0)
 
 
-def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
-    """Return the bytes before the sections."""
+def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | None = None) -> bytes:
+    """The bytes before the sections."""
     match method:
         case Plain():
             plain: list[object] = ["plain"]
@@ -130,12 +147,15 @@ def emit_header(method: Method, sections: tuple[int, ...]) -> bytes:
             plain = ["raw"]
         case Whole():
             plain = ["whole"]
-    header = canonical.pack({"airpatch": VERSION, "method": plain, "sections": list(sections)})
+    document: dict[str, object] = {"airpatch": VERSION, "method": plain, "sections": list(sections)}
+    if views is not None:
+        document["views"] = [views.target, views.sources]
+    header = canonical.pack(document)
     return _LENGTH.pack(len(header)) + header
 
 
 def read_header(reader: BlobReader, size: int) -> Recipe:
-    """Return the recipe of a layer patch of `size` bytes. Raises FormatError unless it is canonical and complete."""
+    """The recipe of the layer patch of `size` bytes. Raises FormatError unless it is canonical and fills the patch."""
     prefix = bytearray(_LENGTH.size)
     if size < len(prefix):
         raise FormatError("a layer patch that is cut short")
@@ -145,20 +165,29 @@ def read_header(reader: BlobReader, size: int) -> Recipe:
         raise FormatError("a layer patch whose header does not fit into it")
     header = bytearray(length)
     reader.read_into(memoryview(header), len(prefix))
-    method, sections = _parse(bytes(header))
-    start = len(prefix) + length
-    if emit_header(method, sections) != bytes(prefix + header) or start + sum(sections) != size:
+    recipe = replace(_parse(bytes(header)), start=len(prefix) + length)
+    canonical_form = emit_header(recipe.method, recipe.sections, recipe.views)
+    if canonical_form != bytes(prefix + header) or recipe.start + sum(recipe.sections) != size:
         raise FormatError("a layer patch whose header is not in canonical form, or whose sections do not fill it")
-    return Recipe(method, sections, start)
+    return recipe
 
 
-def _parse(header: bytes) -> tuple[Method, tuple[int, ...]]:
+def _parse(header: bytes) -> Recipe:
     match canonical.unpack(header, "the header of a layer patch"):
-        case {"airpatch": version, "method": [str(name), *details], "sections": list(sections)} if version == VERSION:
+        case {
+            "airpatch": version,
+            "method": [str(name), *details],
+            "sections": list(sections),
+            **others,
+        } if version == VERSION:
             sizes = tuple(map(_natural, sections))
             method = _method(name, details)
-            if method is not None and len(sizes) == section_count(method):
-                return method, sizes
+            views = _views(others)
+            has_views = views is not None
+            if has_views and isinstance(method, Raw | Whole):
+                method = None
+            if method is not None and len(sizes) == section_count(method, has_views):
+                return Recipe(method, sizes, views=views)
     raise FormatError("a layer patch with a header that this airpatch does not read")
 
 
@@ -187,6 +216,13 @@ def _numbers(like: list[object]) -> tuple[int, ...] | None:
     """Numbers of sources, each once; None if one is there twice."""
     numbers = tuple(map(_natural, like))
     return numbers if len(set(numbers)) == len(numbers) else None
+
+
+def _views(others: Mapping[object, object]) -> ViewSizes | None:
+    match others.get("views"):
+        case [target, sources]:
+            return ViewSizes(_natural(target), _natural(sources))
+    return None
 
 
 def _natural(value: object) -> int:

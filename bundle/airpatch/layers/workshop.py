@@ -12,6 +12,7 @@ from itertools import chain
 from airpatch.blobs.content import BlobReader, Content, pieces
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
 from airpatch.deflate.gzip import header_size
+from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.recognise import recognise
@@ -19,9 +20,10 @@ from airpatch.encoders.replicas import replica as encoder_replica
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
-from airpatch.format.index import Step
+from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
+from airpatch.layers.features import features
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import (
@@ -33,6 +35,7 @@ from airpatch.layers.recipe import (
     Raw,
     Replay,
     Replica,
+    ViewSizes,
     emit_header,
     method_name,
 )
@@ -41,6 +44,8 @@ from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Share
+from airpatch.views.choose import choose
+from airpatch.views.description import Coding, emit_view
 
 _LOG = logger(__name__)
 _RECOGNISED = 1 << 20
@@ -70,6 +75,19 @@ class Made:
 
     step: Step
     file: ScratchFile
+    features: frozenset[Feature]
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What makes a plaintext: the `delta`, of the uncompressed or of views, and then the views' descriptions."""
+
+    delta: ScratchFile
+    views: ViewSizes | None = None
+    descriptions: Sequence[ScratchFile] = ()
+    codings: Sequence[Coding] = ()
+    expanded: int = 0
+    """Bytes of the view of the sources."""
 
 
 class _NotSmaller(FormatError):
@@ -109,24 +127,23 @@ class Workshop:
 
     @staticmethod
     def work(target: Unpacked) -> int:
-        """Return the bytes of work for a patch of `target`: its difference is made, and the blob out of that."""
+        """Bytes of work that a patch of `target` counts: its difference is made, and the blob out of that."""
         return target.uncompressed.size + target.blob.size
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
-        """Return the first patch that works of those that may; None if the blob as it is is no larger.
+        """The first patch that works of those that may; None if the blob as it is is no larger.
 
         `share` has the size of `work`.
         """
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD and not self.frame_encoders(target):
                 return self._raw(target, sources, share, stack)
-            old = [source.uncompressed for source in sources]
-            delta = self._difference(target.uncompressed, old, str(target.blob.digest), share.reach)
-            stack.callback(delta.close)
-            for method, decisions in self._methods(target, sources, delta.size, stack):
-                made = self._attempt(method, [delta, *decisions], target, sources, share)
-                if made is not None:
-                    return made
+            for differ in (self._nested, self._flat):
+                if (difference := differ(target, sources, share, stack)) is not None:
+                    for method, decisions in self._methods(target, sources, difference.delta.size, stack):
+                        made = self._attempt(method, difference, decisions, target, sources, share)
+                        if made is not None:
+                            return made
             if target.compression is Compression.ZSTD:
                 return self._raw(target, sources, share, stack)
         _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
@@ -135,15 +152,16 @@ class Workshop:
     def _attempt(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
     ) -> Made | None:
-        """Return a patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
         blob = target.blob
         try:
-            made = self._try(method, sections, target, sources, share)
+            made = self._try(method, difference, decisions, target, sources, share)
         except _NotSmaller:
             _LOG.debug("layer %s: %s saves nothing", blob.digest.short, method_name(method))
         except (FormatError, IntegrityError) as error:
@@ -158,7 +176,7 @@ class Workshop:
         return None
 
     def frame_encoders(self, target: Unpacked) -> list[str]:
-        """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
+        """The encoders that may have written the frames of a zstd blob, the likeliest first."""
         known = self._frame_encoders
         if target.blob.digest not in known:
             known[target.blob.digest] = []
@@ -166,8 +184,47 @@ class Workshop:
                 known[target.blob.digest] = recognise_frames(self._start(target, _RECOGNISED))
         return known[target.blob.digest]
 
+    def _flat(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> _Difference:
+        """The difference of uncompressed as they are."""
+        old = [source.uncompressed for source in sources]
+        delta = self._difference(target.uncompressed, old, str(target.blob.digest), share.reach)
+        stack.callback(delta.close)
+        return _Difference(delta)
+
+    def _nested(
+        self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack
+    ) -> _Difference | None:
+        """The difference of uncompressed with their nested content expanded; None where none has changed."""
+        name = str(target.blob.digest)
+        old = [source.uncompressed for source in sources]
+        packed, others = target.uncompressed.view(), [source.view() for source in old]
+        views = choose(memoryview(packed), [memoryview(other) for other in others], self._pause([packed, *others]))
+        if views is None:
+            return None
+        with ExitStack() as expanded:
+            new, beside = (expanded.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(2))
+            self._builder.expand(views.target, [packed], views.target_size, new)
+            self._builder.expand(views.source, others, views.source_size, beside)
+            members = Members(views.target_members, [*(None for _ in old), views.source_members])
+
+            def reach(position: int) -> None:
+                share.reach(position * target.uncompressed.size // views.target_size)
+
+            delta = self._difference(new, [*old, beside], name, reach, members)
+            stack.callback(delta.close)
+        descriptions = []
+        for view in (views.target, views.source):
+            description = ScratchFile(self._new_file, name)
+            stack.callback(description.close)
+            for chunk in encode(emit_view(view), (), self._effort):
+                description.append(chunk)
+            descriptions.append(description)
+        sizes = ViewSizes(views.target_size, views.source_size)
+        codings = (*views.target.codings, *views.source.codings)
+        return _Difference(delta, sizes, descriptions, codings, views.source_size)
+
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
-        """Return how many bytes a sample of the target takes as a difference to each of the sources alone."""
+        """Bytes that a sample of the target takes as a difference to each of the sources alone."""
         costs = []
         with self._budget.taken(_memory(target, sources)):
             view = target.uncompressed.view()
@@ -179,7 +236,7 @@ class Workshop:
         return costs
 
     def _pause(self, views: Sequence[View]) -> Callable[[], None]:
-        """Return what long work calls now and then: it stops cancelled work, and releases mapped memory."""
+        """What long work calls now and then: it ends if it is stopped, and gives back the memory of mapped bytes."""
 
         def pause() -> None:
             if self._cancellation.is_cancelled:
@@ -191,21 +248,24 @@ class Workshop:
     def _try(
         self,
         method: Method,
-        sections: Sequence[ScratchFile],
+        difference: _Difference,
+        decisions: Sequence[ScratchFile],
         target: Unpacked,
         sources: Sequence[Unpacked],
         share: Share,
     ) -> Made:
-        """Return a patch that works and is smaller than the blob. Raises FormatError or IntegrityError if none does."""
+        """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
         blob = target.blob
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
             stack.callback(file.close)
-            patch = _assemble(method, sections, file)
+            sections = [difference.delta, *decisions, *difference.descriptions]
+            patch = _assemble(method, sections, difference.views, file)
             if file.size >= blob.size:
                 raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            step = Step(blob.digest, blob.size, target.uncompressed.size, patch, file.size, digests)
+            size, expanded = target.uncompressed.size, difference.expanded
+            step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
@@ -213,14 +273,14 @@ class Workshop:
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
-        return Made(step, file)
+        return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
-        """Return a patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
+        """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
         if raw is not None and raw.size <= _RAW * target.blob.size:
-            return self._attempt(Raw(), [raw], target, like, share)
+            return self._attempt(Raw(), _Difference(raw), (), target, like, share)
         _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
         return None
 
@@ -237,6 +297,7 @@ class Workshop:
         sources: Sequence[ScratchFile | ScratchRange],
         name: str,
         reach: Callable[[int], None] = lambda _position: None,
+        members: Members = TARS,
     ) -> ScratchFile:
         """Return the difference of a layer, or of a column of decisions, to those of the sources.
 
@@ -248,7 +309,7 @@ class Workshop:
         with ExitStack() as stack:
             delta = ScratchFile(self._new_file, name)
             stack.callback(delta.close)
-            for chunk in encode(view, views, self._effort, self._entries, pause, reach=reach):
+            for chunk in encode(view, views, self._effort, self._entries, pause, members, reach=reach):
                 delta.append(chunk)
             stack.pop_all()
         return delta
@@ -280,7 +341,7 @@ class Workshop:
         yield from sorted((way for way in ways if way is not None), key=_size)
 
     def _frames(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[_Way]:
-        """Yield the zstd encoders that may be it; layout and rest as differences to those of the first zstd source."""
+        """The encoders of zstd that may be it; layout and rest as differences to those of the first zstd source."""
         like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
         differences = []
         with suppress(FormatError), ExitStack() as columns:
@@ -304,7 +365,7 @@ class Workshop:
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
-        """Return decisions as differences to those of the first source that has some."""
+        """Decisions as differences to those of the first source that has some."""
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
         with suppress(FormatError), ExitStack() as columns:
             others = [self._builder.columns(sources[i].blob.digest, columns) for i in like]
@@ -312,7 +373,7 @@ class Workshop:
         return None
 
     def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> _Way | None:
-        """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
+        """Decisions as differences to those of the replica that begins as the blob does, or comes nearest to it."""
         with suppress(FormatError), ExitStack() as columns:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
@@ -335,7 +396,7 @@ class Workshop:
     def _decisions(
         self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
     ) -> list[ScratchFile]:
-        """Return the decisions of the blob, each column as a difference to those of `others`.
+        """The decisions of the blob, each column as a difference to those of `others`.
 
         Raises FormatError if the parser does not take the blob, though gunzip has.
         """
@@ -349,7 +410,7 @@ class Workshop:
 
 
 def _sample(size: int) -> range:
-    """Return where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
+    """Where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
     return range(0, size, max(_PIECE, size // _PIECES))
 
 
@@ -357,10 +418,10 @@ def _size(way: _Way) -> int:
     return sum(file.size for file in way[1])
 
 
-def _assemble(method: Method, sections: Sequence[ScratchFile], file: ScratchFile) -> Digest:
+def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
     """Write the layer patch into `file`; returns its digest."""
     hasher = hashlib.sha256()
-    header = emit_header(method, tuple(section.size for section in sections))
+    header = emit_header(method, tuple(section.size for section in sections), views)
     for piece in chain([header], *(section.pieces() for section in sections)):
         hasher.update(piece)
         file.append(piece)
@@ -393,7 +454,7 @@ def _index_entries(memory: int) -> int:
 
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Return the memory that making a patch takes, in bytes: zstd, anchors, alignment, mapped files, all else."""
+    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else."""
     new, old = target.uncompressed.size, sum(source.uncompressed.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same

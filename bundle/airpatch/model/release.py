@@ -28,9 +28,13 @@ MAX_SIGNED = 1 << 22
 """Manifests and children that are walked to check signatures: below each manifest of tags, for each repository."""
 SHOWN_FINDINGS = 100
 """What is wrong beyond these is only counted: few bytes can be wrong in very many ways."""
+MAX_SIGNED_COMPONENT = 255 - len("@sha256=") - 64
+"""Characters of the last part of a repository with signatures: their folder is `PART@sha256=HEX` (NAME_MAX is 255)."""
 MAX_SEQUENCE = 2**63 - 1
 MAX_RELEASE_NAME = 255
-"""Bytes of UTF-8; what a file name can hold."""
+"""Bytes of UTF-8 of a release's or product's name; what a file name can hold."""
+DEFAULT_PRODUCT = "default"
+"""The product of releases of which nobody said another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +73,21 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """`images` sorted by name; `blobs` in archive order; `sequence` 0 for releases that are not numbered."""
+    """A state of a product: `images` sorted by name; `blobs` in archive order.
+
+    `sequence` grows from release to release of a product, and is 0 for releases that are not numbered.
+    """
 
     name: str
     sequence: int
     images: tuple[Image, ...]
     blobs: tuple[Blob, ...]
+    product: str = DEFAULT_PRODUCT
+
+    @property
+    def title(self) -> str:
+        """The name, and the product unless that is the default."""
+        return self.name if self.product == DEFAULT_PRODUCT else f"{self.name} of {self.product}"
 
     @property
     def size(self) -> int:
@@ -186,7 +199,12 @@ class _Collected:
 
 
 def assemble(
-    images: Iterable[Image], manifests: Mapping[Digest, bytes], *, name: str | None = None, sequence: int = 0
+    images: Iterable[Image],
+    manifests: Mapping[Digest, bytes],
+    *,
+    name: str | None = None,
+    sequence: int = 0,
+    product: str = DEFAULT_PRODUCT,
 ) -> Release:
     """Return the release of `images`, whose manifests and those below them are in `manifests`.
 
@@ -213,7 +231,8 @@ def assemble(
         tags = Counter(image.name.tag for image in tagged or ordered)
         name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
-    return Release(name, sequence, tuple(ordered), found.table())
+    check_product(product)
+    return Release(name, sequence, tuple(ordered), found.table(), product)
 
 
 def check_label(name: str, sequence: int) -> None:
@@ -224,9 +243,16 @@ def check_label(name: str, sequence: int) -> None:
         raise FormatError(f"not a usable sequence number: {sequence}")
 
 
+def check_product(name: str) -> None:
+    """Raise FormatError unless `name` can name a product."""
+    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not name.isprintable():
+        raise FormatError(f"not a usable product name: {name!r:.300}")
+
+
 def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None:
     """Raise FormatError unless the table of `release` is the one that its manifests give."""
-    if assemble(release.images, manifests, name=release.name, sequence=release.sequence) != release:
+    built = assemble(release.images, manifests, name=release.name, sequence=release.sequence, product=release.product)
+    if built != release:
         raise FormatError("the table of blobs is not the one that the release's manifests give")
 
 
@@ -244,6 +270,7 @@ def image_findings(images: Sequence[Image]) -> list[str]:
     """Return what is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]
     signatures: dict[tuple[str, Digest], tuple[ImageSignature, ...]] = {}
+    sizes: dict[Digest, int] = {}
     names = {str(image.name) for image in images}
     for image, following in pairwise(images):
         if following.name == image.name:
@@ -251,6 +278,14 @@ def image_findings(images: Sequence[Image]) -> list[str]:
     for image in images:
         if image.name.digest not in (None, image.manifest):
             findings.append(f"{image.name}: its tag says another digest than that of its manifest, {image.manifest}")
+        for signature in image.signatures:
+            if sizes.setdefault(signature.digest, signature.size) != signature.size:
+                findings.append(f"{image.name}: the signature {signature.digest} has two sizes")
+        if image.signatures and len(image.name.repository.rpartition("/")[2]) > MAX_SIGNED_COMPONENT:
+            findings.append(
+                f"{image.name}: has signatures, and the name of their folder would be longer than 255 bytes; shorten "
+                f"the last part of the repository to {MAX_SIGNED_COMPONENT} characters, or leave the signatures out"
+            )
         if image.name.repository.split("/")[0] in names:
             findings.append(f"{image.name}: its folder would lie inside that of another image")
         for manifest, own in groupby(image.signatures, key=lambda signature: signature.manifest):

@@ -14,6 +14,7 @@ from airpatch.blobs.output import Descriptor
 from airpatch.execution import Execution
 from airpatch.format.index import Index, emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
 
@@ -22,13 +23,15 @@ from airpatch.sources.gather import Gathered, gather
 class WrittenBundle:
     """A bundle that was written.
 
-    `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it. `warnings` are for
+    `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it, `costs` what makes
+    it large. `warnings` are for
     people: what may not be as they expect.
     """
 
     output: str
     size: int
     index: Index
+    costs: Costs
     warnings: tuple[str, ...] = ()
 
 
@@ -38,6 +41,7 @@ def create(
     *,
     release: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
     repack: bool = False,
@@ -51,7 +55,8 @@ def create(
     (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
     only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
     the sources. `release` names the release (default: the tag that most of its images carry), `sequence` is
-    its number, which grows from release to release (default: 0).
+    its number, which grows from release to release of the `product` (default: 0; of the product: that of a single
+    bundle as the source, else `default`).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
@@ -63,7 +68,7 @@ def create(
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        gathered = gather_release(sources, execution, release, sequence, images_list, tags)
+        gathered = gather_release(sources, execution, Label(release, sequence, product), images_list, tags)
         with prepare(gathered, repack, effort, execution) as bundle:
             return place.write(bundle, execution, gathered.remarks)
 
@@ -79,13 +84,19 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
     return patch_layers(index, gathered, [], execution, effort_of(effort))
 
 
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a release is to be called; what is None is found out, of a patch from its bases."""
+
+    release: str | None
+    sequence: int | None
+    product: str | None
+    product_of_bases: str | None = None
+    sequence_after_bases: int | None = None
+
+
 def gather_release(
-    sources: Paths,
-    execution: Execution,
-    release: str | None,
-    sequence: int | None,
-    images_list: StrPath | None,
-    tags: Sequence[str],
+    sources: Paths, execution: Execution, label: Label, images_list: StrPath | None, tags: Sequence[str]
 ) -> Gathered:
     """The release of all images of `sources`, or of those in `images_list`."""
     return gather(
@@ -93,8 +104,11 @@ def gather_release(
         execution,
         images_list=None if images_list is None else Path(images_list),
         tags=tags,
-        name=release,
-        sequence=sequence,
+        name=label.release,
+        sequence=label.sequence,
+        product=label.product,
+        product_of_bases=label.product_of_bases,
+        sequence_after_bases=label.sequence_after_bases,
     )
 
 
@@ -110,7 +124,13 @@ class Output:
         """Write `bundle`. Raises what `pack` raises, and TrustError if an agent refuses to sign."""
         if self.sign is not None:
             bundle = replace(bundle, signatures=[self.sign(emit_index(bundle.index), NAMESPACE)])
-        return WrittenBundle(self.name, pack(bundle, self.sink, execution), bundle.index, warnings)
+        return WrittenBundle(
+            self.name,
+            pack(bundle, self.sink, execution),
+            bundle.index,
+            costs_of(bundle.index, bundle.manifests),
+            warnings,
+        )
 
 
 @contextmanager

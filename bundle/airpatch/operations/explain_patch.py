@@ -13,7 +13,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import gather_release
-from airpatch.operations.make_patch import prepare_patch
+from airpatch.operations.make_patch import label_for, prepare_patch
 from airpatch.report.forecast import BlobCost, forecast
 from airpatch.report.usage import usage
 
@@ -37,8 +37,10 @@ def explain(
     *,
     release: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    content: Paths = (),
     effort: str = "default",
     execution: Execution | None = None,
 ) -> Explanation:
@@ -47,8 +49,8 @@ def explain(
     Takes the time of making the patch; scratch files lie in the current folder. Raises what `diff` raises.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
-    gathered = gather_release(sources, execution, release, sequence, images_list, tags)
-    prepared = prepare_patch(bases, gathered, execution, effort)
+    gathered = gather_release(sources, execution, label_for(bases, release, sequence, product), images_list, tags)
+    prepared = prepare_patch(bases, gathered, execution, effort, content=content)
     with prepared.bundle as bundle:
         costs = forecast(bundle, execution)
     images = usage(gathered.release.images, gathered.manifests).images

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
+from airpatch.format.index import Index
+from airpatch.model.release import Release
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
-from airpatch.operations.create_bundle import WrittenBundle, gather_release, open_output
-from airpatch.patches.bases import open_base
+from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, open_output
+from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layers import patch_layers
 from airpatch.patches.plan import plan_patch
 from airpatch.sources.gather import Gathered
@@ -22,8 +25,10 @@ def diff(
     *,
     release: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    content: Paths = (),
     layer_patches: bool = True,
     effort: str = "default",
     key: StrPath | None = None,
@@ -35,16 +40,88 @@ def diff(
     `apply`. The patch fits every target that has all of any one of them. Changed layers travel as layer patches
     (spec/FORMAT.md, Layer patches) where that is smaller, unless `layer_patches` is False or a base is a request;
     `effort` is `fast`, `default` or `best`, `execution.memory` bounds what the making takes. All else is as with
-    `create`.
+    `create`; the `product` is that of the bases where nobody says otherwise, and the `sequence` number one more than
+    the highest of theirs.
+
+    Layer patches build upon blobs that every base has and that can be read: from the bases, or from `content`, bundles
+    and roots that need not be bases (an inventory holds no blobs). Warnings say what makes a patch larger than need be.
 
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        gathered = gather_release(sources, execution, release, sequence, images_list, tags)
-        prepared = prepare_patch(bases, gathered, execution, effort, layer_patches=layer_patches)
+        label = label_for(bases, release, sequence, product)
+        gathered = gather_release(sources, execution, label, images_list, tags)
+        prepared = prepare_patch(bases, gathered, execution, effort, content=content, layer_patches=layer_patches)
         with prepared.bundle as bundle:
-            return place.write(bundle, execution, (*gathered.remarks, *prepared.warnings))
+            return place.write(bundle, execution, prepared.warnings)
+
+
+def label_for(bases: Paths, release: str | None, sequence: int | None, product: str | None) -> Label:
+    """What to call a release that is made against `bases`; its number is one more than the highest of theirs.
+
+    A base that is not numbered gives a release that is not, a request alone the number that it asks for. Raises
+    UsageError if the products of the bases differ and no `product` is given.
+    """
+    found = {name: of for name in names(bases) if (of := installed_release(name)) is not None}
+    products = {of.product for of in found.values()}
+    if product is None and len(products) > 1:
+        raise UsageError(
+            "the bases are of several products; say which with --product",
+            [f"{name}: product {of.product}" for name, of in found.items()],
+        )
+    return Label(release, sequence, product, next(iter(products), None), _next_sequence(list(found.values())))
+
+
+def _next_sequence(installed: Sequence[InstalledRelease]) -> int | None:
+    numbers = [release.sequence for release in installed if not release.is_requested]
+    if not numbers:
+        return max((release.sequence for release in installed), default=None)
+    return max(numbers) + 1 if all(numbers) else 0
+
+
+def _order_warnings(bases: Sequence[str], release: Release) -> Iterator[str]:
+    """Bases that are not older than the release, so that old and new may have been taken for each other."""
+    for name in bases:
+        of = installed_release(name)
+        if of is None or of.is_requested or of.product != release.product:
+            continue
+        if of.sequence and release.sequence and release.sequence <= of.sequence:
+            yield (
+                f"release {release.name} has number {release.sequence} and is not newer than {of.name} in {name}, "
+                f"number {of.sequence}: hosts that have it want --allow-downgrade. Are base and sources the right way "
+                "round?"
+            )
+        elif of.name == release.name:
+            yield f"{name} has a release that is called {release.name}, too; give the new one a name with --release"
+
+
+def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState], index: Index) -> Iterator[str]:
+    """Bases of which too little can be read, and what it costs that there are several."""
+    if not any(not blob.is_manifest for blob in index.stored):
+        return
+    givers = [state.content for state in (*states, *contents) if state.content is not None]
+    for state in states:
+        if state.content is not None or state.no_layer_patches:
+            continue
+        unread = sum(size for digest, size in state.blobs.items() if all(each.size(digest) is None for each in givers))
+        if unread:
+            yield (
+                f"{state.base.name} is an inventory, which holds no blobs, and {unread / 1e6:.1f} MB of what it lists "
+                "can be read nowhere: layers that changed travel whole where they resemble these. Give the bundles or "
+                "the root that have them with --content"
+            )
+    alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}
+    if len(states) > 1 and min(alone.values()) < _stored(index):
+        each = ", ".join(f"{size / 1e6:.1f} MB for {name}" for name, size in alone.items())
+        yield (
+            f"the bases differ: {_stored(index) / 1e6:.1f} MB of blobs are not in all of them, and alone it would be "
+            f"{each}. A patch for each base, or a chain of patches, is smaller"
+        )
+
+
+def _stored(index: Index) -> int:
+    return sum(blob.size for blob in index.stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +133,25 @@ class PreparedPatch:
 
 
 def prepare_patch(
-    bases: Paths, gathered: Gathered, execution: Execution, effort: str, *, layer_patches: bool = True
+    bases: Paths,
+    gathered: Gathered,
+    execution: Execution,
+    effort: str,
+    *,
+    content: Paths = (),
+    layer_patches: bool = True,
 ) -> PreparedPatch:
     """The patch to the release of `gathered` for targets that have one of `bases`."""
     chosen = effort_of(effort)
     states = [open_base(name, gathered.release) for name in names(bases)]
-    warnings = (*gathered.remarks, *(state.warning for state in states if state.warning is not None))
+    contents = [open_content(name) for name in names(content)]
     index = plan_patch(gathered.release, states)
+    warnings = (
+        *gathered.remarks,
+        *(state.warning for state in states if state.warning is not None),
+        *_order_warnings(names(bases), gathered.release),
+        *(_content_warnings(states, contents, index) if layer_patches else ()),
+    )
     if not layer_patches or any(state.no_layer_patches for state in states):
         return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings)
-    return PreparedPatch(patch_layers(index, gathered, states, execution, chosen), warnings)
+    return PreparedPatch(patch_layers(index, gathered, states, execution, chosen, contents), warnings)

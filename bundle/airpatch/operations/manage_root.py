@@ -12,9 +12,8 @@ from airpatch.format.inventories import Inventory, content_id, emit
 from airpatch.model.digest import Digest
 from airpatch.operations.arguments import StrPath
 from airpatch.target.pruning import Pruned, prune_root
-from airpatch.target.rolling_back import roll_back
+from airpatch.target.rolling_back import RolledBack, roll_back
 from airpatch.target.root import open_root
-from airpatch.target.state import Receipt
 from airpatch.target.stocktaking import take_inventory
 
 
@@ -31,45 +30,41 @@ class WrittenInventory:
         return content_id(self.inventory)
 
 
-@dataclass(frozen=True, slots=True)
-class RolledBack:
-    """The release that is current now, and how many tags were set."""
-
-    receipt: Receipt
-    tags: int
-
-
-def inventory(root: StrPath, output: StrPath) -> WrittenInventory:
+def inventory(root: StrPath, output: StrPath, *, product: str | None = None) -> WrittenInventory:
     """Write down which blobs the registry's storage `root` has, in a few KiB that tell the sender what to leave out.
 
-    Nothing is hashed. `output` is a file, `-` standard output (spec/FORMAT.md, Inventories and requests). Raises
-    UsageError if `root` holds no registry's storage, TargetError.
+    Nothing is hashed. `output` is a file, `-` standard output (spec/FORMAT.md, Inventories and requests). `product` is
+    the one whose current release is named; it may be left out where the root has one only. Raises UsageError if `root`
+    holds no registry's storage or no such product, TargetError.
     """
     with open_root(Path(root)) as opened:
-        found = take_inventory(opened)
+        found = take_inventory(opened, product)
     content = emit(found)
     with destination(os.fspath(output)) as sink:
         sink.write([content])
     return WrittenInventory(os.fspath(output), len(content), found)
 
 
-def rollback(root: StrPath, to: str | None = None, *, execution: Execution | None = None) -> RolledBack:
-    """Point the tags of `root` back at the installed release `to`: its name, or the beginning of its id.
+def rollback(
+    root: StrPath, to: str | None = None, *, product: str | None = None, execution: Execution | None = None
+) -> RolledBack:
+    """Point the tags of `root` back at the installed release `to` of `product`: its name, or the beginning of its id.
 
-    Without `to` it is the release that was current before this one. Raises UsageError if there is no such release
+    Without `to` it is the release that was current before this one; `product` may be left out where the root has one
+    only. Raises UsageError if there is no such release
     or no registry, BaseMismatch if the root lacks blobs of it, TargetError.
     """
     with open_root(Path(root)) as opened:
-        return RolledBack(*roll_back(opened, execution or Execution(), to))
+        return roll_back(opened, execution or Execution(), to, product)
 
 
-def prune(root: StrPath, *, keep: int = 2, dry_run: bool = False) -> Pruned:
+def prune(root: StrPath, *, keep: int = 2, product: str | None = None, dry_run: bool = False) -> Pruned:
     """Forget old releases of `root` and remove what nothing else needs (spec/TARGET.md, Prune).
 
-    The `keep` releases that were current last stay. With `dry_run` nothing is removed. Raises an AirpatchError before
-    the first change if a manifest in any repository is missing or damaged.
+    Of `product`, or of each product, the `keep` releases that were current last stay. With `dry_run` nothing is
+    removed. Raises IntegrityError before the first change if a manifest in any repository is damaged.
     """
     if keep < 1:
         raise ValueError(f"keep must be 1 or more, not {keep}")
     with open_root(Path(root)) as opened:
-        return prune_root(opened, keep, dry_run=dry_run)
+        return prune_root(opened, keep, product, dry_run=dry_run)

@@ -10,17 +10,16 @@ from pathlib import Path
 
 from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.scratch import with_scratch
-from airpatch.errors import AirpatchError, FormatError, IntegrityError, UsageError
+from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
-from airpatch.format.registry import STORAGE
 from airpatch.layers.proof import Base, prove
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
 from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.audit import VerifiedRoot, audit_root
-from airpatch.target.root import Root
+from airpatch.target.root import open_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +86,18 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
-    with Root(path) as root:
-        if not root.is_folder(STORAGE):
-            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
+    with open_root(path) as root:
         verified = audit_root(root, execution)
+    error: AirpatchError
     if verified.findings:
-        error = IntegrityError(f"{path}: {_count(verified.findings)}", verified.findings)
-        for note in verified.notes:
-            error.add_note(note)
-        raise error
-    return verified
+        error = IntegrityError(f"{path}: {_count(verified.findings)}", (*verified.findings, *verified.obstacles))
+    elif verified.obstacles:
+        error = TargetError(f"{path}: not all of it could be checked", verified.obstacles)
+    else:
+        return verified
+    for note in verified.notes:
+        error.add_note(note)
+    raise error
 
 
 def _count(findings: Sequence[str]) -> str:

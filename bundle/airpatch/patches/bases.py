@@ -8,6 +8,7 @@ which blobs are there, in which size.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,15 +21,14 @@ from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id
 from airpatch.format.inventories import Inventory, Request
-from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt import unfold
 from airpatch.model.digest import Digest
-from airpatch.model.release import Image, Release, check_label
+from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
-from airpatch.target.root import Root
-from airpatch.target.state import current, receipts
+from airpatch.target.root import open_root
+from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
 
 _MAX_FILE = 64 << 20
@@ -66,20 +66,24 @@ def open_base(name: str, release: Release) -> BaseState:
     if is_other_source(name):
         return _from_source(name)
     if path.is_dir():
-        return _from_root(path)
-    if not path.is_file():
-        raise UsageError(f"{name}: no such base; give a bundle, a registry's root, an inventory or a request")
-    if is_bundle(path):
+        return _from_root(path, release.product)
+    if path.is_file() and is_bundle(path):
         return _from_bundle(name)
+    value = _small_file(path)
+    return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
+
+
+def _small_file(path: Path) -> Inventory | Request:
+    if not path.is_file():
+        raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     if path.stat().st_size > _MAX_FILE:
-        raise FormatError(f"{name}: neither a bundle nor an inventory")
+        raise FormatError(f"{path}: neither a bundle nor an inventory")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{name}: cannot be read: {error.strerror}") from None
-    with located(name):
-        value = inventories.parse(content)
-    return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    with located(str(path)):
+        return inventories.parse(content)
 
 
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
@@ -109,13 +113,67 @@ def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     return content
 
 
-def _from_root(path: Path) -> BaseState:
-    with Root(path) as root:
-        if not root.is_folder(STORAGE):
-            raise UsageError(f"{path}: holds no {STORAGE}; a base that is a folder must be a registry's root")
-        state = _from_inventory(take_inventory(root), str(path))
-        now = receipts(root).get(current(root) or _NO_RELEASE)
-    layers = [b.digest for b in now.release.blobs if not b.is_manifest] if now is not None else list(state.blobs)
+@dataclass(frozen=True, slots=True)
+class InstalledRelease:
+    """The release that a base has, or for a request the one that is asked for."""
+
+    product: str
+    name: str
+    sequence: int
+    is_requested: bool = False
+
+
+def installed_release(name: str) -> InstalledRelease | None:
+    """The release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
+    path = Path(name)
+    if is_other_source(name):
+        return None
+    if path.is_dir():
+        with open_root(path) as root:
+            installed = products(root)
+            receipt = receipts(root).get(current(root, installed[0]) or _NO_RELEASE) if len(installed) == 1 else None
+        return None if receipt is None else _installed(receipt.release)
+    if path.is_file() and is_bundle(path):
+        with closing(BundleFile(name)) as bundle:
+            return _installed(bundle.index.release)
+    value = _small_file(path)
+    if not value.name:
+        return None
+    return InstalledRelease(value.product, value.name, value.sequence, isinstance(value, Request))
+
+
+def _installed(release: Release) -> InstalledRelease:
+    return InstalledRelease(release.product, release.name, release.sequence)
+
+
+def open_content(name: str) -> BaseState:
+    """Blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
+
+    Raises UsageError if it holds none, FormatError, TargetError, SourceError.
+    """
+    path = Path(name)
+    if is_other_source(name):
+        return _from_source(name)
+    if path.is_dir():
+        return _from_root(path, DEFAULT_PRODUCT, whole=True)
+    if path.is_file() and is_bundle(path):
+        return replace(_from_bundle(name), warning=None)
+    raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
+
+
+def _from_root(path: Path, product: str, *, whole: bool = False) -> BaseState:
+    """The base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong to."""
+    with open_root(path) as root:
+        installed = products(root)
+        if product not in installed:
+            product = DEFAULT_PRODUCT if whole else choose_product(root, None)
+        state = _from_inventory(take_inventory(root, product), str(path))
+        now = receipts(root).get(current(root, product) or _NO_RELEASE)
+    layers = (
+        [b.digest for b in now.release.blobs if not b.is_manifest]
+        if now is not None and not whole
+        else list(state.blobs)
+    )
     return replace(
         state,
         layers=tuple(digest for digest in layers if digest in state.blobs),

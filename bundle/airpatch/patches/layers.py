@@ -28,24 +28,36 @@ _LOG = logger(__name__)
 
 
 def patch_layers(
-    index: Index, gathered: Gathered, bases: Sequence[BaseState], execution: Execution, effort: Effort = Effort.DEFAULT
+    index: Index,
+    gathered: Gathered,
+    bases: Sequence[BaseState],
+    execution: Execution,
+    effort: Effort = Effort.DEFAULT,
+    contents: Sequence[BaseState] = (),
 ) -> PreparedBundle:
     """The bundle of `index` and `gathered`, with layer patches in place of stored blobs where that is smaller.
 
-    Sources are blobs that every one of the `bases` has and that can be read from one of them, and new blobs of the
-    release itself. Raises what reading the bases and scratch files raises.
+    Sources are blobs that every one of the `bases` has and that can be read from one of them or of `contents`, and new
+    blobs of the release itself. Raises what reading the bases and scratch files raises.
     """
-    available = _available(bases)
-    content = ChainedContent([gathered.content, *_contents(bases, available, gathered.content, execution)])
+    givers = [*bases, *contents]
+    available = _available(bases, givers)
+    content = ChainedContent([gathered.content, *_contents(givers, available, gathered.content, execution)])
     _LOG.info("sources of layer patches: %d blobs that every base has, and new ones", len(available))
     targets = [blob for blob in index.stored if not blob.is_manifest]
-    patches = Differ(content, execution, effort, gathered.owners).make(targets, available, _places(gathered, bases))
+    patches = Differ(content, execution, effort, gathered.owners).make(targets, available, _places(gathered, givers))
     made = {step.digest for step in patches.steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
-    planned = replace(index, plans=plans, sources=tuple(patches.sources), steps=tuple(patches.steps))
+    planned = replace(
+        index,
+        plans=plans,
+        sources=tuple(patches.sources),
+        steps=tuple(patches.steps),
+        features=tuple(sorted(patches.features)),
+    )
     everything = ChainedContent([gathered.content, patches])
     return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 
@@ -70,12 +82,12 @@ def _contents(
     return [content for base in bases if (content := readable(base, wanted, execution)) is not None]
 
 
-def _available(bases: Sequence[BaseState]) -> list[Blob]:
-    """The blobs that every base has and one can give, the largest first."""
+def _available(bases: Sequence[BaseState], givers: Sequence[BaseState]) -> list[Blob]:
+    """The blobs that every base has and one of `givers` can give, the largest first."""
     found: dict[Digest, int] = {}
-    for base in bases:
-        for digest in base.layers:
-            size = base.blobs[digest]
+    for giver in givers:
+        for digest in giver.layers:
+            size = giver.blobs[digest]
             if all(other.blobs.get(digest) == size for other in bases):
                 found[digest] = size
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))

@@ -74,7 +74,10 @@ def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> Prepar
     removed = {name for patch in patches for name in patch.index.removed if name not in repositories}
     sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
     steps = tuple(chain.steps.values())
-    index = Index(release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps)
+    features = {feature.name: feature for patch in patches for feature in patch.index.features} if steps else {}
+    index = Index(
+        release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps, tuple(sorted(features.values()))
+    )
     return PreparedBundle(index, _manifests(patches, index.stored), ChainedContent([*patches, chain.whole]))
 
 

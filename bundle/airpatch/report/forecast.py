@@ -7,7 +7,7 @@ the files of the layer (`airpatch.delta.cost`); all else belongs to the layer al
 from __future__ import annotations
 
 from bisect import bisect_right
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -26,6 +26,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.progress import ProgressPart
 from airpatch.report.patches import LayerPatch
+from airpatch.views.choose import choose
 
 Tar = tuple[Member, ...]
 """The members of a layer."""
@@ -34,6 +35,8 @@ Tar = tuple[Member, ...]
 @dataclass(frozen=True, slots=True)
 class FileCost:
     """A file of a layer, or what is between files if `path` is empty: `cost` in bytes of the patch.
+
+    What is expanded within a file stands for itself: its path is that of the file, `!`, and its name in there.
 
     `new` and `changed` are those of its `size` bytes that the patch has: new, or in place of others. `old` is the file
     that most of it is copied from, `None` if there is none.
@@ -97,10 +100,20 @@ def _files(
 ) -> list[FileCost]:
     step = made.step
     blobs = bundle.patched_from or bundle.content
-    target, *sources = (_tar(blobs, digest, sizes[digest], execution, part) for digest in (step.digest, *step.sources))
+    lengths = [sizes[source][1] for source in step.sources]
+    with ExitStack() as stack:
+        unpacked = [
+            _unpack(blobs, digest, sizes[digest], execution, part, stack) for digest in (step.digest, *step.sources)
+        ]
+        target, *sources = (tuple(members(each)) for each in unpacked)
+        # The choice is the same that the maker of the patch had, and tells the names that the patch does not.
+        if made.recipe.views is not None and (views := choose(unpacked[0], unpacked[1:])) is not None:
+            target = tuple(views.target_members)
+            sources.append(tuple(views.source_members))
+            lengths.append(views.source_size)
     cuts = sorted({0, *(cut for member in target for cut in (member.start, member.end))})
     starts = {member.start: member for member in target}
-    positions = list(accumulate((sizes[source][1] for source in step.sources), initial=0))
+    positions = list(accumulate(lengths, initial=0))
     found = []
     with closing(bundle.content.open(step.patch, step.patch_size)) as patch:
         delta = section(patch, made.recipe, 0)
@@ -110,10 +123,18 @@ def _files(
     return sorted(found, key=lambda file: (-file.cost, file.path))
 
 
-def _tar(content: Content, digest: Digest, sizes: tuple[int, int], execution: Execution, part: ProgressPart) -> Tar:
-    """The members of a layer, which is unpacked for that."""
+def _unpack(
+    content: Content,
+    digest: Digest,
+    sizes: tuple[int, int],
+    execution: Execution,
+    part: ProgressPart,
+    stack: ExitStack,
+) -> memoryview:
+    """A layer, uncompressed, in a scratch file that `stack` closes."""
     size, uncompressed_size = sizes
-    with closing(ScratchFile(execution.scratch, str(digest))) as file, part.share(uncompressed_size, digest) as share:
+    file = stack.enter_context(closing(ScratchFile(execution.scratch, str(digest))))
+    with part.share(uncompressed_size, digest) as share:
 
         def append(piece: bytes) -> None:
             file.append(piece)
@@ -121,7 +142,7 @@ def _tar(content: Content, digest: Digest, sizes: tuple[int, int], execution: Ex
 
         with closing(content.open(digest, size)) as reader:
             extract(reader, size, append, MAX_BLOB)
-        return tuple(members(memoryview(file.view())))
+    return memoryview(file.view())
 
 
 def _cost(member: Member | None, share: PartCost, sources: list[Tar], positions: list[int]) -> FileCost:

@@ -27,7 +27,12 @@ class LayerPatch:
     @property
     def decisions(self) -> int:
         """What an encoder decided, where it is not run again; of `Whole` nothing is known."""
-        return sum(self.recipe.sections[1:])
+        return sum(self.recipe.sections[1:]) - self.views
+
+    @property
+    def views(self) -> int:
+        """What tells where nested content is, and which encoders make it again."""
+        return 0 if self.recipe.views is None else sum(self.recipe.sections[-2:])
 
     @property
     def saved(self) -> int:

@@ -19,13 +19,13 @@ from airpatch.target.state import Event, Receipt
 
 @dataclass(frozen=True, slots=True)
 class RootReport:
-    """`current` is the id of the current release; `interrupted` the release whose apply did not end.
+    """`current` has the id of the current release of each product; `interrupted` the release whose apply did not end.
 
     `weights` lacks images whose manifests cannot be read.
     """
 
     receipts: dict[Digest, Receipt]
-    current: Digest | None
+    current: dict[str, Digest]
     history: tuple[Event, ...]
     interrupted: Receipt | None
     repositories: int
@@ -41,7 +41,7 @@ def survey(root: Root) -> RootReport:
     images = dict(sorted(item for repository in repositories for item in storage.tags(root, repository)))
     return RootReport(
         state.receipts(root),
-        state.current(root),
+        state.all_current(root),
         tuple(state.history(root)),
         state.interrupted(root),
         len(repositories),

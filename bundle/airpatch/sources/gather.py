@@ -15,7 +15,7 @@ from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import Image, Release, assemble, check_label, owners
+from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, assemble, check_label, check_product, owners
 from airpatch.progress import ProgressPart
 from airpatch.sources.given_names import resolve_names
 from airpatch.sources.kinds import open_source
@@ -100,6 +100,9 @@ def gather(
     tags: Sequence[str] = (),
     name: str | None = None,
     sequence: int | None = None,
+    product: str | None = None,
+    product_of_bases: str | None = None,
+    sequence_after_bases: int | None = None,
     opened: Callable[[Source], None] = lambda _: None,
 ) -> Gathered:
     """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
@@ -116,6 +119,7 @@ def gather(
     execution = with_scratch(execution or Execution(), Path())
     try:
         check_label(name if name is not None else "default", sequence or 0)
+        check_product(product if product is not None else DEFAULT_PRODUCT)
     except FormatError as error:
         raise UsageError(error.message) from None
     sources = [open_source(spec, execution.scratch) for spec in specs]
@@ -143,13 +147,25 @@ def gather(
     if name is None and whole is not None and len(gathering.images) == len(whole.images):
         name = whole.name
         sequence = whole.sequence if sequence is None else sequence
-    gathered = gathering.finish(name, sequence or 0)
+        product = whole.product if product is None else product
+    if product is None:
+        product = product_of_bases if product_of_bases is not None else DEFAULT_PRODUCT
+    if sequence is None:
+        sequence = sequence_after_bases or 0
+    gathered = gathering.finish(name, sequence, product)
+    if name is None:
+        gathered = replace(gathered, remarks=(_guess(gathered.release),))
     if images_list is not None or picks:
         return gathered
     used = {blob.digest for blob in gathered.release.blobs}
     remarks = [remark for listing in listings for remark in listing.remarks]
     remarks += [remark for source in sources for remark in source.leftovers(used)]
-    return replace(gathered, remarks=tuple(remarks))
+    return replace(gathered, remarks=(*gathered.remarks, *remarks))
+
+
+def _guess(release: Release) -> str:
+    count = sum(image.name.tag == release.name for image in release.images)
+    return f"the release is called {release.name}, the tag that {count} of {len(release.images)} images carry"
 
 
 def _findings(listing: Listing) -> list[str]:
@@ -188,10 +204,10 @@ class _Gathering:
         for digest, content in loaded.manifests.items():
             self._manifests.setdefault(digest, content)
 
-    def finish(self, name: str | None, sequence: int) -> Gathered:
+    def finish(self, name: str | None, sequence: int, product: str) -> Gathered:
         if self._sound or not self._findings:
             try:
-                release = assemble(self._sound, self._manifests, name=name, sequence=sequence)
+                release = assemble(self._sound, self._manifests, name=name, sequence=sequence, product=product)
             except FormatError as error:
                 self._findings += error.findings or [error.message]
         if self._findings:

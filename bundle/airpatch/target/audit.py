@@ -1,10 +1,10 @@
-"""Checks everything that lies on a root, whoever put it there, and tells all that is wrong. Reads only.
+"""Checks everything that lies on a root, whoever put it there, and lists all that is wrong. Reads only.
 
-A finding is what a client, a garbage collection or a later apply would stumble over: a blob without its digest, a
-link that is not exactly what its place says, a revision whose blobs are not there, a name that does not belong, a
-release that is not what its receipt says. A note is what happens to sound roots: links that a garbage collection
-left behind, tags that were pushed since, an apply that was interrupted. An apply or a push that goes on meanwhile
-can show up as either.
+Findings are bytes without their digest: a blob, a link, a receipt or a signature that is not what its place says,
+and what the current release has to have and lacks. Obstacles are what could not be checked: a file that cannot be
+read, a symbolic link. All else is a remark: what registries take and airpatch does not know, what deletions, garbage
+collections and caches leave behind, names that do not belong there, tags that were pushed since, an apply that was
+interrupted. An apply or a push that goes on meanwhile can show up as either.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from airpatch.errors import AirpatchError, FormatError
+from airpatch.errors import AirpatchError, FormatError, TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import MAX_INDEX
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release, check_manifests
 from airpatch.model.walk import complete
@@ -30,7 +30,8 @@ from airpatch.target import image_signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
 from airpatch.target.root import Root
-from airpatch.target.state import JOURNAL, RELEASES, Receipt, by_age, current, parse_receipt
+from airpatch.target.state import JOURNAL, RELEASES, Receipt, all_current, by_age, parse_receipt
+from airpatch.target.storage import MANIFEST_LIMIT
 
 _HASHING_AT_ONCE = 16
 _LINK = len("sha256:") + 64
@@ -39,7 +40,7 @@ _LINK = len("sha256:") + 64
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRoot:
-    """What was checked, and what was found. `bytes` counts the blobs."""
+    """What was checked, and what was found (see above). `bytes` counts the blobs."""
 
     blobs: int
     bytes: int
@@ -47,6 +48,7 @@ class VerifiedRoot:
     tags: int
     releases: int
     findings: tuple[str, ...]
+    obstacles: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -68,6 +70,7 @@ def audit_root(root: Root, execution: Execution) -> VerifiedRoot:
         check.tags,
         check.releases,
         tuple(check.findings),
+        tuple(check.obstacles),
         tuple(check.notes),
     )
 
@@ -77,20 +80,22 @@ class _Check:
 
     def __init__(self, root: Root) -> None:
         self.findings: list[str] = []
+        self.obstacles: list[str] = []
         self.notes: list[str] = []
         self.sizes: dict[Digest, int] = {}
         self.wrong: set[Digest] = set()
         self.repositories = self.tags = self.releases = 0
         self._root = root
         self._manifests: dict[Digest, Manifest | None] = {}
+        self._unknown: set[Digest] = set()
 
     # Blobs
 
     def list_blobs(self) -> None:
-        for algorithm in self._names(registry.BLOBS, ("sha256",)):
-            for prefix in self._names(f"{registry.BLOBS}/{algorithm}"):
+        for algorithm in self._folders(registry.BLOBS, ("sha256",)):
+            for prefix in self._folders(f"{registry.BLOBS}/{algorithm}"):
                 folder = f"{registry.BLOBS}/{algorithm}/{prefix}"
-                for name in self._names(folder):
+                for name in self._folders(folder):
                     self._list_blob(f"{folder}/{name}")
 
     def _list_blob(self, folder: str) -> None:
@@ -103,7 +108,7 @@ class _Check:
         with self._noting():
             size = self._root.size(path)
             if size is None:
-                self._find(path, "is missing")
+                self._remark(path, "is missing; a garbage collection may have left its folder")
             else:
                 self.sizes[Digest.from_hex(match[2])] = size
 
@@ -118,8 +123,12 @@ class _Check:
             path = registry.blob_path(digest)
             try:
                 fd = self._root.open(path)
-            except (AirpatchError, FileNotFoundError) as error:
-                self.findings.append(str(error))
+            except FileNotFoundError:
+                self._remark(path, "was removed meanwhile")
+                part.advance(self.sizes[digest], digest)
+                continue
+            except AirpatchError as error:
+                self.obstacles.append(str(error))
                 part.advance(self.sizes[digest], digest)
                 continue
             under_way.append((digest, pool.submit(hash_one, digest, fd, path)))
@@ -143,10 +152,8 @@ class _Check:
             repository = pending.pop()
             path = registry.repository_path(repository).rstrip("/")
             parts = []
-            for name in self._names(path):
-                if not self._root.is_folder(f"{path}/{name}"):
-                    self._odd(f"{path}/{name}")
-                elif name.startswith("_"):
+            for name in self._folders(path):
+                if name.startswith("_"):
                     parts.append(name)
                 else:
                     pending.append(f"{repository}/{name}".lstrip("/"))
@@ -155,8 +162,7 @@ class _Check:
 
     def _check_repository(self, repository: str, path: str, parts: Collection[str]) -> None:
         self.repositories += 1
-        with self._noting(f"{self._root.path / path}: "):
-            ImageName(repository, "latest")
+        self._check_name(path, repository, "latest")
         for name in parts:
             if name not in ("_layers", "_manifests", "_uploads"):
                 self._odd(f"{path}/{name}")
@@ -165,9 +171,11 @@ class _Check:
         revisions = self._links(f"{path}/_manifests/revisions")
         needed = {digest for revision in revisions for digest in self._check_revision(path, revision, revisions)}
         for digest in sorted(needed - layers):
-            self._find(path, f"{digest} has no layer link, which a revision needs")
+            self._remark(path, f"{digest} has no layer link, which a revision needs")
+        if unknown := len(self._unknown & revisions):
+            self._remark(path, f"{unknown} manifests of types that airpatch does not know; prune keeps what they name")
         stale = sum(digest not in self.sizes for digest in layers - needed)
-        for tag in self._names(f"{path}/_manifests/tags"):
+        for tag in self._folders(f"{path}/_manifests/tags"):
             stale += self._check_tag(repository, f"{path}/_manifests/tags/{tag}", tag, revisions)
         if stale:
             self.notes.append(f"{self._root.path / path}: {stale} links to content that was deleted; they do no harm")
@@ -175,9 +183,14 @@ class _Check:
     def _check_revision(self, path: str, digest: Digest, revisions: Collection[Digest]) -> Iterator[Digest]:
         """Check what a revision refers to, and give the layers and configs that its repository must link."""
         manifest = self._manifest(digest)
-        for child in manifest.manifests if manifest else ():
-            if child.digest not in revisions:
-                self._find(path, f"index {digest} has the child {child.digest}, which is no revision here")
+        children = [child.digest for child in manifest.manifests] if manifest else []
+        if absent := [child for child in children if child not in revisions]:
+            more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+            self._remark(
+                path,
+                f"{len(absent)} of {len(children)} manifests of the index {digest} are not here, as in a pull-through "
+                f"cache: {absent[0]}{more}",
+            )
         for blob in manifest.blobs if manifest else ():
             size = self.sizes.get(blob.digest)
             if blob.foreign and size is None:
@@ -185,13 +198,12 @@ class _Check:
             yield blob.digest
             if size != blob.size:
                 there = "is missing" if size is None else f"has {size} bytes"
-                self._find(path, f"manifest {digest} needs {blob.digest} of {blob.size} bytes, which {there}")
+                self._remark(path, f"manifest {digest} needs {blob.digest} of {blob.size} bytes, which {there}")
 
     def _check_tag(self, repository: str, path: str, tag: str, revisions: Collection[Digest]) -> int:
         """Check a tag; returns how many entries of its index lead to manifests that were deleted."""
         self.tags += 1
-        with self._noting(f"{self._root.path / path}: "):
-            ImageName(repository, tag)
+        self._check_name(path, repository, tag)
         self._names(path, ("current", "index"))
         self._names(f"{path}/current", ("link",))
         known = self._links(f"{path}/index")
@@ -200,19 +212,23 @@ class _Check:
             try:
                 digest = Digest.parse(content.decode("ascii", "replace") if content is not None else None)
             except FormatError as error:
-                self._find(f"{path}/current/link", "is missing" if content is None else error.message)
+                if content is None:
+                    self._remark(f"{path}/current/link", "is missing")
+                else:
+                    self._find(f"{path}/current/link", error.message)
             else:
                 if digest not in revisions:
-                    self._find(path, f"leads to {digest}, which is no revision of the repository")
+                    self._remark(path, f"leads to {digest}, which is no revision of the repository")
                 if digest not in known:
-                    self._find(path, f"leads to {digest}, which its index does not have")
+                    self._remark(path, f"leads to {digest}, which its index does not have")
         return len(known.difference(revisions))
 
     def _links(self, folder: str) -> set[Digest]:
-        """The digests of the folders in `folder`, whose links are checked."""
+        """The digests of the folders in `folder`, whose links are checked; what a deletion emptied is left out."""
         found = set()
-        for algorithm in self._names(folder, ("sha256",)):
-            for name in self._names(f"{folder}/{algorithm}"):
+        emptied = 0
+        for algorithm in self._folders(folder, ("sha256",)):
+            for name in self._folders(f"{folder}/{algorithm}"):
                 path = f"{folder}/{algorithm}/{name}"
                 try:
                     digest = Digest.from_hex(name)
@@ -220,34 +236,46 @@ class _Check:
                     self._odd(path)
                     continue
                 self._names(path, ("link",))
-                found.add(digest)
                 with self._noting():
-                    content = self._root.read(f"{path}/link", _LINK)
-                    if content != str(digest).encode():
-                        holds = "is missing" if content is None else f"holds {content!r:.100} instead of its digest"
-                        self._find(f"{path}/link", holds)
+                    if self._root.size(f"{path}/link") is None:
+                        emptied += 1
+                        continue
+                    found.add(digest)
+                    self._check_link(f"{path}/link", digest)
+        if emptied:
+            self._remark(folder, f"{emptied} folders have no link, as a deletion through the registry leaves them")
         return found
 
+    def _check_link(self, path: str, digest: Digest) -> None:
+        size = self._root.size(path)
+        content = self._root.read(path, _LINK) if size == _LINK else None
+        if content != str(digest).encode():
+            holds = f"{content!r:.100}" if content is not None else f"{size} bytes"
+            self._find(path, f"holds {holds} instead of its digest")
+
     def _manifest(self, digest: Digest) -> Manifest | None:
-        """The manifest of a revision; None, once as a finding, if there is none."""
+        """The manifest of a revision; None if there is none of a type that airpatch knows."""
         if digest not in self._manifests:
             self._manifests[digest] = None
             path = registry.blob_path(digest)
-            with self._noting(f"{self._root.path / path}: "):
-                content = self._root.read(path, MAX_MANIFEST)
+            with self._noting():
+                content = self._root.read(path, MANIFEST_LIMIT)
                 if content is None:
-                    self._find(path, "is missing, and is a revision")
+                    self._remark(path, "is missing, and is a revision")
                 elif digest not in self.wrong:
-                    self._manifests[digest] = parse_manifest(content)
+                    try:
+                        self._manifests[digest] = parse_manifest(content)
+                    except FormatError:
+                        self._unknown.add(digest)
         return self._manifests[digest]
 
     # Receipts
 
     def check_state(self) -> None:
-        id_ = None
-        found: list[Receipt] = []
+        now: dict[str, Digest] = {}
         with self._noting():
-            id_ = current(self._root)
+            now = all_current(self._root)
+        found: list[Receipt] = []
         for name in self._names(RELEASES):
             path = f"{RELEASES}/{name}"
             with self._noting(f"{self._root.path / path}: "):
@@ -257,13 +285,15 @@ class _Check:
                     continue
                 self.releases += 1
                 found.append(receipt)
-                self._check_release(receipt.release, is_current=receipt.id == id_)
-        if id_ is not None and id_.hex not in self._names(RELEASES):
-            self._find(f"{RELEASES}/{id_.hex}", "is missing, the receipt of the current release")
+                self._check_release(receipt.release, is_current=receipt.id in now.values())
+        names = self._names(RELEASES)
+        for product, id_ in now.items():
+            if id_.hex not in names:
+                self._find(f"{RELEASES}/{id_.hex}", f"is missing, the receipt of the current release of {product}")
         if self._root.size(JOURNAL) is not None:
             self.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
-        elif id_ is not None or len(found) == 1:
-            self._check_signatures(found if id_ is None else by_age(self._root, found))
+        elif now or len(found) == 1:
+            self._check_signatures(by_age(self._root, found) if now else found)
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
         for signature in image_signatures.signatures_of(release):
@@ -318,7 +348,7 @@ class _Check:
     # Findings
 
     def _names(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
-        """The names in `folder`; those that are not `allowed`, if that is given, are findings and left out."""
+        """The names in `folder`; those that are not `allowed`, if that is given, are remarks and left out."""
         with self._noting():
             names = self._root.names(folder)
             if allowed is None:
@@ -329,17 +359,39 @@ class _Check:
             return [name for name in names if name in allowed]
         return []
 
+    def _folders(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
+        """Those of `_names` that are folders; files are remarks, and whatever else may be there is an obstacle."""
+        folders = []
+        for name in self._names(folder, allowed):
+            path = f"{folder}/{name}"
+            with self._noting():
+                if self._root.is_folder(path):
+                    folders.append(name)
+                elif self._root.size(path) is not None:
+                    self._odd(path)
+        return folders
+
+    def _check_name(self, path: str, repository: str, tag: str) -> None:
+        try:
+            ImageName(repository, tag)
+        except FormatError as error:
+            self._remark(path, error.message)
+
     def _find(self, path: str, what: str) -> None:
         self.findings.append(f"{self._root.path / path}: {what}")
 
+    def _remark(self, path: str, what: str) -> None:
+        self.notes.append(f"{self._root.path / path}: {what}")
+
     def _odd(self, path: str) -> None:
-        self._find(path, "does not belong there")
+        self._remark(path, "does not belong there")
 
     @contextmanager
     def _noting(self, where: str = "") -> Iterator[None]:
-        """Make a finding of an error; `where` goes in front of messages that do not say it themselves."""
+        """Note an error; `where` goes in front of messages that do not say it themselves."""
         try:
             yield
         except AirpatchError as error:
             text = f"{error.message}{''.join(f'; {finding}' for finding in error.findings)}"
-            self.findings.append(text if text.startswith(str(self._root.path)) else f"{where}{text}")
+            noted = self.obstacles if isinstance(error, TargetError) else self.findings
+            noted.append(text if text.startswith(str(self._root.path)) else f"{where}{text}")

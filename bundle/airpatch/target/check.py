@@ -16,16 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airpatch.blobs.content import close_read
-from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
+from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.layers.rebuild import scratch_space, steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
-from airpatch.model.release import Blob, Release
+from airpatch.model.release import Blob, ImageSignature, Release
 from airpatch.progress import ProgressPart
 from airpatch.target.root import Root
+from airpatch.target.state import all_current, interrupted, receipts
 
 _PIECE = 1 << 20
 _HASHING_AT_ONCE = 16
@@ -48,6 +49,8 @@ class Holdings:
     """Needed and not there, or not right, and not coming with another bundle either."""
     wanted: list[Blob] = field(default_factory=list)
     """The blobs of the release that cannot be had because of those missing."""
+    left: str | None = None
+    """The name of the release that this one goes back from."""
 
     @property
     def to_write(self) -> tuple[Blob, ...]:
@@ -184,19 +187,64 @@ def require_base(plans: Iterable[Holdings], root: Path, *, is_new: bool) -> None
     )
 
 
-def require_sequence(index: Index, installed: Iterable[Release], *, allow_downgrade: bool) -> None:
-    """Raise TrustError if a newer release of the same repositories is `installed`.
+class Timeline:
+    """The releases of each product that a root has or had, and those to be applied: who may follow whom.
 
-    Only releases that share a repository are compared: a root may hold several products, each with its own numbers.
+    A release that was begun and not finished counts as the others do: its tags may stand already.
     """
-    repositories = {image.name.repository for image in index.release.images}
-    for release in installed:
-        newer = release.sequence > index.release.sequence
-        if newer and not allow_downgrade and any(image.name.repository in repositories for image in release.images):
+
+    def __init__(self, root: Root | None) -> None:
+        self._releases: dict[Digest, Release] = {}
+        self._current: dict[str, Digest] = {}
+        if root is None:
+            return
+        self._releases = {id_: receipt.release for id_, receipt in receipts(root).items()}
+        self._current = all_current(root)
+        begun = interrupted(root)
+        if begun is not None:
+            self._releases[begun.id] = begun.release
+            self._current[begun.release.product] = begun.id
+
+    def follow(self, index: Index, *, allow_downgrade: bool) -> str | None:
+        """Let the release of `index` come next; returns the name of the one that it goes back from, if it does.
+
+        It goes back if a release of its product has a greater sequence number; without numbers, if it was installed
+        and is not current. The current release may always be applied again. Raises TrustError unless
+        `allow_downgrade`.
+        """
+        release, id_ = index.release, index.release_id
+        now = self._current.get(release.product)
+        own = [other for other in self._releases.values() if other.product == release.product]
+        newest = max(own, key=lambda other: other.sequence, default=release)
+        left = None
+        if now != id_:
+            if newest.sequence > release.sequence:
+                left, why = newest, f"its sequence number is {release.sequence}, and {newest.sequence} was installed"
+            elif not newest.sequence and id_ in self._releases and now in self._releases:
+                left, why = self._releases[now], "it was installed before"
+        if left is not None and not allow_downgrade:
             raise TrustError(
-                f"release {index.release.name} has sequence number {index.release.sequence}, older than "
-                f"{release.sequence} of the installed {release.name}; use --allow-downgrade if that is wanted"
+                f"going back from {left.name} to {release.name} ({why}); use --allow-downgrade if that is wanted"
             )
+        self._releases[id_] = release
+        self._current[release.product] = id_
+        return left.name if left is not None else None
+
+
+def require_agreement(indexes: Sequence[Index]) -> None:
+    """Raise FormatError where bundles that are applied together say different things about one blob or signature."""
+    sizes: dict[Digest, tuple[int, str]] = {}
+    for index in indexes:
+        release = index.release
+        rows: list[Blob | ImageSignature] = [*release.blobs, *index.needed]
+        rows += [signature for image in release.images for signature in image.signatures]
+        for row in rows:
+            size, name = sizes.setdefault(row.digest, (row.size, release.name))
+            if size != row.size:
+                raise FormatError(
+                    f"{row.digest} has {row.size} bytes in {release.name} and {size} in {name}: one of the bundles is "
+                    "wrong, and nothing was applied"
+                )
 
 
 def present(plans: Sequence[Holdings]) -> set[Digest]:

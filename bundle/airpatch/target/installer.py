@@ -20,6 +20,7 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
+from airpatch.layers.features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -33,7 +34,7 @@ from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
-from airpatch.target.state import State, locked, receipts
+from airpatch.target.state import State, locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Applied:
     """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
     is_new: bool
     """Whether the root was no registry's before."""
+    left: str | None
+    """The name of the release that this one goes back from."""
 
     @property
     def bytes(self) -> int:
@@ -84,6 +87,8 @@ def install(
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)  # before there is even a folder
+        for stream in streams:
+            require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
             _require_signed(streams, stored_trust(root))
             plans = checks.examine(root, [stream.index for stream in streams], pool)
@@ -119,6 +124,8 @@ def preview(
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        for index in indexes:
+            require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
         if root is not None:
             _require_signed(streams, stored_trust(root))
@@ -144,13 +151,14 @@ class _Checks:
     on_missing: OnMissing
 
     def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[Holdings]:
-        releases = [receipt.release for receipt in receipts(root).values()] if root is not None else []
-        for index in indexes:
-            check.require_sequence(index, releases, allow_downgrade=self.allow_downgrade)
-            releases.append(index.release)
+        timeline = check.Timeline(root)
+        left = [timeline.follow(index, allow_downgrade=self.allow_downgrade) for index in indexes]
+        check.require_agreement(indexes)
         stored = {blob.digest for index in indexes for blob in index.stored}
         made = {step.digest for index in indexes for step in index.steps}
         plans = [check.examine(root, index, stored, made, pool, self.execution, deep=self.deep) for index in indexes]
+        for plan, name in zip(plans, left, strict=True):
+            plan.left = name
         for plan in plans:
             _LOG.info(
                 "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",
@@ -206,4 +214,4 @@ def _publish(
 
 def _report(plan: Holdings, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
-    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new)
+    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new, plan.left)

@@ -9,8 +9,9 @@ last: a run that was interrupted is done again from them. Kept signatures go aft
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airpatch.format import layout, registry
 from airpatch.format.registry import Link
@@ -21,7 +22,7 @@ from airpatch.model.walk import complete
 from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
-from airpatch.target.state import Receipt, State, by_age, interrupted, locked, receipts
+from airpatch.target.state import Receipt, State, by_age, choose_product, interrupted, locked, receipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +38,18 @@ class Pruned:
         return sum(blob.size for blob in self.blobs)
 
 
-def prune_root(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
-    """Keep the `keep` releases that were current last, forget the others.
+def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bool = False) -> Pruned:
+    """Keep the `keep` releases of `product` that were current last, forget its others; without `product`, of each.
 
-    Raises an AirpatchError, before the first change, if a manifest in any repository is missing, wrong or unknown:
-    what it needs cannot be told.
+    What others have pushed stays with all that it needs, whatever the types of its manifests (`storage.needs`).
+    Raises IntegrityError, before the first change, if a manifest in any repository is damaged: what it needs cannot
+    be told.
     """
     if dry_run:
-        return _rehearse(root, *_choose(root, keep))
+        return _preview(root, *_choose(root, keep, product))
     with locked(root) as state:
-        forgotten, kept = _choose(root, keep)
-        tags = _rehearse(root, forgotten, kept).tags
+        forgotten, kept = _choose(root, keep, product)
+        tags = _preview(root, forgotten, kept).tags
         for image in tags:
             _remove_tag(state, image)
         state.sync()
@@ -66,7 +68,7 @@ def prune_root(root: Root, keep: int, *, dry_run: bool = False) -> Pruned:
         return Pruned(forgotten, tags, blobs)
 
 
-def _rehearse(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
+def _preview(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
     """What will be removed, as things are; what others push before it is removed stays."""
     tags = _old_tags(root, forgotten, kept)
     links = _unneeded_links(root, forgotten, kept, tags)
@@ -74,14 +76,23 @@ def _rehearse(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, .
     return Pruned(forgotten, tags, tuple(b for b in unneeded if root.is_file(registry.blob_path(b.digest))))
 
 
-def _choose(root: Root, keep: int) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
-    """The receipts to forget, and the releases to keep: the last current ones, and one that is half applied."""
-    ordered = by_age(root, receipts(root).values())
-    kept = [receipt.release for receipt in ordered[:keep]]
+def _choose(root: Root, keep: int, product: str | None) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
+    """The receipts to forget, and the releases to keep: those of other products, the last current ones of each
+    product that is pruned, and one that is half applied.
+    """
+    if product is not None:
+        choose_product(root, product)
     unfinished = interrupted(root)
-    if unfinished is not None:
-        kept.append(unfinished.release)
-    forgotten = [r for r in ordered[keep:] if unfinished is None or r.id != unfinished.id]
+    kept = [unfinished.release] if unfinished is not None else []
+    forgotten = []
+    seen: Counter[str] = Counter()
+    for receipt in by_age(root, receipts(root).values()):
+        of = receipt.release.product
+        seen[of] += 1
+        if (product is not None and of != product) or seen[of] <= keep:
+            kept.append(receipt.release)
+        elif unfinished is None or receipt.id != unfinished.id:
+            forgotten.append(receipt)
     return tuple(forgotten), tuple(kept)
 
 
@@ -120,10 +131,9 @@ def _unneeded_links(
         live = [(name, digest) for name, digest in storage.tags(root, repository) if name not in removed]
         others = [link.digest for link in storage.revisions(root, repository) if link not in candidates]
         tops = [*(digest for _, digest in live), *others]
-        manifests = storage.load_manifests(root, tops)
-        for digest, manifest in manifests.items():
-            needed.add(registry.revision_link(repository, digest))
-            needed.update(registry.layer_link(repository, blob.digest) for blob in manifest.blobs)
+        required = storage.needs(root, repository, tops)
+        needed.update(registry.revision_link(repository, digest) for digest in required.manifests)
+        needed.update(registry.layer_link(repository, digest) for digest in required.blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
     return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
@@ -138,8 +148,8 @@ def _unneeded_blobs(
     for repository in storage.repositories(root):
         needed.update(link.digest for link in storage.layers(root, repository) if link.path not in gone)
         tops = [link.digest for link in storage.revisions(root, repository) if link.path not in gone]
-        for digest, manifest in storage.load_manifests(root, tops).items():
-            needed |= {digest, *(blob.digest for blob in manifest.blobs)}
+        required = storage.needs(root, repository, tops)
+        needed |= required.manifests | required.blobs
     candidates = {blob.digest: blob for receipt in forgotten for blob in receipt.release.blobs}
     return [blob for digest, blob in sorted(candidates.items()) if digest not in needed]
 
@@ -157,7 +167,7 @@ def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
 
 def _links(release: Release, manifests: dict[Digest, Manifest]) -> list[Link]:
     present = tuple(image for image in release.images if image.manifest in manifests)
-    return registry.links(Release(release.name, release.sequence, present, release.blobs), manifests)
+    return registry.links(replace(release, images=present), manifests)
 
 
 def _remove_tag(state: State, image: Image) -> None:

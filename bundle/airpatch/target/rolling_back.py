@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
@@ -11,18 +12,30 @@ from airpatch.model.digest import Digest
 from airpatch.target import image_signatures, storage
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
-from airpatch.target.state import Action, Receipt, current, history, locked, receipts
+from airpatch.target.state import Action, Receipt, choose_product, current, history, locked, receipts
 
 
-def roll_back(root: Root, execution: Execution, to: str | None = None) -> tuple[Receipt, int]:
-    """Set the tags of the release `to` (a name, or the beginning of an id) as that release has them.
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The release that is current now, the one that was (None if its receipt is gone), and the tags that were set."""
 
-    Without `to` it is the release that was current before this one. Signatures become those of the release, too.
-    Returns its receipt and the number of tags that changed. Raises UsageError if there is no such release,
-    BaseMismatch if the root lacks blobs or signatures of it, TargetError.
+    receipt: Receipt
+    left: Receipt | None
+    tags: int
+
+
+def roll_back(root: Root, execution: Execution, to: str | None = None, product: str | None = None) -> RolledBack:
+    """Set the tags of the release `to` of `product` (a name, or the beginning of an id) as that release has them.
+
+    Without `to` it is the release that was current before this one; `product` may be left out where the root has one
+    only. Signatures become those of the release, too. Raises UsageError if there is no such release, BaseMismatch if
+    the root lacks blobs or signatures of it, TargetError.
     """
+    product = choose_product(root, product)
     with locked(root) as state:
-        receipt = find_release(root, to) if to is not None else _previous(root)
+        now = current(root, product)
+        left = receipts(root).get(now) if now is not None else None
+        receipt = find_release(root, to, product) if to is not None else _previous(root, product)
         missing = [
             f"{blob.digest} {blob.size} bytes"
             for blob in receipt.release.blobs
@@ -34,12 +47,15 @@ def roll_back(root: Root, execution: Execution, to: str | None = None) -> tuple[
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
         with ThreadPoolExecutor(execution.threads) as pool:
             links = publish(state, receipt.release, manifests, {}, pool, Action.ROLLBACK)
-        return receipt, sum(link.stage is registry.Stage.TAG for link in links)
+        return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))
 
 
-def find_release(root: Root, wanted: str) -> Receipt:
-    """The installed release with the name `wanted`, or whose id begins with it. Raises UsageError."""
-    installed = receipts(root).values()
+def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt:
+    """The installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
+
+    Raises UsageError if there is none, or more than one.
+    """
+    installed = [receipt for receipt in receipts(root).values() if product in (None, receipt.release.product)]
     prefix = wanted.removeprefix("sha256:")
     found = [r for r in installed if r.release.name == wanted or (prefix and r.id.hex.startswith(prefix))]
     if len(found) != 1:
@@ -49,11 +65,13 @@ def find_release(root: Root, wanted: str) -> Receipt:
     return found[0]
 
 
-def _previous(root: Root) -> Receipt:
+def _previous(root: Root, product: str) -> Receipt:
     installed = receipts(root)
-    now = current(root)
-    before: list[Digest] = [e.id for e in history(root) if e.action is not Action.PRUNE and e.id != now]
+    now = current(root, product)
+    before: list[Digest] = [
+        e.id for e in history(root) if e.product == product and e.action is not Action.PRUNE and e.id != now
+    ]
     for id_ in reversed(before):
         if id_ in installed:
             return installed[id_]
-    raise UsageError(f"{root.path}: no earlier release is installed to go back to")
+    raise UsageError(f"{root.path}: no earlier release of product {product} is installed to go back to")

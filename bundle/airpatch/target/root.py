@@ -335,7 +335,7 @@ class Root:
         source_folder, source_name = self._split(source)
         folder, name = self._split(path)
         with self._errors(path):
-            origin = self._folder(source_folder)
+            origin = os.dup(self._folder(source_folder))  # making the folders above `path` may close the one kept open
             try:
                 call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
             except FileNotFoundError:
@@ -345,6 +345,8 @@ class Root:
                     call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
                 except FileNotFoundError:
                     raise TargetError(f"{self.path / source}: vanished while airpatch was at work") from None
+            finally:
+                close_read(origin)
 
     @staticmethod
     def _split(path: str) -> tuple[str, str]:

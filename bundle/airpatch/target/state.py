@@ -5,7 +5,7 @@
     journal           the receipt of a release whose links are being written
     releases/ID       receipts of installed releases, ID being the release id in hex
     kept/HEX          their detached signatures, HEX being the digest (`signatures`)
-    history           what was done, one event after the other; the last apply or rollback names the current release
+    history           what was done, one event after the other; a product's last apply or rollback is current
 
 Nothing of this lies where a registry looks. Receipts and history are in canonical msgpack.
 """
@@ -21,11 +21,11 @@ from enum import StrEnum
 
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
-from airpatch.errors import FormatError, TargetError
+from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.format import canonical
 from airpatch.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
-from airpatch.model.release import Release, check_label
+from airpatch.model.release import DEFAULT_PRODUCT, Release, check_label, check_product
 from airpatch.target.root import HOME, STAGING, Root
 
 LOCK = f"{HOME}/lock"
@@ -35,7 +35,7 @@ KEPT = f"{HOME}/kept"
 HISTORY = f"{HOME}/history"
 RECEIPT_VERSION = 1
 MAX_EVENTS = 1000
-"""Events that the history keeps; older ones are dropped."""
+"""Events that the history keeps; older ones are dropped, unless they say what is current."""
 _MAX_TIME = 253_402_300_799
 """Seconds since 1970: the end of the year 9999, the last that datetime can show."""
 
@@ -66,6 +66,7 @@ class Event:
     action: Action
     id: Digest
     name: str
+    product: str = DEFAULT_PRODUCT
 
 
 def emit_receipt(receipt: Receipt) -> bytes:
@@ -90,8 +91,16 @@ def parse_receipt(content: bytes) -> Receipt:
 
 
 def emit_history(events: list[Event]) -> bytes:
-    rows = [[event.time, str(event.action), event.id.raw, event.name] for event in events[-MAX_EVENTS:]]
+    rows = [[event.time, str(event.action), event.id.raw, event.product, event.name] for event in _kept(events)]
     return canonical.pack({"airpatch": RECEIPT_VERSION, "events": rows})
+
+
+def _kept(events: list[Event]) -> list[Event]:
+    """The newest of `events`, and those older ones that say which release of a product is current."""
+    recent = events[-MAX_EVENTS:]
+    known = {event.product for event in recent if event.action is not Action.PRUNE}
+    older = {e.product: e for e in events[:-MAX_EVENTS] if e.action is not Action.PRUNE and e.product not in known}
+    return [*sorted(older.values(), key=events.index), *recent]
 
 
 def parse_history(content: bytes) -> list[Event]:
@@ -106,9 +115,10 @@ def parse_history(content: bytes) -> list[Event]:
 
 def _event(row: object) -> Event:
     match row:
-        case [int(time_), str(action), bytes(id_), str(name)] if action in list(Action):
+        case [int(time_), str(action), bytes(id_), str(product), str(name)] if action in list(Action):
             check_label(name, 0)
-            return Event(_time(time_), Action(action), Digest(id_), name)
+            check_product(product)
+            return Event(_time(time_), Action(action), Digest(id_), name, product)
     raise FormatError("not an event of a history that this airpatch reads")
 
 
@@ -144,9 +154,31 @@ def history(root: Root) -> list[Event]:
         raise TargetError(f"{root.path / HISTORY}: {error.message}; remove it") from None
 
 
-def current(root: Root) -> Digest | None:
-    """The id of the release that was applied or rolled back to last."""
-    return next((e.id for e in reversed(history(root)) if e.action is not Action.PRUNE), None)
+def all_current(root: Root) -> dict[str, Digest]:
+    """For each product the id of its current release: the one that was applied or rolled back to last."""
+    return {event.product: event.id for event in history(root) if event.action is not Action.PRUNE}
+
+
+def current(root: Root, product: str = DEFAULT_PRODUCT) -> Digest | None:
+    """The id of the current release of `product`, if it has one."""
+    return all_current(root).get(product)
+
+
+def products(root: Root) -> list[str]:
+    """The products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
+    return sorted({receipt.release.product for receipt in receipts(root).values()})
+
+
+def choose_product(root: Root, wanted: str | None) -> str:
+    """The product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
+    installed = products(root)
+    if wanted is None and len(installed) > 1:
+        raise UsageError(f"{root.path}: has several products: {', '.join(installed)}; say which with --product")
+    if wanted is not None and wanted not in (installed or [DEFAULT_PRODUCT]):
+        raise UsageError(
+            f"{root.path}: has no release of product {wanted!r}; installed: {', '.join(installed) or 'none'}"
+        )
+    return wanted if wanted is not None else (installed or [DEFAULT_PRODUCT])[0]
 
 
 def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
@@ -159,7 +191,11 @@ def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
 def is_recorded(root: Root, release: Release) -> bool:
     """Whether `release` is the current one, its receipt is there, and no journal is left."""
     id_ = release_id(release)
-    return current(root) == id_ and root.size(JOURNAL) is None and root.size(f"{RELEASES}/{id_.hex}") is not None
+    return (
+        current(root, release.product) == id_
+        and root.size(JOURNAL) is None
+        and root.size(f"{RELEASES}/{id_.hex}") is not None
+    )
 
 
 def _read_receipt(root: Root, path: str) -> Receipt | None:
@@ -222,7 +258,7 @@ class State:
         self.sync()
 
     def _note(self, action: Action, release: Release) -> None:
-        event = Event(int(time.time()), action, release_id(release), release.name)
+        event = Event(int(time.time()), action, release_id(release), release.name, release.product)
         self.replace(HISTORY, emit_history([*history(self.root), event]))
 
     def replace(self, path: str, content: bytes) -> None:

@@ -9,18 +9,28 @@ from airpatch.format.inventories import Inventory, Request
 from airpatch.model.release import Blob
 from airpatch.target import storage
 from airpatch.target.root import Root
-from airpatch.target.state import current, receipts
+from airpatch.target.state import choose_product, current, receipts
 
 
-def take_inventory(root: Root) -> Inventory:
-    """The blobs that `root` has, by their names and sizes; nothing is hashed."""
-    id_ = current(root)
+def take_inventory(root: Root, product: str | None = None) -> Inventory:
+    """The blobs that `root` has, by their names and sizes; nothing is hashed.
+
+    `product` is the one whose current release is named. Raises UsageError if there is none of that name, or if there
+    are several and none is named.
+    """
+    product = choose_product(root, product)
+    id_ = current(root, product)
     receipt = receipts(root).get(id_) if id_ is not None else None
-    name = receipt.release.name if receipt else ""
-    repositories = {image.name.repository for image in receipt.release.images} if receipt else set()
-    return Inventory(name, tuple(sorted(repositories)), dict(storage.blobs(root)))
+    blobs = dict(storage.blobs(root))
+    if receipt is None:
+        return Inventory("", (), blobs, product)
+    release = receipt.release
+    repositories = {image.name.repository for image in release.images}
+    return Inventory(release.name, tuple(sorted(repositories)), blobs, product, release.sequence)
 
 
 def make_request(index: Index, missing: Iterable[Blob]) -> Request:
     """A request for the blobs that a root lacks of the bundle that `index` describes."""
-    return Request(index.release.name, index.release_id, {blob.digest: blob.size for blob in missing})
+    release = index.release
+    blobs = {blob.digest: blob.size for blob in missing}
+    return Request(release.name, index.release_id, blobs, release.product, release.sequence)

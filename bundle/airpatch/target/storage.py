@@ -6,9 +6,11 @@ but folders and files is a TargetError: a registry follows symbolic links, and w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
-from airpatch.errors import FormatError, TargetError
+from airpatch.errors import FormatError, IntegrityError, TargetError
 from airpatch.format import registry
 from airpatch.format.registry import Link
 from airpatch.model.digest import Digest
@@ -18,6 +20,9 @@ from airpatch.model.walk import walk
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
 
+MANIFEST_LIMIT = 64 << 20
+"""Bytes of a manifest of whatever type; distribution's API takes 4 MiB, and others may write to the storage."""
+_NAMED = re.compile(rb"sha256:([0-9a-f]{64})")
 _LINK_SIZE = 71
 """Bytes: `sha256:` and 64 hex digits."""
 
@@ -80,6 +85,59 @@ def read_link(root: Root, path: str) -> Digest | None:
         return Digest.parse(content.decode("ascii")) if content is not None else None
     except (FormatError, UnicodeDecodeError):
         return None
+
+
+@dataclass(slots=True)
+class Needs:
+    """What a repository must have so that manifests can be pulled: the manifests themselves, and their content."""
+
+    manifests: set[Digest] = field(default_factory=set)
+    blobs: set[Digest] = field(default_factory=set)
+
+
+def needs(root: Root, repository: str, tops: Iterable[Digest]) -> Needs:
+    """What the manifests `tops` of `repository` need, and all below them.
+
+    Registries take more than airpatch packs: of a manifest of any other type every digest that it names counts, both
+    as a manifest and as content. What is not there needs nothing: pull-through caches have indexes whose platforms
+    nobody asked for. Raises IntegrityError, naming the repository, for a manifest without its digest.
+    """
+    found = Needs()
+    pending = list(tops)
+    while pending:
+        digest = pending.pop()
+        if digest in found.manifests:
+            continue
+        found.manifests.add(digest)
+        content = _manifest(root, repository, digest)
+        if content is None:
+            continue
+        try:
+            manifest = parse_manifest(content)
+        except FormatError:
+            named = {Digest.from_hex(match[1].decode()) for match in _NAMED.finditer(content)}
+            found.blobs |= named
+            pending += [below for below in named if _is_revision(root, repository, below)]
+        else:
+            found.blobs.update(blob.digest for blob in manifest.blobs)
+            pending += [child.digest for child in manifest.manifests]
+    return found
+
+
+def _manifest(root: Root, repository: str, digest: Digest) -> bytes | None:
+    """The content of a manifest; None if it is not there."""
+    content = root.read(registry.blob_path(digest), MANIFEST_LIMIT)
+    if content is not None and Digest.of(content) != digest:
+        pointing = [str(name) for name, target in tags(root, repository) if target == digest]
+        raise IntegrityError(
+            f"{root.path}: manifest {digest} of {', '.join(pointing) or repository} is damaged, so what it needs "
+            "cannot be told; push or apply the image again, or delete the manifest through the registry, and run again"
+        )
+    return content
+
+
+def _is_revision(root: Root, repository: str, digest: Digest) -> bool:
+    return read_link(root, registry.revision_link(repository, digest).path) == digest
 
 
 def load_manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, Manifest]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -17,11 +17,15 @@ import xxhash
 from airpatch.delta.tar_members import Member, members
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
+from airpatch.views.expand import largest_view
 from airpatch.views.prove import Prover
-from airpatch.views.survey import MAX_RATIO, MAX_SMALL, Found, Sides, check, streams
+from airpatch.views.survey import Found, Sides, check, streams
 
 _NEAR = 1 << 10
 """Bytes between expanded streams of a source that the view takes along: headers."""
+
+
+_STRETCH = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +48,28 @@ class _File:
     data: memoryview
 
 
-def choose(target: memoryview, sources: Sequence[memoryview], prover: Prover | None = None) -> Views | None:
-    """The views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be expanded."""
+def choose(
+    target: memoryview,
+    sources: Sequence[memoryview],
+    relax: Callable[[], None] = lambda: None,
+    prover: Prover | None = None,
+) -> Views | None:
+    """The views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be expanded.
+
+    `relax` is called each time that some 64 MiB have been looked at: whoever maps files may drop their pages then.
+    """
     new = _files(target, 0)
     old: list[_File] = []
     base = 0
     for source in sources:
         old += _files(source, base)
         base += len(source)
-    known = {_hash(file) for file in old}
-    has = {_hash(file) for file in new}
-    new = [file for file in new if _hash(file) not in known]
-    old = [file for file in old if _hash(file) not in has]
+    hashes = _hashes([*new, *old], relax)
+    known, has = set(hashes[len(new) :]), set(hashes[: len(new)])
+    old_hashes = hashes[len(new) :]
+    new = [file for file, value in zip(new, hashes, strict=False) if value not in known]
+    paths = {file.member.path for file in new}
+    old = [file for file, value in zip(old, old_hashes, strict=True) if value not in has or file.member.path in paths]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
     prover = prover or Prover()
     kept = [_kept_target(levels, sides.digests[1], prover) for levels in sides.levels[0]]
@@ -79,11 +93,6 @@ def choose(target: memoryview, sources: Sequence[memoryview], prover: Prover | N
     )
 
 
-def largest_view(packed: int) -> int:
-    """Bytes that the view of so many packed bytes may have, bombs in bombs or not."""
-    return MAX_RATIO * packed + MAX_SMALL
-
-
 def _files(layer: memoryview, base: int) -> list[_File]:
     found = [
         _File(member, base, layer[member.content : member.content + member.size])
@@ -93,8 +102,21 @@ def _files(layer: memoryview, base: int) -> list[_File]:
     return found or [_File(Member(b"", 0, 0, len(layer), len(layer)), base, layer)]
 
 
-def _hash(file: _File) -> int:
-    return xxhash.xxh3_64_intdigest(file.data)
+def _hashes(files: Sequence[_File], relax: Callable[[], None]) -> list[int]:
+    """The hash of each file."""
+    hashes = []
+    seen = 0
+    for file in files:
+        hasher = xxhash.xxh3_64()
+        for at in range(0, len(file.data), _STRETCH):
+            piece = file.data[at : at + _STRETCH]
+            hasher.update(piece)
+            seen += len(piece)
+            if seen >= _STRETCH:
+                seen = 0
+                relax()
+        hashes.append(hasher.intdigest())
+    return hashes
 
 
 def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
@@ -122,7 +144,7 @@ def _kept_source(levels: Sequence[Found], others: set[int], wanted: _Names) -> l
             level.inside = inside
             if any(True for _ in streams(inside)):
                 kept.append(level)
-        elif level.digest not in others and (inside or level.name in wanted) and check(level):
+        elif (inside or wanted.want(level, others)) and check(level):
             level.inside = inside
             kept.append(level)
     return _with_directories(kept, levels)
@@ -142,14 +164,18 @@ def _all_streams(files: Iterable[Iterable[Found]]) -> Iterator[Found]:
 
 
 class _Names:
-    """Names of streams, and whether others resemble them."""
+    """Names of streams that are expanded of the target."""
 
     def __init__(self, levels: Iterable[Found]) -> None:
         self._exact = {level.name for level in levels}
         self._alike = {_without_digits(name) for name in self._exact}
 
-    def __contains__(self, name: bytes) -> bool:
-        return name in self._exact or _without_digits(name) in self._alike
+    def want(self, level: Found, others: set[int]) -> bool:
+        """Whether a stream of a source has such a name; `others` are streams that the target has.
+
+        One that has just this name is wanted even if the target has it, too: somewhere else, then.
+        """
+        return level.name in self._exact or (level.digest not in others and _without_digits(level.name) in self._alike)
 
 
 def _without_digits(path: bytes) -> bytes:
@@ -191,7 +217,7 @@ class _Writer:
         coding = Coding(level.framing, encoder)
         self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
         start = self.position - (gap if gap <= _NEAR else 0)
-        if level.framing != framings.ARCHIVE:
+        if level.is_stream or level.framing == framings.DIRECTORY:
             self._cut(start, Member(level.name, start, self.position + level.header, 1 << 62, 0))
 
     def _cut(self, start: int, member: Member | None) -> None:
@@ -222,8 +248,7 @@ class _Target(_Writer):
         inner = 0
         for each in level.inside:
             inner = self._level(each, each.start + level.header, inner)
-        size = level.size if level.is_stream else level.end - level.start
-        self._copy(size - inner, END)
+        self._copy(level.size - inner, END)
         self._cut(self.position, None)
         return start + level.end - level.start
 
@@ -243,13 +268,13 @@ class _Source(_Writer):
         self._begin(self._pass(start - at, is_there), level, "")
         inner = 0
         for each in level.inside:
-            inner = self._level(each, each.start + level.header, inner, is_there and not level.is_stream)
+            inner = self._level(each, each.start + level.header, inner, is_there and level.framing == framings.ARCHIVE)
         if level.is_stream:
             self._put(0, REST)
             self.position += level.size - inner
         else:
-            rest = level.end - level.start - inner
-            self._copy(self._pass(rest, is_there) if level.inside else rest, END)
+            rest = level.size - inner
+            self._copy(self._pass(rest, is_there) if level.framing == framings.ARCHIVE else rest, END)
         self._cut(self.position, None)
         return start + level.end - level.start
 

@@ -77,12 +77,12 @@ def parse_view(data: bytes) -> View:
     actions = reader.take(reader.number(MAX_RECORDS))
     lengths = array("q", bytes(8 * len(actions)))
     numbers = iter(varints.unpack(reader.take(len(data) - reader.position)))
-    places: list[list[int]] = [[] for _ in range(FIRST_CODING + len(codings))]
+    places = [array("q") for _ in range(FIRST_CODING + len(codings))]
     for i, action in enumerate(actions):
         if action >= len(places):
             raise FormatError("a view with an unknown action")
         places[action].append(i)
-    places[REST] = []
+    places[REST] = array("q")
     for indexes in places:
         for i in indexes:
             length = next(numbers, None)

@@ -14,9 +14,16 @@ from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, REST, SKIP, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
 
+MAX_RATIO = 64
+MAX_SMALL = 64 << 10
 _INPUT = 16 << 10
 """Packed bytes at a time: what follows a stream is copied back."""
 _PIECE = 1 << 20
+
+
+def largest_view(packed: int) -> int:
+    """Bytes that the reversible view of so many packed bytes may have: a bomb, or bombs in bombs, stay packed."""
+    return MAX_RATIO * packed + MAX_SMALL
 
 
 def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]:
@@ -197,6 +204,57 @@ class Archive(Level):
         return self._parent.read(size)
 
 
+class Chunks(Level):
+    """What IDAT chunks hold, after the size of the first one; their CRCs are compared, and left out."""
+
+    has_end = True
+
+    def __init__(self, parent: Level) -> None:
+        super().__init__()
+        self._parent = parent
+        self._most = self._size = self._left = 0  # bytes of the first chunk, of this one, and of it still to come
+        self._crc = 0
+
+    def _produce(self, size: int) -> bytes:
+        if not self._left:
+            if self._most and not self._begin(self._most):
+                return b""
+            if not self._most:
+                if not self._begin(framings.MAX_CHUNK):
+                    raise FormatError("a view of IDAT chunks where there are none")
+                self._most = self._size
+                return self._most.to_bytes(4, "big")
+        data = self._parent.read(min(size, self._left))
+        if not data:
+            raise FormatError("a view of an IDAT chunk that is cut short")
+        self._crc = zlib.crc32(data, self._crc)
+        self._left -= len(data)
+        if not self._left and b"".join(self._parent.exactly(4)) != self._crc.to_bytes(4, "big"):
+            raise FormatError("a view of an IDAT chunk with another CRC-32")
+        return data
+
+    def _begin(self, most: int) -> bool:
+        """Begin a chunk of at most so many bytes; returns whether there is one. None follows a shorter one."""
+        header = b""
+        while len(header) < framings.CHUNK_HEADER.size:
+            part = self._parent.read(framings.CHUNK_HEADER.size - len(header))
+            header += part
+            if not part:
+                break
+        if len(header) == framings.CHUNK_HEADER.size and self._size == self._most:
+            size, kind = framings.CHUNK_HEADER.unpack(header)
+            if kind == framings.IDAT and 0 < size <= most:
+                self._size = self._left = size
+                self._crc = zlib.crc32(framings.IDAT)
+                return True
+        self._parent.unread(header)
+        return False
+
+    def close(self) -> None:
+        if self.read(1):
+            raise FormatError("a view of IDAT chunks that go on after their end")
+
+
 class CentralDirectory(Level):
     """The view of the entries of a central directory."""
 
@@ -234,6 +292,7 @@ _LEVELS: dict[str, Callable[[Level], Level]] = {
     framings.STREAMED: lambda parent: Inflated(parent, framings.STREAMED),
     framings.ARCHIVE: Archive,
     framings.DIRECTORY: CentralDirectory,
+    framings.CHUNKS: Chunks,
 }
 
 

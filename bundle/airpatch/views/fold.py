@@ -5,6 +5,7 @@ Pieces come in and go out as they are made; memory stays within two MiB a level,
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
 
 _PIECE = 1 << 20
+_CHUNK_SIZE = 4
+"""Bytes of the number before IDAT chunks."""
 
 
 class Packer(Protocol):
@@ -83,10 +86,12 @@ def make_packer(coding: Coding, parent: Level) -> Packer:
         return _ZipEntry(deflater(coding.encoder), framing, parent)
     if framing in (framings.RAW, framings.GZIP, framings.ZLIB):
         return _Stream(deflater(coding.encoder), framing)
-    if framing not in (framings.ARCHIVE, framings.DIRECTORY):
+    if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:
         raise FormatError(f"a view with an encoder for {framing}, which has none")
+    if framing == framings.CHUNKS:
+        return _Chunks()
     return _Archive() if framing == framings.ARCHIVE else _CentralDirectory(parent)
 
 
@@ -175,6 +180,38 @@ class _Archive:
 
     def finish(self) -> bytes:
         return b""
+
+
+class _Chunks:
+    """IDAT chunks, after the size of all but the last."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._held = bytearray()
+
+    def feed(self, data: bytes) -> bytes:
+        self._held += data
+        if not self._size:
+            if len(self._held) < _CHUNK_SIZE:
+                return b""
+            self._size = int.from_bytes(self._held[:_CHUNK_SIZE], "big")
+            if not 0 < self._size <= framings.MAX_CHUNK:
+                raise FormatError(f"IDAT chunks of {self._size} bytes in a view, over {framings.MAX_CHUNK} or none")
+            del self._held[:_CHUNK_SIZE]
+        whole = len(self._held) // self._size * self._size
+        out = b"".join(self._chunk(at) for at in range(0, whole, self._size))
+        del self._held[:whole]
+        return out
+
+    def _chunk(self, at: int) -> bytes:
+        data = bytes(self._held[at : at + self._size])
+        crc = zlib.crc32(data, zlib.crc32(framings.IDAT))
+        return framings.CHUNK_HEADER.pack(len(data), framings.IDAT) + data + crc.to_bytes(4, "big")
+
+    def finish(self) -> bytes:
+        if not self._size:
+            raise FormatError("IDAT chunks in a view that end within their size")
+        return self._chunk(0) if self._held else b""
 
 
 class _CentralDirectory:

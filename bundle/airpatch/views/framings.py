@@ -22,9 +22,16 @@ ARCHIVE = "zip-archive"
 """A zip archive: offsets in its directory count from where it begins, and the directory knows its entries."""
 DIRECTORY = "zip-directory"
 """The entries of a central directory (APPNOTE 4.3.12), with fields that can be known left out."""
+CHUNKS = "png-idat"
+"""IDAT chunks of a PNG image, one after another and of one size but for the last (ISO/IEC 15948, 11.2.4)."""
+FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS)
 
 MAX_BUFFERED = 8 << 20
 """Bytes of a deflate stream whose header, which has checksum and sizes, can only be written after it."""
+MAX_CHUNK = 8 << 20
+"""Bytes of an IDAT chunk, whose size stands before it."""
+CHUNK_HEADER = struct.Struct(">I4s")
+IDAT = b"IDAT"
 LOCAL_HEADER = struct.Struct("<4sHHHHHIIIHH")
 LOCAL_FIELDS = slice(14, 26)
 """CRC-32, packed size, size, 4 bytes each, of a local file header."""

@@ -6,6 +6,7 @@ For writers alone: what comes out is proven by whoever uses it.
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -14,18 +15,19 @@ import xxhash
 
 from airpatch.errors import FormatError
 from airpatch.views import framings
+from airpatch.views.expand import Base, Chunks, largest_view
 from airpatch.views.finders import containers, gzip
 from airpatch.views.finders.hint import Hint
+from airpatch.views.finders.zlib import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings
 
-MAX_RATIO = 64
-"""A stream that gets larger by more is left packed, but for small ones: `MAX_SMALL`."""
-MAX_SMALL = 64 << 10
 _MAX_NESTED = 256 << 20
 """Bytes of contents, all together, that are searched for further streams."""
 _PIECE = 256 << 10
 _START = 512
 """Bytes by which a container is told."""
+_CHUNK_SIZE = 4
+"""Bytes of the number before what chunks hold."""
 _ROUNDS = 3
 """Streams in streams: each may lie in up to three archives, which are stored in one another (`MAX_DEPTH`)."""
 
@@ -42,15 +44,15 @@ class Found:
     """Where the deflate stream begins."""
     name: bytes
     digest: int = 0
-    """Hash of the packed stream, 0 for archives and directories."""
+    """Hash of the packed stream, 0 for what is no stream."""
     inside: list[Found] = field(default_factory=list)
     encoder: str = ""
     size: int = 0
-    """Bytes of the level's view without what is expanded inside; known when it is inflated."""
+    """Bytes of the level without what is expanded inside; of a stream it is known when that was inflated."""
 
     @property
     def is_stream(self) -> bool:
-        return self.framing not in (framings.ARCHIVE, framings.DIRECTORY)
+        return self.framing not in (framings.ARCHIVE, framings.DIRECTORY, framings.CHUNKS)
 
     @property
     def header(self) -> int:
@@ -80,13 +82,29 @@ def _levels(data: memoryview, hint: Hint) -> Iterator[Found]:
     if hint.framing == framings.ARCHIVE and hint.size is not None:
         archive = data[hint.start : hint.start + hint.size]
         inside = [level for inner in hint.inside for level in _levels(archive, inner)]
-        yield Found(data, hint.start, hint.start + hint.size, hint.framing, hint.body, hint.name, 0, inside)
+        end = hint.start + hint.size
+        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, inside=inside, size=hint.size)
+    elif hint.framing == framings.CHUNKS:
+        yield from _joined(data, hint)
     elif hint.size is not None:
         end = hint.start + hint.size
         digest = 0 if hint.framing == framings.DIRECTORY else _digest(data[hint.body : end])
-        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, digest)
+        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, digest, size=hint.size)
     else:
         yield from _unsized(data, hint)
+
+
+def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
+    """The chunks of an image, and the stream in them."""
+    base = Base([data[hint.start :]])
+    try:
+        held = b"".join(Chunks(base).rest())
+    except FormatError:
+        return
+    joined = memoryview(held)
+    inside = [level for inner in zlib_hint(joined, _CHUNK_SIZE, hint.name) for level in _levels(joined, inner)]
+    end = hint.start + base.position
+    yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, inside=inside, size=len(held))
 
 
 def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
@@ -109,9 +127,10 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
 def _end(data: memoryview, body: int) -> int | None:
     """Where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
     try:
-        return max(at for _, at in inflate(data, body))
+        ((_, end),) = deque(inflate(data, body), maxlen=1)
     except FormatError:
         return None
+    return end
 
 
 def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
@@ -132,7 +151,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
         except zlib.error:
             raise FormatError("not a deflate stream") from None
         total += len(out)
-        if total > MAX_SMALL + MAX_RATIO * (at - body):
+        if total > largest_view(at - body):
             raise FormatError("a deflate stream that grows too much")
         if not out and not packed and not inflater.eof:
             raise FormatError("a deflate stream that is cut short")

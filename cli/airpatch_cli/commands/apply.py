@@ -37,12 +37,15 @@ def run(args: Namespace, console: Console) -> Result:
         data["restored"] = str(done.restored.output)
         release = done.applied[-1].index.release
         lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.name} restored")
+    if not args.dry_run:
+        lines.append(f"took {console.seconds:.1f} s")
     return Result(data, lines, 0 if done.is_possible else airpatch.BaseMismatch.exit_code, notes=done.warnings)
 
 
 def _data(applied: Applied) -> dict[str, object]:
     release = applied.index.release
     return {
+        "product": release.product,
         "release": release.name,
         "sequence": release.sequence,
         "release_id": str(applied.index.release_id),
@@ -52,6 +55,7 @@ def _data(applied: Applied) -> dict[str, object]:
         "healed": [str(b.digest) for b in applied.healed],
         "missing": [{"digest": str(b.digest), "bytes": b.size} for b in applied.missing],
         "tags": [str(name) for name in applied.tags],
+        "going_back_from": applied.left,
     }
 
 
@@ -65,6 +69,8 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
         lines = [f"release {release.name}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
     else:
         lines = [f"release {release.name}: all of it was there already"]
+    if applied.left is not None:
+        lines.insert(0, f"going back from {applied.left} to {release.name}")
     if applied.healed:
         verb = (
             "would be replaced" if dry else "replaced; restart a registry that serves this root, it may remember sizes"

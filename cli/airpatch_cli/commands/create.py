@@ -15,6 +15,7 @@ def run(args: Namespace, console: Console) -> Result:
         args.output,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
         repack=args.repack,
@@ -22,4 +23,4 @@ def run(args: Namespace, console: Console) -> Result:
         key=args.key,
         execution=console.execution,
     )
-    return written(made)
+    return written(made, console)

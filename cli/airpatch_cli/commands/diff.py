@@ -16,11 +16,13 @@ def run(args: Namespace, console: Console) -> Result:
         args.output,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        content=args.contents,
         layer_patches=args.layer_patches,
         effort=args.effort or "default",
         key=args.key,
         execution=console.execution,
     )
-    return written(made)
+    return written(made, console)

@@ -17,8 +17,10 @@ def run(args: Namespace, console: Console) -> Result:
         args.sources,
         release=args.release,
         sequence=args.sequence,
+        product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,
     )
@@ -67,6 +69,7 @@ def _blob_data(each: BlobCost, images: Sequence[ImageName], top: int) -> dict[st
         "method": None if patch is None else patch.method,
         "difference_bytes": None if patch is None else patch.difference,
         "decisions_bytes": None if patch is None else patch.decisions,
+        "views_bytes": None if patch is None else patch.views,
         "sources": [] if patch is None else list(map(str, patch.step.sources)),
         "chosen": [
             {
@@ -130,6 +133,8 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         rows.append([megabytes(sum(file.cost for file in rest)), "", f"in {count(len(rest), 'other file')}", ""])
     if patch.decisions:
         rows.append([megabytes(patch.decisions), "", "decisions of its encoder, which is not known", ""])
+    if patch.views:
+        rows.append([megabytes(patch.views), "", "where nested content is, and its encoders", ""])
     if rows:
         yield from (f"  {line}" for line in table(rows, right=[0]))
 

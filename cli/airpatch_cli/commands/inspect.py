@@ -55,6 +55,8 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
         "patch_bytes": sum(step.patch_size for step in index.steps),
         "difference_bytes": sum(each.difference for each in bundle.patches),
         "decisions_bytes": sum(each.decisions for each in bundle.patches),
+        "views_bytes": sum(each.views for each in bundle.patches),
+        "features": [{"name": feature.name, "since": feature.since} for feature in index.features],
         "rebuilt_plaintext_bytes": sum(step.uncompressed_size for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
@@ -82,6 +84,7 @@ def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
             "method": each.method,
             "difference_bytes": each.difference,
             "decisions_bytes": each.decisions,
+            "views_bytes": each.views,
             "sources": [{"digest": str(source), "place": place[source]} for source in each.step.sources],
         }
         for each in bundle.patches
@@ -91,7 +94,7 @@ def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
 def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
     index, release, images, weights = bundle.index, bundle.index.release, _images(bundle), bundle.weights
     facts = [
-        ["release", release.name + (f", number {release.sequence}" if release.sequence else "")],
+        ["release", release.title + (f", number {release.sequence}" if release.sequence else "")],
         ["release id", str(index.release_id)],
         ["images", _images_line(images, weights, release.size)],
         ["blobs", _blobs_line(blob.size for blob in release.blobs)],
@@ -107,6 +110,8 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
         uncompressed = megabytes(sum(step.uncompressed_size for step in index.steps))
         facts.append(["to rebuild", f"{uncompressed} uncompressed, when it is applied"])
+    if index.features:
+        facts.append(["features", ", ".join(feature.name for feature in index.features)])
     facts += [["removed", repository] for repository in index.removed]
     yield f"{name}: {_kind(index)} of {megabytes(bundle.size)}"
     yield from _indented(facts)
@@ -144,7 +149,7 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
     return {
         "kind": "root",
         "name": name,
-        "current": None if found.current is None else str(found.current),
+        "current": {product: str(id_) for product, id_ in found.current.items()},
         "interrupted": None if found.interrupted is None else str(found.interrupted.id),
         "releases": [
             {
@@ -156,7 +161,13 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
             for receipt in _by_age(found)
         ],
         "history": [
-            {"time": _time(e.time), "action": str(e.action), "release": e.name, "release_id": str(e.id)}
+            {
+                "time": _time(e.time),
+                "action": str(e.action),
+                "product": e.product,
+                "release": e.name,
+                "release_id": str(e.id),
+            }
             for e in found.history
         ],
         "repositories": found.repositories,
@@ -168,9 +179,10 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
 
 
 def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[str]:
-    current = found.receipts.get(found.current) if found.current is not None else None
-    facts = [
-        ["release", f"{current.release.name}, {current.id}" if current else "none: nothing was applied here yet"],
+    current = [found.receipts[id_] for _, id_ in sorted(found.current.items()) if id_ in found.receipts]
+    facts = [["release", f"{receipt.release.title}, {receipt.id}"] for receipt in current]
+    facts += [
+        *([] if current else [["release", "none: nothing was applied here yet"]]),
         ["images", _images_line(found.images, found.weights, sum(found.blobs.values()))],
         ["blobs", _blobs_line(found.blobs.values())],
     ]
@@ -181,11 +193,18 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
     if found.receipts:
         yield ""
         rows = [
-            [r.release.name, str(r.release.sequence), str(len(r.release.images)), megabytes(r.release.size),
-             _time(r.installed), r.id.short]
-            for r in _by_age(found)
-        ]  # fmt: skip
-        yield from table([["RELEASE", "NUMBER", "IMAGES", "SIZE", "INSTALLED", "ID"], *rows], right=[1, 2, 3])
+            [
+                receipt.release.title,
+                str(receipt.release.sequence),
+                str(len(receipt.release.images)),
+                megabytes(receipt.release.size),
+                _time(receipt.installed),
+                receipt.id.short,
+            ]
+            for receipt in _by_age(found)
+        ]
+        head = ["RELEASE", "NUMBER", "IMAGES", "SIZE", "INSTALLED", "ID"]
+        yield from table([head, *rows], right=[1, 2, 3])
     if found.history:
         yield ""
         events = [[_time(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
@@ -211,7 +230,7 @@ def _by_age(found: RootReport) -> list[Receipt]:
 
 
 def _release_data(release: Release, id_: Digest) -> dict[str, object]:
-    return {"release": release.name, "sequence": release.sequence, "release_id": str(id_)}
+    return {"product": release.product, "release": release.name, "sequence": release.sequence, "release_id": str(id_)}
 
 
 def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]:

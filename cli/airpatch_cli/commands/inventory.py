@@ -9,7 +9,7 @@ from airpatch_cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    made = airpatch.inventory(args.root, args.output)
+    made = airpatch.inventory(args.root, args.output, product=args.product)
     found = made.inventory
     size = sum(found.blobs.values())
     return Result(
@@ -17,7 +17,9 @@ def run(args: Namespace, console: Console) -> Result:
             "inventory": made.output,
             "bytes": made.size,
             "id": str(made.id),
+            "product": found.product,
             "release": found.name or None,
+            "sequence": found.sequence,
             "blobs": len(found.blobs),
             "blob_bytes": size,
         },

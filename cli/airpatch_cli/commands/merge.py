@@ -19,5 +19,6 @@ def run(args: Namespace, console: Console) -> Result:
             key=args.key,
             trusted=trusted(args),
             execution=console.execution,
-        )
+        ),
+        console,
     )

@@ -9,7 +9,7 @@ from airpatch_cli.console import Console, Result, count, megabytes
 
 
 def run(args: Namespace, console: Console) -> Result:
-    pruned = airpatch.prune(args.root, keep=args.keep, dry_run=args.dry_run)
+    pruned = airpatch.prune(args.root, keep=args.keep, product=args.product, dry_run=args.dry_run)
     verb = "would be removed" if args.dry_run else "removed"
     names = ", ".join(receipt.release.name for receipt in pruned.forgotten) or "no release"
     lines = [
@@ -20,7 +20,10 @@ def run(args: Namespace, console: Console) -> Result:
         lines.append("  restart a registry that serves this root before the next push: it may remember these blobs")
     return Result(
         {
-            "forgotten": [{"release": r.release.name, "release_id": str(r.id)} for r in pruned.forgotten],
+            "forgotten": [
+                {"product": r.release.product, "release": r.release.name, "release_id": str(r.id)}
+                for r in pruned.forgotten
+            ],
             "tags": [str(image.name) for image in pruned.tags],
             "blobs": [{"digest": str(blob.digest), "bytes": blob.size} for blob in pruned.blobs],
             "bytes": pruned.bytes,

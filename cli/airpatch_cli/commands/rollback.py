@@ -9,9 +9,18 @@ from airpatch_cli.console import Console, Result, count
 
 
 def run(args: Namespace, console: Console) -> Result:
-    done = airpatch.rollback(args.root, args.to, execution=console.execution)
+    done = airpatch.rollback(args.root, args.to, product=args.product, execution=console.execution)
     release = done.receipt.release
+    lines = [f"release {release.name} ({done.receipt.id.short}) is current, {count(done.tags, 'tag')} set"]
+    if done.left is not None and done.left.id != done.receipt.id:
+        lines.insert(0, f"going back from {done.left.release.name} to {release.name}")
     return Result(
-        {"release": release.name, "release_id": str(done.receipt.id), "tags": done.tags},
-        [f"release {release.name} ({done.receipt.id.short}) is current, {count(done.tags, 'tag')} set"],
+        {
+            "product": release.product,
+            "release": release.name,
+            "release_id": str(done.receipt.id),
+            "left": None if done.left is None else done.left.release.name,
+            "tags": done.tags,
+        },
+        lines,
     )

@@ -26,6 +26,7 @@ def _bundle(subject: str, verified: VerifiedBundle) -> Result:
         {
             "kind": kind,
             "name": subject,
+            "product": index.release.product,
             "release": index.release.name,
             "sequence": index.release.sequence,
             "release_id": str(index.release_id),

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from airpatch.delta.tar_members import members
-from airpatch.views.finders import elf, gzip, zip
+from airpatch.views.finders import elf, gitpack, gzip, jimage, pdf, png, woff, zip
 from airpatch.views.finders.hint import Hint
 
 _MAX_NESTED = 2
 """Archives stored in archives: more are left as they are."""
 
 
+_KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
+    b"\x1f\x8b\x08": gzip.find,
+    b"\x7fELF": elf.find,
+    gitpack.MAGIC: gitpack.find,
+    jimage.MAGIC: jimage.find,
+    pdf.MAGIC: pdf.find,
+    png.MAGIC: png.find,
+    woff.MAGIC: woff.find,
+}
+
+
 def may_hold_streams(start: bytes) -> bool:
     """Whether bytes that begin so are of a container that is known."""
-    return start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08", b"\x7fELF")) or start[257:262] == b"ustar"
+    return start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
 
 
 def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
     """Hints in `data`, in their order and without overlap, to be proven."""
     start = bytes(data[:512])
-    if start.startswith(b"\x1f\x8b\x08"):
-        return gzip.find(data, name)
-    if start.startswith(b"\x7fELF"):
-        return elf.find(data, name)
+    for magic, finder in _KINDS.items():
+        if start.startswith(magic):
+            return finder(data, name)
     if start[257:262] == b"ustar":
         return _tar(data, name, depth)
     if start.startswith(b"PK") or bytes(data[-22:-18]) == b"PK\x05\x06":

@@ -1,0 +1,88 @@
+"""libzstd itself, in the versions whose output has a name. It is vendored, and there is no replica of it."""
+
+from __future__ import annotations
+
+import cython
+
+from airpatch.errors import FormatError
+
+if cython.compiled:
+    from cython.cimports.airpatch.encoders.libzstd import libzstd_1_5_6, libzstd_1_5_7
+
+AVAILABLE = bool(cython.compiled)
+"""Uncompiled there is no libzstd of a given version."""
+VERSIONS = ("1.5.6", "1.5.7")
+
+_CONTINUE, _FLUSH, _END = 0, 1, 2
+_OUT = cython.declare(cython.size_t, 128 << 10)
+
+
+@cython.cclass
+class LibzstdEncoder:
+    """Frames by a version of libzstd. Types are in libzstd.pxd.
+
+    With `workers`, one or more, it cuts the plaintext into jobs; their number does not matter. `sized`: it is told how
+    much plaintext there is, and writes that into the header.
+    """
+
+    def __init__(self, version: str, level: int, workers: int, checksum: bool, sized: bool) -> None:
+        if not cython.compiled or version not in VERSIONS:
+            raise FormatError(f"there is no libzstd {version} here")
+        self._api = cython.address(libzstd_1_5_6) if version == "1.5.6" else cython.address(libzstd_1_5_7)
+        self._context = self._api.create()
+        if self._context == cython.NULL:
+            raise MemoryError
+        self._sized = sized
+        self._buffer = bytearray(_OUT)
+        self._out = self._buffer
+        self._check(self._api.set(self._context, level, workers, checksum))
+
+    def __dealloc__(self) -> None:
+        if self._context != cython.NULL:
+            self._api.release(self._context)
+
+    def begin(self, size: int) -> None:
+        """Begin another frame, of `size` bytes of plaintext."""
+        self._check(self._api.begin(self._context, size if self._sized else -1))
+
+    def feed(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Take plaintext; return compressed bytes, maybe none."""
+        return self._run(data, _CONTINUE)
+
+    def flush(self) -> bytes:
+        """Return all bytes of what has been fed; the frame goes on with a new block."""
+        return self._run(b"", _FLUSH)
+
+    def finish(self) -> bytes:
+        """Return the last compressed bytes."""
+        return self._run(b"", _END)
+
+    def _run(self, data: bytes | bytearray | memoryview, mode: int) -> bytes:
+        source: cython.const[cython.uchar][::1] = data if data else b"\0"  # type: ignore[valid-type]
+        size: cython.size_t = len(data)
+        at: cython.size_t = 0
+        written: cython.size_t
+        left: cython.size_t = 1
+        how: cython.int = mode
+        out = bytearray()
+        while left if how else at < size:
+            written = 0
+            with cython.nogil:
+                left = self._api.run(
+                    self._context,
+                    cython.address(source[0]),
+                    size,
+                    cython.address(at),
+                    cython.address(self._out[0]),
+                    _OUT,
+                    cython.address(written),
+                    how,
+                )
+            self._check(left)
+            out += self._buffer[:written]
+        return bytes(out)
+
+    def _check(self, result: int) -> None:
+        code: cython.size_t = result
+        if self._api.is_error(code):
+            raise FormatError("libzstd cannot make such a frame")

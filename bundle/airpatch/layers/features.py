@@ -1,0 +1,50 @@
+"""What a reader must know to carry out layer patches: the table of features in the index (spec/FORMAT.md, Features).
+
+A bundle says what it needs, so that a reader can refuse before the first write what it could not finish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.zstd_replicas import zstd_names
+from airpatch.errors import FormatError
+from airpatch.format.index import Feature, Index
+from airpatch.layers.recipe import Corrected, Frames, Method, Replica
+from airpatch.views.description import Coding
+from airpatch.views.framings import FRAMINGS
+
+_FIRST = "0.1"
+"""The release of airpatch in which all features of today came."""
+
+
+def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
+    """What it takes to carry out a layer patch of that method, with views of these codings."""
+    names = {f"view {coding.framing}" for coding in codings}
+    names |= {f"encoder {coding.encoder}" for coding in codings if coding.encoder}
+    match method:
+        case Replica(encoder, _) | Corrected(Replica(encoder, _)) | Frames(encoder, _):
+            names.add(f"encoder {encoder}")
+    return {Feature(name, _FIRST) for name in names}
+
+
+def require_features(index: Index) -> None:
+    """Raise FormatError if `index` needs what this airpatch does not know."""
+    unknown = [feature for feature in index.features if feature.name not in KNOWN]
+    if unknown:
+        newest = max((feature.since for feature in unknown), key=_version)
+        raise FormatError(
+            f"the bundle of {index.release.name or index.release_id} needs airpatch {newest} or newer, which knows",
+            [feature.name for feature in unknown],
+        )
+
+
+KNOWN = frozenset(
+    [f"encoder {name}" for name in (*usual_names(), *other_names(), *zstd_names())]
+    + [f"view {framing}" for framing in FRAMINGS]
+)
+
+
+def _version(text: str) -> list[int]:
+    return [int(number) for number in text.split(".")]

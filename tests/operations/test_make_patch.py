@@ -1,0 +1,134 @@
+"""What a patch is called and warned about before anybody carries it to a site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.errors import UsageError
+from tests.cli.support import IMAGES
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Bundles of two releases, numbered and not, and an inventory of a root that has the first."""
+    folder = tmp_path_factory.mktemp("bases")
+    for number, name in [(4, "r1"), (5, "r2")]:
+        airpatch.create(IMAGES / name, folder / name, release=name, sequence=number)
+    airpatch.create(IMAGES / "r1", folder / "unnumbered", release="r1")
+    airpatch.apply(folder / "r1", folder / "root")
+    airpatch.inventory(folder / "root", folder / "inventory")
+    return folder
+
+
+def made(place: Path, tmp_path: Path, *bases: str, source: str = "r2", **options: object) -> airpatch.WrittenBundle:
+    return airpatch.diff(
+        [place / base for base in bases],
+        IMAGES / source,
+        tmp_path / "patch",
+        **{"release": "next", "layer_patches": False, **options},  # type: ignore[arg-type] # values of several types
+    )
+
+
+def sources_of(patch: airpatch.WrittenBundle) -> set[airpatch.Digest]:
+    """The blobs of a target that layer patches build upon."""
+    return {source.digest for source in patch.index.sources} - {blob.digest for blob in patch.index.stored}
+
+
+@pytest.mark.parametrize(
+    ("bases", "number"),
+    [
+        (["r1"], 5),
+        (["root"], 5),
+        (["inventory"], 5),
+        (["r1", "r2"], 6),
+        (["unnumbered"], 0),
+        (["unnumbered", "r2"], 0),
+    ],
+)
+def test_the_number_is_one_more_than_the_highest_of_the_bases(
+    bases: list[str], number: int, place: Path, tmp_path: Path
+) -> None:
+    assert made(place, tmp_path, *bases).index.release.sequence == number
+    assert made(place, tmp_path, *bases, sequence=99).index.release.sequence == 99
+
+
+def test_a_top_up_has_the_number_of_the_release_that_is_asked_for(place: Path, tmp_path: Path) -> None:
+    patch = made(place, tmp_path, "r1", release="r2")
+    with pytest.raises(airpatch.BaseMismatch):
+        airpatch.apply(patch.output, tmp_path / "empty", request=tmp_path / "request")
+    top_up = airpatch.diff(tmp_path / "request", IMAGES / "r2", tmp_path / "top-up", release="r2")
+    assert top_up.index.release_id == patch.index.release_id
+
+
+@pytest.mark.parametrize(
+    ("base", "source", "sequence", "warning"),
+    [
+        ("r2", "r1", 4, "hosts that have it want --allow-downgrade. Are base and sources the right way round?"),
+        ("r2", "r2", 5, "is not newer than r2"),
+        ("unnumbered", "r2", 0, None),
+        ("r1", "r2", None, None),
+    ],
+)
+def test_bases_that_are_not_older_are_told(
+    base: str, source: str, sequence: int | None, warning: str | None, place: Path, tmp_path: Path
+) -> None:
+    warnings = made(place, tmp_path, base, source=source, sequence=sequence).warnings
+    assert any(warning in text for text in warnings) if warning else not any("newer" in text for text in warnings)
+
+
+def test_two_releases_of_one_name_are_told(place: Path, tmp_path: Path) -> None:
+    warnings = made(place, tmp_path, "unnumbered", release="r1").warnings
+    assert any("is called r1, too" in text for text in warnings)
+
+
+def test_an_inventory_is_completed_by_content(place: Path, tmp_path: Path) -> None:
+    """A base that holds nothing gets no differences, and says so; content makes the patch that the bundle makes."""
+    whole = made(place, tmp_path, "inventory", layer_patches=True)
+    assert any("Give the bundles or the root that have them with --content" in text for text in whole.warnings)
+    assert not sources_of(whole)
+    for content in ("r1", "root"):
+        small = made(place, tmp_path, "inventory", layer_patches=True, content=place / content)
+        assert not any("--content" in text for text in small.warnings)
+        assert small.size < whole.size
+        assert sources_of(small) == sources_of(made(place, tmp_path, "r1", layer_patches=True)) != set()
+    root = tmp_path / "root"
+    airpatch.apply([place / "r1"], root)
+    made(place, tmp_path, "inventory", layer_patches=True, content=place / "r1")
+    assert airpatch.apply(tmp_path / "patch", root).applied[0].index.release.name == "next"
+
+
+def test_content_is_no_base(place: Path, tmp_path: Path) -> None:
+    """What only the content has is not taken for granted on the target."""
+    patch = made(place, tmp_path, "r1", layer_patches=True, content=place / "r2")
+    base = {blob.digest for blob in airpatch.open_bundle(place / "r1").index.release.blobs}
+    assert {blob.digest for blob in patch.index.left_out} <= base
+    assert sources_of(patch) <= base
+
+
+def test_what_holds_no_blobs_is_no_content(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no blobs"):
+        made(place, tmp_path, "r1", layer_patches=True, content=place / "inventory")
+
+
+def test_several_bases_that_differ_are_told_with_what_each_costs(place: Path, tmp_path: Path) -> None:
+    warnings = made(place, tmp_path, "r1", "r2", layer_patches=True).warnings
+    assert any("MB for r1, 0.0 MB for r2" in text and "chain" in text for text in warnings)
+
+
+def test_a_guessed_name_is_told(place: Path, tmp_path: Path) -> None:
+    warnings = made(place, tmp_path, "r1", release=None).warnings
+    assert "the release is called r2, the tag that 7 of 8 images carry" in warnings
+
+
+def test_costs_add_up(place: Path, tmp_path: Path) -> None:
+    patch = made(place, tmp_path, "r1", layer_patches=True)
+    costs, index = patch.costs, patch.index
+    assert costs.whole == sum(blob.size for blob in (*index.stored, *index.patched))
+    assert costs.total == sum(blob.size for blob in index.stored) + sum(
+        step.patch_size for step in index.steps if step.digest in {blob.digest for blob in index.patched}
+    )
+    manifests = sum(blob.size for blob in index.stored if blob.is_manifest)
+    assert sum(size for _, size in costs.images) == costs.total - manifests
