@@ -375,7 +375,7 @@ class Builder:
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """Yield the blob out of its uncompressed content, its layout and its rest, which differ from those of `others`."""
+        """Yield the blob out of its content, its layout and its rest, which differ from those of `others`."""
         uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
         yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
         _require_end((uncompressed, layout, rest))
