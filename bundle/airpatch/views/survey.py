@@ -21,7 +21,7 @@ from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings
 
-_MAX_NESTED = 256 << 20
+MAX_NESTED = 64 << 20
 """Bytes of contents, all together, that are searched for further streams."""
 _PIECE = 256 << 10
 _START = 512
@@ -207,7 +207,7 @@ class Sides:
         """Files with their names. Streams of the target, and of the sources, are in `levels`, one list for each."""
         self.levels = ([[] for _ in target], [[] for _ in sources])  # type: tuple[list[list[Found]], list[list[Found]]]
         self.digests: tuple[set[int], set[int]] = (set(), set())
-        self._room = _MAX_NESTED
+        self._room = MAX_NESTED
         todo = [
             [(data, name, levels) for (data, name), levels in zip(files, side, strict=True)]
             for files, side in zip((target, sources), self.levels, strict=True)

@@ -1,0 +1,119 @@
+"""Makes the differences of layer patches: of uncompressed layers, of views of them, and of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
+from airpatch.delta.covers import TARS, Members
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
+from airpatch.execution import Execution
+from airpatch.layers.rebuild import Builder
+from airpatch.layers.recipe import ViewSizes
+from airpatch.progress import Share
+from airpatch.views.choose import choose
+from airpatch.views.description import Coding, emit_view
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What makes an uncompressed layer: the `delta`, of layers or of views, and then the views' descriptions."""
+
+    delta: ScratchFile
+    views: ViewSizes | None = None
+    descriptions: Sequence[ScratchFile] = ()
+    codings: Sequence[Coding] = ()
+    expanded: int = 0
+    """Bytes of the view of the sources."""
+
+
+class Differences:
+    """Makes differences with `effort`. Scratch files are of `execution`, which also says when all work is to end."""
+
+    def __init__(self, effort: Effort, execution: Execution, builder: Builder) -> None:
+        self.entries = _index_entries(execution.memory)
+        """Those of the index of anchors."""
+        self._effort = effort
+        self._new_file = execution.scratch
+        self._cancellation = execution.cancellation
+        self._builder = builder
+
+    def flat(
+        self, name: str, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
+    ) -> Difference:
+        """Return the difference of uncompressed as they are."""
+        delta = self.between(target, sources, name, share.reach)
+        stack.callback(delta.close)
+        return Difference(delta)
+
+    def nested(
+        self, name: str, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
+    ) -> Difference | None:
+        """Return the difference of uncompressed with their nested content expanded; None where none has changed."""
+        packed, others = target.view(), [source.view() for source in sources]
+        views = choose(memoryview(packed), [memoryview(other) for other in others], self.pause([packed, *others]))
+        if views is None:
+            return None
+        with ExitStack() as expanded:
+            new, beside = (expanded.enter_context(closing(ScratchFile(self._new_file, name))) for _ in range(2))
+            self._builder.expand(views.target, [packed], views.target_size, new)
+            self._builder.expand(views.source, others, views.source_size, beside)
+            members = Members(views.target_members, [*(None for _ in sources), views.source_members])
+
+            def reach(position: int) -> None:
+                share.reach(position * target.size // views.target_size)
+
+            delta = self.between(new, [*sources, beside], name, reach, members)
+            stack.callback(delta.close)
+        descriptions = []
+        for view in (views.target, views.source):
+            description = ScratchFile(self._new_file, name)
+            stack.callback(description.close)
+            for chunk in encode(emit_view(view), (), self._effort):
+                description.append(chunk)
+            descriptions.append(description)
+        sizes = ViewSizes(views.target_size, views.source_size)
+        codings = (*views.target.codings, *views.source.codings)
+        return Difference(delta, sizes, descriptions, codings, views.source_size)
+
+    def between(
+        self,
+        target: ScratchFile | ScratchRange,
+        sources: Sequence[ScratchFile | ScratchRange],
+        name: str,
+        reach: Callable[[int], None] = lambda _position: None,
+        members: Members = TARS,
+    ) -> ScratchFile:
+        """Return the difference of a layer, or of a column of decisions, to those of the sources.
+
+        `reach` is told how many bytes of the target are described.
+        """
+        view = target.view()
+        views = [source.view() for source in sources]
+        pause = self.pause((view, *views))
+        with ExitStack() as stack:
+            delta = ScratchFile(self._new_file, name)
+            stack.callback(delta.close)
+            for chunk in encode(view, views, self._effort, self.entries, pause, members, reach=reach):
+                delta.append(chunk)
+            stack.pop_all()
+        return delta
+
+    def pause(self, views: Sequence[View]) -> Callable[[], None]:
+        """Return what long work calls now and then: it stops cancelled work, and releases mapped memory."""
+
+        def pause() -> None:
+            if self._cancellation.is_cancelled:
+                raise CancelledError
+            release_pages(views)
+
+        return pause
+
+
+def _index_entries(memory: int) -> int:
+    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
+    return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))
