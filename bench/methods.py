@@ -1,7 +1,8 @@
 """What a layer patch takes by each way to rebuild the blob, for each encoder that a layer may come from.
 
 `python -m bench.methods OLD NEW` takes two gzip layers, by default those of a small image in `fixtures/`. Their
-plaintexts are compressed anew by each encoder's replica, which writes what the encoder does. Sizes are in bytes.
+plaintexts are compressed anew by each encoder's replica, which writes what the encoder does. There is no replay of
+zstd. Sizes are in bytes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ import sys
 import zlib
 from pathlib import Path
 
+from airpatch.blobs.content import BytesBlob
 from airpatch.deflate.parse import Parser
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_layout import emit_part
+from airpatch.encoders.zstd_replicas import frame_encoder
+from airpatch.layers.frames import split
+from airpatch.layers.recipe import Frames, emit_header
+from airpatch.model.manifest import MAX_BLOB
 from bench.run import PROJECT
 
 ENCODERS = (
@@ -35,6 +42,14 @@ ENCODERS = (
     "pigz-6",
     "pigz-9",
 )
+ZSTD_ENCODERS = (
+    "kzstd-1.17.8-default",
+    "kzstd-1.17.8-fastest",
+    "kzstd-1.17.8-better",
+    "kzstd-1.17.8-best",
+    "libzstd-1.5.6-3-mt",
+    "libzstd-1.5.7-3-mt",
+)
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 
 
@@ -52,6 +67,12 @@ def main() -> None:
         replica = difference + len(name) + len(_HEADER)
         print(f"  {name:<28}{len(blob):>13,}{difference + decisions:>13,}{replica:>13,}{difference:>13,}")
 
+    for name in ZSTD_ENCODERS:
+        blob, base = (_frame(name, plaintext) for plaintext in (new, old))
+        columns = [_difference(*pair) for pair in zip(_beside(blob), _beside(base), strict=True)]
+        replica = sum((difference, *columns, len(emit_header(Frames(name, (0,)), (difference, *columns)))))
+        print(f"  {name:<28}{len(blob):>13,}{'-':>13}{replica:>13,}{difference:>13,}")
+
 
 def example() -> list[bytes]:
     """The plaintexts of one image's first layer in two releases."""
@@ -67,6 +88,18 @@ def _compress(name: str, plaintext: bytes) -> bytes:
     encoder = deflater(name)
     body = encoder.feed(plaintext) + encoder.finish()
     return _HEADER + body + zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
+
+
+def _frame(name: str, plaintext: bytes) -> bytes:
+    encoder = frame_encoder(name)
+    encoder.begin(len(plaintext))
+    return encoder.feed(plaintext) + encoder.finish()
+
+
+def _beside(file: bytes) -> list[bytes]:
+    """Layout and rest of a zstd file."""
+    parts = list(split(BytesBlob(file), len(file), MAX_BLOB))
+    return [b"".join(emit_part(part) for part, _ in parts), b"".join(rest for _, rest in parts)]
 
 
 def _decisions(file: bytes) -> list[bytes]:

@@ -1,7 +1,7 @@
 """How long progress stands still: `python -m bench.progress BASE PATCH` applies both bundles to a root that it makes.
 
 Of each part of applying the patch it prints the total, what was done, how often progress moved, and the longest time
-between two moves. Wall-clock time, so that a busy machine shows in it.
+between two moves; then the longest time before, between and after the parts. Times are wall-clock times.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def main() -> None:
     for part in watch.parts:
         longest = max(later - earlier for earlier, later in zip(part.moves, part.moves[1:], strict=False))
         print(f"{part.label}: {part.done} of {part.total} bytes, {len(part.moves) - 2} moves, longest {longest:.2f} s")
-    print(f"in all {seconds:.1f} s")
+    ends = [began, *(time for part in watch.parts for time in (part.moves[0], part.moves[-1])), began + seconds]
+    outside = max(later - earlier for earlier, later in zip(ends[::2], ends[1::2], strict=True))
+    print(f"in all {seconds:.1f} s, longest outside of parts {outside:.2f} s")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ TESTED_BY = {
     "blobs/receiver.py": ("archive/test_reader.py", "a protocol"),
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
     "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
-    "patches/layers.py": ("patches/test_images.py", "patches between whole images"),
+    "patches/layer_patching.py": ("patches/test_images.py", "patches between whole images"),
     "report/*.py": ("cli/test_scripts.py", "what the commands print"),
     "sources/*.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
     "target/staging.py": ("target/test_installer.py", "an apply goes through it"),

@@ -90,9 +90,9 @@ if TYPE_CHECKING:
     from airpatch.report.costs import Costs as Costs
     from airpatch.report.forecast import BlobCost as BlobCost
     from airpatch.report.forecast import FileCost as FileCost
-    from airpatch.report.layers import Layer as Layer
-    from airpatch.report.patches import LayerPatch as LayerPatch
-    from airpatch.report.survey import RootReport as RootReport
+    from airpatch.report.layer_encodings import Layer as Layer
+    from airpatch.report.layer_patches import LayerPatch as LayerPatch
+    from airpatch.report.root_report import RootReport as RootReport
     from airpatch.report.weight import Weight as Weight
     from airpatch.signing.policy import Signer as Signer
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
@@ -137,9 +137,9 @@ _HOMES = {
     "progress": ("Progress",),
     "report.costs": ("Costs",),
     "report.forecast": ("BlobCost", "FileCost"),
-    "report.layers": ("Layer",),
-    "report.patches": ("LayerPatch",),
-    "report.survey": ("RootReport",),
+    "report.layer_encodings": ("Layer",),
+    "report.layer_patches": ("LayerPatch",),
+    "report.root_report": ("RootReport",),
     "report.weight": ("Weight",),
     "signing.policy": ("Signer",),
     "signing.trusted": ("TrustedSigners",),

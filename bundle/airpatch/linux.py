@@ -8,6 +8,7 @@ import mmap
 import os
 import resource
 from contextlib import suppress
+from pathlib import Path
 
 _SYNC_FILE_RANGE_WRITE = 2
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
@@ -96,6 +97,14 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
     if call(ctypes.c_int(dir_fd), names[0], ctypes.c_int(other_fd), names[1], ctypes.c_uint(how)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name, None, other)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    try:
+        return path.is_dir()
+    except (OSError, RuntimeError):
+        return False
 
 
 def remove_all(dir_fd: int) -> None:

@@ -141,7 +141,7 @@ def _apply(commands: _Commands) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be written and what is missing; write nothing"
     )
-    parser.add_argument("--deep", action="store_true", help="hash the blobs that a patch needs, too")
+    parser.add_argument("--deep", action="store_true", help="also hash the blobs that the patch needs")
     parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
     parser.add_argument(
         "--request", type=_path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
@@ -304,7 +304,7 @@ def _inspect(commands: _Commands) -> None:
         metavar="WHAT",
         help="a bundle, or the directory that holds docker/registry/v2; with --layers any source of images",
     )
-    parser.add_argument("--blobs", action="store_true", help="list the blobs, too (--json always has them)")
+    parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always has them)")
     parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")
 
 
@@ -328,7 +328,7 @@ def _verify(commands: _Commands) -> None:
         "--base",
         type=_named,
         metavar="BASE",
-        help="of a patch also carry out the layer patches, in scratch files in the current directory, with what this "
+        help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
     )
     _trusting(parser, "the bundle")
@@ -363,6 +363,10 @@ def _restore(commands: _Commands) -> None:
         metavar="NAME",
         help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
     )
+    parser.add_argument(
+        "--release", type=_named, metavar="NAME", help="this release of a root: its name, or the beginning of its id"
+    )
+    parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
     _restoring(parser, "oci-archive", "docker-archive")
     _trusting(parser, "the bundle")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from airpatch import Layer
@@ -30,11 +31,12 @@ def _data(layer: Layer) -> dict[str, object]:
 
 
 def _lines(found: Sequence[Layer]) -> list[str]:
-    rows = [["LAYER", "SIZE", "PLAINTEXT", "KIND", "ENCODER", "COMPARED", "IMAGES"]]
+    rows = [["LAYER", "SIZE", "UNCOMPRESSED", "KIND", "ENCODER", "COMPARED", "IMAGES"]]
     rows += [_row(layer) for layer in found]
-    gzipped = [layer for layer in found if _kind(layer) == "gzip"]
-    known = sum(bool(layer.encoding.encoders) for layer in gzipped)
-    return [*table(rows, right=[1, 2]), "", f"{len(found)} layers, {len(gzipped)} of gzip, {known} by known encoders"]
+    kinds = Counter(map(_kind, found))
+    known = sum(bool(layer.encoding.encoders) for layer in found)
+    counts = f"{len(found)} layers, {kinds['gzip']} of gzip, {kinds['zstd']} of zstd, {known} by known encoders"
+    return [*table(rows, right=[1, 2]), "", counts]
 
 
 def _row(layer: Layer) -> list[str]:

@@ -20,12 +20,12 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for number, tar in ((1, layer(1, size=SIZE)), (2, changed(layer(1, size=SIZE)))):
         write_images(tmp_path / str(number), {f"web:r{number}": [ENCODERS["go"](tar)]})
-    assert airpatch("create", "1", "-o", "base").code == 0
+    assert airpatch("create", "1", "-o", "base", "--release", "r1").code == 0
     return tmp_path
 
 
 def diff(*options: str) -> list[str]:
-    outcome = airpatch("diff", "--base", "base", "2", "-o", "patch", "--progress", "off", *options)
+    outcome = airpatch("diff", "--base", "base", "2", "-o", "patch", "--release", "r2", "--progress", "off", *options)
     assert outcome.code == 0
     return outcome.err.splitlines()
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from airpatch.archive.writer import write_bundle
 from airpatch.format.index import Base, Index, release_id
 from airpatch.patches.bases import BaseState
-from airpatch.patches.layers import patch_layers
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.layer_patching import patch_layers
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.sources.gather import Gathered
 from airpatch.target.root import Root
 from airpatch.target.state import current, receipts

@@ -336,6 +336,8 @@ def test_blobs_that_are_no_tar(start: bytes) -> None:
     others = [start + service(seed, 1) for seed in (8, 9)]
     old, new = (start + service(7, build) for build in (1, 2))
     assert cost([new], [*others, old]) < 600
+    small = [part[:5000] + part[19_990:20_010] for part in (old, new)]
+    assert cost([small[1]], [other[:5000] for other in others] + [small[0]]) < 300
 
 
 def test_where_sketches_do_not_tell_the_difference_does() -> None:

@@ -6,6 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from airpatch.encoders.libzstd import VERSIONS
+from airpatch.encoders.replicas import other_names, usual_names
+from airpatch.encoders.zstd_replicas import libzstd_name, zstd_names
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
 from airpatch.layers.features import features, require_features
@@ -25,6 +28,15 @@ def test_encoders_and_framings_are_features() -> None:
     assert names(features(Frames("kzstd-1.18.2-default", ()))) == {"encoder kzstd-1.18.2-default"}
     codings = [Coding("gzip", "zlib-9"), Coding("zip-archive"), Coding("gzip")]
     assert names(features(Plain(), codings)) == {"encoder zlib-9", "view gzip", "view zip-archive"}
+
+
+def test_every_encoder_that_layer_patches_use_is_known() -> None:
+    zstd = [*zstd_names(), *(libzstd_name(version, 3, True, True, False) for version in VERSIONS)]
+    for name in (*usual_names(), *other_names(), *zstd):
+        require_features(replace(Index.full(sample().release), features=(Feature(f"encoder {name}", "0.1"),)))
+    unknown = Feature("encoder libzstd-9.9.9-3", "0.1")
+    with pytest.raises(FormatError, match="or newer"):
+        require_features(replace(Index.full(sample().release), features=(unknown,)))
 
 
 def test_what_is_not_known_is_refused_by_the_newest_version_that_it_takes() -> None:

@@ -18,7 +18,7 @@ from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.operations.restore_images import restore
 from airpatch.patches.bases import BaseState, open_base
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.sources.gather import gather
 from airpatch.target.root import Root
 from airpatch.target.stocktaking import make_request, take_inventory
@@ -178,7 +178,7 @@ def test_files_that_are_neither_bundle_nor_inventory(place: Path, r2: Sample, co
 def test_adversary_5_a_huge_file_is_refused_unread(place: Path, r2: Sample) -> None:
     with (place / "base").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(FormatError, match="neither a bundle nor an inventory"):
+    with pytest.raises(FormatError, match="is neither a bundle nor an inventory"):
         open_base(str(place / "base"), r2.release)
 
 

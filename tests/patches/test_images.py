@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.pack import pack
+from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format.index import Index
 from airpatch.patches.bases import open_base
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.sources.gather import gather
 from tests.patches.support import merge
 from tests.support import execution
@@ -20,19 +20,20 @@ from tests.target.support import blob_file, install, outside, served
 IMAGES = Path(__file__).parents[2] / "fixtures/images"
 
 
+def write(bundle: PreparedBundle, path: str) -> None:
+    with destination(path) as sink:
+        pack(bundle, sink, execution())
+
+
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`r1`, `r2` and the patch `r1-r2`."""
     folder = tmp_path_factory.mktemp("bundles")
     for number, name in enumerate(["r1", "r2"], 1):
         gathered = gather([f"dir:{IMAGES / name}"], name=name, sequence=number)
-        pack(
-            PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content),
-            str(folder / name),
-            execution(),
-        )
+        write(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), str(folder / name))
     index = plan_patch(gathered.release, [open_base(str(folder / "r1"), gathered.release)])
-    pack(PreparedBundle(index, gathered.manifests, gathered.content), str(folder / "r1-r2"), execution())
+    write(PreparedBundle(index, gathered.manifests, gathered.content), str(folder / "r1-r2"))
     return folder
 
 
@@ -46,7 +47,7 @@ def test_a_patch_holds_what_differs(bundles: Path) -> None:
 
 def test_merging_gives_the_bundle_of_the_sender(bundles: Path, place: Path) -> None:
     merged = merge([BundleFile(str(bundles / "r1")), BundleFile(str(bundles / "r1-r2"))])
-    pack(merged, str(place / "merged"), execution())
+    write(merged, str(place / "merged"))
     assert (place / "merged").read_bytes() == (bundles / "r2").read_bytes()
 
 
@@ -67,9 +68,5 @@ def test_full_bundles_and_patches_fill_a_root_alike(bundles: Path, place: Path, 
 def test_the_root_gives_the_release_again(bundles: Path, place: Path) -> None:
     install(place / "root", (bundles / "r1").read_bytes())
     gathered = gather([f"registry:{place / 'root'}"], name="r1", sequence=1)
-    pack(
-        PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content),
-        str(place / "again"),
-        execution(),
-    )
+    write(PreparedBundle(Index.full(gathered.release), gathered.manifests, gathered.content), str(place / "again"))
     assert (place / "again").read_bytes() == (bundles / "r1").read_bytes()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from tests.patches.support import chains, merge, merge_chain, stored, written
 from tests.support import contents_of
 from tests.target.support import LAYERS, Sample, descriptors, index_of, install, outside, sample, served, temporary
@@ -119,7 +119,7 @@ def test_a_patch_where_a_full_bundle_belongs(place: Path, r1: Sample, r2: Sample
 
 @pytest.mark.parametrize("call", [merge, merge_chain])
 def test_a_full_bundle_where_a_patch_belongs(place: Path, r1: Sample, r2: Sample, call: object) -> None:
-    with pytest.raises(UsageError, match=r"2: is a full bundle where a patch belongs|1: is a full bundle"):
+    with pytest.raises(UsageError, match=r"2: is a full bundle, where a patch is expected|1: is a full bundle"):
         call(stored(place, r1.full, r2.full))  # type: ignore[operator]
 
 

@@ -28,7 +28,7 @@ from airpatch.format.index import Base, Index, release_id
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Release
 from airpatch.patches.bases import BaseState
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.target import installer
 from airpatch.target.installer import Applied

@@ -16,7 +16,7 @@ from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
 from airpatch.layers.rebuild import scratch_space
 from airpatch.model.digest import Digest
 from airpatch.model.release import MAX_SEQUENCE, Blob
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.target import check
 from airpatch.target.check import Holdings
 from airpatch.target.root import Root

@@ -12,7 +12,7 @@ import pytest
 from airpatch.errors import IntegrityError
 from airpatch.format import inventories, registry
 from airpatch.model.digest import Digest
-from airpatch.report.survey import survey
+from airpatch.report.root_report import survey
 from airpatch.target.audit import audit_root
 from airpatch.target.pruning import prune_root
 from airpatch.target.root import Root, open_root

@@ -18,7 +18,7 @@ from airpatch.format.index import Base, Feature, Index, Plan
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.target import installer
 from airpatch.target.root import Root
 from airpatch.target.state import current, history, receipts

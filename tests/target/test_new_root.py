@@ -16,6 +16,8 @@ from airpatch.target.new_root import check_place, make_root, remove_root, requir
 from tests.target import support
 from tests.target.support import Sample, install, snapshot, try_out
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="acts as another user")
+
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
@@ -167,3 +169,19 @@ def test_a_new_registry_is_told_from_one_that_was_there(place: Path, r1: Sample,
     assert install(place / "root", r1.full)[0].is_new
     assert not install(place / "root", r2.full)[0].is_new
     assert not try_out(place / "root", r2.full)[0].is_new
+
+
+@needs_root
+def test_folders_that_may_not_be_looked_into_and_loops_are_no_crash(place: Path) -> None:
+    (place / "closed/inside").mkdir(parents=True)
+    (place / "closed").chmod(0o700)
+    (place / "loop").symlink_to("loop")
+    place.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        for path in (place / "closed/inside", place / "loop"):
+            check_place(path)
+            with pytest.raises(UsageError):
+                require_root(path)
+    finally:
+        os.seteuid(0)

@@ -57,7 +57,7 @@ class Tree:
         self.path = path
         self._follow_links = follow_links
         try:
-            self._fd = os.open(path, _FOLDER | os.O_CLOEXEC)
+            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # it may be written and not read
         except OSError as cause:
             raise read_error(str(path), cause) from None
         self._finalizer = weakref.finalize(self, os.close, self._fd)

@@ -1,7 +1,8 @@
 """The folder that images are restored to: parts are made in a hidden folder in it and take their places whole.
 
 Everything goes through directory descriptors, and no symbolic link below the destination is followed. A run holds a
-lock on it; what a run that died has left in the hidden folder is removed by the next. All failures are TargetErrors.
+lock on the hidden folder, which only its owner can open; what a run that died has left there is removed by the next.
+The destination itself need not be readable. All failures are TargetErrors, but that a registry's root is none.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch import linux
 from airpatch.blobs.output import write_error
 from airpatch.blobs.tree import Entry, Tree
-from airpatch.errors import TargetError
+from airpatch.errors import SourceError, TargetError, UsageError
+from airpatch.format.registry import STORAGE
 
 STAGING = ".airpatch-restore"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -26,20 +27,26 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Destination:
-    """The folder `path`, made if it is not there, and locked. Use as a context manager."""
+    """The folder `path`, made if it is not there, and locked. Use as a context manager.
+
+    Raises UsageError if `path` is a registry's root, or lies in one.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        check_is_no_root(path)
         with self._errors(""):
             path.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._lock()
-            with self._errors(STAGING):
-                self._sweep()
-                os.mkdir(STAGING, 0o700, dir_fd=self._fd)
-                self._staging = os.open(STAGING, _FOLDER, dir_fd=self._fd)
-            self.tree = Tree(path)
+            self._staging = self._lock()
+            try:
+                with self._errors(STAGING):
+                    linux.remove_all(self._staging)
+                self.tree = Tree(path)
+            except BaseException:
+                os.close(self._staging)
+                raise
         except BaseException:
             os.close(self._fd)
             raise
@@ -50,7 +57,8 @@ class Destination:
     def __exit__(self, *_: object) -> None:
         try:
             with self._errors(STAGING):
-                self._sweep()
+                linux.remove_all(self._staging)
+                os.rmdir(STAGING, dir_fd=self._fd)
         finally:
             self.tree.close()
             os.close(self._staging)
@@ -101,19 +109,48 @@ class Destination:
     def sync(self) -> None:
         """Have everything on disk that was done so far."""
         with self._errors(""):
-            linux.syncfs(self._fd)
+            linux.syncfs(self._staging)
 
-    def _lock(self) -> None:
+    def free_space(self) -> int:
+        """Bytes that the file system can still take."""
+        status = os.fstatvfs(self._staging)
+        return status.f_bavail * status.f_frsize
+
+    def _lock(self) -> int:
+        """The hidden folder, locked. Another run may remove it before that, and only while it holds it."""
+        while True:
+            with self._errors(STAGING):
+                with suppress(FileExistsError):
+                    os.mkdir(STAGING, 0o700, dir_fd=self._fd)
+                try:
+                    fd = os.open(STAGING, _FOLDER, dir_fd=self._fd)
+                except FileNotFoundError:
+                    continue
+            try:
+                with self._errors(STAGING):
+                    if os.fstat(fd).st_uid != os.geteuid():
+                        raise TargetError(f"{self.path / STAGING}: belongs to another user; remove it and run again")
+                    os.fchmod(fd, 0o700)
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if self._is_named(fd):
+                        return fd
+            except TargetError as error:
+                os.close(fd)
+                if isinstance(error.__cause__, BlockingIOError):
+                    raise TargetError(f"{self.path}: another restore is writing into it") from None
+                raise
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)
+
+    def _is_named(self, fd: int) -> bool:
+        """Whether the hidden folder is still the one behind `fd`."""
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TargetError(f"{self.path}: another restore is writing into it") from None
-        except OSError as cause:
-            raise write_error(str(self.path), cause) from None
-
-    def _sweep(self) -> None:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(STAGING, dir_fd=self._fd)
+            status = os.stat(STAGING, dir_fd=self._fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(status, os.fstat(fd))
 
     @contextmanager
     def _above(self, path: str) -> Iterator[tuple[int, str]]:
@@ -136,7 +173,35 @@ class Destination:
         try:
             yield
         except OSError as cause:
-            raise write_error(f"{self.path}/{path}".rstrip("/"), cause) from None
+            raise write_error(f"{self.path}/{path}".rstrip("/"), cause) from cause
+
+
+def check_is_no_root(path: Path) -> None:
+    """Raise UsageError if `path` is a registry's root, or lies in its storage: images do not belong there."""
+    resolved = Path(os.path.realpath(path))
+    for above in (resolved, *resolved.parents):
+        if linux.is_folder(above / STORAGE) and (above == resolved or resolved.is_relative_to(above / "docker")):
+            raise UsageError(f"{path}: belongs to a registry; restore images to a folder of their own")
+
+
+def leftovers(tree: Tree, folders: Collection[str]) -> list[str]:
+    """The folders of images below `tree` that are not among `folders`: a later `create` would pack them, too.
+
+    A folder that cannot be read has none.
+    """
+    found = []
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = tree.scan(folder)
+        except SourceError:
+            continue
+        if folder and folder not in folders and any(entry.name == "manifest.json" for entry in entries):
+            found.append(folder)
+        below = [entry.name for entry in entries if entry.is_folder and entry.name != STAGING]
+        pending += [f"{folder}/{name}".lstrip("/") for name in below]
+    return sorted(found)
 
 
 def obstacles(tree: Tree, folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:

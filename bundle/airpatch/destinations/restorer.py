@@ -17,7 +17,7 @@ from pathlib import Path
 from airpatch.blobs.content import Content
 from airpatch.blobs.output import Descriptor
 from airpatch.blobs.tree import Tree
-from airpatch.destinations.destination import Destination, obstacles
+from airpatch.destinations.destination import Destination, leftovers, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
 from airpatch.destinations.transfer import Link, Transfer
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
@@ -50,10 +50,13 @@ def restore_images(
     *,
     form: Form = Form.DIR,
     link: Link = Link.COPY,
-) -> None:
+    exact: bool = False,
+) -> list[str]:
     """Restore `images`, whose manifests are in `manifests` and whose blobs and signatures are in `content`, to `out`.
 
-    Progress counts the bytes of content that are verified, `content_size` in all. Raises IntegrityError with all
+    Returns the folders of other images that lie there: a later `create` of `out` would pack them. With `exact` they are
+    removed, once the images have their places. Progress counts the bytes of content that are verified, `content_size`
+    in all. Raises IntegrityError with all
     findings if bytes are wrong, TargetError, what `content` raises, and UsageError if there are no files to link to.
     Old images at the destination are then as they were.
     """
@@ -63,14 +66,27 @@ def restore_images(
         above = {part.path.rpartition("/")[0] for part in parts if isinstance(part, FilePart)}
         if found := list(obstacles(destination.tree, above, folders)):
             raise TargetError(f"{out}: something is in the way", found)
+        others = leftovers(destination.tree, folders) if form is Form.DIR else []
         needs = _make(parts, destination)
+        if link is Link.COPY:
+            _require_room(needs, destination)
         task = execution.task()
         with task.part("restoring images", sum(wanted.size for wanted in needs), lambda: _owners(needs)) as fetching:
             _fetch(needs, Transfer(content, destination, link, fetching), task)
         destination.sync()
         for number, part in enumerate(parts):
             _place(part, str(number), destination)
+        for number, path in enumerate(others if exact else ()):
+            destination.remove_folder(f"{number}-gone", path)
         destination.sync()
+        return others
+
+
+def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> None:
+    size = sum(wanted.size * len(need.paths) for wanted, need in needs.items())
+    free = destination.free_space()
+    if size > free:
+        raise TargetError(f"{destination.path}: {size} bytes are needed and {free} are free; make room and run again")
 
 
 def content_size(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> int:

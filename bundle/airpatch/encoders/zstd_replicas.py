@@ -71,9 +71,20 @@ def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum:
     return f"{_LIBZSTD}{version}-{level}" + "-mt" * workers + "-sized" * sized + "-nosum" * (not checksum)
 
 
-def _libzstd(name: str) -> FrameEncoder:
+def is_frame_encoder(name: str) -> bool:
+    """Whether there is an encoder of that name."""
+    return name in _REPLICAS or _libzstd_parameters(name) is not None
+
+
+def _libzstd_parameters(name: str) -> re.Match[str] | None:
+    """Version, level and flags in a name of libzstd; None if it is none, or of a libzstd that is not here."""
     found = re.fullmatch(_LIBZSTD + r"([\d.]+)-([1-9]\d?)(-mt)?(-sized)?(-nosum)?", name)
-    if found is None or found[1] not in LIBZSTD_VERSIONS or int(found[2]) > LIBZSTD_LEVELS:
+    return None if found is None or found[1] not in LIBZSTD_VERSIONS or int(found[2]) > LIBZSTD_LEVELS else found
+
+
+def _libzstd(name: str) -> FrameEncoder:
+    found = _libzstd_parameters(name)
+    if found is None:
         raise FormatError(f"unknown encoder {name!r}")
     return LibzstdEncoder(found[1], int(found[2]), 1 if found[3] else 0, not found[5], bool(found[4]))
 

@@ -5,10 +5,10 @@ A bundle says what it needs, so that a reader can refuse before the first write 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from airpatch.encoders.replicas import other_names, usual_names
-from airpatch.encoders.zstd_replicas import zstd_names
+from airpatch.encoders.zstd_replicas import is_frame_encoder
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
 from airpatch.layers.recipe import Corrected, Frames, Method, Replica
@@ -31,7 +31,7 @@ def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
 
 def require_features(index: Index) -> None:
     """Raise FormatError if `index` needs what this airpatch does not know."""
-    unknown = [feature for feature in index.features if feature.name not in KNOWN]
+    unknown = [feature for feature in index.features if not _is_known(feature)]
     if unknown:
         newest = max((feature.since for feature in unknown), key=_version)
         raise FormatError(
@@ -40,10 +40,18 @@ def require_features(index: Index) -> None:
         )
 
 
-KNOWN = frozenset(
-    [f"encoder {name}" for name in (*usual_names(), *other_names(), *zstd_names())]
-    + [f"view {framing}" for framing in FRAMINGS]
-)
+def _is_encoder(name: str) -> bool:
+    return name in _DEFLATERS or is_frame_encoder(name)
+
+
+_DEFLATERS = frozenset((*usual_names(), *other_names()))
+KINDS: dict[str, Callable[[str], bool]] = {"encoder": _is_encoder, "view": lambda name: name in FRAMINGS}
+"""Whether a feature of each kind is known, by what follows the kind in its name."""
+
+
+def _is_known(feature: Feature) -> bool:
+    kind, _, name = feature.name.partition(" ")
+    return kind in KINDS and KINDS[kind](name)
 
 
 def _version(text: str) -> list[int]:

@@ -162,7 +162,7 @@ def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] =
         end = member.end
         path = member.path.removeprefix(b"./")
         sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
-    if len(plaintext) - end > _RECORD:
+    if len(plaintext) - end > (_RECORD if end else 0):
         sketcher.part(b"", len(plaintext) - end, reader.pieces(end, len(plaintext)))
     release_pages()
     return sketcher.finish(len(plaintext), whole.intdigest())

@@ -367,7 +367,7 @@ class _Comparison:
 
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Return the bytes of memory that making a patch takes: zstd, the index of anchors, alignment, mapped files, all else.
+    """Return the memory that making a patch takes, in bytes: zstd, anchors, alignment, mapped files, all else.
 
     Before that, nested content takes less: `MAX_NESTED`, and descriptions of what is in archives.
     """

@@ -8,23 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.frame_reader import open_frames
-from airpatch.blobs.content import read_blob
 from airpatch.blobs.output import output_file
-from airpatch.blobs.tree import Tree
 from airpatch.destinations.restorer import Form
 from airpatch.destinations.transfer import Link
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
-from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.format.inventories import emit
-from airpatch.format.layout import image_signature_paths
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.arguments import Paths, StrPath, choice, names
-from airpatch.operations.restore_images import Restored, write_images
+from airpatch.operations.restore_images import Restored, restore_release
 from airpatch.signing.trusted import TrustedSigners
-from airpatch.sources.image_files import TreeContent
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.stocktaking import make_request
 
@@ -116,13 +111,8 @@ def apply(
 
 def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
     """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
-    signatures = {
-        signature.digest: path for image in release.images for path, signature in image_signature_paths(image)
-    }
-    content = TreeContent(Tree(root), registry.blob_path, signatures)
     try:
-        manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
-        return write_images(release.images, manifests, content, output, form, link, execution)
+        return restore_release(root, release, (), output, form, link, execution)
     except AirpatchError as error:
         message = f"release {release.name} was applied, but its images were not restored: {error.message}"
         raise type(error)(message, error.findings) from None

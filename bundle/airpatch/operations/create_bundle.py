@@ -79,7 +79,7 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
     if not repack:
         return PreparedBundle(index, gathered.manifests, gathered.content)
     # Here, because most bundles are made without the differ and what it loads.
-    from airpatch.patches.layers import patch_layers
+    from airpatch.patches.layer_patching import patch_layers
 
     return patch_layers(index, gathered, [], execution, effort_of(effort))
 

@@ -19,9 +19,9 @@ from airpatch.operations.arguments import StrPath
 from airpatch.report.weight import Weight, weigh
 
 if TYPE_CHECKING:
-    from airpatch.report.layers import Layer
-    from airpatch.report.patches import LayerPatch
-    from airpatch.report.survey import RootReport
+    from airpatch.report.layer_encodings import Layer
+    from airpatch.report.layer_patches import LayerPatch
+    from airpatch.report.root_report import RootReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class BundleReport:
     @property
     def places(self) -> Mapping[Digest, str]:
         """Where each source of a layer patch is when it is needed: `target`, `bundle`, or made by another `patch`."""
-        from airpatch.report.patches import places
+        from airpatch.report.layer_patches import places
 
         return places(self.index)
 
@@ -78,7 +78,7 @@ def inspect_layers(source: StrPath, *, execution: Execution | None = None) -> tu
     The largest come first. Raises what reading the source raises.
     """
     # Here, and below, because a bundle is looked at in less time than it takes to load what this needs.
-    from airpatch.report.layers import examine_layers
+    from airpatch.report.layer_encodings import examine_layers
     from airpatch.sources.gather import gather
 
     execution = execution or Execution()
@@ -93,16 +93,16 @@ def inspect_layers(source: StrPath, *, execution: Execution | None = None) -> tu
 def _patches(bundle: BundleFile) -> tuple[LayerPatch, ...]:
     if not bundle.index.steps:
         return ()
-    from airpatch.report.patches import read_layer_patches
+    from airpatch.report.layer_patches import read_layer_patches
 
     return tuple(read_layer_patches(bundle))
 
 
 def _root(path: Path) -> RootReport:
-    from airpatch.report.survey import survey
+    from airpatch.report.root_report import report_root
     from airpatch.target.root import Root
 
     with Root(path) as root:
         if not root.is_folder(STORAGE):
             raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
-        return survey(root)
+        return report_root(root)

@@ -13,8 +13,8 @@ from airpatch.model.release import Release
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, open_output
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
-from airpatch.patches.layers import patch_layers
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.layer_patching import patch_layers
+from airpatch.patches.patch_plan import plan_patch
 from airpatch.sources.gather import Gathered
 
 

@@ -9,19 +9,27 @@ from functools import partial
 from pathlib import Path
 
 from airpatch.archive.pack import STDOUT
-from airpatch.blobs.content import Content
+from airpatch.blobs.content import Content, read_blob
+from airpatch.blobs.tree import Tree
 from airpatch.destinations.archives import ARCHIVES, write_archive
+from airpatch.destinations.destination import check_is_no_root
 from airpatch.destinations.restorer import Form, content_size, restore_images
 from airpatch.destinations.transfer import Link
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
+from airpatch.format import registry
+from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
-from airpatch.model.release import Image
+from airpatch.model.release import Image, Release
 from airpatch.operations.arguments import StrPath, beside, choice, within
 from airpatch.operations.trusted_files import require_signed
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
+from airpatch.sources.image_files import TreeContent
 from airpatch.sources.source import Source
+from airpatch.target.image_signatures import kept_path, signatures_of
+from airpatch.target.rolling_back import find_release
+from airpatch.target.root import open_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,8 @@ class Restored:
     images: tuple[Image, ...]
     size: int
     warnings: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    """Folders of other images that were there; with `exact` they are gone."""
 
 
 def restore(
@@ -42,6 +52,8 @@ def restore(
     output: StrPath,
     *,
     images: Sequence[str] = (),
+    release: str | None = None,
+    exact: bool = False,
     form: str = "dir",
     link: str = "copy",
     trusted: TrustedSigners | None = None,
@@ -57,6 +69,9 @@ def restore(
     - `oci-archive`: that layout in a tar file, which goes to standard output where `output` is `-`;
     - `docker-archive`: what `docker load` takes, likewise.
 
+    `release` picks a release that is installed on a root, by its name or the beginning of its id; its images are those
+    of its own manifests, wherever its tags point by now. With `exact`, folders of other images at `output` are removed.
+
     `link` tells how files are made out of a root: `copy`, `hard` or `reflink`. With `trusted`, `source` must be a
     bundle that is signed accordingly.
 
@@ -65,14 +80,49 @@ def restore(
     """
     _check_output(form, output, choice(Link, link, "link"))
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
+    if exact and form != Form.DIR.value:
+        raise UsageError(f"--exact removes folders of images, and {form} has none")
+    if release is not None and (Path(source) / STORAGE).is_dir():
+        if trusted is not None:
+            raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
+        root = Path(source)
+        with open_root(root) as opened:
+            chosen = find_release(opened, release).release
+        return restore_release(root, chosen, images, output, form, link, execution, exact=exact)
     gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
-    return write_images(gathered.release.images, gathered.manifests, gathered.content, output, form, link, execution)
+    if release not in (None, gathered.release.name):
+        raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
+    found = gathered.release.images
+    return write_images(found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact)
+
+
+def restore_release(
+    root: Path,
+    release: Release,
+    picks: Sequence[str],
+    output: StrPath,
+    form: str,
+    link: str,
+    execution: Execution,
+    *,
+    exact: bool = False,
+) -> Restored:
+    """Restore images of `release`, which is installed on `root`: its own manifests, whatever its tags lead to now."""
+    images = [i for i in release.images if not picks or {str(i.name), i.name.repository} & set(picks)]
+    known = {name for image in images for name in (str(image.name), image.name.repository)}
+    if unknown := [name for name in picks if name not in known]:
+        raise UsageError(f"release {release.name} has no such image or repository", unknown)
+    signatures = {s.digest: kept_path(s) for s in signatures_of(release)}
+    content = TreeContent(Tree(root), registry.blob_path, signatures)
+    manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+    return write_images(images, manifests, content, output, form, link, execution, exact=exact)
 
 
 def _check_output(form: str, output: StrPath, link: Link) -> None:
     """Raise UsageError unless there is such a form, `output` can be one, and `link` has a meaning for it."""
     if form not in ARCHIVES:
         choice(Form, form, "form", ARCHIVES)
+        check_is_no_root(Path(output))
         if os.fspath(output) == STDOUT:
             raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
     elif Path(output).is_dir():
@@ -96,6 +146,8 @@ def write_images(
     form: str,
     link: str,
     execution: Execution,
+    *,
+    exact: bool = False,
 ) -> Restored:
     """Restore `images` to `output`. Raises as `restore` does."""
     path = Path(output)
@@ -104,5 +156,7 @@ def write_images(
         write_archive(archive, content, os.fspath(output), execution)
         return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
     chosen = choice(Form, form, "form")
-    restore_images(images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"))
-    return Restored(path, tuple(images), content_size(images, manifests))
+    others = restore_images(
+        images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"), exact=exact
+    )
+    return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))

@@ -32,7 +32,7 @@ from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
 
 _MAX_FILE = 64 << 20
-"""Bytes of an inventory's file at most: that many of content, which digests do not let shrink."""
+"""Bytes of an inventory's file at most; digests do not compress."""
 
 _NO_RELEASE = Digest(bytes(32))
 
@@ -77,7 +77,7 @@ def _small_file(path: Path) -> Inventory | Request:
     if not path.is_file():
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     if path.stat().st_size > _MAX_FILE:
-        raise FormatError(f"{path}: neither a bundle nor an inventory")
+        raise FormatError(f"{path}: is neither a bundle nor an inventory")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -94,9 +94,10 @@ def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) ->
 
 
 def patch_sources(name: str, index: Index, execution: Execution) -> Content:
-    """What layer patches of `index` build upon and its bundle does not bring, out of the base `name`.
+    """The blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
 
-    Raises UsageError if the base holds no content, BaseMismatch if it is none that the patch fits, and as `open_base`.
+    Raises UsageError if the base holds no content, BaseMismatch if the patch does not fit it, and what
+    `open_base` raises.
     """
     base = open_base(name, index.release)
     missing = [f"{b.digest} {b.size} bytes" for b in index.needed if base.blobs.get(b.digest) != b.size]
@@ -225,7 +226,7 @@ def _from_inventory(value: Inventory, name: str) -> BaseState:
 
 
 def _file_label(path: Path) -> str:
-    """What to call a root of unknown releases: as its folder or its inventory's file is called."""
+    """The label of a root whose release is not known: the name of its folder, or of its inventory's file."""
     label = path.absolute().name
     try:
         check_label(label, 0)

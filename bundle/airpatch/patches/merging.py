@@ -63,7 +63,7 @@ def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
 
 
 def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
-    """One patch that does what the `patches` do one after the other. Raises UsageError, BaseMismatch."""
+    """One patch that has the effect of applying the `patches` one after the other. Raises UsageError, BaseMismatch."""
     _require_patches(patches)
     _require_chain(patches)
     chain = _Chain(patches, execution)
@@ -82,7 +82,7 @@ def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> Prepar
 
 
 class _Chain:
-    """Follows blobs through a chain of patches to where they come from; `whole` has what travels whole for it.
+    """Follows blobs back through a chain of patches to where they come from; `whole` has those that travel whole.
 
     Of several steps that make a blob the first counts: so the steps that are taken over need only what the target has,
     what a patch stores, and each other in their order.
@@ -188,11 +188,11 @@ class _WholeReader:
 def _require_patches(bundles: Sequence[BundleFile]) -> None:
     for bundle in bundles:
         if bundle.index.is_full:
-            raise UsageError(f"{bundle.name}: is a full bundle where a patch belongs")
+            raise UsageError(f"{bundle.name}: is a full bundle, where a patch is expected")
 
 
 def _require_chain(bundles: Sequence[BundleFile]) -> None:
-    """There must be a patch behind the first bundle, and each must find what it needs in the release before it."""
+    """Require a patch after the first bundle, and that each finds what it needs in the release before it."""
     if len(bundles) < 2:
         raise UsageError("merge needs two bundles or more")
     for before, patch in pairwise(bundles):

@@ -1,1 +1,1 @@
-"""What bundles and roots hold, added up for people. Reads only."""
+"""Reports: what bundles and roots hold, and what patches will cost. Reads only."""

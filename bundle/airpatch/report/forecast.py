@@ -1,7 +1,7 @@
 """What a patch will cost, layer by layer and file by file, out of the layer patches that it will have.
 
-A layer that travels whole costs its size. Of a layer patch the difference of the uncompressed layers is shared out to
-the files of the layer (`airpatch.delta.cost`); all else belongs to the layer alone. Reads only.
+A layer that travels whole costs its size. The difference in a layer patch is shared out
+among the files of the layer (`airpatch.delta.cost`); all else is the layer's own. Reads only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.progress import ProgressPart
-from airpatch.report.patches import LayerPatch
+from airpatch.report.layer_patches import LayerPatch
 from airpatch.views.choose import choose
 
 Tar = tuple[Member, ...]

@@ -1,4 +1,4 @@
-"""What images weigh: each by itself, and what is its own. Pure."""
+"""The size of each image, and how much of it no other image shares. Pure."""
 
 from __future__ import annotations
 

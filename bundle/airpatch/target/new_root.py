@@ -16,7 +16,7 @@ from pathlib import Path
 
 from airpatch.errors import TargetError, UsageError
 from airpatch.format.registry import STORAGE
-from airpatch.linux import remove_all, rename_folder
+from airpatch.linux import is_folder, remove_all, rename_folder
 from airpatch.target.ownership import FOLDER_MODE
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,18 +24,18 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 def check_place(path: Path) -> None:
     """Raise UsageError if `path` lies inside the storage of a registry, whose root is meant."""
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))
     for above in (resolved, *resolved.parents):
-        if resolved.is_relative_to(above / "docker") and (above / STORAGE).is_dir():
+        if resolved.is_relative_to(above / "docker") and is_folder(above / STORAGE):
             raise UsageError(f"{path}: lies inside a registry's storage; its root is {above}")
 
 
 def require_root(path: Path) -> None:
     """Raise UsageError unless `path` is a registry's root."""
     check_place(path)
-    if not path.is_dir():
+    if not is_folder(path):
         raise UsageError(f"{path}: is not a registry's root: there is no such folder")
-    if not (path / STORAGE).is_dir():
+    if not is_folder(path / STORAGE):
         raise UsageError(f"{path}: is not a registry's root, which holds {STORAGE}")
 
 

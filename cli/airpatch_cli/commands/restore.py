@@ -8,24 +8,36 @@ import airpatch
 from airpatch_cli.console import Console, Result, count, megabytes
 from airpatch_cli.trust_options import trusted
 
+_SHOWN = 5
+"""Other images that are named."""
+
 
 def run(args: Namespace, console: Console) -> Result:
     done = airpatch.restore(
         args.source,
         args.output,
         images=args.images,
+        release=args.release,
+        exact=args.exact,
         form=args.kind or "dir",
         link=args.link or "copy",
         trusted=trusted(args),
         execution=console.execution,
     )
+    lines = [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"]
+    if done.others:
+        shown = ", ".join(done.others[:_SHOWN]) + (", ..." if len(done.others) > _SHOWN else "")
+        what = "removed" if args.exact else "left there, and a later create would pack them; --exact removes them"
+        lines.append(f"  {count(len(done.others), 'other image')} {what}: {shown}")
     return Result(
         {
             "output": str(done.output),
             "as": args.kind or "dir",
             "images": [{"name": str(image.name), "manifest": str(image.manifest)} for image in done.images],
             "blob_bytes": done.size,
+            "other_images": list(done.others),
+            "removed": args.exact,
         },
-        [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"],
+        lines,
         notes=done.warnings,
     )

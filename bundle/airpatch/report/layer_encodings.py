@@ -1,8 +1,8 @@
-"""Which encoder wrote each layer, by its beginning, and which images use it. Reads only.
+"""Which encoder wrote each layer, judged by its beginning, and which images use it. Reads only.
 
 A replica is named if it writes what the layer begins with: `RECOGNISED` bytes of it, or all if it is shorter. Another
-encoder would have to agree with it over some 3 MiB uncompressed. Of a layer that a bundle has as a patch, the patch
-tells the encoder, and its maker has compared every byte.
+encoder would have to agree with it over some 3 MiB uncompressed. For a layer that a bundle has as a patch, the patch
+names the encoder, and its maker has compared every byte.
 """
 
 from __future__ import annotations
@@ -25,18 +25,19 @@ from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
-from airpatch.report.patches import LayerPatch, read_layer_patches
+from airpatch.report.layer_patches import LayerPatch, read_layer_patches
 from airpatch.report.usage import usage
 
 RECOGNISED = 1 << 20
-"""Bytes of a layer at which is looked to name its encoder."""
+"""Bytes of a layer that are looked at to name its encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a layer is written: `compression` is None if it is not there or does not decompress.
+    """How a layer is compressed: `compression` is None if it is not there or does not decompress.
 
-    `encoders` are the replicas that write the `compared` bytes from its beginning, the likeliest first.
+    `uncompressed_size` is its uncompressed size in bytes. `encoders` are the replicas that write the first `compared`
+    bytes of it, the likeliest first.
     """
 
     compression: Compression | None = None

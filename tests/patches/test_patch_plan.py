@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from airpatch.format.index import Base, Plan, emit_index, parse_index
 from airpatch.model.digest import Digest
 from airpatch.patches.bases import BaseState
-from airpatch.patches.plan import plan_patch
+from airpatch.patches.patch_plan import plan_patch
 from tests.patches.support import releases
 from tests.target import support
 from tests.target.support import Sample

@@ -1,7 +1,7 @@
-"""Puts layer patches into the plan of a bundle.
+"""Replaces blobs of a bundle by layer patches where that makes it smaller.
 
-In a patch, new blobs that resemble what every base has are sent as differences. In a full bundle, layers are sent as
-plaintext, each a difference to those before it.
+In a patch, new blobs that resemble what every base has are sent as differences. In a full bundle, layers are sent
+uncompressed, each as a difference to those before it.
 """
 
 from __future__ import annotations

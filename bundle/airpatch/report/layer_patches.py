@@ -26,7 +26,7 @@ class LayerPatch:
 
     @property
     def decisions(self) -> int:
-        """What an encoder decided, where it is not run again; of `Whole` nothing is known."""
+        """What the encoder decided, where it is not run again; unknown for `Whole`."""
         return sum(self.recipe.sections[1:]) - self.views
 
     @property
@@ -36,7 +36,7 @@ class LayerPatch:
 
     @property
     def saved(self) -> int:
-        """What the blob would take more; negative only for what merging made."""
+        """What is saved by not sending the blob whole; negative only in merged patches."""
         return self.step.size - self.step.patch_size
 
     @property

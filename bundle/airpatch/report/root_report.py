@@ -35,7 +35,7 @@ class RootReport:
     """Sizes in bytes."""
 
 
-def survey(root: Root) -> RootReport:
+def report_root(root: Root) -> RootReport:
     """Look at `root`; manifests are read, other blobs only counted. Raises TargetError."""
     repositories = list(storage.repositories(root))
     images = dict(sorted(item for repository in repositories for item in storage.tags(root, repository)))

@@ -1,4 +1,4 @@
-"""Plans a patch: of each blob, whether it is stored or left out. Pure."""
+"""Decides for each blob of a patch whether it is stored or left out. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airpatch.patches.bases import BaseState
 
 
 def plan_patch(release: Release, bases: Sequence[BaseState]) -> Index:
-    """The index of a patch to `release` that fits a target in any one of the states `bases`, of which there is one.
+    """The index of a patch to `release` that fits a target in any of the states `bases`, which are not empty.
 
     What every base has, in the right size, is left out; all else is stored.
     """
