@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile as BundleFile
+    from airpatch.archive.prepared import ChosenSource as ChosenSource
     from airpatch.blobs.scratch import scratch_files as scratch_files
     from airpatch.errors import AirpatchError as AirpatchError
     from airpatch.errors import BaseMismatch as BaseMismatch
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from airpatch.execution import Execution as Execution
     from airpatch.format.index import Index as Index
     from airpatch.format.inventories import Inventory as Inventory
-    from airpatch.model.chosen_source import ChosenSource as ChosenSource
+    from airpatch.format.inventories import Request as Request
     from airpatch.model.digest import Digest as Digest
     from airpatch.model.names import ImageName as ImageName
     from airpatch.model.release import Blob as Blob
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from airpatch.operations.explain_patch import Explanation as Explanation
     from airpatch.operations.explain_patch import explain as explain
     from airpatch.operations.inspect_content import BundleReport as BundleReport
+    from airpatch.operations.inspect_content import InventoryReport as InventoryReport
     from airpatch.operations.inspect_content import inspect as inspect
     from airpatch.operations.inspect_content import inspect_layers as inspect_layers
     from airpatch.operations.inspect_content import open_bundle as open_bundle
@@ -104,7 +106,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
-    "model.chosen_source": ("ChosenSource",),
+    "archive.prepared": ("ChosenSource",),
     "blobs.scratch": ("scratch_files",),
     "errors": (
         "AirpatchError",
@@ -118,14 +120,14 @@ _HOMES = {
     ),
     "execution": ("Cancellation", "Execution"),
     "format.index": ("Index",),
-    "format.inventories": ("Inventory",),
+    "format.inventories": ("Inventory", "Request"),
     "model.digest": ("Digest",),
     "model.names": ("ImageName",),
     "model.release": ("Blob", "Image", "Release"),
     "operations.apply_bundles": ("ApplyResult", "apply"),
     "operations.create_bundle": ("WrittenBundle", "create"),
     "operations.explain_patch": ("Explanation", "explain"),
-    "operations.inspect_content": ("BundleReport", "inspect", "inspect_layers", "open_bundle"),
+    "operations.inspect_content": ("BundleReport", "InventoryReport", "inspect", "inspect_layers", "open_bundle"),
     "operations.make_patch": ("diff",),
     "operations.manage_root": ("WrittenInventory", "inventory", "prune", "rollback"),
     "operations.merge_bundles": ("merge",),

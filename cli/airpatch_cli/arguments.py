@@ -18,7 +18,7 @@ _DESCRIPTION = """\
 Pack the container images of a release into one file, make small patches between releases, and
 apply them on hosts without a network, with every digest exactly as it was."""
 
-_EXIT_CODES = """\
+EXIT_CODES = """\
 exit codes:
   0 done                            5 the target lacks blobs that the patch needs
   1 internal error                  6 not trusted, or older than what is installed
@@ -58,10 +58,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="airpatch",
         description=_DESCRIPTION,
-        epilog=f"airpatch help COMMAND says more of one.\n\n{_EXIT_CODES}",
+        epilog=f"airpatch help COMMAND says more of one.\n\n{EXIT_CODES}",
     )
     parser.add_argument("--version", action=_Version)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     _create(commands)
     _diff(commands)
     _explain(commands)
@@ -292,9 +292,10 @@ def _inspect(commands: _Commands) -> None:
     parser = _command(
         commands,
         "inspect",
-        "show what is in a bundle or on a registry's root",
+        "show what is in a bundle, an inventory or a request, or on a registry's root",
         "airpatch inspect shop-r1.tar.zst",
         "airpatch inspect shop-r1-r2.tar.zst --blobs",
+        "airpatch inspect qa-host.inventory",
         "airpatch inspect images/ --layers",
         "airpatch inspect /var/lib/registry --json | jq .releases",
     )
@@ -302,7 +303,8 @@ def _inspect(commands: _Commands) -> None:
         "subject",
         type=_named,
         metavar="WHAT",
-        help="a bundle, or the directory that holds docker/registry/v2; with --layers any source of images",
+        help="a bundle, an inventory, the request of an apply, or the directory that holds docker/registry/v2; with "
+        "--layers any source of images",
     )
     parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always has them)")
     parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")

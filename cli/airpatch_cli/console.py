@@ -17,6 +17,9 @@ from airpatch.progress import NO_PROGRESS
 from airpatch_cli.progress_display import ProgressDisplay
 from airpatch_cli.streams import try_to_write, write_lines, write_text
 
+_FORMAT_VERSION = 1
+"""Of the documents that `--json` prints (spec/JSON.md)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -35,6 +38,7 @@ class Result:
 class Console:
     """`results` is where results go: stdout, or stderr when stdout carries a bundle."""
 
+    command: str = ""
     json: bool = False
     quiet: bool = False
     verbose: bool = False
@@ -63,7 +67,7 @@ class Console:
         watching = NO_PROGRESS if progress.is_off else progress
         memory = getattr(args, "memory", None) or Execution().memory
         execution = Execution(getattr(args, "jobs", None), memory, progress=watching)
-        return cls(args.json, args.quiet, args.verbose > 0, results, progress, execution)
+        return cls(args.command, args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:
         """A remark on stderr."""
@@ -75,7 +79,7 @@ class Console:
         for note in result.notes:
             self.note(note)
         if self.json:
-            self._dump(result.data)
+            self._dump(self.command, result.data)
         elif not self.quiet and result.text:
             write_text(result.text, self.results)
         elif not self.quiet:
@@ -91,7 +95,7 @@ class Console:
     def crash(self, error: Exception, trace: str) -> None:
         """Print an internal error."""
         message = f"{type(error).__name__}: {error}"
-        self._dump_error("Defect", 1, message, ())
+        self._dump_error("InternalError", 1, message, ())
         details = trace.splitlines() if self.verbose else ["  please report it, with what another run with -v prints"]
         try_to_write([f"airpatch: internal error: {message}", *details], sys.stderr)
 
@@ -99,10 +103,12 @@ class Console:
         if self.json:
             error = {"class": kind, "exit": exit_code, "message": message, "findings": list(findings)}
             with suppress(BrokenPipeError, TargetError):
-                self._dump({"error": error})
+                self._dump("error", {"error": error})
 
-    def _dump(self, data: dict[str, object]) -> None:
-        write_text(json.dumps(data, indent=2) + "\n", self.results)
+    def _dump(self, kind: str, data: dict[str, object]) -> None:
+        """Print a document of the format that spec/json.schema.json defines under the name `kind`."""
+        document = {"format": f"airpatch.{kind}/{_FORMAT_VERSION}", **data}
+        write_text(json.dumps(document, indent=2) + "\n", self.results)
 
 
 def megabytes(size: int) -> str:

@@ -13,7 +13,7 @@ _UNKNOWN = "-"
 
 def layer_table(name: str, found: Sequence[Layer]) -> Result:
     """The layers of the source `name`."""
-    return Result({"name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
+    return Result({"kind": "layers", "name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
 
 
 def _data(layer: Layer) -> dict[str, object]:
@@ -22,7 +22,7 @@ def _data(layer: Layer) -> dict[str, object]:
         "digest": str(layer.digest),
         "bytes": layer.size,
         "compression": _kind(layer),
-        "plaintext_bytes": encoding.uncompressed_size,
+        "uncompressed_bytes": encoding.uncompressed_size,
         "encoder": encoding.encoders[0] if encoding.encoders else None,
         "candidates": list(encoding.encoders),
         "compared_bytes": encoding.compared,

@@ -37,7 +37,7 @@ MISFITS = {
     "tar.zst": (zstd.compress(tar()), "a tar archive; where images are in it"),
     "tar.xz": (b"\xfd7zXZ\0" + bytes(10), "an xz file; decompress it first with 'xz -d FILE'"),
     "JSON": (b' {"schemaVersion": 2}', "a JSON document"),
-    "inventory": (INVENTORY, "a zstd file: an inventory or a request, which go to 'diff --base'"),
+    "inventory": (INVENTORY, "an inventory or a request, which 'inspect' and 'diff --base' take"),
     "program": (b"\x7fELF\2\1\1", "a program"),
     "text": (b"shop/web:r1\n", "something else"),
 }

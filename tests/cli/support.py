@@ -14,10 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jsonschema import Draft202012Validator
+
 from airpatch_cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGES = PROJECT / "fixtures" / "images"
+SCHEMA = json.loads((PROJECT / "spec" / "json.schema.json").read_text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,24 @@ class Outcome:
 
     @property
     def document(self) -> dict[str, object]:
-        """The one JSON document on stdout."""
-        document = json.loads(self.out)
-        assert isinstance(document, dict)
-        return document
+        """The one JSON document on stdout, which is as spec/json.schema.json has it."""
+        return check_document(self.out)
+
+
+def check_document(text: str) -> dict[str, object]:
+    """The JSON document `text`, validated against the definition that its format names."""
+    document = json.loads(text)
+    assert isinstance(document, dict)
+    assert next(iter(document)) == "format"
+    name, _, version = document["format"].removeprefix("airpatch.").partition("/")
+    assert version == "1"
+    validator(name).validate(document)
+    return document
+
+
+def validator(name: str) -> Draft202012Validator:
+    """Of the definition `name` in spec/json.schema.json."""
+    return Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]})
 
 
 def airpatch(*words: object) -> Outcome:

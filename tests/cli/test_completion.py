@@ -39,7 +39,7 @@ def _files(tmp_path: Path) -> None:
         ("airpatch inspect --bl", {"--blobs"}),
         ("airpatch inspect sh", {"shop", "shop.tar.zst"}),
         ("airpatch apply shop.tar.zst --root sh", {"shop"}),
-        ("airpatch restore shop.tar.zst --as ", {"dir", "oci"}),
+        ("airpatch restore shop.tar.zst --as ", {"dir", "oci", "oci-archive", "docker-archive"}),
         ("airpatch create --progress pl", {"plain"}),
         ("airpatch completion z", {"zsh"}),
     ],

@@ -1,21 +1,54 @@
-"""Costs are shared out to the last byte."""
+"""What several images share is divided among them, and no byte is counted twice or lost."""
 
 from __future__ import annotations
 
-from airpatch.format.index import Index
+from airpatch.format.index import Index, Plan
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
 from airpatch.report.costs import costs_of
 from tests.support import Builder
 
+SHARED, OWN, OLD = b"s" * 101, b"o" * 500, b"x" * 3000
+ONE, TWO = ImageName("shop/one", "r2"), ImageName("shop/two", "r2")
 
-def test_shared_blobs_are_divided_evenly() -> None:
+
+def patch(*left_out: bytes) -> tuple[Index, dict[Digest, bytes], dict[str, int]]:
+    """A patch with all but `left_out` and OLD, its manifests, and their sizes by image."""
     builder = Builder()
-    shared, own = b"s" * 101, b"o" * 50
-    builder.tag("a:1", builder.picture([shared]))
-    builder.tag("b:1", builder.picture([shared, own]))
-    costs = costs_of(Index.full(builder.release), builder.manifests)
-    sizes = {str(name): size for name, size in costs.images}
-    assert sizes["b:1"] - sizes["a:1"] == 49 or sizes["b:1"] - sizes["a:1"] == 50
-    assert sum(sizes.values()) == 101 + 50 + len(b'{"os":"linux"}')
-    assert [name for name, _ in costs.images] == sorted(
-        (name for name, _ in costs.images), key=lambda name: (-sizes[str(name)], name)
+    one, two = builder.picture([SHARED, OWN, OLD], config=b"{1}"), builder.picture([SHARED, OLD], config=b"{22}")
+    builder.tag(str(ONE), one)
+    builder.tag(str(TWO), two)
+    release = builder.release
+    there = {Digest.of(OLD), *map(Digest.of, left_out)}
+    plans = tuple(Plan.LEFT_OUT if blob.digest in there else Plan.STORED for blob in release.blobs)
+    return Index(release, plans, (), (), (), ()), builder.manifests, {str(ONE): len(one), str(TWO): len(two)}
+
+
+def test_shared_blobs_are_divided() -> None:
+    index, contents, manifests = patch()
+    costs = costs_of(index, contents)
+    assert dict(costs.images) == {ONE: manifests[str(ONE)] + 3 + 500 + 51, TWO: manifests[str(TWO)] + 4 + 50}
+    assert costs.images[0][0] == ONE
+    assert (Digest.of(OWN), 500) in costs.blobs
+    assert sorted((size for _, size in costs.blobs), reverse=True) == [size for _, size in costs.blobs]
+    assert costs.total == sum(size for _, size in costs.images) == costs.whole
+    assert costs.unattributed == 0
+
+
+def test_what_no_known_manifest_names_is_unattributed() -> None:
+    index, contents, manifests = patch()
+    one = next(image.manifest for image in index.release.images if image.name == ONE)
+    costs = costs_of(index, {digest: content for digest, content in contents.items() if digest != one})
+    assert dict(costs.images) == {TWO: manifests[str(TWO)] + 4 + 101}
+    assert costs.unattributed == manifests[str(ONE)] + 3 + 500
+
+
+def test_images_that_cost_nothing_are_not_named() -> None:
+    index, contents, manifests = patch(SHARED, b"{22}")
+    two = next(image.manifest for image in index.release.images if image.name == TWO)
+    plans = tuple(
+        Plan.LEFT_OUT if blob.digest == two else plan
+        for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
+    costs = costs_of(Index(index.release, plans, (), (), (), ()), contents)
+    assert dict(costs.images) == {ONE: manifests[str(ONE)] + 3 + 500}

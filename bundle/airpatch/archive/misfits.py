@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airpatch.format import zstd
+from airpatch.format.inventories import looks_like_one
 from airpatch.format.layout import INDEX_PATH
 
 HEAD = 4096
@@ -44,5 +45,7 @@ def _what(head: bytes) -> str:
             return CUT_SHORT
         if content[_TAR_MAGIC] == b"ustar":
             return "a tar archive; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'"
-        return "a zstd file: an inventory or a request, which go to 'diff --base', or something else"
+        if looks_like_one(content):
+            return "an inventory or a request, which 'inspect' and 'diff --base' take"
+        return "a zstd file, neither a bundle nor an inventory"
     return "something else"

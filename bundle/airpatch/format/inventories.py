@@ -21,6 +21,8 @@ from airpatch.model.release import DEFAULT_PRODUCT, check_label, check_product
 VERSION = 1
 MAX_CONTENT = 64 << 20
 """Bytes; a million blobs take less."""
+_FIRST_KEY = canonical.pack("airpatch")
+"""It comes behind the sha256 and the one byte that counts the keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ def parse(file: bytes) -> Inventory | Request:
     if _body(value) != body:
         raise FormatError("an inventory or request that is not in its canonical form")
     return value
+
+
+def looks_like_one(content: bytes) -> bool:
+    """Whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
+    return content[SIZE + 1 :].startswith(_FIRST_KEY)
 
 
 def _decompress(file: bytes) -> bytes:

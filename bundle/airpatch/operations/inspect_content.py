@@ -1,4 +1,4 @@
-"""What is in a bundle, on a registry's root, or in layers."""
+"""What is in a bundle, in an inventory or a request, on a registry's root, or in layers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import VERSION, Index
+from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.operations.arguments import StrPath
+from airpatch.report.costs import Costs, costs_of
 from airpatch.report.weight import Weight, weigh
 
 if TYPE_CHECKING:
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
 class BundleReport:
     """What is in a bundle of `size` bytes: `weights` of images as far as their manifests are in it.
 
-    `patches` are its layer patches by their headers, in the order of the index; empty if they were not asked for.
+    `costs` says what each image and each blob takes of it, likewise. `patches` are its layer patches by their headers,
+    in the order of the index; empty if they were not asked for.
     """
 
     name: str
     size: int
     index: Index
     weights: Mapping[ImageName, Weight]
+    costs: Costs
     patches: tuple[LayerPatch, ...] = ()
     format_version: int = VERSION
 
@@ -46,6 +51,20 @@ class BundleReport:
         return places(self.index)
 
 
+@dataclass(frozen=True, slots=True)
+class InventoryReport:
+    """What is in an inventory of a root or in the request of an apply, whose file `name` has `size` bytes."""
+
+    name: str
+    size: int
+    content: Inventory | Request
+
+    @property
+    def id(self) -> Digest:
+        """What patches made against it call their base."""
+        return content_id(self.content)
+
+
 def open_bundle(path: StrPath) -> BundleFile:
     """Open the bundle in the file `path` and read its index (spec/FORMAT.md), whatever its size in a few KiB.
 
@@ -55,20 +74,27 @@ def open_bundle(path: StrPath) -> BundleFile:
     return BundleFile(os.fspath(path))
 
 
-def inspect(subject: StrPath, *, patches: bool = True) -> BundleReport | RootReport:
-    """Say what is in the bundle or on the registry's root `subject`, without reading a layer.
+def inspect(subject: StrPath, *, patches: bool = True) -> BundleReport | InventoryReport | RootReport:
+    """Say what is in the bundle, inventory or request, or on the registry's root, `subject`, without reading a layer.
 
-    With `patches`, the headers of layer patches are read, too. Raises UsageError if `subject` is neither, FormatError
-    or IntegrityError if a bundle is damaged, TargetError if a root cannot be read.
+    With `patches`, the headers of layer patches are read, too. Raises UsageError if `subject` is none of these,
+    FormatError or IntegrityError if a file is damaged, TargetError if a root cannot be read.
     """
     path = Path(subject)
     if path.is_dir():
         return _root(path)
+    if is_inventory(path):
+        return InventoryReport(os.fspath(subject), path.stat().st_size, read_inventory(path))
     with open_bundle(subject) as bundle:
         images = {image.name: image.manifest for image in bundle.index.release.images}
-        weights = weigh(images.items(), bundle.manifests())
+        manifests = bundle.manifests()
         return BundleReport(
-            os.fspath(subject), bundle.file_size, bundle.index, weights, _patches(bundle) if patches else ()
+            os.fspath(subject),
+            bundle.file_size,
+            bundle.index,
+            weigh(images.items(), manifests),
+            costs_of(bundle.index, manifests),
+            _patches(bundle) if patches else (),
         )
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
+from airpatch.archive.inventory_files import read_inventory
 from airpatch.blobs.content import Content
 from airpatch.blobs.tree import Tree
-from airpatch.errors import BaseMismatch, FormatError, UsageError, located
+from airpatch.errors import BaseMismatch, FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id
@@ -30,9 +31,6 @@ from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import open_root
 from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
-
-_MAX_FILE = 64 << 20
-"""Bytes of an inventory's file at most; digests do not compress."""
 
 _NO_RELEASE = Digest(bytes(32))
 
@@ -76,14 +74,7 @@ def open_base(name: str, release: Release) -> BaseState:
 def _small_file(path: Path) -> Inventory | Request:
     if not path.is_file():
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
-    if path.stat().st_size > _MAX_FILE:
-        raise FormatError(f"{path}: is neither a bundle nor an inventory")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
-    with located(str(path)):
-        return inventories.parse(content)
+    return read_inventory(path)
 
 
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:

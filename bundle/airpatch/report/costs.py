@@ -28,6 +28,11 @@ class Costs:
     def total(self) -> int:
         return sum(size for _, size in self.blobs)
 
+    @property
+    def unattributed(self) -> int:
+        """Of `total`, what belongs to images whose manifests are not known."""
+        return self.total - sum(size for _, size in self.images)
+
 
 def costs_of(index: Index, manifests: Mapping[Digest, bytes]) -> Costs:
     """The costs in the bundle of `index`, as far as `manifests` tell whose its blobs are."""

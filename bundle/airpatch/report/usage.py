@@ -17,7 +17,7 @@ from airpatch.report.weight import MAX_REFERENCES
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of configs and layers by digest: the images that have them; of layers their sizes in bytes, too."""
+    """Of blobs by digest the images that have them; of layers their sizes in bytes, too."""
 
     images: Mapping[Digest, tuple[ImageName, ...]]
     layers: Mapping[Digest, int]
@@ -45,8 +45,8 @@ def usage(images: Iterable[Image], contents: Mapping[Digest, bytes]) -> Usage:
     users: defaultdict[Digest, dict[ImageName, None]] = defaultdict(dict)
     layers: dict[Digest, int] = {}
     for image in images:
-        for _, manifest in walk([image.manifest], read):
-            for blob in manifest.blobs:
-                users[blob.digest][image.name] = None
+        for digest, manifest in walk([image.manifest], read):
+            for used in (digest, *(blob.digest for blob in manifest.blobs)):
+                users[used][image.name] = None
             layers.update((blob.digest, blob.size) for blob in manifest.blobs[1:])
     return Usage({digest: tuple(names) for digest, names in users.items()}, layers)

@@ -32,9 +32,9 @@ def run(args: Namespace, console: Console) -> Result:
         "applied": [_data(applied) for applied in done.applied],
         "dry_run": args.dry_run,
         "new_registry": is_new,
+        "restored": None if done.restored is None else str(done.restored.output),
     }
     if done.restored is not None:
-        data["restored"] = str(done.restored.output)
         release = done.applied[-1].index.release
         lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.name} restored")
     if not args.dry_run:

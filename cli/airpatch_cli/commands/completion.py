@@ -9,11 +9,9 @@ import shtab
 from airpatch_cli.arguments import build_parser
 from airpatch_cli.console import Console, Result
 
-_FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS")
+_FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS", "OUT")
 _COMPLETE = {
-    **dict.fromkeys(
-        ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS"), shtab.FILE
-    ),
+    **dict.fromkeys(_FILES, shtab.FILE),
     **dict.fromkeys(("DIR", "ROOT"), shtab.DIRECTORY),
 }
 """What completes an argument, by the name that its help gives it."""

@@ -1,4 +1,4 @@
-"""`airpatch inspect`: what is in a bundle, on a registry's root, or in layers."""
+"""`airpatch inspect`: what is in a bundle, an inventory or a request, on a registry's root, or in layers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import airpatch
-from airpatch import BundleReport, Digest, ImageName
+from airpatch import BundleReport, Digest, ImageName, InventoryReport
 from airpatch_cli.console import Console, Result, megabytes, table
+from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 
 if TYPE_CHECKING:
@@ -34,17 +35,20 @@ def run(args: Namespace, console: Console) -> Result:
     if isinstance(found, BundleReport):
         lines = [*_bundle_lines(name, found), *(_blob_lines(found) if args.blobs else ())]
         return Result(_bundle_data(name, found), lines)
+    if isinstance(found, InventoryReport):
+        return inventory_result(found, with_blobs=args.blobs)
     return Result(_root_data(name, found), list(_root_lines(name, found, with_blobs=args.blobs)))
 
 
 def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
     index, images, weights = bundle.index, _images(bundle), bundle.weights
     signatures = {image.name: len(image.signatures) for image in index.release.images}
+    costs = dict(bundle.costs.images)
     return {
         "kind": _kind(index),
         "name": name,
         "bytes": bundle.size,
-        "format": bundle.format_version,
+        "format_version": bundle.format_version,
         **_release_data(index.release, index.release_id),
         "bases": [{"id": str(base.id), "name": base.name} for base in index.bases],
         "removed": list(index.removed),
@@ -53,15 +57,16 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
         "stored_bytes": sum(blob.size for blob in index.stored),
         "patched_bytes": sum(blob.size for blob in index.patched),
         "patch_bytes": sum(step.patch_size for step in index.steps),
+        "unattributed_bytes": bundle.costs.unattributed,
         "difference_bytes": sum(each.difference for each in bundle.patches),
         "decisions_bytes": sum(each.decisions for each in bundle.patches),
         "views_bytes": sum(each.views for each in bundle.patches),
         "features": [{"name": feature.name, "since": feature.since} for feature in index.features],
-        "rebuilt_plaintext_bytes": sum(step.uncompressed_size for step in index.steps),
+        "rebuilt_uncompressed_bytes": sum(step.uncompressed_size for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
         "images": [
-            {**image, "signatures": signatures[name]}
+            {**image, "cost_bytes": costs.get(name, 0), "signatures": signatures[name]}
             for name, image in zip(images, _image_data(images, weights), strict=True)
         ],
         "blobs": [
@@ -78,7 +83,7 @@ def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
         {
             "digest": str(each.step.digest),
             "bytes": each.step.size,
-            "plaintext_bytes": each.step.uncompressed_size,
+            "uncompressed_bytes": each.step.uncompressed_size,
             "patch_bytes": each.step.patch_size,
             "saved_bytes": each.saved,
             "method": each.method,
@@ -116,7 +121,9 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
     yield f"{name}: {_kind(index)} of {megabytes(bundle.size)}"
     yield from _indented(facts)
     yield ""
-    yield from _image_table(images, weights)
+    yield from _image_table(images, weights, None if index.is_full else dict(bundle.costs.images))
+    if not index.is_full and bundle.costs.unattributed:
+        yield f"{megabytes(bundle.costs.unattributed)} are of images whose manifests the target has"
 
 
 def _blob_lines(bundle: BundleReport) -> Iterator[str]:
@@ -263,15 +270,17 @@ def _blobs_line(sizes: Iterable[int]) -> str:
     return f"{len(sizes):,} of {megabytes(sum(sizes))}"
 
 
-def _image_table(images: Images, weights: Weights) -> list[str]:
-    rows = [["IMAGE", "LAYERS", "SIZE", "OWN", "MANIFEST"]]
+def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int] | None = None) -> list[str]:
+    """The images, and what each costs in a patch; what several share is divided among them there."""
+    rows = [["IMAGE", "LAYERS", "SIZE", "OWN", *(["COST"] if costs is not None else []), "MANIFEST"]]
     for name, manifest in images.items():
         weight = weights.get(name)
         layers = _UNKNOWN if weight is None else str(weight.layers)
         size = _UNKNOWN if weight is None else megabytes(weight.size)
         own = _UNKNOWN if weight is None or weight.own is None else megabytes(weight.own)
-        rows.append([str(name), layers, size, own, manifest.short])
-    return table(rows, right=[1, 2, 3])
+        cost = [] if costs is None else [megabytes(costs.get(name, 0))]
+        rows.append([str(name), layers, size, own, *cost, manifest.short])
+    return table(rows, right=range(1, len(rows[0]) - 1))
 
 
 def _indented(rows: list[list[str]]) -> list[str]:

@@ -21,13 +21,14 @@ def _exported(done: airpatch.SignedBundle, output: str) -> Result:
         f"  ssh-keygen -Y sign -n airpatch -f KEY {output}",
         f"  airpatch sign {done.name} --import {output}.sig",
     ]
-    return Result(_data(done) | {"message": output}, lines)
+    return Result(_data(done, output), lines)
 
 
-def _data(done: airpatch.SignedBundle) -> dict[str, object]:
+def _data(done: airpatch.SignedBundle, message: str | None = None) -> dict[str, object]:
     return {
         "bundle": done.name,
         "release": done.index.release.name,
         "release_id": str(done.index.release_id),
         "signatures": list(done.fingerprints),
+        "message": message,
     }

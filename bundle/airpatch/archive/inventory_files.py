@@ -1,0 +1,37 @@
+"""Reads the files of inventories and requests (spec/FORMAT.md, Inventories and requests)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from airpatch.archive.misfits import HEAD
+from airpatch.errors import FormatError, UsageError, located
+from airpatch.format import inventories, zstd
+from airpatch.format.inventories import Inventory, Request
+
+_MAX_FILE = inventories.MAX_CONTENT
+"""Bytes of a file at most; digests do not compress."""
+
+
+def is_inventory(path: Path) -> bool:
+    """Whether the file begins as an inventory or a request does."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return head.startswith(zstd.MAGIC.to_bytes(4, "little")) and inventories.looks_like_one(zstd.beginning(head))
+
+
+def read_inventory(path: Path) -> Inventory | Request:
+    """The inventory or request in the file. Raises UsageError if it cannot be read, FormatError unless it is whole."""
+    try:
+        if path.stat().st_size > _MAX_FILE:
+            raise FormatError(f"{path}: is neither a bundle nor an inventory")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    with located(str(path)):
+        return inventories.parse(content)

@@ -1,0 +1,61 @@
+"""What `airpatch inspect` says about an inventory or a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airpatch import Inventory, InventoryReport, Request
+from airpatch_cli.console import Result, megabytes, table
+
+
+def inventory_result(found: InventoryReport, *, with_blobs: bool) -> Result:
+    """Its facts, for people with its blobs only if they are asked for."""
+    return Result(_data(found), list(_lines(found, with_blobs=with_blobs)))
+
+
+def _data(found: InventoryReport) -> dict[str, object]:
+    content = found.content
+    own: dict[str, object]
+    if isinstance(content, Inventory):
+        own = {"repositories": list(content.repositories)}
+    else:
+        own = {"release_id": str(content.release_id)}
+    return {
+        "kind": _kind(content),
+        "name": found.name,
+        "bytes": found.size,
+        "id": str(found.id),
+        "product": content.product,
+        "release": content.name or None,
+        "sequence": content.sequence,
+        **own,
+        "blob_bytes": sum(content.blobs.values()),
+        "blobs": [{"digest": str(digest), "bytes": size} for digest, size in content.blobs.items()],
+    }
+
+
+def _lines(found: InventoryReport, *, with_blobs: bool) -> Iterator[str]:
+    content = found.content
+    blobs = f"{len(content.blobs):,} of {megabytes(sum(content.blobs.values()))}"
+    facts = [["id", str(found.id)], ["product", content.product]]
+    if isinstance(content, Inventory):
+        facts.append(["release", _release(content) if content.name else "none that airpatch has applied"])
+        facts.append(["repositories", f"{len(content.repositories):,}"])
+        facts.append(["blobs", blobs])
+    else:
+        facts.append(["release", f"{_release(content)}, {content.release_id}"])
+        facts.append(["lacks", blobs])
+    yield f"{found.name}: {_kind(content)} of {megabytes(found.size)}"
+    yield from (f"  {line}" for line in table(facts))
+    if with_blobs:
+        yield ""
+        rows = [[str(digest), megabytes(size)] for digest, size in content.blobs.items()]
+        yield from table([["BLOB", "SIZE"], *rows], right=[1])
+
+
+def _kind(content: Inventory | Request) -> str:
+    return "inventory" if isinstance(content, Inventory) else "request"
+
+
+def _release(content: Inventory | Request) -> str:
+    return content.name + (f", number {content.sequence}" if content.sequence else "")

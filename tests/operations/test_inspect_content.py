@@ -1,0 +1,41 @@
+"""`airpatch.inspect` tells apart what it is given, and returns a value for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch import FormatError, Inventory, InventoryReport, Request, UsageError
+from airpatch.format.inventories import content_id, emit
+from airpatch.model.digest import Digest
+
+BLOBS = {Digest.of(b"one"): 3, Digest.of(b"three"): 5}
+
+
+@pytest.mark.parametrize(
+    "value", [Inventory("r1", ("shop/web",), BLOBS, "till", 4), Request("r2", Digest.of(b"r2"), BLOBS)]
+)
+def test_inventories_and_requests(tmp_path: Path, value: Inventory | Request) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(emit(value))
+    found = airpatch.inspect(file)
+    assert found == InventoryReport(str(file), file.stat().st_size, value)
+    assert isinstance(found, InventoryReport)
+    assert found.id == content_id(value)
+
+
+def test_one_that_is_damaged_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    content = emit(Inventory("r1", ("shop/web",), BLOBS))
+    file.write_bytes(content[:-1])
+    with pytest.raises(FormatError, match="file: "):
+        airpatch.inspect(file)
+
+
+def test_what_is_neither(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="neither a bundle nor a registry's root"):
+        airpatch.inspect(tmp_path)
+    with pytest.raises(UsageError):
+        airpatch.inspect(tmp_path / "missing")
