@@ -66,19 +66,25 @@ COMPILED: list[str] = [
 ]
 
 
+# For releases: one wheel for all versions of Python. Its codecs are some percent slower than those for one version.
+STABLE_ABI = os.environ.get("AIRPATCH_STABLE_ABI") == "1"
+MACROS = [("CYTHON_LIMITED_API", "1"), ("Py_LIMITED_API", "0x030b0000")] if STABLE_ABI else []
+
+
 def _extension(name: str, suffix: str) -> Extension:
     source = LIBRARY / (name.replace(".", "/") + suffix)
-    if name != LIBZSTD:
-        return Extension(name, [str(source)], extra_compile_args=FLAGS)
-    folder = source.with_suffix("")
-    return Extension(
-        name,
-        [str(source), *(str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7"))],
-        include_dirs=[str(folder.parent)],
-        depends=[str(path) for path in sorted(folder.iterdir())],
-        extra_compile_args=[*FLAGS, "-O1", "-w"],  # it is large: -O2 would take twice the compiler's time
-        extra_link_args=["-pthread"],
+    extension = Extension(
+        name, [str(source)], extra_compile_args=FLAGS, define_macros=MACROS, py_limited_api=STABLE_ABI
     )
+    if name == LIBZSTD:
+        folder = source.with_suffix("")
+        extension.sources += [str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7")]
+        extension.include_dirs = [str(folder.parent)]
+        extension.depends = [str(path) for path in sorted(folder.iterdir())]
+        # It is large: -O2 would take twice the compiler's time.
+        extension.extra_compile_args = [*FLAGS, "-O1", "-w"]
+        extension.extra_link_args = ["-pthread"]
+    return extension
 
 
 class Compile(build_ext):
@@ -111,5 +117,8 @@ setup(
         quiet=True,
         shared_utility_qualified_name=SHARED,
     ),
-    options={"build_ext": {"parallel": PROCESSORS}},
+    options={
+        "build_ext": {"parallel": PROCESSORS},
+        "bdist_wheel": {"py_limited_api": "cp311"} if STABLE_ABI else {},
+    },
 )

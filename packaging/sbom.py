@@ -1,0 +1,45 @@
+"""Print the software bill of materials of the executable, in CycloneDX 1.6: sbom.py PACKAGE...
+
+Components are the interpreter and the packages named, as they are installed where this runs.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import sys
+from importlib.metadata import distribution
+
+
+def component(name: str) -> dict[str, object]:
+    package = distribution(name)
+    licence = package.metadata.get("License-Expression") or package.metadata.get("License")
+    return {
+        "type": "library",
+        "name": package.metadata["Name"],
+        "version": package.version,
+        "purl": f"pkg:pypi/{re.sub('[-_.]+', '-', package.metadata['Name']).lower()}@{package.version}",
+        **({"licenses": [{"license": {"name": licence.splitlines()[0]}}]} if licence else {}),
+    }
+
+
+def main() -> None:
+    python = {
+        "type": "platform",
+        "name": "CPython",
+        "version": platform.python_version(),
+        "licenses": [{"license": {"id": "PSF-2.0"}}],
+    }
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": {**component("airpatch"), "type": "application"}},
+        "components": [python, *map(component, sys.argv[1:])],
+    }
+    print(json.dumps(document, indent=1))
+
+
+if __name__ == "__main__":
+    main()
