@@ -19,7 +19,7 @@ from pathlib import Path
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
-from airpatch.format.registry import STORAGE
+from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.linux import remove_all, rename_folder, replace_folder, syncfs
 from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
@@ -302,6 +302,17 @@ class Root:
         """Bytes and files that the file system can still take; None files where it has no limit."""
         status = os.fstatvfs(self._fd)
         return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
+
+    def require_one_file_system(self) -> None:
+        """Raise TargetError if a part of the root is a mount of its own: names cannot be given across file systems."""
+        own = os.fstat(self._fd).st_dev
+        for path in (HOME, STAGING, STORAGE, BLOBS, REPOSITORIES):
+            status = self._status(path)
+            if status is not None and status.st_dev != own:
+                raise TargetError(
+                    f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
+                    "made; mount one file system for all of the root"
+                )
 
     # Inside
 
