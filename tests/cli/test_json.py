@@ -11,8 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airpatch.errors import AirpatchError
-from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, start, validator
-from tests.cli.test_help import commands
+from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, commands, start, validator
 
 Words = tuple[object, ...]
 COMMANDS: dict[str, tuple[Words, ...]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airpatch.delta.olds import Cover, Old, Olds
-from airpatch.delta.tar import Member
+from airpatch.delta.tar_members import Member
 from tests.delta.support import delta, noise, rebuild, tar
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from airpatch.delta.tar import Member
+from airpatch.delta.tar_members import Member
 
 _NUMBER_BITS = 24
 _MOST = 1 << _NUMBER_BITS

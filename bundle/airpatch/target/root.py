@@ -20,7 +20,7 @@ from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
-from airpatch.linux import exchange, remove_all, rename_folder, syncfs
+from airpatch.linux import remove_all, rename_folder, replace_folder, syncfs
 from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 
@@ -150,9 +150,13 @@ class Root:
             self._forget(HOME)
             for path in (HOME, STAGING):
                 name = path.rpartition("/")[2]
-                with suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=above)
-                above = self._folders[path] = os.open(name, _FOLDER, dir_fd=above)
+                try:
+                    fd = os.open(name, _FOLDER, dir_fd=above)
+                except FileNotFoundError:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, 0o755, dir_fd=above)
+                    fd = os.open(name, _FOLDER, dir_fd=above)
+                above = self._folders[path] = fd
                 with suppress(PermissionError):  # of another user, who lets this one write
                     self._ownership.give_folder(above)
 
@@ -170,8 +174,11 @@ class Root:
         """
         folder, name = self._split(path)
         with self._errors(path):
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(name, flags, LOCK_MODE, dir_fd=self._folder(folder))
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            try:
+                fd = os.open(name, flags, dir_fd=self._folder(folder))
+            except FileNotFoundError:
+                fd = os.open(name, flags | os.O_CREAT, LOCK_MODE, dir_fd=self._folder(folder))
             try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
@@ -243,7 +250,7 @@ class Root:
         Where the file system cannot exchange names, nothing is at `path` for a moment.
         """
         if not self.move_folder(source, path):
-            self._two(_swap, source, path)
+            self._two(replace_folder, source, path)
 
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
@@ -436,16 +443,6 @@ def open_root(path: Path) -> Root:
 
 def _link(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
     os.link(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
-
-
-def _swap(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
-    try:
-        exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EINVAL):
-            raise
-        os.rename(other, f"{name}-old", src_dir_fd=dst_dir_fd, dst_dir_fd=src_dir_fd)
-        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
 
 def _is_not_empty(error: TargetError) -> bool:
