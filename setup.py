@@ -36,7 +36,7 @@ COMPILED: list[str] = [
     "airpatch.deflate.matches",
     "airpatch.delta.align",
     "airpatch.delta.anchors",
-    "airpatch.delta.mend",
+    "airpatch.delta.byte_differences",
     "airpatch.delta.predict",
     "airpatch.delta.varints",
     "airpatch.encoders.go_fast",

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import zstandard
 
+from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser, Part
-from airpatch.deflate.rebuild import rebuild
 
 try:
     import hdiffpatch
@@ -50,7 +50,7 @@ def main() -> None:
     times.append(time.process_time())
     columns = parse(data)
     times.append(time.process_time())
-    rebuilt = b"".join(rebuild(*(io.BytesIO(columns[name]).read for name in COLUMNS)))
+    rebuilt = b"".join(emit(*(io.BytesIO(columns[name]).read for name in COLUMNS)))
     times.append(time.process_time())
     for name, begin, end in zip(("zlib inflate", "parse", "rebuild"), times, times[1:], strict=False):
         print(f"{name:12} {len(columns['plaintext']) / 1e6 / (end - begin):8.0f} MB/s")

@@ -42,12 +42,12 @@ def make(folder: Path, size: int) -> tuple[Path, Path]:
 def run_encode(target: Path, sources: list[Path], effort: Effort, delta: Path) -> None:
     maps = [mapped(path) for path in (target, *sources)]
 
-    def relax() -> None:
+    def release_pages() -> None:
         for item in maps:
             item.madvise(mmap.MADV_DONTNEED)
 
     with delta.open("wb") as out:
-        out.writelines(encode(maps[0], maps[1:], effort, relax=relax))
+        out.writelines(encode(maps[0], maps[1:], effort, release_pages=release_pages))
 
 
 def run_apply(target: Path, sources: list[Path], delta: Path) -> None:

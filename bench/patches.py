@@ -79,7 +79,7 @@ def stored_blobs(patch: Path, folder: Path) -> None:
 
 def plaintext(patch: Path) -> int:
     """Bytes of plaintext of all layers that the patch rebuilds."""
-    return sum(step.plaintext for step in BundleFile(str(patch)).index.steps)
+    return sum(step.uncompressed_size for step in BundleFile(str(patch)).index.steps)
 
 
 def find_pairs(patch: Path, old: Path, new: Path, place: Path) -> list[Pair]:

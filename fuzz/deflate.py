@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
+from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser, Part
-from airpatch.deflate.rebuild import rebuild
 from airpatch.errors import FormatError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
@@ -75,7 +75,7 @@ def parse(data: bytes, piece: int) -> Part:
 
 def build(part: Part) -> bytes:
     out = bytearray()
-    for piece in rebuild(*(io.BytesIO(getattr(part, field.name)).read for field in fields(Part))):
+    for piece in emit(*(io.BytesIO(getattr(part, field.name)).read for field in fields(Part))):
         out += piece
         if len(out) > OUTPUT_LIMIT:
             raise FormatError("more output than the caller allows")

@@ -33,9 +33,9 @@ from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Step
-from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole, emit_header
+from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.model.digest import Digest
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
@@ -161,7 +161,7 @@ def carry_out(case: Case, patch: bytes, sources: Sequence[bytes], size: int, pla
     digests = tuple(map(Digest.of, case.sources))
     blobs = Blobs(dict(zip(digests, sources, strict=True)))
     sizes = {d: (len(s), len(p)) for d, s, p in zip(digests, case.sources, case.plaintexts, strict=True)}
-    plaintexts = Plaintexts(blobs, lambda: os.memfd_create("scratch"), dict.fromkeys(digests, 1))
+    plaintexts = UncompressedLayers(blobs, lambda: os.memfd_create("scratch"), dict.fromkeys(digests, 1))
     step = Step(Digest.of(case.blob), size, plaintext, Digest.of(patch), len(patch), digests)
     output = Collected()
     try:

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.support import PROJECT
-from tests.cli.test_help import commands
+from tests.cli.support import PROJECT, commands
 
 PAGE = PROJECT / "docs" / "man" / "airpatch.1"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.deflate import layout
-from airpatch.deflate.layout import Code
+from airpatch.deflate import layout_column as layout
+from airpatch.deflate.layout_column import Code
 from airpatch.deflate.parse import Parser
 from airpatch.delta import addresses, columns, predict
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS

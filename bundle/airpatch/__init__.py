@@ -41,7 +41,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile as BundleFile
-    from airpatch.archive.prepared import ChosenSource as ChosenSource
     from airpatch.blobs.scratch import scratch_files as scratch_files
     from airpatch.errors import AirpatchError as AirpatchError
     from airpatch.errors import BaseMismatch as BaseMismatch
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from airpatch.format.index import Index as Index
     from airpatch.format.inventories import Inventory as Inventory
     from airpatch.format.inventories import Request as Request
+    from airpatch.model.chosen_source import ChosenSource as ChosenSource
     from airpatch.model.digest import Digest as Digest
     from airpatch.model.names import ImageName as ImageName
     from airpatch.model.release import Blob as Blob
@@ -106,7 +106,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
-    "archive.prepared": ("ChosenSource",),
+    "model.chosen_source": ("ChosenSource",),
     "blobs.scratch": ("scratch_files",),
     "errors": (
         "AirpatchError",

@@ -1,7 +1,7 @@
 """Errors, one class for each party at fault, one exit code for each class.
 
 `exit_code` is what the command line returns; spec/FORMAT.md and the README's table are checked against it.
-`findings` holds every single thing that was found wrong, for reports that name them all at once.
+`findings` lists every defect that was found, so that one report names them all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 
 class AirpatchError(Exception):
-    """Base of all errors that a user can cause, meet and mend. Never raised itself.
+    """Base of all errors that a user can cause, meet and resolve. Never raised itself.
 
     `message` says what is wrong, where, and what to do; `findings` lists the single defects behind it.
     """

@@ -28,7 +28,7 @@ def open_beneath(path: str, flags: int, dir_fd: int) -> int:
     """Open the relative `path` below `dir_fd` (openat2(2), Linux 5.6).
 
     Raises OSError: ELOOP for a symbolic link in any component, EXDEV where the path leads out of `dir_fd`, ENOSYS or
-    EPERM where the call is not to be had.
+    EPERM where the call is not available.
     """
     how = _OpenHow(flags, 0, _RESOLVE_BENEATH_WITHOUT_LINKS)
     size = ctypes.c_size_t(ctypes.sizeof(how))
@@ -41,11 +41,33 @@ def open_beneath(path: str, flags: int, dir_fd: int) -> int:
 
 
 def exchange(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
-    """Have two files or folders change names at one moment (renameat2(2), RENAME_EXCHANGE).
+    """Exchange the names of two files or folders atomically (renameat2(2), RENAME_EXCHANGE).
 
     Raises OSError: ENOSYS or EINVAL where C library, kernel or file system cannot.
     """
     _rename(name, other, _RENAME_EXCHANGE, dir_fd, other_fd)
+
+
+def replace_folder(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    """Move the folder `name` to `other` and the folder that is there to `name`, both atomically.
+
+    Where the C library, the kernel or the file system cannot exchange names, the old folder becomes `name`-old, and
+    nothing is at `other` for a moment; if the new folder then cannot be moved, the old one is put back. Raises OSError.
+    """
+    try:
+        exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EINVAL):
+            raise
+    else:
+        return
+    aside = f"{name}-old"
+    os.rename(other, aside, src_dir_fd=dst_dir_fd, dst_dir_fd=src_dir_fd)
+    try:
+        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+    except BaseException:
+        os.rename(aside, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+        raise
 
 
 def rename_folder(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
@@ -136,14 +158,14 @@ def _removed_folder(name: str, dir_fd: int, error: OSError) -> bool:
 
 
 def syncfs(fd: int) -> None:
-    """Have all of the file system that holds `fd` on disk (syncfs(2)). Raises OSError."""
+    """Write everything on the file system of `fd` to disk (syncfs(2)). Raises OSError."""
     if _libc.syncfs(ctypes.c_int(fd)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
 
 
 def large_buffer(size: int) -> mmap.mmap:
-    """Memory of `size` zero bytes in huge pages, where the kernel has them (madvise(2)): a fault for each 2 MiB."""
+    """Return `size` zero bytes in huge pages, where the kernel has them (madvise(2)): one page fault for each 2 MiB."""
     buffer = mmap.mmap(-1, size)
     with suppress(OSError):
         buffer.madvise(mmap.MADV_HUGEPAGE)
@@ -151,7 +173,7 @@ def large_buffer(size: int) -> mmap.mmap:
 
 
 def start_writeback(fd: int, offset: int, size: int) -> None:
-    """Let the disk begin with these bytes, so that a later fsync finds little to do (sync_file_range(2)).
+    """Start writing these bytes to disk, so that a later fsync finds little to do (sync_file_range(2)).
 
     A hint: it waits for nothing, promises nothing, and does nothing where the C library lacks the call.
     """
@@ -161,7 +183,7 @@ def start_writeback(fd: int, offset: int, size: int) -> None:
 
 
 def allow_open_files() -> None:
-    """Let the process open as many files as it may at most: the usual limit is low for the sake of select(2) alone.
+    """Raise the limit of open files to what the process may have: the usual one is low for the sake of select(2) alone.
 
     A hint: where a sandbox forbids it, the limit stays.
     """

@@ -22,7 +22,7 @@ def _data(layer: Layer) -> dict[str, object]:
         "digest": str(layer.digest),
         "bytes": layer.size,
         "compression": _kind(layer),
-        "uncompressed_bytes": encoding.plaintext,
+        "uncompressed_bytes": encoding.uncompressed_size,
         "encoder": encoding.encoders[0] if encoding.encoders else None,
         "candidates": list(encoding.encoders),
         "compared_bytes": encoding.compared,
@@ -46,7 +46,7 @@ def _row(layer: Layer) -> list[str]:
     return [
         layer.digest.short,
         megabytes(layer.size),
-        _UNKNOWN if encoding.plaintext is None else megabytes(encoding.plaintext),
+        _UNKNOWN if encoding.uncompressed_size is None else megabytes(encoding.uncompressed_size),
         _kind(layer) or _UNKNOWN,
         first + (f" or {len(others)} others" if others else ""),
         compared if encoding.compared else _UNKNOWN,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
+from airpatch_cli.arguments import build_parser
 from airpatch_cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -122,3 +124,9 @@ def matches(expected: Sequence[str], actual: str) -> bool:
     lines = [r"(?:.*\n)*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*") + r"\n" for line in expected]
     visible = "".join(f"{line}\n" for line in actual.splitlines() if line)
     return re.fullmatch("".join(lines), visible) is not None
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """The parsers of all commands, by name."""
+    action = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return dict(action.choices)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import shlex
 import subprocess
@@ -13,14 +12,9 @@ import pytest
 from airpatch import errors
 from airpatch.errors import AirpatchError
 from airpatch_cli.arguments import build_parser
-from tests.cli.support import PROJECT, airpatch, environment
+from tests.cli.support import PROJECT, airpatch, commands, environment
 
 LIBRARIES = {"zstandard", "msgpack", "xxhash", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}
-
-
-def commands() -> dict[str, argparse.ArgumentParser]:
-    action = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(action.choices)
 
 
 def test_every_module_is_a_command() -> None:

@@ -11,8 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airpatch.errors import AirpatchError
-from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, start, validator
-from tests.cli.test_help import commands
+from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, commands, start, validator
 
 Words = tuple[object, ...]
 COMMANDS: dict[str, tuple[Words, ...]] = {
@@ -34,7 +33,11 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
         ("r1-r2.tar.zst", "--layers"),
     ),
     "verify": (("r1.tar.zst",), ("r1-r2.tar.zst", "--base", "r1.tar.zst"), ("root",)),
-    "restore": (("root", "-o", "out"), ("r1.tar.zst", "-o", "layout.tar", "--as", "oci-archive")),
+    "restore": (
+        ("root", "-o", "out"),
+        ("root", "-o", "out", "--image", "proxy", "--exact"),
+        ("r1.tar.zst", "-o", "layout.tar", "--as", "oci-archive"),
+    ),
     "sign": (("r1.tar.zst", "--export", "message"), ("r1.tar.zst", "--key", "key")),
     "trust": (("root", "signers", "--force"),),
     "completion": (("bash",), ("fish",)),

@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser, Part
-from airpatch.deflate.rebuild import rebuild
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "deflate"
 SAMPLES = sorted(FIXTURES.glob("*.gz"))
@@ -35,4 +35,4 @@ def take_apart(data: bytes, size: int | None = None, limit: int | None = None) -
 def put_together(part: Part) -> bytes:
     """Rebuild the file that a part describes."""
     columns = (part.plaintext, part.layout, part.runs, part.sources, part.distances)
-    return b"".join(rebuild(*(io.BytesIO(column).read for column in columns)))
+    return b"".join(emit(*(io.BytesIO(column).read for column in columns)))

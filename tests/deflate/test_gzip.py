@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airpatch.deflate.gzip import header_size, may_begin_member
-from airpatch.deflate.layout import HEADER_LIMIT
+from airpatch.deflate.layout_column import HEADER_LIMIT
 from airpatch.errors import FormatError
 
 PLAIN = b"\x1f\x8b\x08" + bytes(7)

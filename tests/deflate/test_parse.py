@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser, Part
-from airpatch.deflate.rebuild import rebuild
 from airpatch.errors import FormatError
 
 from .support import SAMPLES, VECTORS, join, put_together, take_apart
@@ -168,7 +168,7 @@ def test_readers_may_return_single_bytes() -> None:
     part = take_apart(data)
     columns = (part.plaintext, part.layout, part.runs, part.sources, part.distances)
     readers = [partial(lambda file, size: file.read(1), io.BytesIO(column)) for column in columns]
-    assert b"".join(rebuild(*readers)) == data
+    assert b"".join(emit(*readers)) == data
 
 
 def test_parts_join_to_the_same_whatever_the_pieces() -> None:

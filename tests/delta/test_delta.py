@@ -158,15 +158,19 @@ def test_mapped_files_and_pages_given_back(tmp_path: Path) -> None:
     path.write_bytes(BASE)
     calls = []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        data = b"".join(encode(BASE[:-1], [mapped], entries=ENTRIES, relax=lambda: calls.append(1)))
+        data = b"".join(encode(BASE[:-1], [mapped], entries=ENTRIES, release_pages=lambda: calls.append(1)))
     assert rebuild(data, [BASE]) == BASE[:-1]
     assert calls
 
 
 def test_memory_of_headers_of_a_mapped_tar_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airpatch.delta.plan._STRETCH", 4096)
+    monkeypatch.setattr("airpatch.delta.covers._STRETCH", 4096)
     calls: list[int] = []
-    list(encode(b"", [tar({f"file{number}": bytes(2000) for number in range(20)})], relax=lambda: calls.append(1)))
+    list(
+        encode(
+            b"", [tar({f"file{number}": bytes(2000) for number in range(20)})], release_pages=lambda: calls.append(1)
+        )
+    )
     assert len(calls) >= 10
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airpatch.delta.olds import Cover, Old, Olds
-from airpatch.delta.tar import Member
+from airpatch.delta.tar_members import Member
 from tests.delta.support import delta, noise, rebuild, tar
 
 
@@ -69,3 +69,14 @@ def test_a_file_that_took_the_name_of_another_is_made_from_what_it_was() -> None
     patch = delta(after, [before])
     assert len(patch) < 300
     assert rebuild(patch, [before]) == after
+
+
+def test_a_file_that_is_far_larger_is_no_older_version_but_of_its_own_path() -> None:
+    """A packed archive holds what lies in it as it is, too; the entry of the same name is nearer, and much smaller."""
+    rows = [(0, Member(b"a.jar", 0, 512, 2 << 20, 3 << 20)), (0, Member(b"a.jar!x", 3 << 20, 3 << 20, 1000, 4 << 20))]
+    files = Olds(rows, 100)
+    entry = Old(3 << 20, 3 << 20, 1000, 4 << 20)
+    assert files.find(b"a.jar!x", 1000, [(0, 600, 900)]) == entry
+    assert files.find(b"a.jar!y", 1000, [(0, 600, 900)]) is None
+    assert files.find(b"a.jar", 1000, [(0, 600, 900)]) == Old(0, 512, 2 << 20, 3 << 20)
+    assert files.find(b"a.jar!y", 200_000, [(0, 600, 90_000)]) == Old(0, 512, 2 << 20, 3 << 20)

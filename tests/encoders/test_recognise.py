@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
 from fixtures.encoders.plaintexts import plaintexts
-from tests.encoders.test_replicas import COMPILED, FIXTURES, NAMES, SAME_ZLIB, deflate, repetitive
+from tests.encoders.support import COMPILED, FIXTURES, NAMES, SAME_ZLIB, deflate, repetitive
 
 needs_speed = pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
 

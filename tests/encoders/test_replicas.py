@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -13,24 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.encoders import zlib_match
-from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.encoders.replicas import deflater, usual_names
 from airpatch.errors import FormatError
 from fixtures.encoders.plaintexts import plaintexts
-
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
-DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())
-NAMES = usual_names() + other_names()
-COMPILED = str(zlib_match.__file__).endswith(".so")
-SMALL = 2000  # uncompiled, the replicas are some hundred times slower
-# zlib versions that decide alike; others (zlib-ng, chromium's) say so in their version string.
-SAME_ZLIB = ("1.2.11", "1.2.12", "1.2.13", "1.3", "1.3.1")
-
-
-def deflate(name: str, data: bytes, piece: int = 65536) -> bytes:
-    encoder = deflater(name)
-    pieces = [encoder.feed(data[at : at + piece]) for at in range(0, len(data), piece)]
-    return b"".join(pieces) + encoder.finish()
+from tests.encoders.support import COMPILED, DIGESTS, FIXTURES, NAMES, SAME_ZLIB, SMALL, deflate, repetitive
 
 
 def cases() -> list[tuple[str, str]]:
@@ -81,19 +66,6 @@ def test_pool_does_not_matter(name: str) -> None:
         encoder = deflater(name, pool)
         out = b"".join(encoder.feed(data[at : at + 300_000]) for at in range(0, len(data), 300_000))
         assert out + encoder.finish() == deflate(name, data)
-
-
-@st.composite
-def repetitive(draw: st.DrawFn) -> bytes:
-    """Bytes that have matches: literals, runs, and copies of what came before, near and far."""
-    generator = random.Random(draw(st.integers(0, 2**32)))
-    limit = draw(st.sampled_from((300, 3000, 70_000, 200_000) if COMPILED else (60, 600)))
-    out = bytearray()
-    while len(out) < limit:
-        out += generator.choice((generator.randbytes(generator.randrange(1, 60)), bytes(generator.randrange(1, 500))))
-        begin = generator.randrange(max(len(out) - 40_000, 0), len(out))
-        out += out[begin : begin + generator.choice((3, 4, 5, 20, 258, 259, 262, 600))]
-    return bytes(out[: limit - draw(st.integers(0, 50))])
 
 
 @settings(max_examples=60 if COMPILED else 10, deadline=None)

@@ -17,7 +17,7 @@ from airpatch.encoders import kzstd_fast
 from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
 from airpatch.errors import FormatError
 from fixtures.encoders.plaintexts import CUTS, plaintexts, zstd_plaintexts
-from tests.encoders.test_replicas import repetitive
+from tests.encoders.support import repetitive
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "zstd_digests.json").read_text())

@@ -31,9 +31,9 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, ImageSignature, Release
+from tests.format.support import DIGESTS
 from tests.support import Builder
 
-DIGESTS = st.integers(0, 1000).map(lambda number: Digest.of(str(number).encode()))
 NAMES = st.builds(ImageName, st.sampled_from(["a", "b", "b/c", "r.x:5000/a"]), st.sampled_from(["r1", "R1", "x"]))
 _layer_types = st.sampled_from(["a", "application/x+gzip", "z" * 255])
 _data = st.builds(Blob, DIGESTS, st.integers(0, 2**63 - 1), _layer_types)

@@ -12,7 +12,7 @@ from airpatch.errors import FormatError
 from airpatch.format import canonical, inventories, zstd
 from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.model.digest import Digest
-from tests.format.test_index import DIGESTS
+from tests.format.support import DIGESTS
 
 _blobs = st.dictionaries(DIGESTS, st.integers(0, 2**63 - 1), max_size=20)
 VALUES = st.builds(Inventory, st.sampled_from(["", "r1"]), st.just(("a", "b")), _blobs) | st.builds(

@@ -11,7 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import zstandard
+from airpatch.patches.layers import patch_layers
 
+from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
 from airpatch.delta.effort import Effort
 from airpatch.encoders.replicas import deflater
@@ -24,8 +26,9 @@ from airpatch.layers.recipe import Method, ViewSizes, emit_header, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import NO_PROGRESS, Progress
+from airpatch.sources.gather import Gathered
 from tests.delta.support import noise, tar
-from tests.support import execution, sample
+from tests.support import OCI_GZIP_LAYER, Builder, MemorySink, execution, sample
 
 GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
 RELEASE = sample().release
@@ -248,3 +251,23 @@ def handmade(
     )
     rows = [SourceBlob(digest, *own[digest]) for digest in sorted(own)]
     return Patches([step], rows, {step.patch: patch})
+
+
+GO_LAYERS = [
+    replica("go1-flate-6")(uncompressed)
+    for uncompressed in (layer(1, size=9000), changed(layer(1, size=9000)), changed(layer(1, size=9000), 2))
+]
+"""Layers that resemble each other."""
+
+
+def repacked(layers: Sequence[bytes] = GO_LAYERS) -> tuple[Index, bytes]:
+    """A full bundle whose layers travel uncompressed."""
+    builder = Builder()
+    builder.tag("web:r1", builder.picture(layers, layer_type=OCI_GZIP_LAYER))
+    release = builder.release
+    gathered = Gathered(release, builder.manifests, builder.content)
+    patched = patch_layers(Index.full(release), gathered, [], execution())
+    sink = MemorySink()
+    with patched:
+        write_bundle(patched, sink, execution())
+    return patched.index, bytes(sink.data)

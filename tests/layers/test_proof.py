@@ -20,8 +20,7 @@ from airpatch.layers.proof import prove
 from airpatch.layers.recipe import Plain, Replay, Whole, emit_header
 from airpatch.model.digest import Digest
 from tests.delta.support import delta, noise
-from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open
-from tests.layers.test_rebuilt import repacked
+from tests.layers.support import Blobs, Patches, by_digest, descriptors, handmade, left_open, repacked
 from tests.support import Builder, MemoryContent, MemorySink, execution, frame_reader
 
 OLD, NEW = noise(9000, 1), noise(8000, 1) + b"new"

@@ -299,8 +299,8 @@ def test_adversary_29_of_two_sources_only_the_wrong_one_is_named() -> None:
 
 def test_a_source_whose_plaintext_the_index_gets_wrong_is_the_fault_of_the_patch() -> None:
     good = GOOD["plain"]
-    lying = replace(good.sources[0], plaintext=good.sources[0].plaintext + 1)
-    with pytest.raises(FormatError, match=f"{lying.digest}: has {len(OLD)} bytes of plaintext"):
+    lying = replace(good.sources[0], uncompressed_size=good.sources[0].uncompressed_size + 1)
+    with pytest.raises(FormatError, match=f"{lying.digest}: has {len(OLD)} uncompressed bytes"):
         carry_out(Patches(good.steps, [lying], good.contents), SOURCES)
 
 

@@ -15,7 +15,7 @@ from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers import rebuild, workshop
-from airpatch.layers.plaintext import compression, extract
+from airpatch.layers.compression import compression, extract
 from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, read_header
 from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
@@ -61,7 +61,7 @@ def unpacked(*blobs: bytes) -> Iterator[list[Unpacked]]:
         yield made
     finally:
         for each in made:
-            each.plaintext.file.close()
+            each.uncompressed.file.close()
 
 
 def patched(new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, work: Execution | None = None) -> bytes | None:
@@ -219,9 +219,9 @@ def test_adversary_51_work_that_is_stopped_ends() -> None:
 def test_the_step_says_what_was_made() -> None:
     patches: Patches = diff([GO(changed(PLAINTEXT))], [GO(PLAINTEXT)])
     step, blob = patches.steps[0], GO(changed(PLAINTEXT))
-    assert (step.digest, step.size, step.plaintext) == (Digest.of(blob), len(blob), len(changed(PLAINTEXT)))
+    assert (step.digest, step.size, step.uncompressed_size) == (Digest.of(blob), len(blob), len(changed(PLAINTEXT)))
     assert Digest.of(patches.contents[step.patch]) == step.patch
-    assert [(s.digest, s.size, s.plaintext) for s in patches.sources] == [
+    assert [(s.digest, s.size, s.uncompressed_size) for s in patches.sources] == [
         (Digest.of(GO(PLAINTEXT)), len(GO(PLAINTEXT)), len(PLAINTEXT))
     ]
 

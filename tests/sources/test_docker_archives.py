@@ -15,7 +15,7 @@ from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
 from tests.sources.sample_sources import IMAGES
-from tests.sources.test_tar_files import tar
+from tests.sources.support import tar
 from tests.support import encode
 
 LAYERS = (tar(("a", b"one")), tar(("b", b"two")))

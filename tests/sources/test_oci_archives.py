@@ -8,7 +8,7 @@ import pytest
 from airpatch.errors import SourceError, UsageError
 from airpatch.sources.gather import gather
 from tests.sources.sample_sources import IMAGES
-from tests.sources.test_tar_files import tar
+from tests.sources.support import tar
 
 IMAGE = f"{IMAGES}/infra/settings:r1"
 

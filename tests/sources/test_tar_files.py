@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import struct
 import subprocess
@@ -19,27 +18,13 @@ from airpatch.errors import AirpatchError, FormatError, SourceError
 from airpatch.format import zstd
 from airpatch.sources import tar_files
 from airpatch.sources.tar_files import MAX_EXTENDED, TarFiles, is_header, open_archive
+from tests.sources.support import tar
 
 LONG = "x" * 90 + "/" + "y" * 90 + "/" + "z" * 90
 
 
 def new_file() -> int:
     return os.memfd_create("scratch")
-
-
-def tar(*members: tuple[str, bytes | str], format_: int = tarfile.PAX_FORMAT) -> bytes:
-    """An archive of files, and of symbolic links where the content is text."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w", format=format_) as archive:
-        for name, content in members:
-            info = tarfile.TarInfo(name)
-            if isinstance(content, str):
-                info.type, info.linkname = tarfile.SYMTYPE, content
-                archive.addfile(info)
-            else:
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-    return file.getvalue()
 
 
 def opened(content: bytes, name: str = "x.tar") -> TarFiles:

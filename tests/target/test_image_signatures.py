@@ -10,7 +10,6 @@ import pytest
 from airpatch import linux
 from airpatch.errors import BaseMismatch, TargetError
 from airpatch.sources.gather import gather
-from airpatch.target import root as root_module
 from airpatch.target.audit import audit_root
 from airpatch.target.pruning import prune_root
 from airpatch.target.rolling_back import roll_back
@@ -181,20 +180,22 @@ def test_where_names_cannot_be_exchanged(root: Path, cause: int, monkeypatch: py
         raise OSError(cause, "no")
 
     install(root, signed("r1").full)
-    monkeypatch.setattr(root_module, "exchange", fail)
+    monkeypatch.setattr(linux, "exchange", fail)
     install(root, signed("r2").full)
     assert (live(root), findings(root), staging(root)) == (of("r2"), (), [])
 
 
 def test_an_exchange_that_fails_leaves_the_old_ones(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = linux.exchange
+
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
     install(root, signed("r1").full)
-    monkeypatch.setattr(root_module, "exchange", fail)
+    monkeypatch.setattr(linux, "exchange", fail)
     with pytest.raises(TargetError, match="Input/output error"):
         install(root, signed("r2").full)
     assert live(root) == of("r1")
-    monkeypatch.setattr(root_module, "exchange", linux.exchange)
+    monkeypatch.setattr(linux, "exchange", exchange)
     install(root, signed("r2").full)
     assert (live(root), findings(root)) == (of("r2"), ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,3 +186,21 @@ def test_folders_that_may_not_be_looked_into_and_loops_are_no_crash(place: Path)
                 require_root(path)
     finally:
         os.seteuid(0)
+
+
+@needs_root
+@pytest.mark.parametrize("part", ["docker/registry/v2", "docker/registry/v2/blobs", "docker/registry/v2/repositories"])
+def test_adversary_50_a_part_on_another_file_system_is_found_before_the_first_write(
+    place: Path, r1: Sample, part: str
+) -> None:
+    mount = place / "root" / part
+    mount.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], check=True)
+    try:
+        before = snapshot(place)
+        for call in (install, try_out):
+            with pytest.raises(TargetError, match=f"{part}: is on another file system"):
+                call(place / "root", r1.full)
+        assert snapshot(place) == before
+    finally:
+        subprocess.run(["umount", mount], check=True)

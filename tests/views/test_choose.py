@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.delta import decode, encode
-from airpatch.delta.plan import Members
+from airpatch.delta.covers import Members
 from airpatch.views.choose import Views, choose
 from airpatch.views.description import FIRST_CODING
 from airpatch.views.expand import largest_view

@@ -1,7 +1,7 @@
 """A bundle in a file, read at any place: its index, its manifests, and its blobs as a `Content`.
 
-Opening reads the footer, the seek table and the index, whatever the size of the bundle. Where each blob lies follows
-from the index (`format.layout`); frames are read when their bytes are asked for. Frames of raw blocks are read in
+Opening reads the footer, the seek table and the index, whatever the size of the bundle. The index says where each blob
+lies (`format.layout`); frames are read when their bytes are asked for. Frames of raw blocks are read in
 place; of others an open blob holds one of at most 8 MiB, and those of small blobs that were used last are kept, 8 MiB
 of them.
 """
@@ -69,11 +69,11 @@ class BundleFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; it happens by itself with the last use of the object."""
+        """Close the file. This also happens when the object is no longer used."""
         self._finalizer()
 
     def manifests(self) -> dict[Digest, bytes]:
-        """The manifests that are stored in the bundle, verified. Raises FormatError, IntegrityError."""
+        """Return the manifests that are stored in the bundle, verified. Raises FormatError, IntegrityError."""
         return {b.digest: read_blob(self, b.digest, b.size) for b in self.index.stored if b.is_manifest}
 
     def size(self, digest: Digest) -> int | None:
@@ -85,7 +85,7 @@ class BundleFile:
         return _BundleBlob(self, self._places[digest])
 
     def frame(self, number: int) -> bytes:
-        """The content of a frame. Raises FormatError."""
+        """Return the content of a frame. Raises FormatError."""
         entry = self._reader.table[number]
         with self._lock:
             if number in self._kept:
@@ -100,7 +100,7 @@ class BundleFile:
         return content
 
     def is_raw(self, number: int) -> bool:
-        """Whether the frame has nothing but raw blocks, as `zstd.raw_frame` makes it."""
+        """Return whether the frame has nothing but raw blocks, as `zstd.raw_frame` makes it."""
         entry, start = self._reader.table[number], self._starts[number]
         return entry.compressed == zstd.raw_size(entry.content) and all(
             self._reader.read_at(start + offset, len(header)) == header
@@ -108,7 +108,7 @@ class BundleFile:
         )
 
     def read_raw(self, number: int, view: memoryview, position: int) -> None:
-        """Fill `view` with content of a frame that is raw, from `position` on. Its checksum is not looked at."""
+        """Fill `view` with content of a frame that is raw, from `position` on. Its checksum is not checked."""
         while view:
             part = view[: zstd.BLOCK - position % zstd.BLOCK]
             self._reader.read_into(part, self._starts[number] + zstd.raw_offset(position))
@@ -121,7 +121,7 @@ class BundleFile:
         plans = itertools.chain(layout.data_section(self.index), layout.manifests_section(self.index))
         for number, plan in enumerate(plans, self._first):
             if number >= len(self._reader.table) or self._reader.table[number].content != plan.content:
-                raise FormatError(f"{self.name}: its seek table does not fit to its index, from frame {number} on")
+                raise FormatError(f"{self.name}: its seek table does not match its index, from frame {number} on")
             offset = 0
             for piece in plan.pieces:
                 member = piece.member

@@ -1,4 +1,4 @@
-"""Checks a bundle to its last byte and tells everything that is wrong with it, where a reader would stop.
+"""Checks a bundle to its last byte and reports everything that is wrong with it, where a reader would stop.
 
 Frames, headers, digests, links and seek table are those that `reader` checks anyway; findings add up as long as the
 frames can be told apart. The table of blobs is held against the manifests: as a whole if the bundle has all of them,
@@ -82,7 +82,7 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
 
 
 def _contradictions(release: Release, manifests: Mapping[Digest, bytes]) -> Iterator[FormatError]:
-    """Where manifests refer to what the table of `release` does not have."""
+    """Yield an error for each reference of a manifest that the table of `release` does not have."""
     sizes = {blob.digest: blob.size for blob in release.blobs}
     for digest, content in manifests.items():
         try:
@@ -96,7 +96,7 @@ def _contradictions(release: Release, manifests: Mapping[Digest, bytes]) -> Iter
 
 
 class _Kept:
-    """The content of a manifest."""
+    """Keeps the content of a manifest."""
 
     def __init__(self) -> None:
         self.content = bytearray()

@@ -1,7 +1,7 @@
 """The frames of a bundle one after the other, out of a file or a pipe, not yet decompressed.
 
 A file is read by its seek table, so that frames can be passed over; a pipe is read by the frames' own headers, and
-the seek table at its end is compared with what came. Both refuse what is cut short or goes on behind the end.
+the seek table at its end is compared with what came. Both refuse what is cut short or continues past the end.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class FrameReader(Protocol):
     name: str
 
     def next(self, content: int | None) -> zstd.Buffer:
-        """The next frame. Raises FormatError, or TargetError if the input fails."""
+        """Return the next frame. Raises FormatError, or TargetError if the input fails."""
 
     def peek(self, limit: int) -> zstd.Buffer | None:
-        """The next frame, which stays the next, if its content has at most `limit` bytes; otherwise None."""
+        """Return the next frame without consuming it if its content has at most `limit` bytes, else None."""
 
     def give_back(self, frame: zstd.Buffer) -> None:
-        """Tell that a frame from `next` is not looked at any more."""
+        """Say that a frame from `next` is no longer in use."""
 
     def skip(self, content: int) -> None:
         """Pass over the next frame."""
@@ -53,7 +53,7 @@ class FrameReader(Protocol):
 
 
 def open_frames(name: str) -> FrameReader:
-    """The bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
+    """Open the bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
@@ -93,7 +93,7 @@ class FileFrameReader:
         return self._next
 
     def read_at(self, position: int, size: int) -> memoryview:
-        """`size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
+        """Return `size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
         view = memoryview(bytearray(size))
         self.read_into(view, position)
         return view
@@ -114,7 +114,7 @@ class FileFrameReader:
         frame = self._buffers.take(entry.compressed)
         self.read_into(frame, self._position)
         if content is None and zstd.content_size(frame) != entry.content:
-            raise FormatError(f"{self.name}: frame {self._next} has another size than the seek table says")
+            raise FormatError(f"{self.name}: frame {self._next} does not have the size that the seek table says")
         if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
         self._advance(entry)
@@ -133,7 +133,7 @@ class FileFrameReader:
 
     def finish(self) -> list[zstd.Frame]:
         if self._next != len(self.table):
-            raise FormatError(f"{self.name}: {len(self.table) - self._next} frames behind the end of the archive")
+            raise FormatError(f"{self.name}: {len(self.table) - self._next} frames after the end of the archive")
         if self._mismatched:
             numbers = ", ".join(map(str, self._mismatched))
             raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
@@ -172,7 +172,7 @@ class FileFrameReader:
 
 
 class _InterruptiblePipe(io.FileIO):
-    """A pipe. A signal that comes just before a read is heard within a second, however long the sender is silent."""
+    """A pipe. A signal that comes just before a read is handled within a second, however long the sender is silent."""
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         poll = select.poll()
@@ -187,7 +187,7 @@ class PipeFrameReader:
 
     def __init__(self, name: str, fd: int) -> None:
         self.name = name
-        os.set_blocking(fd, True)  # whoever made the pipe may have left it otherwise; reads would come back empty
+        os.set_blocking(fd, True)  # the creator of the pipe may have left it non-blocking; reads would return nothing
         self._file = io.BufferedReader(_InterruptiblePipe(fd), _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
         self._peeked: bytes | None = None
@@ -208,7 +208,7 @@ class PipeFrameReader:
         return self._peeked if zstd.content_size(self._peeked) <= limit else None
 
     def _read_frame(self, content: int | None) -> bytes:
-        """The next frame; where it is the first, the error says what came in place of a bundle."""
+        """Return the next frame; where it is the first, the error says what came in place of a bundle."""
         head = self._file.peek(HEAD)[:HEAD] if not self._frames else b""
         try:
             return zstd.read_frame(self._read, content)
@@ -219,7 +219,7 @@ class PipeFrameReader:
             raise FormatError(f"{self.name}: {what}") from None
 
     def give_back(self, frame: zstd.Buffer) -> None:
-        """It goes with its last user."""
+        """Do nothing: the frame goes with its last user."""
 
     def skip(self, content: int) -> None:
         self.next(content)
@@ -245,7 +245,7 @@ class PipeFrameReader:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether the file looks like a bundle: it ends in a seek table."""
+    """Return whether the file looks like a bundle: it ends in a seek table."""
     if not path.is_file():
         return False
     try:

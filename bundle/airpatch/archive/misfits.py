@@ -21,7 +21,7 @@ _MAGICS = {
 
 
 def describe(head: bytes) -> str:
-    """What a file that begins with `head` is, for a message: "not a bundle but ..."."""
+    """Return what a file that begins with `head` is, for a message: "not a bundle but ..."."""
     what = _what(head)
     return what if what == CUT_SHORT else f"not a bundle but {what}"
 

@@ -8,22 +8,12 @@ from typing import Protocol, Self
 
 from airpatch.blobs.content import Content
 from airpatch.format.index import Index
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 
 
 class Closeable(Protocol):
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenSource:
-    """Why a layer patch builds upon the blob `digest`: as samples tell, it has `resembling` bytes of the uncompressed
-    layer that the sources before it lack. Where `rivals` seemed equally good, a sample of the difference decided.
-    """
-
-    digest: Digest
-    resembling: int
-    rivals: tuple[Digest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 `BundleStream` reads the index and the signatures over it at once, so that a caller can refuse before it does anything;
 then `receive` carries the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW`
-bytes under way. A frame of which nobody wants anything is passed over. A receiver hears that its content is complete
+bytes under way. A frame that nothing is wanted of is skipped. A receiver is told that its content is complete
 only after the digest was compared.
 """
 
@@ -75,8 +75,8 @@ class BundleStream:
     ) -> None:
         """Carry the frames of `plans` to the receivers that `accept` gives; `part` is told bytes of blobs.
 
-        The first error ends it, raised once no receiver is running any more; with `findings`, damaged content is
-        noted there instead and reading goes on as long as the frames can be told apart.
+        The first error ends it, raised once no receiver is running; with `findings`, damaged content is
+        noted there instead and reading continues as long as the frames can be told apart.
         Raises FormatError, IntegrityError, TargetError, and what the receivers raise.
         """
         run = _Receiving(self._reader, findings, part or ProgressPart())
@@ -134,14 +134,14 @@ class Opening:
 
 
 def read_opening(reader: FrameReader) -> Opening:
-    """What the first frames of `reader` hold. Raises FormatError."""
+    """Return what the first frames of `reader` hold. Raises FormatError."""
     with located(reader.name):
         content = _read_index(reader)
         return Opening(parse_index(content), content, _read_signatures(reader))
 
 
 def _read_index(reader: FrameReader) -> bytes:
-    """The content of the member that holds the index."""
+    """Return the content of the member that holds the index."""
     first = zstd.decompress(reader.next(None))
     size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
     total = tar.RECORD + size + len(tar.padding(size))
@@ -155,12 +155,12 @@ def _read_index(reader: FrameReader) -> bytes:
 
 
 def _read_signatures(reader: FrameReader) -> tuple[bytes, ...]:
-    """The signatures over the index: they fill the next frame, if its content begins with the name of the first."""
+    """Return the signatures over the index: the next frame, if it begins with the name of the first one."""
     frame = reader.peek(_MAX_SIGNATURES_FRAME)
     try:
         content = zstd.decompress(frame) if frame is not None else b""
     except FormatError:
-        return ()  # whoever reads the frame as the one that follows the index tells what is wrong with it
+        return ()  # the reader of the section after the index reports what is wrong with it
     if not content.startswith(layout.index_signature_path(1).encode() + b"\0"):
         return ()
     reader.give_back(reader.next(len(content)))
@@ -215,7 +215,7 @@ class _Receiving:
         self.passed(frame.plan)
 
     def settle(self) -> None:
-        """Wait for all that runs; nothing new is begun."""
+        """Wait for everything that is running; start nothing new."""
         for frame in (*self._decompressing, *self._delivering):
             wait([frame.content])
             wait(frame.delivered)
@@ -250,7 +250,7 @@ class _Receiving:
 
 
 def _is_given(member: Member) -> bool:
-    """Whether the reader knows the member's content, and compares it."""
+    """Return whether the reader knows the member's content, and compares it."""
     return member.digest is None
 
 
@@ -262,7 +262,7 @@ def _take(piece: Piece, view: memoryview, delivery: _Delivery | None, delivered:
     if view[: begin - piece.start] != member.header[piece.start : begin] or any(view[end - piece.start :]):
         raise FormatError(f"the archive has another member where {member.path} belongs")
     if member.content is not None and content != member.content[begin - records : end - records]:
-        raise FormatError(f"the archive has other content in {member.path} than its manifests ask for")
+        raise FormatError(f"the archive has other content in {member.path} than its manifests require")
     if delivery is None or delivery.damaged or member.digest is None:
         return
     delivered.append(delivery.hash.update(content, delivery.receiver.write))

@@ -2,7 +2,7 @@
 
 The calling thread reads in the order of the layout, another one writes in it; a pool hashes each blob's bytes in order
 and packs frames in any order. At most `WINDOW` bytes of content are under way, whatever the size of the bundle.
-Findings are collected, so that one run names every bad blob; from the first one on nothing more is written.
+Findings are collected, so that one run names every bad blob; after the first one nothing more is written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from airpatch.model.release import owners
 from airpatch.progress import ProgressPart
 
 WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
-"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough to stay in caches."""
+"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough for the caches."""
 
 
 def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> list[zstd.Frame]:

@@ -1,4 +1,4 @@
-"""Memory for frames under way."""
+"""Memory for frames that are being packed or unpacked, reused from frame to frame."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import mmap
 from airpatch.linux import large_buffer
 
 _LARGE = 1 << 20
-"""Bytes of a view from which its memory is used again."""
+"""Bytes of a view above which its memory is reused."""
 
 
 class Buffers:
-    """Views of at most `largest` bytes. Large ones lie in memory that is used again: new pages cost more than copying.
+    """Views of at most `largest` bytes. Large ones lie in memory that is reused: new pages cost more than copying.
 
     Not for use by two threads at once.
     """
@@ -21,12 +21,12 @@ class Buffers:
         self._free: list[mmap.mmap] = []
 
     def take(self, size: int) -> memoryview:
-        """A view of `size` bytes, of any content. More than `largest` are taken for this one use."""
+        """Return a view of `size` bytes with arbitrary content. One of more than `largest` bytes is not reused."""
         if not _LARGE < size <= self._largest:
             return memoryview(bytearray(size))
         return memoryview(self._free.pop() if self._free else large_buffer(self._largest))[:size]
 
     def give_back(self, view: memoryview) -> None:
-        """Tell that a view from `take` is not looked at any more."""
+        """Say that a view from `take` is no longer in use."""
         if isinstance(view.obj, mmap.mmap):
             self._free.append(view.obj)

@@ -1,7 +1,7 @@
 """Where bytes come from: blobs by digest, read in pieces at any offset.
 
-Sources, bundles and registry roots all give a `Content`; writer, restorer and verifier take one. Whoever reads a
-blob hashes it: a `Content` promises the right size, never the right bytes.
+Sources, bundles and registry roots all give a `Content`; writer, restorer and verifier take one. The
+reader of a blob hashes it: a `Content` promises the right size, never the right bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class BlobReader(Protocol):
     """An open blob. Not for use by two threads at once."""
 
     def read_into(self, view: memoryview, offset: int) -> None:
-        """Fill `view` with the blob's bytes from `offset`. Raises an AirpatchError if they cannot be had."""
+        """Fill `view` with the blob's bytes from `offset`. Raises an AirpatchError if they cannot be read."""
 
     def close(self) -> None: ...
 
@@ -110,17 +110,35 @@ class BytesBlob:
         view[:] = self._content[offset : offset + len(view)]
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
+
+
+class SectionReader:
+    """Reads `size` bytes of an open blob from `start` on, from front to back."""
+
+    def __init__(self, blob: BlobReader, start: int, size: int) -> None:
+        self._blob = blob
+        self._position = start
+        self._left = size
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none only at the end. Raises what the blob raises."""
+        buffer = bytearray(min(size, self._left))
+        if buffer:
+            self._blob.read_into(memoryview(buffer), self._position)
+        self._position += len(buffer)
+        self._left -= len(buffer)
+        return bytes(buffer)
 
 
 def close_read(fd: int) -> None:
-    """Close a descriptor through which nothing was written: an error then, of NFS or FUSE, tells of no loss."""
+    """Close a descriptor through which nothing was written: an error from NFS or FUSE at this point means no loss."""
     with suppress(OSError):
         os.close(fd)
 
 
 def pieces(reader: BlobReader, size: int) -> Iterator[memoryview]:
-    """The blob's `size` bytes in order; each piece is valid until the next is asked for."""
+    """Yield the blob's `size` bytes in order; each piece is valid until the next is asked for."""
     buffer = memoryview(bytearray(min(PIECE, size)))
     for offset in range(0, size, PIECE):
         view = buffer[: min(PIECE, size - offset)]
@@ -129,7 +147,7 @@ def pieces(reader: BlobReader, size: int) -> Iterator[memoryview]:
 
 
 def read_blob(content: Content, digest: Digest, size: int) -> bytes:
-    """A small blob, whole and verified. Raises IntegrityError if its bytes do not have the digest."""
+    """Return a small blob, whole and verified. Raises IntegrityError if its bytes do not have the digest."""
     with closing(content.open(digest, size)) as reader:
         buffer = bytearray(size)
         reader.read_into(memoryview(buffer), 0)

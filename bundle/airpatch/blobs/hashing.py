@@ -51,7 +51,7 @@ class SerialTasks:
 
 
 class SerialHash:
-    """The sha256 of pieces that are fed in order, each also handed to whoever wants it."""
+    """The sha256 of pieces that come in order, each of which can be handed on once it is hashed."""
 
     def __init__(self, pool: Executor) -> None:
         self._tasks = SerialTasks(pool)

@@ -57,7 +57,7 @@ class Descriptor:
 
     @contextmanager
     def _writable(self) -> Iterator[int]:
-        """The descriptor; of a pipe another one that does not block, so that `abandon` is noticed.
+        """Give the descriptor; of a pipe another one that does not block, so that `abandon` is noticed.
 
         The flag belongs to the open file, which other processes may share: therefore the pipe is opened once more.
         """
@@ -97,7 +97,7 @@ class Descriptor:
 
 
 def write_error(name: str, error: OSError) -> TargetError:
-    """What a failed write to `name` means to the user."""
+    """Return what a failed write to `name` means to the user."""
     hint = {
         errno.ENOSPC: "; free some space or choose another disk",
         errno.EDQUOT: "; the quota is used up",
@@ -112,7 +112,7 @@ def write_error(name: str, error: OSError) -> TargetError:
 
 @contextmanager
 def output_file(path: Path) -> Iterator[Descriptor]:
-    """A sink whose content becomes the file `path` when the block ends well, and vanishes when not.
+    """Give a sink whose content becomes the file `path` when the block ends well, and vanishes when not.
 
     A `path` that is a pipe or a device is written straight through. Raises TargetError.
     """

@@ -1,4 +1,4 @@
-"""Scratch files: plaintexts that are too large for memory, on disk without a name, gone with the process."""
+"""Scratch files: bytes that are too many for memory, on disk without a name, gone with the process."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ class ScratchFile:
             raise write_error(f"scratch file of {self._name}", error) from None
 
     def read(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset`, fewer only at the end."""
+        """Return up to `size` bytes from `offset`, fewer only at the end."""
         try:
             return os.pread(self._fd, size, offset)
         except OSError as error:
             raise TargetError(f"scratch file of {self._name}: cannot be read: {error.strerror}") from None
 
     def pieces(self) -> Iterator[bytes]:
-        """All bytes that are there now, in order."""
+        """Return all bytes that are there now, in order."""
         return (self.read(offset, PIECE) for offset in range(0, self.size, PIECE))
 
     def view(self) -> View:
-        """All bytes that are there now, mapped for the caller alone, for as long as he holds them."""
+        """Return all bytes that are there now, mapped for the caller alone until it drops the view."""
         return self.map(0, self.size)
 
     def map(self, start: int, size: int) -> View:
-        """`size` bytes from `start`, which is a multiple of the system's pages, as `view` gives all."""
+        """Return `size` bytes from `start`, which is a multiple of the system's pages, as `view` gives all."""
         try:
             return mmap.mmap(self._fd, size, prot=mmap.PROT_READ, offset=start) if size else b""
         except OSError as error:
             raise TargetError(f"scratch file of {self._name}: cannot be mapped: {error.strerror}") from None
 
     def close(self) -> None:
-        """Give up the bytes; a view that somebody still holds keeps its own."""
+        """Release the bytes; a view that is still in use keeps its own."""
         os.close(self._fd)
 
 
@@ -81,7 +81,7 @@ class ScratchRange:
         return self.file.map(self.start, self.size)
 
     def close(self) -> None:
-        """The file stays."""
+        """Do nothing: the file belongs to others, too."""
 
 
 class ScratchStore:
@@ -109,7 +109,7 @@ class ScratchStore:
             return ScratchRange(self._shared, start, file.size)
 
     def close(self) -> None:
-        """Give up all that is kept."""
+        """Release everything that is kept."""
         while self._files:
             self._files.pop().close()
 
@@ -122,12 +122,12 @@ def release_pages(views: Iterable[View]) -> None:
 
 
 def with_scratch(execution: Execution, folder: Path) -> Execution:
-    """`execution` with scratch files in `folder`, unless it says where they go."""
+    """Return `execution` with scratch files in `folder`, unless it says where they go."""
     return replace(execution, scratch=scratch_files(folder)) if execution.scratch is no_scratch else execution
 
 
 def scratch_files(folder: Path) -> NewFile:
-    """Scratch files in `folder`, never in `/tmp`, which is often small or in memory."""
+    """Return what makes scratch files in `folder`, never in `/tmp`, which is often small or in memory."""
 
     def make() -> int:
         try:

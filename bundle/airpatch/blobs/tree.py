@@ -1,6 +1,6 @@
 """Reads what lies below a directory, following no symbolic link there.
 
-The directory itself may be reached through links: whoever runs airpatch names it. Below it, paths are relative, with
+The directory itself may be reached through links: the user names it. Below it, paths are relative, with
 `/` between components, and a link in any of them is an error: openat2(2) refuses it in one call, and where that is
 missing (Linux before 5.6, some sandboxes) the components are opened one by one with O_NOFOLLOW.
 """
@@ -63,7 +63,7 @@ class Tree:
         self._finalizer = weakref.finalize(self, os.close, self._fd)
 
     def close(self) -> None:
-        """Close the directory; it happens by itself with the last use of the object."""
+        """Close the directory. This also happens when the object is no longer used."""
         self._finalizer()
 
     def name(self, path: str) -> str:
@@ -71,7 +71,7 @@ class Tree:
         return f"{self.path}/{path}"
 
     def open(self, path: str, flags: int = _READ) -> int:
-        """A descriptor of `path`, which the caller closes. Raises OSError, ELOOP where a link is in the way."""
+        """Return a descriptor of `path`, which the caller closes. Raises OSError, ELOOP where a link is in the way."""
         if self._follow_links:
             return self._open_following(path or ".", flags)
         try:
@@ -82,7 +82,7 @@ class Tree:
         return self._open_stepwise(path, flags)
 
     def blob(self, path: str, size: int) -> FileBlob:
-        """The regular file `path` of `size` bytes. Raises SourceError."""
+        """Open the regular file `path` of `size` bytes as a blob. Raises SourceError."""
         try:
             fd = self.open(path)
         except OSError as cause:
@@ -90,7 +90,7 @@ class Tree:
         return FileBlob(fd, self.name(path), size, SourceError)
 
     def status(self, path: str) -> os.stat_result | None:
-        """The status of what `path` names, of a link its own; None if there is nothing that can be reached."""
+        """Return the status of what `path` names, of a link its own; None if there is nothing that can be reached."""
         try:
             fd = self.open(path, os.O_PATH)
         except OSError:
@@ -101,7 +101,7 @@ class Tree:
             os.close(fd)
 
     def lacks(self, path: str) -> bool:
-        """Whether nothing has the name `path`. What is there and cannot be reached is not lacking."""
+        """Return whether nothing has the name `path`. What is there and cannot be reached is not lacking."""
         try:
             os.close(self.open(path, os.O_PATH))
         except OSError as cause:
@@ -109,7 +109,7 @@ class Tree:
         return False
 
     def size(self, path: str) -> int | None:
-        """Bytes of the regular file `path`; None if there is none that can be reached."""
+        """Return the size in bytes of the regular file `path`; None if there is none that can be reached."""
         status = self.status(path)
         return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None
 
@@ -118,7 +118,7 @@ class Tree:
         return status is not None and stat.S_ISDIR(status.st_mode)
 
     def read(self, path: str, limit: int) -> bytes:
-        """The content of the regular file `path`. Raises SourceError, also for more than `limit` bytes."""
+        """Return the content of the regular file `path`. Raises SourceError, also for more than `limit` bytes."""
         try:
             with os.fdopen(self.open(path), "rb") as file:
                 status = os.fstat(file.fileno())
@@ -132,7 +132,7 @@ class Tree:
         return content
 
     def scan(self, path: str = "") -> list[Entry]:
-        """What is in the folder `path`, sorted. Raises SourceError."""
+        """Return what is in the folder `path`, sorted. Raises SourceError."""
         try:
             fd = self.open(path, _FOLDER)
             try:
@@ -168,7 +168,7 @@ class Tree:
 
 
 def read_error(name: str, cause: OSError) -> SourceError:
-    """The error for `cause`, met when `name` was opened or read."""
+    """Return the error for `cause`, met when `name` was opened or read."""
     if cause.errno == errno.ENOENT:
         return SourceError(f"{name}: is missing")
     if cause.errno == errno.ELOOP:

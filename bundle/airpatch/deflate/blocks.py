@@ -37,9 +37,9 @@ from airpatch.deflate.tables import (
 from airpatch.errors import FormatError
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import store64
+    from cython.cimports.airpatch.byte_access import store64
 else:
-    from airpatch.words import store64
+    from airpatch.byte_access import store64
 
 _LENGTH_SYMBOL = cython.declare(cython.const[cython.uchar][::1], LENGTH_SYMBOL)
 _LENGTH_BASE = cython.declare(cython.ushort[::1], LENGTH_BASE)
@@ -313,7 +313,7 @@ def count_symbols(tokens: array[int]) -> tuple[array[int], array[int]]:
 def _count(token_view: cython.uint[::1], literals: cython.uint[::1], distances: cython.uint[::1]) -> cython.bint:
     """Count the symbols; False if a token is malformed.
 
-    Matches are sorted out without a branch, some at a time, since nobody can predict where they come.
+    Matches are sorted out without a branch, some at a time, since no branch predictor foresees them.
     """
     tokens: cython.p_uint = cython.address(token_view[0]) if cython.compiled else token_view
     matches = cython.declare(cython.uint[1024])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airpatch.deflate.layout import HEADER_LIMIT
+from airpatch.deflate.layout_column import HEADER_LIMIT
 from airpatch.errors import FormatError
 
 FIXED_HEADER = 10  # bytes: magic 3, flags 1, time 4, extra flags 1, system 1
@@ -11,12 +11,12 @@ _FHCRC, _FEXTRA, _FNAME, _FCOMMENT, _RESERVED = 0x02, 0x04, 0x08, 0x10, 0xE0
 
 
 def may_begin_member(start: bytes) -> bool:
-    """Whether these FIXED_HEADER bytes begin a gzip member."""
+    """Return whether these FIXED_HEADER bytes begin a gzip member."""
     return start.startswith(_MAGIC) and not start[3] & _RESERVED
 
 
 def header_size(data: bytes) -> int | None:
-    """Return the size of the gzip header that `data` begins with; None if it goes on (RFC 1952 2.3).
+    """Return the size of the gzip header that `data` begins with, None if more bytes are needed (RFC 1952 2.3).
 
     Raises FormatError if it is none, or longer than HEADER_LIMIT.
     """

@@ -14,9 +14,9 @@ import cython
 from airpatch.deflate.tables import WINDOW
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import load32, load64
+    from cython.cimports.airpatch.byte_access import load32, load64
 else:
-    from airpatch.words import load32, load64
+    from airpatch.byte_access import load32, load64
 
 SPAN = 1 << 17  # plaintext bytes that may be appended at once
 UNRANKED = 255  # in place of a rank
@@ -52,7 +52,7 @@ class History:
         self._links = array("H", bytes(2 * 2 * WINDOW))
 
     def restart(self) -> None:
-        """A new deflate stream begins: it cannot reach what came before."""
+        """Begin a new deflate stream, which cannot refer to what came before."""
         self._start = self._at
 
     def _append(self, data: bytes) -> None:

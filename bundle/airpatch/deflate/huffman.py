@@ -125,7 +125,7 @@ def _sift(heap: cython.p_ulonglong, size: cython.int, hole: cython.int) -> cytho
     item: cython.ulonglong = heap[hole]
     child: cython.int = 2 * hole
     while child <= size:
-        child += (heap[child + 1] >> _RANK) <= (heap[child] >> _RANK)  # no branch: nobody can predict it
+        child += (heap[child + 1] >> _RANK) <= (heap[child] >> _RANK)  # no branch: it cannot be predicted
         if item >> _RANK <= heap[child] >> _RANK:
             break
         heap[hole] = heap[child]

@@ -46,9 +46,9 @@ from airpatch.deflate.tables import (
 from airpatch.errors import FormatError
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import load64, store64
+    from cython.cimports.airpatch.byte_access import load64, store64
 else:
-    from airpatch.words import load64, store64
+    from airpatch.byte_access import load64, store64
 
 SPAN = 1 << 16  # plaintext bytes decoded by one `run`, at most
 TOKENS = 1 << 14  # tokens decoded by one `run`, at most

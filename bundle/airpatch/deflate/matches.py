@@ -86,7 +86,7 @@ class TokenEncoder(History):
         match: cython.Py_ssize_t
         i: cython.Py_ssize_t
         with cython.nogil:
-            # Without a branch, since nobody can predict where matches come.
+            # Without a branch, since matches cannot be predicted.
             for i in range(count):
                 matches[found] = i
                 found += token[i] >= 256
@@ -169,7 +169,7 @@ class _Column:
         return self._data[self._at - 1]
 
     def ended(self) -> bool:
-        """Whether all bytes have been used."""
+        """Return whether all bytes have been used."""
         return self._at == len(self._data) and not self._read(1)
 
 
@@ -227,7 +227,7 @@ class TokenDecoder(History):
         return tokens
 
     def restart(self) -> None:
-        """A new deflate stream begins: it cannot reach what came before, `crc` and `size` start again."""
+        """Begin a new deflate stream, which cannot refer to what came before; `crc` and `size` start again."""
         History.restart(self)
         self.crc = 0
         self.size = 0

@@ -1,7 +1,7 @@
 """A gzip file taken apart: plaintext, and the decisions that make its exact bytes (RFC 1951, RFC 1952).
 
 `Parser` takes the file in pieces and gives plaintext and columns in pieces; whatever the file's size, it
-holds a few MiB. `airpatch.deflate.rebuild` is its inverse. Decisions are four columns of bytes, defined in
+holds a few MiB. `airpatch.deflate.emit` is its inverse. Decisions are four columns of bytes, defined in
 spec/DEFLATE.md.
 """
 
@@ -16,7 +16,7 @@ from airpatch.deflate.blocks import count_symbols, long_matches, tokens_within
 from airpatch.deflate.gzip import FIXED_HEADER, header_size, may_begin_member
 from airpatch.deflate.header import DynamicHeader, go_header, zlib_header
 from airpatch.deflate.inflate import Block, Inflater, Status
-from airpatch.deflate.layout import (
+from airpatch.deflate.layout_column import (
     OTHER,
     PIECE,
     TAIL_PIECE,

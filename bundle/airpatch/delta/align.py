@@ -16,9 +16,9 @@ from array import array
 import cython
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import common
+    from cython.cimports.airpatch.byte_access import common
 else:
-    from airpatch.words import common
+    from airpatch.byte_access import common
 
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
 

@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 import cython
 
-from airpatch.delta.plaintext import Space
+from airpatch.delta.source_space import Space
 from airpatch.gear import WORDS
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import common, common_before
+    from cython.cimports.airpatch.byte_access import common, common_before
 else:
-    from airpatch.words import common, common_before
+    from airpatch.byte_access import common, common_before
 
 # Declared, so that the loops below compute with C numbers.
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
@@ -32,7 +32,7 @@ _POSITION_BITS = cython.declare(cython.int, 40)
 _TAG_MASK = cython.declare(cython.ulonglong, (1 << 24) - 1)
 _POSITION_MASK = cython.declare(cython.ulonglong, (1 << 40) - 1)
 _PROBES = cython.declare(cython.int, 16)  # slots looked at before an anchor is given up
-_RELAX = 1 << 25  # bytes between two calls of `relax`
+_RELEASE_EVERY = 1 << 25  # bytes between two calls of `release_pages`
 
 
 @cython.cclass
@@ -44,7 +44,7 @@ class Anchors:
     _slot_bits: cython.int
     _spacing: cython.int
 
-    def __init__(self, space: Space, entries: int, relax: Callable[[], None]) -> None:
+    def __init__(self, space: Space, entries: int, release_pages: Callable[[], None]) -> None:
         self._space = space
         spacing = 6
         while space.size >> (spacing - 1) > entries:  # at most half full on average
@@ -56,9 +56,9 @@ class Anchors:
         self._slot_bits = slots.bit_length() - 1
         self._table = array("Q", [0]) * slots
         for base, source in zip(space.bases, space.sources, strict=True):
-            for start in range(0, len(source), _RELAX):
-                self._fill(source, start, min(len(source), start + _RELAX), base)
-                relax()
+            for start in range(0, len(source), _RELEASE_EVERY):
+                self._fill(source, start, min(len(source), start + _RELEASE_EVERY), base)
+                release_pages()
 
     @cython.boundscheck(False)
     @cython.wraparound(False)

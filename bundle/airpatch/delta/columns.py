@@ -34,7 +34,7 @@ class Reader(Protocol):
 
 
 def weigh(data: bytes) -> int:
-    """Bytes that `data` takes when it is compressed by itself, about."""
+    """Return about how many bytes `data` takes when it is compressed by itself."""
     return len(zstandard.ZstdCompressor(level=3).compress(data))
 
 
@@ -110,7 +110,7 @@ class Decompressor:
         return number
 
     def at_end(self) -> bool:
-        """Whether nothing follows."""
+        """Return whether nothing follows."""
         return not self._reader.read(1)
 
     def segment(self) -> list[bytes]:

@@ -1,6 +1,6 @@
 """Rebuild a target from its sources and a delta: the other half of `airpatch.delta.encoder`.
 
-`apply` trusts nothing: every number is checked before it is used, memory stays below 400 MiB whatever the
+`decode` trusts nothing: every number is checked before it is used, memory stays below 400 MiB whatever the
 delta says, and time is in proportion to the target's size, which the caller limits. The result is not
 authenticated here: the caller compares its digest. Format: spec/DELTA.md.
 """
@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
+from airpatch.delta.byte_differences import DifferenceReader
 from airpatch.delta.columns import Decompressor, Reader
-from airpatch.delta.mend import Mender
-from airpatch.delta.plaintext import Buffer, Space
 from airpatch.delta.predict import BASED, MAX_COVER, PLAIN, Memory
+from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
 
 MAGIC = b"APD\x01"  # the last byte is the version
@@ -23,7 +23,7 @@ MAX_INSTRUCTIONS = 1 << 18  # in a group
 # How many groups and instructions a target may have: some anyway, and one for each so many bytes.
 FREE_GROUPS, BYTES_PER_GROUP = 1 << 10, 1 << 8
 FREE_INSTRUCTIONS, BYTES_PER_INSTRUCTION = 1 << 16, 8
-CHUNK = 1 << 20  # bytes, about, that `apply` yields at once
+CHUNK = 1 << 20  # bytes, about, that `decode` yields at once
 
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
@@ -87,7 +87,7 @@ class _Segment:
         self._sources = iter(varints.unpack(data[columns.SOURCES]))
         self._modes = iter(data[columns.MODES])
         self._literals = memoryview(data[columns.LITERALS])
-        self._mender = Mender(varints.unpack(data[columns.GAPS]), data[columns.VALUES])
+        self._differences = DifferenceReader(varints.unpack(data[columns.GAPS]), data[columns.VALUES])
         self._state = state
         self._expected = 0  # the source position where the last cover would go on
 
@@ -101,7 +101,7 @@ class _Segment:
         for column in (self._lengths, self._sources, self._modes):
             if next(column, None) is not None:
                 raise FormatError("delta: a column is longer than its use")
-        if self._literals or not self._mender.done:
+        if self._literals or not self._differences.done:
             raise FormatError("delta: a column is longer than its use")
 
     def _instructions(self, count: int) -> tuple[list[int], list[_Cover]]:
@@ -150,7 +150,7 @@ class _Segment:
                     out += self._predicted(where, mode, offset, position, source)
                 else:
                     for start in range(0, length, CHUNK):
-                        out += self._mended(source[start : start + CHUNK])
+                        out += self._corrected(source[start : start + CHUNK])
                         if len(out) >= CHUNK:
                             yield bytes(out)
                             out.clear()
@@ -160,11 +160,11 @@ class _Segment:
                 out.clear()
         yield bytes(out)
 
-    def _mended(self, piece: memoryview) -> memoryview | bytearray:
-        if self._mender.quiet(len(piece)):
+    def _corrected(self, piece: memoryview) -> memoryview | bytearray:
+        if self._differences.skip_right(len(piece)):
             return piece
         copy = bytearray(piece)
-        self._mender.mend(copy)
+        self._differences.apply(copy)
         return copy
 
     def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
@@ -174,6 +174,6 @@ class _Segment:
         base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
         copy = bytearray(source)
         where.predictor.run(source, copy, mode, False, *pair, *base)
-        self._mender.mend(copy)
+        self._differences.apply(copy)
         where.predictor.run(source, copy, mode, True, *pair, *base)
         return copy

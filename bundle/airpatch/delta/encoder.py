@@ -1,6 +1,6 @@
 """Describe a target as a difference against its sources: the other half of `airpatch.delta.decoder`.
 
-`encode` plans covers (`airpatch.delta.plan`), cuts those of programs where sections meet, chooses for each the
+`encode` plans covers (`airpatch.delta.covers`), cuts those of programs where sections meet, chooses for each the
 prediction that leaves the fewest wrong bytes, and writes columns. Same input and effort, same bytes. Format:
 spec/DELTA.md.
 """
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from airpatch.delta import programs, varints
 from airpatch.delta.addresses import AddressMap
+from airpatch.delta.byte_differences import DifferenceWriter, unequal
 from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
+from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
-from airpatch.delta.mend import Differences, unequal
 from airpatch.delta.olds import Cover
-from airpatch.delta.plaintext import Buffer, Space
-from airpatch.delta.plan import TARS, Members, Planner, Unit
 from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
 from airpatch.delta.programs import Program
+from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import UsageError
 
 _FULL = 4 << 20  # bytes of columns that end a segment
@@ -39,7 +39,7 @@ def encode(
     sources: Sequence[Buffer],
     effort: Effort = Effort.DEFAULT,
     entries: int = 1 << 24,
-    relax: Callable[[], None] = lambda: None,
+    release_pages: Callable[[], None] = lambda: None,
     members: Members = TARS,
     reach: Callable[[int], None] = lambda _: None,
 ) -> Iterator[bytes]:
@@ -47,8 +47,8 @@ def encode(
 
     `members` says where files lie in them that are no tars.
 
-    The index of the sources takes 8 bytes for each of `entries`, a power of two. `relax` is called each time
-    that 64 MiB at most have been looked at: whoever maps files into memory may drop their pages then. `reach` is
+    The index of the sources takes 8 bytes for each of `entries`, a power of two. `release_pages` is called each time
+    that 64 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach` is
     told how many bytes of the target are described, again and again.
     """
     if entries < 1 or entries & (entries - 1):
@@ -64,7 +64,7 @@ def encode(
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
     writer = _Writer(view, space, Compressor(levels, len(view)))
-    for unit in Planner(space, members, entries, tries, relax).units(view):
+    for unit in Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
         reach(unit.end)
     yield from writer.flush()
@@ -88,7 +88,7 @@ class _Writer:
         self._space = space
         self._compressor = compressor
         self._columns = [bytearray() for _ in range(COLUMNS)]
-        self._differences = Differences()
+        self._differences = DifferenceWriter()
         self._memory = Memory()
         self._expected = 0  # the source position where the last cover would go on
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from airpatch.delta.tar import Member
+from airpatch.delta.tar_members import Member
 
 _NUMBER_BITS = 24
 _MOST = 1 << _NUMBER_BITS
@@ -23,6 +23,8 @@ _SAME_PATH, _LIKE_PATH = 2, 4
 """An equal path weighs one part in so many of all bytes that were found, one that is equal but for digits less."""
 _FAIR = 32
 """A file of another path must have one part in so many of it."""
+_LARGER, _LARGE = 16, 1 << 20
+"""A file so many times larger, and larger than this, is no version of it: it holds one, as archives do."""
 _DIGITS = re.compile(rb"[0-9][0-9.]*")
 
 Cover = tuple[int, int, int]
@@ -67,12 +69,14 @@ class Olds:
         the same path, else of the same path but for its digits (libx.so.1.2 and libx.so.1.3).
         """
         found: defaultdict[int, int] = defaultdict(int)
-        total = 0
         for _, position, length in matches:
             number = bisect_right(self._starts, position) - 1
             if number >= 0 and position < self._ends[number]:
                 found[number] += length
-                total += length
+        for number in found:
+            if self._sizes[number] > max(_LARGER * size, _LARGE):
+                found[number] = 0
+        total = sum(found.values())
         for number in found:
             if found[number] < size // _FAIR:
                 found[number] = 0

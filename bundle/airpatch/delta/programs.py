@@ -32,7 +32,7 @@ class Program:
     code: tuple[bool | None, ...]
 
     def is_code(self, position: int) -> bool | None:
-        """Whether the source position is in a section of instructions; None if it is in no section."""
+        """Return whether the source position is in a section of instructions; None if it is in no section."""
         index = bisect_right(self.cuts, position) - 1
         return self.code[index] if index >= 0 else None
 

@@ -93,7 +93,7 @@ class Destination:
             except OSError as cause:
                 if cause.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-                self._exchange(part, fd, name)
+                linux.replace_folder(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
 
     def place_file(self, part: str, path: str) -> None:
         """Move the file `part` to `path`, over a file that is there."""
@@ -151,22 +151,6 @@ class Destination:
         except FileNotFoundError:
             return False
         return os.path.samestat(status, os.fstat(fd))
-
-    def _exchange(self, part: str, fd: int, name: str) -> None:
-        try:
-            linux.exchange(part, name, dir_fd=self._staging, other_fd=fd)
-        except OSError as cause:
-            if cause.errno not in (errno.ENOSYS, errno.EINVAL):
-                raise
-        else:
-            return
-        old = f"{part}-old"
-        os.rename(name, old, src_dir_fd=fd, dst_dir_fd=self._staging)
-        try:
-            os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
-        except BaseException:
-            os.rename(old, name, src_dir_fd=self._staging, dst_dir_fd=fd)
-            raise
 
     @contextmanager
     def _above(self, path: str) -> Iterator[tuple[int, str]]:

@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Match search of Go's compress/flate up to Go 1.26 at level 1: a block of plaintext in, its tokens out.
 
-The decisions are those of `compress/flate/deflatefast.go` (the Go authors, BSD, after Snappy), re-told
+The decisions are those of `compress/flate/deflatefast.go` (the Go authors, BSD, after Snappy), reimplemented
 here: one table that remembers for each hash the last four bytes seen and where; the longer nothing is
 found, the more bytes are skipped. Tokens are those of airpatch.deflate.tables.
 """
@@ -13,9 +13,9 @@ from array import array
 import cython
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import common
+    from cython.cimports.airpatch.byte_access import common
 else:
-    from airpatch.words import common
+    from airpatch.byte_access import common
 
 BLOCK = 65535  # bytes compressed at a time
 _BLOCK = cython.declare(cython.int, BLOCK)

@@ -1,7 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: plaintext in, blocks of tokens out.
 
-The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), re-told here: hash chains over
+The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), reimplemented here: hash chains over
 four bytes, with lazy evaluation from level 4 on. Tokens are those of airpatch.deflate.tables.
 
 Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end of the
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import cython
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, load32, load32_big
     from cython.cimports.airpatch.encoders.hash_chains import RING, enter, forget
-    from cython.cimports.airpatch.words import common, load32, load32_big
 else:
+    from airpatch.byte_access import common, load32, load32_big
     from airpatch.encoders.hash_chains import RING, enter, forget
-    from airpatch.words import common, load32, load32_big
 
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap

@@ -1,7 +1,7 @@
 """Block writing of klauspost/compress flate: which kind of block, and when a Huffman code is used once more.
 
 The decisions are those of `flate/huffman_bit_writer.go` from 1.14.0 on (Klaus Post and the Go authors, BSD),
-re-told here. A dynamic block is left open, so that the tokens to come may go into it, as long as that costs
+reimplemented here. A dynamic block is left open, so that the tokens to come may go into it, as long as that costs
 less than the estimate for a new code. Sizes are in bits.
 """
 
@@ -140,7 +140,7 @@ class KlauspostWriter:
             self._close()
 
     def _looks_random(self, counts: array[int], size: int) -> bool:
-        """Whether `size` bytes are spread so evenly over all values that no code can help."""
+        """Return whether `size` bytes are spread so evenly over all values that no code can help."""
         mean = size / 256
         most = float(2 * size)
         deviation = 0.0
@@ -173,7 +173,7 @@ class KlauspostWriter:
             self._writer.fixed(tokens)
 
     def _covers(self, literals: array[int], distances: array[int]) -> bool:
-        """Whether the last code has a code for each of the symbols."""
+        """Return whether the last code has a code for each of the symbols."""
         lengths = self._literal_lengths + self._distance_lengths
         return all(length or not count for count, length in zip(literals + distances, lengths, strict=True))
 

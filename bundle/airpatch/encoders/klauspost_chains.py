@@ -2,7 +2,7 @@
 """Match search of klauspost/compress flate at its levels 7 to 9: plaintext in, blocks of tokens out.
 
 The decisions are those of `deflateLazy` and `findMatch` in `flate/deflate.go` (Klaus Post and the Go authors, BSD),
-re-told here: hash chains over four bytes, lazy evaluation, and a last look for a match that ends later. Level 9 takes
+done anew here: hash chains over four bytes, lazy evaluation, and a last look for a match that ends later. Level 9 takes
 of a chain's matches the one that saves most bits, by a Huffman code of the bytes to come. Tokens are those of
 airpatch.deflate.tables.
 
@@ -21,13 +21,13 @@ from airpatch.deflate.huffman import go_lengths
 from airpatch.deflate.tables import DISTANCE_EXTRA, DISTANCE_SYMBOL, LENGTH_EXTRA, LENGTH_SYMBOL, MAX_BITS
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, load32
     from cython.cimports.airpatch.encoders.hash_chains import RING, enter, forget
-    from cython.cimports.airpatch.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
-    from cython.cimports.airpatch.words import common, load32
+    from cython.cimports.airpatch.encoders.klauspost_shared import MAX_MATCH, WINDOW, hash4
 else:
+    from airpatch.byte_access import common, load32
     from airpatch.encoders.hash_chains import RING, enter, forget
-    from airpatch.encoders.klauspost_words import MAX_MATCH, WINDOW, hash4
-    from airpatch.words import common, load32
+    from airpatch.encoders.klauspost_shared import MAX_MATCH, WINDOW, hash4
 
 BLOCK_TOKENS = 1 << 15  # tokens of a block
 _SPAN = 2 << 15  # plaintext held: a window to copy from and one to compress

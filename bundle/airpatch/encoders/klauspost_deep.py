@@ -1,9 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """Match search of klauspost/compress flate at its levels 5 and 6.
 
-The decisions are those of `flate/level5.go` and `level6.go` (Klaus Post and the Go authors, BSD), re-told here. Two
-tables remember where four bytes and, twice, where seven bytes were seen; a match is checked against one found at its
-own end, and extended backwards.
+The decisions are those of `flate/level5.go` and `level6.go` (Klaus Post and the Go authors, BSD), reimplemented here.
+Two tables remember where four bytes and, twice, where seven bytes were seen; a match is checked against one found at
+its own end, and extended backwards.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import cython
 from airpatch.encoders.klauspost_matcher import MAX_MATCH
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, common_before, load64
     from cython.cimports.airpatch.encoders.klauspost_matcher import BlockMatcher
-    from cython.cimports.airpatch.encoders.klauspost_words import (
+    from cython.cimports.airpatch.encoders.klauspost_shared import (
         MARGIN,
         WINDOW,
         hash4,
@@ -24,10 +25,10 @@ if cython.compiled:
         put_literals,
         put_match,
     )
-    from cython.cimports.airpatch.words import common, common_before, load64
 else:
+    from airpatch.byte_access import common, common_before, load64
     from airpatch.encoders.klauspost_matcher import BlockMatcher
-    from airpatch.encoders.klauspost_words import (
+    from airpatch.encoders.klauspost_shared import (
         MARGIN,
         WINDOW,
         hash4,
@@ -37,7 +38,6 @@ else:
         put_literals,
         put_match,
     )
-    from airpatch.words import common, common_before, load64
 
 _BITS = cython.declare(cython.int, 15)
 _MOST = cython.declare(cython.int, MAX_MATCH)  # as far candidates are compared before one is chosen

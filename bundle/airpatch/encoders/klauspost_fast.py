@@ -2,7 +2,7 @@
 """Match search of klauspost/compress flate at its levels 1 to 4.
 
 The decisions are those of `flate/level1.go` to `level4.go` (Klaus Post and the Go authors, BSD), levels 1 to 3 from
-1.15.11 on, re-told here. The first match is taken, of four bytes or more, and extended backwards.
+1.15.11 on, reimplemented here. The first match is taken, of four bytes or more, and extended backwards.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import cython
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, common_before, load32, load64
     from cython.cimports.airpatch.encoders.klauspost_matcher import BlockMatcher
-    from cython.cimports.airpatch.encoders.klauspost_words import (
+    from cython.cimports.airpatch.encoders.klauspost_shared import (
         MARGIN,
         WINDOW,
         hash4,
@@ -22,10 +23,10 @@ if cython.compiled:
         put_literals,
         put_match,
     )
-    from cython.cimports.airpatch.words import common, common_before, load32, load64
 else:
+    from airpatch.byte_access import common, common_before, load32, load64
     from airpatch.encoders.klauspost_matcher import BlockMatcher
-    from airpatch.encoders.klauspost_words import (
+    from airpatch.encoders.klauspost_shared import (
         MARGIN,
         WINDOW,
         hash4,
@@ -36,7 +37,6 @@ else:
         put_literals,
         put_match,
     )
-    from airpatch.words import common, common_before, load32, load64
 
 _BITS3 = cython.declare(cython.int, 16)
 _BITS4 = cython.declare(cython.int, 15)

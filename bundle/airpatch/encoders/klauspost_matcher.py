@@ -7,10 +7,10 @@ from array import array
 
 import cython
 
-from airpatch.encoders import klauspost_words
+from airpatch.encoders import klauspost_shared
 
-BLOCK = klauspost_words.BLOCK
-MAX_MATCH = klauspost_words.MAX_MATCH
+BLOCK = klauspost_shared.BLOCK
+MAX_MATCH = klauspost_shared.MAX_MATCH
 
 
 @cython.cclass

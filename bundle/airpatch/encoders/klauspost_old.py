@@ -1,7 +1,7 @@
 """Block writing of klauspost/compress flate before 1.14: 1.12.3 to 1.13.6, 1.11.13 to 1.12.2, and 1.11.3.
 
 The decisions are those of `flate/huffman_bit_writer.go` (Klaus Post and the Go authors, BSD) in those
-versions, re-told here. A code that may be used once more is made for all symbols, as if each occurred at
+versions, reimplemented here. A code that may be used once more is made for all symbols, as if each occurred at
 least once.
 """
 

@@ -13,15 +13,15 @@ from enum import IntEnum
 import cython
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, common_before, load32, load64
     from cython.cimports.airpatch.encoders.kzstd_best_matcher import LONG_BITS, SHORT_BITS, BestTables
     from cython.cimports.airpatch.encoders.kzstd_sequences import Sequences
     from cython.cimports.airpatch.encoders.kzstd_words import hash4, hash8, high32, low32, pair
-    from cython.cimports.airpatch.words import common, common_before, load32, load64
 else:
+    from airpatch.byte_access import common, common_before, load32, load64
     from airpatch.encoders.kzstd_best_matcher import LONG_BITS, SHORT_BITS, BestTables
     from airpatch.encoders.kzstd_sequences import Sequences
     from airpatch.encoders.kzstd_words import hash4, hash8, high32, low32, pair
-    from airpatch.words import common, common_before, load32, load64
 
 _NO_GAIN = cython.declare(cython.int, 131074 * 8)
 _GOOD = cython.declare(cython.int, 250)  # a match so long is taken

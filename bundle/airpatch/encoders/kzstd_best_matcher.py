@@ -14,13 +14,13 @@ import cython
 from airpatch.encoders.kzstd_blocks import match_costs, offset_costs
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import load64
     from cython.cimports.airpatch.encoders.kzstd_matcher import ZstdMatcher
     from cython.cimports.airpatch.encoders.kzstd_words import bit_length, hash4, hash8, pair
-    from cython.cimports.airpatch.words import load64
 else:
+    from airpatch.byte_access import load64
     from airpatch.encoders.kzstd_matcher import ZstdMatcher
     from airpatch.encoders.kzstd_words import bit_length, hash4, hash8, pair
-    from airpatch.words import load64
 
     SHORT_BITS = 18
     LONG_BITS = 22

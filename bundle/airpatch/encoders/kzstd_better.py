@@ -10,15 +10,15 @@ from __future__ import annotations
 import cython
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, common_before, load32, load64
     from cython.cimports.airpatch.encoders.kzstd_matcher import ZstdMatcher
     from cython.cimports.airpatch.encoders.kzstd_sequences import Sequences
     from cython.cimports.airpatch.encoders.kzstd_words import hash5, hash8, high32, low32, pair
-    from cython.cimports.airpatch.words import common, common_before, load32, load64
 else:
+    from airpatch.byte_access import common, common_before, load32, load64
     from airpatch.encoders.kzstd_matcher import ZstdMatcher
     from airpatch.encoders.kzstd_sequences import Sequences
     from airpatch.encoders.kzstd_words import hash5, hash8, high32, low32, pair
-    from airpatch.words import common, common_before, load32, load64
 
 _SHORT_BITS = cython.declare(cython.int, 13)
 _LONG_BITS = cython.declare(cython.int, 19)

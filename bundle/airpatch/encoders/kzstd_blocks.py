@@ -15,6 +15,7 @@ from airpatch.encoders.kzstd_fse import fse_code
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK, MAX_SEQUENCES
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import store64
     from cython.cimports.airpatch.encoders.kzstd_fse import FseCode
     from cython.cimports.airpatch.encoders.kzstd_literals import (
         INCOMPRESSIBLE,
@@ -25,8 +26,8 @@ if cython.compiled:
     )
     from cython.cimports.airpatch.encoders.kzstd_sequences import Sequences
     from cython.cimports.airpatch.encoders.kzstd_words import bit_length
-    from cython.cimports.airpatch.words import store64
 else:
+    from airpatch.byte_access import store64
     from airpatch.encoders.kzstd_fse import FseCode
     from airpatch.encoders.kzstd_literals import (
         INCOMPRESSIBLE,
@@ -37,7 +38,6 @@ else:
     )
     from airpatch.encoders.kzstd_sequences import Sequences
     from airpatch.encoders.kzstd_words import bit_length
-    from airpatch.words import store64
 
 RAW = cython.declare(cython.int, 0)
 RUN = cython.declare(cython.int, 1)

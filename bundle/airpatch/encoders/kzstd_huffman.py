@@ -12,13 +12,13 @@ from array import array
 import cython
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import store64
     from cython.cimports.airpatch.encoders.kzstd_fse import FseCode
     from cython.cimports.airpatch.encoders.kzstd_words import bit_length
-    from cython.cimports.airpatch.words import store64
 else:
+    from airpatch.byte_access import store64
     from airpatch.encoders.kzstd_fse import FseCode
     from airpatch.encoders.kzstd_words import bit_length
-    from airpatch.words import store64
 
 _SYMBOLS = cython.declare(cython.int, 256)
 _MOST_BITS = cython.declare(cython.int, 11)
@@ -52,7 +52,7 @@ class HuffmanCode:
     @cython.nogil
     @cython.exceptval(check=False)
     def covers(self, counts: cython.p_uint, symbols: cython.int) -> cython.bint:
-        """Whether all symbols that are counted have a word."""
+        """Return whether all symbols that are counted have a word."""
         i: cython.int
         if self.symbols < symbols:
             return False

@@ -6,13 +6,13 @@ from __future__ import annotations
 import cython
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common
     from cython.cimports.airpatch.encoders.kzstd_sequences import Sequences
     from cython.cimports.airpatch.encoders.kzstd_words import high32, low32, pair, put_literals
-    from cython.cimports.airpatch.words import common
 else:
+    from airpatch.byte_access import common
     from airpatch.encoders.kzstd_sequences import Sequences
     from airpatch.encoders.kzstd_words import high32, low32, pair, put_literals
-    from airpatch.words import common
 
 from airpatch.encoders.kzstd_sequences import SLACK
 

@@ -1,6 +1,6 @@
 # Of kzstd_words.py, for compiled modules.
 
-from airpatch.words cimport load64, store64
+from airpatch.byte_access cimport load64, store64
 
 cdef extern from *:
     int __builtin_clz(unsigned int) noexcept nogil

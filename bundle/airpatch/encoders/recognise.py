@@ -9,24 +9,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from airpatch.deflate.gzip import header_size
 from airpatch.deflate.inflate import Inflater, Status
 from airpatch.deflate.tables import STORED
 from airpatch.encoders.first_blocks import FirstBlock
-from airpatch.encoders.replicas import Deflater, deflater, other_names, replica, usual_names
+from airpatch.encoders.race import race
+from airpatch.encoders.replicas import deflater, other_names, replica, usual_names
 from airpatch.errors import FormatError
 
 PLAINTEXT = 4 << 20  # as much is compared, at most
 _PIECE = 32 << 10
-
-
-@dataclass(slots=True)
-class _Runner:
-    name: str
-    deflater: Deflater
-    written: int = 0
 
 
 def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
@@ -38,7 +31,7 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     """
     begin = header_size(start)
     if begin is None:
-        raise FormatError("gzip header goes on beyond the beginning given")
+        raise FormatError("the gzip header is longer than the given beginning of the file")
     body = memoryview(start)[begin:]
     plaintext, size, complete = _inflate(body)
     body = body[:size]
@@ -46,8 +39,9 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     groups = (usual_names(), other_names()) if candidates is None else (candidates,)
     for group in groups:
         names = [name for name in group if first is None or replica(name).may_begin(first)]
-        if found := _race(names, plaintext, body, complete):
-            return found
+        running = race(((name, deflater(name)) for name in names), plaintext, body, _PIECE, complete=complete)
+        if running:
+            return [runner.name for runner in running]
     return []
 
 
@@ -68,27 +62,6 @@ def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | N
     if status is Status.HUNGRY or len(plaintext) > PLAINTEXT:
         return None
     return FirstBlock(tokens, bytes(plaintext), block.final, len(plaintext) == plaintext_size)
-
-
-def _race(candidates: Sequence[str], plaintext: bytes, body: memoryview, complete: bool) -> list[str]:
-    running = [_Runner(name, deflater(name)) for name in candidates]
-    for at in range(0, len(plaintext), _PIECE):
-        piece = plaintext[at : at + _PIECE]
-        running = [runner for runner in running if _agrees(runner, runner.deflater.feed(piece), body)]
-    if complete:
-        running = [
-            runner
-            for runner in running
-            if _agrees(runner, runner.deflater.finish(), body) and runner.written == len(body)
-        ]
-    return [runner.name for runner in running]
-
-
-def _agrees(runner: _Runner, out: bytes, body: memoryview) -> bool:
-    """Whether `out`, which follows what the runner wrote before, is what the file has there."""
-    expected = body[runner.written : runner.written + len(out)]
-    runner.written += len(out)
-    return out[: len(expected)] == expected
 
 
 def _inflate(body: memoryview) -> tuple[bytes, int, bool]:

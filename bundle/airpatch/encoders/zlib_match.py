@@ -2,7 +2,7 @@
 """Match search of zlib, levels 1 to 9, and of GNU gzip: plaintext in, blocks of tokens out.
 
 The decisions are those of `deflate.c` in zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and
-in gzip 1.12 (Jean-loup Gailly, GPL), re-told here: hash chains over three bytes, with lazy evaluation
+in gzip 1.12 (Jean-loup Gailly, GPL), reimplemented here: hash chains over three bytes, with lazy evaluation
 from level 4 on. All zlib versions from 1.2.5.1 to 1.3.1 decide alike. Tokens are those of
 airpatch.deflate.tables.
 
@@ -20,9 +20,9 @@ import cython
 from airpatch.encoders.zlib_levels import Search
 
 if cython.compiled:
-    from cython.cimports.airpatch.words import common, load32
+    from cython.cimports.airpatch.byte_access import common, load32
 else:
-    from airpatch.words import common, load32
+    from airpatch.byte_access import common, load32
 
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
@@ -346,7 +346,7 @@ class ZlibMatcher:
     @cython.nogil
     @cython.exceptval(check=False)
     def _is_whole(self, count: cython.int, index: cython.int) -> cython.bint:
-        """Whether the block ends with its `count`-th token, put there at `index`."""
+        """Return whether the block ends with its `count`-th token, put there at `index`."""
         if self._gzip and self._early and count & 0xFFF == 0 and self._pays(count, index):
             return True
         return count == self._full

@@ -7,15 +7,15 @@ block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 import zstandard
 
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
+from airpatch.encoders.race import race
 from airpatch.encoders.zstd_frame import MAX_HEADER, Frame, find_frame, frame_end, length_log, read_header
-from airpatch.encoders.zstd_replicas import FrameEncoder, zstd_names, zstd_replica
+from airpatch.encoders.zstd_replicas import zstd_names, zstd_replica
 from airpatch.errors import FormatError
 
 PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
@@ -25,13 +25,6 @@ _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _MOST_LOG = 8  # klauspost/compress makes no larger codes; libzstd does, of blocks of more than 2048 sequences
-
-
-@dataclass(slots=True)
-class _Runner:
-    name: str
-    encoder: FrameEncoder
-    written: int = 0
 
 
 def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
@@ -62,7 +55,7 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         found = _race(names, plaintext, frame, complete)
         return found if found or candidates else recognise_libzstd(header, plaintext, frame, complete)
     for _, level in groupby(names, lambda name: zstd_replica(name).level):
-        if found := _race(list(level), plaintext, frame, complete):
+        if found := _race(level, plaintext, frame, complete):
             return found
     return [] if candidates else recognise_libzstd(header, plaintext, frame, complete)
 
@@ -88,25 +81,10 @@ def recognise_frames(start: bytes) -> list[str]:
     return names or []
 
 
-def _race(candidates: Sequence[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
-    running = [_Runner(name, zstd_replica(name).make()) for name in candidates]
-    for at in range(0, len(plaintext), _BLOCK):
-        piece = plaintext[at : at + _BLOCK]
-        running = [runner for runner in running if _agrees(runner, runner.encoder.feed(piece), frame)]
-    if complete:
-        running = [
-            runner
-            for runner in running
-            if _agrees(runner, runner.encoder.finish(), frame) and runner.written == len(frame)
-        ]
+def _race(candidates: Iterable[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
+    encoders = ((name, zstd_replica(name).make()) for name in candidates)
+    running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
     return [runner.name for runner in running if runner.written]
-
-
-def _agrees(runner: _Runner, out: bytes, frame: memoryview) -> bool:
-    """Whether `out`, which follows what the runner wrote before, is what the frame has there."""
-    expected = frame[runner.written : runner.written + len(out)]
-    runner.written += len(out)
-    return out[: len(expected)] == expected
 
 
 def _decompress(frame: memoryview) -> bytes:

@@ -18,7 +18,7 @@ MAX_DEPTH = 8
 
 
 def pack(value: object) -> bytes:
-    """The canonical encoding of `value`: None, bool, int, str, bytes, list and dict with str keys."""
+    """Return the canonical encoding of `value`: None, bool, int, str, bytes, list and dict with str keys."""
     packed = msgpack.packb(value, use_bin_type=True, strict_types=True)
     if not isinstance(packed, bytes):
         raise TypeError("msgpack did not pack into bytes")
@@ -26,7 +26,7 @@ def pack(value: object) -> bytes:
 
 
 def unpack(data: bytes, what: str) -> object:
-    """The value that `data` encodes; `what` names it in errors.
+    """Return the value that `data` encodes; `what` names it in errors.
 
     Raises FormatError for anything but one whole document of plain types with less than 2**20 containers. It does
     not check that the encoding is canonical: the caller compares with what it packs.

@@ -35,7 +35,7 @@ MAX_INDEX = 16 << 20
 UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
 MAX_SOURCES = 64
-"""Sources of a step: a reader keeps all of their plaintexts at hand."""
+"""Sources of a step: a reader keeps the uncompressed content of all of them at hand."""
 MAX_FEATURE = 80
 """Characters of the name of a feature."""
 _FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
@@ -67,26 +67,26 @@ class Base:
 class SourceBlob:
     """A blob that steps read and no step makes: of the release, or one that the target must have beside it.
 
-    `size` is that of the blob, `plaintext` that of its plaintext, in bytes.
+    `size` is that of the blob, `uncompressed_size` that of its uncompressed content, in bytes.
     """
 
     digest: Digest
     size: int
-    plaintext: int
+    uncompressed_size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """How the blob `digest` is made: by a layer patch, the member `patch` of `patch_size` bytes, out of `sources`.
 
-    Sources are blobs of the table of sources, or made by earlier steps. `size` is that of the blob, `plaintext` that of
-    its plaintext, `expanded` that of the view of its sources, in bytes. A blob that is not of the release is there for
-    later steps only.
+    Sources are blobs of the table of sources, or made by earlier steps. `size` is that of the blob, `uncompressed_size`
+    that its plaintext, `expanded` that of the view of its sources, in bytes. A blob that is not of the release is there
+    for later steps only.
     """
 
     digest: Digest
     size: int
-    plaintext: int
+    uncompressed_size: int
     patch: Digest
     patch_size: int
     sources: tuple[Digest, ...]
@@ -172,12 +172,12 @@ def emit_index(index: Index) -> bytes:
                 "bases": [[base.id.raw, base.name] for base in index.bases],
                 "plans": bytes(index.plans),
                 "removed": list(index.removed),
-                "sources": [[s.digest.raw, s.size, s.plaintext] for s in index.sources],
+                "sources": [[s.digest.raw, s.size, s.uncompressed_size] for s in index.sources],
                 "steps": [
                     [
                         step.digest.raw,
                         step.size,
-                        step.plaintext,
+                        step.uncompressed_size,
                         step.patch.raw,
                         step.patch_size,
                         [source.raw for source in step.sources],
@@ -212,8 +212,8 @@ def parse_index(content: bytes) -> Index:
         tuple(Base(Digest(_bytes(id_)), _text(name)) for id_, name in _rows(bases, 2)),
         tuple(_text(repository) for repository in _list(removed)),
         tuple(
-            SourceBlob(Digest(_bytes(digest)), _int(size, MAX_BLOB), _int(plaintext, MAX_BLOB))
-            for digest, size, plaintext in _rows(sources, 3)
+            SourceBlob(Digest(_bytes(digest)), _int(size, MAX_BLOB), _int(uncompressed_size, MAX_BLOB))
+            for digest, size, uncompressed_size in _rows(sources, 3)
         ),
         tuple(_step(*row) for row in _rows(steps, 7)),
         tuple(Feature(_text(name), _text(since)) for name, since in _rows(features, 2)),
@@ -281,7 +281,7 @@ def _image(repository: object, tag: object, manifest: object, signatures: object
 def _step(
     digest: object,
     size: object,
-    plaintext: object,
+    uncompressed_size: object,
     patch: object,
     patch_size: object,
     sources: object,
@@ -290,7 +290,7 @@ def _step(
     return Step(
         Digest(_bytes(digest)),
         _int(size, MAX_BLOB),
-        _int(plaintext, MAX_BLOB),
+        _int(uncompressed_size, MAX_BLOB),
         Digest(_bytes(patch)),
         _int(patch_size, MAX_BLOB),
         tuple(Digest(_bytes(source)) for source in _list(sources)),

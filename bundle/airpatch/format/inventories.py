@@ -51,12 +51,12 @@ class Request:
 
 
 def content_id(value: Inventory | Request) -> Digest:
-    """What names the inventory or request: the sha256 of its encoding."""
+    """Return what names the inventory or request: the sha256 of its encoding."""
     return Digest.of(_body(value))
 
 
 def emit(value: Inventory | Request) -> bytes:
-    """The file that holds `value`."""
+    """Return the file that holds `value`."""
     body = _body(value)
     content = content_id(value).raw + body
     pieces = (content[start : start + zstd.MAX_WINDOW] for start in range(0, len(content), zstd.MAX_WINDOW))
@@ -64,7 +64,7 @@ def emit(value: Inventory | Request) -> bytes:
 
 
 def parse(file: bytes) -> Inventory | Request:
-    """The inventory or request in the file. Raises FormatError unless it is whole and its body canonical."""
+    """Return the inventory or request in the file. Raises FormatError unless it is whole and its body canonical."""
     content = _decompress(file)
     body = content[SIZE:]
     if hashlib.sha256(body).digest() != content[:SIZE]:

@@ -112,12 +112,12 @@ class FramePlan:
 
 
 def image_signature_folder(repository: str, manifest: Digest) -> str:
-    """Where the detached signatures of a manifest lie: the form of containers/image's lookaside storage."""
+    """Return where the detached signatures of a manifest lie: the form of containers/image's lookaside storage."""
     return f"{IMAGE_SIGNATURES}/{repository}@sha256={manifest.hex}"
 
 
 def image_signature_paths(image: Image) -> Iterator[tuple[str, ImageSignature]]:
-    """Where each detached signature of `image` lies."""
+    """Yield where each detached signature of `image` lies."""
     for manifest, signatures in itertools.groupby(image.signatures, key=lambda signature: signature.manifest):
         folder = image_signature_folder(image.name.repository, manifest)
         for number, signature in enumerate(signatures, 1):
@@ -125,7 +125,7 @@ def image_signature_paths(image: Image) -> Iterator[tuple[str, ImageSignature]]:
 
 
 def blob_bytes(index: Index) -> int:
-    """Bytes of all blobs, signatures and layer patches that the bundle holds, as often as it holds them."""
+    """Return the bytes of all blobs, signatures and layer patches of the bundle, counted as often as it holds them."""
     signatures = {path: signature for image in index.release.images for path, signature in image_signature_paths(image)}
     return (
         sum(signature.size for signature in signatures.values())
@@ -135,33 +135,33 @@ def blob_bytes(index: Index) -> int:
 
 
 def index_section(content: bytes) -> list[FramePlan]:
-    """The frames of the index, whose encoding is `content`."""
+    """Return the frames of the index, whose encoding is `content`."""
     return list(_split(_given(INDEX_PATH, content), Packing.COMPRESSED))
 
 
 def index_signature_path(number: int) -> str:
-    """Where the signature over the index with this number lies; the first one is number 1."""
+    """Return where the signature over the index with this number lies; the first one is number 1."""
     return f"{INDEX_PATH}.{number}.sig"
 
 
 def index_signatures_section(signatures: Sequence[bytes]) -> list[FramePlan]:
-    """The one frame of the signatures over the index, if there are any; each is at most 16 KiB of armored text."""
+    """Return the frame of the signatures over the index, if there are any; each is at most 16 KiB of armored text."""
     return list(_cut(_given(index_signature_path(n), content) for n, content in enumerate(signatures, 1)))
 
 
 def data_section(index: Index) -> Iterator[FramePlan]:
-    """The frames of signatures, layers, configs and layer patches."""
+    """Return the frames of signatures, layers, configs and layer patches."""
     blobs = _blobs(blob for blob in index.stored if not blob.is_manifest)
     return _cut(itertools.chain(_image_signatures(index.release.images), blobs, _patches(index.steps)))
 
 
 def manifests_section(index: Index) -> Iterator[FramePlan]:
-    """The frames of manifests."""
+    """Return the frames of manifests."""
     return _cut(_blobs(blob for blob in index.stored if blob.is_manifest))
 
 
 def links_section(index: Index, manifests: Mapping[Digest, Manifest]) -> Iterator[FramePlan]:
-    """The frames of links, if the bundle has any, and of the archive's end."""
+    """Return the frames of links, if the bundle has any, and of the archive's end."""
     links = registry.links(index.release, manifests) if index.has_links else []
     end = Member("the end of the archive", tar.END, 0, b"")
     return _cut(itertools.chain((_given(link.path, link.content) for link in links), [end]))

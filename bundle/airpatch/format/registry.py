@@ -78,7 +78,7 @@ def tag_folder(name: ImageName) -> str:
 
 
 def tag_folder_of(link: Link) -> str:
-    """The folder of the tag that a link of the stages TAG_INDEX and TAG belongs to."""
+    """Return the folder of the tag that a link of the stages TAG_INDEX and TAG belongs to."""
     return link.path.rpartition("/current/" if link.stage is Stage.TAG else "/index/")[0]
 
 
@@ -91,7 +91,7 @@ def tag_link(name: ImageName, digest: Digest) -> Link:
 
 
 def links(release: Release, manifests: Mapping[Digest, Manifest]) -> list[Link]:
-    """All links of `release`, sorted by stage and path. `manifests` holds every manifest of the release.
+    """Return all links of `release`, sorted by stage and path. `manifests` holds every manifest of the release.
 
     Raises FormatError if they are over the limit.
     """
@@ -104,7 +104,7 @@ def links(release: Release, manifests: Mapping[Digest, Manifest]) -> list[Link]:
 
 
 def _links(release: Release, manifests: Mapping[Digest, Manifest]) -> Iterator[Link]:
-    """Each link once."""
+    """Yield each link once."""
     entries = 0
     for repository, group in groupby(release.images, key=lambda image: image.name.repository):
         images = list(group)

@@ -20,7 +20,7 @@ END = bytes(2 * RECORD)
 
 
 def header(path: str, size: int) -> bytes:
-    """The header records of the member `path` (ASCII) with `size` bytes of content."""
+    """Return the header records of the member `path` (ASCII) with `size` bytes of content."""
     member = tarfile.TarInfo(path)
     member.size = size
     member.mtime = MTIME
@@ -33,17 +33,17 @@ def header(path: str, size: int) -> bytes:
 
 @lru_cache(maxsize=1024)
 def padding(size: int) -> bytes:
-    """The zero bytes that fill the last record of a member with `size` bytes."""
+    """Return the zero bytes that fill the last record of a member with `size` bytes."""
     return bytes(-size % RECORD)
 
 
 def member_size(path: str, size: int) -> int:
-    """Bytes that the member takes in the archive: header, content and padding."""
+    """Return how many bytes the member takes in the archive: header, content and padding."""
     return len(header(path, size)) + size + -size % RECORD
 
 
 def parse_size(record: bytes, path: str, limit: int) -> int:
-    """The size that the header `record` of the member `path` gives. Raises FormatError unless it is canonical."""
+    """Return the size in the header `record` of the member `path`. Raises FormatError unless it is canonical."""
     try:
         size = tarfile.TarInfo.frombuf(record, "ascii", "strict").size
     except (tarfile.TarError, ValueError):

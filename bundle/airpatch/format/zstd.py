@@ -18,6 +18,7 @@ import xxhash
 import zstandard
 
 from airpatch.errors import FormatError
+from airpatch.streams import PieceReader
 
 Buffer = bytes | bytearray | memoryview
 
@@ -72,7 +73,7 @@ class Frame:
 
 
 def checksum(content: Buffer) -> int:
-    """The low 32 bits of XXH64, seed 0, which both frames and the seek table use."""
+    """Return the low 32 bits of XXH64, seed 0, which both frames and the seek table use."""
     return xxhash.xxh64_intdigest(content) & 0xFFFFFFFF
 
 
@@ -112,7 +113,7 @@ def raw_frame(content: memoryview) -> list[Buffer]:
 
 
 def raw_headers(content: int) -> list[tuple[int, bytes]]:
-    """The headers of a raw frame of `content` bytes, its own and its blocks', each with its offset in the frame."""
+    """Yield the headers of a raw frame of `content` bytes and of its blocks, each with its offset in the frame."""
     headers = [(0, struct.pack("<IBI", MAGIC, _RAW_DESCRIPTOR, content))]
     for start in range(0, content, BLOCK):
         size = min(BLOCK, content - start)
@@ -122,22 +123,22 @@ def raw_headers(content: int) -> list[tuple[int, bytes]]:
 
 
 def raw_offset(position: int) -> int:
-    """Where in a raw frame the byte of content at `position` is."""
+    """Return the offset in a raw frame of the byte of content at `position`."""
     return _RAW_HEADER + position + _BLOCK_HEADER * (position // BLOCK + 1)
 
 
 def raw_size(content: int) -> int:
-    """Bytes of a raw frame of `content` bytes, which are at least one."""
+    """Return the size in bytes of a raw frame of `content` bytes, at least one."""
     return raw_offset(content - 1) + 1 + _CHECKSUM
 
 
 def max_compressed(content: int) -> int:
-    """Bytes that a frame of `content` bytes may take at most: libzstd's own bound and some room."""
+    """Return how many bytes a frame of `content` bytes takes at most: libzstd's own bound and some room."""
     return content + (content >> 8) + 1024
 
 
 def read_frame(read: Callable[[int], bytes], content: int | None = None) -> bytes:
-    """The next frame from `read`, which returns exactly as many bytes as asked for, not decompressed.
+    """Return the next frame from `read`, which returns exactly as many bytes as asked for, not decompressed.
 
     `content` is the size that it must declare, in bytes; without one it may be anything up to 8 MiB. Raises
     FormatError for anything else than one frame of the profile; reads at most `max_compressed(content)` bytes.
@@ -178,7 +179,7 @@ def _header_rest(first: bytes) -> int:
 
 
 def _check_header(header: bytes, content: int | None) -> int:
-    """The content size that the frame's `header` declares, if it is `content` or, without that, allowed."""
+    """Return the content size that the frame's `header` declares, if it is `content` or, without that, allowed."""
     try:
         parameters = zstandard.get_frame_parameters(header, zstandard.FORMAT_ZSTD1)
     except zstandard.ZstdError:
@@ -194,7 +195,7 @@ def _check_header(header: bytes, content: int | None) -> int:
 
 
 def decompress(frame: Buffer, content: int | None = None) -> bytes:
-    """The content of one whole frame as `read_frame` returns it; `content` as there.
+    """Return the content of one whole frame as `read_frame` returns it; `content` as there.
 
     Raises FormatError if the frame is not of the profile, damaged, of another size, or followed by anything.
     """
@@ -234,13 +235,13 @@ def unpack(frame: Buffer, content: int) -> memoryview:
 
 
 def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
-    """The content of foreign zstd data (any frames, windows up to 128 MiB), piece by piece.
+    """Yield the content of foreign zstd data (any frames, windows up to 128 MiB), piece by piece.
 
     Raises FormatError if it does not decompress. Data that is cut short may go unnoticed: compare sizes or digests.
     """
     decompressor = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW)
     try:
-        source = cast(IO[bytes], _Pieces(pieces))  # of a file, `read` is all that is used
+        source = cast(IO[bytes], PieceReader(pieces))  # of a file, `read` is all that is used
         with decompressor.stream_reader(source, read_across_frames=True) as reader:
             while piece := reader.read(_FOREIGN_PIECE):
                 yield piece
@@ -249,46 +250,32 @@ def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
 
 
 def beginning(data: bytes) -> bytes:
-    """What can be decompressed of `data`, the first bytes of a frame; nothing if that is nothing."""
+    """Return what can be decompressed of `data`, the first bytes of a frame; nothing if that is nothing."""
     try:
         return zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).decompressobj().decompress(data)
     except zstandard.ZstdError:
         return b""
 
 
-class _Pieces:
-    """Pieces as a file."""
-
-    def __init__(self, pieces: Iterator[memoryview]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        if not self._rest:
-            self._rest = next(self._pieces, memoryview(b""))
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(data)
-
-
 def content_size(frame: Buffer) -> int:
-    """The content size in bytes that a frame of the profile declares. Raises FormatError."""
+    """Return the content size in bytes that a frame of the profile declares. Raises FormatError."""
     return _check_header(bytes(frame[: 5 + _header_rest(bytes(frame[:5]))]), None)
 
 
 def trailer(frame: Buffer) -> int:
-    """The checksum that ends a frame of the profile."""
+    """Return the checksum that ends a frame of the profile."""
     return int.from_bytes(bytes(frame[-4:]), "little")
 
 
 def emit_seek_table(frames: Sequence[Frame]) -> bytes:
-    """The skippable frame that ends a bundle."""
+    """Return the skippable frame that ends a bundle."""
     entries = b"".join(struct.pack("<III", f.compressed, f.content, f.checksum) for f in frames)
     footer = struct.pack("<IBI", len(frames), _CHECKSUMS_PRESENT, SEEKABLE_MAGIC)
     return struct.pack("<II", SKIPPABLE_MAGIC, len(entries) + FOOTER) + entries + footer
 
 
 def seek_table_length(footer: bytes) -> int:
-    """Bytes of the whole skippable frame whose last 9 bytes are `footer`. Raises FormatError."""
+    """Return the size in bytes of the whole skippable frame whose last 9 bytes are `footer`. Raises FormatError."""
     if len(footer) == FOOTER:
         count, descriptor, magic = struct.unpack("<IBI", footer)
         if magic == SEEKABLE_MAGIC and descriptor == _CHECKSUMS_PRESENT and count <= MAX_FRAMES:
@@ -297,7 +284,7 @@ def seek_table_length(footer: bytes) -> int:
 
 
 def parse_seek_table(data: bytes) -> list[Frame]:
-    """The frames of the seek table `data`, a whole skippable frame. Raises FormatError unless it is canonical."""
+    """Return the frames of the seek table `data`, a skippable frame. Raises FormatError unless it is canonical."""
     if seek_table_length(data[-FOOTER:]) != len(data):
         raise FormatError("a seek table whose length and count disagree")
     frames = [Frame(*entry) for entry in struct.iter_unpack("<III", data[_SKIPPABLE_HEADER:-FOOTER])]

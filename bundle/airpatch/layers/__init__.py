@@ -1,4 +1,5 @@
-"""Layer patches: a changed layer as the difference of plaintexts and a way to rebuild its exact compressed bytes.
+"""Layer patches: a changed layer as the difference of uncompressed layers and a way to rebuild its compressed bytes.
 
-Knows blobs and scratch files; nothing of images, bundles' members or targets.
+What makes and carries out layer patches knows blobs, scratch files and the rows of an index that describe steps, and
+neither bundles nor images. Only `proof` and `rebuilt` read bundles. import-linter keeps it so.
 """

@@ -12,7 +12,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
-from airpatch.archive.prepared import ChosenSource
 from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
@@ -20,11 +19,12 @@ from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
-from airpatch.layers.plaintext import Compression, extract
+from airpatch.layers.compression import Compression, extract
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
@@ -151,7 +151,7 @@ class Differ:
                     for choice in sources:
                         _LOG.info(
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
-                            layers[choice.number].blob.digest.short, choice.explained, target.plaintext.size,
+                            layers[choice.number].blob.digest.short, choice.explained, target.uncompressed.size,
                             f", and a smaller difference than {len(choice.rivals)} others" if choice.rivals else "",
                         )  # fmt: skip
                     made = workshop.patch(target, [layers[source.number] for source in sources], share)
@@ -177,7 +177,7 @@ class Differ:
         return self._unpack(blob, store, share)
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """The blob with its plaintext in the `store`; None if it does not decompress."""
+        """The blob with its uncompressed content in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
@@ -188,15 +188,15 @@ class Differ:
                 _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
                 return None
             stack.pop_all()
-        plaintext = store.keep(file)
-        view = plaintext.view()
+        uncompressed = store.keep(file)
+        view = uncompressed.view()
         most = self._execution.memory // _SKETCH // MEMORY
         self._sketches.put(blob.digest, sketch(memoryview(view), most, lambda: release_pages((view,))))
-        return Unpacked(blob, kind, plaintext)
+        return Unpacked(blob, kind, uncompressed)
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
     """The sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.plaintext.size) for each in sources]
+    return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]

@@ -8,9 +8,9 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
+from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
-from airpatch.delta.plan import TARS, Members
 from airpatch.execution import Execution
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import ViewSizes
@@ -21,7 +21,7 @@ from airpatch.views.description import Coding, emit_view
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What makes a plaintext: the `delta`, of the plaintexts or of views, and then the views' descriptions."""
+    """What makes an uncompressed layer: the `delta`, of layers or of views, and then the views' descriptions."""
 
     delta: ScratchFile
     views: ViewSizes | None = None
@@ -45,7 +45,7 @@ class Differences:
     def flat(
         self, name: str, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
     ) -> Difference:
-        """The difference of plaintexts as they are."""
+        """Return the difference of uncompressed as they are."""
         delta = self.between(target, sources, name, share.reach)
         stack.callback(delta.close)
         return Difference(delta)
@@ -53,7 +53,7 @@ class Differences:
     def nested(
         self, name: str, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
     ) -> Difference | None:
-        """The difference of plaintexts with their nested content expanded; None where none has changed."""
+        """Return the difference of uncompressed with their nested content expanded; None where none has changed."""
         packed, others = target.view(), [source.view() for source in sources]
         views = choose(memoryview(packed), [memoryview(other) for other in others], self.pause([packed, *others]))
         if views is None:
@@ -88,7 +88,7 @@ class Differences:
         reach: Callable[[int], None] = lambda _position: None,
         members: Members = TARS,
     ) -> ScratchFile:
-        """The difference of a plaintext, or of a column of decisions, to those of the sources.
+        """Return the difference of a layer, or of a column of decisions, to those of the sources.
 
         `reach` is told how many bytes of the target are described.
         """
@@ -104,7 +104,7 @@ class Differences:
         return delta
 
     def pause(self, views: Sequence[View]) -> Callable[[], None]:
-        """What long work calls now and then: it ends if it is stopped, and gives back the memory of mapped bytes."""
+        """Return what long work calls now and then: it stops cancelled work, and releases mapped memory."""
 
         def pause() -> None:
             if self._cancellation.is_cancelled:

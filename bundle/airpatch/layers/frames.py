@@ -16,7 +16,7 @@ _MAX_PACKED = 64 << 20
 
 
 def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[Part, bytes]]:
-    """The parts of a zstd blob of `size` bytes, each with what it has of the rest.
+    """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
 
     Raises FormatError if it is none, or has more than `limit` bytes of plaintext.
     """
@@ -36,7 +36,7 @@ def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[Part, byt
 
 
 def _skippable(reader: BlobReader, blob: _Slices, frame: Frame) -> Iterator[tuple[Part, bytes]]:
-    """A skippable frame: what is packed in it, if it is one frame, else all of it."""
+    """Yield a skippable frame: what is packed in it, if it is one frame, else all of it."""
     begin = frame.begin + _SKIPPABLE_HEADER
     try:
         inner = find_frame(blob, begin)

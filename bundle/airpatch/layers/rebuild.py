@@ -1,7 +1,7 @@
 """Makes blobs from layer patches: unpack the sources, apply the difference, compress again, compare the digest.
 
 Steps run on a pool, each when those before it that make its sources are done. Whatever a patch says, a step writes no
-more than its blob's size, takes no more plaintext than it declares, and ends in the blob with the right digest or in
+more than its blob's size, unpacks no more than it declares, and ends in the blob with the right digest or in
 an error, which tells a wrong source from a wrong patch. The first error stops all other steps.
 """
 
@@ -18,12 +18,12 @@ from heapq import nlargest
 from itertools import chain
 from typing import TypeVar
 
-from airpatch.blobs.content import PIECE, BlobReader, Content, check_blob, pieces
+from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, View, release_pages
 from airpatch.blobs.stopping import Stoppable
+from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser
-from airpatch.deflate.rebuild import rebuild
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_layout import build, emit_part
@@ -33,7 +33,6 @@ from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.features import require_features
 from airpatch.layers.frames import split
-from airpatch.layers.plaintexts import Plaintexts
 from airpatch.layers.recipe import (
     COLUMNS,
     FRAME_COLUMNS,
@@ -50,10 +49,12 @@ from airpatch.layers.recipe import (
     read_header,
     section_count,
 )
+from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
+from airpatch.streams import PieceReader
 from airpatch.views.description import MAX_DESCRIPTION, parse_view
 from airpatch.views.description import View as NestedView
 from airpatch.views.expand import expand, largest_view
@@ -62,7 +63,7 @@ from airpatch.views.fold import fold
 _LOG = logger(__name__)
 _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
-"""Bytes made of mapped ones, after which their memory is given back: a step maps plaintexts and four columns."""
+"""Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
 _PASSED = 1
 """Steps that others may pass while they wait for their sources: what these keep takes scratch space."""
 
@@ -87,13 +88,13 @@ def rebuild_blobs(
     users = Counter(source for step in steps for source in step.sources)
     task = execution.task()
     content = Stoppable(content, task.cancellation)
-    plaintexts = Plaintexts(content, task.scratch, users)
+    uncompressed = UncompressedLayers(content, task.scratch, users)
     with (
         task.part(f"rebuilding layers of {index.release.name}", _work(steps, sizes, content)) as part,
         ThreadPoolExecutor(jobs) as pool,
         ThreadPoolExecutor(jobs) as blocks,
     ):
-        builder = Builder(sizes, content, plaintexts, blocks, task.cancellation)
+        builder = Builder(sizes, content, uncompressed, blocks, task.cancellation)
 
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:
@@ -105,7 +106,7 @@ def rebuild_blobs(
         finally:
             task.cancellation.cancel()
             pool.shutdown(cancel_futures=True)
-            plaintexts.close()
+            uncompressed.close()
 
 
 def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
@@ -121,11 +122,11 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
             case Raw():
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
-                total += step.plaintext
+                total += step.uncompressed_size
             case Replay(like) | Frames(_, like):
-                total += step.plaintext + sum(sizes[source][0] for source in _chosen(step, like))
+                total += step.uncompressed_size + sum(sizes[source][0] for source in _chosen(step, like))
             case Corrected():
-                total += 2 * step.plaintext
+                total += 2 * step.uncompressed_size
     return total
 
 
@@ -175,13 +176,13 @@ def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
     Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
     """
     sizes = sizes_of(index)
-    own = [sum(sizes[source][1] for source in step.sources) + step.plaintext + step.expanded for step in steps]
+    own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size + step.expanded for step in steps]
     decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + _PASSED, own)) + sum(nlargest(jobs, decisions))
 
 
 def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
-    """Bytes of plaintext that `steps` keep at most, one after the other."""
+    """Return the uncompressed bytes that `steps` keep at most, one after the other."""
     last = {source: number for number, step in enumerate(steps) for source in step.sources}
     live = peak = 0
     held: set[Digest] = set()
@@ -199,13 +200,13 @@ def _one_by_one(sizes: Sizes, steps: Sequence[Step]) -> int:
 
 
 Sizes = Mapping[Digest, tuple[int, int]]
-"""For each source its size and that of its plaintext, in bytes."""
+"""For each source its size and its uncompressed size, in bytes."""
 
 
 def sizes_of(index: Index) -> Sizes:
     """The sizes of all sources of `index`."""
     sources: tuple[SourceBlob | Step, ...] = (*index.sources, *index.steps)
-    return {source.digest: (source.size, source.plaintext) for source in sources}
+    return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
 
 class Builder:
@@ -215,12 +216,12 @@ class Builder:
         self,
         sizes: Sizes,
         content: Content,
-        plaintexts: Plaintexts,
+        uncompressed: UncompressedLayers,
         blocks: Executor | None,
         cancellation: Cancellation,
     ) -> None:
         self._content = content
-        self._plaintexts = plaintexts
+        self._uncompressed = uncompressed
         self._blocks = blocks
         self._sizes = sizes
         self._cancellation = cancellation
@@ -234,7 +235,7 @@ class Builder:
             raise type(error)(f"layer patch of {step.digest}: {error.message}", error.findings) from None
         finally:
             for source in step.sources:
-                self._plaintexts.give_back(source)
+                self._uncompressed.give_back(source)
 
     def _build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance) -> None:
         recipe = read_header(patch, step.patch_size)
@@ -257,16 +258,16 @@ class Builder:
         """The blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
-                section = _Section(patch, recipe, 0)
-                yield from _counted(iter(lambda: section.read(PIECE), b""), advance)
+                whole = section(patch, recipe, 0)
+                yield from _counted(iter(lambda: whole.read(PIECE), b""), advance)
             case Raw():
                 with ExitStack() as stack:
                     views = [self.raw(source, stack, advance).view() for source in step.sources]
-                    yield from _counted(_apply(_Section(patch, recipe, 0), views, step.size), advance)
+                    yield from _counted(_apply(section(patch, recipe, 0), views, step.size), advance)
             case Plain():
-                yield from self._plaintext(step, patch, recipe, advance)
+                yield from self._layer(step, patch, recipe, advance)
             case Replica() as replica:
-                yield from self.encode(replica, self._plaintext(step, patch, recipe, advance))
+                yield from self.encode(replica, self._layer(step, patch, recipe, advance))
             case Replay(like):
                 with ExitStack() as stack:
                     others = [self.columns(source, stack, advance) for source in _chosen(step, like)]
@@ -277,51 +278,51 @@ class Builder:
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
             case Corrected(replica):
                 with ExitStack() as stack:
-                    plaintext = self._plaintext(step, patch, recipe, advance)
-                    others = [self.replica_columns(replica, plaintext, step.digest, stack)]
+                    uncompressed = self._layer(step, patch, recipe, advance)
+                    others = [self.replica_columns(replica, uncompressed, step.digest, stack)]
                     yield from self._replay(step, patch, recipe, others, advance)
 
-    def _plaintext(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
-        """The plaintext out of sources and difference; also kept, if a later step wants it."""
-        views = [self._plaintexts.take(source, *self._sizes[source], advance).view() for source in step.sources]
+    def _layer(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
+        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it."""
+        views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:
             if recipe.views is None:
-                chunks = _apply(_Section(patch, recipe, 0), views, step.plaintext)
+                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size)
             else:
                 chunks = self._fold(step, patch, recipe, views, beside)
-            kept = self._plaintexts.new(step.digest) if self._plaintexts.wanted(step.digest) else None
+            kept = self._uncompressed.new(step.digest) if self._uncompressed.wanted(step.digest) else None
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
             for chunk in chunks:
-                if total + len(chunk) > step.plaintext:
-                    raise FormatError(f"makes more than {step.plaintext} bytes of plaintext")
+                if total + len(chunk) > step.uncompressed_size:
+                    raise FormatError(f"makes more than {step.uncompressed_size} uncompressed bytes")
                 if kept is not None:
                     kept.append(chunk)
                 total += len(chunk)
                 advance(len(chunk))
                 yield chunk
-            if total != step.plaintext:
-                raise FormatError(f"makes {total} bytes of plaintext, not {step.plaintext}")
+            if total != step.uncompressed_size:
+                raise FormatError(f"makes {total} uncompressed bytes, not {step.uncompressed_size}")
             stack.pop_all()
             if kept is not None:
-                self._plaintexts.put(step.digest, kept)
+                self._uncompressed.put(step.digest, kept)
 
     def _fold(
         self, step: Step, patch: BlobReader, recipe: Recipe, sources: Sequence[View], stack: ExitStack
     ) -> Iterator[bytes]:
-        """The plaintext out of the views' difference; the view of the sources is a scratch file that `stack` closes."""
+        """Yield the layer out of the difference of the views; that of the sources is a file that `stack` closes."""
         sizes = recipe.views or ViewSizes(0, 0)
-        if sizes.sources != step.expanded or sizes.target > largest_view(step.plaintext):
-            raise FormatError("has a view that is larger than its index says, or than its plaintext may grow")
+        if sizes.sources != step.expanded or sizes.target > largest_view(step.uncompressed_size):
+            raise FormatError("has a view that is larger than its index says, or than the uncompressed layer may grow")
         target, source = (
-            parse_view(b"".join(decode(_Section(patch, recipe, number), (), MAX_DESCRIPTION))) for number in (-2, -1)
+            parse_view(b"".join(decode(section(patch, recipe, number), (), MAX_DESCRIPTION))) for number in (-2, -1)
         )
-        file = stack.enter_context(closing(self._plaintexts.new(step.digest)))
+        file = stack.enter_context(closing(self._uncompressed.new(step.digest)))
         self.expand(source, sources, step.expanded, file)
         if file.size != step.expanded:
             raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
-        return fold(_apply(_Section(patch, recipe, 0), [*sources, file.view()], sizes.target), target)
+        return fold(_apply(section(patch, recipe, 0), [*sources, file.view()], sizes.target), target)
 
     def expand(self, description: NestedView, packed: Sequence[View], limit: int, file: ScratchFile) -> None:
         """Append the view of `packed` to `file`. Raises FormatError if it has more than `limit` bytes."""
@@ -340,12 +341,12 @@ class Builder:
                     raise CancelledError
         file.append(buffer)
 
-    def encode(self, replica: Replica, plaintext: Iterable[bytes]) -> Iterator[bytes]:
-        """The gzip file that the replica makes of the plaintext. Raises FormatError if nobody knows the encoder."""
+    def encode(self, replica: Replica, uncompressed: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown."""
         encoder = deflater(replica.encoder, self._blocks)
         yield replica.start
         crc = size = 0
-        for chunk in plaintext:
+        for chunk in uncompressed:
             crc = zlib.crc32(chunk, crc)
             size += len(chunk)
             yield encoder.feed(chunk)
@@ -360,9 +361,9 @@ class Builder:
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """The blob out of its plaintext and its decisions, which differ from those of `others`."""
+        """Yield the blob out of its content and its decisions, which differ from those of `others`."""
         streams = self._streams(step, patch, recipe, others, advance)
-        yield from rebuild(*(stream.read for stream in streams))
+        yield from emit(*(stream.read for stream in streams))
         _require_end(streams)
 
     def _frames(
@@ -374,10 +375,10 @@ class Builder:
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
     ) -> Iterator[bytes]:
-        """The blob out of its plaintext, its layout and its rest, which differ from those of `others`."""
-        plaintext, layout, rest = self._streams(step, patch, recipe, others, advance)
-        yield from build(frame_encoder(encoder), layout.read, plaintext.read, rest.read)
-        _require_end((plaintext, layout, rest))
+        """Yield the blob out of its content, its layout and its rest, which differ from those of `others`."""
+        uncompressed, layout, rest = self._streams(step, patch, recipe, others, advance)
+        yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
+        _require_end((uncompressed, layout, rest))
 
     def _streams(
         self,
@@ -386,19 +387,19 @@ class Builder:
         recipe: Recipe,
         others: Sequence[Sequence[ScratchFile]],
         advance: Advance,
-    ) -> list[_Chunks]:
-        """The plaintext, then all columns, which are differences to those of `others`."""
+    ) -> list[PieceReader]:
+        """Return the uncompressed layer, then all columns, which are differences to those of `others`."""
         limit = max_column(step.size)
         columns = [
-            _apply(_Section(patch, recipe, 1 + i), [other[i].view() for other in others], limit)
+            _apply(section(patch, recipe, 1 + i), [other[i].view() for other in others], limit)
             for i in range(section_count(recipe.method) - 1)
         ]
-        return [_Chunks(chunks) for chunks in (self._plaintext(step, patch, recipe, advance), *columns)]
+        return [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
         """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
-        file = stack.enter_context(closing(self._plaintexts.new(blob)))
+        file = stack.enter_context(closing(self._uncompressed.new(blob)))
         with closing(self._content.open(blob, size)) as reader:
             for piece in pieces(reader, size):
                 file.append(piece)
@@ -407,16 +408,16 @@ class Builder:
 
     def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
         """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
-        size, plaintext = self._sizes[blob]
+        size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
-            return self._parse(_counted(pieces(reader, size), advance), plaintext, blob, stack)
+            return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
     def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
         """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
-        size, plaintext = self._sizes[blob]
-        layout, rest = (stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(FRAME_COLUMNS))
+        size, uncompressed = self._sizes[blob]
+        layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
         with closing(self._content.open(blob, size)) as reader:
-            for part, beside in split(reader, size, plaintext):
+            for part, beside in split(reader, size, uncompressed):
                 if self._cancellation.is_cancelled:
                     raise CancelledError
                 layout.append(emit_part(part))
@@ -425,16 +426,16 @@ class Builder:
         return [layout, rest]
 
     def replica_columns(
-        self, replica: Replica, plaintext: Iterable[bytes], blob: Digest, stack: ExitStack
+        self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
     ) -> list[ScratchFile]:
-        """The decisions of the gzip file that the replica makes of the plaintext, likewise."""
-        return self._parse(self.encode(replica, plaintext), MAX_BLOB, blob, stack)
+        """Return the decisions of the gzip file that the replica makes of `uncompressed`, likewise."""
+        return self._parse(self.encode(replica, uncompressed), MAX_BLOB, blob, stack)
 
     def _parse(
-        self, file: Iterable[bytes | memoryview], plaintext: int, blob: Digest, stack: ExitStack
+        self, file: Iterable[bytes | memoryview], uncompressed: int, blob: Digest, stack: ExitStack
     ) -> list[ScratchFile]:
-        parser = Parser(plaintext)
-        columns = [stack.enter_context(closing(self._plaintexts.new(blob))) for _ in range(COLUMNS)]
+        parser = Parser(uncompressed)
+        columns = [stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(COLUMNS)]
         for piece in chain(file, [None]):
             if self._cancellation.is_cancelled:
                 raise CancelledError
@@ -467,10 +468,10 @@ def max_column(size: int) -> int:
     return 16 * size + (64 << 10)
 
 
-def _require_end(streams: Iterable[_Chunks]) -> None:
+def _require_end(streams: Iterable[PieceReader]) -> None:
     for stream in streams:
         if stream.read(1):
-            raise FormatError("has decisions or plaintext left over")
+            raise FormatError("has decisions or uncompressed bytes left over")
 
 
 def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
@@ -479,7 +480,7 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
     return [step.sources[number] for number in like]
 
 
-def _apply(delta: _Section, views: Sequence[View], limit: int) -> Iterator[bytes]:
+def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
     """What `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit):
@@ -497,36 +498,6 @@ def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
         advance(len(piece))
 
 
-class _Chunks:
-    """An iterator of bytes, read by size."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end."""
-        while not self._rest:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return b""
-            self._rest = memoryview(chunk)
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(data)
-
-
-class _Section:
-    """A section of a layer patch, read from its beginning."""
-
-    def __init__(self, patch: BlobReader, recipe: Recipe, number: int) -> None:
-        self._patch = patch
-        self._position, self._left = recipe.section(number)
-
-    def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none at the end."""
-        buffer = bytearray(min(size, self._left))
-        if buffer:
-            self._patch.read_into(memoryview(buffer), self._position)
-        self._position += len(buffer)
-        self._left -= len(buffer)
-        return bytes(buffer)
+def section(patch: BlobReader, recipe: Recipe, number: int) -> SectionReader:
+    """Return a section of a layer patch, to be read from its beginning."""
+    return SectionReader(patch, *recipe.section(number))

@@ -78,7 +78,7 @@ class Rebuilt:
 
 
 def unfold(bundle: BundleFile, wanted: Iterable[Digest], execution: Execution) -> Content:
-    """What `bundle`, a full one, stores, and those blobs of `wanted` that it has as layer patches.
+    """Return what `bundle`, a full one, stores, and those blobs of `wanted` that it has as layer patches.
 
     Raises IntegrityError or FormatError if the bundle is damaged, TargetError if there is no room.
     """

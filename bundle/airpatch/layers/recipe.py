@@ -1,10 +1,10 @@
 """A layer patch as bytes: a header, then sections (spec/FORMAT.md, Layer patches).
 
-The first section is the difference of plaintexts (spec/DELTA.md), with `Raw` of the blobs themselves. The header says
-how the blob's bytes follow from the plaintext; `Replay` and `Corrected` have four more sections, the blob's decisions,
-each as a difference to the same decisions of other gzip files (spec/DEFLATE.md); `Frames` has two, the layout and the
-rest of a zstd file, likewise (spec/ENCODERS.md). `Whole` has the blob itself as its
-only section. Where the difference is one of views (spec/VIEWS.md), their descriptions are the last two sections.
+The first section is the difference of the uncompressed layers (spec/DELTA.md), with `Raw` of the blobs themselves. The
+header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
+the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md); `Frames` has
+two, the layout and the rest of a zstd file, likewise (spec/ENCODERS.md). `Whole` has the blob itself as its only
+section. Where the difference is one of views (spec/VIEWS.md), their descriptions are the last two sections.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ PREFIX = _LENGTH.size + MAX_HEADER
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The blob is its plaintext."""
+    """The blob is not compressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """The blob is a gzip file of one member: `start`, what the encoder makes of the plaintext, CRC-32, size."""
+    """The blob is a gzip file of one member: `start`, what the encoder makes of the content, CRC-32, size."""
 
     encoder: str
     start: bytes

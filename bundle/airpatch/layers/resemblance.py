@@ -21,8 +21,8 @@ from typing import Generic, TypeVar
 
 import xxhash
 
-from airpatch.delta.plaintext import Buffer
-from airpatch.delta.tar import BLOCK, members
+from airpatch.delta.source_space import Buffer
+from airpatch.delta.tar_members import BLOCK, members
 from airpatch.sketches import features as sets
 from airpatch.sketches import index as inverted
 from airpatch.sketches.features import Features
@@ -147,13 +147,13 @@ class Sketcher:
             self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
 
 
-def sketch(plaintext: memoryview, most: int, relax: Callable[[], None] = lambda: None) -> Sketch:
+def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] = lambda: None) -> Sketch:
     """The sketch of a tar, by its files; of anything else, as one part.
 
-    `relax` is called each time that some 64 MiB have been looked at: whoever maps files may drop their pages then.
+    `release_pages` is called after each 64 MiB or so: whoever maps files may drop their pages then.
     """
     sketcher = Sketcher(most)
-    reader = _Reader(plaintext, relax)
+    reader = _Reader(plaintext, release_pages)
     whole = xxhash.xxh3_64()
     for piece in reader.pieces(0, len(plaintext)):
         whole.update(piece)
@@ -164,16 +164,16 @@ def sketch(plaintext: memoryview, most: int, relax: Callable[[], None] = lambda:
         sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
     if len(plaintext) - end > (_RECORD if end else 0):
         sketcher.part(b"", len(plaintext) - end, reader.pieces(end, len(plaintext)))
-    relax()
+    release_pages()
     return sketcher.finish(len(plaintext), whole.intdigest())
 
 
 class _Reader:
     """Gives parts of a plaintext that may be mapped."""
 
-    def __init__(self, plaintext: memoryview, relax: Callable[[], None]) -> None:
+    def __init__(self, plaintext: memoryview, release_pages: Callable[[], None]) -> None:
         self._plaintext = plaintext
-        self._relax = relax
+        self._release_pages = release_pages
         self._seen = 0
 
     def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
@@ -183,7 +183,7 @@ class _Reader:
             self._seen += len(piece)
             if self._seen >= _STRETCH:
                 self._seen = 0
-                self._relax()
+                self._release_pages()
 
 
 def _bare(path: bytes) -> bytes:

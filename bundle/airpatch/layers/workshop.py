@@ -20,11 +20,10 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, Step
 from airpatch.layers.budget import Budget
+from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.features import features
-from airpatch.layers.nearest import START, nearest
-from airpatch.layers.plaintext import Compression
-from airpatch.layers.plaintexts import Plaintexts
+from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import (
     FRAME_COLUMNS,
@@ -39,6 +38,7 @@ from airpatch.layers.recipe import (
     emit_header,
     method_name,
 )
+from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
@@ -49,22 +49,22 @@ _LOG = logger(__name__)
 _RECOGNISED = 1 << 20
 """Bytes of a blob by which its encoder is recognised."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
-"""Replay comes before a slow replica where its decisions take no more than one byte for so many bytes of plaintext."""
+"""Replay comes before a slow replica where its decisions take at most one byte for so many uncompressed bytes."""
 _PIECE, _PIECES = 16 << 10, 64
 """Bytes of a piece of the sample by which sources are compared, and how many these are."""
 _RAW = 7 / 8
 """How much of a zstd blob its difference may be: without frames that are shared it is nearly all of it."""
 _ALWAYS = 1 << 62
-"""Users of a plaintext that the caller gives up."""
+"""Users of a layer that the caller releases."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A blob on the sender's side, and its plaintext."""
+    """A blob on the sender's side, and its uncompressed content."""
 
     blob: Blob
     compression: Compression
-    plaintext: ScratchRange
+    uncompressed: ScratchRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +103,30 @@ class Workshop:
         self._effort = effort
         self._budget = Budget(max(execution.memory - taken, 1))
         self._frame_encoders: dict[Digest, list[str]] = {}
-        plaintexts = Plaintexts(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
+        uncompressed = UncompressedLayers(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
-            plaintexts.put(each.blob.digest, each.plaintext)
-        sizes = {u.blob.digest: (u.blob.size, u.plaintext.size) for u in unpacked}
+            uncompressed.put(each.blob.digest, each.uncompressed)
+        sizes = {u.blob.digest: (u.blob.size, u.uncompressed.size) for u in unpacked}
         self._cancellation = execution.cancellation
-        self._builder = Builder(sizes, content, plaintexts, None, execution.cancellation)
+        self._builder = Builder(sizes, content, uncompressed, None, execution.cancellation)
         self._differences = Differences(effort, execution, self._builder)
 
     @staticmethod
     def work(target: Unpacked) -> int:
-        """Bytes of work that a patch of `target` counts: its difference is made, and the blob out of that."""
-        return target.plaintext.size + target.blob.size
+        """Return the bytes of work for a patch of `target`: its difference is made, and the blob out of that."""
+        return target.uncompressed.size + target.blob.size
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
-        """The first patch that works of those that may; None if the blob as it is is no larger.
+        """Return the first patch that works of those that may; None if the blob as it is is no larger.
 
         `share` has the size of `work`.
         """
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             if target.compression is Compression.ZSTD and not self.frame_encoders(target):
                 return self._raw(target, sources, share, stack)
-            old = [source.plaintext for source in sources]
+            old = [source.uncompressed for source in sources]
             for differ in (self._differences.nested, self._differences.flat):
-                difference = differ(str(target.blob.digest), target.plaintext, old, share, stack)
+                difference = differ(str(target.blob.digest), target.uncompressed, old, share, stack)
                 if difference is not None:
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
                         made = self._attempt(method, difference, decisions, target, sources, share)
@@ -146,7 +146,7 @@ class Workshop:
         sources: Sequence[Unpacked],
         share: Share,
     ) -> Made | None:
-        """A patch by `method`; None if it is not smaller than the blob, or does not make it."""
+        """Return a patch by `method`; None if it is not smaller than the blob, or does not make it."""
         blob = target.blob
         try:
             made = self._try(method, difference, decisions, target, sources, share)
@@ -164,7 +164,7 @@ class Workshop:
         return None
 
     def frame_encoders(self, target: Unpacked) -> list[str]:
-        """The encoders that may have written the frames of a zstd blob, the likeliest first."""
+        """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
         known = self._frame_encoders
         if target.blob.digest not in known:
             known[target.blob.digest] = []
@@ -173,13 +173,13 @@ class Workshop:
         return known[target.blob.digest]
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
-        """Bytes that a sample of the target takes as a difference to each of the sources alone."""
+        """Return how many bytes a sample of the target takes as a difference to each of the sources alone."""
         costs = []
         with self._budget.taken(_memory(target, sources)):
-            view = target.plaintext.view()
+            view = target.uncompressed.view()
             sample = b"".join(view[start : start + _PIECE] for start in _sample(len(view)))
             for source in sources:
-                old = source.plaintext.view()
+                old = source.uncompressed.view()
                 chunks = encode(
                     sample, [old], Effort.FAST, self._differences.entries, self._differences.pause((view, old))
                 )
@@ -195,7 +195,7 @@ class Workshop:
         sources: Sequence[Unpacked],
         share: Share,
     ) -> Made:
-        """A patch that works and is smaller than the blob. Raises FormatError or IntegrityError if there is none."""
+        """Return a patch that works and is smaller than the blob. Raises FormatError or IntegrityError if none does."""
         blob = target.blob
         with ExitStack() as stack:
             file = ScratchFile(self._new_file, str(blob.digest))
@@ -205,19 +205,19 @@ class Workshop:
             if file.size >= blob.size:
                 raise _NotSmaller("a layer patch that is not smaller than its blob")
             digests = tuple(source.blob.digest for source in sources)
-            size, expanded = target.plaintext.size, difference.expanded
+            size, expanded = target.uncompressed.size, difference.expanded
             step = Step(blob.digest, blob.size, size, patch, file.size, digests, expanded)
             with closing(self._content.open(blob.digest, blob.size)) as original:
 
                 def reach(position: int) -> None:
-                    share.reach(target.plaintext.size + position)
+                    share.reach(target.uncompressed.size + position)
 
                 self._builder.build(step, ScratchRange(file, 0, file.size), _Comparison(original, reach))
             stack.pop_all()
         return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
-        """A patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
+        """Return a patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
         if raw is not None and raw.size <= _RAW * target.blob.size:
@@ -238,7 +238,7 @@ class Workshop:
         """Ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again. Where that is slow, replay comes first if it costs
-        little: its decisions take a third to all of what the plaintexts' `difference` does.
+        little: its decisions take a third to all of what the `difference` of the layers does.
         """
         if target.compression is Compression.NONE:
             yield Plain(), ()
@@ -247,7 +247,7 @@ class Workshop:
             yield from self._frames(target, sources, stack)
             return
         replay = None
-        cheap = target.plaintext.size // _REPLAY_SHARE[self._effort]
+        cheap = target.uncompressed.size // _REPLAY_SHARE[self._effort]
         replicas = self._replicas(target)
         if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
@@ -259,7 +259,7 @@ class Workshop:
         yield from sorted((way for way in ways if way is not None), key=_size)
 
     def _frames(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[_Way]:
-        """The encoders of zstd that may be it; layout and rest as differences to those of the first zstd source."""
+        """Yield the zstd encoders that may be it; layout and rest as differences to those of the first zstd source."""
         like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
         differences = []
         with suppress(FormatError), ExitStack() as columns:
@@ -283,7 +283,7 @@ class Workshop:
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:
-        """Decisions as differences to those of the first source that has some."""
+        """Return decisions as differences to those of the first source that has some."""
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
         with suppress(FormatError), ExitStack() as columns:
             others = [self._builder.columns(sources[i].blob.digest, columns) for i in like]
@@ -291,18 +291,18 @@ class Workshop:
         return None
 
     def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> _Way | None:
-        """Decisions as differences to those of the replica that begins as the blob does, or comes nearest to it."""
+        """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
         with suppress(FormatError), ExitStack() as columns:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
-                plaintext = map(bytes, pieces(target.plaintext, target.plaintext.size))
-                others = [self._builder.replica_columns(replica, plaintext, target.blob.digest, columns)]
+                uncompressed = map(bytes, pieces(target.uncompressed, target.uncompressed.size))
+                others = [self._builder.replica_columns(replica, uncompressed, target.blob.digest, columns)]
                 return Corrected(replica), self._decisions(target, others, stack)
         return None
 
     def _nearest(self, target: Unpacked) -> Replica | None:
         start = self._start(target, START)
-        name = nearest(start)
+        name = nearest_replica(start)
         return None if name is None else Replica(name, start[: header_size(start)])
 
     def _start(self, target: Unpacked, size: int) -> bytes:
@@ -314,7 +314,7 @@ class Workshop:
     def _decisions(
         self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
     ) -> list[ScratchFile]:
-        """The decisions of the blob, each column as a difference to those of `others`.
+        """Return the decisions of the blob, each column as a difference to those of `others`.
 
         Raises FormatError if the parser does not take the blob, though gunzip has.
         """
@@ -328,7 +328,7 @@ class Workshop:
 
 
 def _sample(size: int) -> range:
-    """Where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
+    """Return where the pieces of a sample begin: everywhere in what is small, evenly spaced in what is not."""
     return range(0, size, max(_PIECE, size // _PIECES))
 
 
@@ -363,15 +363,15 @@ class _Comparison:
         self._reach(self._position)
 
     def complete(self) -> None:
-        """The builder has compared size and digest."""
+        """Do nothing: the builder has compared size and digest."""
 
 
 def _memory(target: Unpacked, sources: Sequence[Unpacked]) -> int:
-    """Bytes that the making of a patch takes: zstd, the index of anchors, alignment, mapped files, all else.
+    """Return the memory that making a patch takes, in bytes: zstd, anchors, alignment, mapped files, all else.
 
     Before that, nested content takes less: `MAX_NESTED`, and descriptions of what is in archives.
     """
-    new, old = target.plaintext.size, sum(source.plaintext.size for source in sources)
+    new, old = target.uncompressed.size, sum(source.uncompressed.size for source in sources)
     zstd = 6 * min(new, 16 << 20) + min(new, 64 << 20)
     mapped = max(min(new + old, 64 << 20), min((new + old) // 8, 384 << 20))  # where long stretches are the same
     making = zstd + min(old, 64 << 20) + 4 * min(old, 32 << 20)

@@ -29,7 +29,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: object) -> Digest:
-        """The digest written as `sha256:<64 hex>`. Raises FormatError for anything else."""
+        """Return the digest written as `sha256:<64 hex>`. Raises FormatError for anything else."""
         match = _TEXT.fullmatch(text) if isinstance(text, str) else None
         if match is None:
             raise FormatError(f"not a sha256 digest: {text!r:.100}")
@@ -37,14 +37,14 @@ class Digest:
 
     @classmethod
     def from_hex(cls, text: str) -> Digest:
-        """The digest written as 64 lower-case hex digits, as file names have it. Raises FormatError."""
+        """Return the digest written as 64 lower-case hex digits, as file names have it. Raises FormatError."""
         if _HEX.fullmatch(text) is None:
             raise FormatError(f"not the hex form of a sha256: {text!r:.100}")
         return cls(bytes.fromhex(text))
 
     @classmethod
     def of(cls, content: bytes) -> Digest:
-        """The digest of `content`."""
+        """Return the digest of `content`."""
         return cls(hashlib.sha256(content).digest())
 
     @property

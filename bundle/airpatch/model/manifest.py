@@ -99,12 +99,12 @@ class Manifest:
 
 
 def is_media_type(text: str) -> bool:
-    """Whether `text` can stand for a type: 1 to 255 printable ASCII characters."""
+    """Return whether `text` can stand for a type: 1 to 255 printable ASCII characters."""
     return 0 < len(text) <= MAX_MEDIA_TYPE and text.isascii() and text.isprintable()
 
 
 def parse_manifest(content: bytes) -> Manifest:
-    """What the manifest `content` refers to. One without `mediaType` is an OCI one, as distribution takes it.
+    """Return what the manifest `content` refers to. One without `mediaType` is an OCI one, as distribution takes it.
 
     Raises FormatError for content that is no manifest of a known type, contradicts itself or is over a limit.
     """
@@ -138,7 +138,7 @@ def parse_manifest(content: bytes) -> Manifest:
 
 
 def parse_document(content: bytes) -> dict[str, object]:
-    """A manifest or the `index.json` of a layout as JSON. Known keys hold what they must, those with null are left out.
+    """Return a manifest, or a layout's `index.json`, as JSON. Known keys hold what they must; null ones are left out.
 
     Raises FormatError.
     """
@@ -159,13 +159,13 @@ def _media_type(data: Mapping[str, object]) -> str:
 
 
 def _descriptors(data: Mapping[str, object], key: str) -> list[Mapping[str, object]]:
-    """The list `key`. Without the key it is empty: Go writes an empty list as null, or not at all."""
+    """Return the list `key`. Without the key it is empty: Go writes an empty list as null, or not at all."""
     value = data.get(key, [])
     return value if isinstance(value, list) else []
 
 
 def parse_descriptor(data: Mapping[str, object], default_type: str | None = None) -> Descriptor:
-    """A descriptor out of a document that `parse_document` gave. Raises FormatError."""
+    """Return a descriptor out of a document that `parse_document` gave. Raises FormatError."""
     media_type = data.get("mediaType", default_type)
     if not isinstance(media_type, str) or not is_media_type(media_type):
         raise FormatError(f"a descriptor without a usable media type: {media_type!r:.100}")

@@ -33,7 +33,7 @@ def check_repository(repository: str) -> None:
 
 
 def is_servable(repository: str) -> bool:
-    """Whether a registry can serve the repository: distribution's storage takes no colon in a path.
+    """Return whether a registry can serve the repository: distribution's storage takes no colon in a path.
 
     With one in its storage, a registry cannot collect garbage either. Such names come from folders of
     `skopeo sync --scoped` out of a registry with a port; they can be packed, patched and restored.
@@ -55,7 +55,7 @@ class ImageName:
 
     @classmethod
     def parse(cls, text: str) -> ImageName:
-        """The name written as `repository:tag`. Raises FormatError, also if the tag is missing."""
+        """Return the name written as `repository:tag`. Raises FormatError, also if the tag is missing."""
         repository, colon, tag = text.rpartition(":")
         if not colon or "/" in tag:
             raise FormatError(f"no tag in the image name {text!r:.400}: write repository:tag")
@@ -63,7 +63,7 @@ class ImageName:
 
     @classmethod
     def by_digest(cls, repository: str, digest: Digest) -> ImageName:
-        """The name of an image that has no tag. Raises FormatError."""
+        """Return the name of an image that has no tag. Raises FormatError."""
         return cls(repository, f"{_BY_DIGEST}{digest.hex}")
 
     @property
@@ -90,7 +90,7 @@ class ImageName:
 
     @classmethod
     def parse_reference(cls, text: str) -> tuple[ImageName, Digest | None]:
-        """The name written as `repository:tag`, `repository@digest` or both, and the digest. Raises FormatError."""
+        """Return name and digest of `repository:tag`, `repository@digest` or both together. Raises FormatError."""
         name, at, digest_text = text.partition("@")
         if not at:
             return cls.parse(name), None
@@ -101,7 +101,7 @@ class ImageName:
 
     @classmethod
     def from_folder(cls, path: str) -> tuple[ImageName, Digest | None]:
-        """The image that a `dir:` folder holds, by its path below the tree, and the digest that the path names.
+        """Return the image that a `dir:` folder holds, by its path below the tree, and the digest that the path names.
 
         The last component is `NAME:TAG` or `NAME@DIGEST`, as `skopeo sync` writes it, or both; skopeo may nest a
         folder in one of its own name (`alpine:3.10.4/alpine:3.10.4`), which counts once. Raises FormatError.

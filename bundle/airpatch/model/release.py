@@ -206,7 +206,7 @@ def assemble(
     sequence: int = 0,
     product: str = DEFAULT_PRODUCT,
 ) -> Release:
-    """The release of `images`, whose manifests and those below them are in `manifests`.
+    """Return the release of `images`, whose manifests and those below them are in `manifests`.
 
     Without a `name` the release takes the tag that most of its images carry, the greatest of several.
     Raises FormatError with all findings, the first 100 of them told: no image, two images of one name, a missing,
@@ -257,7 +257,7 @@ def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None
 
 
 def owners(images: Iterable[Image], manifests: Mapping[Digest, Manifest]) -> dict[Digest, ImageName]:
-    """For each manifest, layer and config the first of `images` that has it, as far as their manifests are known."""
+    """Return for each manifest, layer and config the first of `images` that has it, as far as manifests are known."""
     found: dict[Digest, ImageName] = {}
     for image in images:
         for digest, manifest in walk([image.manifest], manifests.get):
@@ -267,7 +267,7 @@ def owners(images: Iterable[Image], manifests: Mapping[Digest, Manifest]) -> dic
 
 
 def image_findings(images: Sequence[Image]) -> list[str]:
-    """What is wrong with `images`, sorted by name, as far as it shows without their manifests."""
+    """Return what is wrong with `images`, sorted by name, as far as it shows without their manifests."""
     findings = [] if images else ["no image"]
     signatures: dict[tuple[str, Digest], tuple[ImageSignature, ...]] = {}
     sizes: dict[Digest, int] = {}

@@ -61,7 +61,7 @@ _OTHER_NUMBER = _Number()
 
 
 def parse_object(content: bytes, shape: Shape) -> dict[str, object]:
-    """The JSON object `content`, whose known keys hold what `shape` says; keys whose value is null are left out.
+    """Return the JSON object `content`, whose known keys hold what `shape` says; keys whose value is null are left out.
 
     Raises FormatError that says what is wrong, without a subject: "is not JSON: ...".
     """
@@ -72,7 +72,7 @@ def parse_object(content: bytes, shape: Shape) -> dict[str, object]:
 
 
 def parse_list(content: bytes, shape: Shape) -> list[dict[str, object]]:
-    """The list of JSON objects `content`, each as `parse_object` has it. Raises FormatError."""
+    """Return the list of JSON objects `content`, each as `parse_object` has it. Raises FormatError."""
     value = _parse(content)
     if not isinstance(value, list):
         raise FormatError("is not a JSON list")
@@ -104,7 +104,7 @@ def _parse(content: bytes) -> object:
 
 
 def _is_deeper(content: bytes, limit: int) -> bool:
-    """Whether arrays and objects are nested deeper than `limit`, counted without recursion."""
+    """Return whether arrays and objects are nested deeper than `limit`, counted without recursion."""
     if content.count(b"[") + content.count(b"{") <= limit:
         return False
     depth = 0

@@ -99,7 +99,7 @@ def gather_release(
     sources: Paths, execution: Execution, label: Label, images_list: StrPath | None, tags: Sequence[str]
 ) -> Gathered:
     """The release of all images of `sources`, or of those in `images_list`."""
-    return gather(
+    gathered = gather(
         names(sources),
         execution,
         images_list=None if images_list is None else Path(images_list),
@@ -110,6 +110,12 @@ def gather_release(
         product_of_bases=label.product_of_bases,
         sequence_after_bases=label.sequence_after_bases,
     )
+    if not gathered.is_name_guessed:
+        return gathered
+    release = gathered.release
+    count = sum(image.name.tag == release.name for image in release.images)
+    guess = f"the release is called {release.name}, the tag that {count} of {len(release.images)} images carry"
+    return replace(gathered, remarks=(guess, *gathered.remarks))
 
 
 @dataclass(frozen=True, slots=True)

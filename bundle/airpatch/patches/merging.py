@@ -135,7 +135,7 @@ class _Chain:
         """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
         if digest in self.steps:
             return
-        size, plaintext = self._sizes[digest]
+        size, uncompressed_size = self._sizes[digest]
         header = emit_header(Whole(), (size,))
         hasher = hashlib.sha256(header)
         with closing(self._union.open(digest, size)) as reader:
@@ -144,7 +144,7 @@ class _Chain:
                 part.advance(len(piece), digest)
         patch = Digest(hasher.digest())
         self.whole.add(patch, header, digest, size)
-        self.steps[digest] = Step(digest, size, plaintext, patch, len(header) + size, ())
+        self.steps[digest] = Step(digest, size, uncompressed_size, patch, len(header) + size, ())
 
 
 class WholePatches:

@@ -1,27 +1,27 @@
 """What a patch will cost, layer by layer and file by file, out of the layer patches that it will have.
 
 A layer that travels whole costs its size. The difference in a layer patch is shared out
-among the files of the layer (`airpatch.delta.account`); all else is the layer's own. Reads only.
+among the files of the layer (`airpatch.delta.cost`); all else is the layer's own. Reads only.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import accumulate
 
-from airpatch.archive.prepared import ChosenSource, PreparedBundle
+from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
-from airpatch.delta.account import Share, account
-from airpatch.delta.tar import Member, members
+from airpatch.delta.cost import PartCost, part_costs
+from airpatch.delta.tar_members import Member, members
 from airpatch.execution import Execution
 from airpatch.format.index import Step
-from airpatch.layers.plaintext import extract
-from airpatch.layers.rebuild import Sizes, sizes_of
+from airpatch.layers.compression import extract
+from airpatch.layers.rebuild import Sizes, section, sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.progress import ProgressPart
@@ -54,7 +54,7 @@ class FileCost:
 class BlobCost:
     """A layer or config that targets lack, of `size` bytes: `cost` in bytes. Whole if it has no `patch`.
 
-    `files` are those that cost something, the costliest first; none where the patch has no difference of plaintexts.
+    `files` are those that cost something, the costliest first; none where the patch has no such difference.
     `chosen` says why it builds upon its sources.
     """
 
@@ -95,23 +95,6 @@ def _has_files(made: LayerPatch) -> bool:
     return not isinstance(made.recipe.method, Whole | Raw)
 
 
-class _Delta:
-    """The section of a layer patch that is its difference, read from its beginning."""
-
-    def __init__(self, read_into: Callable[[memoryview, int], None], start: int, size: int) -> None:
-        self._read_into = read_into
-        self._position = start
-        self._left = size
-
-    def read(self, size: int, /) -> bytes:
-        buffer = bytearray(min(size, self._left))
-        if buffer:
-            self._read_into(memoryview(buffer), self._position)
-        self._position += len(buffer)
-        self._left -= len(buffer)
-        return bytes(buffer)
-
-
 def _files(
     made: LayerPatch, bundle: PreparedBundle, sizes: Sizes, execution: Execution, part: ProgressPart
 ) -> list[FileCost]:
@@ -133,8 +116,8 @@ def _files(
     positions = list(accumulate(lengths, initial=0))
     found = []
     with closing(bundle.content.open(step.patch, step.patch_size)) as patch:
-        delta = _Delta(patch.read_into, *made.recipe.section(0))
-        for cut, share in zip(cuts, account(delta, cuts), strict=True):
+        delta = section(patch, made.recipe, 0)
+        for cut, share in zip(cuts, part_costs(delta, cuts), strict=True):
             if round(share.cost):
                 found.append(_cost(starts.get(cut), share, sources, positions))
     return sorted(found, key=lambda file: (-file.cost, file.path))
@@ -149,9 +132,9 @@ def _unpack(
     stack: ExitStack,
 ) -> memoryview:
     """A layer, uncompressed, in a scratch file that `stack` closes."""
-    size, plaintext = sizes
+    size, uncompressed_size = sizes
     file = stack.enter_context(closing(ScratchFile(execution.scratch, str(digest))))
-    with part.share(plaintext, digest) as share:
+    with part.share(uncompressed_size, digest) as share:
 
         def append(piece: bytes) -> None:
             file.append(piece)
@@ -162,7 +145,7 @@ def _unpack(
     return memoryview(file.view())
 
 
-def _cost(member: Member | None, share: Share, sources: list[Tar], positions: list[int]) -> FileCost:
+def _cost(member: Member | None, share: PartCost, sources: list[Tar], positions: list[int]) -> FileCost:
     old = None
     if share.position is not None:
         number = bisect_right(positions, share.position) - 1

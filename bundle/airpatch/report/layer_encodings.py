@@ -1,7 +1,7 @@
 """Which encoder wrote each layer, judged by its beginning, and which images use it. Reads only.
 
 A replica is named if it writes what the layer begins with: `RECOGNISED` bytes of it, or all if it is shorter. Another
-encoder would have to agree with it over some 3 MiB of plaintext. For a layer that a bundle has as a patch, the patch
+encoder would have to agree with it over some 3 MiB uncompressed. For a layer that a bundle has as a patch, the patch
 names the encoder, and its maker has compared every byte.
 """
 
@@ -18,7 +18,7 @@ from airpatch.encoders.recognise import recognise
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers.plaintext import Compression, extract
+from airpatch.layers.compression import Compression, extract
 from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -36,12 +36,12 @@ RECOGNISED = 1 << 20
 class Encoding:
     """How a layer is compressed: `compression` is None if it is not there or does not decompress.
 
-    `plaintext` is its uncompressed size in bytes. `encoders` are the replicas that write the first `compared` bytes of
-    it, the likeliest first.
+    `uncompressed_size` is its uncompressed size in bytes. `encoders` are the replicas that write the first `compared`
+    bytes of it, the likeliest first.
     """
 
     compression: Compression | None = None
-    plaintext: int | None = None
+    uncompressed_size: int | None = None
     encoders: tuple[str, ...] = ()
     compared: int = 0
 
@@ -92,20 +92,20 @@ def examine_layers(
 
 def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:
     """How the blob of `size` bytes is written. `advance` is told bytes that are read."""
-    plaintext = 0
+    uncompressed_size = 0
 
     def take(piece: bytes) -> None:
-        nonlocal plaintext
-        plaintext += len(piece)
+        nonlocal uncompressed_size
+        uncompressed_size += len(piece)
 
     try:
         kind = extract(reader, size, take, MAX_BLOB, advance)
         if kind is Compression.NONE:
-            return Encoding(kind, plaintext)
+            return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
         reader.read_into(memoryview(start), 0)
         names = recognise(bytes(start)) if kind is Compression.GZIP else recognise_frames(bytes(start))
-        return Encoding(kind, plaintext, tuple(names), len(start))
+        return Encoding(kind, uncompressed_size, tuple(names), len(start))
     except FormatError:
         return Encoding()
 
@@ -120,14 +120,14 @@ def _of_patch(contents: LayerPatch) -> Encoding:
     step = contents.step
     match contents.recipe.method:
         case Plain():
-            return Encoding(Compression.NONE, step.plaintext)
+            return Encoding(Compression.NONE, step.uncompressed_size)
         case Replica(encoder, _):
-            return Encoding(Compression.GZIP, step.plaintext, (encoder,), step.size)
+            return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
-            return Encoding(Compression.GZIP, step.plaintext)
+            return Encoding(Compression.GZIP, step.uncompressed_size)
         case Frames(encoder, _):
-            return Encoding(Compression.ZSTD, step.plaintext, (encoder,), step.size)
+            return Encoding(Compression.ZSTD, step.uncompressed_size, (encoder,), step.size)
         case Raw():
-            return Encoding(Compression.ZSTD, step.plaintext)
+            return Encoding(Compression.ZSTD, step.uncompressed_size)
         case Whole():
-            return Encoding(None, step.plaintext)
+            return Encoding(None, step.uncompressed_size)

@@ -17,7 +17,7 @@ from functools import partial
 
 from airpatch.blobs.content import BlobReader, pieces
 from airpatch.errors import AirpatchError, FormatError, SourceError
-from airpatch.layers.plaintext import Compression, compression
+from airpatch.layers.compression import Compression, compression
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import DOCKER_MANIFEST
 from airpatch.model.names import ImageName

@@ -84,6 +84,8 @@ class Gathered:
     manifests: Mapping[Digest, bytes]
     content: Content
     remarks: tuple[str, ...] = ()
+    is_name_guessed: bool = False
+    """Whether the release is called after a tag, since nobody gave it a name."""
 
     def owners(self) -> dict[Digest, ImageName]:
         """For each blob the first image that has it."""
@@ -153,19 +155,13 @@ def gather(
     if sequence is None:
         sequence = sequence_after_bases or 0
     gathered = gathering.finish(name, sequence, product)
-    if name is None:
-        gathered = replace(gathered, remarks=(_guess(gathered.release),))
+    gathered = replace(gathered, is_name_guessed=name is None)
     if images_list is not None or picks:
         return gathered
     used = {blob.digest for blob in gathered.release.blobs}
     remarks = [remark for listing in listings for remark in listing.remarks]
     remarks += [remark for source in sources for remark in source.leftovers(used)]
-    return replace(gathered, remarks=(*gathered.remarks, *remarks))
-
-
-def _guess(release: Release) -> str:
-    count = sum(image.name.tag == release.name for image in release.images)
-    return f"the release is called {release.name}, the tag that {count} of {len(release.images)} images carry"
+    return replace(gathered, remarks=tuple(remarks))
 
 
 def _findings(listing: Listing) -> list[str]:

@@ -27,7 +27,7 @@ from airpatch.errors import FormatError, SourceError
 from airpatch.execution import NewFile
 from airpatch.format import zstd
 from airpatch.format.layout import INDEX_PATH
-from airpatch.layers.plaintext import Compression, compression, extract
+from airpatch.layers.compression import Compression, compression, extract
 
 RECORD = 512
 """Bytes of a header; contents are padded to this."""

@@ -151,6 +151,8 @@ class _Checks:
     on_missing: OnMissing
 
     def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[Holdings]:
+        if root is not None:
+            root.require_one_file_system()
         timeline = check.Timeline(root)
         left = [timeline.follow(index, allow_downgrade=self.allow_downgrade) for index in indexes]
         check.require_agreement(indexes)

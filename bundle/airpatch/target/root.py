@@ -19,8 +19,8 @@ from pathlib import Path
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
-from airpatch.format.registry import STORAGE
-from airpatch.linux import exchange, remove_all, rename_folder, syncfs
+from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
+from airpatch.linux import remove_all, rename_folder, replace_folder, syncfs
 from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 
@@ -243,7 +243,7 @@ class Root:
         Where the file system cannot exchange names, nothing is at `path` for a moment.
         """
         if not self.move_folder(source, path):
-            self._two(_swap, source, path)
+            self._two(replace_folder, source, path)
 
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
@@ -302,6 +302,17 @@ class Root:
         """Bytes and files that the file system can still take; None files where it has no limit."""
         status = os.fstatvfs(self._fd)
         return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
+
+    def require_one_file_system(self) -> None:
+        """Raise TargetError if a part of the root is a mount of its own: names cannot be given across file systems."""
+        own = os.fstat(self._fd).st_dev
+        for path in (HOME, STAGING, STORAGE, BLOBS, REPOSITORIES):
+            status = self._status(path)
+            if status is not None and status.st_dev != own:
+                raise TargetError(
+                    f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
+                    "made; mount one file system for all of the root"
+                )
 
     # Inside
 
@@ -425,16 +436,6 @@ def open_root(path: Path) -> Root:
 
 def _link(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
     os.link(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd, follow_symlinks=False)
-
-
-def _swap(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
-    try:
-        exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EINVAL):
-            raise
-        os.rename(other, f"{name}-old", src_dir_fd=dst_dir_fd, dst_dir_fd=src_dir_fd)
-        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
 
 def _is_not_empty(error: TargetError) -> bool:

@@ -91,7 +91,7 @@ class Staging:
         return FileBlob(fd, str(self._root.path / path), size, TargetError)
 
     def new_file(self) -> int:
-        """An empty file without a name, for plaintexts."""
+        """An empty file without a name, for uncompressed layers."""
         with self._lock:
             path = self._state.staged()
             fd = self._root.create(path)

@@ -14,8 +14,7 @@ from itertools import pairwise
 
 import xxhash
 
-from airpatch.delta import tar
-from airpatch.delta.tar import Member
+from airpatch.delta.tar_members import Member, members
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
@@ -97,7 +96,7 @@ def choose(
 def _files(layer: memoryview, base: int) -> list[_File]:
     found = [
         _File(member, base, layer[member.content : member.content + member.size])
-        for member in tar.members(layer)
+        for member in members(layer)
         if member.size
     ]
     return found or [_File(Member(b"", 0, 0, len(layer), len(layer)), base, layer)]
@@ -233,7 +232,7 @@ class _Target(_Writer):
     def layer(self, layer: memoryview, files: Sequence[tuple[_File, list[Found]]]) -> None:
         expanded = {file.member.content: levels for file, levels in files}
         at = 0
-        for member in tar.members(layer) if files[0][0].member.path != b"" else [files[0][0].member]:
+        for member in members(layer) if files[0][0].member.path != b"" else [files[0][0].member]:
             shift = self.position - at
             start, content = member.start + shift, member.content + shift
             self._cut(start, Member(member.path, start, content, member.size, 0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 
-from airpatch.delta.plaintext import Buffer
+from airpatch.delta.source_space import Buffer
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, REST, SKIP, View

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.errors import FormatError
+from airpatch.streams import PieceReader
 from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
@@ -44,15 +45,17 @@ class Level:
 def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
     """Yield what `view`, which must be reversible, was made of; `view_bytes` are those of the view, in pieces.
 
-    Raises FormatError if they do not fit, or nobody knows a coding.
+    Raises FormatError if they do not fit, or a coding is unknown.
     """
     if not view.is_reversible:
         raise FormatError("a view that leaves something out where it has to be complete")
-    pieces = _Pieces(view_bytes)
+    pieces = PieceReader(view_bytes)
     levels = [Level(None)]
     for length, action in view.records():
         while length:
-            piece = pieces.take(length)
+            piece = pieces.read(min(length, _PIECE))
+            if not piece:
+                raise FormatError("a view of more bytes than there are")
             length -= len(piece)
             if out := _put(levels, len(levels), piece):
                 yield out
@@ -60,7 +63,7 @@ def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
             levels.append(Level(make_packer(view.codings[action - FIRST_CODING], levels[-1])))
         elif (packer := levels.pop().packer) is not None and (out := _put(levels, len(levels), packer.finish())):
             yield out
-    if pieces.has_more():
+    if not pieces.at_end():
         raise FormatError("a view of fewer bytes than there are")
 
 
@@ -223,26 +226,3 @@ class _CentralDirectory:
     def finish(self) -> bytes:
         self._directory.finish()
         return b""
-
-
-class _Pieces:
-    """Pieces of bytes, taken by size."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = memoryview(b"")
-
-    def take(self, size: int) -> bytes:
-        """Up to `size` bytes, at least one. Raises FormatError at the end."""
-        if not self.has_more():
-            raise FormatError("a view of more bytes than there are")
-        data, self._rest = self._rest[: min(size, _PIECE)], self._rest[min(size, _PIECE) :]
-        return bytes(data)
-
-    def has_more(self) -> bool:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return False
-            self._rest = memoryview(piece)
-        return True

@@ -125,7 +125,7 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         f"{patch.method}, from {sources}, in {names}"
     )
     for source in each.chosen:
-        yield f"  {_reason(source, patch.step.plaintext)}"
+        yield f"  {_reason(source, patch.step.uncompressed_size)}"
     rows = [[megabytes(file.cost), _change(file), file.path or "(between files)", _origin(file)]
             for file in each.files[:top]]  # fmt: skip
     if len(each.files) > top:

@@ -62,7 +62,7 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
         "decisions_bytes": sum(each.decisions for each in bundle.patches),
         "views_bytes": sum(each.views for each in bundle.patches),
         "features": [{"name": feature.name, "since": feature.since} for feature in index.features],
-        "rebuilt_uncompressed_bytes": sum(step.plaintext for step in index.steps),
+        "rebuilt_uncompressed_bytes": sum(step.uncompressed_size for step in index.steps),
         "needed": [{"digest": str(blob.digest), "bytes": blob.size} for blob in index.needed],
         "needed_bytes": sum(blob.size for blob in index.needed),
         "images": [
@@ -83,7 +83,7 @@ def _step_data(bundle: BundleReport) -> list[dict[str, object]]:
         {
             "digest": str(each.step.digest),
             "bytes": each.step.size,
-            "uncompressed_bytes": each.step.plaintext,
+            "uncompressed_bytes": each.step.uncompressed_size,
             "patch_bytes": each.step.patch_size,
             "saved_bytes": each.saved,
             "method": each.method,
@@ -113,7 +113,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         made = sum(step.size for step in index.steps)
         patches = _blobs_line(step.patch_size for step in index.steps)
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
-        plaintext = megabytes(sum(step.plaintext for step in index.steps))
+        plaintext = megabytes(sum(step.uncompressed_size for step in index.steps))
         facts.append(["to rebuild", f"{plaintext} of uncompressed layers, when it is applied"])
     if index.features:
         facts.append(["features", ", ".join(feature.name for feature in index.features)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airpatch.delta import tar
+from airpatch.delta.tar_members import members
 from airpatch.views.finders import elf, gitpack, gzip, jimage, pdf, png, woff, zip
 from airpatch.views.finders.hint import Hint
 
@@ -44,7 +44,7 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
 def _tar(data: memoryview, name: bytes, depth: int) -> tuple[Hint, ...]:
     hints: list[Hint] = []
     if depth < _MAX_NESTED:
-        for member in tar.members(data):
+        for member in members(data):
             at = member.content
             for hint in find(data[at : at + member.size], name + b"!" + member.path, depth + 1):
                 hints.append(Hint(at + hint.start, hint.framing, at + hint.body, hint.size, hint.name, hint.inside))

@@ -1,4 +1,4 @@
-"""Plaintexts are unpacked once, by whoever comes first, and gone after their last use."""
+"""UncompressedLayers are unpacked once, by whoever comes first, and gone after their last use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from airpatch.blobs.content import BytesBlob
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.errors import BaseMismatch, FormatError
-from airpatch.layers.plaintexts import Plaintexts
+from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.model.digest import Digest
 from tests.layers.support import Blobs, by_digest, deflated, descriptors, layer, left_open
 from tests.support import scratch
@@ -27,51 +27,51 @@ class Counting(Blobs):
         return super().open(digest, size)
 
 
-def taken(plaintexts: Plaintexts) -> bytes:
-    return bytes(plaintexts.take(DIGEST, len(BLOB), len(PLAINTEXT)).view())
+def taken(layers: UncompressedLayers) -> bytes:
+    return bytes(layers.take(DIGEST, len(BLOB), len(PLAINTEXT)).view())
 
 
 def test_unpacked_once_for_all_users_and_given_up_after_the_last() -> None:
     before = descriptors()
     content = Counting(by_digest(BLOB))
-    plaintexts = Plaintexts(content, scratch, {DIGEST: 20})
+    layers = UncompressedLayers(content, scratch, {DIGEST: 20})
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: taken(plaintexts), range(20))) == {PLAINTEXT}
+        assert set(pool.map(lambda _: taken(layers), range(20))) == {PLAINTEXT}
     assert content.opened == 1
     for _ in range(19):
-        plaintexts.give_back(DIGEST)
-    assert taken(plaintexts) == PLAINTEXT
+        layers.give_back(DIGEST)
+    assert taken(layers) == PLAINTEXT
     assert content.opened == 1
-    plaintexts.give_back(DIGEST)
+    layers.give_back(DIGEST)
     assert left_open(before) == 0
 
 
 def test_given_back_by_one_that_did_not_come_to_take_it() -> None:
-    plaintexts = Plaintexts(Blobs({}), scratch, {DIGEST: 1})
-    plaintexts.give_back(DIGEST)
-    plaintexts.close()
+    layers = UncompressedLayers(Blobs({}), scratch, {DIGEST: 1})
+    layers.give_back(DIGEST)
+    layers.close()
 
 
 def test_one_that_is_there_is_neither_unpacked_nor_wanted() -> None:
     before = descriptors()
-    plaintexts = Plaintexts(Blobs({}), scratch, {DIGEST: 1})
-    assert plaintexts.wanted(DIGEST)
-    assert not plaintexts.wanted(Digest.of(b"of no use"))
-    file: ScratchFile = plaintexts.new(DIGEST)
+    layers = UncompressedLayers(Blobs({}), scratch, {DIGEST: 1})
+    assert layers.wanted(DIGEST)
+    assert not layers.wanted(Digest.of(b"of no use"))
+    file: ScratchFile = layers.new(DIGEST)
     file.append(PLAINTEXT)
-    plaintexts.put(DIGEST, file)
-    assert not plaintexts.wanted(DIGEST)
-    assert taken(plaintexts) == PLAINTEXT
-    plaintexts.close()
+    layers.put(DIGEST, file)
+    assert not layers.wanted(DIGEST)
+    assert taken(layers) == PLAINTEXT
+    layers.close()
     assert left_open(before) == 0
 
 
 @pytest.mark.parametrize("size", [0, len(PLAINTEXT) - 1, len(PLAINTEXT) + 1])
 def test_another_size_than_the_index_says(size: int) -> None:
     before = descriptors()
-    plaintexts = Plaintexts(Blobs(by_digest(BLOB)), scratch, {DIGEST: 1})
-    with pytest.raises(FormatError, match="plaintext"):
-        plaintexts.take(DIGEST, len(BLOB), size)
+    layers = UncompressedLayers(Blobs(by_digest(BLOB)), scratch, {DIGEST: 1})
+    with pytest.raises(FormatError, match="uncompressed bytes"):
+        layers.take(DIGEST, len(BLOB), size)
     assert left_open(before) == 0
 
 
@@ -79,5 +79,5 @@ def test_one_that_is_not_there_and_one_that_does_not_decompress() -> None:
     before = descriptors()
     for content, error in ((Blobs({}), BaseMismatch), (Blobs({DIGEST: BLOB[:-9] + bytes(9)}), FormatError)):
         with pytest.raises(error):
-            taken(Plaintexts(content, scratch, {DIGEST: 1}))
+            taken(UncompressedLayers(content, scratch, {DIGEST: 1}))
     assert left_open(before) == 0

@@ -21,7 +21,7 @@ from airpatch.errors import FormatError
 
 
 @dataclass(slots=True)
-class Share:
+class PartCost:
     """A part of the target: `cost` in bytes of the delta; `literal` and `wrong` bytes of its content are in the delta.
 
     `position` is where the longest copy that begins in the part comes from, of `longest` bytes.
@@ -34,7 +34,7 @@ class Share:
     longest: int = 0
 
 
-def account(delta: Reader, cuts: Sequence[int]) -> list[Share]:
+def part_costs(delta: Reader, cuts: Sequence[int]) -> list[PartCost]:
     """Return the shares of the parts of the target that begin at `cuts`, ascending offsets of which the first is 0.
 
     FormatError if the delta is malformed.
@@ -45,7 +45,7 @@ def account(delta: Reader, cuts: Sequence[int]) -> list[Share]:
     size = reader.number()
     for _ in range(reader.number()):
         reader.number()
-    shares = [Share() for _ in cuts]
+    shares = [PartCost() for _ in cuts]
     offset = 0
     while offset < size:
         before = offset
@@ -57,7 +57,7 @@ def account(delta: Reader, cuts: Sequence[int]) -> list[Share]:
 
 class _Segment:
     def __init__(
-        self, columns: Sequence[bytes], stored: Sequence[int], cuts: Sequence[int], shares: list[Share]
+        self, columns: Sequence[bytes], stored: Sequence[int], cuts: Sequence[int], shares: list[PartCost]
     ) -> None:
         self._columns = columns
         self._stored = stored

@@ -16,10 +16,10 @@ from itertools import accumulate
 
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors
-from airpatch.delta.mend import unequal
+from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
-from airpatch.delta.plaintext import Space
-from airpatch.delta.tar import Member, members
+from airpatch.delta.source_space import Space
+from airpatch.delta.tar_members import Member, members
 
 _STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
 _MAX_TILE = 1 << 27  # longer members are cut
@@ -72,25 +72,27 @@ TARS = Members()
 
 class Planner:
     """Plans targets over `space`. `known` says which files lie where, `entries` sizes the index of anchors, `tries` is
-    how hard the alignment looks, `relax` is called now and then."""
+    how hard the alignment looks, `release_pages` is called now and then."""
 
-    def __init__(self, space: Space, known: Members, entries: int, tries: int, relax: Callable[[], None]) -> None:
+    def __init__(
+        self, space: Space, known: Members, entries: int, tries: int, release_pages: Callable[[], None]
+    ) -> None:
         self._space = space
         self._members = known.target
         self._tries = tries
-        self._relax = relax
-        self._anchors = Anchors(space, entries, relax)
+        self._release_pages = release_pages
+        self._anchors = Anchors(space, entries, release_pages)
         self._olds = Olds(self._files(known), entries // _FILES)
 
     def _files(self, known: Members) -> Iterator[tuple[int, Member]]:
-        """The members of all sources, with the position where their source begins."""
+        """Yield the members of all sources, with the position where their source begins."""
         each = known.sources or [None] * len(self._space.sources)
         for base, source, given in zip(self._space.bases, self._space.sources, each, strict=True):
             seen = 0  # of the source when its pages were dropped last: headers are small, but near each other
             for member in members(source) if given is None else given:
                 if member.start - seen >= _STRETCH:
                     seen = member.start
-                    self._relax()
+                    self._release_pages()
                 yield base, member
 
     def units(self, target: memoryview) -> Iterator[Unit]:
@@ -107,7 +109,7 @@ class Planner:
     def _stretch(self, target: memoryview, tiles: Sequence[Tile]) -> Iterator[Unit]:
         found = self._anchors.matches(target, tiles[0].start, tiles[-1].end, _MIN_MATCH)
         matches = list(zip(found[::3], found[1::3], found[2::3], strict=True))
-        self._relax()
+        self._release_pages()
         first = 0
         begin = tiles[0].start  # of the run of tiles that matches cover completely
         clean: list[Cover] = []
@@ -127,7 +129,7 @@ class Planner:
                 clean = []
             begin = tile.end
             yield self._refine(target, tile, inside, matches[max(first - 1, 0) : last + 1])
-            self._relax()
+            self._release_pages()
         if begin < tiles[-1].end:
             yield Unit(begin, tiles[-1].end, clean, exact=True)
 
@@ -273,7 +275,7 @@ def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
 
 
 def _counterpart(start: int, end: int, member: Member, old: Old, matches: list[Cover]) -> int:
-    """Where the old file has what begins at `start`: as the longest match tells, else at the same height."""
+    """Return where the old file has what begins at `start`: as the longest match tells, else at the same height."""
     inside = [m for m in matches if start <= m[0] < end and old.start <= m[1] < old.end]
     if inside:
         at, where, _ = max(inside, key=lambda match: match[2])

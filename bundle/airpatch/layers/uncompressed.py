@@ -1,4 +1,4 @@
-"""Plaintexts of blobs in scratch files, each unpacked by whoever needs it first and given up after its last use."""
+"""Uncompressed layers in scratch files, each unpacked at its first use and dropped after its last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.errors import FormatError
 from airpatch.execution import NewFile
-from airpatch.layers.plaintext import extract
+from airpatch.layers.compression import extract
 from airpatch.model.digest import Digest
 
 
@@ -22,8 +22,8 @@ class _Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Plaintexts:
-    """Plaintexts out of the blobs of `content`. `users` says how often each will be taken and given back.
+class UncompressedLayers:
+    """The layers of `content`, uncompressed. `users` says how often each will be taken and given back.
 
     For use by many threads.
     """
@@ -34,20 +34,20 @@ class Plaintexts:
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
     def take(
-        self, digest: Digest, size: int, plaintext: int, advance: Callable[[int], None] = lambda _size: None
+        self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None] = lambda _size: None
     ) -> ScratchFile | ScratchRange:
-        """The plaintext, `plaintext` bytes, of the blob of `size` bytes. `advance` is told bytes unpacked for it.
+        """Return the `uncompressed_size` bytes in the blob of `size` bytes. `advance` is told bytes unpacked for it.
 
         Raises FormatError if it has another size.
         """
         slot = self._slots[digest]
         with slot.lock:
             if slot.file is None:
-                slot.file = self._unpack(digest, size, plaintext, advance)
+                slot.file = self._unpack(digest, size, uncompressed_size, advance)
             return slot.file
 
     def give_back(self, digest: Digest) -> None:
-        """Tell that one of the users is done."""
+        """Say that one of the users is done."""
         slot = self._slots[digest]
         with slot.lock:
             slot.users -= 1
@@ -56,26 +56,26 @@ class Plaintexts:
                 slot.file = None
 
     def wanted(self, digest: Digest) -> bool:
-        """Whether somebody will take the plaintext of `digest`, and it is not there yet."""
+        """Return whether the layer `digest` will be taken, and is not there yet."""
         slot = self._slots.get(digest)
         return slot is not None and slot.file is None
 
     def put(self, digest: Digest, file: ScratchFile | ScratchRange) -> None:
-        """Give a plaintext that is there already."""
+        """Add a layer that is unpacked already."""
         self._slots[digest].file = file
 
     def new(self, digest: Digest) -> ScratchFile:
-        """An empty scratch file for the plaintext of `digest`."""
+        """Return an empty scratch file for the layer `digest`."""
         return ScratchFile(self._new_file, str(digest))
 
     def close(self) -> None:
-        """Give up all plaintexts."""
+        """Release all layers."""
         for slot in self._slots.values():
             if slot.file is not None:
                 slot.file.close()
                 slot.file = None
 
-    def _unpack(self, digest: Digest, size: int, plaintext: int, advance: Callable[[int], None]) -> ScratchFile:
+    def _unpack(self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]) -> ScratchFile:
         file = self.new(digest)
 
         def append(piece: bytes) -> None:
@@ -84,9 +84,9 @@ class Plaintexts:
 
         try:
             with closing(self._content.open(digest, size)) as reader:
-                extract(reader, size, append, plaintext)
-            if file.size != plaintext:
-                raise FormatError(f"{digest}: has {file.size} bytes of plaintext, not {plaintext}")
+                extract(reader, size, append, uncompressed_size)
+            if file.size != uncompressed_size:
+                raise FormatError(f"{digest}: has {file.size} uncompressed bytes, not {uncompressed_size}")
         except BaseException:
             file.close()
             raise

@@ -20,7 +20,7 @@ from airpatch.errors import FormatError
 def unequal(
     wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1], limit: cython.longlong
 ) -> cython.longlong:
-    """Return in how many bytes two equally long buffers differ; the count stops above `limit`."""
+    """Return in how many bytes two equally long buffers differ; counting stops above `limit`."""
     count: cython.longlong = 0
     i: cython.Py_ssize_t
     with cython.nogil:
@@ -32,7 +32,7 @@ def unequal(
 
 
 @cython.cclass
-class Differences:
+class DifferenceWriter:
     """The columns while they are written."""
 
     _gaps: bytearray
@@ -78,7 +78,7 @@ class Differences:
 
 
 @cython.cclass
-class Mender:
+class DifferenceReader:
     """The columns while they are read: `gaps` unpacked, one for each byte of `values`."""
 
     _gaps: cython.longlong[::1]
@@ -102,8 +102,8 @@ class Mender:
         """Whether every difference has been applied."""
         return self._next == self._count
 
-    def quiet(self, length: int) -> bool:
-        """Whether the next `length` copied bytes are all right; if so they are passed over."""
+    def skip_right(self, length: int) -> bool:
+        """Return whether the next `length` copied bytes are all right; if so, skip them."""
         if self._next < self._count:
             if self._right < length:
                 return False
@@ -113,8 +113,8 @@ class Mender:
     @cython.boundscheck(False)
     @cython.wraparound(False)
     @cython.ccall
-    def mend(self, piece: cython.uchar[::1]) -> cython.void:
-        """Put the next bytes right, in place."""
+    def apply(self, piece: cython.uchar[::1]) -> cython.void:
+        """Correct the next bytes in place."""
         size: cython.longlong = len(piece)
         at: cython.longlong = 0
         # In bounds: at + right < size where a byte is written, next < count where a column is read.

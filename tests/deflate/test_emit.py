@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airpatch.deflate.layout import Member, Piece, Record, Tail, Trailer, write_record
+from airpatch.deflate.layout_column import Member, Piece, Record, Tail, Trailer, write_record
 from airpatch.deflate.tables import STORED
 from airpatch.errors import FormatError
 from tests.deflate.support import put_together, take_apart

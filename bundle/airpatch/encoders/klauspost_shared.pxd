@@ -1,6 +1,6 @@
-# Of klauspost_words.py, for compiled modules.
+# Of klauspost_shared.py, for compiled modules.
 
-from airpatch.words cimport load32
+from airpatch.byte_access cimport load32
 
 cdef enum:
     BLOCK = 65535

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.deflate import layout
+from airpatch.deflate import layout_column as layout
 from airpatch.deflate.header import zlib_header
-from airpatch.deflate.layout import Code, LayoutReader, Member, Piece, Record, Tail, Trailer, write_record
+from airpatch.deflate.layout_column import Code, LayoutReader, Member, Piece, Record, Tail, Trailer, write_record
 from airpatch.errors import FormatError
 
 HEADER = zlib_header(bytes(97) + b"\1" + bytes(158) + b"\1", b"\0")

@@ -1,4 +1,4 @@
-# Of words.py, for compiled modules. C compilers make one load, or one store, of these bytes.
+# Of byte_access.py, for compiled modules. C compilers make one load, or one store, of these bytes.
 
 cdef extern from *:
     int __builtin_ctzll(unsigned long long) noexcept nogil

@@ -1,6 +1,6 @@
 """A gzip file put together again from its plaintext and decisions, byte for byte; the inverse of `parse`.
 
-`rebuild` pulls plaintext and columns through functions and gives the file in pieces; it holds a few MiB
+`emit` pulls plaintext and columns through functions and gives the file in pieces; it holds a few MiB
 whatever the file's size. Any input leads to some bytes or to a FormatError: whether they are the right bytes
 is for the caller to check, by their digest, and so is a limit on their number.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airpatch.deflate.blocks import BlockWriter, count_symbols
-from airpatch.deflate.layout import OTHER, LayoutReader, Member, Piece, Tail, Trailer, compute_header
+from airpatch.deflate.layout_column import OTHER, LayoutReader, Member, Piece, Tail, Trailer, compute_header
 from airpatch.deflate.matches import Read, TokenDecoder
 from airpatch.deflate.tables import DYNAMIC, FIXED, LONG_258, MAX_MATCH, STORED
 from airpatch.errors import FormatError
 
 
-def rebuild(plaintext: Read, layout: Read, runs: Read, sources: Read, distances: Read) -> Iterator[bytes]:
+def emit(plaintext: Read, layout: Read, runs: Read, sources: Read, distances: Read) -> Iterator[bytes]:
     """Yield the file's bytes. Each function returns up to so many bytes, none only at the end of its data.
 
     Raises FormatError if plaintext and decisions do not fit together, or are not used up at the end of the

@@ -6,8 +6,8 @@ import tarfile
 
 import pytest
 
-from airpatch.delta import tar as hints
-from airpatch.delta.tar import members
+from airpatch.delta import tar_members as hints
+from airpatch.delta.tar_members import members
 from tests.delta.support import delta, noise, rebuild, tar
 
 FILES = {"a": noise(30_000, 5), "b": noise(2000, 6)}

@@ -1,6 +1,6 @@
 """What the match searches of klauspost/compress flate share: constants, hashes, and how tokens are appended.
 
-What compiled modules use instead is in klauspost_words.pxd. Tokens are those of airpatch.deflate.tables; a table of
+What compiled modules use instead is in klauspost_shared.pxd. Tokens are those of airpatch.deflate.tables; a table of
 positions may be two deep, then entry 2n is the newest position of hash n and entry 2n + 1 the one before it.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 
-from airpatch.words import load32
+from airpatch.byte_access import load32
 
 BLOCK = 65535  # most bytes searched at a time, so most tokens
 WINDOW = 1 << 15  # matches stay nearer than this, at times just as near
@@ -39,7 +39,7 @@ def push(table: array[int], slot: int, position: int) -> None:
 
 
 def meets(window: bytes, index: int, match: int, word: int) -> bool:
-    """Whether `match` lies within the window before `index` and holds the first four bytes of `word`."""
+    """Return whether `match` lies within the window before `index` and holds the first four bytes of `word`."""
     return index - match < WINDOW and load32(window, match) == word & 0xFFFFFFFF
 
 

@@ -1,7 +1,7 @@
-"""The plaintext of a blob: what is inside its compression, which its first bytes tell.
+"""What a blob holds, uncompressed; its first bytes say how it is compressed.
 
 gzip (RFC 1952: any number of members, ignoring what follows and begins none, as gunzip does), zstd (RFC 8878), or the
-bytes themselves. Bounded: a caller says how much plaintext it takes, and zstd windows are 128 MiB at most.
+bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are 128 MiB at most.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Compression(Enum):
 
 
 def compression(start: bytes) -> Compression:
-    """How a blob that begins with `start` (4 bytes or all) is compressed."""
+    """Return how a blob that begins with `start` (4 bytes or all) is compressed."""
     if start.startswith(_GZIP_MAGIC):
         return Compression.GZIP
     return Compression.ZSTD if start.startswith(zstd.MAGIC.to_bytes(4, "little")) else Compression.NONE
@@ -41,7 +41,7 @@ def extract(
     limit: int,
     advance: Callable[[int], None] = lambda _size: None,
 ) -> Compression:
-    """Hand the plaintext of the blob of `size` bytes to `take`, piece by piece; returns how it was compressed.
+    """Pass what the blob of `size` bytes holds to `take`, piece by piece; return how it was compressed.
 
     `advance` is told bytes of the blob that are read, which may be less than all where something follows the layer.
     Raises FormatError if it does not decompress, or to more than `limit` bytes.
@@ -54,7 +54,7 @@ def extract(
     for piece in {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob):
         taken += len(piece)
         if taken > limit:
-            raise FormatError(f"a layer with more than {limit} bytes of plaintext")
+            raise FormatError(f"a layer with more than {limit} uncompressed bytes")
         take(piece)
     return kind
 

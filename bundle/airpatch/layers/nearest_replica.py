@@ -15,10 +15,10 @@ START = 128 << 10
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 
 
-def nearest(start: bytes) -> str | None:
-    """The replica whose decisions explain most of those at the `start` of a gzip file (RFC 1952), None if none helps.
+def nearest_replica(start: bytes) -> str | None:
+    """Return the replica whose decisions explain most of those at the `start` of a gzip file, None if none helps.
 
-    `start` should be `START` bytes, or the whole file. Raises FormatError if it is not the beginning of a gzip file.
+    `start` is `START` bytes or the whole file. Raises FormatError if it is not the beginning of a gzip file (RFC 1952).
     """
     own = _Beginning.of(start)
     # Encoders that flush often have less of their beginning in an open block, which would be taken for nearness.
@@ -42,7 +42,7 @@ class _Beginning:
         return cls(b"".join(part.plaintext for part in parts), (runs, distances))
 
     def difference(self, *others: _Beginning) -> int:
-        """Bytes that these decisions take as a difference to those of others."""
+        """Return how many bytes these decisions take as a difference to those of others."""
         return sum(
             len(chunk)
             for i, column in enumerate(self.columns)
@@ -51,6 +51,6 @@ class _Beginning:
 
 
 def _encode(name: str, plaintext: bytes) -> bytes:
-    """The blocks that the encoder completes within the plaintext; all of them if it completes none."""
+    """Return the blocks that the encoder completes within `plaintext`; all of them if it completes none."""
     encoder = deflater(name)
     return encoder.feed(plaintext) or encoder.finish()

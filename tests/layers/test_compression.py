@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import FormatError
-from airpatch.layers.plaintext import Compression, compression, extract
+from airpatch.layers.compression import Compression, compression, extract
 from fixtures.encoders.plaintexts import plaintexts
 from tests.delta.support import noise
 from tests.layers.support import ENCODERS, deflated, layer, members, text, zstd

@@ -11,7 +11,7 @@ import pytest
 from airpatch.encoders.blockwise import Cut
 from airpatch.encoders.pigz import RsyncableCuts
 from airpatch.encoders.pigz_hash import RollingHash
-from tests.encoders.test_replicas import COMPILED, deflate
+from tests.encoders.support import COMPILED, deflate
 
 BLOCK = 128 << 10
 

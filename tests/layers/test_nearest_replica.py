@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from airpatch.errors import FormatError
-from airpatch.layers.nearest import START, nearest
+from airpatch.layers.nearest_replica import START, nearest_replica
 from tests.delta.support import noise
 from tests.layers.support import layer, replica
 
@@ -25,27 +25,27 @@ def flushing(level: int, memory_level: int = 8) -> bytes:
 @pytest.mark.parametrize("level", [1, 6, 9])
 def test_the_level_is_found(level: int) -> None:
     """gzip and pigz have zlib's matches, too."""
-    found = nearest(flushing(level))
+    found = nearest_replica(flushing(level))
     assert found in {f"{name}-{level}" for name in ("zlib", "gzip", "pigz")}
 
 
 def test_members_are_near_to_the_encoder_of_each() -> None:
     encode = replica("go1-flate-6")
     file = b"".join(encode(PLAINTEXT[at : at + 30_000]) for at in range(0, len(PLAINTEXT), 30_000))
-    assert nearest(file) == "go1-flate-6"
+    assert nearest_replica(file) == "go1-flate-6"
 
 
 def test_a_beginning_will_do() -> None:
     file = flushing(6) * 20
     assert len(file) > START
-    assert nearest(file[:START]) == nearest(file)
+    assert nearest_replica(file[:START]) == nearest_replica(file)
 
 
 def test_where_nothing_matches_nothing_is_near() -> None:
-    assert nearest(gzip.compress(noise(3000, 1), 0)) is None
+    assert nearest_replica(gzip.compress(noise(3000, 1), 0)) is None
 
 
 @pytest.mark.parametrize("start", [b"no gzip file at all", gzip.compress(b"x" * 999, mtime=0)[:20] + b"\xff" * 40])
 def test_what_is_no_gzip_file_is_refused(start: bytes) -> None:
     with pytest.raises(FormatError):
-        nearest(start)
+        nearest_replica(start)

@@ -1,0 +1,95 @@
+"""System calls of Linux, and what is done where the system lacks one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airpatch import linux
+from airpatch.linux import exchange, open_beneath, replace_folder
+
+Folders = tuple[int, int]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Iterator[Folders]:
+    """Descriptors of the folders `new`, which holds `a/new`, and `live`, which holds `b/old`."""
+    for folder, name, file in (("new", "a", "new"), ("live", "b", "old")):
+        (tmp_path / folder / name).mkdir(parents=True)
+        (tmp_path / folder / name / file).touch()
+    fds = [os.open(tmp_path / name, os.O_RDONLY | os.O_DIRECTORY) for name in ("new", "live")]
+    yield fds[0], fds[1]
+    for fd in fds:
+        os.close(fd)
+
+
+def tree(path: Path) -> set[str]:
+    return {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()}
+
+
+def without_exchange(monkeypatch: pytest.MonkeyPatch, cause: int) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(cause, os.strerror(cause))
+
+    monkeypatch.setattr(linux, "exchange", fail)
+
+
+def test_exchanged_names(tmp_path: Path, folders: Folders) -> None:
+    exchange("a", "b", dir_fd=folders[0], other_fd=folders[1])
+    assert tree(tmp_path) == {"new/a/old", "live/b/new"}
+
+
+def test_a_folder_is_replaced(tmp_path: Path, folders: Folders) -> None:
+    replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
+    assert tree(tmp_path) == {"new/a/old", "live/b/new"}
+
+
+@pytest.mark.parametrize("cause", [errno.ENOSYS, errno.EINVAL])
+def test_a_folder_is_replaced_where_names_cannot_be_exchanged(
+    tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch, cause: int
+) -> None:
+    without_exchange(monkeypatch, cause)
+    replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
+    assert tree(tmp_path) == {"new/a-old/old", "live/b/new"}
+
+
+def test_the_old_folder_is_put_back_when_the_new_one_cannot_be_moved(
+    tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_exchange(monkeypatch, errno.ENOSYS)
+    rename, calls = os.rename, []
+
+    def second_fails(*arguments: object, **options: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        rename(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "rename", second_fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
+    assert tree(tmp_path) == {"new/a/new", "live/b/old"}
+
+
+def test_any_other_failure_of_an_exchange_is_raised(
+    tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_exchange(monkeypatch, errno.EIO)
+    with pytest.raises(OSError, match="Input/output error"):
+        replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
+    assert tree(tmp_path) == {"new/a/new", "live/b/old"}
+
+
+def test_a_link_below_a_folder_is_not_followed(tmp_path: Path, folders: Folders) -> None:
+    (tmp_path / "live/link").symlink_to("b")
+    os.close(open_beneath("b/old", os.O_RDONLY, folders[1]))
+    with pytest.raises(OSError, match="symbolic links") as caught:
+        open_beneath("link/old", os.O_RDONLY, folders[1])
+    assert caught.value.errno == errno.ELOOP
+    with pytest.raises(OSError, match="cross-device") as caught:
+        open_beneath("../new/a/new", os.O_RDONLY, folders[1])
+    assert caught.value.errno == errno.EXDEV
