@@ -81,5 +81,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[[Path], Registry]]:
     """Starts registries on roots; they end with the test."""
+    if missing := missing_programs():
+        pytest.skip(f"needs {', '.join(missing)}")
     with ExitStack() as stack:
         yield lambda root: stack.enter_context(serving(root, tmp_path))
