@@ -88,7 +88,8 @@ def test_bomb_is_bounded() -> None:
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     piece = bytes(1 << 20)
     data = b"".join(compressor.compress(piece) for _ in range(64)) + compressor.flush()
-    assert isinstance(recognise(data, ["zlib-1"]), list)
+    names = ["zlib-1", "zlib-9", "go1-flate-6"]
+    assert recognise(data, names) == ["zlib-1", "zlib-9"], "zeros look alike at all levels"
 
 
 @needs_speed

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import zstandard
-from airpatch.patches.layers import patch_layers
+from airpatch.patches.layer_patching import patch_layers
 
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
