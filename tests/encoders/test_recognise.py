@@ -88,8 +88,7 @@ def test_bomb_is_bounded() -> None:
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     piece = bytes(1 << 20)
     data = b"".join(compressor.compress(piece) for _ in range(64)) + compressor.flush()
-    names = ["zlib-1", "zlib-9", "go1-flate-6"]
-    assert recognise(data, names) == ["zlib-1", "zlib-9"], "zeros look alike at all levels"
+    assert recognise(data, ["zlib-9", "pigz-9"]) == ["zlib-9"], "pigz ends a block every 128 KiB"
 
 
 @needs_speed
