@@ -53,7 +53,7 @@ TESTED_BY = {
     "views/*.py": ("views/test_expand_fold.py", "expanding and folding are inverses"),
     "errors.py": ("cli/test_help.py", "exit codes, in help and README"),
     "execution.py": ("archive/test_writer.py", "how every operation is done"),
-    "layers/differences.py": ("layers/test_workshop.py", "the workshop makes them"),
+    "layers/differences.py": ("layers/test_patch_maker.py", "the workshop makes them"),
     "log.py": ("cli/test_logs.py", "what -v and -vv show"),
     "progress.py": ("operations/test_progress.py", "what is announced is done"),
     "gear.py": ("delta/test_delta.py", "constants"),

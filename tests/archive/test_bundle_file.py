@@ -123,6 +123,8 @@ def test_headers_of_raw_frames(size: int) -> None:
 
 def test_no_pipes_and_no_folders(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UsageError, match="a pipe or a device"):  # nobody writes to it, and nobody waits
+        BundleFile(str(tmp_path / "fifo"))
     writer = os.open(tmp_path / "fifo", os.O_RDWR)
     try:
         with pytest.raises(UsageError, match="a pipe or a device"):

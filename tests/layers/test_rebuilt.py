@@ -13,7 +13,7 @@ from airpatch.blobs.content import Content, read_blob
 from airpatch.errors import AirpatchError, IntegrityError, SourceError
 from airpatch.format.index import Index, Plan, Step
 from airpatch.layers import rebuild
-from airpatch.layers.rebuilt import Rebuilt, unfold
+from airpatch.layers.rebuilt import Rebuilt, content_with_rebuilt
 from airpatch.layers.recipe import Whole
 from airpatch.model.digest import Digest
 from airpatch.patches.layer_patching import patch_layers
@@ -56,7 +56,7 @@ def found(content: Content, blob: bytes) -> bytes:
 
 def test_layers_of_a_bundle_are_made_when_they_are_wanted(bundle: BundleFile) -> None:
     progress = Recorder()
-    content = unfold(bundle, by_digest(*LAYERS), execution(2, progress))
+    content = content_with_rebuilt(bundle, by_digest(*LAYERS), execution(2, progress))
     assert [found(content, each) for each in LAYERS] == LAYERS
     assert progress.labels == ["rebuilding layers of r1"]
     assert progress.adds_up
@@ -68,10 +68,10 @@ def test_layers_of_a_bundle_are_made_when_they_are_wanted(bundle: BundleFile) ->
 def test_only_those_that_are_wanted_are_made_and_what_they_need(bundle: BundleFile) -> None:
     steps = bundle.index.steps
     first = next(blob for blob in LAYERS if Digest.of(blob) == steps[0].digest)
-    content = unfold(bundle, [steps[0].digest], execution(1))
+    content = content_with_rebuilt(bundle, [steps[0].digest], execution(1))
     assert found(content, first) == first
     assert content.size(steps[-1].digest) is None
-    assert unfold(bundle, [], execution(2)).size(steps[0].digest) is None
+    assert content_with_rebuilt(bundle, [], execution(2)).size(steps[0].digest) is None
 
 
 def test_a_bundle_without_layer_patches_is_its_own_content(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_bundle_without_layer_patches_is_its_own_content(tmp_path: Path) -> No
     builder.tag("web:r1", builder.picture([b"layer"]))
     (tmp_path / "plain").write_bytes(builder.bundle())
     plain = BundleFile(str(tmp_path / "plain"))
-    assert unfold(plain, by_digest(b"layer"), execution(2)) is plain
+    assert content_with_rebuilt(plain, by_digest(b"layer"), execution(2)) is plain
 
 
 def test_adversary_27_a_layer_patch_that_is_damaged(bundle: BundleFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +91,7 @@ def test_adversary_27_a_layer_patch_that_is_damaged(bundle: BundleFile, monkeypa
 
     monkeypatch.setattr(rebuild, "read_header", other)
     with pytest.raises(AirpatchError, match=r"bundle: layer patch of .*: makes other bytes"):
-        unfold(bundle, by_digest(*LAYERS), execution(2))
+        content_with_rebuilt(bundle, by_digest(*LAYERS), execution(2))
     assert left_open(before) == 0
 
 

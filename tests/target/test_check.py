@@ -18,7 +18,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.release import MAX_SEQUENCE, Blob
 from airpatch.patches.patch_plan import plan_patch
 from airpatch.target import check
-from airpatch.target.check import Holdings
+from airpatch.target.check import InstallPlan
 from airpatch.target.root import Root
 from tests.support import Builder, Recorder, execution
 from tests.target.support import LAYERS, Sample, blob_file, damage, descriptors, drop, install, sample, snapshot
@@ -32,7 +32,7 @@ def patch(r1: Sample, r2: Sample) -> Index:
     return plan_patch(r2.release, [r1.base])
 
 
-def examine(path: Path, index: Index, coming: Iterable[Digest] = (), **options: bool) -> Holdings:
+def examine(path: Path, index: Index, coming: Iterable[Digest] = (), **options: bool) -> InstallPlan:
     with Root(path) as root, ThreadPoolExecutor(2) as pool:
         return check.examine(
             root, index, {*coming, *(b.digest for b in index.stored)}, set(), pool, execution(), **options
@@ -48,18 +48,18 @@ def digests(blobs: Iterable[Blob]) -> set[Digest]:
 
 def test_a_root_that_does_not_exist_has_nothing(patch: Index) -> None:
     with ThreadPoolExecutor(1) as pool:
-        holdings = check.examine(None, patch, set(), set(), pool, execution())
-    assert (holdings.present, holdings.wrong) == (set(), set())
-    assert holdings.missing == list(patch.left_out)
-    assert holdings.to_write == patch.stored
+        plan = check.examine(None, patch, set(), set(), pool, execution())
+    assert (plan.present, plan.wrong) == (set(), set())
+    assert plan.missing == list(patch.left_out)
+    assert plan.to_write == patch.stored
 
 
 def test_what_is_there_need_not_be_written(root: Path, r1: Sample, patch: Index) -> None:
     install(root, r1.full)
-    holdings = examine(root, patch)
-    assert holdings.missing == []
-    assert holdings.present == digests(patch.left_out)
-    assert holdings.to_write == patch.stored
+    plan = examine(root, patch)
+    assert plan.missing == []
+    assert plan.present == digests(patch.left_out)
+    assert plan.to_write == patch.stored
     again = examine(root, Index.full(r1.release))
     assert again.to_write == ()
     assert again.present == digests(r1.release.blobs)
@@ -69,8 +69,8 @@ def test_what_is_there_need_not_be_written(root: Path, r1: Sample, patch: Index)
 def test_adversary_27_29_a_wrong_blob_that_the_bundle_brings_will_be_written(root: Path, r1: Sample, kind: str) -> None:
     install(root, r1.full)
     damage(root, LARGE, kind)
-    holdings = examine(root, Index.full(r1.release))
-    assert holdings.wrong == digests(holdings.to_write) == {LARGE}
+    plan = examine(root, Index.full(r1.release))
+    assert plan.wrong == digests(plan.to_write) == {LARGE}
 
 
 @pytest.mark.parametrize("kind", WRONG)
@@ -81,9 +81,9 @@ def test_adversary_29_a_wrong_blob_that_the_bundle_leaves_out_is_missing(
     """Without `deep` only its size is looked at."""
     install(root, r1.full)
     damage(root, LARGE, kind)
-    holdings = examine(root, patch, deep=deep)
+    plan = examine(root, patch, deep=deep)
     seen = deep or kind in ("empty", "short")
-    assert digests(holdings.missing) == ({LARGE} if seen else set())
+    assert digests(plan.missing) == ({LARGE} if seen else set())
     assert digests(examine(root, patch, {LARGE}, deep=deep).missing) == set()
 
 
@@ -280,10 +280,10 @@ def test_adversary_48_space_for_all_that_is_staged_at_once() -> None:
     others = sum(blob.size for blob in release.blobs if blob is not layer)
     scratch = scratch_space(index, index.steps, 1)
 
-    size, files = check.space_for([Holdings(index, steps=list(index.steps))], 1)
+    size, files = check.space_for([InstallPlan(index, steps=list(index.steps))], 1)
     assert size == others + 5000 + 70_000 + 300 + 200 + len(b"signature") + scratch
     assert files == 3 + 1 + 2 + 1 + 3 + 3
-    twice, _ = check.space_for([Holdings(index, steps=list(index.steps))] * 2, 1)
+    twice, _ = check.space_for([InstallPlan(index, steps=list(index.steps))] * 2, 1)
     assert twice == size
-    size, _ = check.space_for([Holdings(index, present={blob.digest for blob in release.blobs})], 1)
+    size, _ = check.space_for([InstallPlan(index, present={blob.digest for blob in release.blobs})], 1)
     assert size == 300 + len(b"signature")

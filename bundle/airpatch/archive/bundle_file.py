@@ -14,9 +14,10 @@ import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
-from airpatch.archive.frame_reader import FileFrameReader, open_frames
+from airpatch.archive.frame_reader import STDIN, FileFrameReader, open_frames
 from airpatch.archive.reader import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
@@ -44,10 +45,12 @@ class BundleFile:
     """
 
     def __init__(self, name: str) -> None:
+        if name != STDIN and Path(name).is_fifo():  # opening one waits for somebody to write to it
+            raise _no_file(name)
         reader = open_frames(name)
         try:
             if not isinstance(reader, FileFrameReader):
-                raise UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
+                raise _no_file(name)
             self.opening: Opening = read_opening(reader)
         except BaseException:
             reader.close()
@@ -129,6 +132,10 @@ class BundleFile:
                     places[member.digest] = _Place(number, offset + len(member.header), member.size)
                 offset += piece.stop - piece.start
         return places
+
+
+def _no_file(name: str) -> UsageError:
+    return UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
 
 
 class _BundleBlob:

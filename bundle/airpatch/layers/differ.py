@@ -20,8 +20,8 @@ from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, extract
+from airpatch.layers.patch_maker import PatchMaker, Unpacked
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
-from airpatch.layers.workshop import Unpacked, Workshop
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource
@@ -128,25 +128,25 @@ class Differ:
         new.sort(key=lambda u: u.compression is not Compression.ZSTD)
         layers = [*old, *new]
         digests = [each.blob.digest for each in layers]
-        with execution.part("making layer patches", sum(map(Workshop.work, new)), self._owners) as part:
+        with execution.part("making layer patches", sum(map(PatchMaker.work, new)), self._owners) as part:
             catalogue = Catalogue(
                 [self._sketches[digest] for digest in digests],
                 [places.get(digest, Place()) for digest in digests],
             )
-            workshop = Workshop(self._content, layers, self._effort, execution, catalogue.memory)
+            maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory)
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
-                known = target.compression is not Compression.ZSTD or bool(workshop.frame_encoders(target))
+                known = target.compression is not Compression.ZSTD or bool(maker.frame_encoders(target))
 
                 def may(source: int) -> bool:
                     """A zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
-                    return workshop.compare(target, [layers[source] for source in sources])
+                    return maker.compare(target, [layers[source] for source in sources])
 
-                with part.share(workshop.work(target), target.blob.digest) as share:
+                with part.share(maker.work(target), target.blob.digest) as share:
                     sources = catalogue.choose(number, may, judge)
                     for choice in sources:
                         _LOG.info(
@@ -154,7 +154,7 @@ class Differ:
                             layers[choice.number].blob.digest.short, choice.explained, target.uncompressed.size,
                             f", and a smaller difference than {len(choice.rivals)} others" if choice.rivals else "",
                         )  # fmt: skip
-                    made = workshop.patch(target, [layers[source.number] for source in sources], share)
+                    made = maker.patch(target, [layers[source.number] for source in sources], share)
                 if made is None:
                     return None
                 patches.parts[made.step.patch] = patches.store.keep(made.file)

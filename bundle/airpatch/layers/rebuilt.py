@@ -77,7 +77,7 @@ class Rebuilt:
         rebuild_blobs(index, steps, content if content is self else ChainedContent([content, self]), output, execution)
 
 
-def unfold(bundle: BundleFile, wanted: Iterable[Digest], execution: Execution) -> Content:
+def content_with_rebuilt(bundle: BundleFile, wanted: Iterable[Digest], execution: Execution) -> Content:
     """Return what `bundle`, a full one, stores, and those blobs of `wanted` that it has as layer patches.
 
     Raises IntegrityError or FormatError if the bundle is damaged, TargetError if there is no room.

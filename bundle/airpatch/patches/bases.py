@@ -22,7 +22,7 @@ from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index, release_id
 from airpatch.format.inventories import Inventory, Request
-from airpatch.layers.rebuilt import unfold
+from airpatch.layers.rebuilt import content_with_rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.sources.gather import gather
@@ -80,7 +80,7 @@ def _small_file(path: Path) -> Inventory | Request:
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
     """Where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
     if isinstance(base.content, BundleFile) and base.content.index.is_full:
-        return unfold(base.content, wanted, execution)
+        return content_with_rebuilt(base.content, wanted, execution)
     return base.content
 
 

@@ -9,7 +9,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.layers.rebuilt import unfold
+from airpatch.layers.rebuilt import content_with_rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -42,7 +42,7 @@ class BundleSource(Source):
             tops = [image.manifest for image in self._bundle.index.release.images if image.name in names]
             below = [read_manifests(top, self._read).parsed.values() for top in tops]
             blobs = (blob.digest for manifests in below for manifest in manifests for blob in manifest.blobs)
-            self._content = unfold(self._bundle, blobs, execution)
+            self._content = content_with_rebuilt(self._bundle, blobs, execution)
 
     def _load(self, image: Image) -> LoadedImage:
         manifests = read_manifests(image.manifest, self._read)

@@ -35,7 +35,7 @@ _FILE_COST = 4096
 
 
 @dataclass(slots=True)
-class Holdings:
+class InstallPlan:
     """What a root has of the blobs of the bundle that `index` describes."""
 
     index: Index
@@ -67,46 +67,44 @@ def examine(
     execution: Execution,
     *,
     deep: bool = False,
-) -> Holdings:
+) -> InstallPlan:
     """What `root` has (None: it does not exist yet), and what has to be done.
 
     `stored` are the blobs that the bundles to apply hold, `made` those that their steps make.
     """
-    holdings = Holdings(index)
+    plan = InstallPlan(index)
     to_hash: list[Blob] = []
     brought = {blob.digest for blob in (*index.stored, *index.patched)}
     for blob in (*index.stored, *index.patched, *index.needed):
         size = root.size(registry.blob_path(blob.digest)) if root is not None else None
         if size is not None and size != blob.size:
-            holdings.wrong.add(blob.digest)
+            plan.wrong.add(blob.digest)
         elif size is not None and (deep or blob.digest in brought or blob.is_manifest):
             to_hash.append(blob)
         elif size is not None:
-            holdings.present.add(blob.digest)
+            plan.present.add(blob.digest)
     if root is not None and to_hash:
         with execution.part("checking the target", sum(blob.size for blob in to_hash)) as part:
             checked = list(hash_blobs(root, to_hash, pool, part))
         for blob, right in checked:
-            (holdings.present if right else holdings.wrong).add(blob.digest)
-    there = holdings.present | stored
-    holdings.steps = steps_for(index, [b.digest for b in index.patched if b.digest not in there], there)
-    _find_missing(holdings, there | made)
-    return holdings
+            (plan.present if right else plan.wrong).add(blob.digest)
+    there = plan.present | stored
+    plan.steps = steps_for(index, [b.digest for b in index.patched if b.digest not in there], there)
+    _find_missing(plan, there | made)
+    return plan
 
 
-def _find_missing(holdings: Holdings, coming: AbstractSet[Digest]) -> None:
+def _find_missing(plan: InstallPlan, coming: AbstractSet[Digest]) -> None:
     """What is needed and neither there nor `coming`, and what cannot be had without it."""
-    index = holdings.index
-    used = {source for step in holdings.steps for source in step.sources}
+    index = plan.index
+    used = {source for step in plan.steps for source in step.sources}
     left_out = {blob.digest for blob in index.left_out}
-    holdings.missing = [
-        b for b in index.needed if b.digest not in coming and (b.digest in left_out or b.digest in used)
-    ]
-    lost = {blob.digest for blob in holdings.missing}
-    for step in holdings.steps:
+    plan.missing = [b for b in index.needed if b.digest not in coming and (b.digest in left_out or b.digest in used)]
+    lost = {blob.digest for blob in plan.missing}
+    for step in plan.steps:
         if not lost.isdisjoint(step.sources):
             lost.add(step.digest)
-    holdings.wanted = [blob for blob in index.release.blobs if blob.digest in lost]
+    plan.wanted = [blob for blob in index.release.blobs if blob.digest in lost]
 
 
 def hash_blobs(
@@ -164,7 +162,7 @@ def read_manifest(root: Root, digest: Digest) -> bytes:
     return content
 
 
-def require_base(plans: Iterable[Holdings], root: Path, *, is_new: bool) -> None:
+def require_base(plans: Iterable[InstallPlan], root: Path, *, is_new: bool) -> None:
     """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out."""
     missing = {blob: plan for plan in plans for blob in plan.missing}
     if not missing:
@@ -247,12 +245,12 @@ def require_agreement(indexes: Sequence[Index]) -> None:
                 )
 
 
-def present(plans: Sequence[Holdings]) -> set[Digest]:
+def present(plans: Sequence[InstallPlan]) -> set[Digest]:
     """What the root has and what is right, whichever bundle asks."""
     return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))
 
 
-def space_for(plans: Sequence[Holdings], jobs: int) -> tuple[int, int]:
+def space_for(plans: Sequence[InstallPlan], jobs: int) -> tuple[int, int]:
     """Bytes and files that applying takes at most, `jobs` steps at a time.
 
     Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included.

@@ -28,7 +28,7 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target import check
-from airpatch.target.check import Holdings
+from airpatch.target.check import InstallPlan
 from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
@@ -150,7 +150,7 @@ class _Checks:
     allow_downgrade: bool
     on_missing: OnMissing
 
-    def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[Holdings]:
+    def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[InstallPlan]:
         if root is not None:
             root.require_one_file_system()
         timeline = check.Timeline(root)
@@ -181,7 +181,7 @@ def _stage(stream: BundleStream, staging: Staging, execution: Execution) -> None
         stream.receive(layout.manifests_section(index), staging.accept, part=part)
 
 
-def _rebuild(plan: Holdings, staging: Staging, execution: Execution) -> None:
+def _rebuild(plan: InstallPlan, staging: Staging, execution: Execution) -> None:
     """Make the blobs that layer patches of the bundle describe."""
     steps = [step for step in plan.steps if step.digest not in staging.paths]
     if steps:
@@ -200,7 +200,7 @@ def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:
 
 
 def _publish(
-    plan: Holdings,
+    plan: InstallPlan,
     manifests: dict[Digest, Manifest],
     state: State,
     staging: Staging,
@@ -214,6 +214,6 @@ def _publish(
     return _report(plan, tuple(tags), is_new=is_new)
 
 
-def _report(plan: Holdings, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
+def _report(plan: InstallPlan, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
     return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new, plan.left)

@@ -51,12 +51,12 @@ class _File:
 def choose(
     target: memoryview,
     sources: Sequence[memoryview],
-    relax: Callable[[], None] = lambda: None,
+    release_pages: Callable[[], None] = lambda: None,
     prover: Prover | None = None,
 ) -> Views | None:
     """The views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be expanded.
 
-    `relax` is called each time that some 64 MiB have been looked at: whoever maps files may drop their pages then.
+    `release_pages` is called each time that some 64 MiB have been looked at: whoever maps files may drop pages then.
     """
     new = _files(target, 0)
     old: list[_File] = []
@@ -64,7 +64,7 @@ def choose(
     for source in sources:
         old += _files(source, base)
         base += len(source)
-    hashes = _hashes([*new, *old], relax)
+    hashes = _hashes([*new, *old], release_pages)
     known, has = set(hashes[len(new) :]), set(hashes[: len(new)])
     old_hashes = hashes[len(new) :]
     new = [file for file, value in zip(new, hashes, strict=False) if value not in known]
@@ -102,7 +102,7 @@ def _files(layer: memoryview, base: int) -> list[_File]:
     return found or [_File(Member(b"", 0, 0, len(layer), len(layer)), base, layer)]
 
 
-def _hashes(files: Sequence[_File], relax: Callable[[], None]) -> list[int]:
+def _hashes(files: Sequence[_File], release_pages: Callable[[], None]) -> list[int]:
     """The hash of each file."""
     hashes = []
     seen = 0
@@ -114,7 +114,7 @@ def _hashes(files: Sequence[_File], relax: Callable[[], None]) -> list[int]:
             seen += len(piece)
             if seen >= _STRETCH:
                 seen = 0
-                relax()
+                release_pages()
         hashes.append(hasher.intdigest())
     return hashes
 

@@ -1,4 +1,4 @@
-"""Single layer patches: which way a blob is rebuilt, and that none leaves the workshop without its proof."""
+"""Single layer patches: which way a blob is rebuilt, and that none is made without its proof."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers import rebuild, workshop
+from airpatch.layers import patch_maker, rebuild
 from airpatch.layers.compression import compression, extract
+from airpatch.layers.patch_maker import Made, PatchMaker, Unpacked
 from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, read_header
-from airpatch.layers.workshop import Made, Unpacked, Workshop
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from tests.delta.support import noise, tar
@@ -69,7 +69,7 @@ def patched(new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, work: Exec
     before = descriptors()
     content = Blobs(by_digest(new, *old))
     with unpacked(new, *old) as (target, *sources):
-        shop = Workshop(content, [target, *sources], effort, work or execution(memory=1 << 26))
+        shop = PatchMaker(content, [target, *sources], effort, work or execution(memory=1 << 26))
         made = shop.patch(target, sources, ProgressPart().share(shop.work(target)))
     patch = None if made is None else content_of(made)
     assert left_open(before) == 0
@@ -196,7 +196,7 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
 
 def test_a_replica_that_is_wrong_later_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recognised by its beginning, tried on the whole, and given up for the next way."""
-    monkeypatch.setattr(workshop, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
+    monkeypatch.setattr(patch_maker, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
     found = method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT)))
     assert found == Replica("go1-flate-6", GZIP_HEADER)
 

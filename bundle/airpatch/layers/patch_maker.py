@@ -84,7 +84,7 @@ _Way = tuple[Method, Sequence[ScratchFile]]
 """How to rebuild a blob, and the decisions that this takes."""
 
 
-class Workshop:
+class PatchMaker:
     """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`.
 
     So many bytes of it are `taken` already.
