@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import io
 import pkgutil
+import tarfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
@@ -24,8 +26,10 @@ from airpatch.layers.rebuilt import Rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
+from airpatch.sources.docker_archives import ArchiveContent
 from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
+from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
@@ -103,6 +107,17 @@ def staging(place: Path) -> Iterator[Staging]:
         yield content
 
 
+@contextmanager
+def archive_content(place: Path) -> Iterator[ArchiveContent]:
+    with tarfile.open(place / "images.tar", "w") as tar:
+        member = tarfile.TarInfo("layer")
+        member.size = len(BLOB)
+        tar.addfile(member, io.BytesIO(BLOB))
+    archive = open_archive(place / "images.tar", scratch_files(place))
+    assert archive is not None
+    yield ArchiveContent(archive, {DIGEST: "layer"})
+
+
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -113,6 +128,7 @@ IMPLEMENTATIONS = (
     layer_patches,
     whole_patches,
     staging,
+    archive_content,
 )
 
 

@@ -71,8 +71,10 @@ def test_adversary_50_the_limit_stays_where_it_may_not_be_raised(monkeypatch: py
     def refuse(_what: int, _limits: tuple[int, int]) -> None:
         raise PermissionError
 
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
     monkeypatch.setattr(resource, "setrlimit", refuse)
     allow_open_files()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
 
 
 @given(st.lists(st.binary(max_size=9000), max_size=12), st.integers(0, 10_000))

@@ -167,6 +167,7 @@ def test_adversary_50_a_umask_changes_nothing(lab: Lab, small: dict[str, Scenari
     ended = lab.zygote.run(lab.argv(scenario), Setup(umask=umask))
     assert ended.code == 0, ended
     modes = {path: path.stat().st_mode & 0o7777 for path in lab.root.rglob("*")}
+    assert modes.pop(lab.root / ".airpatch/lock") == 0o600
     assert {mode for path, mode in modes.items() if path.is_file()} == {0o644}
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
 

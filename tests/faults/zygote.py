@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import airpatch
 from airpatch.target.root import Root
 
 _PR_SET_PDEATHSIG = 1
@@ -146,6 +147,8 @@ def _serve(folder: Path) -> None:
     sys.dont_write_bytecode = True
     for module in pkgutil.iter_modules(airpatch_cli.commands.__path__):
         importlib.import_module(f"airpatch_cli.commands.{module.name}")
+    for name in airpatch.__all__:  # a user that may not read this folder cannot load them later
+        getattr(airpatch, name)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     gates: dict[int, socket.socket] = {}
     for line in sys.stdin:

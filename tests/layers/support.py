@@ -11,7 +11,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import zstandard
-from airpatch.patches.layers import patch_layers
 
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
@@ -25,6 +24,7 @@ from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.layers.recipe import Method, ViewSizes, emit_header, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
+from airpatch.patches.layer_patching import patch_layers
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.sources.gather import Gathered
 from tests.delta.support import noise, tar
@@ -100,7 +100,8 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def zstd(plaintext: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(plaintext)
+    """A zstd frame by an encoder that has no name: libzstd at a level for which there is no replica."""
+    return zstandard.ZstdCompressor(level=-100).compress(plaintext)
 
 
 def framed(name: str, size: int = 0) -> Callable[[bytes], bytes]:

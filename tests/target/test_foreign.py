@@ -12,7 +12,7 @@ import pytest
 from airpatch.errors import IntegrityError
 from airpatch.format import inventories, registry
 from airpatch.model.digest import Digest
-from airpatch.report.root_report import survey
+from airpatch.report.root_report import report_root
 from airpatch.target.audit import audit_root
 from airpatch.target.pruning import prune_root
 from airpatch.target.root import Root, open_root
@@ -100,7 +100,7 @@ def test_commands_work_beside_manifests_that_airpatch_does_not_pack(
         inventory = take_inventory(opened)
         assert inventories.parse(inventories.emit(inventory)) == inventory
         assert inventory.blobs.keys() >= stays
-        assert survey(opened).blobs.keys() >= stays
+        assert report_root(opened).blobs.keys() >= stays
         pruned = prune_root(opened, 1)
         assert [receipt.release.name for receipt in pruned.forgotten] == ["r1"]
         assert set(receipts(opened)) == {r2.id}
@@ -152,7 +152,7 @@ def test_commands_work_beside_what_others_leave_behind(root: Path, r1: Sample, r
     install(root, r2.full)
     with open_root(root) as opened:
         take_inventory(opened)
-        survey(opened)
+        report_root(opened)
         prune_root(opened, 1)
         assert set(receipts(opened)) == {r2.id}
     assert findings(root) == ()

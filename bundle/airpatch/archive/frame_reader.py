@@ -10,6 +10,7 @@ import io
 import os
 import select
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -209,7 +210,7 @@ class PipeFrameReader:
 
     def _read_frame(self, content: int | None) -> bytes:
         """Return the next frame; where it is the first, the error says what came in place of a bundle."""
-        head = self._file.peek(HEAD)[:HEAD] if not self._frames else b""
+        head = self._reading(self._file.peek, HEAD)[:HEAD] if not self._frames else b""
         try:
             return zstd.read_frame(self._read, content)
         except FormatError:
@@ -235,13 +236,16 @@ class PipeFrameReader:
             self._file.close()
 
     def _read(self, size: int) -> bytes:
-        try:
-            data = self._file.read(size)
-        except OSError as error:
-            raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
+        data = self._reading(self._file.read, size)
         if len(data) != size:
             raise FormatError(f"{self.name}: cut short: it ends in the middle of the bundle")
         return data
+
+    def _reading(self, read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return read(size)
+        except OSError as error:
+            raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
 
 
 def is_bundle(path: Path) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from airpatch.blobs.content import BlobReader, pieces
+from airpatch.blobs.content import BlobReader, pieces, require
 from airpatch.errors import AirpatchError, FormatError, SourceError
 from airpatch.layers.compression import Compression, compression
 from airpatch.model.digest import Digest
@@ -98,7 +98,7 @@ class DockerArchive(Source):
         made = self._make(entry, where)
         top = Digest.of(made.manifest)
         manifests = read_manifests(top, {top: made.manifest}.get)
-        content = _ArchiveContent(self._archive, made.paths)
+        content = ArchiveContent(self._archive, made.paths)
         return LoadedImage(top, manifests.content, manifests.parsed, (), content, findings=tuple(manifests.findings))
 
     def _make(self, entry: Mapping[str, object], where: str) -> _Made:
@@ -151,7 +151,7 @@ class DockerArchive(Source):
 
 
 @dataclass(frozen=True, slots=True)
-class _ArchiveContent:
+class ArchiveContent:
     """Blobs of an archive at `paths`."""
 
     archive: TarFiles
@@ -162,8 +162,7 @@ class _ArchiveContent:
         return None if path is None else self.archive.size(path)
 
     def open(self, digest: Digest, size: int) -> BlobReader:
-        if digest not in self.paths:
-            raise SourceError(f"{self.archive.path}: does not hold {digest}")
+        require(self.size(digest), digest, size, str(self.archive.path))
         return self.archive.blob(self.paths[digest], size)
 
 

@@ -150,9 +150,13 @@ class Root:
             self._forget(HOME)
             for path in (HOME, STAGING):
                 name = path.rpartition("/")[2]
-                with suppress(FileExistsError):
-                    os.mkdir(name, 0o755, dir_fd=above)
-                above = self._folders[path] = os.open(name, _FOLDER, dir_fd=above)
+                try:
+                    fd = os.open(name, _FOLDER, dir_fd=above)
+                except FileNotFoundError:
+                    with suppress(FileExistsError):
+                        os.mkdir(name, 0o755, dir_fd=above)
+                    fd = os.open(name, _FOLDER, dir_fd=above)
+                above = self._folders[path] = fd
                 with suppress(PermissionError):  # of another user, who lets this one write
                     self._ownership.give_folder(above)
 
@@ -170,8 +174,11 @@ class Root:
         """
         folder, name = self._split(path)
         with self._errors(path):
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(name, flags, LOCK_MODE, dir_fd=self._folder(folder))
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            try:
+                fd = os.open(name, flags, dir_fd=self._folder(folder))
+            except FileNotFoundError:
+                fd = os.open(name, flags | os.O_CREAT, LOCK_MODE, dir_fd=self._folder(folder))
             try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
