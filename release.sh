@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Make all that a release has in the folder OUTDIR: wheels for x86-64 and aarch64, the executable airpatch-linux-x86_64,
-# an SBOM (CycloneDX) and SHA256SUMS. Needs x86-64 Debian or Ubuntu with python3-venv, python3-dev and binutils, and PyPI;
-# what is built twice from the same sources is the same, byte for byte.
+# an SBOM (CycloneDX) and SHA256SUMS. Needs x86-64 Debian or Ubuntu with python3-venv, python3-dev and binutils, and PyPI.
 set -euo pipefail
 if [ $# != 1 ]; then
     echo "usage: ./release.sh OUTDIR" >&2
