@@ -8,6 +8,8 @@ import os
 import resource
 import signal
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -155,3 +157,52 @@ def test_a_pipe_is_written_straight_through(tmp_path: Path) -> None:
         assert os.read(read, 10) == b"x"
     os.close(read)
     assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+def partials(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name.endswith(".partial"))
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next_of_the_same_output(tmp_path: Path) -> None:
+    program = "import os, sys; from pathlib import Path; from airpatch.blobs.output import output_file\n"
+    program += "with output_file(Path(sys.argv[1])) as sink: sink.write([b'x']); os.kill(os.getpid(), 9)"
+    for name in ("bundle", "bundle.other"):
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / name)], check=False)
+    assert len(partials(tmp_path)) == 2
+    with output_file(tmp_path / "bundle") as sink:
+        sink.write([b"new"])
+    (left,) = partials(tmp_path)
+    assert left.startswith(".bundle.other.")
+    assert (tmp_path / "bundle").read_bytes() == b"new"
+
+
+def test_what_another_run_is_writing_is_left_alone(tmp_path: Path) -> None:
+    with output_file(tmp_path / "bundle") as first:
+        first.write([b"first"])
+        with output_file(tmp_path / "bundle") as second:
+            second.write([b"second"])
+        assert len(partials(tmp_path)) == 1
+    assert (tmp_path / "bundle").read_bytes() == b"first"
+    assert partials(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, which only root can")
+def test_a_folder_that_may_be_written_and_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    folder.chmod(0o311)
+    for above in (tmp_path, *tmp_path.parents):
+        above.chmod(above.stat().st_mode | 0o011)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setresuid(65534, 65534, 65534)
+            with output_file(folder / "bundle") as sink:
+                sink.write([b"content"])
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert (folder / "bundle").read_bytes() == b"content"

@@ -7,11 +7,13 @@ holds the old file or none.
 from __future__ import annotations
 
 import errno
+import fcntl
+import hashlib
 import os
 import select
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -121,8 +123,8 @@ def output_file(path: Path) -> Iterator[Descriptor]:
             yield from _special(path)
             return
         path = path.resolve()
-        temporary = path.with_name(f".{path.name[:50]}.{os.urandom(4).hex()}.partial")
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        _sweep(path)
+        temporary, fd = _temporary(path)
     except OSError as error:
         raise write_error(str(path), error) from None
     try:
@@ -140,6 +142,42 @@ def output_file(path: Path) -> Iterator[Descriptor]:
         os.close(fd)
 
 
+def _prefix(path: Path) -> str:
+    """How the names of temporary files for the output `path`, and for no other one, begin."""
+    return f".{path.name[:40]}.{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}."
+
+
+def _temporary(path: Path) -> tuple[Path, int]:
+    """A new temporary file for the output `path`, and its descriptor, locked as long as its writer lives."""
+    while True:
+        temporary = path.with_name(f"{_prefix(path)}{os.urandom(4).hex()}.partial")
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # of file systems without locks, on which nothing is swept
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(fd), temporary.stat()):
+                return temporary, fd
+        os.close(fd)  # taken for a leftover before it was locked
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed runs have left of the same output. A folder that cannot be listed is left as it is."""
+    with suppress(OSError):
+        for name in os.listdir(path.parent):
+            if name.startswith(_prefix(path)) and name.endswith(".partial"):
+                _remove_unless_locked(path.with_name(name))
+
+
+def _remove_unless_locked(leftover: Path) -> None:
+    with suppress(OSError):
+        fd = os.open(leftover, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            leftover.unlink()
+        finally:
+            os.close(fd)
+
+
 def _special(path: Path) -> Iterator[Descriptor]:
     if path.is_dir():
         raise TargetError(f"{path}: is a folder; name a file")
@@ -151,7 +189,11 @@ def _special(path: Path) -> Iterator[Descriptor]:
 
 
 def _sync_folder(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # may be written and not read, so there is no descriptor to sync
+        os.sync()
+        return
     try:
         os.fsync(fd)
     except OSError as error:

@@ -45,13 +45,13 @@ def verify(
     `subject` is a bundle's file, `-` for standard input, or the directory that holds `docker/registry/v2`. The layer
     patches of a full bundle are carried out, those of a patch if there is a `base`: a full bundle or a root that has
     what the patch builds upon. With `trusted`, a bundle must be signed accordingly. Scratch files lie in the current
-    folder.
+    folder, or beside the bundle if that one cannot be written.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, UsageError,
     TargetError.
     """
-    execution = with_scratch(execution or Execution(), Path.cwd())
     name = os.fspath(subject)
+    execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
     if not Path(name).is_dir():
         return _bundle(name, base, trusted, execution)
     if base is not None:
@@ -59,6 +59,12 @@ def verify(
     if trusted is not None:
         raise UsageError("--trust is for verifying a bundle: a root does not keep signatures")
     return _root(Path(name), execution)
+
+
+def _scratch_folder(subject: Path) -> Path:
+    """Where scratch files lie: the current folder, or that of the bundle if the current one cannot be written."""
+    folders = [Path.cwd(), subject.resolve().parent]
+    return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
 
 def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
