@@ -47,8 +47,10 @@ SIGNAL = [
 ]
 ERROR = [
     Fault("error=EIO", (TARGET_ERROR, 0)),  # 0 where only the staging could not be cleared at the end
-    Fault("error=ENOSPC", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "renameat", "syncfs")),
-    Fault("error=EDQUOT", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "renameat", "syncfs")),
+    Fault("error=ENOSPC", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "syncfs")),
+    Fault("error=ENOSPC", (TARGET_ERROR, 0), ("renameat",)),  # 0 as above: what is cleared is moved away first
+    Fault("error=EDQUOT", (TARGET_ERROR,), ("write", "openat", "mkdirat", "linkat", "syncfs")),
+    Fault("error=EDQUOT", (TARGET_ERROR, 0), ("renameat",)),  # 0 as above: what is cleared is moved away first
     Fault("error=EFBIG", (TARGET_ERROR,), ("write",)),
     Fault("error=EROFS", (TARGET_ERROR, 0), ("openat", "mkdirat", "linkat", "renameat", "unlinkat")),
     Fault("error=EINTR", (0, TARGET_ERROR), ("write", "openat", "syncfs")),
