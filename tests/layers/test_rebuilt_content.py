@@ -1,4 +1,4 @@
-"""Blobs that layer patches make, kept in scratch files: as content, for a bundle whose layers travel uncompressed, and given up."""
+"""Blobs that layer patches make, kept in scratch files: as content, for bundles with uncompressed layers, and given up."""
 
 from __future__ import annotations
 
