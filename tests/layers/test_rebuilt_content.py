@@ -1,4 +1,4 @@
-"""Blobs that layer patches make, kept in scratch files: as content, for bundles with uncompressed layers, and given up."""
+"""Blobs that layer patches make, in scratch files: as content, for layers that travel uncompressed, and given up."""
 
 from __future__ import annotations
 
