@@ -110,6 +110,7 @@ def _create(commands: _Commands) -> None:
         "airpatch create images/ -o shop-r1.tar.zst",
         "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
         "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+        "airpatch create images/ --sign release_key --expires 2027-01-31T00:00:00Z -o shop-r1.tar.zst",
         "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
     )
     _sources(parser)
@@ -121,6 +122,7 @@ def _create(commands: _Commands) -> None:
         "sides, and plain tar cannot unpack the images any more",
     )
     only_with(Need(lambda args: args.repack, "without --repack"), *_effort(group, "with --repack: "))
+    _expiry(parser)
     _output(parser)
     _signing(parser)
 
@@ -171,6 +173,7 @@ def _diff(commands: _Commands) -> None:
         help="send every changed blob whole: nothing to rebuild on the target",
     )
     only_with(Need(lambda args: args.layer_patches, "with --no-layer-patches"), *_effort(group))
+    _expiry(parser)
     _output(parser)
     _signing(parser)
 
@@ -512,6 +515,16 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _expiry(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--expires",
+        type=_moment,
+        metavar="DATE",
+        help="no host takes the release from then on, by its own clock: a time or date of RFC 3339, such as "
+        "2027-01-31T00:00:00Z (default: never)",
+    )
+
+
 def _effort(group: argparse._ActionsContainer, condition: str = "") -> tuple[argparse.Action, argparse.Action]:
     effort = group.add_argument(
         "--effort",
@@ -572,6 +585,17 @@ def _output_name(text: str) -> str:
 
 def _path(text: str) -> Path:
     return Path(_named(text))
+
+
+def _moment(text: str) -> int:
+    from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
+
+    try:
+        return parse_timestamp(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a time of RFC 3339 in whole seconds, such as 2027-01-31T00:00:00Z, not {text!r:.40}"
+        ) from None
 
 
 def _memory(text: str) -> int:

@@ -20,6 +20,7 @@ from airpatch.model.names import ImageName, check_repository
 from airpatch.model.release import (
     MAX_MANIFESTS,
     MAX_RELEASE_NAME,
+    MAX_TIME,
     Blob,
     Image,
     ImageSignature,
@@ -232,6 +233,7 @@ def release_to_plain(release: Release) -> dict[str, object]:
         "product": release.product,
         "name": release.name,
         "sequence": release.sequence,
+        "expires": release.expires,
         "media_types": list(media_types),
         "blobs": [[blob.digest.raw, blob.size, number[blob.media_type]] for blob in release.blobs],
         "images": [
@@ -248,8 +250,8 @@ def release_to_plain(release: Release) -> dict[str, object]:
 
 def release_from_plain(value: object) -> Release:
     """The inverse of `release_to_plain`. Raises FormatError."""
-    keys = ("product", "name", "sequence", "media_types", "blobs", "images")
-    product, name, sequence, types, blobs, images = _fields(value, keys, "the release")
+    keys = ("product", "name", "sequence", "expires", "media_types", "blobs", "images")
+    product, name, sequence, expires, types, blobs, images = _fields(value, keys, "the release")
     media_types = [_text(media_type) for media_type in _list(types)]
     if not all(map(is_media_type, media_types)):
         raise FormatError("the release has an unusable media type")
@@ -262,6 +264,7 @@ def release_from_plain(value: object) -> Release:
             for digest, size, kind in _rows(blobs, 3)
         ),
         _text(product),
+        _int(expires, MAX_TIME),
     )
     check_label(release.name, release.sequence)
     check_product(release.product)
