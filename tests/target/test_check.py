@@ -13,7 +13,7 @@ import pytest
 from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
 from airpatch.format import registry
 from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
-from airpatch.layers.rebuild import scratch_space
+from airpatch.layers.steps import scratch_space
 from airpatch.model.digest import Digest
 from airpatch.model.release import MAX_SEQUENCE, Blob
 from airpatch.patches.patch_plan import plan_patch
