@@ -11,7 +11,7 @@ import pytest
 from airpatch.blobs.room import Room
 from airpatch.errors import TargetError
 from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
-from airpatch.layers.rebuild import scratch_space
+from airpatch.layers.steps import scratch_space
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import check_manifests

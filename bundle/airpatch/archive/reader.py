@@ -19,7 +19,8 @@ from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
-from airpatch.format.index import MAX_INDEX, Index, parse_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import MAX_INDEX, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
 from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig

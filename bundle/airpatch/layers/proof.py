@@ -21,7 +21,7 @@ from airpatch.errors import FormatError, IntegrityError, located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
-from airpatch.layers.rebuilt import Rebuilt, scratch_needed
+from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
 from airpatch.layers.recipe import PREFIX, Frames, Replay, read_header
 from airpatch.model.digest import Digest
 
@@ -35,7 +35,7 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read or there is no room,
     BaseMismatch if a source out of the base is wrong, and what `base` raises.
     """
-    with closing(Rebuilt(execution.scratch)) as spool:
+    with closing(RebuiltContent(execution.scratch)) as spool:
         contents: list[Content] = [spool]
 
         def data(index: Index) -> Accept:

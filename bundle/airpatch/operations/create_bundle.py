@@ -12,7 +12,8 @@ from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.output import Descriptor
 from airpatch.execution import Execution
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign

@@ -102,7 +102,7 @@ class Source(Protocol):
     def rebuild(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         """Make the blobs of the images `names` that are there only as layer patches; most kinds have none.
 
-        Called once, before any image is loaded. Raises what `layers.rebuilt` raises.
+        Called once, before any image is loaded. Raises what `layers.rebuilt_content` raises.
         """
         return None  # noqa: RET501 a default of the protocol
 

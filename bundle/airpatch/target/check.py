@@ -20,7 +20,7 @@ from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetErr
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
-from airpatch.layers.rebuild import steps_for
+from airpatch.layers.steps import steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import Blob, ImageSignature, Release

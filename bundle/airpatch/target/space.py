@@ -17,7 +17,7 @@ from airpatch.archive.frame_reader import FileFrameReader, FrameReader
 from airpatch.blobs.room import Room, room_at
 from airpatch.errors import AirpatchError
 from airpatch.format import registry
-from airpatch.layers.rebuild import scratch_space
+from airpatch.layers.steps import scratch_space
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Release, check_manifests

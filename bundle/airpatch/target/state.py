@@ -23,7 +23,8 @@ from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.format import canonical
-from airpatch.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
+from airpatch.format.index_encoding import MAX_INDEX
+from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Release, check_label, check_product
 from airpatch.target.root import HOME, STAGING, Root

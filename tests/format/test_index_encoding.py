@@ -14,19 +14,9 @@ from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
 from airpatch.format import canonical
-from airpatch.format.index import (
-    MAX_INDEX,
-    Base,
-    Feature,
-    Index,
-    Plan,
-    SourceBlob,
-    Step,
-    emit_index,
-    parse_index,
-    release_id,
-    release_to_plain,
-)
+from airpatch.format.index import Base, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.index_encoding import MAX_INDEX, emit_index, parse_index
+from airpatch.format.release_part import release_id, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
 from airpatch.model.names import ImageName
@@ -389,9 +379,9 @@ def test_adversary_42_other_encodings_of_the_same(canonical_form: bytes, other: 
 def test_the_limit_of_size(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
     index = Index.full(sample.release)
     content = emit_index(index)
-    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", len(content))
+    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", len(content))
     assert parse_index(content) == index
-    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", len(content) - 1)
+    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", len(content) - 1)
     with pytest.raises(FormatError, match="too many images"):
         emit_index(index)
     with pytest.raises(FormatError, match="more than"):
