@@ -393,11 +393,11 @@ def test_the_kernel_s_version_is_read(monkeypatch: pytest.MonkeyPatch, release: 
     assert (root_module._kernel() >= (5, 8)) is new
 
 
-def test_free_space_is_that_of_the_file_system(files: Root) -> None:
-    size, inodes = files.free_space()
+def test_room_is_that_of_the_file_system(files: Root) -> None:
+    room = files.room()
     status = os.statvfs(files.path)
-    assert size == pytest.approx(status.f_bavail * status.f_frsize, abs=256 << 20)
-    assert inodes is None or inodes > 0
+    assert room.size == pytest.approx(status.f_bavail * status.f_frsize, abs=256 << 20)
+    assert room.files is None or room.files > 0
 
 
 @pytest.mark.parametrize("kind", ["file", "below a file", "missing"])
