@@ -18,6 +18,7 @@ SUITES = {
     "delta/test_vectors.py": "deltas of the specification's vectors",
     "destinations/test_skopeo.py": "what skopeo makes of restored images",
     "faults/*": "kills, power cuts and I/O errors under real commands",
+    "operations/test_attacks.py": "what an attacker who holds the disk could do, against the public functions",
     "operations/test_progress.py": "of each part of each operation, what is announced is done",
     "patches/test_sizes.py": "the sizes of patches, so that nothing eats them",
     "patches/test_images.py": "patches between whole images",

@@ -385,11 +385,11 @@ def test_adversary_47_an_old_kernel_has_each_file_synced_by_itself(
     assert descriptors() == before
 
 
-def test_free_space_is_that_of_the_file_system(files: Root) -> None:
-    size, inodes = files.free_space()
+def test_room_is_that_of_the_file_system(files: Root) -> None:
+    room = files.room()
     status = os.statvfs(files.path)
-    assert size == pytest.approx(status.f_bavail * status.f_frsize, abs=256 << 20)
-    assert inodes is None or inodes > 0
+    assert room.size == pytest.approx(status.f_bavail * status.f_frsize, abs=256 << 20)
+    assert room.files is None or room.files > 0
 
 
 @pytest.mark.parametrize("kind", ["file", "below a file", "missing"])

@@ -18,6 +18,7 @@ from pathlib import Path
 from airpatch import linux
 from airpatch.blobs.folders import ALWAYS, FOLDER, Folders
 from airpatch.blobs.output import write_error
+from airpatch.blobs.room import Room, room_at
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError, TargetError, UsageError
 from airpatch.format.registry import STORAGE
@@ -116,10 +117,9 @@ class Destination:
         with self._errors(""):
             linux.syncfs(self._staging)
 
-    def free_space(self) -> int:
-        """Bytes that the file system can still take."""
-        status = os.fstatvfs(self._staging)
-        return status.f_bavail * status.f_frsize
+    def room(self) -> Room:
+        """What the file system can still take."""
+        return room_at(self._staging)
 
     def _lock(self) -> int:
         """The hidden folder, locked. Another run may remove it before that, and only while it holds it."""

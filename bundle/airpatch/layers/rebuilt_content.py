@@ -14,11 +14,19 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.blobs.receiver import Discard, Receiver
+from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.execution import Execution, NewFile
 from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest
+
+
+def scratch_needed(index: Index, steps: Sequence[Step], jobs: int, kept: AbstractSet[Digest] | None = None) -> int:
+    """Bytes of scratch files that carrying out `steps` takes, and keeping the blobs `kept` (None: all)."""
+    from airpatch.layers.steps import scratch_space
+
+    return scratch_space(index, steps, jobs) + sum(s.size for s in steps if kept is None or s.digest in kept)
 
 
 class RebuiltContent:
@@ -70,6 +78,8 @@ class RebuiltContent:
         if not steps:
             return
         from airpatch.layers.rebuild import rebuild_blobs
+
+        require_scratch(self._new_file, scratch_needed(index, steps, execution.threads, kept))
 
         def output(step: Step) -> Receiver:
             return self.output(step.digest) if kept is None or step.digest in kept else Discard()

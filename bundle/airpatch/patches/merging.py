@@ -15,10 +15,11 @@ from itertools import pairwise
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, pieces, require
+from airpatch.blobs.room import require_scratch
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Plan, SourceBlob, Step
-from airpatch.layers.rebuilt_content import RebuiltContent
+from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
 from airpatch.layers.recipe import Whole, emit_header
 from airpatch.layers.steps import sizes_of, steps_for
 from airpatch.model.digest import Digest
@@ -53,6 +54,8 @@ def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> RebuiltCont
         steps = steps_for(bundle.index, needed - stored, stored)
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
+    each = [scratch_needed(bundle.index, steps, execution.threads) for bundle, steps in work if steps]
+    require_scratch(execution.scratch, sum(each))
     with ExitStack() as stack:
         rebuilt = stack.enter_context(closing(RebuiltContent(execution.scratch)))
         content = ChainedContent([*bundles, rebuilt])

@@ -17,6 +17,7 @@ from pathlib import Path
 from airpatch.blobs.content import close_read
 from airpatch.blobs.folders import FOLDER, Folders
 from airpatch.blobs.output import write_error
+from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.linux import SYNCFS_REPORTS_ERRORS, remove_all, rename_folder, replace_folder, syncfs
@@ -286,10 +287,9 @@ class Root:
                     self._fsync(path)
             syncfs(self._fd)
 
-    def free_space(self) -> tuple[int, int | None]:
-        """Bytes and files that the file system can still take; None files where it has no limit."""
-        status = os.fstatvfs(self._fd)
-        return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
+    def room(self) -> Room:
+        """What the file system can still take."""
+        return room_at(self._fd)
 
     def require_one_file_system(self) -> None:
         """Raise TargetError if a part of the root is a mount of its own: names cannot be given across file systems."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from airpatch_cli.grammar.values import memory_size, natural, nonempty, output_name, path, positive
+from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive
 from airpatch_cli.parser import Need, only_with
 
 SOURCE = (
@@ -109,6 +109,16 @@ def effort_options(group: argparse._ActionsContainer, condition: str = "") -> tu
         help=f"{condition}such as 512MiB or 4GiB (default: 1GiB)",
     )
     return effort, memory
+
+
+def expiry_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--expires",
+        type=moment,
+        metavar="DATE",
+        help="no host takes the release from then on, by its own clock: a time or date of RFC 3339, such as "
+        "2027-01-31T00:00:00Z (default: never)",
+    )
 
 
 def sign_option(parser: argparse.ArgumentParser) -> None:
