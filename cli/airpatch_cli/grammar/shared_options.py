@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
     "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
@@ -139,7 +139,7 @@ def trust_options(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="ALLOWED_SIGNERS",
         help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
     )
-    only_with(Need(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
+    only_with(Condition(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
 
 
 def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
