@@ -29,7 +29,8 @@ exit codes:
 _LEAST_MEMORY = 256 << 20
 _SOURCE = (
     "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
-    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates"
+    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates; "
+    "docker://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST] is an image in a registry"
 )
 
 
@@ -482,7 +483,7 @@ def _completion(commands: _Commands) -> None:
 
 
 def _sources(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", type=_named, nargs="+", metavar="SOURCE", help=_SOURCE)
+    parser.add_argument("sources", type=_named, nargs="*", metavar="SOURCE", help=_SOURCE)
     parser.add_argument(
         "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
     )
@@ -502,6 +503,15 @@ def _sources(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images-list", type=_path, metavar="FILE", help="take these images only: one reference a line"
     )
+    images_from = parser.add_argument(
+        "--from",
+        dest="images_from",
+        type=_named,
+        metavar="docker://HOST[/PREFIX]",
+        help="fetch the images of the list from this registry: NAME:TAG is there as HOST/PREFIX/NAME:TAG",
+    )
+    only_with(Need(lambda args: args.images_list, "without --images-list"), images_from)
+    _pulling(parser)
     parser.add_argument(
         "--tag",
         action="append",
@@ -510,6 +520,47 @@ def _sources(parser: argparse.ArgumentParser) -> None:
         metavar="[DIGEST=]NAME:TAG",
         help="name an image that has no tag; the digest may be left out where it is the only one",
     )
+
+
+def _pulling(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("images in registries (docker://)")
+    platform = group.add_argument(
+        "--platform",
+        type=_named,
+        metavar="OS/ARCH[/VARIANT]",
+        help="take this image out of an index, in the place of the index (default: all of it)",
+    )
+    referrers = group.add_argument(
+        "--referrers", action="store_true", help="take signatures, SBOMs and attestations of the images, too"
+    )
+    cache = group.add_argument(
+        "--cache", type=_path, metavar="DIR", help="keep blobs there, so that the next release fetches only new ones"
+    )
+    only_with(Need(_reads_registry, "without a docker:// source"), platform, referrers, cache, *_reaching(group))
+
+
+def _reaching(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
+    """How a registry is reached."""
+    return (
+        group.add_argument("--ca", type=_path, metavar="FILE", help="certificates of authorities to trust as well"),
+        group.add_argument("--cert", type=_path, metavar="FILE", help="certificate that this client presents"),
+        group.add_argument("--key", dest="client_key", type=_path, metavar="FILE", help="its key, if apart from it"),
+        group.add_argument(
+            "--authfile",
+            type=_path,
+            metavar="FILE",
+            help="credentials, as 'skopeo login' and 'docker login' write them (default: where these do)",
+        ),
+        group.add_argument(
+            "--plain-http", action="store_true", help="HTTP without TLS, for a registry on this machine"
+        ),
+        group.add_argument("--connections", type=_positive, metavar="N", help="requests at the same time (default: 8)"),
+    )
+
+
+def _reads_registry(args: argparse.Namespace) -> bool:
+    names = [*getattr(args, "sources", ()), *getattr(args, "bases", ()), getattr(args, "images_from", None) or ""]
+    return any(name.startswith("docker://") for name in names)
 
 
 def _effort(group: argparse._ActionsContainer, condition: str = "") -> tuple[argparse.Action, argparse.Action]:
