@@ -20,7 +20,6 @@ from tests.registry_api.registries import PASSWORD, PLAIN, USER, basic_auth, log
 from tests.registry_api.sample import expected
 from tests.registry_api.token_server import ISSUER, SERVICE, TokenServer
 
-
 SCOPED = 'Bearer realm="https://a.example/token",service="r.example",scope="repository:a/b:pull,push"'
 
 
