@@ -56,6 +56,7 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_huffman",
     "airpatch.encoders.kzstd_literals",
     "airpatch.encoders.kzstd_matcher",
+    "airpatch.encoders.kzstd_sequence_codes",
     "airpatch.encoders.kzstd_sequences",
     "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",

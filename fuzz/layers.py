@@ -33,7 +33,7 @@ from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Step
-from airpatch.layers.rebuild import Builder
+from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole, emit_header
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.model.digest import Digest
@@ -165,7 +165,7 @@ def carry_out(case: Case, patch: bytes, sources: Sequence[bytes], size: int, pla
     step = Step(Digest.of(case.blob), size, plaintext, Digest.of(patch), len(patch), digests)
     output = Collected()
     try:
-        Builder(sizes, blobs, plaintexts, None, Cancellation()).build(step, BytesBlob(patch), output)
+        BlobBuilder(sizes, blobs, plaintexts, None, Cancellation()).build(step, BytesBlob(patch), output)
     finally:
         plaintexts.close()
         if len(output.data) > size:

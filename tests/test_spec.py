@@ -11,7 +11,8 @@ import pytest
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import emit_index
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
 from airpatch.layers.features import KINDS
 from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.blobs.room import Room
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
 from airpatch.format.index import Base, Feature, Index, Plan
@@ -196,7 +197,7 @@ def test_a_dry_run_refuses_what_apply_refuses(
     install(old, r2.full)
     with pytest.raises(TrustError):
         try_out(old, r1.full)
-    monkeypatch.setattr(Root, "free_space", lambda _: (0, 0))
+    monkeypatch.setattr(Root, "room", lambda _: Room(0, 0))
     with pytest.raises(TargetError, match="are free"):
         try_out(old, r2.full)
 

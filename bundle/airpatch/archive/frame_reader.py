@@ -93,6 +93,10 @@ class FileFrameReader:
         """Frames read or passed over so far."""
         return self._next
 
+    def again(self) -> FileFrameReader:
+        """Another reader of the same file, from its beginning."""
+        return FileFrameReader(self.name, os.dup(self._fd))
+
     def read_at(self, position: int, size: int) -> memoryview:
         """Return `size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
         view = memoryview(bytearray(size))

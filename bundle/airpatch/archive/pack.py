@@ -14,11 +14,15 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.output import Descriptor, output_file
+from airpatch.blobs.room import room_at
 from airpatch.errors import TargetError, UsageError
 from airpatch.execution import Execution
+from airpatch.format.index import Index
 
 STDOUT = STDIN
 """The name of the standard stream on either side."""
+_COMPRESSED = ("gzip", "zstd")
+"""How media types of compressed layers end (image-spec `layer.md`; Docker's `tar.gzip`)."""
 
 
 def pack(bundle: PreparedBundle, sink: Descriptor, execution: Execution) -> int:
@@ -27,12 +31,20 @@ def pack(bundle: PreparedBundle, sink: Descriptor, execution: Execution) -> int:
     Index and seek table are read back where that can be done. Raises what `write_bundle` raises, and TargetError if
     they are not what was written.
     """
+    if sink.is_file:
+        room_at(sink.fd).require(sink.name, _least_size(bundle.index))
     frames = write_bundle(bundle, sink, execution)
     if sink.is_file:
         with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
             if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
                 raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
     return sink.size
+
+
+def _least_size(index: Index) -> int:
+    """Bytes of a bundle at the least: of its layer patches, and of layers that are compressed already."""
+    layers = sum(blob.size for blob in index.stored if blob.media_type.endswith(_COMPRESSED))
+    return layers + sum(step.patch_size for step in index.steps)
 
 
 @contextmanager

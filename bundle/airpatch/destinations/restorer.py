@@ -84,9 +84,8 @@ def restore_images(
 
 def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> None:
     size = sum(wanted.size * len(need.paths) for wanted, need in needs.items())
-    free = destination.free_space()
-    if size > free:
-        raise TargetError(f"{destination.path}: {size} bytes are needed and {free} are free; make room and run again")
+    files = sum(len(need.paths) for need in needs.values())
+    destination.room().require(str(destination.path), size, files)
 
 
 def content_size(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> int:

@@ -12,7 +12,8 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.format.index import VERSION, Index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import VERSION
 from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest

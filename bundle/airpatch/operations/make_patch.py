@@ -27,6 +27,7 @@ def diff(
     release: str | None = None,
     sequence: int | None = None,
     product: str | None = None,
+    expires: int | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
     images_from: str | None = None,
@@ -53,14 +54,16 @@ def diff(
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        label = label_for(bases, release, sequence, product)
+        label = label_for(bases, release, sequence, product, expires)
         gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
         prepared = prepare_patch(bases, gathered, execution, effort, content=content, layer_patches=layer_patches)
         with prepared.bundle as bundle:
             return place.write(bundle, execution, prepared.warnings)
 
 
-def label_for(bases: Paths, release: str | None, sequence: int | None, product: str | None) -> Label:
+def label_for(
+    bases: Paths, release: str | None, sequence: int | None, product: str | None, expires: int | None = None
+) -> Label:
     """What to call a release that is made against `bases`; its number is one more than the highest of theirs.
 
     A base that is not numbered gives a release that is not, a request alone the number that it asks for. Raises
@@ -73,7 +76,7 @@ def label_for(bases: Paths, release: str | None, sequence: int | None, product: 
             "the bases are of several products; say which with --product",
             [f"{name}: product {of.product}" for name, of in found.items()],
         )
-    return Label(release, sequence, product, next(iter(products), None), _next_sequence(list(found.values())))
+    return Label(release, sequence, product, expires, next(iter(products), None), _next_sequence(list(found.values())))
 
 
 def _next_sequence(installed: Sequence[InstalledRelease]) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -89,7 +90,7 @@ def restore(
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
         return restore_release(root, chosen, images, output, form, link, execution, exact=exact)
-    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
+    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted))
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     found = gathered.release.images
@@ -132,11 +133,12 @@ def _check_output(form: str, output: StrPath, link: Link) -> None:
         raise UsageError(f"--link is for folders: {form} is a file of its own")
 
 
-def _require_signed(trusted: TrustedSigners | None, source: Source) -> None:
+def _require_trusted(trusted: TrustedSigners | None, source: Source) -> None:
     if trusted is not None and source.opening is None:
         raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
     if source.opening is not None:
         require_signed(trusted, source.opening, source.name)
+        source.opening.require_fresh(source.name, time.time())
 
 
 def write_images(

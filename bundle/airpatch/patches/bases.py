@@ -20,9 +20,10 @@ from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import inventories
-from airpatch.format.index import Base, Index, release_id
+from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
-from airpatch.layers.rebuilt import content_with_rebuilt
+from airpatch.format.release_part import release_id
+from airpatch.layers.rebuilt_content import content_with_rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.sources.gather import gather

@@ -15,12 +15,13 @@ from itertools import pairwise
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, pieces, require
+from airpatch.blobs.room import require_scratch
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Plan, SourceBlob, Step
-from airpatch.layers.rebuild import sizes_of, steps_for
-from airpatch.layers.rebuilt import Rebuilt
+from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
 from airpatch.layers.recipe import Whole, emit_header
+from airpatch.layers.steps import sizes_of, steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob, check_manifests
 from airpatch.progress import ProgressPart
@@ -44,7 +45,7 @@ def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedB
     return PreparedBundle(Index.full(release), manifests, ChainedContent([*bundles, rebuilt]), resources=(rebuilt,))
 
 
-def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
+def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> RebuiltContent:
     """The blobs that layer patches make, as far as the last release needs them."""
     stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
     needed = {blob.digest for blob in bundles[-1].index.release.blobs}
@@ -53,8 +54,10 @@ def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
         steps = steps_for(bundle.index, needed - stored, stored)
         needed.update(source for step in steps for source in step.sources)
         work.append((bundle, steps))
+    each = [scratch_needed(bundle.index, steps, execution.threads) for bundle, steps in work if steps]
+    require_scratch(execution.scratch, sum(each))
     with ExitStack() as stack:
-        rebuilt = stack.enter_context(closing(Rebuilt(execution.scratch)))
+        rebuilt = stack.enter_context(closing(RebuiltContent(execution.scratch)))
         content = ChainedContent([*bundles, rebuilt])
         for bundle, steps in reversed(work):
             rebuilt.make(bundle.index, steps, content, execution)

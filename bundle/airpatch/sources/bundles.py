@@ -9,7 +9,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.layers.rebuilt import content_with_rebuilt
+from airpatch.layers.rebuilt_content import content_with_rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image

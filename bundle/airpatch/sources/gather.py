@@ -130,6 +130,7 @@ def gather(
     name: str | None = None,
     sequence: int | None = None,
     product: str | None = None,
+    expires: int | None = None,
     product_of_bases: str | None = None,
     sequence_after_bases: int | None = None,
     opened: Callable[[Source], None] = lambda _: None,
@@ -139,9 +140,9 @@ def gather(
     Images that have no tag get the names that `tags` say, `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one.
 
     Blobs that a bundle has as layer patches are made in scratch files, by default in the current folder. Without a
-    `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number;
-    else the default of `assemble`. Manifests are verified here, blobs are looked for with their size, and hashed by
-    whoever reads them.
+    `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number
+    and the moment when it `expires` (seconds since 1970; 0: never); else the default of `assemble`. Manifests are
+    verified here, blobs are looked for with their size, and hashed by whoever reads them.
     `docker://` addresses are read as `pull` says; `images_from` is a place in a registry, `docker://HOST[/PREFIX]`,
     that has the images of `images_list`.
     `opened` is called with each source before anything of it is used, and may refuse it.
@@ -186,11 +187,12 @@ def gather(
         name = whole.name
         sequence = whole.sequence if sequence is None else sequence
         product = whole.product if product is None else product
+        expires = whole.expires if expires is None else expires
     if product is None:
         product = product_of_bases if product_of_bases is not None else DEFAULT_PRODUCT
     if sequence is None:
         sequence = sequence_after_bases or 0
-    gathered = gathering.finish(name, sequence, product)
+    gathered = gathering.finish(name, sequence, product, expires or 0)
     gathered = replace(gathered, is_name_guessed=name is None)
     if images_list is not None or picks:
         return gathered
@@ -236,10 +238,12 @@ class _Gathering:
         for digest, content in loaded.manifests.items():
             self._manifests.setdefault(digest, content)
 
-    def finish(self, name: str | None, sequence: int, product: str) -> Gathered:
+    def finish(self, name: str | None, sequence: int, product: str, expires: int) -> Gathered:
         if self._sound or not self._findings:
             try:
-                release = assemble(self._sound, self._manifests, name=name, sequence=sequence, product=product)
+                release = assemble(
+                    self._sound, self._manifests, name=name, sequence=sequence, product=product, expires=expires
+                )
             except FormatError as error:
                 self._findings += error.findings or [error.message]
         if self._findings:

@@ -102,7 +102,8 @@ class Source(Protocol):
     def prepare(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         """Do what loading the images `names` takes: make blobs that are layer patches, look for those in a registry.
 
-        Called once, before any image is loaded; most kinds have nothing to do. Raises what `layers.rebuilt` raises.
+        Called once, before any image is loaded; most kinds have nothing to do. Raises what `layers.rebuilt_content`
+        raises.
         """
         return None  # noqa: RET501 a default of the protocol
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from airpatch.errors import AirpatchError, FormatError, TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry
-from airpatch.format.index import MAX_INDEX
+from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from airpatch.format import layout
-from airpatch.format.index import MAX_IMAGE_SIGNATURE
+from airpatch.format.release_part import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import ImageSignature, Release

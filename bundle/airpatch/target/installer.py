@@ -27,7 +27,7 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
 from airpatch.signing.trusted import TrustedSigners
-from airpatch.target import check
+from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
 from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
@@ -78,7 +78,8 @@ def install(
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
-    The bundles must be signed as `trusted` says, and as the root itself demands.
+    The bundles must be signed as `trusted` says, and as the root itself demands; the last release of each product must
+    not have expired.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
     """
@@ -87,6 +88,7 @@ def install(
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)  # before there is even a folder
+        _require_fresh(streams)
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
@@ -94,13 +96,15 @@ def install(
             plans = checks.examine(root, [stream.index for stream in streams], pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
-            check.require_space(root, *check.space_for(plans, execution.threads))
+            space.require_room_for_all(root, path, plans, _read_ahead(readers, plans, root), execution.threads)
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, execution)
                 manifests = [_verify(stream, staging) for stream in streams]
                 for plan in plans:
                     _rebuild(plan, staging, execution)
+                releases = [plan.index.release for plan in plans]
+                space.require_room_to_publish(root, zip(releases, manifests, strict=True))
             return [
                 _publish(plan, parsed, state, staging, pool, is_new=is_new)
                 for plan, parsed in zip(plans, manifests, strict=True)
@@ -117,13 +121,14 @@ def preview(
     on_missing: OnMissing = lambda _index, _missing: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
-    """What `install` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
+    """What `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other blob."""
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        _require_fresh(streams)
         for index in indexes:
             require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
@@ -131,14 +136,25 @@ def preview(
             _require_signed(streams, stored_trust(root))
         plans = checks.examine(root, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
-        if root is not None:
-            check.require_space(root, *check.space_for(plans, execution.threads))
+        space.require_room_for_all(root, path, plans, _read_ahead(readers, plans, root), execution.threads)
         return [_report(plan, (), is_new=is_new) for plan in plans]
+
+
+def _read_ahead(
+    readers: Sequence[FrameReader], plans: Sequence[InstallPlan], root: Root | None
+) -> list[space.Manifests | None]:
+    return [space.read_ahead(r, root, plan.index.release) for r, plan in zip(readers, plans, strict=True)]
 
 
 def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
     for stream in streams:
         stream.opening.require_signed(trusted, stream.name, time.time())
+
+
+def _require_fresh(streams: Iterable[BundleStream]) -> None:
+    """Of each product the last release must not have expired; those before it are on the way there."""
+    for stream in {stream.index.release.product: stream for stream in streams}.values():
+        stream.opening.require_fresh(stream.name, time.time())
 
 
 @dataclass(frozen=True, slots=True)

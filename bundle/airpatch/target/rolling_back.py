@@ -12,6 +12,7 @@ from airpatch.model.digest import Digest
 from airpatch.target import image_signatures, storage
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
+from airpatch.target.space import require_room_to_publish
 from airpatch.target.state import Action, Receipt, choose_product, current, history, locked, receipts
 
 
@@ -45,6 +46,7 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         if missing:
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
+        require_room_to_publish(root, [(receipt.release, manifests)])
         with ThreadPoolExecutor(execution.threads) as pool:
             links = publish(state, receipt.release, manifests, {}, pool, Action.ROLLBACK)
         return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))

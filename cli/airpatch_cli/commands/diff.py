@@ -18,6 +18,7 @@ def run(args: Namespace, console: Console) -> Result:
         release=args.release,
         sequence=args.sequence,
         product=args.product,
+        expires=args.expires,
         images_list=args.images_list,
         tags=args.tags,
         images_from=args.images_from,
