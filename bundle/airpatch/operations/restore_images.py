@@ -94,6 +94,7 @@ def restore(
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     found = gathered.release.images
+    gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
     return write_images(found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact)
 
 
