@@ -41,7 +41,7 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         metavar="docker://HOST[/PREFIX]",
         help="fetch the images of the list from this registry: NAME:TAG is there as HOST/PREFIX/NAME:TAG",
     )
-    only_with(Need(lambda args: args.images_list, "without --images-list"), images_from)
+    only_with(Condition(lambda args: args.images_list, "without --images-list"), images_from)
     parser.add_argument(
         "--tag",
         action="append",
