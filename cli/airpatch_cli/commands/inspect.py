@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import airpatch
 from airpatch import BundleReport, Digest, ImageName, InventoryReport
-from airpatch_cli.console import Console, Result, megabytes, table
+from airpatch.units import megabytes
+from airpatch_cli.console import Console, Result, table
 from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 

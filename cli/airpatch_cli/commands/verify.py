@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import airpatch
 from airpatch import VerifiedBundle, VerifiedRoot
-from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result
 from airpatch_cli.trust_options import trusted
 
 
@@ -57,11 +58,14 @@ def _root(subject: str, verified: VerifiedRoot) -> Result:
             "repositories": verified.repositories,
             "tags": verified.tags,
             "releases": verified.releases,
+            "incomplete": list(verified.incomplete),
             "notes": list(verified.notes),
         },
         [
             f"{subject}: {count(verified.releases, 'release')}, {count(verified.tags, 'tag')}, "
-            f"{count(verified.blobs, 'blob')} of {megabytes(verified.bytes)}: every byte is right"
+            f"{count(verified.blobs, 'blob')} of {megabytes(verified.bytes)}: every byte "
+            f"{'that is there ' if verified.incomplete else ''}is right",
+            *(f"  release {name} is not whole" for name in verified.incomplete),
         ],
         notes=verified.notes,
     )
