@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
     from airpatch.progress import Progress as Progress
+    from airpatch.registry_api.access import PullOptions as PullOptions
+    from airpatch.registry_api.access import RegistryAccess as RegistryAccess
     from airpatch.report.costs import Costs as Costs
     from airpatch.report.forecast import BlobCost as BlobCost
     from airpatch.report.forecast import FileCost as FileCost
@@ -137,6 +139,7 @@ _HOMES = {
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
     "progress": ("Progress",),
+    "registry_api.access": ("PullOptions", "RegistryAccess"),
     "report.costs": ("Costs",),
     "report.forecast": ("BlobCost", "FileCost"),
     "report.layer_encodings": ("Layer",),

@@ -14,8 +14,9 @@ from typing import Self, TextIO
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS
+from airpatch.timestamps import emit_timestamp
 from airpatch_cli.progress_display import ProgressDisplay
-from airpatch_cli.streams import try_to_write, write_lines, write_text
+from airpatch_cli.standard_streams import try_to_write, write_lines, write_text
 
 _FORMAT_VERSION = 1
 """Of the documents that `--json` prints (spec/JSON.md)."""
@@ -109,6 +110,11 @@ class Console:
         """Print a document of the format that spec/json.schema.json defines under the name `kind`."""
         document = {"format": f"airpatch.{kind}/{_FORMAT_VERSION}", **data}
         write_text(json.dumps(document, indent=2) + "\n", self.results)
+
+
+def timestamp(seconds: int) -> str:
+    """A moment in seconds since 1970, as RFC 3339 has it."""
+    return emit_timestamp(seconds)
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

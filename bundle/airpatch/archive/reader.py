@@ -26,6 +26,7 @@ from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
 from airpatch.signing.policy import Signer, check_signature
 from airpatch.signing.trusted import TrustedSigners
+from airpatch.timestamps import emit_timestamp
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
@@ -132,6 +133,15 @@ class Opening:
             return tuple(trusted.require(self.content, self.signatures, time))
         except TrustError as error:
             raise TrustError(f"{name}: {error.message}", error.findings) from None
+
+    def require_fresh(self, name: str, time: float) -> None:
+        """Raise TrustError if the release of the bundle `name` has expired at `time`, in seconds since 1970."""
+        release = self.index.release
+        if release.expires and time >= release.expires:
+            raise TrustError(
+                f"{name}: release {release.title} expired at {emit_timestamp(release.expires)}, and the clock of this "
+                f"host says {emit_timestamp(int(time))}; get a newer release, or set the clock if it is wrong"
+            )
 
 
 def read_opening(reader: FrameReader) -> Opening:

@@ -15,11 +15,11 @@ from enum import Enum
 from pathlib import Path
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, leftovers, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
-from airpatch.destinations.transfer import Link, Transfer
+from airpatch.destinations.transfer import LinkMode, Transfer
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
@@ -49,7 +49,7 @@ def restore_images(
     execution: Execution,
     *,
     form: Form = Form.DIR,
-    link: Link = Link.COPY,
+    link: LinkMode = LinkMode.COPY,
     exact: bool = False,
 ) -> list[str]:
     """Restore `images`, whose manifests are in `manifests` and whose blobs and signatures are in `content`, to `out`.
@@ -68,7 +68,7 @@ def restore_images(
             raise TargetError(f"{out}: something is in the way", found)
         others = leftovers(destination.tree, folders) if form is Form.DIR else []
         needs = _make(parts, destination)
-        if link is Link.COPY:
+        if link is LinkMode.COPY:
             _require_room(needs, destination)
         task = execution.task()
         with task.part("restoring images", sum(wanted.size for wanted in needs), lambda: _owners(needs)) as fetching:
@@ -131,7 +131,7 @@ def _make(parts: Iterable[Part], destination: Destination) -> dict[Wanted, _Need
             else:
                 fd = destination.create(path)
                 try:
-                    Descriptor(fd, path).write([file])
+                    DescriptorSink(fd, path).write([file])
                 finally:
                     os.close(fd)
     return needs

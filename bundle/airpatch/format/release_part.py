@@ -9,6 +9,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB, is_media_type
 from airpatch.model.names import ImageName
 from airpatch.model.release import (
+    MAX_TIME,
     Blob,
     Image,
     ImageSignature,
@@ -34,6 +35,7 @@ def release_to_plain(release: Release) -> dict[str, object]:
         "product": release.product,
         "name": release.name,
         "sequence": release.sequence,
+        "expires": release.expires,
         "media_types": list(media_types),
         "blobs": [[blob.digest.raw, blob.size, number[blob.media_type]] for blob in release.blobs],
         "images": [
@@ -50,8 +52,8 @@ def release_to_plain(release: Release) -> dict[str, object]:
 
 def release_from_plain(value: object) -> Release:
     """The inverse of `release_to_plain`. Raises FormatError."""
-    keys = ("product", "name", "sequence", "media_types", "blobs", "images")
-    product, name, sequence, types, blobs, images = fields(value, keys, "the release")
+    keys = ("product", "name", "sequence", "expires", "media_types", "blobs", "images")
+    product, name, sequence, expires, types, blobs, images = fields(value, keys, "the release")
     media_types = [text(media_type) for media_type in list_(types)]
     if not all(map(is_media_type, media_types)):
         raise FormatError("the release has an unusable media type")
@@ -64,6 +66,7 @@ def release_from_plain(value: object) -> Release:
             for digest, size, kind in rows(blobs, 3)
         ),
         text(product),
+        integer(expires, MAX_TIME),
     )
     check_label(release.name, release.sequence)
     check_product(release.product)

@@ -21,7 +21,7 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
-from airpatch.layers.features import require_features
+from airpatch.layers.required_features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -82,7 +82,8 @@ def install(
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
-    The bundles must be signed as `trusted` says, and as the root itself demands.
+    The bundles must be signed as `trusted` says, and as the root itself demands; the last release of each product must
+    not have expired.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
     """
@@ -91,6 +92,7 @@ def install(
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         _require_signed(streams, trusted)  # before there is even a folder
+        _require_fresh(streams)
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
@@ -137,6 +139,7 @@ def preview(
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        _require_fresh(streams)
         for index in indexes:
             require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
@@ -153,6 +156,12 @@ def preview(
 def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
     for stream in streams:
         stream.opening.require_signed(trusted, stream.name, time.time())
+
+
+def _require_fresh(streams: Iterable[BundleStream]) -> None:
+    """Of each product the last release must not have expired; those before it are on the way there."""
+    for stream in {stream.index.release.product: stream for stream in streams}.values():
+        stream.opening.require_fresh(stream.name, time.time())
 
 
 @dataclass(frozen=True, slots=True)

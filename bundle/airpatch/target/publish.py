@@ -62,7 +62,7 @@ def publish(
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
     for signature in lacking:
-        _put_over(state, staged[signature.digest], image_signatures.kept_path(signature))
+        _replace(state, staged[signature.digest], image_signatures.kept_path(signature))
     state.sync()
     image_signatures.place_folders(root, folders, asides)
     _move(root, moves, (Stage.LAYER, Stage.REVISION))
@@ -132,10 +132,10 @@ def _place(state: State, staged: str, blob: Blob, pool: Executor) -> None:
     if root.link(staged, path):
         return
     if root.size(path) != blob.size or not all(right for _, right in hash_blobs(root, [blob], pool)):
-        _put_over(state, staged, path)
+        _replace(state, staged, path)
 
 
-def _put_over(state: State, staged: str, path: str) -> None:
+def _replace(state: State, staged: str, path: str) -> None:
     """Put the staged file at `path`, over what is there, and keep it in staging."""
     copy = state.staged()
     state.root.link(staged, copy)

@@ -26,7 +26,7 @@ from airpatch.format import canonical
 from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
-from airpatch.model.release import DEFAULT_PRODUCT, Release, check_label, check_product
+from airpatch.model.release import DEFAULT_PRODUCT, Release, check_label, check_product, check_time
 from airpatch.target.root import HOME, STAGING, Root
 
 LOCK = f"{HOME}/lock"
@@ -37,8 +37,6 @@ HISTORY = f"{HOME}/history"
 RECEIPT_VERSION = 1
 MAX_EVENTS = 1000
 """Events that the history keeps; older ones are dropped, unless they say what is current."""
-_MAX_TIME = 253_402_300_799
-"""Seconds since 1970: the end of the year 9999, the last that datetime can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +122,7 @@ def _event(row: object) -> Event:
 
 
 def _time(value: int) -> int:
-    if isinstance(value, bool) or not 0 <= value <= _MAX_TIME:
-        raise FormatError(f"not a time: {value!r:.30}")
+    check_time(value)
     return value
 
 

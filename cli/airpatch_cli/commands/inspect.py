@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import airpatch
 from airpatch import BundleReport, Digest, ImageName, InventoryReport
 from airpatch.units import megabytes
-from airpatch_cli.console import Console, Result, table
+from airpatch_cli.bundle_results import expiry
+from airpatch_cli.console import Console, Result, table, timestamp
 from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 _UNKNOWN = "-"
 _EVENTS = 10
 """Lines of history for people; JSON has all."""
-
-_LAST_SECOND = 253402300799
-"""The end of the year 9999, as far as `datetime` goes."""
 
 Images = Mapping[ImageName, Digest]
 Weights = Mapping[ImageName, "Weight"]
@@ -102,6 +99,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
     facts = [
         ["release", release.title + (f", number {release.sequence}" if release.sequence else "")],
         ["release id", str(index.release_id)],
+        *([["expires", timestamp(release.expires)]] if release.expires else []),
         ["images", _images_line(images, weights, release.size)],
         ["blobs", _blobs_line(blob.size for blob in release.blobs)],
     ]
@@ -162,7 +160,7 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
         "releases": [
             {
                 **_release_data(receipt.release, receipt.id),
-                "installed": _time(receipt.installed),
+                "installed": timestamp(receipt.installed),
                 "blob_bytes": receipt.release.size,
                 "images": [{"name": str(i.name), "manifest": str(i.manifest)} for i in receipt.release.images],
             }
@@ -170,7 +168,7 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
         ],
         "history": [
             {
-                "time": _time(e.time),
+                "time": timestamp(e.time),
                 "action": str(e.action),
                 "product": e.product,
                 "release": e.name,
@@ -206,7 +204,7 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
                 str(receipt.release.sequence),
                 str(len(receipt.release.images)),
                 megabytes(receipt.release.size),
-                _time(receipt.installed),
+                timestamp(receipt.installed),
                 receipt.id.short,
             ]
             for receipt in _by_age(found)
@@ -215,7 +213,7 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
         yield from table([head, *rows], right=[1, 2, 3])
     if found.history:
         yield ""
-        events = [[_time(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
+        events = [[timestamp(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
         yield from table([["TIME", "EVENT", "RELEASE"], *events])
     yield ""
     yield from _image_table(found.images, found.weights)
@@ -238,7 +236,13 @@ def _by_age(found: RootReport) -> list[Receipt]:
 
 
 def _release_data(release: Release, id_: Digest) -> dict[str, object]:
-    return {"product": release.product, "release": release.name, "sequence": release.sequence, "release_id": str(id_)}
+    return {
+        "product": release.product,
+        "release": release.name,
+        "sequence": release.sequence,
+        "expires": expiry(release),
+        "release_id": str(id_),
+    }
 
 
 def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]:
@@ -286,7 +290,3 @@ def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int
 
 def _indented(rows: list[list[str]]) -> list[str]:
     return [f"  {line}" for line in table(rows)]
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
