@@ -307,10 +307,9 @@ class _Check:
             with self._noting():
                 if problem := image_signatures.problem_of(self._root, path, signature):
                     self._judge_signature(path, problem)
-        missing = {blob.digest: blob.size for blob in release.blobs if self.sizes.get(blob.digest) != blob.size}
+        missing = {blob.digest: blob.size for blob in release.blobs if blob.digest not in self.sizes}
         if missing and is_current:
-            damaged = missing.keys() & self.sizes.keys()
-            lines = lacking_by_image(release.images, self._manifests_of(release), missing, damaged)
+            lines = lacking_by_image(release.images, self._manifests_of(release), missing)
             what = f"{count(len(missing), 'blob')} of {megabytes(sum(missing.values()))}"
             self._lack(release, what, lines)
         elif missing:
