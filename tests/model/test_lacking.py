@@ -47,7 +47,7 @@ def test_a_manifest_that_cannot_be_had_hides_what_is_below_it() -> None:
     child = next(content for content in builder.manifests.values() if Digest.of(b"arm64").hex.encode() in content)
     assert lines(builder, child, b"arm64", without=child) == [
         f"proxy:r1: {Digest.of(child)} of {len(child)} B",
-        f"images that cannot be told: {Digest.of(b'arm64')} of 5 B",
+        f"images whose manifests are not here: {Digest.of(b'arm64')} of 5 B",
     ]
 
 

@@ -171,7 +171,9 @@ def test_missing_blobs_are_listed_each_once(root: Path, r1: Sample, patch: Index
     plans = [examine(root, patch), examine(root, patch)]
     with pytest.raises(BaseMismatch, match=r"lacks 2 blobs of 207 kB .* made for r1\.") as caught:
         check.require_base(plans, root, is_new=False)
-    assert caught.value.findings == ("images that cannot be told: 2 blobs of 207 kB (1 of them there, but damaged)",)
+    assert caught.value.findings == (
+        "images whose manifests are not here: 2 blobs of 207 kB (1 of them there, but damaged)",
+    )
 
 
 # Sequence numbers

@@ -232,7 +232,7 @@ def test_adversary_13_a_patch_for_another_base_lists_what_is_missing(
         install(root, r2.patch(r1), allow_downgrade=True, on_missing=lambda *what: told.append(what))
     assert outside(root) == before
     ((index, missing),) = told
-    assert all(line.startswith(("proxy:r2", "shop/", "images that")) for line in caught.value.findings)
+    assert all(line.startswith(("proxy:r2", "shop/", "images whose")) for line in caught.value.findings)
     assert set(missing) == {b for b in index.left_out if not blob_file(root, b.digest).exists()}
 
 

@@ -65,7 +65,7 @@ def _owners(
 
 def _names(names: tuple[str, ...]) -> str:
     if not names:
-        return "images that cannot be told"
+        return "images whose manifests are not here"
     return names[0] if len(names) == 1 else f"{names[0]} and {count(len(names) - 1, 'more image')}"
 
 
