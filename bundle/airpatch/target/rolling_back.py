@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import SCREEN, lacking_by_image
 from airpatch.model.release import Release
@@ -16,6 +17,8 @@ from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.space import require_room_to_publish
 from airpatch.target.state import Action, Receipt, choose_product, current, history, locked, receipts
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,10 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         receipt = find_release(root, to, product) if to is not None else _previous(root, product)
         if missing := _missing(root, receipt.release):
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
+        _LOG.info(
+            "going back from %s to %s: %s", left.release.title if left is not None else "no release",
+            receipt.release.title, "as asked for" if to is not None else "the release before in the history",
+        )  # fmt: skip
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
         require_room_to_publish(root, [(receipt.release, manifests)])
         with ThreadPoolExecutor(execution.threads) as pool:

@@ -170,7 +170,7 @@ def add_links(need: Need, root: Root | None, release: Release, manifests: Manife
     for signature in signatures_of if root is None else image_signatures.lacking(root, release):
         need.name(image_signatures.kept_path(signature))
     for folder, signatures in image_signatures.folders_of(release, manifests).items():
-        if signatures and (root is None or not image_signatures.stand(root, folder, signatures)):
+        if signatures and (root is None or not image_signatures.are_in_place(root, folder, signatures)):
             for number, _ in enumerate(signatures, 1):
                 need.name(f"{folder}/signature-{number}")
     if wanted or root is None or not is_recorded(root, release):
