@@ -28,7 +28,7 @@ from airpatch.model.release import Blob, Release
 from airpatch.target import image_signatures
 from airpatch.target.check import hash_blobs
 from airpatch.target.root import Root
-from airpatch.target.state import Action, State, is_recorded
+from airpatch.target.state import Origin, State, is_recorded
 
 _ATTEMPTS = 3
 """How often blobs that a garbage collection takes away are put back before giving up."""
@@ -40,12 +40,12 @@ def publish(
     manifests: Mapping[Digest, Manifest],
     staged: Mapping[Digest, str],
     pool: Executor,
-    action: Action = Action.APPLY,
+    origin: Origin,
 ) -> list[Link]:
     """Make `release` visible; returns the links that were written.
 
     `staged` has the paths of those blobs and signatures of the release that are in staging; the root must have the
-    others. Raises TargetError.
+    others. `origin` goes into the history. Raises TargetError.
     """
     root = state.root
     links = registry.links(release, manifests)
@@ -58,7 +58,7 @@ def publish(
         return []
     moves = _stage_links(state, wanted)
     asides = image_signatures.stage_folders(state, folders, staged)
-    state.begin(release)
+    state.begin(release, origin)
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
     for signature in lacking:
@@ -72,7 +72,7 @@ def publish(
     _move(root, moves, (Stage.TAG,))
     state.sync()
     _guard(state, release, links, staged)
-    state.record(action, release)
+    state.record(release, origin)
     return wanted
 
 
