@@ -107,5 +107,5 @@ def test_a_command_parses_and_makes_one_call() -> None:
             and isinstance(node.func.value, ast.Name)
             and node.func.value.id == "airpatch"
         ]
-        assert len(calls) == {"completion": 0, "inspect": 2, "sign": 2}.get(path.stem, 1), path
+        assert len(calls) == (path.stem != "completion"), path
         importlib.import_module(f"airpatch_cli.commands.{path.stem}")

@@ -15,8 +15,8 @@ from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
-from airpatch.layers.features import KINDS
 from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header
+from airpatch.layers.required_features import KINDS
 from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName

@@ -40,6 +40,12 @@ class ScratchFile:
         except OSError as error:
             raise write_error(f"scratch file of {self._name} in {folder_of(self._fd)}", error) from None
 
+    def clear(self) -> None:
+        """Forget all bytes."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        self.size = 0
+
     def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`, fewer only at the end."""
         try:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.registry_api.access import PullOptions
 from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
@@ -48,6 +49,8 @@ def create(
     expires: int | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
     repack: bool = False,
     effort: str = "default",
     key: StrPath | None = None,
@@ -58,7 +61,9 @@ def create(
     `sources` are trees of skopeo's `dir:` images, roots of a registry's storage, OCI layouts or bundles; a prefix
     (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
     only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
-    the sources. `release` names the release (default: the tag that most of its images carry), `sequence` is
+    the sources. `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]` is an image in a registry, and `images_from`,
+    `docker://HOST[/PREFIX]`, a registry that has the images of `images_list`; `pull` says how they are got
+    (docs/REGISTRIES.md). `release` names the release (default: the tag that most of its images carry), `sequence` is
     its number, which grows from release to release of the `product` (default: 0; of the product: that of a single
     bundle as the source, else `default`). From `expires` on, in seconds since 1970, no host takes the release any more
     (default: never; of a single bundle as the source: when that expires).
@@ -73,7 +78,8 @@ def create(
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        gathered = gather_release(sources, execution, Label(release, sequence, product, expires), images_list, tags)
+        label = Label(release, sequence, product, expires)
+        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
         with prepare(gathered, repack, effort, execution) as bundle:
             return place.write(bundle, execution, gathered.remarks)
 
@@ -81,6 +87,7 @@ def create(
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
     """The full bundle of `gathered`."""
     index = Index.full(gathered.release)
+    gathered.fetch((blob.digest for blob in index.stored), execution)
     if not repack:
         return PreparedBundle(index, gathered.manifests, gathered.content)
     # Here, because most bundles are made without the differ and what it loads.
@@ -102,7 +109,13 @@ class Label:
 
 
 def gather_release(
-    sources: Paths, execution: Execution, label: Label, images_list: StrPath | None, tags: Sequence[str]
+    sources: Paths,
+    execution: Execution,
+    label: Label,
+    images_list: StrPath | None,
+    tags: Sequence[str],
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
 ) -> Gathered:
     """The release of all images of `sources`, or of those in `images_list`."""
     gathered = gather(
@@ -110,6 +123,8 @@ def gather_release(
         execution,
         images_list=None if images_list is None else Path(images_list),
         tags=tags,
+        images_from=images_from,
+        pull=pull,
         name=label.release,
         sequence=label.sequence,
         product=label.product,
@@ -134,7 +149,7 @@ class Output:
     """Where a bundle will be written, and the key that will sign it, both known to be of use before the work begins."""
 
     name: str
-    sink: Descriptor
+    sink: DescriptorSink
     sign: Sign | None
 
     def write(self, bundle: PreparedBundle, execution: Execution, warnings: tuple[str, ...] = ()) -> WrittenBundle:

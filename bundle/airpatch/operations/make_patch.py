@@ -15,6 +15,7 @@ from airpatch.operations.create_bundle import Label, WrittenBundle, gather_relea
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
+from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import Gathered
 
 
@@ -29,6 +30,8 @@ def diff(
     expires: int | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
     content: Paths = (),
     layer_patches: bool = True,
     effort: str = "default",
@@ -52,7 +55,7 @@ def diff(
     execution = beside(execution, output)
     with open_output(output, key) as place:
         label = label_for(bases, release, sequence, product, expires)
-        gathered = gather_release(sources, execution, label, images_list, tags)
+        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
         prepared = prepare_patch(bases, gathered, execution, effort, content=content, layer_patches=layer_patches)
         with prepared.bundle as bundle:
             return place.write(bundle, execution, prepared.warnings)
@@ -149,6 +152,7 @@ def prepare_patch(
     states = [open_base(name, gathered.release) for name in names(bases)]
     contents = [open_content(name) for name in names(content)]
     index = plan_patch(gathered.release, states)
+    gathered.fetch((blob.digest for blob in index.stored), execution)
     warnings = (
         *gathered.remarks,
         *(state.warning for state in states if state.warning is not None),

@@ -37,7 +37,7 @@ class BundleSource(Source):
         images = self._bundle.index.release.images
         return Listing(tuple(FoundImage(image.name, self._bundle.name, partial(self._load, image)) for image in images))
 
-    def rebuild(self, names: AbstractSet[ImageName], execution: Execution) -> None:
+    def prepare(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         if self._bundle.index.steps:
             tops = [image.manifest for image in self._bundle.index.release.images if image.name in names]
             below = [read_manifests(top, self._read).parsed.values() for top in tops]

@@ -20,7 +20,7 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
-from airpatch.layers.features import require_features
+from airpatch.layers.required_features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
+from airpatch.log import logger
 from airpatch.target import image_signatures, storage
 from airpatch.target.history import Action
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.space import require_room_to_publish
 from airpatch.target.state import Origin, Receipt, choose_product, current, history, locked, receipts
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,10 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         missing += [f"{s.digest} {s.size} bytes, a signature" for s in image_signatures.lacking(root, receipt.release)]
         if missing:
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
+        _LOG.info(
+            "going back from %s to %s: %s", left.release.title if left is not None else "no release",
+            receipt.release.title, "as asked for" if to is not None else "the release before in the history",
+        )  # fmt: skip
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
         require_room_to_publish(root, [(receipt.release, manifests)])
         with ThreadPoolExecutor(execution.threads) as pool:

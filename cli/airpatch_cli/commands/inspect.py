@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import airpatch
-from airpatch import BundleReport, Digest, ImageName, InventoryReport
+from airpatch import BundleReport, Digest, ImageName, InventoryReport, LayersReport
 from airpatch_cli.bundle_results import expiry
 from airpatch_cli.console import Console, Result, megabytes, table, timestamp
 from airpatch_cli.inventory_results import inventory_result
@@ -22,10 +22,10 @@ Weights = Mapping[ImageName, "Weight"]
 
 
 def run(args: Namespace, console: Console) -> Result:
-    if args.layers:
-        return layer_table(args.subject, airpatch.inspect_layers(args.subject, execution=console.execution))
-    found = airpatch.inspect(args.subject, patches=args.blobs or args.json)
     name = args.subject
+    found = airpatch.inspect(name, patches=args.blobs or args.json, layers=args.layers, execution=console.execution)
+    if isinstance(found, LayersReport):
+        return layer_table(name, found.layers)
     if isinstance(found, BundleReport):
         lines = [*_bundle_lines(name, found), *(_blob_lines(found) if args.blobs else ())]
         return Result(_bundle_data(name, found), lines)
