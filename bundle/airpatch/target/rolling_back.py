@@ -9,14 +9,14 @@ from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.log import logger
-from airpatch.model.digest import Digest
 from airpatch.model.lacking import SCREEN, lacking_by_image
 from airpatch.model.release import Release
 from airpatch.target import image_signatures, storage
+from airpatch.target.history import Action
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.space import require_room_to_publish
-from airpatch.target.state import Action, Receipt, choose_product, current, history, locked, receipts
+from airpatch.target.state import Origin, Receipt, choose_product, current, history, locked, receipts
 
 _LOG = logger(__name__)
 
@@ -51,7 +51,7 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
         require_room_to_publish(root, [(receipt.release, manifests)])
         with ThreadPoolExecutor(execution.threads) as pool:
-            links = publish(state, receipt.release, manifests, {}, pool, Action.ROLLBACK)
+            links = publish(state, receipt.release, manifests, {}, pool, Origin(Action.ROLLBACK))
         return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))
 
 
@@ -84,9 +84,7 @@ def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt
 def _previous(root: Root, product: str) -> Receipt:
     installed = receipts(root)
     now = current(root, product)
-    before: list[Digest] = [
-        e.id for e in history(root) if e.product == product and e.action is not Action.PRUNE and e.id != now
-    ]
+    before = [of.id for of in history(root).published() if of.product == product and of.id != now]
     for id_ in reversed(before):
         if id_ in installed:
             return installed[id_]
