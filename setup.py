@@ -62,8 +62,8 @@ COMPILED: list[str] = [
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.zlib_match",
     "airpatch.sketches.features",
-    "airpatch.sketches.index",
     "airpatch.sketches.samples",
+    "airpatch.sketches.sketch_index",
 ]
 
 

@@ -27,7 +27,7 @@ from airpatch.execution import Cancellation
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, other_names, usual_names
@@ -73,10 +73,10 @@ def packed(method: Method, sections: Sequence[bytes]) -> bytes:
     return b"".join([emit_header(method, tuple(map(len, sections))), *sections])
 
 
-def take_apart(data: bytes) -> Part:
-    parser = Parser(PLAINTEXT_LIMIT)
+def take_apart(data: bytes) -> Parsed:
+    parser = GzipParser(PLAINTEXT_LIMIT)
     parts = [*parser.feed(data), *parser.close()]
-    return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))
+    return Parsed(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Parsed)))
 
 
 def columns_of(data: bytes) -> tuple[bytes, ...]:

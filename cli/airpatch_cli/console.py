@@ -16,7 +16,7 @@ from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS
 from airpatch.timestamps import emit_timestamp
 from airpatch_cli.progress_display import ProgressDisplay
-from airpatch_cli.streams import try_to_write, write_lines, write_text
+from airpatch_cli.standard_streams import try_to_write, write_lines, write_text
 
 _FORMAT_VERSION = 1
 """Of the documents that `--json` prints (spec/JSON.md)."""

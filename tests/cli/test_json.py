@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
         ("r1", "--layers"),
         ("r1-r2.tar.zst", "--layers"),
     ),
+    "history": (("root",),),
     "verify": (("r1.tar.zst",), ("r1-r2.tar.zst", "--base", "r1.tar.zst"), ("root",)),
     "restore": (
         ("root", "-o", "out"),
@@ -203,13 +204,15 @@ def test_costs_of_a_patch_add_up(bundles: Path) -> None:
 def test_inspect_root(root: Path, bundles: Path) -> None:
     assert airpatch("apply", bundles / "r1-r2.tar.zst", "--root", root).code == 0
     document = airpatch("inspect", root, "--json").document
-    releases, history, images = document["releases"], document["history"], document["images"]
+    releases, images = document["releases"], document["images"]
     assert isinstance(releases, list)
-    assert isinstance(history, list)
     assert isinstance(images, list)
     assert [release["release"] for release in releases] == ["r1", "r2"]
     assert document["current"] == {"default": releases[1]["release_id"]}
-    assert [(event["action"], event["release"]) for event in history] == [("apply", "r1"), ("apply", "r2")]
+    events = airpatch("history", root, "--json").document["events"]
+    assert isinstance(events, list)
+    told = [(event["action"], event["outcome"], event["release"]) for event in events]
+    assert told == [("apply", outcome, release) for release in ("r1", "r2") for outcome in ("begun", "done")]
     assert len(images) == 15
     assert document["interrupted"] is None
 

@@ -13,7 +13,7 @@ from airpatch.archive.frame_reader import STDIN, FileFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
-from airpatch.blobs.output import Descriptor, output_file
+from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.blobs.room import room_at
 from airpatch.errors import TargetError, UsageError
 from airpatch.execution import Execution
@@ -25,7 +25,7 @@ _COMPRESSED = ("gzip", "zstd")
 """How media types of compressed layers end (image-spec `layer.md`; Docker's `tar.gzip`)."""
 
 
-def pack(bundle: PreparedBundle, sink: Descriptor, execution: Execution) -> int:
+def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> int:
     """Write `bundle` to `sink`, a `destination`; returns its size in bytes.
 
     Index and seek table are read back where that can be done. Raises what `write_bundle` raises, and TargetError if
@@ -48,7 +48,7 @@ def _least_size(index: Index) -> int:
 
 
 @contextmanager
-def destination(output: str) -> Iterator[Descriptor]:
+def destination(output: str) -> Iterator[DescriptorSink]:
     """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
 
     Enter it before the work, so that a place that cannot be written is known at once. Raises TargetError, UsageError if
@@ -60,4 +60,4 @@ def destination(output: str) -> Iterator[Descriptor]:
     elif sys.stdout.isatty():
         raise UsageError("standard output is a terminal; redirect it, or name a file with -o")
     else:
-        yield Descriptor(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back
+        yield DescriptorSink(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back

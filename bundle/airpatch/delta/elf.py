@@ -43,14 +43,14 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class LoadedImage:
     """The loadable parts, ascending and disjoint in the file, and the sections."""
 
     loads: tuple[Load, ...]
     sections: tuple[Section, ...]
 
 
-def parse(data: memoryview) -> Image | None:
+def parse(data: memoryview) -> LoadedImage | None:
     """Return what `data` says of itself, or None if it is not such a file."""
     if len(data) < 64 or bytes(data[:6]) != b"\x7fELF\x02\x01":
         return None
@@ -70,7 +70,7 @@ def parse(data: memoryview) -> Image | None:
     found: list[Section] = []
     if section_size == _SECTION.size and section + sections * section_size <= len(data) and names < sections:
         found = _sections(data, section, min(sections, _MAX_HEADERS), names)
-    return Image(tuple(loads), tuple(found))
+    return LoadedImage(tuple(loads), tuple(found))
 
 
 def _sections(data: memoryview, table: int, count: int, names: int) -> list[Section]:

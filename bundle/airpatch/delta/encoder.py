@@ -71,7 +71,7 @@ def encode(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Instruction:
     """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
 
     offset: int
@@ -103,7 +103,7 @@ class _Writer:
                 program = programs.compare(new, unit.member.content, old, unit.old.content)
         if program is not None:
             covers = list(program.cut(covers))
-        group: list[Step] = []
+        group: list[Instruction] = []
         literals = wrong = 0
         for step in _steps(unit, covers):
             group.append(step)
@@ -117,13 +117,13 @@ class _Writer:
         if group:
             yield from self._group(group, program)
 
-    def _source(self, step: Step) -> memoryview:
+    def _source(self, step: Instruction) -> memoryview:
         view = self._space.slice(step.position, step.length)
         if view is None:
             raise ValueError("a cover must lie within one source")
         return view
 
-    def _wrong(self, step: Step) -> int:
+    def _wrong(self, step: Instruction) -> int:
         """Count the bytes that a plain copy gets wrong."""
         if not step.length:
             return 0
@@ -131,7 +131,7 @@ class _Writer:
         count: int = unequal(self._target[start : start + step.length], self._source(step), step.length)
         return count
 
-    def _group(self, group: list[Step], program: Program | None) -> Iterator[bytes]:
+    def _group(self, group: list[Instruction], program: Program | None) -> Iterator[bytes]:
         """Append a group; yield the segment if it is full."""
         control, lengths, sources, modes, literals = (
             self._columns[name] for name in (CONTROL, LENGTHS, SOURCES, MODES, LITERALS)
@@ -172,7 +172,7 @@ class _Writer:
         self._expected = 0
 
 
-def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
+def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Instruction]:
     """Turn covers and what lies between them into instructions that tile the unit.
 
     Literals are cut so that no instruction fills a segment, and so are covers that may hold wrong bytes.
@@ -180,12 +180,12 @@ def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
     offset = unit.start
     for at, position, length in (*covers, (unit.end, 0, 0)):
         while at - offset > _LITERAL:
-            yield Step(offset, _LITERAL, 0, 0)
+            yield Instruction(offset, _LITERAL, 0, 0)
             offset += _LITERAL
         longest = length if unit.exact else MAX_COVER
         while offset < at or length:
             part = min(length, longest)
-            yield Step(offset, at - offset, position, part)
+            yield Instruction(offset, at - offset, position, part)
             at += part
             offset = at
             position += part

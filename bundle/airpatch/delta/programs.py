@@ -77,7 +77,7 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
     return Program(addresses, tuple(cut for cut, _ in cuts), tuple(code for _, code in cuts))
 
 
-def _ranges(image: elf.Image, start: int) -> tuple[Range, ...]:
+def _ranges(image: elf.LoadedImage, start: int) -> tuple[Range, ...]:
     ranges: list[Range] = []
     for load in image.loads[:MAX_RANGES]:
         if ranges and load.address < ranges[-1].end:

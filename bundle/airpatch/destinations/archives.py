@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from airpatch.archive.pack import destination
 from airpatch.blobs.content import Content, check_digest, pieces
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
 from airpatch.blobs.room import room_at
 from airpatch.destinations.forms import File, FilePart, FolderPart, Wanted, oci_parts
 from airpatch.errors import UsageError
@@ -159,7 +159,7 @@ def write_archive(archive: Archive, content: Content, output: str, execution: Ex
         return sink.size
 
 
-def _copy(blob: Wanted, content: Content, sink: Descriptor, part: ProgressPart) -> None:
+def _copy(blob: Wanted, content: Content, sink: DescriptorSink, part: ProgressPart) -> None:
     hash_ = hashlib.sha256()
     with closing(content.open(blob.digest, blob.size)) as reader:
         for piece in pieces(reader, blob.size):

@@ -18,7 +18,7 @@ from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, ch
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, View, release_pages
 from airpatch.deflate.emit import emit
-from airpatch.deflate.parse import Parser
+from airpatch.deflate.parse import GzipParser
 from airpatch.delta.decoder import decode
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_layout import build, emit_part
@@ -48,7 +48,7 @@ from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
-from airpatch.streams import PieceReader
+from airpatch.piece_reader import PieceReader
 from airpatch.views.description import MAX_DESCRIPTION, parse_view
 from airpatch.views.description import View as NestedView
 from airpatch.views.expand import expand, largest_view
@@ -288,7 +288,7 @@ class BlobBuilder:
     def _parse(
         self, file: Iterable[bytes | memoryview], uncompressed: int, blob: Digest, stack: ExitStack
     ) -> list[ScratchFile]:
-        parser = Parser(uncompressed)
+        parser = GzipParser(uncompressed)
         columns = [stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(COLUMNS)]
         for piece in chain(file, [None]):
             if self._cancellation.is_cancelled:

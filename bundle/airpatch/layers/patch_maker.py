@@ -23,7 +23,6 @@ from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
-from airpatch.layers.features import features
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.recipe import (
     FRAME_COLUMNS,
@@ -38,6 +37,7 @@ from airpatch.layers.recipe import (
     emit_header,
     method_name,
 )
+from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
 from airpatch.model.digest import Digest

@@ -18,7 +18,6 @@ from airpatch.errors import located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.layers.blob_builder import BlobBuilder, chosen_sources
-from airpatch.layers.features import require_features
 from airpatch.layers.recipe import (
     Corrected,
     Frames,
@@ -30,6 +29,7 @@ from airpatch.layers.recipe import (
     Whole,
     read_header,
 )
+from airpatch.layers.required_features import require_features
 from airpatch.layers.steps import PASSED, Sizes, sizes_of
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
@@ -149,7 +149,7 @@ class Output:
     """Where a bundle will be written, and the key that will sign it, both known to be of use before the work begins."""
 
     name: str
-    sink: Descriptor
+    sink: DescriptorSink
     sign: Sign | None
 
     def write(self, bundle: PreparedBundle, execution: Execution, warnings: tuple[str, ...] = ()) -> WrittenBundle:

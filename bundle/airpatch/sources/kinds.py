@@ -16,6 +16,7 @@ from airpatch.archive.frame_reader import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
+from airpatch.log import logger
 from airpatch.registry_api.access import PullOptions
 from airpatch.registry_api.address import is_address
 from airpatch.sources import (
@@ -42,6 +43,7 @@ KINDS: tuple[Kind, ...] = (
     containerd_stores.KIND,
     bundles.KIND,
 )
+_LOG = logger(__name__)
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
 
 
@@ -71,7 +73,9 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
         raise UsageError(f"{spec}: holds more than one kind of source; say which one is meant: {choices}")
     if not found:
         raise _nothing(location, kind)
-    return found.popitem()[1]
+    ((prefix, source),) = found.items()
+    _LOG.info("source %s: read as %s:%s", spec, prefix, "" if kind is not None else ", the only kind that it holds")
+    return source
 
 
 def listed_images(place: str, references: Sequence[Reference] | None, new_file: NewFile, pull: PullOptions) -> Source:

@@ -20,21 +20,23 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
-from airpatch.layers.features import require_features
+from airpatch.layers.required_features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
+from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
+from airpatch.target.history import Action
 from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
-from airpatch.target.state import State, locked
+from airpatch.target.state import Origin, State, locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,12 @@ def install(
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
-        _require_signed(streams, trusted)  # before there is even a folder
+        signers = _require_signed(streams, trusted)  # before there is even a folder
         _require_fresh(streams)
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
-            _require_signed(streams, stored_trust(root))
+            demanded = _require_signed(streams, stored_trust(root))
             plans = checks.examine(root, [stream.index for stream in streams], pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
@@ -106,8 +108,8 @@ def install(
                 releases = [plan.index.release for plan in plans]
                 space.require_room_to_publish(root, zip(releases, manifests, strict=True))
             return [
-                _publish(plan, parsed, state, staging, pool, is_new=is_new)
-                for plan, parsed in zip(plans, manifests, strict=True)
+                _publish(plan, parsed, state, staging, pool, _origin(stream, signers, demanded), is_new=is_new)
+                for stream, plan, parsed in zip(streams, plans, manifests, strict=True)
             ]
 
 
@@ -146,9 +148,16 @@ def _read_ahead(
     return [space.read_ahead(r, root, plan.index.release) for r, plan in zip(readers, plans, strict=True)]
 
 
-def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
-    for stream in streams:
-        stream.opening.require_signed(trusted, stream.name, time.time())
+def _require_signed(
+    streams: Iterable[BundleStream], trusted: TrustedSigners | None
+) -> dict[BundleStream, tuple[Signer, ...]]:
+    """Who signed each bundle, of those that are trusted."""
+    return {stream: stream.opening.require_signed(trusted, stream.name, time.time()) for stream in streams}
+
+
+def _origin(stream: BundleStream, *signers: dict[BundleStream, tuple[Signer, ...]]) -> Origin:
+    names = dict.fromkeys(str(signer) for each in signers for signer in each[stream])
+    return Origin(Action.APPLY, stream.sha256, tuple(names))
 
 
 def _require_fresh(streams: Iterable[BundleStream]) -> None:
@@ -221,11 +230,13 @@ def _publish(
     state: State,
     staging: Staging,
     pool: Executor,
+    origin: Origin,
     *,
     is_new: bool,
 ) -> Applied:
     release = plan.index.release
-    moved = {link.path for link in publish(state, release, manifests, staging.paths, pool) if link.stage is Stage.TAG}
+    written = publish(state, release, manifests, staging.paths, pool, origin)
+    moved = {link.path for link in written if link.stage is Stage.TAG}
     tags = [image.name for image in release.images if registry.tag_link(image.name, image.manifest).path in moved]
     return _report(plan, tuple(tags), is_new=is_new)
 

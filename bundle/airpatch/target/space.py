@@ -30,6 +30,8 @@ from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emi
 Manifests = Mapping[Digest, Manifest]
 _ENTRY = 8
 """Bytes of an entry of a folder besides its name (ext4, `fs/ext4/ext4.h`)."""
+_EVENT = 4096
+"""Bytes that an event adds to the history, those with very many principals aside."""
 _SLACK = 2
 """How much larger a folder gets than its entries: blocks of one that is split are half full."""
 
@@ -200,11 +202,15 @@ def add_links(need: Need, root: Root | None, release: Release, manifests: Manife
     for signature in signatures_of if root is None else image_signatures.lacking(root, release):
         need.name(image_signatures.kept_path(signature))
     for folder, signatures in image_signatures.folders_of(release, manifests).items():
-        if signatures and (root is None or not image_signatures.stand(root, folder, signatures)):
+        if signatures and (root is None or not image_signatures.are_in_place(root, folder, signatures)):
             for number, _ in enumerate(signatures, 1):
                 need.name(f"{folder}/signature-{number}")
     if wanted or root is None or not is_recorded(root, release):
         record = len(emit_receipt(Receipt(release, 0)))
-        for path in (JOURNAL, f"{RELEASES}/{'0' * 64}", HISTORY, LOCK):
+        for path in (JOURNAL, f"{RELEASES}/{'0' * 64}", LOCK):
             need.stage(record)
             need.name(path)
+        past = (root.size(HISTORY) if root is not None else None) or 0
+        for events in (1, 2):  # begun, and done
+            need.stage(past + events * _EVENT)
+        need.name(HISTORY)

@@ -82,6 +82,7 @@ _COMMANDS = (
     using_roots.rollback,
     using_roots.prune,
     reading.inspect,
+    reading.history,
     reading.verify,
     reading.restore,
     using_registries.push,

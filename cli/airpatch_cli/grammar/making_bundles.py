@@ -13,7 +13,7 @@ from airpatch_cli.grammar.shared_options import (
     trust_options,
 )
 from airpatch_cli.grammar.values import natural, nonempty
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.parser import Condition, only_with
 
 
 def create(commands: Commands) -> None:
@@ -35,7 +35,7 @@ def create(commands: Commands) -> None:
         help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
         "sides, and plain tar cannot unpack the images any more",
     )
-    only_with(Need(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
+    only_with(Condition(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
     expiry_option(parser)
     output_option(parser)
     sign_option(parser)
@@ -59,7 +59,7 @@ def diff(commands: Commands) -> None:
         action="store_false",
         help="send every changed blob whole: nothing to rebuild on the target",
     )
-    only_with(Need(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
+    only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
     expiry_option(parser)
     output_option(parser)
     sign_option(parser)

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
-from airpatch_cli.grammar.shared_options import SOURCE, form_options, trust_options
+from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
 from airpatch_cli.grammar.values import nonempty
+
+
+def history(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "history",
+        "show what was done to a registry's root, by whom and with which bundle, and check the record",
+        "airpatch history /var/lib/registry",
+        "airpatch history /var/lib/registry --json | jq -r .last_hash",
+        is_long=False,
+    )
+    root_argument(parser)
 
 
 def inspect(commands: Commands) -> None:

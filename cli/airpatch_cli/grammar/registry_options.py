@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from airpatch_cli.grammar.values import nonempty, path, positive
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.parser import Condition, only_with
 
 _PLACES = ("sources", "bases", "source", "base", "images_from")
 """Arguments that may be an address in a registry, by their names."""
@@ -25,7 +25,9 @@ def pull_options(parser: argparse.ArgumentParser) -> None:
     cache = group.add_argument(
         "--cache", type=path, metavar="DIR", help="keep blobs there, so that the next release fetches only new ones"
     )
-    only_with(Need(_reads_registry, "without a docker:// source"), platform, referrers, cache, *access_options(group))
+    only_with(
+        Condition(_reads_registry, "without a docker:// source"), platform, referrers, cache, *access_options(group)
+    )
 
 
 def access_options(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:

@@ -6,7 +6,7 @@ import argparse
 
 from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
     "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
@@ -41,7 +41,7 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         metavar="docker://HOST[/PREFIX]",
         help="fetch the images of the list from this registry: NAME:TAG is there as HOST/PREFIX/NAME:TAG",
     )
-    only_with(Need(lambda args: args.images_list, "without --images-list"), images_from)
+    only_with(Condition(lambda args: args.images_list, "without --images-list"), images_from)
     parser.add_argument(
         "--tag",
         action="append",
@@ -150,7 +150,7 @@ def trust_options(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="ALLOWED_SIGNERS",
         help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
     )
-    only_with(Need(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
+    only_with(Condition(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
 
 
 def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
