@@ -80,6 +80,8 @@ if TYPE_CHECKING:
     from airpatch.operations.manage_root import prune as prune
     from airpatch.operations.manage_root import rollback as rollback
     from airpatch.operations.merge_bundles import merge as merge
+    from airpatch.operations.push_images import PushResult as PushResult
+    from airpatch.operations.push_images import push as push
     from airpatch.operations.restore_images import Restored as Restored
     from airpatch.operations.restore_images import restore as restore
     from airpatch.operations.sign_bundle import SignedBundle as SignedBundle
@@ -136,6 +138,7 @@ _HOMES = {
     "operations.make_patch": ("diff",),
     "operations.manage_root": ("RootHistory", "WrittenInventory", "history", "inventory", "prune", "rollback"),
     "operations.merge_bundles": ("merge",),
+    "operations.push_images": ("PushResult", "push"),
     "operations.restore_images": ("Restored", "restore"),
     "operations.verify_content": ("VerifiedBundle", "verify"),
     "operations.sign_bundle": ("SignedBundle", "sign"),

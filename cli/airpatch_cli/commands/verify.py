@@ -13,11 +13,15 @@ from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
-    verified = airpatch.verify(args.subject, base=args.base, trusted=trusted(args), execution=console.execution)
-    return _bundle(args.subject, verified) if isinstance(verified, VerifiedBundle) else _root(args.subject, verified)
+    verified = airpatch.verify(
+        args.subject, base=args.base, trusted=trusted(args), manifest=args.output, execution=console.execution
+    )
+    if isinstance(verified, VerifiedBundle):
+        return _bundle(args.subject, verified, args.output)
+    return _root(args.subject, verified)
 
 
-def _bundle(subject: str, verified: VerifiedBundle) -> Result:
+def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Result:
     index = verified.index
     size = sum(blob.size for blob in index.stored)
     patched = sum(blob.size for blob in index.patched)
@@ -40,6 +44,7 @@ def _bundle(subject: str, verified: VerifiedBundle) -> Result:
             "patched_bytes": patched,
             "carried_out": verified.patches_proved,
             "signed_by": [str(signer) for signer in verified.signers],
+            "manifest": manifest,
         },
         [
             f"{verified.name}: {kind} of release {index.release.name} with "

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from airpatch_cli.grammar import making_bundles, reading, using_roots
+from airpatch_cli.grammar import making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
 
@@ -85,6 +85,7 @@ _COMMANDS = (
     reading.history,
     reading.verify,
     reading.restore,
+    using_registries.push,
     making_bundles.sign,
     using_roots.trust,
     _completion,
