@@ -87,7 +87,7 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        readers = [stack.enter_context(closing(open_frames(name))) for name in names(bundles)]
+        readers = [stack.enter_context(closing(open_frames(name, hashed=not dry_run))) for name in names(bundles)]
         work = preview if dry_run else install
         try:
             applied = work(

@@ -223,6 +223,8 @@ class Transport:
                     f"{urlsplit(url).netloc}: its certificate is not accepted: {cause}. Name the authority that issued "
                     "it with --ca"
                 ) from None
+            if isinstance(error, urllib3.exceptions.NameResolutionError):
+                raise self.error(f"{urlsplit(url).netloc}: its name cannot be resolved") from None
             raise Interrupted(_reason(error)) from None
         except (OSError, ValueError) as error:
             raise Interrupted(_reason(error)) from None
@@ -346,8 +348,6 @@ def _reason(error: BaseException) -> str:
 
     causes = urllib3.exceptions
     match error:
-        case causes.NameResolutionError():
-            return "its name cannot be resolved"
         case causes.ConnectTimeoutError() | causes.ReadTimeoutError():
             return "it does not answer in time"
         case causes.NewConnectionError():

@@ -29,7 +29,7 @@ from airpatch.model.release import Blob, Release
 from airpatch.target import image_signatures
 from airpatch.target.check import hash_blobs
 from airpatch.target.root import Root
-from airpatch.target.state import Action, State, is_recorded
+from airpatch.target.state import Origin, State, is_recorded
 
 _LOG = logger(__name__)
 _ATTEMPTS = 3
@@ -42,12 +42,12 @@ def publish(
     manifests: Mapping[Digest, Manifest],
     staged: Mapping[Digest, str],
     pool: Executor,
-    action: Action = Action.APPLY,
+    origin: Origin,
 ) -> list[Link]:
     """Make `release` visible; returns the links that were written.
 
     `staged` has the paths of those blobs and signatures of the release that are in staging; the root must have the
-    others. Raises TargetError.
+    others. `origin` goes into the history. Raises TargetError.
     """
     root = state.root
     links = registry.links(release, manifests)
@@ -65,7 +65,7 @@ def publish(
     )  # fmt: skip
     moves = _stage_links(state, wanted)
     asides = image_signatures.stage_folders(state, folders, staged)
-    state.begin(release)
+    state.begin(release, origin)
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
     for signature in lacking:
@@ -79,7 +79,7 @@ def publish(
     _move(root, moves, (Stage.TAG,))
     state.sync()
     _put_back_collected(state, release, links, staged)
-    state.record(action, release)
+    state.record(release, origin)
     return wanted
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import airpatch
 from airpatch import BundleReport, Digest, ImageName, InventoryReport, LayersReport
+from airpatch.units import megabytes
 from airpatch_cli.bundle_results import expiry
-from airpatch_cli.console import Console, Result, megabytes, table, timestamp
+from airpatch_cli.console import Console, Result, table, timestamp
 from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from airpatch import Index, Receipt, Release, RootReport, Weight
 
 _UNKNOWN = "-"
-_EVENTS = 10
-"""Lines of history for people; JSON has all."""
-
 Images = Mapping[ImageName, Digest]
 Weights = Mapping[ImageName, "Weight"]
 
@@ -165,16 +163,6 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
             }
             for receipt in _by_age(found)
         ],
-        "history": [
-            {
-                "time": timestamp(e.time),
-                "action": str(e.action),
-                "product": e.product,
-                "release": e.name,
-                "release_id": str(e.id),
-            }
-            for e in found.history
-        ],
         "repositories": found.repositories,
         "image_bytes": _image_bytes(found.images, found.weights),
         "blob_bytes": sum(found.blobs.values()),
@@ -210,10 +198,6 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
         ]
         head = ["RELEASE", "NUMBER", "IMAGES", "SIZE", "INSTALLED", "ID"]
         yield from table([head, *rows], right=[1, 2, 3])
-    if found.history:
-        yield ""
-        events = [[timestamp(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
-        yield from table([["TIME", "EVENT", "RELEASE"], *events])
     yield ""
     yield from _image_table(found.images, found.weights)
     if with_blobs:

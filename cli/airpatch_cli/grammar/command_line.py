@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from airpatch_cli.grammar import making_bundles, reading, using_roots
+from airpatch_cli.grammar import making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
 
@@ -82,8 +82,10 @@ _COMMANDS = (
     using_roots.rollback,
     using_roots.prune,
     reading.inspect,
+    reading.history,
     reading.verify,
     reading.restore,
+    using_registries.push,
     making_bundles.sign,
     using_roots.trust,
     _completion,
