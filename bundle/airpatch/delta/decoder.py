@@ -13,7 +13,7 @@ from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
 from airpatch.delta.columns import Decompressor, Reader
-from airpatch.delta.predict import BASED, MAX_COVER, PLAIN, Memory
+from airpatch.delta.predict import BASED, LEARN, MAX_COVER, PLAIN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
 
@@ -173,7 +173,7 @@ class _Segment:
         pair = where.locate(offset, position)
         base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
         copy = bytearray(source)
-        where.predictor.run(source, copy, mode, False, *pair, *base)
+        where.predictor.run(source, copy, mode, PREDICT, *pair, *base)
         self._differences.apply(copy)
-        where.predictor.run(source, copy, mode, True, *pair, *base)
+        where.predictor.run(source, copy, mode, LEARN, *pair, *base)
         return copy

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from airpatch.delta import programs, varints
+from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
 from airpatch.delta.byte_differences import DifferenceWriter, unequal
 from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
@@ -18,7 +18,7 @@ from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
 from airpatch.delta.olds import Cover
-from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
+from airpatch.delta.predict import BASED, CODE_X86, LEARN, MAX_COVER, PLAIN, POINTERS, PREDICT, RELATIVE, Memory
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import UsageError
@@ -27,9 +27,9 @@ _FULL = 4 << 20  # bytes of columns that end a segment
 # What ends a group: literal bytes, bytes that a plain copy gets wrong, instructions. The last one of a group
 # may bring _LITERAL and MAX_COVER more, a wrong byte costs 2 bytes in all, an instruction 17: with _FULL at
 # most 18 MiB.
-_LITERALS = 2 << 20
+_LITERALS = 16 << 20
 _LITERAL = 1 << 20
-_WRONG = 2 << 20
+_WRONG = 24 << 20
 _GROUP = MAX_INSTRUCTIONS
 _WORTH = 3  # wrong bytes that a prediction must save
 
@@ -94,13 +94,8 @@ class _Writer:
 
     def unit(self, unit: Unit) -> Iterator[bytes]:
         """Append a unit, in as many groups as the limits ask for; yield segments that are full."""
-        program = None
+        program = unit.program
         covers = unit.covers
-        if unit.member is not None and unit.old is not None:
-            new = self._target[unit.member.content : unit.member.content + unit.member.size]
-            old = self._space.slice(unit.old.content, unit.old.size)
-            if old is not None:
-                program = programs.compare(new, unit.member.content, old, unit.old.content)
         if program is not None:
             covers = list(program.cut(covers))
         group: list[Step] = []
@@ -156,8 +151,7 @@ class _Writer:
             wanted = self._target[offset : offset + step.length]
             source = self._source(step)
             if chooser is not None and program is not None:
-                code = program.is_code(step.position)
-                mode, source = chooser.choose(wanted, source, offset, step.position, code)
+                mode, source = chooser.choose(wanted, source, offset, step.position, program.mode(step.position))
                 modes.append(mode)
             self._differences.add(wanted, source)
         if sum(map(len, self._columns)) + len(self._differences) > _FULL:
@@ -205,31 +199,31 @@ class _Chooser:
         self._seen = 0
 
     def choose(
-        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool | None
+        self, wanted: memoryview, source: memoryview, offset: int, position: int, known: int | None
     ) -> tuple[int, memoryview]:
         """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
         best = unequal(wanted, source, len(source))
         chosen: tuple[int, memoryview] = (PLAIN, source)
         if best < _WORTH:
             return chosen
-        modes = [] if code is False else [CODE_X86]
-        if not code:
+        modes = [known]
+        if known is None:
             bases = range(BASED, BASED + len(self._where.bases))
             self._seen += 1
             often = self._seen <= 16 or self._seen % 16 == 0
-            modes += [POINTERS, RELATIVE, *(bases if often else self._won)]
+            modes = [CODE_X86, POINTERS, RELATIVE, *(bases if often else self._won)]
         pair = self._where.locate(offset, position)
         for mode in modes:
             piece = bytearray(source)
             base = self._where.bases[mode - BASED] if mode >= BASED else (0, 0)
-            self._where.predictor.run(source, piece, mode, False, *pair, *base)
+            self._where.predictor.run(source, piece, mode, PREDICT, *pair, *base)
             wrong = unequal(wanted, piece, best)
             if wrong + _WORTH <= best:
                 best = wrong
                 chosen = (mode, memoryview(piece))
         if chosen[0] != PLAIN:
             base = self._where.bases[chosen[0] - BASED] if chosen[0] >= BASED else (0, 0)
-            self._where.predictor.run(source, bytearray(wanted), chosen[0], True, *pair, *base)
+            self._where.predictor.run(source, bytearray(wanted), chosen[0], LEARN, *pair, *base)
         if chosen[0] >= BASED and chosen[0] not in self._won:
             self._won.append(chosen[0])
         return chosen
