@@ -13,7 +13,7 @@ from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
 from airpatch.delta.columns import Decompressor, Reader
-from airpatch.delta.predict import BASED, LEARN, MAX_COVER, PLAIN, PREDICT, Memory
+from airpatch.delta.predict import LEARN, MAX_COVER, PLAIN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
 
@@ -168,10 +168,10 @@ class _Segment:
         return copy
 
     def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
-        if not 0 < mode < BASED + len(where.bases) or len(source) > MAX_COVER:
+        base = where.base(mode)
+        if mode < 0 or base is None or len(source) > MAX_COVER:
             raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
         pair = where.locate(offset, position)
-        base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
         copy = bytearray(source)
         where.predictor.run(source, copy, mode, PREDICT, *pair, *base)
         self._differences.apply(copy)

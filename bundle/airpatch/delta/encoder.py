@@ -208,22 +208,28 @@ class _Chooser:
             return chosen
         modes = [known]
         if known is None:
-            bases = range(BASED, BASED + len(self._where.bases))
+            bases = range(BASED, BASED + 2 * len(self._where.bases), 2)
             self._seen += 1
             often = self._seen <= 16 or self._seen % 16 == 0
             modes = [CODE_X86, POINTERS, RELATIVE, *(bases if often else self._won)]
         pair = self._where.locate(offset, position)
         for mode in modes:
             piece = bytearray(source)
-            base = self._where.bases[mode - BASED] if mode >= BASED else (0, 0)
+            base = self._base(mode)
             self._where.predictor.run(source, piece, mode, PREDICT, *pair, *base)
             wrong = unequal(wanted, piece, best)
             if wrong + _WORTH <= best:
                 best = wrong
                 chosen = (mode, memoryview(piece))
         if chosen[0] != PLAIN:
-            base = self._where.bases[chosen[0] - BASED] if chosen[0] >= BASED else (0, 0)
+            base = self._base(chosen[0])
             self._where.predictor.run(source, bytearray(wanted), chosen[0], LEARN, *pair, *base)
         if chosen[0] >= BASED and chosen[0] not in self._won:
             self._won.append(chosen[0])
         return chosen
+
+    def _base(self, mode: int) -> tuple[int, int]:
+        base = self._where.base(mode)
+        if base is None:
+            raise ValueError("a mode must have a base")
+        return base

@@ -19,13 +19,14 @@ import cython
 
 MAX_COVER = 1 << 20  # bytes of a cover with prediction: it is predicted as a whole
 
-PLAIN, CODE_X86, CODE_AARCH64, POINTERS, RELATIVE = 0, 1, 2, 3, 4
-BASED = 5  # BASED + i: 32-bit offsets from base i
+PLAIN, CODE_X86, CODE_AARCH64, POINTERS, RELATIVE, FRAMES = 0, 1, 2, 3, 4, 5
+BASED = 6  # BASED + 2i: 32-bit offsets from base i
+SYMBOLS = 7  # SYMBOLS + 2i: a symbol table whose names lie at base i
 
 PREDICT, LEARN, LABEL = 0, 1, 2  # what to do with references
 
-MEMORY = 1 << 16  # references that a group remembers
-_SLOT_SHIFT = cython.declare(cython.int, 48)  # leaves the 16 bits of a slot
+MEMORY = 1 << 18  # references that a group remembers
+_SLOT_SHIFT = cython.declare(cython.int, 46)  # leaves the 18 bits of a slot
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _PAGE = cython.declare(cython.ulonglong, 0xFFF)  # of 4 KiB, which ADRP counts in
 _FOLLOWERS = cython.declare(cython.int, 64)  # bytes after an ADRP that are searched for what uses it
@@ -143,6 +144,10 @@ class Predictor:
             self._run_x86(source, piece, task, origin, landing)
         elif mode == CODE_AARCH64:
             self._run_aarch64(source, piece, task, origin, landing)
+        elif mode == FRAMES:
+            self._run_frames(source, piece, task, origin, landing)
+        elif mode >= SYMBOLS and mode & 1:
+            self._run_symbols(source, piece, task, origin, source_base, target_base)
         else:
             self._run_table(source, piece, mode, task, origin, landing, source_base, target_base)
 
@@ -193,8 +198,6 @@ class Predictor:
         size: cython.Py_ssize_t = min(len(source), len(piece))
         width: cython.Py_ssize_t = 8 if mode == POINTERS else 4
         at: cython.Py_ssize_t = (width - origin % width) % width
-        address: cython.ulonglong
-        went: cython.ulonglong
         # In bounds: at + width <= size wherever a field is read or written.
         while at + width <= size:
             if mode == RELATIVE:
@@ -202,15 +205,106 @@ class Predictor:
             elif mode != POINTERS:
                 self._field32(source, piece, at, task, source_base, target_base)
             else:
-                address = _load32(source, at) | _load32(source, at + 4) << 32
-                if self._valid(address):
-                    if task == LEARN:
-                        self._learn(address, _load32(piece, at) | _load32(piece, at + 4) << 32)
-                    else:
-                        went = self._map(address)
-                        _store32(piece, at, went)
-                        _store32(piece, at + 4, went >> 32)
+                self._field64(source, piece, at, task)
             at += width
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.cfunc
+    def _run_frames(
+        self,
+        source: cython.const[cython.uchar][::1],
+        piece: cython.uchar[::1],
+        task: cython.int,
+        origin: cython.ulonglong,
+        landing: cython.ulonglong,
+    ) -> cython.void:
+        """Linux Standard Base Core 5.0, 10.6.1: entries for functions, whose addresses are signed 32-bit displacements."""
+        size: cython.Py_ssize_t = min(len(source), len(piece))
+        at: cython.Py_ssize_t = (4 - origin % 4) % 4
+        length: cython.ulonglong
+        back: cython.ulonglong
+        span: cython.ulonglong
+        address: cython.ulonglong
+        went: cython.ulonglong
+        # In bounds: at + 21 <= size.
+        while at + 21 <= size:
+            length = _load32(source, at)
+            back = _load32(source, at + 4)
+            span = _load32(source, at + 12)
+            address = (origin + at + 8 + ((_load32(source, at + 8) ^ _SIGN) - _SIGN)) & _MASK64
+            if (
+                not 16 <= length < 1 << 16
+                or length & 3
+                or back & 3
+                or not 0 < back < 1 << 30
+                or not 0 < span < 1 << 30
+                or not self._valid(address)
+            ):
+                at += 4
+                continue
+            if task != LEARN:
+                went = (self._map((address + span - 1) & _MASK64) + 1 - self._map(address)) & _MASK64
+                if 0 < went < 2 * span:
+                    _store32(piece, at + 12, went)
+                went = self._map((origin + at + 4 - back) & _MASK64)
+                _store32(piece, at + 4, (landing + at + 4 - went) & _MASK64 if task == PREDICT else went)
+            self._field32(source, piece, at + 8, task, (origin + at + 8) & _MASK64, (landing + at + 8) & _MASK64)
+            if source[at + 16] == 4 and _load32(source, at + 17):
+                self._field32(source, piece, at + 17, task, (origin + at + 17) & _MASK64, (landing + at + 17) & _MASK64)
+            at += cython.cast(cython.Py_ssize_t, length + 4)
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.cfunc
+    def _run_symbols(
+        self,
+        source: cython.const[cython.uchar][::1],
+        piece: cython.uchar[::1],
+        task: cython.int,
+        origin: cython.ulonglong,
+        source_base: cython.ulonglong,
+        target_base: cython.ulonglong,
+    ) -> cython.void:
+        """System V ABI, chapter 4, Symbol Table."""
+        size: cython.Py_ssize_t = min(len(source), len(piece))
+        at: cython.Py_ssize_t = (8 - origin % 8) % 8
+        span: cython.ulonglong
+        address: cython.ulonglong
+        went: cython.ulonglong
+        # In bounds: at + 24 <= size.
+        while at + 24 <= size:
+            address = _load32(source, at + 8) | _load32(source, at + 12) << 32
+            span = _load32(source, at + 16)
+            if source[at + 4] & 15 > 10 or source[at + 5] > 3 or _load32(source, at + 20) or not (address == 0 or self._valid(address)):
+                at += 8
+                continue
+            if address and task != LEARN and span:
+                went = (self._map((address + span - 1) & _MASK64) + 1 - self._map(address)) & _MASK64
+                if 0 < went < 2 * span:
+                    _store32(piece, at + 16, went)
+            self._field32(source, piece, at, task, source_base, target_base)
+            if address:
+                self._field64(source, piece, at + 8, task)
+            at += 24
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.cfunc
+    def _field64(
+        self, source: cython.const[cython.uchar][::1], piece: cython.uchar[::1], at: cython.Py_ssize_t, task: cython.int
+    ) -> cython.void:
+        """Carry out the task for the 64-bit address at `at`, if it is valid."""
+        address: cython.ulonglong = _load32(source, at) | _load32(source, at + 4) << 32
+        went: cython.ulonglong
+        if not self._valid(address):
+            return
+        if task == LEARN:
+            self._learn(address, _load32(piece, at) | _load32(piece, at + 4) << 32)
+            return
+        went = self._map(address)
+        _store32(piece, at, went)
+        _store32(piece, at + 4, went >> 32)
 
     @cython.boundscheck(False)
     @cython.wraparound(False)

@@ -79,7 +79,7 @@ class _Labels:
 
     def _labelled(self, part: Part, start: int, size: int, new: bool) -> bytearray:
         assert part.mode is not None
-        base = self._program.addresses.bases[part.mode - BASED] if part.mode >= BASED else (0, 0)
+        base = self._program.addresses.bases[(part.mode - BASED) >> 1] if part.mode >= BASED else (0, 0)
         if new:
             view = self._new[part.target + start : part.target + start + size]
             address, counted, predictor, pointers = part.landing, base[1], self._same, self._new_pointers
@@ -99,7 +99,9 @@ class _Labels:
     def _pointers(self, new: bool) -> dict[int, int]:
         """Return what relocations put at which addresses."""
         found: dict[int, int] = {}
-        for part in self._program.relocations:
+        for part in self._program.parts:
+            if not part.relocations:
+                continue
             at, size = (part.target, part.target_size) if new else (part.source - self._start, part.source_size)
             view = (self._new if new else self._old)[at : at + size // 24 * 24]
             for where, info, addend in _RELOCATION.iter_unpack(view):

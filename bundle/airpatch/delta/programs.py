@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 from airpatch.delta import elf
 from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
-from airpatch.delta.predict import BASED, CODE_AARCH64, CODE_X86, POINTERS, RELATIVE
+from airpatch.delta.predict import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, SYMBOLS
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 
 _STEP = 1 << 13  # bytes under one prediction: short ones choose better and learn sooner, long ones cost less
+_PAGE = 1 << 12
 
 _CODE = {elf.X86_64: CODE_X86, elf.AARCH64: CODE_AARCH64}
-_TABLES = {b".eh_frame": RELATIVE, b".symtab": POINTERS, b".dynsym": POINTERS}
-_OWN_BASE = (b".eh_frame_hdr",)  # 32-bit offsets from the section's begin
+_OFFSETS = {b".eh_frame_hdr": b".eh_frame_hdr", b".typelink": b".rodata"}  # tables of offsets, from which section
+_SYMBOLS = {b".symtab": b".strtab", b".dynsym": b".dynstr"}  # and where the names lie
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Part:
     """A section of both versions: where its bytes lie (target offset, source position), where they stand, and the mode
     of its references if that is known."""
 
+    name: bytes
     target: int
     target_size: int
     landing: int
@@ -34,8 +36,9 @@ class Part:
     source_size: int
     origin: int
     mode: int | None
+    relocations: bool
     relocated: bool
-    """Whether relocations may say what is to stand in it."""
+    """Whether it is a table of relocations, and whether such a table may say what is to stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +49,9 @@ class Program:
     """
 
     addresses: Addresses
+    parts: tuple[Part, ...]
     cuts: tuple[int, ...]
     modes: tuple[int | None, ...]
-    parts: tuple[Part, ...]
-    relocations: tuple[Part, ...]
 
     def mode(self, position: int) -> int | None:
         """Return the mode of references at the source position, None if it is not known."""
@@ -76,60 +78,78 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
     before = elf.parse(old)
     if after is None or before is None or after.machine != before.machine:
         return None
-    sources = _ranges(before, old_position)
-    targets = _ranges(after, new_offset)
+    sources, beyond_source = _ranges(before, old_position, len(old))
+    targets, beyond_target = _ranges(after, new_offset, len(new))
     if not sources or not targets:
         return None
-    bases: list[tuple[int, int]] = []
+    news = {section.name: section for section in after.sections}
+    pairs = [(section, news[section.name]) for section in before.sections if section.name in news]
+    bases: dict[bytes, tuple[int, int]] = {}
     points: list[tuple[int, int]] = []
+    for section, other in pairs:
+        pair = (section.address or section.offset + beyond_source, other.address or other.offset + beyond_target)
+        if section.in_file and len(bases) < MAX_BASES:
+            bases.setdefault(section.name, pair)
+        elif section.address and other.address:
+            points.append(pair)
+    numbers = {name: number for number, name in enumerate(bases)}
     parts: list[Part] = []
     modes: dict[int, int | None] = {old_position: None, old_position + len(old): None}
-    news = {section.name: section for section in after.sections}
-    for section in before.sections:
-        other = news.get(section.name)
-        mode = _mode(section, before.machine)
-        if other is not None and section.address and other.address:
-            if section.in_file:
-                if section.name in _OWN_BASE and len(bases) < MAX_BASES:
-                    mode = BASED + len(bases)
-                bases.append((section.address, other.address))
-            else:
-                points.append((section.address, other.address))
-        if not section.in_file or not section.size:
+    for section, other in pairs:
+        if not section.in_file or not other.in_file or not section.size or section.name not in bases:
             continue
+        mode = _mode(section, before.machine, numbers)
         modes[old_position + section.offset] = mode
         modes.setdefault(old_position + section.offset + section.size, None)
-        if other is not None and other.in_file:
-            parts.append(
-                Part(
-                    new_offset + other.offset,
-                    other.size,
-                    other.address,
-                    old_position + section.offset,
-                    section.size,
-                    section.address,
-                    mode,
-                    section.writable,
-                )
+        parts.append(
+            Part(
+                section.name,
+                new_offset + other.offset,
+                other.size,
+                bases[section.name][1],
+                old_position + section.offset,
+                section.size,
+                bases[section.name][0],
+                mode,
+                section.kind == elf.SHT_RELA,
+                section.writable,
             )
+        )
+    addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases.values()))
     cuts = sorted(modes.items())
-    addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases[:MAX_BASES]))
-    relocations = tuple(part for part, s in zip(parts, [x for x in before.sections if x.in_file and x.size and x.name in news and news[x.name].in_file]) if s.kind == elf.SHT_RELA)
-    return Program(addresses, tuple(cut for cut, _ in cuts), tuple(mode for _, mode in cuts), tuple(parts), relocations)
+    return Program(addresses, tuple(parts), tuple(cut for cut, _ in cuts), tuple(mode for _, mode in cuts))
 
 
-def _mode(section: elf.Section, machine: int) -> int | None:
+def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | None:
+    """Return the mode of what a section holds; `bases` has the numbers of sections."""
     if section.code:
         return _CODE.get(machine)
     if section.kind == elf.SHT_RELA or (section.writable and section.address):
         return POINTERS
-    return _TABLES.get(section.name)
+    if section.name == b".eh_frame":
+        return FRAMES
+    for table, mode in ((_OFFSETS, BASED), (_SYMBOLS, SYMBOLS)):
+        base = bases.get(table.get(section.name, b""))
+        if base is not None:
+            return mode + 2 * base
+    return None
 
 
-def _ranges(image: elf.Image, start: int) -> tuple[Range, ...]:
+def _ranges(image: elf.Image, start: int, size: int) -> tuple[tuple[Range, ...], int]:
+    """Return what stands where, and what to add to the offset of what is not loaded.
+
+    Behind the last loaded byte lie sections that have no addresses; they get some behind all others, for references to
+    them.
+    """
     ranges: list[Range] = []
-    for load in image.loads[:MAX_RANGES]:
+    for load in image.loads[: MAX_RANGES - 1]:
         if ranges and load.address < ranges[-1].end:
             break
         ranges.append(Range(start + load.offset, load.size, load.address, load.memory - load.size))
-    return tuple(ranges)
+    if not ranges:
+        return (), 0
+    offset = ranges[-1].start + ranges[-1].length - start
+    beyond = -(-ranges[-1].end // _PAGE) * _PAGE
+    if offset < size:
+        ranges.append(Range(start + offset, size - offset, beyond + offset, 0))
+    return tuple(ranges), beyond
