@@ -1,8 +1,8 @@
 """Differences of programs: airpatch against HDiffPatch with the better of zstd 19 and LZMA 9 (extreme).
 
-`python -m bench.executables FOLDER [--effort E] [--check] [NAME...]`. The releases come from npm and PyPI by their
-ordinary clients and stay in FOLDER. HDiffPatch is PyPI's `hdiffpatch` (`pip install hdiffpatch`); what it finds is
-counted once and kept beside the releases. Times are of the processor. `--check` applies each difference.
+`python -m bench.executables FOLDER [--effort E] [--check] [--only NAME...]`. The releases come from npm and PyPI by
+their ordinary clients and stay in FOLDER. HDiffPatch is PyPI's `hdiffpatch`, installed by pip; what it finds is counted
+once and kept beside the releases. Times are of the processor. `--check` applies each difference.
 """
 
 from __future__ import annotations
@@ -82,8 +82,10 @@ def fetch(pair: Pair, version: str, folder: Path) -> Path:
     if pair.architecture:
         platforms = [f"--platform=manylinux{kind}_{pair.architecture}" for kind in ("2014", "_2_17")]
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-            + ["--python-version=3.11", *platforms, f"{pair.package}=={version}"],
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
+                *("--python-version=3.11", *platforms, f"{pair.package}=={version}"),
+            ],
             cwd=into,
             check=True,
         )
@@ -121,11 +123,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--effort", default="default", choices=[effort.name.lower() for effort in Effort])
     parser.add_argument("--check", action="store_true")
-    parser.add_argument("names", nargs="*", help="which pairs: parts of their names")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="which pairs: parts of their names")
     options = parser.parse_args()
     print(f"{'':32}{'size':>12}{'hdiffpatch':>11}{'airpatch':>10} ratio  MB/s to make, to apply")
     for pair in PAIRS:
-        if options.names and not any(name in pair.name for name in options.names):
+        if options.only and not any(name in pair.name for name in options.only):
             continue
         old, new = (program(pair, version, options.folder) for version in (pair.old, pair.new))
         against = yardstick(pair, old, new, options.folder)

@@ -126,7 +126,7 @@ class AddressMap:
 
     def base(self, mode: int) -> tuple[int, int] | None:
         """Return what 32-bit offsets count from in a mode (source, target); None if there is no such mode."""
-        number = (mode - BASED) >> 1
+        number = (mode - BASED) // 3
         if number < 0:
             return 0, 0
         return self.bases[number] if number < len(self.bases) else None

@@ -166,12 +166,19 @@ class Planner:
 
     def _unit(self, target: memoryview, tile: Tile, covers: list[Cover], old: Old | None) -> Unit:
         """Return the unit of these covers, better ones if the tile is a program whose older version is known."""
-        if old is None or tile.member is None or not tile.start <= tile.member.content < tile.end:
+        member = tile.member
+        if (
+            old is None
+            or member is None
+            or not tile.start <= member.content <= member.content + member.size <= tile.end
+        ):
             return Unit(tile.start, tile.end, covers)
-        start, size = tile.member.content, tile.member.size
         before = self._space.slice(old.content, old.size)
-        program = programs.compare(target[start : start + size], start, before, old.content) if before is not None else None
-        if program is not None and before is not None and start + size <= tile.end:
+        if before is None:
+            return Unit(tile.start, tile.end, covers)
+        after = target[member.content : member.content + member.size]
+        program = programs.compare(after, member.content, before, old.content)
+        if program is not None:
             covers = program_alignment.align(program, target, before, old.content, covers, self._tries)
         return Unit(tile.start, tile.end, covers, program=program)
 

@@ -18,7 +18,7 @@ _SHF_WRITE = 1
 _SHF_ALLOC = 2
 _SHF_EXECINSTR = 4
 _MAX_HEADERS = 256
-_MAX_ADDRESS = 1 << 62  # the kernel's half of the address space holds no programs
+_MAX_ADDRESS = 1 << 61  # the kernel's half of the address space holds no programs
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 
@@ -85,7 +85,7 @@ def _sections(data: memoryview, table: int, count: int, names: int) -> list[Sect
     for i in range(count):
         name, kind, flags, address, offset, size, *_ = _SECTION.unpack_from(data, table + i * _SECTION.size)
         in_file = kind not in (0, _SHT_NOBITS)
-        if kind == 0 or (in_file and offset + size > len(data)):
+        if kind == 0 or address >= _MAX_ADDRESS or (in_file and offset + size > len(data)):
             continue
         label = bytes(data[strings + name : strings + name + 64]).split(b"\0", 1)[0]
         found.append(

@@ -20,8 +20,7 @@ import cython
 MAX_COVER = 1 << 20  # bytes of a cover with prediction: it is predicted as a whole
 
 PLAIN, CODE_X86, CODE_AARCH64, POINTERS, RELATIVE, FRAMES = 0, 1, 2, 3, 4, 5
-BASED = 6  # BASED + 2i: 32-bit offsets from base i
-SYMBOLS = 7  # SYMBOLS + 2i: a symbol table whose names lie at base i
+BASED, SYMBOLS, RELOCATIONS = 6, 7, 8  # + 3i: offsets from base i, symbols with names there, relocations of those there
 
 PREDICT, LEARN, LABEL = 0, 1, 2  # what to do with references
 
@@ -118,9 +117,26 @@ class Predictor:
             return address
         return (self._to[low - 1] + (address - self._from[low - 1])) & _MASK64
 
-    def target_of(self, address: int) -> int:
-        """Return where the source address is in the target."""
-        return int(self._map(address))
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.ccall
+    def relocate(
+        self, table: cython.const[cython.uchar][::1], piece: cython.uchar[::1], address: cython.ulonglong
+    ) -> cython.void:
+        """Label in `piece`, which stands at `address`, what the relocations of `table` put there when it is loaded."""
+        size: cython.ulonglong = len(piece)
+        entries: cython.Py_ssize_t = len(table) // 24
+        i: cython.Py_ssize_t
+        place: cython.ulonglong
+        label: cython.ulonglong
+        # In bounds: 24 * i + 24 <= len(table), place + 8 <= size.
+        for i in range(entries):
+            place = ((_load32(table, 24 * i) | _load32(table, 24 * i + 4) << 32) - address) & _MASK64
+            if size < 8 or place > size - 8:
+                continue
+            label = self._map(_load32(table, 24 * i + 16) | _load32(table, 24 * i + 20) << 32)
+            _store32(piece, cython.cast(cython.Py_ssize_t, place), label)
+            _store32(piece, cython.cast(cython.Py_ssize_t, place) + 4, label >> 32 ^ _load32(table, 24 * i + 12))
 
     @cython.ccall
     def run(
@@ -146,8 +162,10 @@ class Predictor:
             self._run_aarch64(source, piece, task, origin, landing)
         elif mode == FRAMES:
             self._run_frames(source, piece, task, origin, landing)
-        elif mode >= SYMBOLS and mode & 1:
+        elif mode >= BASED and mode % 3 == 1:
             self._run_symbols(source, piece, task, origin, source_base, target_base)
+        elif mode >= BASED and mode % 3 == 2:
+            self._run_relocations(source, piece, task, origin, source_base, target_base)
         else:
             self._run_table(source, piece, mode, task, origin, landing, source_base, target_base)
 
@@ -219,7 +237,7 @@ class Predictor:
         origin: cython.ulonglong,
         landing: cython.ulonglong,
     ) -> cython.void:
-        """Linux Standard Base Core 5.0, 10.6.1: entries for functions, whose addresses are signed 32-bit displacements."""
+        """Linux Standard Base Core 5.0, 10.6.1: entries of functions, addressed by signed 32-bit displacements."""
         size: cython.Py_ssize_t = min(len(source), len(piece))
         at: cython.Py_ssize_t = (4 - origin % 4) % 4
         length: cython.ulonglong
@@ -276,7 +294,12 @@ class Predictor:
         while at + 24 <= size:
             address = _load32(source, at + 8) | _load32(source, at + 12) << 32
             span = _load32(source, at + 16)
-            if source[at + 4] & 15 > 10 or source[at + 5] > 3 or _load32(source, at + 20) or not (address == 0 or self._valid(address)):
+            if (
+                source[at + 4] & 15 > 10
+                or source[at + 5] > 3
+                or _load32(source, at + 20)
+                or not (address == 0 or self._valid(address))
+            ):
                 at += 8
                 continue
             if address and task != LEARN and span:
@@ -286,6 +309,43 @@ class Predictor:
             self._field32(source, piece, at, task, source_base, target_base)
             if address:
                 self._field64(source, piece, at + 8, task)
+            at += 24
+
+    @cython.boundscheck(False)
+    @cython.wraparound(False)
+    @cython.cfunc
+    def _run_relocations(
+        self,
+        source: cython.const[cython.uchar][::1],
+        piece: cython.uchar[::1],
+        task: cython.int,
+        origin: cython.ulonglong,
+        source_base: cython.ulonglong,
+        target_base: cython.ulonglong,
+    ) -> cython.void:
+        """System V ABI, chapter 4, Relocation: entries with addends."""
+        size: cython.Py_ssize_t = min(len(source), len(piece))
+        at: cython.Py_ssize_t = (8 - origin % 8) % 8
+        kind: cython.ulonglong
+        symbol: cython.ulonglong
+        address: cython.ulonglong
+        moved: cython.ulonglong
+        # In bounds: at + 24 <= size.
+        while at + 24 <= size:
+            kind = _load32(source, at + 8)
+            symbol = _load32(source, at + 12)
+            if not 0 < kind < 2048 or not self._valid(_load32(source, at) | _load32(source, at + 4) << 32):
+                at += 8
+                continue
+            self._field64(source, piece, at, task)
+            if symbol:
+                address = (source_base + 24 * symbol) & _MASK64
+                if task == LEARN:
+                    self._learn(address, (target_base + 24 * _load32(piece, at + 12)) & _MASK64)
+                else:
+                    moved = (self._map(address) - (target_base if task == PREDICT else 0)) & _MASK64
+                    _store32(piece, at + 12, moved // 24 if task == PREDICT else moved)
+            self._field64(source, piece, at + 16, task)
             at += 24
 
     @cython.boundscheck(False)
@@ -367,9 +427,11 @@ class Predictor:
             place = 5
             if (word & 0x7C000000) == 0x14000000:  # B, BL
                 bits, place = 26, 0
-            elif (word & 0xFF000000) == 0x54000000 or (word & 0x7E000000) == 0x34000000:  # B.cond, CBZ, CBNZ
-                bits = 19
-            elif (word & 0x3B000000) == 0x18000000:  # LDR of a literal
+            elif (
+                (word & 0xFF000000) == 0x54000000  # B.cond
+                or (word & 0x7E000000) == 0x34000000  # CBZ, CBNZ
+                or (word & 0x3B000000) == 0x18000000  # LDR of a literal
+            ):
                 bits = 19
             elif (word & 0x7E000000) == 0x36000000:  # TBZ, TBNZ
                 bits = 14
@@ -477,7 +539,9 @@ def _signed(value: cython.ulonglong, bits: cython.int) -> cython.ulonglong:
 
 @cython.cfunc
 @cython.inline
-def _with_field(word: cython.ulonglong, value: cython.ulonglong, bits: cython.int, place: cython.int) -> cython.ulonglong:
+def _with_field(
+    word: cython.ulonglong, value: cython.ulonglong, bits: cython.int, place: cython.int
+) -> cython.ulonglong:
     mask: cython.ulonglong = (cython.cast(cython.ulonglong, 1) << bits) - 1
     return word & (0xFFFFFFFF ^ mask << place) | (value & mask) << place
 

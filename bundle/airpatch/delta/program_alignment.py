@@ -8,7 +8,6 @@ and is aligned again.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 
 from airpatch.delta.addresses import AddressMap
@@ -19,12 +18,12 @@ from airpatch.delta.programs import Cover, Part, Program
 _ROUNDS = 2
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
 _WINDOW = 1 << 25  # bytes of the old one that they are aligned with, at most
-_MIN_COVER = 8
-_RELOCATION = struct.Struct("<QQQ")  # where, kind and symbol, addend (System V ABI, chapter 4, Relocation)
-_POINTER = struct.Struct("<Q")
+_MIN_COVER = 16
 
 
-def align(program: Program, new: memoryview, old: memoryview, source: int, covers: list[Cover], tries: int) -> list[Cover]:
+def align(
+    program: Program, new: memoryview, old: memoryview, source: int, covers: list[Cover], tries: int
+) -> list[Cover]:
     """Return covers in place of `covers`, which were found in the bytes themselves.
 
     `new` is the target, `old` the bytes from source position `source`.
@@ -46,13 +45,11 @@ class _Labels:
         self._tries = tries
         self._map = AddressMap(program.addresses, covers, Memory()).predictor
         self._same = Predictor([(item.address, item.end) for item in program.addresses.targets], [], Memory())
-        self._new_pointers = self._pointers(True)
-        self._old_pointers = self._pointers(False)
 
     def align(self) -> list[Cover]:
         """Return the covers, those of all labelled sections found anew."""
         found: list[Cover] = []
-        parts = sorted((part for part in self._program.parts if part.mode is not None), key=lambda part: part.target)
+        parts = sorted(self._program.parts, key=lambda part: part.target)
         end = 0
         for part in parts:
             if part.target < end:
@@ -78,37 +75,24 @@ class _Labels:
                     yield part.target + start + at, part.source + low + where, length
 
     def _labelled(self, part: Part, start: int, size: int, new: bool) -> bytearray:
-        assert part.mode is not None
-        base = self._program.addresses.bases[(part.mode - BASED) >> 1] if part.mode >= BASED else (0, 0)
+        base = self._program.addresses.bases[(part.mode - BASED) // 3] if part.mode >= BASED else (0, 0)
         if new:
-            view = self._new[part.target + start : part.target + start + size]
-            address, counted, predictor, pointers = part.landing, base[1], self._same, self._new_pointers
+            address, counted, predictor = part.landing, base[1], self._same
         else:
-            at = part.source - self._start + start
-            view = self._old[at : at + size]
-            address, counted, predictor, pointers = part.origin, base[0], self._map, self._old_pointers
+            address, counted, predictor = part.origin, base[0], self._map
+        view = self._bytes(part, new)[start : start + size]
         labelled = bytearray(view)
         predictor.run(view, labelled, part.mode, LABEL, address + start, 0, counted, 0)
         if part.relocated:
-            for place in range(-(address + start) % 8, size - 7, 8):
-                label = pointers.get(address + start + place)
-                if label is not None:
-                    _POINTER.pack_into(labelled, place, label)
+            for table in self._program.parts:
+                if table.relocations:
+                    predictor.relocate(self._bytes(table, new), labelled, address + start)
         return labelled
 
-    def _pointers(self, new: bool) -> dict[int, int]:
-        """Return what relocations put at which addresses."""
-        found: dict[int, int] = {}
-        for part in self._program.parts:
-            if not part.relocations:
-                continue
-            at, size = (part.target, part.target_size) if new else (part.source - self._start, part.source_size)
-            view = (self._new if new else self._old)[at : at + size // 24 * 24]
-            for where, info, addend in _RELOCATION.iter_unpack(view):
-                found[where] = addend if new else self._map.target_of(addend)
-                if info >> 32:
-                    found[where] ^= info >> 32 << 40
-        return found
+    def _bytes(self, part: Part, new: bool) -> memoryview:
+        if new:
+            return self._new[part.target : part.target + part.target_size]
+        return self._old[part.source - self._start : part.source - self._start + part.source_size]
 
 
 def _within(covers: list[Cover], start: int, stop: int) -> Iterator[Cover]:

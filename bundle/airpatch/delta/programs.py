@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from airpatch.delta import elf
 from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
-from airpatch.delta.predict import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, SYMBOLS
+from airpatch.delta.predict import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, RELOCATIONS, SYMBOLS
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 
@@ -21,21 +21,21 @@ _PAGE = 1 << 12
 _CODE = {elf.X86_64: CODE_X86, elf.AARCH64: CODE_AARCH64}
 _OFFSETS = {b".eh_frame_hdr": b".eh_frame_hdr", b".typelink": b".rodata"}  # tables of offsets, from which section
 _SYMBOLS = {b".symtab": b".strtab", b".dynsym": b".dynstr"}  # and where the names lie
+_RELOCATIONS = {b".rela.dyn": b".dynsym", b".rela.plt": b".dynsym"}  # and which symbols are meant
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A section of both versions: where its bytes lie (target offset, source position), where they stand, and the mode
-    of its references if that is known."""
+    of its references."""
 
-    name: bytes
     target: int
     target_size: int
     landing: int
     source: int
     source_size: int
     origin: int
-    mode: int | None
+    mode: int
     relocations: bool
     relocated: bool
     """Whether it is a table of relocations, and whether such a table may say what is to stand in it."""
@@ -45,7 +45,8 @@ class Part:
 class Program:
     """`addresses` of both versions, and where to cut.
 
-    `cuts` are ascending source positions, each the begin of a part; `modes` are what to try in it, all if None.
+    `parts` are the sections whose references are known. `cuts` are ascending source positions where sections begin or
+    end; `modes` are what to try from there on, all if None.
     """
 
     addresses: Addresses
@@ -101,9 +102,10 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
         mode = _mode(section, before.machine, numbers)
         modes[old_position + section.offset] = mode
         modes.setdefault(old_position + section.offset + section.size, None)
+        if mode is None:
+            continue
         parts.append(
             Part(
-                section.name,
                 new_offset + other.offset,
                 other.size,
                 bases[section.name][1],
@@ -124,15 +126,15 @@ def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | 
     """Return the mode of what a section holds; `bases` has the numbers of sections."""
     if section.code:
         return _CODE.get(machine)
-    if section.kind == elf.SHT_RELA or (section.writable and section.address):
+    if section.writable and section.address:
         return POINTERS
     if section.name == b".eh_frame":
         return FRAMES
-    for table, mode in ((_OFFSETS, BASED), (_SYMBOLS, SYMBOLS)):
-        base = bases.get(table.get(section.name, b""))
+    for table, mode in ((_OFFSETS, BASED), (_SYMBOLS, SYMBOLS), (_RELOCATIONS, RELOCATIONS)):
+        base = bases.get(table[section.name]) if section.name in table else None
         if base is not None:
-            return mode + 2 * base
-    return None
+            return mode + 3 * base
+    return POINTERS if section.kind == elf.SHT_RELA else None
 
 
 def _ranges(image: elf.Image, start: int, size: int) -> tuple[tuple[Range, ...], int]:
