@@ -56,13 +56,14 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_huffman",
     "airpatch.encoders.kzstd_literals",
     "airpatch.encoders.kzstd_matcher",
+    "airpatch.encoders.kzstd_sequence_codes",
     "airpatch.encoders.kzstd_sequences",
     "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.zlib_match",
     "airpatch.sketches.features",
-    "airpatch.sketches.index",
     "airpatch.sketches.samples",
+    "airpatch.sketches.sketch_index",
 ]
 
 

@@ -22,7 +22,7 @@ import zstandard
 
 from airpatch.delta import Effort, decode, encode
 from airpatch.delta.covers import Members
-from airpatch.delta.tar_members import Member
+from airpatch.delta.tar_members import TarMember
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +98,9 @@ def fetch(pair: Pair, version: str, folder: Path) -> Path:
     return place
 
 
-def whole(data: bytes) -> list[Member]:
+def whole(data: bytes) -> list[TarMember]:
     """Return `data` as the only file of a layer."""
-    return [Member(b"program", 0, 0, len(data), len(data))]
+    return [TarMember(b"program", 0, 0, len(data), len(data))]
 
 
 def yardstick(pair: Pair, old: bytes, new: bytes, folder: Path) -> int:

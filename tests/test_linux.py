@@ -93,3 +93,11 @@ def test_a_link_below_a_folder_is_not_followed(tmp_path: Path, folders: Folders)
     with pytest.raises(OSError, match="cross-device") as caught:
         open_beneath("../new/a/new", os.O_RDONLY, folders[1])
     assert caught.value.errno == errno.EXDEV
+
+
+@pytest.mark.parametrize(
+    ("release", "new"), [("5.7.19-generic", False), ("5.8.0", True), ("6.18-rc1+", True), ("4.19", False)]
+)
+def test_the_kernel_s_version_is_read(monkeypatch: pytest.MonkeyPatch, release: str, new: bool) -> None:
+    monkeypatch.setattr("platform.release", lambda: release)
+    assert (linux.kernel_version() >= (5, 8)) is new

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import mmap
 import os
+import platform
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,16 @@ _SYS_OPENAT2 = 437
 _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
 """RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def kernel_version() -> tuple[int, int]:
+    """The first two numbers of the version of Linux."""
+    major, minor = platform.release().split(".")[:2]
+    return int(major), int("".join(c for c in minor if c.isdigit()))
+
+
+SYNCFS_REPORTS_ERRORS = kernel_version() >= (5, 8)
+"""Whether syncfs tells of failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
 
 
 class _OpenHow(ctypes.Structure):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airpatch import Index, WrittenBundle
-from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch import Index, Release, WrittenBundle
+from airpatch_cli.console import Console, Result, count, megabytes, timestamp
 
 _SHOWN = 3
 """Images and blobs that are named as the largest."""
@@ -21,6 +21,7 @@ def written(made: WrittenBundle, console: Console) -> Result:
             "product": release.product,
             "release": release.name,
             "sequence": release.sequence,
+            "expires": expiry(release),
             "release_id": str(index.release_id),
             "images": len(release.images),
             "blobs": len(release.blobs),
@@ -45,6 +46,11 @@ def written(made: WrittenBundle, console: Console) -> Result:
         ],
         notes=made.warnings,
     )
+
+
+def expiry(release: Release) -> str | None:
+    """When `release` expires, as JSON has it."""
+    return timestamp(release.expires) if release.expires else None
 
 
 def _not_stored(index: Index) -> str:

@@ -14,8 +14,9 @@ from typing import Self, TextIO
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS
+from airpatch.timestamps import emit_timestamp
 from airpatch_cli.progress_display import ProgressDisplay
-from airpatch_cli.streams import try_to_write, write_lines, write_text
+from airpatch_cli.standard_streams import try_to_write, write_lines, write_text
 
 _FORMAT_VERSION = 1
 """Of the documents that `--json` prints (spec/JSON.md)."""
@@ -119,6 +120,11 @@ def megabytes(size: int) -> str:
             break
         value /= 1000
     return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
+
+
+def timestamp(seconds: int) -> str:
+    """A moment in seconds since 1970, as RFC 3339 has it."""
+    return emit_timestamp(seconds)
 
 
 def count(number: int, noun: str) -> str:

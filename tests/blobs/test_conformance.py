@@ -22,7 +22,7 @@ from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation
 from airpatch.layers.differ import LayerPatches
-from airpatch.layers.rebuilt import Rebuilt
+from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
@@ -74,8 +74,8 @@ def gathered_content(_: Path) -> Iterator[GatheredContent]:
 
 
 @contextmanager
-def rebuilt(place: Path) -> Iterator[Rebuilt]:
-    with closing(Rebuilt(scratch_files(place))) as content:
+def rebuilt(place: Path) -> Iterator[RebuiltContent]:
+    with closing(RebuiltContent(scratch_files(place))) as content:
         receiver = content.output(DIGEST)
         receiver.write(memoryview(BLOB))
         receiver.complete()

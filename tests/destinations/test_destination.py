@@ -110,7 +110,7 @@ def test_a_registry_s_root_is_no_place_for_images(tmp_path: Path, images: Gather
 def test_adversary_48_no_room_is_found_before_a_byte_is_written(tmp_path: Path, images: Gathered) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", tmp_path], check=True)
     try:
-        with pytest.raises(TargetError, match=r"bytes are needed and \d+ are free; make room"):
+        with pytest.raises(TargetError, match=r"bytes are needed and [\d,]+ are free; make room"):
             restore_images(images.release.images, images.manifests, images.content, tmp_path / "out", execution(1))
         assert files(tmp_path / "out") == {}
     finally:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.faults import mounts, strace
 from tests.faults.scenario import TARGET_ERROR, Bundles, Lab, Scenario, judge_end, judge_instant
 from tests.faults.view import look, snapshot
 from tests.faults.zygote import Ended, Setup, Zygote
+from tests.support import Builder
 
 NOBODY = 65534
 
@@ -84,6 +86,62 @@ def test_adversary_48_the_disk_fills_up_at_every_write(
             assert judge_instant(scenario, disk) == []
             assert lab.judge_rerun(scenario, disk) == []
     assert failed > 2
+
+
+def test_adversary_48_many_links_and_few_bytes(lab: Lab, disk: Path) -> None:
+    """Links and their folders take inodes and blocks: a disk on which they do not fit is left as it is."""
+    builder = Builder()
+    for number in range(80):
+        picture = builder.picture([b"%d of %d" % (layer, number) for layer in range(6)], config=b"%d" % number)
+        builder.tag(f"many/a{number}/deep/below:1", picture)
+    bundle = lab.folder / "many.tar.zst"
+    bundle.write_bytes(builder.bundle())
+    codes = []
+    for options in ("size=2m", "size=6m", "size=12m,nr_inodes=1000", "size=12m,nr_inodes=2000", "size=32m"):
+        for name in (bundle, "-"):
+            with mounts.tmpfs(disk, options), bundle.open("rb") as file:
+                words = [sys.executable, "-m", "airpatch", "apply", name, "--root", str(disk / "root")]
+                ended = subprocess.run(words, stdin=file, capture_output=True, text=True, check=False)
+                codes.append(ended.returncode)
+                assert ended.returncode in (0, TARGET_ERROR), ended
+                assert ended.returncode == 0 or ("are needed and" in ended.stderr and not list(disk.rglob("docker")))
+    assert codes == [8] * 8 + [0] * 2
+
+
+def test_adversary_48_no_room_for_scratch_files_and_outputs(
+    lab: Lab, bundles: Bundles, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What unpacks layers or writes large files looks for room before it begins, and says where it looked."""
+    old, new, root = (lab.folder / f"scratch-{name}" for name in ("old", "new", "root"))
+    repacked = lab.folder / "scratch-repacked"
+    lab.run("restore", bundles.base, "-o", old)
+    lab.run("apply", bundles.base, bundles.layers, "--root", root)
+    lab.run("restore", root, "-o", new)
+    lab.run("create", new, "--repack", "-o", repacked)
+    commands = [
+        ("verify", bundles.layers, "--base", bundles.base),
+        ("verify", repacked),
+        ("merge", bundles.base, bundles.layers, "-o", "merged"),
+        ("restore", repacked, "-o", "restored"),
+        ("create", repacked, "-o", "created"),
+        ("create", new, "--repack", "-o", "created"),
+        ("diff", "--base", bundles.base, new, "-o", "patch"),
+        ("create", old, "-o", "created"),
+        ("restore", bundles.base, "--as", "oci-archive", "-o", "restored.tar"),
+        ("restore", bundles.base, "-o", "restored"),
+    ]
+    for words in commands:
+        with mounts.tmpfs(disk, "size=16k"):
+            monkeypatch.chdir(disk)
+            line = [sys.executable, "-m", "airpatch", *words]
+            ended = subprocess.run(line, capture_output=True, text=True, check=False)
+            left = list(disk.iterdir())
+            monkeypatch.undo()
+        assert ended.returncode == TARGET_ERROR, (words, ended)
+        what = "" if words in commands[-3:] else " for scratch files"
+        assert f": {disk}" in ended.stderr, (words, ended)
+        assert f"bytes are needed{what} and" in ended.stderr, (words, ended)
+        assert left in ([], [disk / "restored"]), words
 
 
 def test_adversary_48_prune_works_on_a_full_disk(lab: Lab, small: dict[str, Scenario], disk: Path) -> None:

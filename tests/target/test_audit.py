@@ -238,7 +238,12 @@ def _missing_receipt(root: Path, _: Gathered) -> None:
 
 
 def _damaged_history(root: Path, _: Gathered) -> None:
-    (root / ".airpatch" / "history").write_bytes(b"x")
+    (root / ".airpatch" / "history").write_bytes(b"x\n")
+
+
+def _torn_history(root: Path, _: Gathered) -> None:
+    with (root / ".airpatch" / "history").open("ab") as file:
+        file.write(b"x")
 
 
 def _missing_signature(root: Path, _: Gathered) -> None:
@@ -266,6 +271,7 @@ WRONG: dict[Damage, str] = {
     _damaged_receipt: "not a receipt that this airpatch reads",
     _renamed_receipt: "is not the receipt of the release that it is named after",
     _missing_receipt: "is missing, the receipt of the current release",
+    _damaged_history: "history: line 1 is no JSON",
     _missing_signature: "signature-1: is missing",
     _wrong_signature: "signature-1: content is not sha256:",
 }
@@ -274,7 +280,6 @@ UNCHECKED: dict[Damage, str] = {
     _blob_is_a_folder: "is not a regular file",
     _blob_is_a_link: "is not a regular file",
     _folder_is_a_link: "is not a regular file",
-    _damaged_history: "history: not a history that this airpatch reads",
 }
 """What keeps airpatch from looking."""
 REMARKED: dict[Damage, str] = {
@@ -296,6 +301,7 @@ REMARKED: dict[Damage, str] = {
     _tag_without_current: "current/link: is missing",
     _tag_without_index: "which its index does not have",
     _bad_tag: "not a valid tag: '-r1'",
+    _torn_history: "its last line was cut short",
     _tag_of_no_revision: "which is no revision of the repository",
 }
 """What registries take, and what others leave behind."""

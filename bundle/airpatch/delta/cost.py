@@ -15,7 +15,18 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 
 from airpatch.delta import varints
-from airpatch.delta.columns import CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Decompressor, Reader, weigh
+from airpatch.delta.columns import (
+    CONTROL,
+    GAPS,
+    LENGTHS,
+    LITERALS,
+    MODES,
+    SOURCES,
+    VALUES,
+    ByteReader,
+    Decompressor,
+    weigh,
+)
 from airpatch.delta.decoder import MAGIC
 from airpatch.errors import FormatError
 
@@ -36,7 +47,7 @@ class PartCost:
     longest: int = 0
 
 
-def part_costs(delta: Reader, cuts: Sequence[int]) -> list[PartCost]:
+def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
     """Return the shares of the parts of the target that begin at `cuts`, ascending offsets of which the first is 0.
 
     FormatError if the delta is malformed.

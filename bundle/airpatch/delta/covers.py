@@ -21,7 +21,7 @@ from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
-from airpatch.delta.tar_members import Member, members
+from airpatch.delta.tar_members import TarMember, members
 
 _STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
 _MAX_TILE = 1 << 27  # longer members are cut
@@ -45,7 +45,7 @@ class Tile:
 
     start: int
     end: int
-    member: Member | None
+    member: TarMember | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Unit:
 class Members:
     """The members of a target and of each of its sources, in order; None where they are those of a tar."""
 
-    target: Sequence[Member] | None = None
-    sources: Sequence[Sequence[Member] | None] = ()
+    target: Sequence[TarMember] | None = None
+    sources: Sequence[Sequence[TarMember] | None] = ()
 
 
 TARS = Members()
@@ -85,7 +85,7 @@ class Planner:
         self._anchors = Anchors(space, entries, release_pages)
         self._olds = Olds(self._files(known), entries // _FILES)
 
-    def _files(self, known: Members) -> Iterator[tuple[int, Member]]:
+    def _files(self, known: Members) -> Iterator[tuple[int, TarMember]]:
         """Yield the members of all sources, with the position where their source begins."""
         each = known.sources or [None] * len(self._space.sources)
         for base, source, given in zip(self._space.bases, self._space.sources, each, strict=True):
@@ -268,7 +268,7 @@ class Planner:
         covers.append(cover)
 
 
-def _tiles(target: memoryview, found: Iterable[Member]) -> Iterator[Tile]:
+def _tiles(target: memoryview, found: Iterable[TarMember]) -> Iterator[Tile]:
     """Cut the whole target: members, long ones into pieces, and what lies between and behind them."""
     end = 0
     for member in found:
@@ -278,7 +278,7 @@ def _tiles(target: memoryview, found: Iterable[Member]) -> Iterator[Tile]:
     yield from _pieces(end, len(target), _PIECE, None)
 
 
-def _pieces(start: int, end: int, most: int, member: Member | None) -> Iterator[Tile]:
+def _pieces(start: int, end: int, most: int, member: TarMember | None) -> Iterator[Tile]:
     return (Tile(at, min(at + most, end), member) for at in range(start, end, most))
 
 
@@ -293,7 +293,7 @@ def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
     yield end, tile.end, before, None
 
 
-def _counterpart(start: int, end: int, member: Member, old: Old, matches: list[Cover]) -> int:
+def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: list[Cover]) -> int:
     """Return where the old file has what begins at `start`: as the longest match tells, else at the same height."""
     inside = [m for m in matches if start <= m[0] < end and old.start <= m[1] < old.end]
     if inside:

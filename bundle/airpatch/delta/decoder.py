@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
-from airpatch.delta.columns import Decompressor, Reader
+from airpatch.delta.columns import ByteReader, Decompressor
 from airpatch.delta.predict import LEARN, MAX_COVER, PLAIN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
@@ -28,7 +28,7 @@ CHUNK = 1 << 20  # bytes, about, that `decode` yields at once
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
 
-def decode(delta: Reader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
+def decode(delta: ByteReader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
     """Yield the target of `delta` in pieces.
 
     `sources` are those that it was made from, in the same order. FormatError if the delta is malformed,

@@ -66,7 +66,7 @@ def encode(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Instruction:
     """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
 
     offset: int
@@ -98,13 +98,13 @@ class _Writer:
         while group := list(islice(steps, MAX_INSTRUCTIONS)):
             yield from self._group(group, program)
 
-    def _source(self, step: Step) -> memoryview:
+    def _source(self, step: Instruction) -> memoryview:
         view = self._space.slice(step.position, step.length)
         if view is None:
             raise ValueError("a cover must lie within one source")
         return view
 
-    def _group(self, group: list[Step], program: Program | None) -> Iterator[bytes]:
+    def _group(self, group: list[Instruction], program: Program | None) -> Iterator[bytes]:
         """Append a group; yield segments that are full."""
         control, lengths, sources = (self._columns[name] for name in (CONTROL, LENGTHS, SOURCES))
         covers = [(step.offset + step.literal, step.position, step.length) for step in group if step.length]
@@ -127,7 +127,7 @@ class _Writer:
             if sum(map(len, self._columns)) + len(self._differences) > _FULL:
                 yield from self.flush()
 
-    def _step(self, step: Step, program: Program | None, chooser: _Chooser | None) -> None:
+    def _step(self, step: Instruction, program: Program | None, chooser: _Chooser | None) -> None:
         """Append what one instruction needs."""
         offset = step.offset + step.literal
         self._columns[LITERALS] += self._target[step.offset : offset]
@@ -154,7 +154,7 @@ class _Writer:
         self._expected = 0
 
 
-def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
+def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Instruction]:
     """Turn covers and what lies between them into instructions that tile the unit.
 
     Literals are cut so that no instruction fills a segment, and so are covers that may hold wrong bytes.
@@ -162,12 +162,12 @@ def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
     offset = unit.start
     for at, position, length in (*covers, (unit.end, 0, 0)):
         while at - offset > _LITERAL:
-            yield Step(offset, _LITERAL, 0, 0)
+            yield Instruction(offset, _LITERAL, 0, 0)
             offset += _LITERAL
         longest = length if unit.exact else MAX_COVER
         while offset < at or length:
             part = min(length, longest)
-            yield Step(offset, at - offset, position, part)
+            yield Instruction(offset, at - offset, position, part)
             at += part
             offset = at
             position += part

@@ -137,7 +137,7 @@ def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | 
     return POINTERS if section.kind == elf.SHT_RELA else None
 
 
-def _ranges(image: elf.Image, start: int, size: int) -> tuple[tuple[Range, ...], int]:
+def _ranges(image: elf.LoadedImage, start: int, size: int) -> tuple[tuple[Range, ...], int]:
     """Return what stands where, and what to add to the offset of what is not loaded.
 
     Behind the last loaded byte lie sections that have no addresses; they get some behind all others, for references to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,11 +45,12 @@ def verify(
 
     `subject` is a bundle's file, `-` for standard input, or the directory that holds `docker/registry/v2`. The layer
     patches of a full bundle are carried out, those of a patch if there is a `base`: a full bundle or a root that has
-    what the patch builds upon. With `trusted`, a bundle must be signed accordingly. Scratch files lie in the current
+    what the patch builds upon. With `trusted`, a bundle must be signed accordingly, and in
+    any case its release must not have expired. Scratch files lie in the current
     folder, or beside the bundle if that one cannot be written.
 
-    Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, UsageError,
-    TargetError.
+    Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
+    UsageError, TargetError.
     """
     name = os.fspath(subject)
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
@@ -73,6 +75,7 @@ def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, exe
         signers = require_signed(trusted, checked.opening, reader.name)
     if checked.findings:
         raise _error(reader.name, checked.findings)
+    checked.opening.require_fresh(reader.name, time.time())
     index = checked.index
     return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
 

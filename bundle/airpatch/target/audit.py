@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from airpatch.errors import AirpatchError, FormatError, TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry
-from airpatch.format.index import MAX_INDEX
+from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -30,7 +30,8 @@ from airpatch.target import image_signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
 from airpatch.target.root import Root
-from airpatch.target.state import JOURNAL, RELEASES, Receipt, all_current, by_age, parse_receipt
+from airpatch.target.root_trust import history_remarks
+from airpatch.target.state import JOURNAL, RELEASES, Receipt, by_age, history, parse_receipt
 from airpatch.target.storage import MANIFEST_LIMIT
 
 _HASHING_AT_ONCE = 16
@@ -274,8 +275,10 @@ class _Check:
     def check_state(self) -> None:
         now: dict[str, Digest] = {}
         with self._noting():
-            now = all_current(self._root)
-        found: list[Receipt] = []
+            found = history(self._root)
+            now = found.current()
+            self.notes += history_remarks(self._root, found)
+        installed: list[Receipt] = []
         for name in self._names(RELEASES):
             path = f"{RELEASES}/{name}"
             with self._noting(f"{self._root.path / path}: "):
@@ -284,7 +287,7 @@ class _Check:
                     self._find(path, "is not the receipt of the release that it is named after")
                     continue
                 self.releases += 1
-                found.append(receipt)
+                installed.append(receipt)
                 self._check_release(receipt.release, is_current=receipt.id in now.values())
         names = self._names(RELEASES)
         for product, id_ in now.items():
@@ -292,8 +295,8 @@ class _Check:
                 self._find(f"{RELEASES}/{id_.hex}", f"is missing, the receipt of the current release of {product}")
         if self._root.size(JOURNAL) is not None:
             self.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
-        elif now or len(found) == 1:
-            self._check_signatures(by_age(self._root, found) if now else found)
+        elif now or len(installed) == 1:
+            self._check_signatures(by_age(self._root, installed) if now else installed)
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
         for signature in image_signatures.signatures_of(release):

@@ -20,7 +20,7 @@ from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetErr
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
-from airpatch.layers.rebuild import scratch_space, steps_for
+from airpatch.layers.steps import steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import Blob, ImageSignature, Release
@@ -30,8 +30,6 @@ from airpatch.target.state import all_current, interrupted, receipts
 
 _PIECE = 1 << 20
 _HASHING_AT_ONCE = 16
-_FILE_COST = 4096
-"""Bytes that a small file takes on common file systems."""
 
 
 @dataclass(slots=True)
@@ -248,30 +246,3 @@ def require_agreement(indexes: Sequence[Index]) -> None:
 def present(plans: Sequence[InstallPlan]) -> set[Digest]:
     """What the root has and what is right, whichever bundle asks."""
     return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))
-
-
-def space_for(plans: Sequence[InstallPlan], jobs: int) -> tuple[int, int]:
-    """Bytes and files that applying takes at most, `jobs` steps at a time.
-
-    Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included.
-    """
-    there = present(plans)
-    staged: dict[Digest, int] = {}
-    for plan in plans:
-        staged |= {blob.digest: blob.size for blob in plan.to_write}
-        staged |= {step.digest: step.size for step in plan.steps}
-        staged |= {step.patch: step.patch_size for step in plan.index.steps if step.digest not in there}
-        staged |= {s.digest: s.size for image in plan.index.release.images for s in image.signatures}
-    links = sum(3 * len(plan.index.release.images) + len(plan.index.release.blobs) for plan in plans)
-    scratch = max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0)
-    return sum(staged.values()) + scratch, len(staged) + links
-
-
-def require_space(root: Root, size: int, files: int) -> None:
-    """Raise TargetError if `files` files of `size` bytes together do not fit."""
-    free, free_files = root.free_space()
-    needed = size + files * _FILE_COST
-    if needed > free:
-        raise TargetError(f"{root.path}: {needed} bytes are needed and {free} are free; make room and run again")
-    if free_files is not None and files > free_files:
-        raise TargetError(f"{root.path}: {files} files are needed and the file system has room for {free_files}")

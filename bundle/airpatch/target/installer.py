@@ -20,21 +20,23 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
-from airpatch.layers.features import require_features
+from airpatch.layers.required_features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
+from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
-from airpatch.target import check
+from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
+from airpatch.target.history import Action
 from airpatch.target.new_root import check_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
-from airpatch.target.state import State, locked
+from airpatch.target.state import Origin, State, locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def install(
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
-    The bundles must be signed as `trusted` says, and as the root itself demands.
+    The bundles must be signed as `trusted` says, and as the root itself demands; the last release of each product must
+    not have expired.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
     """
@@ -86,24 +89,27 @@ def install(
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
-        _require_signed(streams, trusted)  # before there is even a folder
+        signers = _require_signed(streams, trusted)  # before there is even a folder
+        _require_fresh(streams)
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
-            _require_signed(streams, stored_trust(root))
+            demanded = _require_signed(streams, stored_trust(root))
             plans = checks.examine(root, [stream.index for stream in streams], pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
-            check.require_space(root, *check.space_for(plans, execution.threads))
+            space.require_room_for_all(root, path, plans, _read_ahead(readers, plans, root), execution.threads)
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, execution)
                 manifests = [_verify(stream, staging) for stream in streams]
                 for plan in plans:
                     _rebuild(plan, staging, execution)
+                releases = [plan.index.release for plan in plans]
+                space.require_room_to_publish(root, zip(releases, manifests, strict=True))
             return [
-                _publish(plan, parsed, state, staging, pool, is_new=is_new)
-                for plan, parsed in zip(plans, manifests, strict=True)
+                _publish(plan, parsed, state, staging, pool, _origin(stream, signers, demanded), is_new=is_new)
+                for stream, plan, parsed in zip(streams, plans, manifests, strict=True)
             ]
 
 
@@ -117,13 +123,14 @@ def preview(
     on_missing: OnMissing = lambda _index, _missing: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
-    """What `install` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
+    """What `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other blob."""
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        _require_fresh(streams)
         for index in indexes:
             require_features(index)
         root = stack.enter_context(Root(path)) if path.exists() else None
@@ -131,14 +138,32 @@ def preview(
             _require_signed(streams, stored_trust(root))
         plans = checks.examine(root, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
-        if root is not None:
-            check.require_space(root, *check.space_for(plans, execution.threads))
+        space.require_room_for_all(root, path, plans, _read_ahead(readers, plans, root), execution.threads)
         return [_report(plan, (), is_new=is_new) for plan in plans]
 
 
-def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
-    for stream in streams:
-        stream.opening.require_signed(trusted, stream.name, time.time())
+def _read_ahead(
+    readers: Sequence[FrameReader], plans: Sequence[InstallPlan], root: Root | None
+) -> list[space.Manifests | None]:
+    return [space.read_ahead(r, root, plan.index.release) for r, plan in zip(readers, plans, strict=True)]
+
+
+def _require_signed(
+    streams: Iterable[BundleStream], trusted: TrustedSigners | None
+) -> dict[BundleStream, tuple[Signer, ...]]:
+    """Who signed each bundle, of those that are trusted."""
+    return {stream: stream.opening.require_signed(trusted, stream.name, time.time()) for stream in streams}
+
+
+def _origin(stream: BundleStream, *signers: dict[BundleStream, tuple[Signer, ...]]) -> Origin:
+    names = dict.fromkeys(str(signer) for each in signers for signer in each[stream])
+    return Origin(Action.APPLY, stream.sha256, tuple(names))
+
+
+def _require_fresh(streams: Iterable[BundleStream]) -> None:
+    """Of each product the last release must not have expired; those before it are on the way there."""
+    for stream in {stream.index.release.product: stream for stream in streams}.values():
+        stream.opening.require_fresh(stream.name, time.time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +230,13 @@ def _publish(
     state: State,
     staging: Staging,
     pool: Executor,
+    origin: Origin,
     *,
     is_new: bool,
 ) -> Applied:
     release = plan.index.release
-    moved = {link.path for link in publish(state, release, manifests, staging.paths, pool) if link.stage is Stage.TAG}
+    written = publish(state, release, manifests, staging.paths, pool, origin)
+    moved = {link.path for link in written if link.stage is Stage.TAG}
     tags = [image.name for image in release.images if registry.tag_link(image.name, image.manifest).path in moved]
     return _report(plan, tuple(tags), is_new=is_new)
 

@@ -103,12 +103,12 @@ def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release])
         image.name: image
         for receipt in forgotten
         for image in receipt.release.images
-        if image.name not in names and _stands(root, registry.tag_link(image.name, image.manifest))
+        if image.name not in names and _has_its_digest(root, registry.tag_link(image.name, image.manifest))
     }
     return tuple(old[name] for name in sorted(old))
 
 
-def _stands(root: Root, link: Link) -> bool:
+def _has_its_digest(root: Root, link: Link) -> bool:
     return storage.read_link(root, link.path) == link.digest
 
 
@@ -136,7 +136,7 @@ def _unneeded_links(
         needed.update(registry.layer_link(repository, digest) for digest in required.blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
-    return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
+    return [link for link in candidates - needed if _has_its_digest(root, link) or root.size(link.path) is None]
 
 
 def _unneeded_blobs(

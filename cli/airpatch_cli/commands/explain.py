@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import airpatch
 from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
 from airpatch_cli.console import Console, Result, count, megabytes, table
+from airpatch_cli.registry_options import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -20,6 +21,8 @@ def run(args: Namespace, console: Console) -> Result:
         product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        images_from=args.images_from,
+        pull=pulling(args),
         content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,

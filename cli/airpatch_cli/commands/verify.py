@@ -6,6 +6,7 @@ from argparse import Namespace
 
 import airpatch
 from airpatch import VerifiedBundle, VerifiedRoot
+from airpatch_cli.bundle_results import expiry
 from airpatch_cli.console import Console, Result, count, megabytes
 from airpatch_cli.trust_options import trusted
 
@@ -29,6 +30,7 @@ def _bundle(subject: str, verified: VerifiedBundle) -> Result:
             "product": index.release.product,
             "release": index.release.name,
             "sequence": index.release.sequence,
+            "expires": expiry(index.release),
             "release_id": str(index.release_id),
             "images": len(index.release.images),
             "blobs": len(index.stored),
