@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from airpatch import Index, Release, WrittenBundle
-from airpatch_cli.console import Console, Result, count, megabytes, timestamp
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result, timestamp
 
 _SHOWN = 3
 """Images and blobs that are named as the largest."""

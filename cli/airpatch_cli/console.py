@@ -112,24 +112,9 @@ class Console:
         write_text(json.dumps(document, indent=2) + "\n", self.results)
 
 
-def megabytes(size: int) -> str:
-    """`size` in bytes, for people: three digits or so, in decimal units as disks and lines have."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    for unit in units:
-        if value < 999.5 or unit == units[-1]:
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-
-
 def timestamp(seconds: int) -> str:
     """A moment in seconds since 1970, as RFC 3339 has it."""
     return emit_timestamp(seconds)
-
-
-def count(number: int, noun: str) -> str:
-    """`3 images`, `1 image`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:

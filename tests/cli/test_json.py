@@ -221,7 +221,8 @@ def test_verify(root: Path, bundles: Path) -> None:
     document = airpatch("verify", root, "--json").document
     assert document == {
         "format": "airpatch.verify/1", "kind": "root", "name": str(root), "blobs": 36,
-        "blob_bytes": document["blob_bytes"], "repositories": 7, "tags": 8, "releases": 1, "notes": [],
+        "blob_bytes": document["blob_bytes"],
+        "repositories": 7, "tags": 8, "releases": 1, "incomplete": [], "notes": [],
     }  # fmt: skip
     document = airpatch("verify", bundles / "r1.tar.zst", "--json").document
     assert (document["kind"], document["release"], document["blobs"]) == ("bundle", "r1", 36)

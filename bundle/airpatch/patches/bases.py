@@ -33,6 +33,7 @@ from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import open_root
 from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
+from airpatch.units import count, megabytes
 
 _NO_RELEASE = Digest(bytes(32))
 
@@ -93,10 +94,13 @@ def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     `open_base` raises.
     """
     base = open_base(name, index.release)
-    missing = [f"{b.digest} {b.size} bytes" for b in index.needed if base.blobs.get(b.digest) != b.size]
+    missing = {b.digest: b.size for b in index.needed if base.blobs.get(b.digest) != b.size}
     if missing:
         made_for = " or ".join(base.name for base in index.bases)
-        raise BaseMismatch(f"{name} lacks blobs that the patch needs; it was made for {made_for}", missing)
+        raise BaseMismatch(
+            f"{name} lacks {count(len(missing), 'blob')} of {megabytes(sum(missing.values()))} that the patch needs; "
+            f"it was made for {made_for}"
+        )
     stored = {blob.digest for blob in index.stored}
     wanted = [source.digest for source in index.sources if source.digest not in stored]
     content = readable(base, wanted, execution)

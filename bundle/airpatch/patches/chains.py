@@ -16,6 +16,9 @@ from airpatch.format.index import Step
 from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
 from airpatch.layers.steps import steps_for
 from airpatch.model.digest import Digest
+from airpatch.model.lacking import lacking_by_image
+from airpatch.model.manifest import parse_manifest
+from airpatch.units import count, megabytes
 
 Work = Sequence[tuple[BundleFile, Sequence[Step]]]
 """The steps of each bundle that are to be carried out, in order."""
@@ -56,11 +59,14 @@ def require_chain(bundles: Sequence[BundleFile]) -> None:
     """Raise BaseMismatch unless each bundle finds what it needs in the release before it."""
     for before, patch in pairwise(bundles):
         there = {(blob.digest, blob.size) for blob in before.index.release.blobs}
-        missing = [f"{b.digest} {b.size} bytes" for b in patch.index.needed if (b.digest, b.size) not in there]
+        missing = {b.digest: b.size for b in patch.index.needed if (b.digest, b.size) not in there}
         if missing:
             bases = " or ".join(base.name for base in patch.index.bases)
+            manifests = {digest: parse_manifest(content) for digest, content in patch.manifests().items()}
+            made_of = {step.digest: step.sources for step in patch.index.steps}
             raise BaseMismatch(
                 f"{patch.name} was made for {bases} and does not fit {before.name}, which is release "
-                f"{before.index.release.name}; it lacks blobs",
-                missing,
+                f"{before.index.release.name}; it lacks {count(len(missing), 'blob')} of "
+                f"{megabytes(sum(missing.values()))}",
+                lacking_by_image(patch.index.release.images, manifests, missing, made_of=made_of),
             )

@@ -9,6 +9,8 @@ from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.log import logger
+from airpatch.model.lacking import SCREEN, lacking_by_image
+from airpatch.model.release import Release
 from airpatch.target import image_signatures, storage
 from airpatch.target.history import Action
 from airpatch.target.publish import publish
@@ -40,13 +42,7 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         now = current(root, product)
         left = receipts(root).get(now) if now is not None else None
         receipt = find_release(root, to, product) if to is not None else _previous(root, product)
-        missing = [
-            f"{blob.digest} {blob.size} bytes"
-            for blob in receipt.release.blobs
-            if root.size(registry.blob_path(blob.digest)) != blob.size
-        ]
-        missing += [f"{s.digest} {s.size} bytes, a signature" for s in image_signatures.lacking(root, receipt.release)]
-        if missing:
+        if missing := _missing(root, receipt.release):
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
         _LOG.info(
             "going back from %s to %s: %s", left.release.title if left is not None else "no release",
@@ -57,6 +53,17 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         with ThreadPoolExecutor(execution.threads) as pool:
             links = publish(state, receipt.release, manifests, {}, pool, Origin(Action.ROLLBACK))
         return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))
+
+
+def _missing(root: Root, release: Release) -> list[str]:
+    """Lines about what `release` lacks, by image."""
+    sizes = {blob.digest: root.size(registry.blob_path(blob.digest)) for blob in release.blobs}
+    missing = {blob.digest: blob.size for blob in release.blobs if sizes[blob.digest] != blob.size}
+    damaged = {digest for digest in missing if sizes[digest] is not None}
+    lines = lacking_by_image(release.images, storage.known_manifests(root, release), missing, damaged)
+    without = {signature.digest for signature in image_signatures.lacking(root, release)}
+    names = [str(image.name) for image in release.images if without & {s.digest for s in image.signatures}]
+    return [*lines, *(f"{name}: lacks signatures" for name in names[:SCREEN])]
 
 
 def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt:

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
-from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import FileFrameReader, FrameReader
 from airpatch.blobs.room import Room, room_at
-from airpatch.errors import AirpatchError
 from airpatch.format import registry
 from airpatch.layers.steps import scratch_space
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import Manifest, parse_manifest
-from airpatch.model.release import Release, check_manifests
+from airpatch.model.manifest import Manifest
+from airpatch.model.release import Release
 from airpatch.target import image_signatures
-from airpatch.target.check import InstallPlan, present, read_manifest
+from airpatch.target.check import InstallPlan, present
 from airpatch.target.publish import wanting
 from airpatch.target.root import STAGING, Root
 from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emit_receipt, is_recorded
@@ -96,20 +92,15 @@ def _split(path: str) -> tuple[str, str]:
     return folder, name
 
 
-def require_room_for_all(
-    root: Root | None, path: Path, plans: Sequence[InstallPlan], manifests: Sequence[Manifests | None], jobs: int
-) -> None:
-    """Raise TargetError unless all that applying `plans` takes, `jobs` steps at a time, fits on the root at `path`.
-
-    `manifests` has those of each release, None where they are not known yet.
-    """
+def require_room_for_all(root: Root | None, path: Path, plans: Sequence[InstallPlan], jobs: int) -> None:
+    """Raise TargetError unless all that applying `plans` takes, `jobs` steps at a time, fits on the root at `path`."""
     room = room_of(root, path)
     need = Need(root, room.block)
     _add_staging(need, plans, jobs)
-    for plan, known in zip(plans, manifests, strict=True):
+    for plan in plans:
         _add_blobs(need, plan)
-        if known is not None:
-            add_links(need, root, plan.index.release, known)
+        if plan.ahead.are_all:
+            add_links(need, root, plan.index.release, plan.ahead.found)
         else:
             _add_least_links(need, plan)
     room.require(str(path), need.size, need.files)
@@ -133,27 +124,6 @@ def room_of(root: Root | None, path: Path) -> Room:
         return root.room()
     absolute = path.absolute()
     return room_at(next(each for each in (absolute, *absolute.parents) if each.is_dir()))
-
-
-def read_ahead(reader: FrameReader, root: Root | None, release: Release) -> Manifests | None:
-    """The manifests of `release`, out of the bundle of `reader` and of `root`; None where not all can be had now.
-
-    What is wrong with them is told when they are read in their turn.
-    """
-    if not isinstance(reader, FileFrameReader):
-        return None
-    try:
-        with closing(BundleFile(reader.again())) as bundle:
-            contents = bundle.manifests()
-        for blob in release.blobs:
-            if blob.is_manifest and blob.digest not in contents:
-                if root is None:
-                    return None
-                contents[blob.digest] = read_manifest(root, blob.digest)
-        check_manifests(release, contents)
-        return {digest: parse_manifest(content) for digest, content in contents.items()}
-    except AirpatchError:
-        return None
 
 
 def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import airpatch
 from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
-from airpatch_cli.console import Console, Result, count, megabytes, table
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result, table
 from airpatch_cli.registry_options import pulling
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import airpatch
 from airpatch import BundleReport, Digest, ImageName, InventoryReport, LayersReport
+from airpatch.units import megabytes
 from airpatch_cli.bundle_results import expiry
-from airpatch_cli.console import Console, Result, megabytes, table, timestamp
+from airpatch_cli.console import Console, Result, table, timestamp
 from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
-from airpatch_cli.grammar.values import nonempty
+from airpatch_cli.grammar.values import nonempty, output_name
 
 
 def history(commands: Commands) -> None:
@@ -49,6 +49,7 @@ def verify(commands: Commands) -> None:
         "airpatch verify shop-r1.tar.zst",
         "airpatch verify - < shop-r1.tar.zst",
         "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+        "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
         "airpatch verify /var/lib/registry",
     )
     parser.add_argument(
@@ -63,6 +64,14 @@ def verify(commands: Commands) -> None:
         metavar="BASE",
         help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
+    )
+    parser.add_argument(
+        "--manifest",
+        dest="output",
+        type=output_name,
+        metavar="FILE",
+        help="write the digests of all that a root with the release must hold, which sha256sum -c checks there; - for "
+        "standard output",
     )
     trust_options(parser, "the bundle")
 
