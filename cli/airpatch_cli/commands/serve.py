@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import airpatch
 from airpatch import Served
-from airpatch_cli.console import Console, Result, count
+from airpatch.units import count
+from airpatch_cli.console import Console, Result
 from airpatch_cli.trust_options import trusted
 
 
