@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.errors import FormatError, SourceError, UsageError
+from airpatch.errors import FormatError, SourceError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.source import FoundImage
@@ -69,11 +70,10 @@ def canonical(repository: str) -> str:
 def read_images_list(path: Path) -> list[Reference]:
     """The references in the file `path`, one a line, `#` begins a comment. Raises UsageError naming all bad lines."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_LIST + 1)
+        content = read_start(path, MAX_LIST + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(path), error) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not text in UTF-8") from None
     if len(content) > MAX_LIST:
