@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import ClassVar
 
 
@@ -77,15 +76,6 @@ def unreadable(name: str, cause: OSError) -> UsageError | TargetError:
     message = f"{name}: cannot be read: {cause.strerror}"
     is_absent = cause.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
     return UsageError(message) if is_absent else TargetError(message)
-
-
-def require_reachable(path: Path) -> None:
-    """Raise TargetError if nobody can tell whether `path` is there: closed folders, loops of links, long names."""
-    try:
-        path.stat()
-    except OSError as cause:
-        if cause.errno not in (errno.ENOENT, errno.ENOTDIR):
-            raise TargetError(f"{path}: cannot be reached: {cause.strerror}") from None
 
 
 @contextmanager

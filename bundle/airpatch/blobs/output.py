@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from airpatch.errors import TargetError, require_reachable
+from airpatch.errors import TargetError
 from airpatch.linux import is_folder, real_path, start_writeback
 
 _MAX_PIECES = 512
@@ -110,6 +110,15 @@ def write_error(name: str, error: OSError) -> TargetError:
         errno.EPERM: "; check owner and mode",
     }.get(error.errno or 0, "")
     return TargetError(f"{name}: {error.strerror}{hint}")
+
+
+def require_reachable(path: Path) -> None:
+    """Raise TargetError if nobody can tell whether `path` is there: closed folders, loops of links, long names."""
+    try:
+        path.stat()
+    except OSError as cause:
+        if cause.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise TargetError(f"{path}: cannot be reached: {cause.strerror}") from None
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import read_inventory
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
+from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
-from airpatch.errors import BaseMismatch, FormatError, UsageError, require_reachable
+from airpatch.errors import BaseMismatch, FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index

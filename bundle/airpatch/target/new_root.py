@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from airpatch.blobs.output import write_error
-from airpatch.errors import TargetError, UsageError, require_reachable
+from airpatch.blobs.output import require_reachable, write_error
+from airpatch.errors import TargetError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder, remove_all, rename_folder
 from airpatch.target.ownership import FOLDER_MODE
