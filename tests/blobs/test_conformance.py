@@ -27,11 +27,16 @@ from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
+<<<<<<< HEAD
 from airpatch.registry_api.pulling import Repository, Sink
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
+=======
+from airpatch.registry_api.pulling import Repository
+from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
+>>>>>>> main
 from airpatch.sources.docker_archives import ArchiveContent
-from airpatch.sources.gather import GatheredContent
+from airpatch.sources.gather import GatheredContent, RemoteContent
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
@@ -123,10 +128,25 @@ def archive_content(place: Path) -> Iterator[ArchiveContent]:
 
 
 @contextmanager
+<<<<<<< HEAD
+=======
+def remote_blobs(place: Path) -> Iterator[RemoteBlobs]:
+    """With the blob in its cache: registries are tested in tests/registry_api."""
+    path = place / "sha256" / DIGEST.hex
+    path.parent.mkdir()
+    path.write_bytes(BLOB)
+    with closing(RemoteBlobs(scratch_files(place), place, "the registry", 1)) as blobs:
+        blobs.known[DIGEST] = RemoteBlob(cast(Repository, None), len(BLOB))
+        yield blobs
+
+
+@contextmanager
+>>>>>>> main
 def bytes_content(_: Path) -> Iterator[BytesContent]:
     yield BytesContent({DIGEST: BLOB})
 
 
+<<<<<<< HEAD
 class _Served:
     """A repository whose one blob is BLOB."""
 
@@ -153,6 +173,8 @@ def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
         yield content
 
 
+=======
+>>>>>>> main
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -164,9 +186,14 @@ IMPLEMENTATIONS = (
     whole_patches,
     staging,
     archive_content,
+<<<<<<< HEAD
     bytes_content,
     remote_blobs,
     rebuilt_on_demand,
+=======
+    remote_blobs,
+    bytes_content,
+>>>>>>> main
 )
 
 
@@ -188,7 +215,11 @@ def contents() -> set[type]:
                 continue
             if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
                 found.add(each)
+<<<<<<< HEAD
     return found
+=======
+    return found - {Content, RemoteContent}
+>>>>>>> main
 
 
 def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_adversary_48_no_room() -> None:
 
     file = Full()
     with pytest.raises(
-        TargetError, match="scratch file of sha256:abc in /dev: No space left on device; free some space"
+        TargetError, match=r"^scratch file of sha256:abc in /dev: No space left on device; free some space"
     ):
         file.append(b"x")
     file.close()
