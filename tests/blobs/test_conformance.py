@@ -27,14 +27,8 @@ from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
-<<<<<<< HEAD
-from airpatch.registry_api.pulling import Repository, Sink
-from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
-from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
-=======
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
->>>>>>> main
 from airpatch.sources.docker_archives import ArchiveContent
 from airpatch.sources.gather import GatheredContent, RemoteContent
 from airpatch.sources.image_files import TreeContent
@@ -42,7 +36,7 @@ from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
-from tests.support import Builder, MemoryContent, execution
+from tests.support import Builder, MemoryContent
 
 BLOB = bytes(range(256)) * 700
 DIGEST = Digest.of(BLOB)
@@ -128,8 +122,6 @@ def archive_content(place: Path) -> Iterator[ArchiveContent]:
 
 
 @contextmanager
-<<<<<<< HEAD
-=======
 def remote_blobs(place: Path) -> Iterator[RemoteBlobs]:
     """With the blob in its cache: registries are tested in tests/registry_api."""
     path = place / "sha256" / DIGEST.hex
@@ -141,40 +133,10 @@ def remote_blobs(place: Path) -> Iterator[RemoteBlobs]:
 
 
 @contextmanager
->>>>>>> main
 def bytes_content(_: Path) -> Iterator[BytesContent]:
     yield BytesContent({DIGEST: BLOB})
 
 
-<<<<<<< HEAD
-class _Served:
-    """A repository whose one blob is BLOB."""
-
-    def download(self, digest: Digest, size: int, sink: Sink) -> None:
-        assert (digest, size) == (DIGEST, len(BLOB))
-        sink.write(BLOB)
-
-
-@contextmanager
-def remote_blobs(place: Path) -> Iterator[RemoteBlobs]:
-    with closing(RemoteBlobs(scratch_files(place), None, "a registry", 2)) as blobs:
-        blobs.known[DIGEST] = RemoteBlob(cast(Repository, _Served()), len(BLOB))
-        yield blobs
-
-
-@contextmanager
-def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
-    with (
-        rebuilt(place) as made,
-        closing(RebuiltOnDemand([], MemoryContent({}), set(), 1 << 20, execution())) as content,
-    ):
-        content._sizes[DIGEST] = len(BLOB)
-        content._kept[DIGEST] = _Kept(made, len(BLOB))
-        yield content
-
-
-=======
->>>>>>> main
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -186,14 +148,8 @@ IMPLEMENTATIONS = (
     whole_patches,
     staging,
     archive_content,
-<<<<<<< HEAD
-    bytes_content,
-    remote_blobs,
-    rebuilt_on_demand,
-=======
     remote_blobs,
     bytes_content,
->>>>>>> main
 )
 
 
@@ -211,15 +167,9 @@ def contents() -> set[type]:
             continue
         for _, each in inspect.getmembers(import_module(module.name), inspect.isclass):
             open_ = getattr(each, "open", None)
-            if getattr(each, "_is_protocol", False):
-                continue
             if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
                 found.add(each)
-<<<<<<< HEAD
-    return found
-=======
     return found - {Content, RemoteContent}
->>>>>>> main
 
 
 def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:
