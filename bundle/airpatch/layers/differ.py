@@ -151,7 +151,7 @@ class Differ:
                 known = target.compression is not Compression.ZSTD or bool(maker.frame_encoders(target))
 
                 def may(source: int) -> bool:
-                    """Return whether it may be one: a zstd blob by an unknown encoder shares frames with zstd blobs only."""
+                    """Return whether it can help: frames of an unknown encoder are in zstd blobs only."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
