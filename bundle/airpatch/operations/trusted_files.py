@@ -46,7 +46,7 @@ def trusted_signers(
 
 
 def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) -> tuple[Signer, ...]:
-    """Who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
+    """Return who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
 
     Raises TrustError unless they suffice at the time of this host's clock.
     """
@@ -54,7 +54,7 @@ def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) 
 
 
 def read_limited(path: StrPath, limit: int) -> bytes:
-    """The content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
+    """Return the content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
     try:
         content = read_start(Path(path), limit + 1)
     except OSError as error:
