@@ -124,7 +124,7 @@ def mount_of(fd: int) -> int:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder that can be reached: not behind a closed one, a loop of links, a name too long."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
     return _has(path, stat.S_ISDIR)
 
 

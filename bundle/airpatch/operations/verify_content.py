@@ -76,7 +76,7 @@ def verify(
 
 
 def _scratch_folder(subject: Path) -> Path:
-    """Return where scratch files lie: the current folder, or that of the bundle if the current one cannot be written."""
+    """Return where scratch files lie: the current folder, or that of the bundle if that one cannot be written."""
     folders = [Path.cwd(), real_path(subject).parent]
     return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
