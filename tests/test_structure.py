@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -73,6 +74,14 @@ TESTED_BY = {
 """Modules, by pattern, that have no test file of their own; the first pattern that fits counts."""
 
 
+TOP_LEVEL = {
+    ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
+    "LICENSE", "README.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs", "environment.sh", "examples",
+    "fixtures", "fuzz", "packaging", "pyproject.toml", "release.sh", "setup.py", "spec", "tests",
+}  # fmt: skip
+"""What lies at the top of the project. A file that a mistyped redirection made is none of it."""
+
+
 def modules() -> list[str]:
     return sorted(str(path.relative_to(LIBRARY)) for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
 
@@ -115,3 +124,16 @@ def test_nothing_imports_from_a_test_module(file: str) -> None:
     imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
     assert found == [], "what tests share belongs in conftest.py or support.py"
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    """Of what git knows, or would add."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        found = {line.strip('"').partition("/")[0] for line in listed.stdout.splitlines()}
+    else:  # a copy without a repository, such as that which CI makes
+        ignored = (TESTS.parent / ".gitignore").read_text().split()
+        names = (path.name for path in TESTS.parent.iterdir())
+        found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
+    assert found - {".git"} == TOP_LEVEL

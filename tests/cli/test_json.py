@@ -44,8 +44,8 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     "completion": (("bash",), ("fish",)),
 }
 """Command lines that print a document each, in the folder that `everything` makes."""
-ELSEWHERE = {"push"}
-"""Commands whose documents are checked in tests/registry_api/test_commands.py, since they need a registry."""
+ELSEWHERE = {"push", "serve"}
+"""Commands whose documents are checked in tests/registry_api, since they need a registry or are one."""
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ class Room:
     size: int
     files: int | None
     block: int = _BLOCK
+    name_max: int = 255
+    """Bytes of the longest name."""
 
     def require(self, name: str, size: int, files: int = 0, what: str = "") -> None:
         """Raise TargetError unless `size` bytes and `files` files fit, which are `what` is to be made at `name`."""
@@ -49,7 +51,7 @@ def room_at(place: int | Path) -> Room:
         raise write_error(str(place), error) from None
     block = status.f_frsize if 0 < status.f_frsize <= _LARGEST_BLOCK else _BLOCK
     size = status.f_bavail * status.f_frsize if status.f_blocks else _UNLIMITED
-    return Room(size, status.f_favail if status.f_files else None, block)
+    return Room(size, status.f_favail if status.f_files else None, block, status.f_namemax or 255)
 
 
 def require_scratch(new_file: NewFile, size: int) -> None:

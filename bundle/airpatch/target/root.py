@@ -20,7 +20,7 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
-from airpatch.linux import SYNCFS_REPORTS_ERRORS, remove_all, rename_folder, replace_folder, syncfs
+from airpatch.linux import SYNCFS_REPORTS_ERRORS, mount_of, remove_all, rename_folder, replace_folder, syncfs
 from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 
@@ -153,22 +153,25 @@ class Root:
         remove_root(self._made)
         self._made = []
 
-    def open_lock(self, path: str) -> int:
-        """A descriptor of the file `path`, made if it is not there, that only its owner can open, and so lock.
+    def open_lock(self, path: str, *, create: bool = True) -> int:
+        """A descriptor of the file `path` that only its owner can open, and so lock.
 
-        Raises FileNotFoundError if its folder is gone.
+        It is made if it is not there, and gets its marks, but for `create`. Raises FileNotFoundError if its folder is
+        gone, or without `create` the file.
         """
         with self._errors(path):
             flags = os.O_RDWR | os.O_NONBLOCK
             try:
                 fd = self._folders.open(path, flags)
             except FileNotFoundError:
+                if not create:
+                    raise
                 fd = self._folders.open(path, flags | os.O_CREAT, LOCK_MODE)
             try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                     raise TargetError(f"{self.path / path}: is not a regular file of its own; remove it and run again")
-                if status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
+                if create and status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
                     with suppress(PermissionError):
                         self._ownership.give_file(fd, LOCK_MODE)
             except BaseException:
@@ -293,16 +296,36 @@ class Root:
 
     def require_one_file_system(self) -> None:
         """Raise TargetError if a part of the root is a mount of its own: names cannot be given across file systems."""
-        own = os.fstat(self._fd).st_dev
         for path in (HOME, STAGING, STORAGE, BLOBS, REPOSITORIES):
-            status = self._status(path)
-            if status is not None and status.st_dev != own:
-                raise TargetError(
-                    f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
-                    "made; mount one file system for all of the root"
-                )
+            if self.has_folder(path):
+                with self._errors(path):
+                    self._require_own_mount(path, self._folders.get(path))
+
+    def require_writable(self, path: str) -> None:
+        """Raise TargetError unless names can be given in the folder `path`, which is there. Changes nothing."""
+        with self._errors(path):
+            folder = self._folders.get(path)
+            self._require_own_mount(path, folder)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+                code = errno.EROFS if os.fstatvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+                raise OSError(code, os.strerror(code))
+
+    def has_folder(self, path: str) -> bool:
+        """Whether the folder `path` is there. Raises TargetError if anything else is in its place."""
+        status = self._status(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            with self._errors(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        return status is not None
 
     # Inside
+
+    def _require_own_mount(self, path: str, folder: int) -> None:
+        if mount_of(folder) != mount_of(self._fd):
+            raise TargetError(
+                f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
+                "made; mount one file system for all of the root"
+            )
 
     def _storage_ownership(self) -> Ownership:
         """That of the registry's storage, or of the root where there is none yet."""

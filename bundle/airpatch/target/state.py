@@ -300,6 +300,28 @@ def locked(root: Root) -> Iterator[State]:
         close_read(fd)
 
 
+def require_unlocked(root: Root) -> None:
+    """Raise TargetError if the lock of `root` is held, or could not be taken. Makes nothing."""
+    if root.size(LOCK) is None:
+        return
+    try:
+        fd = root.open_lock(LOCK, create=False)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _is_locked(root) from None
+    except OSError as error:
+        raise write_error(str(root.path / LOCK), error) from None
+    finally:
+        close_read(fd)
+
+
+def _is_locked(root: Root) -> TargetError:
+    return TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end")
+
+
 def _lock(root: Root) -> int:
     """The descriptor of the locked file. Others may remove it while it is waited for, and only while they hold it."""
     while True:
@@ -317,7 +339,7 @@ def _lock(root: Root) -> int:
                 return fd
         except BlockingIOError:
             close_read(fd)
-            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+            raise _is_locked(root) from None
         except OSError as error:
             close_read(fd)
             raise write_error(str(root.path / LOCK), error) from None

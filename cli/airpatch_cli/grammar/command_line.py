@@ -86,6 +86,7 @@ _COMMANDS = (
     reading.verify,
     reading.restore,
     using_registries.push,
+    using_registries.serve,
     making_bundles.sign,
     using_roots.trust,
     _completion,
