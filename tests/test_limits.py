@@ -113,7 +113,15 @@ def test_adversary_36_numbers_of_a_delta_do_not_take_eight_times_their_size() ->
         varints.put(out, value)
         return bytes(out)
 
-    columns = [number(1) + b"\0", number(0) + number(len(source)), number(0), b"", b"", b"\0" * wrong, b"\1" * wrong]
+    columns = [
+        number(1) + number(1) + b"\0",
+        number(0) + number(len(source)),
+        number(0),
+        b"",
+        b"",
+        b"\0" * wrong,
+        b"\1" * wrong,
+    ]
     head = b"APD\x01" + number(len(source)) + number(1) + number(len(source))
     delta = head + b"".join(Compressor([3] * 7, len(source)).segment(columns))
     assert len(delta) < 2000
