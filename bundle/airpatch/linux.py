@@ -22,7 +22,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def kernel_version() -> tuple[int, int]:
-    """The first two numbers of the version of Linux."""
+    """Return the first two numbers of the version of Linux."""
     major, minor = platform.release().split(".")[:2]
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
@@ -110,8 +110,19 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
         raise OSError(code, os.strerror(code), name, None, other)
 
 
+def mount_of(fd: int) -> int:
+    """Return a number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of
+    one file system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
+            if line.startswith(b"mnt_id:"):
+                return int(line.removeprefix(b"mnt_id:"))
+    return os.fstat(fd).st_dev
+
+
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
     try:
         return path.is_dir()
     except (OSError, RuntimeError):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from airpatch import Index, Release, WrittenBundle
-from airpatch_cli.console import Console, Result, count, megabytes, timestamp
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result, timestamp
 
 _SHOWN = 3
 """Images and blobs that are named as the largest."""
 
 
 def written(made: WrittenBundle, console: Console) -> Result:
-    """What is in the bundle, and what makes it large."""
+    """Return what is in the bundle, and what makes it large."""
     index, release = made.index, made.index.release
     stored = sum(blob.size for blob in index.stored)
     patches = sum(step.patch_size for step in index.steps)

@@ -56,7 +56,7 @@ class Console:
 
     @classmethod
     def early(cls, words: Sequence[str]) -> Self:
-        """A console for errors in the arguments themselves."""
+        """Return a console for errors in the arguments themselves."""
         return cls(json="--json" in words)
 
     @classmethod
@@ -112,28 +112,13 @@ class Console:
         write_text(json.dumps(document, indent=2) + "\n", self.results)
 
 
-def megabytes(size: int) -> str:
-    """`size` in bytes, for people: three digits or so, in decimal units as disks and lines have."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    for unit in units:
-        if value < 999.5 or unit == units[-1]:
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-
-
 def timestamp(seconds: int) -> str:
-    """A moment in seconds since 1970, as RFC 3339 has it."""
+    """Return a moment in seconds since 1970, as RFC 3339 has it."""
     return emit_timestamp(seconds)
 
 
-def count(number: int, noun: str) -> str:
-    """`3 images`, `1 image`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
+    """Return lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -189,7 +189,7 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise FormatError("the parser does not take it")
 
-    monkeypatch.setattr(blob_builder, "Parser", refuse)
+    monkeypatch.setattr(blob_builder, "GzipParser", refuse)
     assert method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
     assert patched(ENCODERS["flushed"](changed(PLAINTEXT)), GO(PLAINTEXT)) is None
 

@@ -19,10 +19,16 @@ NAMES = (
 )
 
 
+def make_tree(folder: Path, release: str) -> Path:
+    """The sample images of a release that a registry can serve, as `dir:` folders: without the one with a port."""
+    ignored = shutil.ignore_patterns("*:5000", "signature-*", "*.signature-*")
+    shutil.copytree(IMAGES.parent / release, folder, ignore=ignored)
+    return folder
+
+
 def make_root(folder: Path) -> Path:
     """A root with the sample images that a registry can serve: without the one whose name has a port."""
-    tree = folder / "images"
-    shutil.copytree(IMAGES, tree, ignore=shutil.ignore_patterns("*:5000", "signature-*", "*.signature-*"))
+    tree = make_tree(folder / "images", "r1")
     unpack(pack(gather([str(tree)])), folder / "root")
     return folder / "root"
 

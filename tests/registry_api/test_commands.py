@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.cli.support import airpatch
+from tests.registry_api.registries import registry
 from tests.registry_api.sample import NAMES
 
 
@@ -24,6 +25,19 @@ def test_bundles_and_patches_out_of_a_registry(plain: str, root: Path, tmp_path:
     merged = airpatch("merge", tmp_path / "one", tmp_path / "patch", "-o", tmp_path / "merged")
     assert merged.code == 0
     assert airpatch("verify", tmp_path / "merged").code == 0
+
+
+def test_pushes_say_what_they_did(root: Path, tmp_path: Path) -> None:
+    with registry(tmp_path / "target", tmp_path) as host:
+        words = ("push", root, f"docker://{host}/mirror", "--plain-http", "--json")
+        dry = airpatch(*words, "--dry-run")
+        done = airpatch(*words)
+        assert (dry.code, done.code) == (0, 0)
+        assert dry.document["dry_run"] is True
+        assert {**dry.document, "dry_run": False} == done.document
+        assert airpatch(*words).document["uploaded"] == []
+        text = airpatch("push", root, f"docker://{host}/other", "--plain-http", "--image", "shop/web")
+        assert text.out.startswith(f"docker://{host}/other: 1 image; ")
 
 
 def test_a_missing_extra_is_named(tmp_path: Path) -> None:

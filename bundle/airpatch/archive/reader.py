@@ -22,6 +22,7 @@ from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import MAX_INDEX, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
+from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
 from airpatch.signing.policy import Signer, check_signature
@@ -107,6 +108,11 @@ class BundleStream:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
         return self._reader.finish()
 
+    @property
+    def sha256(self) -> Digest | None:
+        """Of all that was read, up to now; None unless `open_frames` was told to hash."""
+        return self._reader.sha256
+
     def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
         if piece.start == 0:
             receiver = None if _is_given(piece.member) else accept(piece.member)
@@ -123,7 +129,7 @@ class Opening:
     signatures: tuple[bytes, ...]
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
-        """Who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+        """Return who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
 
         Raises TrustError unless they suffice at `time`, in seconds since 1970.
         """

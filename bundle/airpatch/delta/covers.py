@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from airpatch.delta import program_alignment, programs
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
+from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
 from airpatch.delta.tar_members import TarMember, members
 
@@ -48,15 +50,14 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A part of the target and its covers; `member` is set if it is a whole file and has `old` as its older
+    """A part of the target and its covers; `program` is set if it is one and has an older
     version."""
 
     start: int
     end: int
     covers: list[Cover]
     exact: bool = False  # each cover is equal byte by byte
-    member: TarMember | None = None
-    old: Old | None = None
+    program: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Planner:
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
-            return Unit(tile.start, tile.end, self._fill(target, gaps), member=tile.member, old=old)
+            return self._unit(target, tile, self._fill(target, gaps), old)
         covers: list[Cover] = []
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
@@ -161,7 +162,25 @@ class Planner:
                 low = min(max(guess - _WINDOW // 4, 0), length - _WINDOW)
             window = (old.start + low, old.start + min(low + _WINDOW, length))
             self._align(target, start, end, [window, *extra], guess - low, covers)
-        return Unit(tile.start, tile.end, covers, member=tile.member, old=old)
+        return self._unit(target, tile, covers, old)
+
+    def _unit(self, target: memoryview, tile: Tile, covers: list[Cover], old: Old | None) -> Unit:
+        """Return the unit of these covers, better ones if the tile is a program whose older version is known."""
+        member = tile.member
+        if (
+            old is None
+            or member is None
+            or not tile.start <= member.content <= member.content + member.size <= tile.end
+        ):
+            return Unit(tile.start, tile.end, covers)
+        before = self._space.slice(old.content, old.size)
+        if before is None:
+            return Unit(tile.start, tile.end, covers)
+        after = target[member.content : member.content + member.size]
+        program = programs.compare(after, member.content, before, old.content)
+        if program is not None:
+            covers = program_alignment.align(program, target, before, old.content, covers, self._tries)
+        return Unit(tile.start, tile.end, covers, program=program)
 
     def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
         """Return the matches around the gaps, and what the gaps themselves can be made from."""

@@ -15,8 +15,10 @@ from airpatch.blobs.output import DescriptorSink, write_error
 from airpatch.destinations.destination import Destination
 from airpatch.destinations.forms import Wanted
 from airpatch.errors import TargetError, UsageError
+from airpatch.log import logger
 from airpatch.progress import ProgressPart
 
+_LOG = logger(__name__)
 _FICLONE = 0x40049409
 """ioctl_ficlone(2)."""
 _NO_CLONES = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
@@ -48,6 +50,7 @@ class Transfer:
         Raises IntegrityError if its bytes are wrong, what `content` raises if it cannot be read, TargetError, and
         UsageError where there are no files to link to.
         """
+        _LOG.debug("blob %s: fetched, %d bytes; files: %d", blob.digest.short, blob.size, len(paths))
         with closing(self._content.open(blob.digest, blob.size)) as reader:
             if self._link is LinkMode.HARD:
                 self._link_all(reader, blob, paths)

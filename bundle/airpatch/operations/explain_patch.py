@@ -55,7 +55,7 @@ def explain(
     gathered = gather_release(
         sources, execution, label_for(bases, release, sequence, product), images_list, tags, images_from, pull
     )
-    prepared = prepare_patch(bases, gathered, execution, effort, content=content)
+    prepared = prepare_patch(bases, gathered, execution, effort, content=content, pull=pull)
     with prepared.bundle as bundle:
         costs = forecast(bundle, execution)
     images = usage(gathered.release.images, gathered.manifests).images

@@ -56,7 +56,9 @@ def diff(
     with open_output(output, key) as place:
         label = label_for(bases, release, sequence, product, expires)
         gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
-        prepared = prepare_patch(bases, gathered, execution, effort, content=content, layer_patches=layer_patches)
+        prepared = prepare_patch(
+            bases, gathered, execution, effort, content=content, layer_patches=layer_patches, pull=pull
+        )
         with prepared.bundle as bundle:
             return place.write(bundle, execution, prepared.warnings)
 
@@ -64,7 +66,7 @@ def diff(
 def label_for(
     bases: Paths, release: str | None, sequence: int | None, product: str | None, expires: int | None = None
 ) -> Label:
-    """What to call a release that is made against `bases`; its number is one more than the highest of theirs.
+    """Return what to call a release that is made against `bases`; its number is one more than the highest of theirs.
 
     A base that is not numbered gives a release that is not, a request alone the number that it asks for. Raises
     UsageError if the products of the bases differ and no `product` is given.
@@ -146,10 +148,11 @@ def prepare_patch(
     *,
     content: Paths = (),
     layer_patches: bool = True,
+    pull: PullOptions | None = None,
 ) -> PreparedPatch:
-    """The patch to the release of `gathered` for targets that have one of `bases`."""
+    """Return the patch to the release of `gathered` for targets that have one of `bases`."""
     chosen = effort_of(effort)
-    states = [open_base(name, gathered.release) for name in names(bases)]
+    states = [open_base(name, gathered.release, pull) for name in names(bases)]
     contents = [open_content(name) for name in names(content)]
     index = plan_patch(gathered.release, states)
     gathered.fetch((blob.digest for blob in index.stored), execution)

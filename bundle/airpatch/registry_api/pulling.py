@@ -39,7 +39,7 @@ class Sink(Protocol):
         """Forget all bytes: they are wrong."""
 
     def digest(self) -> Digest:
-        """That of the bytes that are there."""
+        """Return the digest of the bytes that are there."""
 
 
 class Wrong(Exception):
@@ -50,13 +50,13 @@ class Repository:
     """The repository `path` of a registry. Raises what the transport does, naming the place."""
 
     def __init__(self, transport: Transport, path: str) -> None:
-        self._transport = transport
+        self.transport = transport
         self.path = path
         self.where = f"{transport.place.host}/{path}"
         self.scope = f"repository:{path}:pull"
 
     def find_manifest(self, reference: str) -> bytes | None:
-        """The manifest that `reference`, a tag or a digest, means; None if there is none of that name.
+        """Return the manifest that `reference`, a tag or a digest, means; None if there is none of that name.
 
         Raises IntegrityError if its bytes do not have the digest.
         """
@@ -67,11 +67,11 @@ class Repository:
             with self._get(f"manifests/{reference}", _ACCEPT) as answer:
                 if answer.status == 404:
                     return None
-                self._require(answer, 200, name)
+                self.require(answer, 200, name)
                 try:
                     content = answer.read(MAX_MANIFEST)
                 except ValueError as error:
-                    raise self._transport.error(f"{name}: its manifest is {error}") from None
+                    raise self.transport.error(f"{name}: its manifest is {error}") from None
                 check = expected or _digest_or_none(answer.headers.get(_DIGEST_HEADER))
                 if check is not None and Digest.of(content) != check:
                     raise Wrong(f"the content of manifest {check} has the digest {Digest.of(content)}")
@@ -80,20 +80,22 @@ class Repository:
         return self._checked(attempt, name)
 
     def head_manifest(self, reference: str) -> Digest | None:
-        """The digest that the registry says a tag means, or has a manifest of; None if there is none."""
+        """Return the digest that the registry says a tag means, or has a manifest of; None if there is none."""
         name = f"{self.where}:{reference}"
 
         def attempt() -> Digest | None:
             with self._request("HEAD", f"manifests/{reference}", _ACCEPT) as answer:
                 if answer.status == 404:
                     return None
-                self._require(answer, 200, name)
+                self.require(answer, 200, name)
                 return _digest_or_none(answer.headers.get(_DIGEST_HEADER))
 
-        return self._transport.repeat(attempt, name)
+        return self.transport.repeat(attempt, name)
 
     def blob_size(self, digest: Digest, size: int) -> int | None:
-        """Bytes of a blob, None if the repository does not have it; `size` where the registry does not say."""
+        """Return the size of a blob in bytes, None if the repository does not have it; `size` where the
+        registry does not say.
+        """
         name = f"{self.where}@{digest}"
 
         def attempt() -> int | None:
@@ -102,11 +104,11 @@ class Repository:
                     return None
                 if 300 <= answer.status < 400:  # to where the content is: many stores answer no HEAD
                     return size
-                self._require(answer, 200, name)
+                self.require(answer, 200, name)
                 length = answer.headers.get("Content-Length", "")
                 return int(length) if length.isdecimal() else size
 
-        return self._transport.repeat(attempt, name)
+        return self.transport.repeat(attempt, name)
 
     def download(self, digest: Digest, size: int, sink: Sink) -> None:
         """Have `sink` get the blob. A connection that breaks is followed by another one for the rest.
@@ -114,7 +116,7 @@ class Repository:
         Raises IntegrityError if it does not have the digest.
         """
         name = f"{self.where}@{digest}"
-        patience = Patience(self._transport, name)
+        patience = Patience(self.transport, name)
         wrong = 0
         while True:
             try:
@@ -142,7 +144,7 @@ class Repository:
                 if not answer.headers.get("Content-Range", "").startswith(f"bytes {sink.size}-"):
                     raise Wrong("another part came than was asked for")
             else:
-                self._require(answer, 200, name)
+                self.require(answer, 200, name)
                 skipped = sink.size  # by a registry that knows no ranges
             while piece := answer.read_piece(_PIECE):
                 if skipped:
@@ -156,12 +158,12 @@ class Repository:
                 raise Interrupted("the connection ended early")
 
     def tags(self) -> list[str]:
-        """All tags (distribution-spec, Listing Tags); none of a repository that is not there."""
+        """Return all tags (distribution-spec, Listing Tags); none of a repository that is not there."""
         found = self._pages("tags/list?n=1000", "tags")
         return [tag for tag in found or () if isinstance(tag, str)]
 
     def referrers(self, subject: Digest) -> list[Digest] | None:
-        """The manifests that say they refer to `subject`; None if the registry has no referrers API."""
+        """Return the manifests that say they refer to `subject`; None if the registry has no referrers API."""
         found = self._pages(f"referrers/{subject}", "manifests")
         if found is None:
             return None
@@ -169,7 +171,7 @@ class Repository:
         return [digest for digest in digests if digest is not None]
 
     def _pages(self, path: str, key: str) -> list[object] | None:
-        """The list `key` of all pages of an answer, None if there is nothing at `path`."""
+        """Return the list `key` of all pages of an answer, None if there is nothing at `path`."""
         entries: list[object] = []
         following = path
         for _ in range(_MOST_PAGES):
@@ -180,19 +182,19 @@ class Repository:
             if page[1] is None:
                 return entries
             following = page[1]
-        raise self._transport.error(f"{self.where}: has more than {_MOST_PAGES} pages of {key}")
+        raise self.transport.error(f"{self.where}: has more than {_MOST_PAGES} pages of {key}")
 
     def _page(self, path: str, key: str) -> tuple[list[object], str | None] | None:
         def attempt() -> tuple[list[object], str | None] | None:
             with self._get(path, {}) as answer:
                 if answer.status in _NOT_THERE:
                     return None
-                self._require(answer, 200, self.where)
+                self.require(answer, 200, self.where)
                 found = self._json(answer).get(key)
                 following = answer.headers.get("Link", "").partition("<")[2].partition(">")[0]
                 return (found if isinstance(found, list) else []), following or None
 
-        return self._transport.repeat(attempt, f"the {key} of {self.where}")
+        return self.transport.repeat(attempt, f"the {key} of {self.where}")
 
     def _json(self, answer: Answer) -> dict[str, object]:
         try:
@@ -200,7 +202,7 @@ class Repository:
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise self._transport.error(f"{self.where}: is no registry: it answers with something else than JSON")
+            raise self.transport.error(f"{self.where}: is no registry: it answers with something else than JSON")
         return data
 
     def _get(self, path: str, headers: dict[str, str]) -> Answer:
@@ -208,16 +210,16 @@ class Repository:
 
     def _request(self, method: str, path: str, headers: dict[str, str], *, follow: bool = True) -> Answer:
         url = path if path.startswith(("/", "http")) else f"/v2/{quote(self.path)}/{path}"
-        return self._transport.request(method, url, self.path, self.scope, headers=headers, follow=follow)
+        return self.transport.request(method, url, self.path, self.scope, headers=headers, follow=follow)
 
-    def _require(self, answer: Answer, status: int, name: str) -> None:
+    def require(self, answer: Answer, status: int, name: str) -> None:
         if answer.status != status:
-            raise self._transport.error(f"{name}: {_meaning(answer)}")
+            raise self.transport.error(f"{name}: {_meaning(answer)}")
 
     def _checked(self, attempt: Callable[[], bytes | None], name: str) -> bytes | None:
         for _ in range(_MOST_WRONG):
             try:
-                return self._transport.repeat(attempt, name)
+                return self.transport.repeat(attempt, name)
             except Wrong as error:
                 problem = str(error)
         raise IntegrityError(f"{name}: {problem}, each of {_MOST_WRONG} times")
@@ -231,7 +233,7 @@ def _digest_or_none(text: object) -> Digest | None:
 
 
 def _meaning(answer: Answer) -> str:
-    """What an error means to a user."""
+    """Return what an error means to a user."""
     message = answer.message()
     if answer.status == 404:
         return f"is not there ({message})"

@@ -13,6 +13,7 @@ from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
@@ -24,6 +25,8 @@ from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.references import pick, read_images_list, select
 from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,9 @@ def gather(
     if tags:
         names = resolve_names(tags, listings)
         listings = [source.listing(names) for source in sources]
+    for listing in listings:
+        for found in listing.images:
+            _LOG.debug("image %s: in %s", found.name, found.where)
     images = [image for listing in listings for image in listing.images]
     findings = [finding for listing in listings for finding in _findings(listing)]
     if references is not None:
@@ -179,6 +185,7 @@ def gather(
         images, findings = pick(picks, images), []
     for source in sources:
         source.prepare({image.name for image in images}, execution)
+    _LOG.info("images in the sources: %d, taken: %d", sum(len(listing.images) for listing in listings), len(images))
     gathering = _Gathering(findings, execution)
     for image in sorted(images, key=lambda image: image.name):  # as the writer names the first image with a bad blob
         gathering.add(image)
@@ -194,6 +201,11 @@ def gather(
         sequence = sequence_after_bases or 0
     gathered = gathering.finish(name, sequence, product, expires or 0)
     gathered = replace(gathered, is_name_guessed=name is None)
+    release = gathered.release
+    _LOG.info(
+        "release %s of %s, number %d: %s", release.name, release.product, release.sequence,
+        "the tag that most images carry" if name is None else "the name that was given, or that of the bundle",
+    )  # fmt: skip
     if images_list is not None or picks:
         return gathered
     used = {blob.digest for blob in gathered.release.blobs}
@@ -229,6 +241,7 @@ class _Gathering:
         if known is not image:
             if known != image:
                 self._findings.append(f"{entry.name}: {self._difference(entry, known, image)}")
+            _LOG.info("image %s: from %s; %s has it, too", entry.name, self._where[entry.name], entry.where)
             return
         self._where[entry.name] = entry.where
         wrong = [*_contradictions(entry, loaded), *loaded.findings, *self._missing(entry, loaded)]
@@ -280,7 +293,7 @@ class _Gathering:
 
 
 def _contradictions(entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
-    """What the source says of an image and is not so."""
+    """Yield what the source says of an image and is not so."""
     if entry.digest not in (None, loaded.manifest):
         yield (
             f"{entry.where} says {entry.digest}, and its manifest is {loaded.manifest}. Where the first is that of all "

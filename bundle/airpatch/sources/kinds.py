@@ -16,6 +16,7 @@ from airpatch.archive.frame_reader import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
+from airpatch.log import logger
 from airpatch.registry_api.access import PullOptions
 from airpatch.registry_api.address import is_address
 from airpatch.sources import (
@@ -42,11 +43,13 @@ KINDS: tuple[Kind, ...] = (
     containerd_stores.KIND,
     bundles.KIND,
 )
+_LOG = logger(__name__)
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
 
 
 def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -> Source:
-    """The source that `spec`, a path with or without a prefix, names. What must be decompressed goes to `new_file`.
+    """Return the source that `spec`, a path with or without a prefix, names. What must be decompressed goes to
+    `new_file`.
 
     An address `docker://...` is an image in a registry, which is read as `pull` says.
 
@@ -71,11 +74,13 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
         raise UsageError(f"{spec}: holds more than one kind of source; say which one is meant: {choices}")
     if not found:
         raise _nothing(location, kind)
-    return found.popitem()[1]
+    ((prefix, source),) = found.items()
+    _LOG.info("source %s: read as %s:%s", spec, prefix, "" if kind is not None else ", the only kind that it holds")
+    return source
 
 
 def listed_images(place: str, references: Sequence[Reference] | None, new_file: NewFile, pull: PullOptions) -> Source:
-    """The images of a list that the registry `place`, `docker://HOST[/PREFIX]`, has. Raises UsageError."""
+    """Return the images of a list that the registry `place`, `docker://HOST[/PREFIX]`, has. Raises UsageError."""
     if references is None:
         raise UsageError(f"{place}: which of its images? Name them with --images-list FILE")
     from airpatch.sources.registries import RegistryImages
@@ -84,7 +89,9 @@ def listed_images(place: str, references: Sequence[Reference] | None, new_file: 
 
 
 def is_other_source(spec: str) -> bool:
-    """Whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an archive."""
+    """Return whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an
+    archive.
+    """
     if is_address(spec):
         return True
     prefix, colon, _ = spec.partition(":")
@@ -95,7 +102,7 @@ def is_other_source(spec: str) -> bool:
 
 
 def _existing(spec: str, name: str) -> Path:
-    """The file or folder `name`. Raises UsageError."""
+    """Return the file or folder `name`. Raises UsageError."""
     path = Path(name)
     try:
         mode = path.stat().st_mode if name else 0
@@ -120,7 +127,7 @@ def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
 
 
 def _hint(path: Path) -> str | None:
-    """What to say to somebody who named a folder on the way from a root to its storage."""
+    """Return what to say to somebody who named a folder on the way from a root to its storage."""
     parts = STORAGE.split("/")
     for depth in range(1, len(parts) + 1):
         if (path.joinpath(*parts[depth:]) / "repositories").is_dir():

@@ -1,4 +1,6 @@
-"""What an apply takes on a root's file system: bytes, and files and folders, each of which takes an inode.
+"""What an apply makes on a root, before it is made: whether it fits, and whether the folders take it.
+
+It takes bytes, and files and folders, each of which takes an inode.
 
 What goes to staging is known from the index. Links and their folders follow from the manifests: those of a bundle in a
 file are read ahead, those of a pipe are there once it is staged; until then, each blob counts one link. So all is
@@ -9,20 +11,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
-from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import FileFrameReader, FrameReader
 from airpatch.blobs.room import Room, room_at
-from airpatch.errors import AirpatchError
+from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.layers.steps import scratch_space
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import Manifest, parse_manifest
-from airpatch.model.release import Release, check_manifests
+from airpatch.model.manifest import Manifest
+from airpatch.model.release import Release
 from airpatch.target import image_signatures
-from airpatch.target.check import InstallPlan, present, read_manifest
+from airpatch.target.check import InstallPlan, present
 from airpatch.target.publish import wanting
 from airpatch.target.root import STAGING, Root
 from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emit_receipt, is_recorded
@@ -30,6 +29,8 @@ from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emi
 Manifests = Mapping[Digest, Manifest]
 _ENTRY = 8
 """Bytes of an entry of a folder besides its name (ext4, `fs/ext4/ext4.h`)."""
+_EVENT = 4096
+"""Bytes that an event adds to the history, those with very many principals aside."""
 _SLACK = 2
 """How much larger a folder gets than its entries: blocks of one that is split are half full."""
 
@@ -37,9 +38,10 @@ _SLACK = 2
 class Need:
     """Counts what is to be made on `root` (None: it does not exist yet): `size` bytes and `files` inodes."""
 
-    def __init__(self, root: Root | None, block: int) -> None:
+    def __init__(self, root: Root | None, block: int, name_max: int = 255) -> None:
         self._root = root
         self._block = block
+        self._name_max = name_max
         self._there: dict[str, bool] = {"": True}
         self._entries: Counter[str] = Counter()
         self._new: set[str] = set()
@@ -55,6 +57,11 @@ class Need:
     def files(self) -> int:
         return self._files
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders that are there, and get names."""
+        return sorted(folder for folder in self._entries if self._there[folder])
+
     def stage(self, size: int) -> None:
         """A new file of `size` bytes in staging."""
         self._files += 1
@@ -67,12 +74,20 @@ class Need:
             self._new.add(path)
             self._enter(*_split(path))
 
+    def replace(self, path: str) -> None:
+        """A file that is staged takes the place of the one at `path`."""
+        self._enter(_split(path)[0], "")
+
     def scratch(self, size: int) -> None:
         """Files without a name of `size` bytes together."""
         self._bytes += size
 
     def _enter(self, folder: str, name: str) -> None:
         self._require_folder(folder)
+        if len(name.encode()) > self._name_max:
+            raise TargetError(
+                f"{folder}/{name}: is longer than the {self._name_max} bytes that names can have on this file system"
+            )
         self._entries[folder] += _ENTRY + len(name.encode())
 
     def _require_folder(self, path: str) -> None:
@@ -80,7 +95,7 @@ class Need:
             return
         above, name = _split(path)
         self._require_folder(above)
-        self._there[path] = self._there[above] and self._root is not None and self._root.is_folder(path)
+        self._there[path] = self._there[above] and self._root is not None and self._root.has_folder(path)
         if not self._there[path]:
             self._files += 1
             self._enter(above, name)
@@ -94,64 +109,47 @@ def _split(path: str) -> tuple[str, str]:
     return folder, name
 
 
-def require_room_for_all(
-    root: Root | None, path: Path, plans: Sequence[InstallPlan], manifests: Sequence[Manifests | None], jobs: int
-) -> None:
-    """Raise TargetError unless all that applying `plans` takes, `jobs` steps at a time, fits on the root at `path`.
-
-    `manifests` has those of each release, None where they are not known yet.
+def require_possible(root: Root | None, path: Path, plans: Sequence[InstallPlan], jobs: int) -> None:
+    """Raise TargetError unless all that applying `plans` makes, `jobs` steps at a time, can be made on the root at
+    `path`: it fits, and names can be given in each folder.
     """
     room = room_of(root, path)
-    need = Need(root, room.block)
+    need = Need(root, room.block, room.name_max)
     _add_staging(need, plans, jobs)
-    for plan, known in zip(plans, manifests, strict=True):
+    for plan in plans:
         _add_blobs(need, plan)
-        if known is not None:
-            add_links(need, root, plan.index.release, known)
+        if plan.ahead.are_all:
+            add_links(need, root, plan.index.release, plan.ahead.found)
         else:
             _add_least_links(need, plan)
+    _require(need, root, path, room)
+
+
+def _require(need: Need, root: Root | None, path: Path, room: Room) -> None:
+    if root is not None:
+        for folder in need.folders:
+            root.require_writable(folder)
     room.require(str(path), need.size, need.files)
 
 
-def require_room_to_publish(root: Root, releases: Iterable[tuple[Release, Manifests]]) -> None:
-    """Raise TargetError unless the links of `releases`, whose blobs are staged or in place, fit on `root`."""
+def require_publishable(root: Root, releases: Iterable[tuple[Release, Manifests]]) -> None:
+    """Raise TargetError unless the links of `releases`, whose blobs are staged or in place, can be made on `root`."""
     room = root.room()
-    need = Need(root, room.block)
+    need = Need(root, room.block, room.name_max)
     for release, manifests in releases:
         for blob in release.blobs:
             if root.size(registry.blob_path(blob.digest)) is None:
                 need.name(registry.blob_path(blob.digest))
         add_links(need, root, release, manifests)
-    room.require(str(root.path), need.size, need.files)
+    _require(need, root, root.path, room)
 
 
 def room_of(root: Root | None, path: Path) -> Room:
-    """The room of `root`, or where the root at `path` would be made."""
+    """Return the room of `root`, or where the root at `path` would be made."""
     if root is not None:
         return root.room()
     absolute = path.absolute()
     return room_at(next(each for each in (absolute, *absolute.parents) if each.is_dir()))
-
-
-def read_ahead(reader: FrameReader, root: Root | None, release: Release) -> Manifests | None:
-    """The manifests of `release`, out of the bundle of `reader` and of `root`; None where not all can be had now.
-
-    What is wrong with them is told when they are read in their turn.
-    """
-    if not isinstance(reader, FileFrameReader):
-        return None
-    try:
-        with closing(BundleFile(reader.again())) as bundle:
-            contents = bundle.manifests()
-        for blob in release.blobs:
-            if blob.is_manifest and blob.digest not in contents:
-                if root is None:
-                    return None
-                contents[blob.digest] = read_manifest(root, blob.digest)
-        check_manifests(release, contents)
-        return {digest: parse_manifest(content) for digest, content in contents.items()}
-    except AirpatchError:
-        return None
 
 
 def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:
@@ -170,8 +168,7 @@ def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:
 
 def _add_blobs(need: Need, plan: InstallPlan) -> None:
     for blob in plan.to_write:
-        if blob.digest not in plan.wrong:
-            need.name(registry.blob_path(blob.digest))
+        (need.replace if blob.digest in plan.wrong else need.name)(registry.blob_path(blob.digest))
 
 
 def _add_least_links(need: Need, plan: InstallPlan) -> None:
@@ -200,11 +197,15 @@ def add_links(need: Need, root: Root | None, release: Release, manifests: Manife
     for signature in signatures_of if root is None else image_signatures.lacking(root, release):
         need.name(image_signatures.kept_path(signature))
     for folder, signatures in image_signatures.folders_of(release, manifests).items():
-        if signatures and (root is None or not image_signatures.stand(root, folder, signatures)):
+        if signatures and (root is None or not image_signatures.are_in_place(root, folder, signatures)):
             for number, _ in enumerate(signatures, 1):
                 need.name(f"{folder}/signature-{number}")
     if wanted or root is None or not is_recorded(root, release):
         record = len(emit_receipt(Receipt(release, 0)))
-        for path in (JOURNAL, f"{RELEASES}/{'0' * 64}", HISTORY, LOCK):
+        for path in (JOURNAL, f"{RELEASES}/{'0' * 64}", LOCK):
             need.stage(record)
             need.name(path)
+        past = (root.size(HISTORY) if root is not None else None) or 0
+        for events in (1, 2):  # begun, and done
+            need.stage(past + events * _EVENT)
+        need.name(HISTORY)

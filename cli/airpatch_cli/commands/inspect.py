@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import airpatch
-from airpatch import BundleReport, Digest, ImageName, InventoryReport
+from airpatch import BundleReport, Digest, ImageName, InventoryReport, LayersReport
+from airpatch.units import megabytes
 from airpatch_cli.bundle_results import expiry
-from airpatch_cli.console import Console, Result, megabytes, table, timestamp
+from airpatch_cli.console import Console, Result, table, timestamp
 from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 
@@ -17,18 +18,15 @@ if TYPE_CHECKING:
     from airpatch import Index, Receipt, Release, RootReport, Weight
 
 _UNKNOWN = "-"
-_EVENTS = 10
-"""Lines of history for people; JSON has all."""
-
 Images = Mapping[ImageName, Digest]
 Weights = Mapping[ImageName, "Weight"]
 
 
 def run(args: Namespace, console: Console) -> Result:
-    if args.layers:
-        return layer_table(args.subject, airpatch.inspect_layers(args.subject, execution=console.execution))
-    found = airpatch.inspect(args.subject, patches=args.blobs or args.json)
     name = args.subject
+    found = airpatch.inspect(name, patches=args.blobs or args.json, layers=args.layers, execution=console.execution)
+    if isinstance(found, LayersReport):
+        return layer_table(name, found.layers)
     if isinstance(found, BundleReport):
         lines = [*_bundle_lines(name, found), *(_blob_lines(found) if args.blobs else ())]
         return Result(_bundle_data(name, found), lines)
@@ -165,16 +163,6 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
             }
             for receipt in _by_age(found)
         ],
-        "history": [
-            {
-                "time": timestamp(e.time),
-                "action": str(e.action),
-                "product": e.product,
-                "release": e.name,
-                "release_id": str(e.id),
-            }
-            for e in found.history
-        ],
         "repositories": found.repositories,
         "image_bytes": _image_bytes(found.images, found.weights),
         "blob_bytes": sum(found.blobs.values()),
@@ -210,10 +198,6 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
         ]
         head = ["RELEASE", "NUMBER", "IMAGES", "SIZE", "INSTALLED", "ID"]
         yield from table([head, *rows], right=[1, 2, 3])
-    if found.history:
-        yield ""
-        events = [[timestamp(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
-        yield from table([["TIME", "EVENT", "RELEASE"], *events])
     yield ""
     yield from _image_table(found.images, found.weights)
     if with_blobs:
@@ -258,7 +242,7 @@ def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]
 
 
 def _image_bytes(images: Images, weights: Weights) -> int | None:
-    """The sizes of all images together; None if one is not known."""
+    """Return the sizes of all images together; None if one is not known."""
     return sum(weight.size for weight in weights.values()) if len(weights) == len(images) else None
 
 
@@ -275,7 +259,7 @@ def _blobs_line(sizes: Iterable[int]) -> str:
 
 
 def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int] | None = None) -> list[str]:
-    """The images, and what each costs in a patch; what several share is divided among them there."""
+    """Return the images, and what each costs in a patch; what several share is divided among them there."""
     rows = [["IMAGE", "LAYERS", "SIZE", "OWN", *(["COST"] if costs is not None else []), "MANIFEST"]]
     for name, manifest in images.items():
         weight = weights.get(name)

@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
-from airpatch_cli.grammar.shared_options import SOURCE, form_options, trust_options
-from airpatch_cli.grammar.values import nonempty
+from airpatch_cli.grammar.registry_options import pull_options
+from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
+from airpatch_cli.grammar.values import nonempty, output_name
+
+
+def history(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "history",
+        "show what was done to a registry's root, by whom and with which bundle, and check the record",
+        "airpatch history /var/lib/registry",
+        "airpatch history /var/lib/registry --json | jq -r .last_hash",
+        is_long=False,
+    )
+    root_argument(parser)
 
 
 def inspect(commands: Commands) -> None:
@@ -37,6 +50,7 @@ def verify(commands: Commands) -> None:
         "airpatch verify shop-r1.tar.zst",
         "airpatch verify - < shop-r1.tar.zst",
         "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+        "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
         "airpatch verify /var/lib/registry",
     )
     parser.add_argument(
@@ -52,6 +66,14 @@ def verify(commands: Commands) -> None:
         help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
     )
+    parser.add_argument(
+        "--manifest",
+        dest="output",
+        type=output_name,
+        metavar="FILE",
+        help="write the digests of all that a root with the release must hold, which sha256sum -c checks there; - for "
+        "standard output",
+    )
     trust_options(parser, "the bundle")
 
 
@@ -64,10 +86,18 @@ def restore(commands: Commands) -> None:
         "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
         "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
         "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
+        "airpatch restore shop-r1-r2.tar.zst --base containerd:/var/lib/containerd -o - --as oci-archive | "
+        "ctr -n k8s.io images import -",
         "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
         "images/ harbor.example/shop",
     )
-    parser.add_argument("source", type=nonempty, metavar="FROM", help=SOURCE)
+    parser.add_argument("source", type=nonempty, metavar="FROM", help=f"{SOURCE}; with --base a patch")
+    parser.add_argument(
+        "--base",
+        type=nonempty,
+        metavar="SOURCE",
+        help="what the patch FROM was made for: a full bundle, a root, containerd's storage, archives, ...",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -89,4 +119,5 @@ def restore(commands: Commands) -> None:
     )
     parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
     form_options(parser, "oci-archive", "docker-archive")
+    pull_options(parser)
     trust_options(parser, "the bundle")
