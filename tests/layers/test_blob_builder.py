@@ -166,7 +166,7 @@ BAD: dict[str, Callable[[], Patches]] = {
         GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {FLUSHED(OLD): OLD}, len(NEW)
     ),
     "decisions of what is no gzip": lambda: handmade(
-        GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {FRAMES(OLD): OLD}, len(NEW)
+        GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {OLD: OLD}, len(NEW)
     ),
     "decisions that an encoder cannot take over": lambda: handmade(
         GO(NEW), Replica("go1-flate-1", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)
