@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from airpatch.errors import AirpatchError, TargetError
+from airpatch.limits import raise_limit
 from airpatch_cli.console import Console
 from airpatch_cli.standard_streams import NO_READER
 
@@ -44,6 +45,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     console = Console.from_args(args)
     try:
         _prepare_process()
+        for name, value in getattr(args, "limits", ()):
+            raise_limit(name, value)
         _require_output(args, closed)
         module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
         with _decisions_shown(args.verbose):

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.archive.misfits import HEAD
 from airpatch.errors import FormatError, UsageError, located
 from airpatch.format import inventories, zstd
 from airpatch.format.inventories import Inventory, Request
-
-_MAX_FILE = inventories.MAX_CONTENT
-"""Bytes of a file at most; digests do not compress."""
 
 
 def is_inventory(path: Path) -> bool:
@@ -30,7 +28,7 @@ def read_inventory(path: Path) -> Inventory | Request:
     whole.
     """
     try:
-        if path.stat().st_size > _MAX_FILE:
+        if path.stat().st_size > limits.INVENTORY.value:
             raise FormatError(f"{path}: is neither a bundle nor an inventory")
         content = path.read_bytes()
     except OSError as error:

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
+from airpatch import limits
 from airpatch.blobs.tree import Tree
 from airpatch.errors import AirpatchError, FormatError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.sources.image_files import load_files, numbered_signatures, read_manifest
 from airpatch.sources.location import DIR_MANIFEST, DIR_VERSION, FolderScan, Location, has_file, is_layout
@@ -66,12 +66,12 @@ class DirTree(Source):
     def _digest(self, folder: str) -> Digest | None:
         """Return the digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
         try:
-            return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST))
+            return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), limits.MANIFEST.value))
         except AirpatchError:
             return None
 
     def _load(self, folder: str) -> LoadedImage:
-        content = self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST)
+        content = self._tree.read(_inside(folder, DIR_MANIFEST), limits.MANIFEST.value)
         top = Digest.of(content)
 
         def read(digest: Digest) -> bytes | None:

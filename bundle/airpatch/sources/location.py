@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.sources.tar_files import TarFiles, open_archive
 
 DIR_MANIFEST = "manifest.json"
@@ -154,7 +154,7 @@ def _saved_by_docker(tree: Tree, folder: str, entries: list[Entry]) -> str | Non
     if not has_file(entries, DIR_MANIFEST) or has_file(entries, DIR_VERSION):
         return None
     try:
-        if not tree.read(f"{folder}/{DIR_MANIFEST}".lstrip("/"), MAX_MANIFEST).lstrip().startswith(b"["):
+        if not tree.read(f"{folder}/{DIR_MANIFEST}".lstrip("/"), limits.MANIFEST.value).lstrip().startswith(b"["):
             return None
     except SourceError:
         return None  # reading the image will tell
