@@ -8,6 +8,8 @@ import mmap
 import os
 import platform
 import resource
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +24,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def kernel_version() -> tuple[int, int]:
-    """The first two numbers of the version of Linux."""
+    """Return the first two numbers of the version of Linux."""
     major, minor = platform.release().split(".")[:2]
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
@@ -111,8 +113,8 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
 
 
 def mount_of(fd: int) -> int:
-    """A number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of one file
-    system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
+    """Return a number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of
+    one file system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
     """
     with suppress(OSError):
         for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
@@ -122,11 +124,46 @@ def mount_of(fd: int) -> int:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
+    return _has(path, stat.S_ISDIR)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether `path` is a regular file that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISREG)
+
+
+def is_pipe(path: Path) -> bool:
+    """Return whether `path` is a pipe that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISFIFO)
+
+
+def _has(path: Path, kind: Callable[[int], bool]) -> bool:
     try:
-        return path.is_dir()
-    except (OSError, RuntimeError):
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
         return False
+
+
+def read_start(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it waits for nobody."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        start: bytes | None = b""
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            start = file.read(1)  # None where a writer has not written yet
+            if start == b"":
+                raise OSError(errno.ENXIO, "it is a pipe that nobody writes to")
+        os.set_blocking(fd, True)
+        found = bytearray(start or b"")
+        while len(found) < limit and (piece := file.read(limit - len(found))):
+            found += piece
+        return bytes(found)
+
+
+def real_path(path: Path) -> Path:
+    """`path`, absolute, with links resolved as far as they lead somewhere."""
+    return Path(os.path.realpath(path))
 
 
 def remove_all(dir_fd: int) -> None:

@@ -7,7 +7,7 @@ the blob with the right digest or in an error, which tells a wrong source from a
 from __future__ import annotations
 
 import hashlib
-import zlib
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from contextlib import ExitStack, closing
@@ -17,9 +17,12 @@ from typing import TypeVar
 from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, View, release_pages
+from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.emit import emit
+from airpatch.deflate.first_member import first_member_tokens
 from airpatch.deflate.parse import GzipParser
 from airpatch.delta.decoder import decode
+from airpatch.encoders.precedent import Precedent
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_layout import build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
@@ -109,7 +112,7 @@ class BlobBuilder:
         output.complete()
 
     def _blob(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes | memoryview]:
-        """The blob's bytes, as the recipe makes them."""
+        """Yield the blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
                 whole = section(patch, recipe, 0)
@@ -121,7 +124,9 @@ class BlobBuilder:
             case Plain():
                 yield from self._layer(step, patch, recipe, advance)
             case Replica() as replica:
-                yield from self.encode(replica, self._layer(step, patch, recipe, advance))
+                with ExitStack() as stack:
+                    precedents = [self._precedent(source, stack) for source in chosen_sources(step, replica.like)]
+                    yield from self.encode(replica, self._layer(step, patch, recipe, advance), *precedents)
             case Replay(like):
                 with ExitStack() as stack:
                     others = [self.columns(source, stack, advance) for source in chosen_sources(step, like)]
@@ -195,13 +200,31 @@ class BlobBuilder:
                     raise CancelledError
         file.append(buffer)
 
-    def encode(self, replica: Replica, uncompressed: Iterable[bytes]) -> Iterator[bytes]:
+    def _precedent(self, source: Digest, stack: ExitStack) -> Precedent:
+        """What the encoder of `source` decided there, read from a blob that `stack` closes."""
+        size, uncompressed_size = self._sizes[source]
+        content = self._uncompressed.take(source, size, uncompressed_size).view()
+        reader = stack.enter_context(closing(self._content.open(source, size)))
+
+        def tokens() -> Iterator[tuple[int, array[int]]]:
+            since = 0
+            for position, tokens in first_member_tokens(pieces(reader, size)):
+                if position - since > _RELEASE_EVERY:
+                    since = position
+                    release_pages([content])
+                yield position, tokens
+
+        return Precedent(memoryview(content), tokens())
+
+    def encode(
+        self, replica: Replica, uncompressed: Iterable[bytes], precedent: Precedent | None = None
+    ) -> Iterator[bytes]:
         """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown."""
-        encoder = deflater(replica.encoder, self._blocks)
+        encoder = deflater(replica.encoder, self._blocks, precedent)
         yield replica.start
         crc = size = 0
         for chunk in uncompressed:
-            crc = zlib.crc32(chunk, crc)
+            crc = crc32(chunk, crc)
             size += len(chunk)
             yield encoder.feed(chunk)
         yield encoder.finish()
@@ -251,7 +274,7 @@ class BlobBuilder:
         return [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
-        """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
+        """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
         file = stack.enter_context(closing(self._uncompressed.new(blob)))
         with closing(self._content.open(blob, size)) as reader:
@@ -261,13 +284,13 @@ class BlobBuilder:
         return file
 
     def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
+        """Return the decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
         size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
     def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
         size, uncompressed = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
         with closing(self._content.open(blob, size)) as reader:
@@ -315,7 +338,7 @@ class BlobBuilder:
 
 
 def max_column(size: int) -> int:
-    """Bytes that a column of decisions of a blob of `size` bytes may have.
+    """Return how many bytes a column of decisions of a blob of `size` bytes may have.
 
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
@@ -340,7 +363,7 @@ def _require_end(streams: Iterable[PieceReader]) -> None:
 
 
 def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
-    """What `delta` makes of `views`, of which little stays in memory."""
+    """Yield what `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit):
         yield chunk
@@ -351,7 +374,7 @@ def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[
 
 
 def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
-    """The same pieces; `advance` is told their bytes once they are used."""
+    """Yield the same pieces; `advance` is told their bytes once they are used."""
     for piece in pieces:
         yield piece
         advance(len(piece))
