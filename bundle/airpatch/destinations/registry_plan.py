@@ -89,7 +89,7 @@ def repositories_for(
     for image in images:
         name = renamed(image.name.repository, renames)
         if not is_servable(name):
-            findings.append(f"{name}: no registry serves a name with a port; leave that out with --map {name}=NEW")
+            findings.append(f"{name}: no registry serves a name with a port; rename it with --map {name}=NEW")
             continue
         path = place.below(name)
         try:

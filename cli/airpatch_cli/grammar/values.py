@@ -54,6 +54,15 @@ def memory_size(text: str) -> int:
     raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
 
 
+def raised_limit(text: str) -> tuple[str, int]:
+    """The name of a limit, and its value."""
+    name, _, value = text.partition("=")
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
+        if value.endswith(unit):
+            return name, natural(value.removesuffix(unit)) * factor
+    raise argparse.ArgumentTypeError(f"NAME=VALUE, such as index=64MiB, not {text!r:.40}")
+
+
 def positive(text: str) -> int:
     value = natural(text)
     if value < 1:
