@@ -51,6 +51,7 @@ TESTED_BY = {
     "format/release_part.py": ("format/test_index_encoding.py", "a part of the encoding"),
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
     "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
+    "sources/file_folders.py": ("files/test_laying_out.py", "folders are packed and laid out"),
     "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
     "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
     "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),

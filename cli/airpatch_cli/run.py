@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import resource
 import signal
 import traceback
@@ -62,6 +63,13 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return INTERRUPTED + error.number
     except BrokenPipeError:
         return NO_READER
+    except OSError as error:
+        if not isinstance(error.filename, str | bytes):
+            console.crash(error, traceback.format_exc())
+            return 1
+        refusal = TargetError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        console.fail(refusal)
+        return refusal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
         console.crash(error, traceback.format_exc())
         return 1

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Protocol
 from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.content import close_read
-from airpatch.errors import FormatError, TargetError, UsageError, located
+from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import zstd
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def open_frames(name: str, *, hashed: bool = False) -> FrameReader:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
     except OSError as error:
-        raise UsageError(f"{name}: cannot be opened: {error.strerror}") from None
+        raise unreadable(name, error) from None
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
@@ -299,7 +300,7 @@ class PipeFrameReader:
 
 def is_bundle(path: Path) -> bool:
     """Return whether the file looks like a bundle: it ends in a seek table."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     try:
         with path.open("rb") as file:

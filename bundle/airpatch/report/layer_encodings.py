@@ -123,7 +123,7 @@ def _of_patch(contents: LayerPatch) -> Encoding:
     match contents.recipe.method:
         case Plain():
             return Encoding(Compression.NONE, step.uncompressed_size)
-        case Replica(encoder, _):
+        case Replica(encoder):
             return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.uncompressed_size)

@@ -15,6 +15,7 @@ from functools import partial
 from airpatch import limits
 from airpatch.blobs.tree import Tree
 from airpatch.errors import AirpatchError, FormatError
+from airpatch.linux import real_path
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.image_files import load_files, numbered_signatures, read_manifest
@@ -40,7 +41,7 @@ class DirTree(Source):
         for folder in self._folders:
             where, load = self._tree.name(folder), partial(self._load, folder)
             try:
-                name, claimed = ImageName.from_folder(folder or self._tree.path.resolve().name)
+                name, claimed = ImageName.from_folder(folder or real_path(self._tree.path).name)
             except FormatError as error:
                 digest = self._digest(folder)
                 given = names.get(digest, ()) if digest is not None else ()

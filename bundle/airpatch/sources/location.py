@@ -14,6 +14,7 @@ from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_folder
 from airpatch.sources.tar_files import TarFiles, open_archive
 
 DIR_MANIFEST = "manifest.json"
@@ -55,7 +56,7 @@ class Location:
         self.spec = spec
         self.prefix = prefix
         self.path = path
-        self.is_folder = path.is_dir()
+        self.is_folder = is_folder(path)
         self._new_file = new_file
 
     @cached_property
@@ -120,7 +121,7 @@ def scan_folders(tree: Tree) -> FolderScan:
                     scan.findings.append(f"{root}: is a registry's root: name it as a source of its own")
             elif entry.is_folder:
                 below.append(path)
-            elif entry.is_link and (entry.name == DIR_MANIFEST or (tree.path / path).is_dir()):
+            elif entry.is_link and (entry.name == DIR_MANIFEST or is_folder(tree.path / path)):
                 scan.findings.append(f"{tree.name(path)}: is a symbolic link, which is not followed")
         pending += reversed(below)
     return scan

@@ -18,6 +18,7 @@ from functools import partial
 from airpatch import limits
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
+from airpatch.linux import real_path
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
@@ -66,7 +67,7 @@ class OciLayouts(Source):
             yield from self._layout(folder).leftovers(used)
 
     def _layout(self, folder: str) -> Layout:
-        return Layout(self._tree, f"{folder}/" if folder else "", folder or self._tree.path.resolve().name)
+        return Layout(self._tree, f"{folder}/" if folder else "", folder or real_path(self._tree.path).name)
 
 
 @dataclass(frozen=True, slots=True)

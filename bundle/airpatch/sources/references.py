@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch import limits
-from airpatch.errors import FormatError, SourceError, UsageError
+from airpatch.errors import FormatError, SourceError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.source import FoundImage
@@ -70,11 +71,10 @@ def read_images_list(path: Path) -> list[Reference]:
     lines.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(limits.LISTING.value + 1)
+        content = read_start(path, limits.LISTING.value + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(path), error) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not text in UTF-8") from None
     if len(content) > limits.LISTING.value:
