@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Make the executable of this host's architecture: make_executable.sh VENV SOURCE OUTPUT
+#
+# VENV has what packaging/requirements.txt pins, SOURCE the folders bundle/ and cli/ with compiled codecs. PyInstaller is
+# the builder: it is well kept, needs nothing on the host that builds or runs, and its licence exempts what it builds.
+set -euo pipefail
+venv=$(cd "$1/bin" && pwd)
+source=$(cd "$2" && pwd)
+output=$(realpath -m "$3")
+cd "$(dirname "$0")"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export SOURCE_DATE_EPOCH=1577836800 PYTHONHASHSEED=0
+
+# Licence texts of what is inside lie beside it, as the metadata of each package has them.
+copies=$(sed -n 's/^\([a-z0-9_-]*\)==.*# runtime.*/--copy-metadata=\1/p' requirements.txt)
+licence=$("$venv/python" -c 'import sysconfig, pathlib; print(next(p for p in (pathlib.Path(sysconfig.get_path("stdlib")) / "LICENSE.txt", pathlib.Path("/usr/share/doc/python3/copyright")) if p.exists()))')
+# The package's own metadata: its version, its extras, its licence.
+"$venv/python" - "$source" "$work/metadata" <<'PYTHON'
+import os, sys
+from setuptools.build_meta import prepare_metadata_for_build_wheel
+source, output = sys.argv[1:]
+os.makedirs(output)
+os.chdir(source)
+prepare_metadata_for_build_wheel(output)
+PYTHON
+PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$venv/pyinstaller" --log-level ERROR --noconfirm --onefile --strip \
+    --name airpatch --distpath "$work/dist" --workpath "$work/build" --specpath "$work" \
+    $copies --copy-metadata=airpatch --add-data "$licence:licences/python" --add-data "$source/LICENSE:licences/airpatch" \
+    --paths "$source/bundle" --paths "$source/cli" --collect-submodules airpatch --collect-submodules airpatch_cli \
+    --exclude-module setuptools --exclude-module pip entry.py
+"$venv/python" join_executable.py "$work/dist/airpatch" "$output" "$venv/python"
