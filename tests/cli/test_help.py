@@ -11,7 +11,7 @@ import pytest
 
 from airpatch import errors
 from airpatch.errors import AirpatchError
-from airpatch_cli.arguments import build_parser
+from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import PROJECT, airpatch, commands, environment
 
 LIBRARIES = {"zstandard", "msgpack", "xxhash", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}

@@ -1,0 +1,53 @@
+"""Types of arguments: each turns a word of the command line into a value, or raises ArgumentTypeError."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_LEAST_MEMORY = 256 << 20
+
+
+def nonempty(text: str) -> str:
+    """A path that is not empty: an unset variable in a script must not stand for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
+    return text
+
+
+def output_name(text: str) -> str:
+    """A path, `-` for all names that the system has for standard output: the file behind them must not be replaced."""
+    if nonempty(text).startswith(("/dev/", "/proc/")):
+        with suppress(OSError):
+            if os.path.samestat(Path(text).stat(), os.fstat(1)):
+                return "-"
+    return text
+
+
+def path(text: str) -> Path:
+    return Path(nonempty(text))
+
+
+def memory_size(text: str) -> int:
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if text.endswith(unit) and natural(text.removesuffix(unit)):
+            size = int(text.removesuffix(unit)) * factor
+            if size < _LEAST_MEMORY:
+                break
+            return size
+    raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+
+
+def positive(text: str) -> int:
+    value = natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"not a number: {text!r:.40}")
+    return int(text)
