@@ -40,6 +40,9 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     ),
     "sign": (("r1.tar.zst", "--export", "message"), ("r1.tar.zst", "--key", "key")),
     "trust": (("root", "signers", "--force"),),
+    "split": (("r1.tar.zst", "--size", "64KiB", "-o", "parts"),),
+    "join": (("parts", "-o", "joined"),),
+    "doctor": ((), ("root",), ("nothing",)),
     "completion": (("bash",), ("fish",)),
 }
 """Command lines that print a document each, in the folder that `everything` makes."""

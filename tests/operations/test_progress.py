@@ -64,6 +64,13 @@ def test_the_patch_has_every_method(place: Path) -> None:
     assert methods == set(LAYERS)
 
 
+def split_once(place: Path) -> Path:
+    """The parts of a bundle, one of them lost."""
+    made = airpatch.split(place / "2", place / "parts of 2", size=256 << 10, parity=1, execution=execution())
+    made.files[0].unlink()
+    return place / "parts of 2"
+
+
 OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "create": (
         ["packing r1"],
@@ -90,6 +97,14 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "explain": (
         ["unpacking layers", "making layer patches", "looking for what costs"],
         lambda place, work: airpatch.explain(place / "1", place / "images-2", execution=work),
+    ),
+    "split": (
+        ["splitting 1"],
+        lambda place, work: airpatch.split(place / "1", place / "parts", size=1 << 20, parity=1, execution=work),
+    ),
+    "join": (
+        ["joining 2"],
+        lambda place, work: airpatch.join(split_once(place), place / "out", execution=work),
     ),
     "apply": (
         ["reading r1"],

@@ -10,16 +10,20 @@ import io
 import os
 import select
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
 from airpatch.blobs.buffers import Buffers
-from airpatch.blobs.content import close_read
+from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import zstd
+from airpatch.parts.gathering import gather_parts, group_parts
+from airpatch.parts.in_turn import Ask, PartsInTurn
+from airpatch.parts.joined import JoinedParts
+from airpatch.parts.part_files import begins_as_part
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -53,8 +57,14 @@ class FrameReader(Protocol):
     def close(self) -> None: ...
 
 
-def open_frames(name: str) -> FrameReader:
-    """Open the bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
+def open_frames(name: str, ask: Ask | None = None) -> FrameReader:
+    """Open the bundle in the file `name`, or of which `name` is a part or a folder of parts; `-` is standard input.
+
+    Raises UsageError if there is none, FormatError, IntegrityError if parts are missing and there is nobody to `ask`.
+    """
+    joined = None if name == STDIN else gather_parts([Path(name)])
+    if joined:
+        return joined_frames(joined, ask)
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
@@ -63,25 +73,39 @@ def open_frames(name: str) -> FrameReader:
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
-        return FileFrameReader(name, fd)
+        return FileFrameReader(FileBytes(name, fd))
     if stat.S_ISDIR(mode):
         os.close(fd)
-        raise UsageError(f"{name}: is a folder; a bundle is a file")
-    return PipeFrameReader(name, fd)
+        raise UsageError(f"{name}: is a folder without parts of a bundle; a bundle is a file")
+    return PipeFrameReader(name, InterruptiblePipe.opened(fd))
+
+
+def open_bundles(names: Sequence[str], ask: Ask | None = None) -> Iterator[FrameReader]:
+    """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named."""
+    for each in group_parts(names):
+        yield open_frames(each, ask) if isinstance(each, str) else joined_frames(each, ask)
+
+
+def joined_frames(joined: JoinedParts, ask: Ask | None) -> FrameReader:
+    """The bundle out of its parts: at any place, or one part after the other where `ask` has to bring some of them."""
+    if joined.is_complete or ask is None:
+        joined.require_complete()
+        return FileFrameReader(joined)
+    return PipeFrameReader(joined.name, PartsInTurn(joined, ask))
 
 
 class FileFrameReader:
-    """Frames out of the regular file `fd`, which it owns."""
+    """Frames out of `source`, which it owns."""
 
-    def __init__(self, name: str, fd: int) -> None:
-        self.name = name
-        self._fd = fd
+    def __init__(self, source: ByteSource) -> None:
+        self.name = source.name
+        self.source = source
+        self.size = source.size
         try:
-            self.size = os.fstat(fd).st_size
-            with located(name):
+            with located(self.name):
                 self.table = self._read_table()
         except BaseException:
-            os.close(fd)
+            source.close()
             raise
         self._next = 0
         self._position = 0
@@ -101,14 +125,7 @@ class FileFrameReader:
 
     def read_into(self, view: memoryview, position: int) -> None:
         """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
-        while view:
-            try:
-                count = os.preadv(self._fd, [view], position)
-            except OSError as error:
-                raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
-            if not count:
-                raise FormatError(f"{self.name}: became shorter while it was read")
-            view, position = view[count:], position + count
+        self.source.read_into(view, position)
 
     def next(self, content: int | None) -> zstd.Buffer:
         entry = self._entry(content)
@@ -141,7 +158,7 @@ class FileFrameReader:
         return self.table
 
     def close(self) -> None:
-        close_read(self._fd)
+        self.source.close()
 
     def _entry(self, content: int | None) -> zstd.Frame:
         if self._next >= len(self.table):
@@ -172,8 +189,14 @@ class FileFrameReader:
         return table
 
 
-class _InterruptiblePipe(io.FileIO):
+class InterruptiblePipe(io.FileIO):
     """A pipe. A signal that comes just before a read is handled within a second, however long the sender is silent."""
+
+    @classmethod
+    def opened(cls, fd: int) -> Self:
+        """The pipe `fd`, made to wait: its creator may have left it non-blocking, and reads would return nothing."""
+        os.set_blocking(fd, True)
+        return cls(fd)
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         poll = select.poll()
@@ -184,12 +207,11 @@ class _InterruptiblePipe(io.FileIO):
 
 
 class PipeFrameReader:
-    """Frames out of a pipe, a socket or a device."""
+    """Frames out of `stream`, which it owns: of a pipe, a socket or a device."""
 
-    def __init__(self, name: str, fd: int) -> None:
+    def __init__(self, name: str, stream: io.RawIOBase) -> None:
         self.name = name
-        os.set_blocking(fd, True)  # the creator of the pipe may have left it non-blocking; reads would return nothing
-        self._file = io.BufferedReader(_InterruptiblePipe(fd), _PIPE_BUFFER)
+        self._file = io.BufferedReader(stream, _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
         self._peeked: bytes | None = None
 
@@ -249,9 +271,11 @@ class PipeFrameReader:
 
 
 def is_bundle(path: Path) -> bool:
-    """Return whether the file looks like a bundle: it ends in a seek table."""
+    """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all."""
     if not path.is_file():
         return False
+    if begins_as_part(path):
+        return True
     try:
         with path.open("rb") as file:
             file.seek(-zstd.FOOTER, os.SEEK_END)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from airpatch.format import zstd
 from airpatch.format.inventories import looks_like_one
 from airpatch.format.layout import INDEX_PATH
+from airpatch.format.parts import MAGIC
 
 HEAD = 4096
 """Bytes that are looked at."""
@@ -16,6 +17,7 @@ _MAGICS = {
     b"BZh": "a bzip2 file; decompress it first with 'bzip2 -d FILE'",
     b"PK\3\4": "a zip file; unpack it first with 'unzip FILE'",
     b"\x7fELF": "a program",
+    MAGIC: "a part of a file that was split, which this does not take; make the file again with 'airpatch join'",
     b"-----BEGIN": "a key, a certificate or a signature",
 }
 

@@ -9,6 +9,7 @@ from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.trusted_files import require_signed
+from airpatch.parts.gathering import group_parts
 from airpatch.patches.merging import merge_full, merge_patches
 from airpatch.signing.trusted import TrustedSigners
 
@@ -36,7 +37,7 @@ def merge(
     execution = beside(execution, output)
     with ExitStack() as stack:
         place = stack.enter_context(open_output(output, key))
-        opened = [stack.enter_context(closing(BundleFile(name))) for name in names(bundles)]
+        opened = [stack.enter_context(closing(BundleFile(each))) for each in group_parts(names(bundles))]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
         signed = [each.name for each in opened if each.opening.signatures]

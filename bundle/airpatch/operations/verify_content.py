@@ -16,6 +16,7 @@ from airpatch.format.index import Index
 from airpatch.layers.proof import Base, prove
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
+from airpatch.parts.part_files import holds_parts
 from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.audit import VerifiedRoot, audit_root
@@ -42,17 +43,17 @@ def verify(
 ) -> VerifiedBundle | VerifiedRoot:
     """Check every byte of a bundle or of a registry's root, and find all that is wrong.
 
-    `subject` is a bundle's file, `-` for standard input, or the directory that holds `docker/registry/v2`. The layer
-    patches of a full bundle are carried out, those of a patch if there is a `base`: a full bundle or a root that has
-    what the patch builds upon. With `trusted`, a bundle must be signed accordingly. Scratch files lie in the current
-    folder, or beside the bundle if that one cannot be written.
+    `subject` is a bundle's file, one of its parts or their folder, `-` for standard input, or the directory that holds
+    `docker/registry/v2`. The layer patches of a full bundle are carried out, those of a patch if there is a `base`: a
+    full bundle or a root that has what the patch builds upon. With `trusted`, a bundle must be signed accordingly.
+    Scratch files lie in the current folder, or beside the bundle if that one cannot be written.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, UsageError,
     TargetError.
     """
     name = os.fspath(subject)
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
-    if not Path(name).is_dir():
+    if not Path(name).is_dir() or holds_parts(Path(name)):
         return _bundle(name, base, trusted, execution)
     if base is not None:
         raise UsageError("--base is for verifying a patch")
@@ -68,7 +69,7 @@ def _scratch_folder(subject: Path) -> Path:
 
 
 def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
-    with closing(open_frames(name)) as reader:
+    with closing(open_frames(name, execution.ask)) as reader:
         checked = prove(reader, execution, None if base is None else _base(os.fspath(base), execution))
         signers = require_signed(trusted, checked.opening, reader.name)
     if checked.findings:

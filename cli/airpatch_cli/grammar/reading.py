@@ -43,7 +43,8 @@ def verify(commands: Commands) -> None:
         "subject",
         type=nonempty,
         metavar="WHAT",
-        help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+        help="a bundle, one of its parts or their folder, - for standard input, or the directory that holds "
+        "docker/registry/v2",
     )
     parser.add_argument(
         "--base",
