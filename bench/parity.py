@@ -1,6 +1,6 @@
 """Parts with parity: the speed of the code, of splitting, and of joining what has lost parts.
 
-`python -m bench.parity [FILE] [--parity N]` takes a bundle, by default 256 MiB of random bytes; processor time, on one core.
+`python -m bench.parity [FILE] [--parity N]` takes a bundle, by default 256 MiB of random bytes. Processor time.
 """
 
 from __future__ import annotations

@@ -64,6 +64,8 @@ if TYPE_CHECKING:
     from airpatch.model.release import Release as Release
     from airpatch.operations.apply_bundles import ApplyResult as ApplyResult
     from airpatch.operations.apply_bundles import apply as apply
+    from airpatch.operations.complete_copy import WrittenTopUp as WrittenTopUp
+    from airpatch.operations.complete_copy import topup as topup
     from airpatch.operations.create_bundle import WrittenBundle as WrittenBundle
     from airpatch.operations.create_bundle import create as create
     from airpatch.operations.diagnose_host import Ability as Ability
@@ -134,6 +136,7 @@ _HOMES = {
     "model.names": ("ImageName",),
     "model.release": ("Blob", "Image", "Release"),
     "operations.apply_bundles": ("ApplyResult", "apply"),
+    "operations.complete_copy": ("WrittenTopUp", "topup"),
     "operations.create_bundle": ("WrittenBundle", "create"),
     "operations.diagnose_host": ("Ability", "HostReport", "doctor"),
     "operations.explain_patch": ("Explanation", "explain"),

@@ -24,6 +24,7 @@ def test_codecs_are_compiled_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_extra_says_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ["zstandard>=0.23", 'no-such-package>=1; extra == "parity"', 'no-such-tests; extra == "test"']
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: lines)
+    monkeypatch.setattr(runtime, "_is_installed", lambda name: not name.startswith("no-such"))
     plain, parity = runtime.packages()
     assert plain.state is State.OK
     assert (parity.name, parity.state) == ("extra parity", State.LIMITED)
@@ -51,3 +52,8 @@ def test_a_clock_before_what_was_recorded_is_wrong() -> None:
     assert runtime.clock(None).state is State.OK
     assert runtime.clock(now - 10).state is State.OK
     assert runtime.clock(now + 3600).state is State.LIMITED
+
+
+def test_a_source_tree_has_no_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_is_installed", lambda _: False)
+    assert [fact.state for fact in runtime.packages()] == [State.LIMITED]

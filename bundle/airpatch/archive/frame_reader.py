@@ -11,11 +11,12 @@ import os
 import select
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
+from airpatch.archive.topped_up import ToppedUp, complete, is_top_up
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located
@@ -81,9 +82,25 @@ def open_frames(name: str, ask: Ask | None = None) -> FrameReader:
 
 
 def open_bundles(names: Sequence[str], ask: Ask | None = None) -> Iterator[FrameReader]:
-    """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named."""
-    for each in group_parts(names):
-        yield open_frames(each, ask) if isinstance(each, str) else joined_frames(each, ask)
+    """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named.
+
+    So do a damaged copy and its top-up. Raises UsageError, too, for a top-up without its copy.
+    """
+    completed: dict[str, ToppedUp] = {}
+    top_ups = [name for name in names if name != STDIN and is_top_up(Path(name))]
+    bundles = [name for name in names if name not in top_ups]
+    with ExitStack() as stack:
+        for name in top_ups:
+            files = [Path(each) for each in bundles if each not in completed and Path(each).is_file()]
+            path, whole = complete(Path(name), files)
+            stack.callback(whole.close)
+            completed[next(each for each in bundles if Path(each) == path)] = whole
+        for each in group_parts(bundles):
+            if isinstance(each, str):
+                yield FileFrameReader(completed[each]) if each in completed else open_frames(each, ask)
+            else:
+                yield joined_frames(each, ask)
+        stack.pop_all()
 
 
 def joined_frames(joined: JoinedParts, ask: Ask | None) -> FrameReader:

@@ -11,14 +11,11 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 from airpatch.errors import FormatError
-from airpatch.format import canonical
+from airpatch.format import sealed
 from airpatch.model.digest import SIZE, Digest
 
 MAGIC = b"\x89AIRPART"
-"""Its first byte is no ASCII, so that the file is not taken for text, and a transfer that drops the 8th bit shows."""
 VERSION = 1
-PREFIX = len(MAGIC) + 4
-"""Bytes before the description: magic, and the length of the description."""
 LEAST_CHUNK, MOST_CHUNK = 4 << 10, 1 << 20
 """Bytes of payload under one sum, a power of two."""
 MAX_PARTS = 1 << 16
@@ -31,6 +28,7 @@ MAX_SIZE = 1 << 50
 """Bytes of the whole."""
 MAX_DESCRIPTION = 64 << 20
 """Bytes: the sums of a part of 512 GiB in chunks of 256 KiB."""
+_WHAT = "a part of a file that was split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,37 +107,29 @@ def blank_header(whole: Whole, number: int) -> Header:
 def emit_header(header: Header) -> bytes:
     """The encoding of `header`, which the payload follows."""
     whole = header.whole
-    description = canonical.pack(
-        {
-            "airpatch": VERSION,
-            "name": whole.name,
-            "size": whole.size,
-            "whole": whole.digest.raw,
-            "part_size": whole.part_size,
-            "chunk": whole.chunk,
-            "parity": whole.parity,
-            "number": header.number,
-            "sums": header.sums,
-            "parts": header.parts,
-        }
-    )
-    content = MAGIC + len(description).to_bytes(4, "little") + description
-    return content + hashlib.sha256(content).digest()
+    description = {
+        "airpatch": VERSION,
+        "name": whole.name,
+        "size": whole.size,
+        "whole": whole.digest.raw,
+        "part_size": whole.part_size,
+        "chunk": whole.chunk,
+        "parity": whole.parity,
+        "number": header.number,
+        "sums": header.sums,
+        "parts": header.parts,
+    }
+    return sealed.seal(MAGIC, description)
 
 
-def description_size(prefix: bytes) -> int:
-    """Bytes of description that follow the first bytes of a part. Raises FormatError unless it is one."""
-    size = int.from_bytes(prefix[len(MAGIC) : PREFIX], "little")
-    if len(prefix) < PREFIX or not prefix.startswith(MAGIC) or size > MAX_DESCRIPTION:
-        raise FormatError("not a part of a file that was split, or damaged in its header")
-    return size
+def size_of_header(prefix: bytes) -> int:
+    """Bytes of the header that begins with `prefix`. Raises FormatError unless it is that of a part."""
+    return sealed.sealed_size(prefix, MAGIC, MAX_DESCRIPTION, _WHAT)
 
 
 def parse_header(content: bytes) -> Header:
     """The header that `content` encodes. Raises FormatError unless it is whole and canonical."""
-    if hashlib.sha256(content[:-SIZE]).digest() != content[-SIZE:]:
-        raise FormatError("a part that is damaged in its header")
-    header = _from_plain(canonical.unpack(content[PREFIX:-SIZE], "the header of a part"))
+    header = _from_plain(sealed.unseal(content, _WHAT))
     _check(header)
     if emit_header(header) != content:
         raise FormatError("the header of a part is not in its canonical form")

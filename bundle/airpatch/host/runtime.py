@@ -70,6 +70,9 @@ def _runs_as_source(module: str) -> bool:
 def packages() -> Iterator[Fact]:
     """What airpatch needs of PyPI, and then each extra: whether it is installed."""
     required: dict[str, list[str]] = {}
+    if not _is_installed("airpatch"):
+        yield Fact("packages", State.LIMITED, "airpatch is not installed and runs from its source")
+        return
     for line in importlib.metadata.requires("airpatch") or ():
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
         condition = _EXTRA.search(line)

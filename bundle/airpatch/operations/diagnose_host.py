@@ -36,6 +36,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "trust": (*_WRITE_ROOT, "clock"),
     "split": (*_WRITE_HERE, "extra parity"),
     "join": (*_WRITE_HERE, "extra parity"),
+    "topup": _WRITE_HERE,
     "doctor": (),
     "completion": (),
 }

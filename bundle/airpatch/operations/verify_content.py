@@ -38,6 +38,7 @@ def verify(
     subject: StrPath,
     *,
     base: StrPath | None = None,
+    request: StrPath | None = None,
     trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
 ) -> VerifiedBundle | VerifiedRoot:
@@ -46,7 +47,8 @@ def verify(
     `subject` is a bundle's file, one of its parts or their folder, `-` for standard input, or the directory that holds
     `docker/registry/v2`. The layer patches of a full bundle are carried out, those of a patch if there is a `base`: a
     full bundle or a root that has what the patch builds upon. With `trusted`, a bundle must be signed accordingly.
-    Scratch files lie in the current folder, or beside the bundle if that one cannot be written.
+    Scratch files lie in the current folder, or beside the bundle if that one cannot be written. If the bundle, a file,
+    is damaged or cut short, the file `request` gets a list of what is damaged or missing, for `topup` at the sender.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, UsageError,
     TargetError.
@@ -54,7 +56,14 @@ def verify(
     name = os.fspath(subject)
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
     if not Path(name).is_dir() or holds_parts(Path(name)):
-        return _bundle(name, base, trusted, execution)
+        try:
+            return _bundle(name, base, trusted, execution)
+        except (FormatError, IntegrityError) as error:
+            if request is not None and Path(name).is_file():
+                error.add_note(_request(Path(name), Path(request), execution))
+            raise
+    if request is not None:
+        raise UsageError("--request is for verifying a bundle; what a root lacks, 'apply --request' asks for")
     if base is not None:
         raise UsageError("--base is for verifying a patch")
     if trusted is not None:
@@ -76,6 +85,13 @@ def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, exe
         raise _error(reader.name, checked.findings)
     index = checked.index
     return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
+
+
+def _request(bundle: Path, request: Path, execution: Execution) -> str:
+    # Here, because most bundles are undamaged.
+    from airpatch.operations.complete_copy import request_damaged
+
+    return request_damaged(bundle, request, execution)
 
 
 def _base(name: str, execution: Execution) -> Base:

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airpatch.errors import FormatError, TargetError
-from airpatch.format import parts
+from airpatch.format import parts, sealed
 from airpatch.format.parts import Header
-from airpatch.model.digest import SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +42,9 @@ def read_part(path: Path) -> PartFile | None:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            prefix = _read(file.fileno(), parts.PREFIX, 0)
+            prefix = _read(file.fileno(), sealed.PREFIX, 0)
             try:
-                size = parts.description_size(prefix)
-                content = prefix + _read(file.fileno(), size + SIZE, parts.PREFIX)
+                content = _read(file.fileno(), parts.size_of_header(prefix), 0)
                 return PartFile(path, parts.parse_header(content), len(content))
             except FormatError:
                 return None

@@ -11,7 +11,9 @@ from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
-    verified = airpatch.verify(args.subject, base=args.base, trusted=trusted(args), execution=console.execution)
+    verified = airpatch.verify(
+        args.subject, base=args.base, request=args.request, trusted=trusted(args), execution=console.execution
+    )
     return _bundle(args.subject, verified) if isinstance(verified, VerifiedBundle) else _root(args.subject, verified)
 
 

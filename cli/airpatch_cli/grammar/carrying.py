@@ -69,3 +69,18 @@ def join(commands: Commands) -> None:
         help="parts or folders of them, in any order; a part stands for those beside it, too",
     )
     output_option(parser, "the file")
+
+
+def topup(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "topup",
+        "write what a damaged copy of a bundle lacks, as 'verify --request' asked for it",
+        "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
+        "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry    # then, on the site",
+    )
+    parser.add_argument("bundle", type=path, metavar="BUNDLE", help="the very file that was sent")
+    parser.add_argument(
+        "--request", type=path, required=True, metavar="FILE", help="what 'airpatch verify COPY --request FILE' wrote"
+    )
+    output_option(parser, "the top-up")

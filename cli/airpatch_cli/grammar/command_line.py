@@ -88,6 +88,7 @@ _COMMANDS = (
     using_roots.trust,
     carrying.split,
     carrying.join,
+    carrying.topup,
     carrying.doctor,
     _completion,
 )

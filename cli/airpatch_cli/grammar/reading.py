@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.shared_options import SOURCE, form_options, trust_options
-from airpatch_cli.grammar.values import nonempty
+from airpatch_cli.grammar.values import nonempty, path
 
 
 def inspect(commands: Commands) -> None:
@@ -37,6 +37,7 @@ def verify(commands: Commands) -> None:
         "airpatch verify shop-r1.tar.zst",
         "airpatch verify - < shop-r1.tar.zst",
         "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+        "airpatch verify shop-r1.tar.zst --request shop.request",
         "airpatch verify /var/lib/registry",
     )
     parser.add_argument(
@@ -52,6 +53,12 @@ def verify(commands: Commands) -> None:
         metavar="BASE",
         help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
+    )
+    parser.add_argument(
+        "--request",
+        type=path,
+        metavar="FILE",
+        help="if the bundle is damaged or its copy broke off, write down which bytes are wanted again, for topup",
     )
     trust_options(parser, "the bundle")
 

@@ -22,7 +22,7 @@ def apply(commands: Commands) -> None:
         type=nonempty,
         nargs="+",
         metavar="BUNDLE",
-        help="a bundle, its parts or their folder, - for standard input",
+        help="a bundle, its parts or their folder, a damaged copy and its top-up, - for standard input",
     )
     parser.add_argument(
         "--root", type=path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
