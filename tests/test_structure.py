@@ -45,6 +45,7 @@ TESTED_BY = {
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
     "host/facts.py": ("host/test_runtime.py", "the value that is found out"),
     "format/parts.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
+    "tool/site_instructions.py": ("tool/test_executable.py", "what lies beside the bundle"),
     "format/sealed.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
     "format/top_ups.py": ("archive/test_topped_up.py", "requests and top-ups, as they come and damaged"),
     "archive/damage.py": ("archive/test_topped_up.py", "what is asked for of a damaged copy"),

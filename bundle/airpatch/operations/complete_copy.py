@@ -42,7 +42,7 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
         source = reader.source
         ranges = tuple(ends(wanted.ranges, source.size))
         fits = all(start < stop <= source.size for start, stop in ranges)
-        with execution.part(f"reading {source.name}", source.size) as part:
+        with execution.part(f"reading {Path(bundle).name}", source.size) as part:
             whole = hashlib.sha256()
             for piece in pieces(source, 0, source.size):
                 whole.update(piece)
@@ -92,7 +92,7 @@ def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
     rest = ", and all that follows" if ranges[-1].stop is None else ""
     return (
         f"{request}: request for {count} of {wanted_bytes:,} bytes{rest}; the sender of the file answers it with "
-        f"'airpatch topup {bundle.name} --request {request.name} -o TOPUP', and then 'airpatch apply {bundle} TOPUP' works"
+        f"'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then 'airpatch apply {bundle} TOPUP' works"
     )
 
 

@@ -9,6 +9,7 @@ from airpatch_cli.grammar.shared_options import (
     output_option,
     sign_option,
     source_options,
+    tool_option,
     trust_options,
 )
 from airpatch_cli.grammar.values import natural, nonempty
@@ -23,6 +24,7 @@ def create(commands: Commands) -> None:
         "airpatch create images/ -o shop-r1.tar.zst",
         "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
         "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+        "airpatch create images/ -o /media/usb/shop-r1.tar.zst --with-tool airpatch-0.1.0/",
         "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
     )
     source_options(parser)
@@ -36,6 +38,7 @@ def create(commands: Commands) -> None:
     only_with(Need(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
     output_option(parser)
     sign_option(parser)
+    tool_option(parser)
 
 
 def diff(commands: Commands) -> None:
@@ -59,6 +62,7 @@ def diff(commands: Commands) -> None:
     only_with(Need(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
     output_option(parser)
     sign_option(parser)
+    tool_option(parser)
 
 
 def explain(commands: Commands) -> None:
