@@ -6,6 +6,7 @@ import ctypes
 import errno
 import mmap
 import os
+import platform
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,16 @@ _TIMEX = 256
 """Bytes; struct timex has 208 on 64 bits."""
 _TIME_ERROR = 5
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def kernel_version() -> tuple[int, int]:
+    """The first two numbers of the version of Linux."""
+    major, minor = platform.release().split(".")[:2]
+    return int(major), int("".join(c for c in minor if c.isdigit()))
+
+
+SYNCFS_REPORTS_ERRORS = kernel_version() >= (5, 8)
+"""Whether syncfs tells of failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
 
 
 class _OpenHow(ctypes.Structure):
@@ -100,6 +111,17 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
     if call(ctypes.c_int(dir_fd), names[0], ctypes.c_int(other_fd), names[1], ctypes.c_uint(how)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name, None, other)
+
+
+def mount_of(fd: int) -> int:
+    """A number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of one file
+    system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
+            if line.startswith(b"mnt_id:"):
+                return int(line.removeprefix(b"mnt_id:"))
+    return os.fstat(fd).st_dev
 
 
 def is_folder(path: Path) -> bool:

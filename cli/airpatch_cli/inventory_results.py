@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airpatch import Inventory, InventoryReport, Request
-from airpatch_cli.console import Result, megabytes, table
+from airpatch.units import megabytes
+from airpatch_cli.console import Result, table
 
 
 def inventory_result(found: InventoryReport, *, with_blobs: bool) -> Result:

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from airpatch import Layer
-from airpatch_cli.console import Result, megabytes, table
+from airpatch.units import megabytes
+from airpatch_cli.console import Result, table
 
 _UNKNOWN = "-"
 

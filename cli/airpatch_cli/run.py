@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch_cli.console import Console
-from airpatch_cli.streams import NO_READER
+from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""

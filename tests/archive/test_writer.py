@@ -247,7 +247,7 @@ def test_whatever_the_layers_they_come_back(layers: list[bytes], images: int) ->
 def test_an_index_over_its_limit_is_refused_before_anything_is_written(
     monkeypatch: pytest.MonkeyPatch, sample: Builder
 ) -> None:
-    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", 100)
+    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", 100)
     sink = MemorySink()
     with pytest.raises(AirpatchError):
         write_bundle(PreparedBundle(Index.full(sample.release), sample.manifests, sample.content), sink, execution(2))

@@ -10,24 +10,27 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import airpatch
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.blobs.content import ChainedContent, Content
+from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.scratch import ScratchFile, ScratchStore, scratch_files
 from airpatch.blobs.stopping import Stoppable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation
 from airpatch.layers.differ import LayerPatches
-from airpatch.layers.rebuilt import Rebuilt
+from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
+from airpatch.registry_api.pulling import Repository
+from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.sources.docker_archives import ArchiveContent
-from airpatch.sources.gather import GatheredContent
+from airpatch.sources.gather import GatheredContent, RemoteContent
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
@@ -74,8 +77,8 @@ def gathered_content(_: Path) -> Iterator[GatheredContent]:
 
 
 @contextmanager
-def rebuilt(place: Path) -> Iterator[Rebuilt]:
-    with closing(Rebuilt(scratch_files(place))) as content:
+def rebuilt(place: Path) -> Iterator[RebuiltContent]:
+    with closing(RebuiltContent(scratch_files(place))) as content:
         receiver = content.output(DIGEST)
         receiver.write(memoryview(BLOB))
         receiver.complete()
@@ -118,6 +121,22 @@ def archive_content(place: Path) -> Iterator[ArchiveContent]:
     yield ArchiveContent(archive, {DIGEST: "layer"})
 
 
+@contextmanager
+def remote_blobs(place: Path) -> Iterator[RemoteBlobs]:
+    """With the blob in its cache: registries are tested in tests/registry_api."""
+    path = place / "sha256" / DIGEST.hex
+    path.parent.mkdir()
+    path.write_bytes(BLOB)
+    with closing(RemoteBlobs(scratch_files(place), place, "the registry", 1)) as blobs:
+        blobs.known[DIGEST] = RemoteBlob(cast(Repository, None), len(BLOB))
+        yield blobs
+
+
+@contextmanager
+def bytes_content(_: Path) -> Iterator[BytesContent]:
+    yield BytesContent({DIGEST: BLOB})
+
+
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -129,6 +148,8 @@ IMPLEMENTATIONS = (
     whole_patches,
     staging,
     archive_content,
+    remote_blobs,
+    bytes_content,
 )
 
 
@@ -148,7 +169,7 @@ def contents() -> set[type]:
             open_ = getattr(each, "open", None)
             if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
                 found.add(each)
-    return found - {Content}
+    return found - {Content, RemoteContent}
 
 
 def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:

@@ -61,11 +61,12 @@ def test_examples_are_right(name: str) -> None:
 def test_help_loads_no_library() -> None:
     program = f"""
 import sys
+before = set(sys.modules)
 from airpatch_cli.main import main
 try:
     main(["--help"])
 except SystemExit:
-    print("loaded:", *sorted({LIBRARIES!r} & set(sys.modules)))
+    print("loaded:", *sorted({LIBRARIES!r} & set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", program], env=environment(), capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "loaded:"

@@ -14,7 +14,7 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers import patch_maker, rebuild
+from airpatch.layers import blob_builder, patch_maker
 from airpatch.layers.compression import compression, extract
 from airpatch.layers.patch_maker import Made, PatchMaker, Unpacked
 from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, read_header
@@ -189,7 +189,7 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise FormatError("the parser does not take it")
 
-    monkeypatch.setattr(rebuild, "Parser", refuse)
+    monkeypatch.setattr(blob_builder, "GzipParser", refuse)
     assert method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
     assert patched(ENCODERS["flushed"](changed(PLAINTEXT)), GO(PLAINTEXT)) is None
 

@@ -6,6 +6,7 @@ the seek table at its end is compared with what came. Both refuse what is cut sh
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import select
@@ -21,6 +22,7 @@ from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import zstd
+from airpatch.model.digest import Digest
 from airpatch.parts.gathering import gather_parts, group_parts
 from airpatch.parts.in_turn import Ask, PartsInTurn
 from airpatch.parts.joined import JoinedParts
@@ -57,15 +59,20 @@ class FrameReader(Protocol):
 
     def close(self) -> None: ...
 
+    @property
+    def sha256(self) -> Digest | None:
+        """Of all bytes that were read or passed over, the whole input once it is finished; None if not asked for."""
 
-def open_frames(name: str, ask: Ask | None = None) -> FrameReader:
+
+def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> FrameReader:
     """Open the bundle in the file `name`, or of which `name` is a part or a folder of parts; `-` is standard input.
 
-    Raises UsageError if there is none, FormatError, IntegrityError if parts are missing and there is nobody to `ask`.
+    `hashed` also has all its bytes hashed. Raises UsageError if there is none, FormatError, IntegrityError if parts are
+    missing and there is nobody to `ask`.
     """
     joined = None if name == STDIN else gather_parts([Path(name)])
-    if joined:
-        return joined_frames(joined, ask)
+    if joined is not None:
+        return joined_frames(joined, ask, hashed=hashed)
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
@@ -74,14 +81,14 @@ def open_frames(name: str, ask: Ask | None = None) -> FrameReader:
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
-        return FileFrameReader(FileBytes(name, fd))
+        return FileFrameReader(FileBytes(name, fd), hashed=hashed)
     if stat.S_ISDIR(mode):
         os.close(fd)
         raise UsageError(f"{name}: is a folder without parts of a bundle; a bundle is a file")
-    return PipeFrameReader(name, InterruptiblePipe.opened(fd))
+    return PipeFrameReader(name, InterruptiblePipe.opened(fd), hashed=hashed)
 
 
-def open_bundles(names: Sequence[str], ask: Ask | None = None) -> Iterator[FrameReader]:
+def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool = False) -> Iterator[FrameReader]:
     """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named.
 
     So do a damaged copy and its top-up. Raises UsageError, too, for a top-up without its copy.
@@ -96,28 +103,49 @@ def open_bundles(names: Sequence[str], ask: Ask | None = None) -> Iterator[Frame
             stack.callback(whole.close)
             completed[next(each for each in bundles if Path(each) == path)] = whole
         for each in group_parts(bundles):
-            if isinstance(each, str):
-                yield FileFrameReader(completed[each]) if each in completed else open_frames(each, ask)
+            if not isinstance(each, str):
+                yield joined_frames(each, ask, hashed=hashed)
+            elif each in completed:
+                yield FileFrameReader(completed[each], hashed=hashed)
             else:
-                yield joined_frames(each, ask)
+                yield open_frames(each, ask, hashed=hashed)
         stack.pop_all()
 
 
-def joined_frames(joined: JoinedParts, ask: Ask | None) -> FrameReader:
+def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False) -> FrameReader:
     """The bundle out of its parts: at any place, or one part after the other where `ask` has to bring some of them."""
     if joined.is_complete or ask is None:
         joined.require_complete()
-        return FileFrameReader(joined)
-    return PipeFrameReader(joined.name, PartsInTurn(joined, ask))
+        return FileFrameReader(joined, hashed=hashed)
+    return PipeFrameReader(joined.name, PartsInTurn(joined, ask), hashed=hashed)
+
+
+class _InputHash:
+    """The sha256 of an input, if it `is_wanted`."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._hash = hashlib.sha256() if is_wanted else None
+
+    @property
+    def is_wanted(self) -> bool:
+        return self._hash is not None
+
+    def update(self, data: zstd.Buffer) -> None:
+        if self._hash is not None:
+            self._hash.update(data)
+
+    def digest(self) -> Digest | None:
+        return None if self._hash is None else Digest(self._hash.digest())
 
 
 class FileFrameReader:
     """Frames out of `source`, which it owns."""
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, *, hashed: bool = False) -> None:
         self.name = source.name
         self.source = source
         self.size = source.size
+        self._hash = _InputHash(is_wanted=hashed)
         try:
             with located(self.name):
                 self.table = self._read_table()
@@ -133,6 +161,10 @@ class FileFrameReader:
     def passed(self) -> int:
         """Frames read or passed over so far."""
         return self._next
+
+    def again(self) -> FileFrameReader:
+        """Another reader of the same file, from its beginning."""
+        return FileFrameReader(self.source.again())
 
     def read_at(self, position: int, size: int) -> memoryview:
         """Return `size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
@@ -152,6 +184,7 @@ class FileFrameReader:
             raise FormatError(f"{self.name}: frame {self._next} does not have the size that the seek table says")
         if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
+        self._hash.update(frame)
         self._advance(entry)
         return frame
 
@@ -164,7 +197,10 @@ class FileFrameReader:
         self._buffers.give_back(memoryview(frame))
 
     def skip(self, content: int) -> None:
-        self._advance(self._entry(content))
+        entry = self._entry(content)
+        if self._hash.is_wanted:
+            self._hash.update(self.read_at(self._position, entry.compressed))
+        self._advance(entry)
 
     def finish(self) -> list[zstd.Frame]:
         if self._next != len(self.table):
@@ -172,7 +208,13 @@ class FileFrameReader:
         if self._mismatched:
             numbers = ", ".join(map(str, self._mismatched))
             raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
+        if self._hash.is_wanted:
+            self._hash.update(self.read_at(self._position, self.size - self._position))
         return self.table
+
+    @property
+    def sha256(self) -> Digest | None:
+        return self._hash.digest()
 
     def close(self) -> None:
         self.source.close()
@@ -226,8 +268,9 @@ class InterruptiblePipe(io.FileIO):
 class PipeFrameReader:
     """Frames out of `stream`, which it owns: of a pipe, a socket or a device."""
 
-    def __init__(self, name: str, stream: io.RawIOBase) -> None:
+    def __init__(self, name: str, stream: io.RawIOBase, *, hashed: bool = False) -> None:
         self.name = name
+        self._hash = _InputHash(is_wanted=hashed)
         self._file = io.BufferedReader(stream, _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
         self._peeked: bytes | None = None
@@ -240,6 +283,7 @@ class PipeFrameReader:
         if content is not None:
             zstd.require_content(declared, content)
         self._frames.append(zstd.Frame(len(frame), declared, zstd.trailer(frame)))
+        self._hash.update(frame)
         return frame
 
     def peek(self, limit: int) -> bytes | None:
@@ -268,7 +312,12 @@ class PipeFrameReader:
         expected = zstd.emit_seek_table(self._frames)
         if self._read(len(expected)) != expected or self._file.read(1):
             raise FormatError(f"{self.name}: the seek table does not describe what came, or is not the end")
+        self._hash.update(expected)
         return self._frames
+
+    @property
+    def sha256(self) -> Digest | None:
+        return self._hash.digest()
 
     def close(self) -> None:
         with suppress(OSError):

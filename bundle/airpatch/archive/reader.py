@@ -19,12 +19,15 @@ from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
-from airpatch.format.index import MAX_INDEX, Index, parse_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import MAX_INDEX, parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
+from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
 from airpatch.signing.policy import Signer, check_signature
 from airpatch.signing.trusted import TrustedSigners
+from airpatch.timestamps import emit_timestamp
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
@@ -105,6 +108,11 @@ class BundleStream:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
         return self._reader.finish()
 
+    @property
+    def sha256(self) -> Digest | None:
+        """Of all that was read, up to now; None unless `open_frames` was told to hash."""
+        return self._reader.sha256
+
     def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
         if piece.start == 0:
             receiver = None if _is_given(piece.member) else accept(piece.member)
@@ -131,6 +139,15 @@ class Opening:
             return tuple(trusted.require(self.content, self.signatures, time))
         except TrustError as error:
             raise TrustError(f"{name}: {error.message}", error.findings) from None
+
+    def require_fresh(self, name: str, time: float) -> None:
+        """Raise TrustError if the release of the bundle `name` has expired at `time`, in seconds since 1970."""
+        release = self.index.release
+        if release.expires and time >= release.expires:
+            raise TrustError(
+                f"{name}: release {release.title} expired at {emit_timestamp(release.expires)}, and the clock of this "
+                f"host says {emit_timestamp(int(time))}; get a newer release, or set the clock if it is wrong"
+            )
 
 
 def read_opening(reader: FrameReader) -> Opening:

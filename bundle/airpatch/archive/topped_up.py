@@ -22,6 +22,7 @@ class ToppedUp:
         self.size = top_up.size
         self._damaged = damaged
         self._given = given
+        self._top_up, self._begin = top_up, begin
         # Start and stop in the whole, where the bytes are, and where they begin there.
         self._stretches = [(start, stop, damaged, start) for start, stop in gaps(top_up.ranges, top_up.size)]
         for start, stop in top_up.ranges:
@@ -37,6 +38,9 @@ class ToppedUp:
             first, last = max(start, position), min(stop, end)
             if first < last:
                 source.read_into(view[first - position : last - position], place + first - start)
+
+    def again(self) -> ToppedUp:
+        return ToppedUp(self._damaged.again(), self._top_up, self._given.again(), self._begin)
 
     def close(self) -> None:
         self._damaged.close()

@@ -18,6 +18,9 @@ class ByteSource(Protocol):
     def read_into(self, view: memoryview, position: int) -> None:
         """Fill `view` with the bytes from `position` on. Raises FormatError if they are not there, TargetError."""
 
+    def again(self) -> ByteSource:
+        """The same bytes, of which whoever asks is the owner."""
+
     def close(self) -> None: ...
 
 
@@ -38,6 +41,9 @@ class FileBytes:
             if not count:
                 raise FormatError(f"{self.name}: became shorter while it was read")
             view, position = view[count:], position + count
+
+    def again(self) -> FileBytes:
+        return FileBytes(self.name, os.dup(self._fd))
 
     def close(self) -> None:
         close_read(self._fd)

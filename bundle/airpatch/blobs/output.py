@@ -37,7 +37,7 @@ class Sink(Protocol):
         """End a `write` that waits in another thread for a reader, and refuse all that follow."""
 
 
-class Descriptor:
+class DescriptorSink:
     """A sink over an open file descriptor; `name` is for errors."""
 
     def __init__(self, fd: int, name: str, *, is_file: bool | None = None) -> None:
@@ -113,7 +113,7 @@ def write_error(name: str, error: OSError) -> TargetError:
 
 
 @contextmanager
-def output_file(path: Path) -> Iterator[Descriptor]:
+def output_file(path: Path) -> Iterator[DescriptorSink]:
     """Give a sink whose content becomes the file `path` when the block ends well, and vanishes when not.
 
     A `path` that is a pipe or a device is written straight through. Raises TargetError.
@@ -128,7 +128,7 @@ def output_file(path: Path) -> Iterator[Descriptor]:
     except OSError as error:
         raise write_error(str(path), error) from None
     try:
-        yield Descriptor(fd, str(path))
+        yield DescriptorSink(fd, str(path))
         try:
             os.fsync(fd)
             temporary.replace(path)
@@ -178,12 +178,12 @@ def _remove_unless_locked(leftover: Path) -> None:
             os.close(fd)
 
 
-def _special(path: Path) -> Iterator[Descriptor]:
+def _special(path: Path) -> Iterator[DescriptorSink]:
     if path.is_dir():
         raise TargetError(f"{path}: is a folder; name a file")
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        yield Descriptor(fd, str(path))
+        yield DescriptorSink(fd, str(path))
     finally:
         os.close(fd)
 

@@ -27,7 +27,7 @@ WINDOW_LOGS = (20, 22, 22, 20, 26, 22, 22)  # of each column's frame: 64 MiB for
 _SLICE = 256  # stored bytes decompressed at once: 4 bytes make 128 KiB at most, so these make 8 MiB at most
 
 
-class Reader(Protocol):
+class ByteReader(Protocol):
     """What a delta is read from: `read(n)` returns up to n bytes, and none at the end only."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -82,7 +82,7 @@ def _frame(level: int, window_log: int, size: int) -> zstandard.ZstdCompressionO
 class Decompressor:
     """Turns segments back into columns. FormatError for whatever is wrong, within bounded memory."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: ByteReader) -> None:
         self.stored: tuple[int, ...] = ()
         """Stored bytes of the columns of the segment read last."""
         self._reader = reader

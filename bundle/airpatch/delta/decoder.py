@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
-from airpatch.delta.columns import Decompressor, Reader
-from airpatch.delta.predict import BASED, MAX_COVER, PLAIN, Memory
+from airpatch.delta.columns import ByteReader, Decompressor
+from airpatch.delta.predict import LEARN, MAX_COVER, PLAIN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
 
@@ -28,7 +28,7 @@ CHUNK = 1 << 20  # bytes, about, that `decode` yields at once
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
 
-def decode(delta: Reader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
+def decode(delta: ByteReader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
     """Yield the target of `delta` in pieces.
 
     `sources` are those that it was made from, in the same order. FormatError if the delta is malformed,
@@ -67,6 +67,8 @@ class _State:
         self.memory = Memory()
         self.size = size
         self.offset = 0
+        self.where: AddressMap | None = None  # of the group that is carried out
+        self.steps: Iterator[tuple[int, _Cover]] = iter(())  # what is left of it
         self._groups = FREE_GROUPS + size // BYTES_PER_GROUP
         self._instructions = FREE_INSTRUCTIONS + size // BYTES_PER_INSTRUCTION
 
@@ -93,16 +95,32 @@ class _Segment:
 
     def run(self) -> Iterator[bytes]:
         """Yield the target's bytes."""
-        for instructions in self._control:
-            self._state.spend(instructions)
-            addresses = Addresses.read(self._control)
-            literals, covers = self._instructions(instructions)
-            yield from self._group(literals, covers, addresses)
-        for column in (self._lengths, self._sources, self._modes):
+        out = bytearray()
+        for _ in range(next(self._control, 0)):
+            step = next(self._state.steps, None)
+            if step is None:
+                self._begin_group()
+                step = next(self._state.steps)
+            for piece in self._step(*step):
+                out += piece
+                if len(out) >= CHUNK:
+                    yield bytes(out)
+                    out.clear()
+        yield bytes(out)
+        for column in (self._control, self._lengths, self._sources, self._modes):
             if next(column, None) is not None:
                 raise FormatError("delta: a column is longer than its use")
         if self._literals or not self._differences.done:
             raise FormatError("delta: a column is longer than its use")
+
+    def _begin_group(self) -> None:
+        """Read a group's head and instructions."""
+        count = next(self._control, 0)
+        self._state.spend(count)
+        addresses = Addresses.read(self._control)
+        literals, covers = self._instructions(count)
+        self._state.where = AddressMap(addresses, covers, self._state.memory) if addresses is not None else None
+        self._state.steps = iter(list(zip(literals, covers, strict=True)))
 
     def _instructions(self, count: int) -> tuple[list[int], list[_Cover]]:
         """Read a group's instructions: for each the length of its literal, and its cover, maybe empty."""
@@ -131,34 +149,23 @@ class _Segment:
             offset += length
         return literals, covers
 
-    def _group(self, literals: list[int], covers: list[_Cover], addresses: Addresses | None) -> Iterator[bytes]:
-        where = None
-        if addresses is not None:
-            where = AddressMap(addresses, covers, self._state.memory)
-        out = bytearray()
-        for literal, (offset, position, length) in zip(literals, covers, strict=True):
-            if literal > len(self._literals):
-                raise FormatError("delta: fewer literals than declared")
-            out += self._literals[:literal]
-            self._literals = self._literals[literal:]
-            source = self._state.space.slice(position, length) if length else None
-            if source is not None:
-                mode = PLAIN
-                if where is not None:
-                    mode = next(self._modes, -1)
-                if where is not None and mode != PLAIN:
-                    out += self._predicted(where, mode, offset, position, source)
-                else:
-                    for start in range(0, length, CHUNK):
-                        out += self._corrected(source[start : start + CHUNK])
-                        if len(out) >= CHUNK:
-                            yield bytes(out)
-                            out.clear()
-            self._state.offset = offset + length
-            if len(out) >= CHUNK:
-                yield bytes(out)
-                out.clear()
-        yield bytes(out)
+    def _step(self, literal: int, cover: _Cover) -> Iterator[bytes | bytearray | memoryview]:
+        """Yield the bytes of one instruction."""
+        if literal > len(self._literals):
+            raise FormatError("delta: fewer literals than declared")
+        yield self._literals[:literal]
+        self._literals = self._literals[literal:]
+        offset, position, length = cover
+        where = self._state.where
+        source = self._state.space.slice(position, length) if length else None
+        if source is not None:
+            mode = next(self._modes, -1) if where is not None else PLAIN
+            if where is not None and mode != PLAIN:
+                yield self._predicted(where, mode, offset, position, source)
+            else:
+                for start in range(0, length, CHUNK):
+                    yield self._corrected(source[start : start + CHUNK])
+        self._state.offset = offset + length
 
     def _corrected(self, piece: memoryview) -> memoryview | bytearray:
         if self._differences.skip_right(len(piece)):
@@ -168,12 +175,12 @@ class _Segment:
         return copy
 
     def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
-        if not 0 < mode < BASED + len(where.bases) or len(source) > MAX_COVER:
+        base = where.base(mode)
+        if mode < 0 or base is None or len(source) > MAX_COVER:
             raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
         pair = where.locate(offset, position)
-        base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
         copy = bytearray(source)
-        where.predictor.run(source, copy, mode, False, *pair, *base)
+        where.predictor.run(source, copy, mode, PREDICT, *pair, *base)
         self._differences.apply(copy)
-        where.predictor.run(source, copy, mode, True, *pair, *base)
+        where.predictor.run(source, copy, mode, LEARN, *pair, *base)
         return copy

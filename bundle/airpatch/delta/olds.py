@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from airpatch.delta.tar_members import Member
+from airpatch.delta.tar_members import TarMember
 
 _NUMBER_BITS = 24
 _MOST = 1 << _NUMBER_BITS
@@ -44,7 +44,7 @@ class Old:
 class Olds:
     """All files of the sources that are not empty, in the order of their positions; at most `most`, the first ones."""
 
-    def __init__(self, files: Iterable[tuple[int, Member]], most: int) -> None:
+    def __init__(self, files: Iterable[tuple[int, TarMember]], most: int) -> None:
         """`files` are members of sources, each with the position where its source begins."""
         self._starts, self._contents, self._sizes, self._ends = (array("q") for _ in range(4))
         exact, alike = array("Q"), array("Q")

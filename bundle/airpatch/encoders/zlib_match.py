@@ -17,7 +17,7 @@ from array import array
 
 import cython
 
-from airpatch.encoders.zlib_levels import Search
+from airpatch.encoders.zlib_levels import SearchLimits
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, load32
@@ -77,7 +77,9 @@ class ZlibMatcher:
     _nice: cython.int
     _chain: cython.int
 
-    def __init__(self, search: Search, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b"") -> None:
+    def __init__(
+        self, search: SearchLimits, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b""
+    ) -> None:
         self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
         self._window = self._plaintext
         hash_bits = memory_level + 7

@@ -14,7 +14,7 @@ import zstandard
 
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
-from airpatch.encoders.zstd_frame import MAX_HEADER, Frame, find_frame, frame_end, length_log, read_header
+from airpatch.encoders.zstd_frame import MAX_HEADER, FrameExtent, find_frame, frame_end, length_log, read_header
 from airpatch.encoders.zstd_replicas import zstd_names, zstd_replica
 from airpatch.errors import FormatError
 
@@ -66,7 +66,7 @@ def recognise_frames(start: bytes) -> list[str]:
     Of many frames some are looked at: short ones, which take little time, then the largest.
     Raises FormatError if `start` is not the beginning of a zstd file.
     """
-    whole: list[Frame] = []
+    whole: list[FrameExtent] = []
     at = 0
     while at < len(start) and len(whole) < _FRAMES and (frame := find_frame(start, at)) is not None:
         if frame.skippable is None and not frame.ends_empty:

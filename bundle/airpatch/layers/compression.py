@@ -17,6 +17,8 @@ from airpatch.format import zstd
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _GZIP_WINDOW = 16 + 15
 """zlib's window bits for gzip framing and a window of 32 KiB."""
+_MOST = 1032
+"""A byte of deflate becomes no more bytes than that; what tells of more tells of something else."""
 _INPUT, _PIECE = 16 << 10, 1 << 20
 """Bytes of input and output at a time. What follows a member is copied, and there are layers with one for each file."""
 
@@ -32,6 +34,18 @@ def compression(start: bytes) -> Compression:
     if start.startswith(_GZIP_MAGIC):
         return Compression.GZIP
     return Compression.ZSTD if start.startswith(zstd.MAGIC.to_bytes(4, "little")) else Compression.NONE
+
+
+def size_told(reader: BlobReader, size: int) -> int:
+    """Bytes that the blob of `size` bytes holds uncompressed at the least, as far as it says.
+
+    The last member of gzip does (RFC 1952 2.3.1, ISIZE); streams of zstd seldom do, and count as they are.
+    """
+    start, end = bytearray(min(4, size)), bytearray(min(4, size))
+    reader.read_into(memoryview(start), 0)
+    reader.read_into(memoryview(end), size - len(end))
+    told = int.from_bytes(end, "little") if compression(bytes(start)) is Compression.GZIP else 0
+    return told if size < told <= size * _MOST else size
 
 
 def extract(

@@ -7,19 +7,20 @@ number of threads. A patch that is not smaller than its blob is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content, check_blob, require
+from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.effort import Effort
-from airpatch.errors import FormatError, IntegrityError
+from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
-from airpatch.layers.compression import Compression, extract
+from airpatch.layers.compression import Compression, extract, size_told
 from airpatch.layers.patch_maker import PatchMaker, Unpacked
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.linux import allow_open_files
@@ -91,6 +92,7 @@ class Differ:
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
         execution = self._execution
+        require_scratch(execution.scratch, self._scratch_needed([*available, *targets]))
         patches = LayerPatches(ScratchStore(execution.scratch))
         with closing(ScratchStore(execution.scratch)) as store, ThreadPoolExecutor(execution.threads) as pool:
             try:
@@ -101,6 +103,14 @@ class Differ:
                 patches.close()
                 raise
         return patches
+
+    def _scratch_needed(self, blobs: Iterable[Blob]) -> int:
+        """Bytes that `blobs` take uncompressed, about; what is wrong with one is told when it is read."""
+        needed = 0
+        for blob in blobs:
+            with suppress(AirpatchError), closing(self._content.open(blob.digest, blob.size)) as reader:
+                needed += size_told(reader, blob.size)
+        return needed
 
     def _make(
         self,

@@ -19,12 +19,11 @@ from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, Step
+from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
-from airpatch.layers.features import features
 from airpatch.layers.nearest_replica import START, nearest_replica
-from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import (
     FRAME_COLUMNS,
     Corrected,
@@ -38,6 +37,7 @@ from airpatch.layers.recipe import (
     emit_header,
     method_name,
 )
+from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
 from airpatch.model.digest import Digest
@@ -108,7 +108,7 @@ class PatchMaker:
             uncompressed.put(each.blob.digest, each.uncompressed)
         sizes = {u.blob.digest: (u.blob.size, u.uncompressed.size) for u in unpacked}
         self._cancellation = execution.cancellation
-        self._builder = Builder(sizes, content, uncompressed, None, execution.cancellation)
+        self._builder = BlobBuilder(sizes, content, uncompressed, None, execution.cancellation)
         self._differences = Differences(effort, execution, self._builder)
 
     @staticmethod

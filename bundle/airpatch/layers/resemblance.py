@@ -24,10 +24,10 @@ import xxhash
 from airpatch.delta.source_space import Buffer
 from airpatch.delta.tar_members import BLOCK, members
 from airpatch.sketches import features as sets
-from airpatch.sketches import index as inverted
+from airpatch.sketches import sketch_index
 from airpatch.sketches.features import Features
-from airpatch.sketches.index import Index
 from airpatch.sketches.samples import MINIMA, SMALL, SPACING, Sampler
+from airpatch.sketches.sketch_index import SketchIndex
 
 Key = TypeVar("Key")
 
@@ -62,7 +62,7 @@ _HASH = re.compile(
 """Hexadecimal with a digit, or a digit and upper and lower case."""
 _NUMBER = re.compile(rb"[0-9]+(?:[.][0-9]+)*")
 
-MEMORY = sets.BYTES + inverted.BYTES
+MEMORY = sets.BYTES + sketch_index.BYTES
 """Bytes for each feature of a sketch in a catalogue."""
 
 
@@ -237,7 +237,7 @@ class Catalogue:
         """`places[i]` is that of `sketches[i]`; these have been thinned alike."""
         self._sketches = sketches
         self._places = places
-        self._index = Index(sum(len(each.features) for each in sketches))
+        self._index = SketchIndex(sum(len(each.features) for each in sketches))
         self._placed: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
         for number, (each, place) in enumerate(zip(sketches, places, strict=True)):
             self._index.add(number, each.features.hashes)

@@ -10,7 +10,7 @@ from pathlib import Path
 from airpatch.archive.frame_reader import open_bundles
 from airpatch.blobs.output import output_file
 from airpatch.destinations.restorer import Form
-from airpatch.destinations.transfer import Link
+from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
@@ -76,7 +76,7 @@ def apply(
     execution = execution or Execution()
     if restore_to is not None and dry_run:
         raise UsageError("a dry run leaves nothing to restore: leave out --restore or --dry-run")
-    choice(Form, form, "form"), choice(Link, link, "link")  # before anything is written
+    choice(Form, form, "form"), choice(LinkMode, link, "link")  # before anything is written
     warnings: list[str] = []
 
     def write_request(index: Index, missing: Sequence[Blob]) -> None:
@@ -88,7 +88,7 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        opened = open_bundles(names(bundles), execution.ask)
+        opened = open_bundles(names(bundles), execution.ask, hashed=not dry_run)
         readers = [stack.enter_context(closing(reader)) for reader in opened]
         work = preview if dry_run else install
         try:

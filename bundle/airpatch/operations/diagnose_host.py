@@ -31,6 +31,9 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "prune": _WRITE_ROOT,
     "inspect": _RUN,
     "verify": (*_RUN, "codecs"),
+    "history": _READ_ROOT,
+    "push": (*_RUN, "extra registry", "codecs"),
+    "serve": (*_RUN, "extra serve", "codecs", "memory"),
     "restore": (*_WRITE_HERE, "codecs", "rename exchange"),
     "sign": (*_WRITE_HERE, "clock"),
     "trust": (*_WRITE_ROOT, "clock"),
@@ -129,7 +132,7 @@ def _newest(root: Path) -> int | None:
         return None
     try:
         with Root(root) as opened:
-            return max((event.time for event in history(opened)), default=None)
+            return max((event.time for event in history(opened).events), default=None)
     except AirpatchError:
         return None  # of a damaged or unreadable state: verify says more
 

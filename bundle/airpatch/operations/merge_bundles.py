@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.frame_reader import open_bundles
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.trusted_files import require_signed
-from airpatch.parts.gathering import group_parts
 from airpatch.patches.merging import merge_full, merge_patches
 from airpatch.signing.trusted import TrustedSigners
 
@@ -29,7 +30,8 @@ def merge(
     and one patch is made that does what they do one after the other.
 
     Signatures of `bundles` do not carry over, since they are over other indexes: a warning says so. With `trusted`,
-    all `bundles` must be signed accordingly; with `key`, the new bundle is signed as by `sign`.
+    all `bundles` must be signed accordingly, and in any case the last release must not have expired, which it does at
+    the same moment in the new bundle; with `key`, the new bundle is signed as by `sign`.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
     IntegrityError if one is damaged, TargetError if `output` cannot be written.
@@ -37,9 +39,10 @@ def merge(
     execution = beside(execution, output)
     with ExitStack() as stack:
         place = stack.enter_context(open_output(output, key))
-        opened = [stack.enter_context(closing(BundleFile(each))) for each in group_parts(names(bundles))]
+        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundles(names(bundles))]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
+        opened[-1].opening.require_fresh(opened[-1].name, time.time())
         signed = [each.name for each in opened if each.opening.signatures]
         warnings = (f"signatures are dropped, sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
         bundle = (merge_patches if patches_only else merge_full)(opened, execution)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from airpatch.blobs.tree import Tree
 from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.destination import check_is_no_root
 from airpatch.destinations.restorer import Form, content_size, restore_images
-from airpatch.destinations.transfer import Link
+from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
@@ -78,7 +79,7 @@ def restore(
     Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
     IntegrityError, FormatError, TargetError.
     """
-    _check_output(form, output, choice(Link, link, "link"))
+    _check_output(form, output, choice(LinkMode, link, "link"))
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     if exact and form != Form.DIR.value:
         raise UsageError(f"--exact removes folders of images, and {form} has none")
@@ -89,10 +90,11 @@ def restore(
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
         return restore_release(root, chosen, images, output, form, link, execution, exact=exact)
-    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
+    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted))
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     found = gathered.release.images
+    gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
     return write_images(found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact)
 
 
@@ -118,7 +120,7 @@ def restore_release(
     return write_images(images, manifests, content, output, form, link, execution, exact=exact)
 
 
-def _check_output(form: str, output: StrPath, link: Link) -> None:
+def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
     """Raise UsageError unless there is such a form, `output` can be one, and `link` has a meaning for it."""
     if form not in ARCHIVES:
         choice(Form, form, "form", ARCHIVES)
@@ -127,15 +129,16 @@ def _check_output(form: str, output: StrPath, link: Link) -> None:
             raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
     elif Path(output).is_dir():
         raise UsageError(f"{output}: is a folder, and {form} is a file")
-    elif link is not Link.COPY:
+    elif link is not LinkMode.COPY:
         raise UsageError(f"--link is for folders: {form} is a file of its own")
 
 
-def _require_signed(trusted: TrustedSigners | None, source: Source) -> None:
+def _require_trusted(trusted: TrustedSigners | None, source: Source) -> None:
     if trusted is not None and source.opening is None:
         raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
     if source.opening is not None:
         require_signed(trusted, source.opening, source.name)
+        source.opening.require_fresh(source.name, time.time())
 
 
 def write_images(
@@ -157,6 +160,6 @@ def write_images(
         return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
     chosen = choice(Form, form, "form")
     others = restore_images(
-        images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"), exact=exact
+        images, manifests, content, path, execution, form=chosen, link=choice(LinkMode, link, "link"), exact=exact
     )
     return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))

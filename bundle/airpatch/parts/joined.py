@@ -52,6 +52,10 @@ class JoinedParts:
             elif part.path not in self._spoiled:
                 self._spoiled.append(part.path)
 
+    def again(self) -> JoinedParts:
+        """Itself: there is nothing to close."""
+        return self
+
     def close(self) -> None:
         """Files are open only while they are read."""
 

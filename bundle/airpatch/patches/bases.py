@@ -15,22 +15,25 @@ from pathlib import Path
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import read_inventory
-from airpatch.blobs.content import Content
+from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import inventories
-from airpatch.format.index import Base, Index, release_id
+from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
-from airpatch.layers.rebuilt import content_with_rebuilt
+from airpatch.format.release_part import release_id
+from airpatch.layers.rebuilt_content import content_with_rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
+from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
 from airpatch.target.root import open_root
 from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
+from airpatch.units import count, megabytes
 
 _NO_RELEASE = Digest(bytes(32))
 
@@ -54,15 +57,15 @@ class BaseState:
     no_layer_patches: bool = False
 
 
-def open_base(name: str, release: Release) -> BaseState:
-    """The base in the file or folder `name`, for a patch to `release`.
+def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
+    """The base in the file or folder `name`, for a patch to `release`; one in a registry is read as `pull` says.
 
     Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
     damaged, TargetError if a root cannot be read, SourceError if images of an archive cannot be used.
     """
     path = Path(name)
     if is_other_source(name):
-        return _from_source(name)
+        return _from_source(name, pull)
     if path.is_dir():
         return _from_root(path, release.product)
     if path.is_file() and is_bundle(path):
@@ -91,10 +94,13 @@ def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     `open_base` raises.
     """
     base = open_base(name, index.release)
-    missing = [f"{b.digest} {b.size} bytes" for b in index.needed if base.blobs.get(b.digest) != b.size]
+    missing = {b.digest: b.size for b in index.needed if base.blobs.get(b.digest) != b.size}
     if missing:
         made_for = " or ".join(base.name for base in index.bases)
-        raise BaseMismatch(f"{name} lacks blobs that the patch needs; it was made for {made_for}", missing)
+        raise BaseMismatch(
+            f"{name} lacks {count(len(missing), 'blob')} of {megabytes(sum(missing.values()))} that the patch needs; "
+            f"it was made for {made_for}"
+        )
     stored = {blob.digest for blob in index.stored}
     wanted = [source.digest for source in index.sources if source.digest not in stored]
     content = readable(base, wanted, execution)
@@ -196,9 +202,9 @@ def _from_bundle(name: str) -> BaseState:
     )
 
 
-def _from_source(name: str) -> BaseState:
-    """What a host has that keeps its images elsewhere than in a registry: in archives, or in containerd's storage."""
-    gathered = gather([name])
+def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
+    """What a host has that keeps its images elsewhere than in a root: in archives, containerd's storage, a registry."""
+    gathered = gather([name], pull=pull)
     release = gathered.release
     return BaseState(
         Base(release_id(release), release.name),
@@ -206,7 +212,7 @@ def _from_source(name: str) -> BaseState:
         _repositories(release),
         "; ".join(gathered.remarks) or None,
         tuple(blob.digest for blob in release.blobs if not blob.is_manifest),
-        gathered.content,
+        ChainedContent([gathered.content, BytesContent(gathered.manifests)]),
         release.images,
     )
 

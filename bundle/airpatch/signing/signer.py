@@ -19,7 +19,7 @@ from airpatch.signing.certificates import is_certificate
 from airpatch.signing.policy import Sign
 from airpatch.signing.public_keys import ED25519, parse_line
 from airpatch.signing.sshsig import Signature
-from airpatch.signing.wire import Reader, string
+from airpatch.signing.wire import WireReader, string
 
 _MAX_KEY = 64 << 10
 _MAX_ANSWER = 256 << 10
@@ -113,7 +113,7 @@ def _sign_with_agent(path: str, public_key: bytes, data: bytes) -> bytes:
             size = int.from_bytes(_receive(agent, 4), "big")
             if size > _MAX_ANSWER:
                 raise TrustError("the agent's answer is not one")
-            answer = Reader(_receive(agent, size), "the agent's answer")
+            answer = WireReader(_receive(agent, size), "the agent's answer")
     except OSError as error:
         raise TrustError(f"the agent cannot be reached: {error.strerror or error}") from None
     if answer.number(1) != _SIGN_RESPONSE:

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 
 from airpatch.errors import FormatError
-from airpatch.signing.wire import Reader, string
+from airpatch.signing.wire import WireReader, string
 
 MAX_SIGNATURE = 16 << 10
 """Bytes of an armored signature. One by a certificate with an RSA key of 16384 bits takes less than 10 KiB."""
@@ -81,7 +81,7 @@ def parse(text: bytes) -> Signature:
 
 
 def _from_blob(blob: bytes) -> Signature:
-    reader = Reader(blob, "the signature")
+    reader = WireReader(blob, "the signature")
     if reader.take(len(_MAGIC)) != _MAGIC:
         raise FormatError("the signature does not begin with SSHSIG")
     version = reader.number(4)

@@ -10,7 +10,7 @@ def string(content: bytes) -> bytes:
     return len(content).to_bytes(4, "big") + content
 
 
-class Reader:
+class WireReader:
     """Takes values off the front of `data`. `what` names the data in errors; every method raises FormatError."""
 
     def __init__(self, data: bytes, what: str) -> None:

@@ -15,7 +15,7 @@ def explain_spec(spec: str) -> str | None:
     folder = name.rpartition("/")[2]
     match transport if colon else "":
         case "docker":
-            return f"is in a registry: copy it first, with 'skopeo copy --all docker://{name} dir:images/{folder}'"
+            return f"is in a registry: write docker://{name}"
         case "docker-daemon":
             return f"is in Docker: save it first, with 'docker save -o images.tar {name}', and name images.tar"
         case "containers-storage":

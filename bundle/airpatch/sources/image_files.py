@@ -9,8 +9,8 @@ from typing import Protocol
 from airpatch.blobs.content import BlobReader
 from airpatch.blobs.tree import Entry
 from airpatch.errors import SourceError
-from airpatch.format.index import MAX_IMAGE_SIGNATURE
 from airpatch.format.layout import image_signature_folder
+from airpatch.format.release_part import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import ImageSignature

@@ -184,24 +184,28 @@ class _Referrers:
 
 
 def referrers_index(descriptors: Iterable[Descriptor], read: Callable[[Digest], bytes]) -> bytes:
-    """The index that the referrers tag of an image points to: its referrers in the order of their digests.
+    """The index that the referrers tag of an image points to: its referrers in the order of their digests."""
+    ordered = sorted(descriptors, key=lambda descriptor: descriptor.digest)
+    return emit_index_of([referrer_entry(each.digest, each.media_type, read(each.digest)) for each in ordered])
 
-    `artifactType` and `annotations` come from each manifest (distribution-spec 1.1, Pushing Manifests with Subject).
-    """
-    entries = []
-    for descriptor in sorted(descriptors, key=lambda descriptor: descriptor.digest):
-        document = parse_document(read(descriptor.digest))
-        config = document.get("config")
-        kind = document.get("artifactType") or (config.get("mediaType") if isinstance(config, Mapping) else None)
-        entry: dict[str, object] = {
-            "mediaType": descriptor.media_type,
-            "digest": str(descriptor.digest),
-            "size": descriptor.size,
-        }
-        if kind:
-            entry["artifactType"] = kind
-        if document.get("annotations"):
-            entry["annotations"] = document["annotations"]
-        entries.append(entry)
-    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+
+def emit_index_of(entries: Sequence[Mapping[str, object]]) -> bytes:
+    """An OCI index of these entries."""
+    document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries)}
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+def referrer_entry(digest: Digest, media_type: str, content: bytes) -> Mapping[str, object]:
+    """The entry of the manifest `content` in a list of referrers.
+
+    `artifactType` and `annotations` come from the manifest (distribution-spec 1.1, Pushing Manifests with Subject).
+    """
+    document = parse_document(content)
+    config = document.get("config")
+    kind = document.get("artifactType") or (config.get("mediaType") if isinstance(config, Mapping) else None)
+    entry: dict[str, object] = {"mediaType": media_type, "digest": str(digest), "size": len(content)}
+    if kind:
+        entry["artifactType"] = kind
+    if document.get("annotations"):
+        entry["annotations"] = document["annotations"]
+    return entry

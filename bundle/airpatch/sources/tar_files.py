@@ -49,7 +49,7 @@ _MAX_EXPANDED = 1 << 50
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ArchiveMember:
     """A regular file of `size` bytes at `offset`, or a link; `unusable` says why its content cannot be read."""
 
     offset: int
@@ -69,7 +69,7 @@ class TarFiles:
         self._fd = fd
         self._size = size
         self._finalizer = weakref.finalize(self, os.close, fd)
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, ArchiveMember] = {}
         self._contradictory: set[str] = set()
         for name, member in self._headers():
             known = self._members.setdefault(name, member)
@@ -124,7 +124,7 @@ class TarFiles:
                 raise SourceError(f"{self.path}: is cut short: copy it again")
             view, position = view[count:], position + count
 
-    def _find(self, path: str) -> Member:
+    def _find(self, path: str) -> ArchiveMember:
         name = path
         for _ in range(MAX_LINKS):
             member = self._members.get(name)
@@ -139,18 +139,18 @@ class TarFiles:
             name = member.link
         raise SourceError(f"{self.name(path)}: leads from link to link")
 
-    def _is_same(self, one: Member, other: Member) -> bool:
+    def _is_same(self, one: ArchiveMember, other: ArchiveMember) -> bool:
         if one.link is not None or other.link is not None or one.size != other.size:
             return one.link == other.link and one.size == other.size
         return self._hash(one) == self._hash(other)
 
-    def _hash(self, member: Member) -> bytes:
+    def _hash(self, member: ArchiveMember) -> bytes:
         hash_ = hashlib.sha256()
         for piece in pieces(_MemberBlob(self, member), member.size):
             hash_.update(piece)
         return hash_.digest()
 
-    def _headers(self) -> Iterator[tuple[str, Member]]:
+    def _headers(self) -> Iterator[tuple[str, ArchiveMember]]:
         """All files and links, by normal names. Raises SourceError."""
         position = count = 0
         extended: dict[str, str] = {}
@@ -178,15 +178,15 @@ class TarFiles:
 
     def _member(
         self, name: str, kind: bytes, start: int, size: int, header: bytes, extended: dict[str, str]
-    ) -> Iterator[tuple[str, Member]]:
+    ) -> Iterator[tuple[str, ArchiveMember]]:
         if kind in _FILE_TYPES or kind == b"S":
             sparse = kind == b"S" or any(key.startswith("GNU.sparse") for key in extended)
-            yield name, Member(start, size, unusable="is a sparse file" if sparse else None)
+            yield name, ArchiveMember(start, size, unusable="is a sparse file" if sparse else None)
         elif kind in (b"1", b"2"):
             target = extended.get("linkpath") or _text(header[157:257])
             link = _inside(target, posixpath.dirname(name) if kind == b"2" else "")
             unusable = None if link is not None else f"is a link that leads out of the archive, to {target!r:.100}"
-            yield name, Member(start, 0, link, unusable)
+            yield name, ArchiveMember(start, 0, link, unusable)
 
     def _extend(self, extended: dict[str, str], kind: bytes, start: int, size: int) -> None:
         """Take over what an extended header says of the next member. Global ones say nothing that matters here."""
@@ -237,7 +237,7 @@ class TarFiles:
 class _MemberBlob:
     """An open member of an archive."""
 
-    def __init__(self, archive: TarFiles, member: Member) -> None:
+    def __init__(self, archive: TarFiles, member: ArchiveMember) -> None:
         self._archive = archive
         self._offset = member.offset
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from airpatch.format import layout
-from airpatch.format.index import MAX_IMAGE_SIGNATURE
+from airpatch.format.release_part import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import ImageSignature, Release
@@ -55,7 +55,7 @@ def lacking(root: Root, release: Release) -> list[ImageSignature]:
     return [s for s in signatures_of(release) if problem_of(root, kept_path(s), s)]
 
 
-def stand(root: Root, folder: str, signatures: Sequence[ImageSignature]) -> bool:
+def are_in_place(root: Root, folder: str, signatures: Sequence[ImageSignature]) -> bool:
     """Whether `folder` holds `signatures` and nothing else; without signatures it need not be there."""
     return not list(differences(root, folder, signatures))
 

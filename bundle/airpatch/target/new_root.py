@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder, remove_all, rename_folder
@@ -37,6 +38,19 @@ def require_root(path: Path) -> None:
         raise UsageError(f"{path}: is not a registry's root: there is no such folder")
     if not is_folder(path / STORAGE):
         raise UsageError(f"{path}: is not a registry's root, which holds {STORAGE}")
+
+
+def require_place(path: Path) -> None:
+    """Raise TargetError unless `path`, which is not there, can be made. Changes nothing."""
+    path = path.absolute()
+    above = next(each for each in path.parents if os.path.lexists(each))
+    code = 0
+    if not is_folder(above):
+        code = errno.ENOTDIR
+    elif not os.access(above, os.W_OK | os.X_OK, effective_ids=True):
+        code = errno.EROFS if os.statvfs(above).f_flag & os.ST_RDONLY else errno.EACCES
+    if code:
+        raise write_error(str(above), OSError(code, os.strerror(code)))
 
 
 def make_root(path: Path) -> list[Path]:

@@ -21,8 +21,18 @@ from airpatch.model.release import Blob, Image, Release
 from airpatch.model.walk import complete
 from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
-from airpatch.target.root import Root
-from airpatch.target.state import Receipt, State, by_age, choose_product, interrupted, locked, receipts
+from airpatch.target.root import HOME, Root
+from airpatch.target.state import (
+    RELEASES,
+    Receipt,
+    State,
+    by_age,
+    choose_product,
+    interrupted,
+    locked,
+    receipts,
+    require_unlocked,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,11 @@ def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bo
     be told.
     """
     if dry_run:
-        return _preview(root, *_choose(root, keep, product))
+        require_unlocked(root)
+        pruned = _preview(root, *_choose(root, keep, product))
+        for folder in _changed_folders(pruned):
+            root.require_writable(folder)
+        return pruned
     with locked(root) as state:
         forgotten, kept = _choose(root, keep, product)
         tags = _preview(root, forgotten, kept).tags
@@ -66,6 +80,15 @@ def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bo
         image_signatures.forget_unkept(root, kept)
         state.sync()
         return Pruned(forgotten, tags, blobs)
+
+
+def _changed_folders(pruned: Pruned) -> list[str]:
+    """Folders out of which tags, blobs and receipts go, and the one that has the state."""
+    if not pruned.forgotten:
+        return []
+    tags = {registry.tag_folder(image.name).rpartition("/")[0] for image in pruned.tags}
+    blobs = {registry.blob_path(blob.digest).rpartition("/")[0] for blob in pruned.blobs}
+    return sorted({HOME, RELEASES} | tags | blobs)
 
 
 def _preview(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
@@ -103,12 +126,12 @@ def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release])
         image.name: image
         for receipt in forgotten
         for image in receipt.release.images
-        if image.name not in names and _stands(root, registry.tag_link(image.name, image.manifest))
+        if image.name not in names and _has_its_digest(root, registry.tag_link(image.name, image.manifest))
     }
     return tuple(old[name] for name in sorted(old))
 
 
-def _stands(root: Root, link: Link) -> bool:
+def _has_its_digest(root: Root, link: Link) -> bool:
     return storage.read_link(root, link.path) == link.digest
 
 
@@ -136,7 +159,7 @@ def _unneeded_links(
         needed.update(registry.layer_link(repository, digest) for digest in required.blobs)
         for name, digest in live:
             needed |= {registry.tag_index_link(name, digest), registry.tag_link(name, digest)}
-    return [link for link in candidates - needed if _stands(root, link) or root.size(link.path) is None]
+    return [link for link in candidates - needed if _has_its_digest(root, link) or root.size(link.path) is None]
 
 
 def _unneeded_blobs(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from airpatch.errors import FormatError, IntegrityError, TargetError
+from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
 from airpatch.format import registry
 from airpatch.format.registry import Link
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.release import Release
 from airpatch.model.walk import walk
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
@@ -150,6 +152,16 @@ def load_manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, Manifest]
             raise TargetError(f"{root.path}: {digest}: {error.message}") from None
 
     return dict(walk(tops, read))
+
+
+def known_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
+    """Those manifests of `release` that `root` has, and that are right."""
+    found = {}
+    for blob in release.blobs:
+        if blob.is_manifest:
+            with suppress(AirpatchError):
+                found[blob.digest] = parse_manifest(read_manifest(root, blob.digest))
+    return found
 
 
 def _folders(root: Root, path: str) -> list[str]:

@@ -28,7 +28,7 @@ def largest_view(packed: int) -> int:
 
 def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]:
     """Yield the view of the `sources`, one after another. Raises FormatError if it has more than `limit` bytes."""
-    levels: list[Level] = [Base(sources)]
+    levels: list[OpenLevel] = [PackedBytes(sources)]
     for length, action in view.records():
         level = levels[-1]
         if action == SKIP:
@@ -46,7 +46,7 @@ def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]
             levels.pop()
 
 
-class Level:
+class OpenLevel:
     """Bytes that are read in order, and of which the last ones can be given back."""
 
     has_end = False
@@ -98,7 +98,7 @@ class Level:
         raise NotImplementedError
 
 
-class Base(Level):
+class PackedBytes(OpenLevel):
     """Byte strings one after another."""
 
     def __init__(self, sources: Sequence[Buffer]) -> None:
@@ -130,12 +130,12 @@ class Base(Level):
         self._at += size
 
 
-class Inflated(Level):
+class Inflated(OpenLevel):
     """What a deflate stream holds; what its framing adds is read, compared, and left out."""
 
     has_end = True
 
-    def __init__(self, parent: Level, framing: str) -> None:
+    def __init__(self, parent: OpenLevel, framing: str) -> None:
         super().__init__()
         self._parent = parent
         self._framing = framing
@@ -184,10 +184,10 @@ class Inflated(Level):
             raise FormatError("a view of a stream that is followed by another checksum or size")
 
 
-class Archive(Level):
+class OpenArchive(OpenLevel):
     """The same bytes, counted from here."""
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: OpenLevel) -> None:
         super().__init__()
         self._parent = parent
 
@@ -204,12 +204,12 @@ class Archive(Level):
         return self._parent.read(size)
 
 
-class Chunks(Level):
+class Chunks(OpenLevel):
     """What IDAT chunks hold, after the size of the first one; their CRCs are compared, and left out."""
 
     has_end = True
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: OpenLevel) -> None:
         super().__init__()
         self._parent = parent
         self._most = self._size = self._left = 0  # bytes of the first chunk, of this one, and of it still to come
@@ -255,10 +255,10 @@ class Chunks(Level):
             raise FormatError("a view of IDAT chunks that go on after their end")
 
 
-class CentralDirectory(Level):
+class CentralDirectory(OpenLevel):
     """The view of the entries of a central directory."""
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: OpenLevel) -> None:
         super().__init__()
         self._parent = parent
         self._directory = Directory(parent.entries, True)
@@ -284,19 +284,19 @@ class CentralDirectory(Level):
         self._directory.finish()
 
 
-_LEVELS: dict[str, Callable[[Level], Level]] = {
+_LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
     framings.RAW: lambda parent: Inflated(parent, framings.RAW),
     framings.GZIP: lambda parent: Inflated(parent, framings.GZIP),
     framings.ZLIB: lambda parent: Inflated(parent, framings.ZLIB),
     framings.ENTRY: lambda parent: Inflated(parent, framings.ENTRY),
     framings.STREAMED: lambda parent: Inflated(parent, framings.STREAMED),
-    framings.ARCHIVE: Archive,
+    framings.ARCHIVE: OpenArchive,
     framings.DIRECTORY: CentralDirectory,
     framings.CHUNKS: Chunks,
 }
 
 
-def open_level(framing: str, parent: Level) -> Level:
+def open_level(framing: str, parent: OpenLevel) -> OpenLevel:
     """The level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
     if framing not in _LEVELS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")

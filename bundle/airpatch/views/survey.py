@@ -15,7 +15,7 @@ import xxhash
 
 from airpatch.errors import FormatError
 from airpatch.views import framings
-from airpatch.views.expand import Base, Chunks, largest_view
+from airpatch.views.expand import Chunks, PackedBytes, largest_view
 from airpatch.views.finders import containers, gzip
 from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib import zlib_hint
@@ -96,7 +96,7 @@ def _levels(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
     """The chunks of an image, and the stream in them."""
-    base = Base([data[hint.start :]])
+    base = PackedBytes([data[hint.start :]])
     try:
         held = b"".join(Chunks(base).rest())
     except FormatError:

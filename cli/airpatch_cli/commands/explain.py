@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import airpatch
 from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
-from airpatch_cli.console import Console, Result, count, megabytes, table
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result, table
+from airpatch_cli.registry_options import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -20,6 +22,8 @@ def run(args: Namespace, console: Console) -> Result:
         product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        images_from=args.images_from,
+        pull=pulling(args),
         content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from airpatch_cli.grammar import carrying, making_bundles, reading, using_roots
+from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
 
@@ -82,8 +82,11 @@ _COMMANDS = (
     using_roots.rollback,
     using_roots.prune,
     reading.inspect,
+    reading.history,
     reading.verify,
     reading.restore,
+    using_registries.push,
+    using_registries.serve,
     making_bundles.sign,
     using_roots.trust,
     carrying.split,

@@ -6,6 +6,7 @@ from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.shared_options import (
     base_options,
     effort_options,
+    expiry_option,
     output_option,
     sign_option,
     source_options,
@@ -13,7 +14,7 @@ from airpatch_cli.grammar.shared_options import (
     trust_options,
 )
 from airpatch_cli.grammar.values import natural, nonempty
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.parser import Condition, only_with
 
 
 def create(commands: Commands) -> None:
@@ -25,6 +26,7 @@ def create(commands: Commands) -> None:
         "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
         "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
         "airpatch create images/ -o /media/usb/shop-r1.tar.zst --with-tool airpatch-0.1.0/",
+        "airpatch create images/ --sign release_key --expires 2027-01-31T00:00:00Z -o shop-r1.tar.zst",
         "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
     )
     source_options(parser)
@@ -35,7 +37,8 @@ def create(commands: Commands) -> None:
         help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
         "sides, and plain tar cannot unpack the images any more",
     )
-    only_with(Need(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
+    only_with(Condition(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
+    expiry_option(parser)
     output_option(parser)
     sign_option(parser)
     tool_option(parser)
@@ -59,7 +62,8 @@ def diff(commands: Commands) -> None:
         action="store_false",
         help="send every changed blob whole: nothing to rebuild on the target",
     )
-    only_with(Need(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
+    only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
+    expiry_option(parser)
     output_option(parser)
     sign_option(parser)
     tool_option(parser)

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
-from airpatch_cli.grammar.shared_options import SOURCE, form_options, trust_options
-from airpatch_cli.grammar.values import nonempty, path
+from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
+from airpatch_cli.grammar.values import nonempty, output_name, path
+
+
+def history(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "history",
+        "show what was done to a registry's root, by whom and with which bundle, and check the record",
+        "airpatch history /var/lib/registry",
+        "airpatch history /var/lib/registry --json | jq -r .last_hash",
+        is_long=False,
+    )
+    root_argument(parser)
 
 
 def inspect(commands: Commands) -> None:
@@ -38,6 +50,7 @@ def verify(commands: Commands) -> None:
         "airpatch verify - < shop-r1.tar.zst",
         "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
         "airpatch verify shop-r1.tar.zst --request shop.request",
+        "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
         "airpatch verify /var/lib/registry",
     )
     parser.add_argument(
@@ -59,6 +72,14 @@ def verify(commands: Commands) -> None:
         type=path,
         metavar="FILE",
         help="if the bundle is damaged or its copy broke off, write down which bytes are wanted again, for topup",
+    )
+    parser.add_argument(
+        "--manifest",
+        dest="output",
+        type=output_name,
+        metavar="FILE",
+        help="write the digests of all that a root with the release must hold, which sha256sum -c checks there; - for "
+        "standard output",
     )
     trust_options(parser, "the bundle")
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 
-from airpatch_cli.grammar.values import memory_size, natural, nonempty, output_name, path, positive
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.grammar.registry_options import pull_options
+from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive
+from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
     "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
-    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates"
+    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates; "
+    "docker://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST] is an image in a registry"
 )
 
 
 def source_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sources", type=nonempty, nargs="+", metavar="SOURCE", help=SOURCE)
+    parser.add_argument("sources", type=nonempty, nargs="*", metavar="SOURCE", help=SOURCE)
     parser.add_argument(
         "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
     )
@@ -32,6 +34,14 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         help="number that grows from release to release (default: 0; of a patch one more than the bases have)",
     )
     parser.add_argument("--images-list", type=path, metavar="FILE", help="take these images only: one reference a line")
+    images_from = parser.add_argument(
+        "--from",
+        dest="images_from",
+        type=nonempty,
+        metavar="docker://HOST[/PREFIX]",
+        help="fetch the images of the list from this registry: NAME:TAG is there as HOST/PREFIX/NAME:TAG",
+    )
+    only_with(Condition(lambda args: args.images_list, "without --images-list"), images_from)
     parser.add_argument(
         "--tag",
         action="append",
@@ -40,6 +50,7 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         metavar="[DIGEST=]NAME:TAG",
         help="name an image that has no tag; the digest may be left out where it is the only one",
     )
+    pull_options(parser)
 
 
 def base_options(parser: argparse.ArgumentParser) -> None:
@@ -111,6 +122,16 @@ def effort_options(group: argparse._ActionsContainer, condition: str = "") -> tu
     return effort, memory
 
 
+def expiry_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--expires",
+        type=moment,
+        metavar="DATE",
+        help="no host takes the release from then on, by its own clock: a time or date of RFC 3339, such as "
+        "2027-01-31T00:00:00Z (default: never)",
+    )
+
+
 def sign_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sign",
@@ -129,7 +150,7 @@ def trust_options(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="ALLOWED_SIGNERS",
         help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
     )
-    only_with(Need(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
+    only_with(Condition(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
 
 
 def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:

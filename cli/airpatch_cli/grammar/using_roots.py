@@ -5,7 +5,7 @@ from __future__ import annotations
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.shared_options import form_options, output_option, root_argument, trust_options, whom_to_trust
 from airpatch_cli.grammar.values import nonempty, path, positive
-from airpatch_cli.parser import Need, only_with
+from airpatch_cli.parser import Condition, only_with
 
 
 def apply(commands: Commands) -> None:
@@ -37,7 +37,7 @@ def apply(commands: Commands) -> None:
     )
     parser.add_argument("--restore", type=path, metavar="DIR", help="restore the release's images there afterwards")
     form = form_options(parser.add_argument_group("with --restore"))
-    only_with(Need(lambda args: args.restore, "without --restore"), *form)
+    only_with(Condition(lambda args: args.restore, "without --restore"), *form)
     trust_options(parser, "every bundle")
 
 

@@ -31,6 +31,18 @@ def path(text: str) -> Path:
     return Path(nonempty(text))
 
 
+def moment(text: str) -> int:
+    """Seconds since 1970."""
+    from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
+
+    try:
+        return parse_timestamp(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a time of RFC 3339 in whole seconds, such as 2027-01-31T00:00:00Z, not {text!r:.40}"
+        ) from None
+
+
 def memory_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_MEMORY:

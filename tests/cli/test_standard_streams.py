@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch_cli.streams import NO_READER, visible
+from airpatch_cli.standard_streams import NO_READER, visible
 from tests.cli.support import IMAGES, environment, start
 
 CREATE = ("create", str(IMAGES / "r1"), "--release", "r1", "--sequence", "1")

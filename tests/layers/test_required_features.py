@@ -11,8 +11,8 @@ from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_name, zstd_names
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
-from airpatch.layers.features import features, require_features
 from airpatch.layers.recipe import Corrected, Frames, Plain, Replay, Replica
+from airpatch.layers.required_features import features, require_features
 from airpatch.views.description import Coding
 from tests.support import sample
 

@@ -33,7 +33,7 @@ class Votes(NamedTuple):
 
 
 @cython.cclass
-class Index:
+class SketchIndex:
     """At most `most` features (below 2**32) of sets that have numbers from 0."""
 
     # A feature's entries are chained from its slot: entry n - 1 for the number n, none for 0.

@@ -1,4 +1,4 @@
-"""Blobs that layer patches make, kept in scratch files: as content, for a bundle that is unfolded, and given up."""
+"""Blobs that layer patches make, in scratch files: as content, for layers that travel uncompressed, and given up."""
 
 from __future__ import annotations
 
@@ -8,34 +8,23 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import Content, read_blob
 from airpatch.errors import AirpatchError, IntegrityError, SourceError
-from airpatch.format.index import Index, Plan, Step
-from airpatch.layers import rebuild
-from airpatch.layers.rebuilt import Rebuilt, content_with_rebuilt
+from airpatch.format.index import Plan, Step
+from airpatch.layers import blob_builder
+from airpatch.layers.rebuilt_content import RebuiltContent, content_with_rebuilt
 from airpatch.layers.recipe import Whole
 from airpatch.model.digest import Digest
-from airpatch.patches.layer_patching import patch_layers
-from airpatch.sources.gather import Gathered
-from tests.layers.support import Blobs, by_digest, changed, descriptors, handmade, layer, left_open, replica
-from tests.support import OCI_GZIP_LAYER, Builder, MemorySink, Recorder, execution, scratch
-
-GO = replica("go1-flate-6")
-LAYERS = [GO(layer(1, size=9000)), GO(changed(layer(1, size=9000))), GO(changed(layer(1, size=9000), 2))]
-
-
-def repacked(layers: list[bytes] = LAYERS) -> tuple[Index, bytes]:
-    """A full bundle with layers as plaintext."""
-    builder = Builder()
-    builder.tag("web:r1", builder.picture(layers, layer_type=OCI_GZIP_LAYER))
-    release = builder.release
-    gathered = Gathered(release, builder.manifests, builder.content)
-    patched = patch_layers(Index.full(release), gathered, [], execution())
-    sink = MemorySink()
-    with patched:
-        write_bundle(patched, sink, execution())
-    return patched.index, bytes(sink.data)
+from tests.layers.support import (
+    GO_LAYERS,
+    Blobs,
+    by_digest,
+    descriptors,
+    handmade,
+    left_open,
+    repacked,
+)
+from tests.support import Builder, Recorder, execution, scratch
 
 
 @pytest.fixture
@@ -56,8 +45,8 @@ def found(content: Content, blob: bytes) -> bytes:
 
 def test_layers_of_a_bundle_are_made_when_they_are_wanted(bundle: BundleFile) -> None:
     progress = Recorder()
-    content = content_with_rebuilt(bundle, by_digest(*LAYERS), execution(2, progress))
-    assert [found(content, each) for each in LAYERS] == LAYERS
+    content = content_with_rebuilt(bundle, by_digest(*GO_LAYERS), execution(2, progress))
+    assert [found(content, each) for each in GO_LAYERS] == GO_LAYERS
     assert progress.labels == ["rebuilding layers of r1"]
     assert progress.adds_up
     config = next(blob for blob in bundle.index.stored if not blob.is_manifest)
@@ -67,7 +56,7 @@ def test_layers_of_a_bundle_are_made_when_they_are_wanted(bundle: BundleFile) ->
 
 def test_only_those_that_are_wanted_are_made_and_what_they_need(bundle: BundleFile) -> None:
     steps = bundle.index.steps
-    first = next(blob for blob in LAYERS if Digest.of(blob) == steps[0].digest)
+    first = next(blob for blob in GO_LAYERS if Digest.of(blob) == steps[0].digest)
     content = content_with_rebuilt(bundle, [steps[0].digest], execution(1))
     assert found(content, first) == first
     assert content.size(steps[-1].digest) is None
@@ -89,39 +78,39 @@ def test_adversary_27_a_layer_patch_that_is_damaged(bundle: BundleFile, monkeypa
     def other(*_: object) -> object:
         raise IntegrityError("makes other bytes")
 
-    monkeypatch.setattr(rebuild, "read_header", other)
+    monkeypatch.setattr(blob_builder, "read_header", other)
     with pytest.raises(AirpatchError, match=r"bundle: layer patch of .*: makes other bytes"):
-        content_with_rebuilt(bundle, by_digest(*LAYERS), execution(2))
+        content_with_rebuilt(bundle, by_digest(*GO_LAYERS), execution(2))
     assert left_open(before) == 0
 
 
 def test_what_is_made_is_content_until_it_is_closed() -> None:
     before = descriptors()
-    patches = handmade(LAYERS[0], Whole(), [LAYERS[0]])
-    rebuilt = Rebuilt(scratch)
+    patches = handmade(GO_LAYERS[0], Whole(), [GO_LAYERS[0]])
+    rebuilt = RebuiltContent(scratch)
     rebuilt.make(patches.index, [], Blobs({}), execution(2))
     rebuilt.make(patches.index, patches.steps, Blobs(patches.contents), execution(1))
-    assert found(rebuilt, LAYERS[0]) == LAYERS[0]
+    assert found(rebuilt, GO_LAYERS[0]) == GO_LAYERS[0]
     with pytest.raises(SourceError, match="bytes in what layer patches made"):
-        rebuilt.open(Digest.of(LAYERS[0]), 7)
+        rebuilt.open(Digest.of(GO_LAYERS[0]), 7)
     rebuilt.close()
     assert left_open(before) == 0
 
 
 def test_what_was_not_finished_is_closed_too() -> None:
     before = descriptors()
-    bad = handmade(LAYERS[0], Whole(), [LAYERS[0][:-1] + b"!"])
-    with closing(Rebuilt(scratch)) as rebuilt:
+    bad = handmade(GO_LAYERS[0], Whole(), [GO_LAYERS[0][:-1] + b"!"])
+    with closing(RebuiltContent(scratch)) as rebuilt:
         with pytest.raises(IntegrityError):
             rebuilt.make(bad.index, bad.steps, Blobs(bad.contents), execution(1))
-        assert rebuilt.size(Digest.of(LAYERS[0])) is None
+        assert rebuilt.size(Digest.of(GO_LAYERS[0])) is None
         rebuilt.output(Digest.of(b"x")).write(memoryview(b"half of it"))
     assert left_open(before) == 0
 
 
 def test_only_what_is_to_be_kept_is_kept() -> None:
-    patches = handmade(LAYERS[0], Whole(), [LAYERS[0]])
+    patches = handmade(GO_LAYERS[0], Whole(), [GO_LAYERS[0]])
     step: Step = patches.steps[0]
-    with closing(Rebuilt(scratch)) as rebuilt:
+    with closing(RebuiltContent(scratch)) as rebuilt:
         rebuilt.make(patches.index, [step], Blobs(patches.contents), execution(1), set())
         assert rebuilt.size(step.digest) is None

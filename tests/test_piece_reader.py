@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.streams import PieceReader
+from airpatch.piece_reader import PieceReader
 
 
 @given(st.lists(st.binary(max_size=20)), st.lists(st.integers(1, 30)))

@@ -14,23 +14,13 @@ from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
 from airpatch.format import canonical
-from airpatch.format.index import (
-    MAX_INDEX,
-    Base,
-    Feature,
-    Index,
-    Plan,
-    SourceBlob,
-    Step,
-    emit_index,
-    parse_index,
-    release_id,
-    release_to_plain,
-)
+from airpatch.format.index import Base, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.index_encoding import MAX_INDEX, emit_index, parse_index
+from airpatch.format.release_part import release_id, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
 from airpatch.model.names import ImageName
-from airpatch.model.release import Blob, Image, ImageSignature, Release
+from airpatch.model.release import MAX_TIME, Blob, Image, ImageSignature, Release
 from tests.format.support import DIGESTS
 from tests.support import Builder
 
@@ -44,6 +34,7 @@ _titles = st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable(
 def _index(
     title: str,
     sequence: int,
+    expires: int,
     names: set[ImageName],
     manifests: list[Blob],
     data: list[Blob],
@@ -57,9 +48,9 @@ def _index(
     taken = {blob.digest for blob in tops}
     others = {blob.digest: blob for blob in data if blob.digest not in taken}
     blobs = (*sorted(others.values(), key=lambda blob: (-blob.size, blob.digest)), *tops)
-    signed = tuple(ImageSignature(tops[0].digest, digest, size) for digest, size in signatures)
+    signed = tuple(ImageSignature(tops[0].digest, digest, size) for digest, size in dict(signatures).items())
     images = tuple(Image(name, tops[len(name.repository) % len(tops)].digest, signed) for name in sorted(names))
-    release = Release(title, sequence, images, blobs)
+    release = Release(title, sequence, images, blobs, expires=expires)
     if not bases:
         return Index.full(release)
     ours = [
@@ -81,6 +72,7 @@ INDEXES = st.builds(
     _index,
     title=_titles,
     sequence=st.integers(0, 2**63 - 1),
+    expires=st.integers(0, MAX_TIME),
     names=st.sets(NAMES, min_size=1, max_size=5),
     manifests=st.lists(_manifests, min_size=1, max_size=4),
     data=st.lists(_data, max_size=6),
@@ -222,6 +214,10 @@ def _swap(*path: Any) -> Callable[[Document], None]:
         pytest.param(_set("release", "sequence", False), id="sequence is a bool"),
         pytest.param(_set("release", "sequence", math.nan), id="sequence is NaN"),
         pytest.param(_set("release", "sequence", None), id="no sequence"),
+        pytest.param(_set("release", "expires", -1), id="negative end"),
+        pytest.param(_set("release", "expires", MAX_TIME + 1), id="end after the year 9999"),
+        pytest.param(_set("release", "expires", False), id="end is a bool"),
+        pytest.param(_set("release", "expires", None), id="no end"),
         pytest.param(_set("release", "media_types", {}), id="media types are a map"),
         pytest.param(_set("release", "media_types", 0, ""), id="empty media type"),
         pytest.param(_set("release", "media_types", 0, "x" * 256), id="long media type"),
@@ -389,9 +385,9 @@ def test_adversary_42_other_encodings_of_the_same(canonical_form: bytes, other: 
 def test_the_limit_of_size(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
     index = Index.full(sample.release)
     content = emit_index(index)
-    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", len(content))
+    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", len(content))
     assert parse_index(content) == index
-    monkeypatch.setattr("airpatch.format.index.MAX_INDEX", len(content) - 1)
+    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", len(content) - 1)
     with pytest.raises(FormatError, match="too many images"):
         emit_index(index)
     with pytest.raises(FormatError, match="more than"):

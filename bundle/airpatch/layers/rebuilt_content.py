@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.blobs.receiver import Discard, Receiver
+from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.execution import Execution, NewFile
@@ -21,12 +22,19 @@ from airpatch.format.index import Index, Step
 from airpatch.model.digest import Digest
 
 
-class Rebuilt:
+def scratch_needed(index: Index, steps: Sequence[Step], jobs: int, kept: AbstractSet[Digest] | None = None) -> int:
+    """Bytes of scratch files that carrying out `steps` takes, and keeping the blobs `kept` (None: all)."""
+    from airpatch.layers.steps import scratch_space
+
+    return scratch_space(index, steps, jobs) + sum(s.size for s in steps if kept is None or s.digest in kept)
+
+
+class RebuiltContent:
     """A `Content` of blobs in scratch files; where nobody closes it, the system frees them with the process."""
 
     def __init__(self, new_file: NewFile) -> None:
         self._new_file = new_file
-        self._shelf = ScratchStore(new_file)
+        self._store = ScratchStore(new_file)
         self._parts: dict[Digest, ScratchRange] = {}
         self._unfinished: set[ScratchFile] = set()
 
@@ -45,13 +53,13 @@ class Rebuilt:
 
         def complete() -> None:
             self._unfinished.remove(file)
-            self._parts[digest] = self._shelf.keep(file)
+            self._parts[digest] = self._store.keep(file)
 
         return _FileOutput(file, complete)
 
     def close(self) -> None:
         """Give up all blobs."""
-        self._shelf.close()
+        self._store.close()
         while self._unfinished:
             self._unfinished.pop().close()
 
@@ -71,6 +79,8 @@ class Rebuilt:
             return
         from airpatch.layers.rebuild import rebuild_blobs
 
+        require_scratch(self._new_file, scratch_needed(index, steps, execution.threads, kept))
+
         def output(step: Step) -> Receiver:
             return self.output(step.digest) if kept is None or step.digest in kept else Discard()
 
@@ -84,12 +94,12 @@ def content_with_rebuilt(bundle: BundleFile, wanted: Iterable[Digest], execution
     """
     if not bundle.index.steps:
         return bundle
-    from airpatch.layers.rebuild import steps_for
+    from airpatch.layers.steps import steps_for
 
     stored = {blob.digest for blob in bundle.index.stored}
     steps = steps_for(bundle.index, set(wanted) - stored, stored)
     with ExitStack() as stack:
-        rebuilt = stack.enter_context(closing(Rebuilt(execution.scratch)))
+        rebuilt = stack.enter_context(closing(RebuiltContent(execution.scratch)))
         try:
             with located(bundle.name):
                 rebuilt.make(bundle.index, steps, bundle, execution)

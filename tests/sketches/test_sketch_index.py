@@ -7,13 +7,13 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.sketches.index import MANY, Index
+from airpatch.sketches.sketch_index import MANY, SketchIndex
 
 SETS = st.lists(st.sets(st.integers(0, 40), max_size=8), max_size=30)
 
 
-def built(sets: list[set[int]]) -> Index:
-    index = Index(sum(map(len, sets)))
+def built(sets: list[set[int]]) -> SketchIndex:
+    index = SketchIndex(sum(map(len, sets)))
     for number, each in enumerate(sets):
         index.add(number, array("Q", sorted(each)))
     return index
@@ -37,9 +37,9 @@ def test_votes_are_for_the_first_sets_that_share_something(sets: list[set[int]],
 
 
 def test_one_that_is_full_takes_no_more() -> None:
-    index = Index(2)
+    index = SketchIndex(2)
     index.add(0, array("Q", [1, 2, 3]))
     index.add(1, array("Q", [1]))
     votes = index.votes(array("Q", [1, 2, 3]), array("I", [1, 1, 1]), 2)
     assert [vote.number for vote in votes] == [0]
-    assert Index(0).votes(array("Q", [1]), array("I", [1]), 0) == []
+    assert SketchIndex(0).votes(array("Q", [1]), array("I", [1]), 0) == []
