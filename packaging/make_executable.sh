@@ -13,8 +13,13 @@ trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1577836800 PYTHONHASHSEED=0
 
 # Licence texts of what is inside lie beside it, as the metadata of each package has them.
-copies=$(sed -n 's/^\([a-z0-9_-]*\)==.*# runtime.*/--copy-metadata=\1/p' requirements.txt)
+copies=$(sed -n 's/^\([a-z0-9_-]*\)==.*/--copy-metadata=\1/p' runtime-requirements.txt)
 licence=$("$venv/python" -c 'import sysconfig, pathlib; print(next(p for p in (pathlib.Path(sysconfig.get_path("stdlib")) / "LICENSE.txt", pathlib.Path("/usr/share/doc/python3/copyright")) if p.exists()))')
+# pyeclib finds its code at run time; stripping breaks its libraries, so that the others are stripped here.
+packages=$("$venv/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
+find "$packages" -name '*.so*' -type f ! -path '*/pyeclib*' -exec strip --strip-unneeded {} +
+pyeclib="--hidden-import=pyeclib.core --hidden-import=pyeclib.ec_iface"
+for library in "$packages"/pyeclib.libs/*; do pyeclib="$pyeclib --add-binary=$library:pyeclib.libs"; done
 # The package's own metadata: its version, its extras, its licence.
 "$venv/python" - "$source" "$work/metadata" <<'PYTHON'
 import os, sys
@@ -22,11 +27,13 @@ from setuptools.build_meta import prepare_metadata_for_build_wheel
 source, output = sys.argv[1:]
 os.makedirs(output)
 os.chdir(source)
-prepare_metadata_for_build_wheel(output)
+with open(os.devnull, "w") as nothing:
+    os.dup2(nothing.fileno(), 1)
+    prepare_metadata_for_build_wheel(output)
 PYTHON
-PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$venv/pyinstaller" --log-level ERROR --noconfirm --onefile --strip \
+PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$venv/pyinstaller" --log-level ERROR --noconfirm --onefile \
     --name airpatch --distpath "$work/dist" --workpath "$work/build" --specpath "$work" \
-    $copies --copy-metadata=airpatch --add-data "$licence:licences/python" --add-data "$source/LICENSE:licences/airpatch" \
+    $copies $pyeclib --copy-metadata=airpatch --add-data "$licence:licences/python" --add-data "$source/LICENSE:licences/airpatch" \
     --paths "$source/bundle" --paths "$source/cli" --collect-submodules airpatch --collect-submodules airpatch_cli \
     --exclude-module setuptools --exclude-module pip entry.py
 "$venv/python" join_executable.py "$work/dist/airpatch" "$output" "$venv/python"

@@ -54,8 +54,8 @@ def verify(
     in any case its release must not have expired. Of a bundle that is right, `manifest` gets the digest of every blob
     and detached signature of its release, as `sha256sum -c` reads them in the root that has the release; `-` is
     standard output. If the bundle, a file, is damaged or cut short, the file `request` gets a list of what is damaged
-    or missing, for `topup` at the sender. Scratch files lie in the current folder, or beside the bundle if that one cannot be
-    written.
+    or missing, for `topup` at the sender. Scratch files lie in the current folder, or beside the bundle if that one
+    cannot be written.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     UsageError, TargetError.

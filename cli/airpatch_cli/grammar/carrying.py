@@ -77,7 +77,7 @@ def topup(commands: Commands) -> None:
         "topup",
         "write what a damaged copy of a bundle lacks, as 'verify --request' asked for it",
         "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
-        "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry    # then, on the site",
+        "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry",
     )
     parser.add_argument("bundle", type=path, metavar="BUNDLE", help="the very file that was sent")
     parser.add_argument(
