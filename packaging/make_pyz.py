@@ -1,7 +1,7 @@
 """Put airpatch and its packages into one file for hosts that have Python: make_pyz.py OUTPUT WHEEL...
 
-Wheels for one version of Python go into a folder of their own, all others into `any`; `pyz_main.py` takes what fits. Same
-wheels, same bytes.
+Wheels for one version of Python go into a folder of their own, all others into `any`; `pyz_main.py` takes what fits.
+Same wheels, same bytes.
 """
 
 from __future__ import annotations

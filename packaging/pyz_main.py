@@ -1,7 +1,7 @@
 """Where airpatch.pyz begins: unpacks what fits this Python into a folder whose files may be executed, and runs it.
 
 Libraries cannot be loaded out of an archive. The folder is the first that will do of $TMPDIR, /tmp, /var/tmp, /dev/shm
-and the archive's own; it is removed at the end. This file also runs on versions of Python that airpatch does not.
+and the archive's own; it is removed at the end. Older versions of Python read this file, too, and learn what it needs.
 """
 
 import mmap
@@ -13,7 +13,8 @@ import tempfile
 import zipfile
 
 HOST_ERROR = 8
-NEWEST = 14
+NEEDS = "this file needs Python 3.11 to 3.14 on x86-64 Linux with glibc 2.28 or newer"
+FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 def fail(text):
@@ -33,20 +34,14 @@ def permits_execution(folder):
     return True
 
 
-def require_host(archive):
-    """End unless there are packages for this host in the archive."""
-    needs = "this file needs Python 3.11 to 3." + str(NEWEST) + " on x86-64 Linux with glibc 2.28 or newer"
-    if sys.version_info < (3, 11):
-        fail(
-            needs + ", and this is Python " + platform.python_version() + "; take the executable airpatch-linux-x86_64"
-        )
+def packages_for_this_host(archive):
+    """The folder of the archive for this version of Python. Ends where there is none."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
-        fail(needs + ", and this host is another; install airpatch with pip")
+        fail(NEEDS + ", and this host is another; install airpatch with pip")
     name = "cp3" + str(sys.version_info[1])
     if not any(each.startswith(name + "/") for each in archive.namelist()):
-        fail(
-            needs + ", and this is Python " + platform.python_version() + "; take the executable airpatch-linux-x86_64"
-        )
+        executable = "the executable airpatch-linux-x86_64 needs none"
+        fail(NEEDS + ", and this is Python " + platform.python_version() + "; " + executable)
     return name
 
 
@@ -54,15 +49,16 @@ def main():
     """Unpack, run, remove."""
     own = os.path.abspath(sys.argv[0])
     with zipfile.ZipFile(own) as archive:
-        version = require_host(archive)
-        places = [os.environ.get("TMPDIR"), "/tmp", "/var/tmp", "/dev/shm", os.path.dirname(own)]
-        place = next((each for each in places if each and os.path.isabs(each) and permits_execution(each)), None)
+        version = packages_for_this_host(archive)
+        places = [os.environ.get("TMPDIR", ""), *FOLDERS, os.path.dirname(own)]
+        place = next((each for each in places if os.path.isabs(each) and permits_execution(each)), None)
         if place is None:
             fail("none of $TMPDIR, /tmp, /var/tmp, /dev/shm and its own folder can be written and permits execution")
         folder = tempfile.mkdtemp(prefix="airpatch-", dir=place)
         try:
-            wanted = [name for name in archive.namelist() if name.startswith(("any/", version + "/"))]
-            archive.extractall(folder, wanted)
+            archive.extractall(
+                folder, [each for each in archive.namelist() if each.startswith(("any/", version + "/"))]
+            )
             sys.path[:0] = [os.path.join(folder, "any"), os.path.join(folder, version)]
             sys.dont_write_bytecode = True
             from airpatch_cli.main import main as run
