@@ -65,7 +65,7 @@ class RegistryImages(Source):
         self._transport = Transport(Place(host, ""), pull.access, SourceError)
         self._repositories: dict[str, Repository] = {}
         self._found: list[_Found] | None = None
-        self.blobs = RemoteBlobs(new_file, pull.cache, host, pull.access.connections)
+        self._blobs = RemoteBlobs(new_file, pull.cache, host, pull.access.connections)
 
     @classmethod
     def at(cls, spec: str, new_file: NewFile, pull: PullOptions) -> RegistryImages:
@@ -125,7 +125,7 @@ class RegistryImages(Source):
         with ThreadPoolExecutor(self._pull.access.connections) as pool:
             for digest, remote in zip(places, pool.map(look, places.values()), strict=True):
                 if remote is not None:
-                    self.blobs.known[digest] = remote
+                    self._blobs.known[digest] = remote
 
     def _load(self, found: _Found) -> LoadedImage:
         if found.manifests is None:
@@ -136,7 +136,7 @@ class RegistryImages(Source):
             manifests.content,
             manifests.parsed,
             (),
-            self.blobs,
+            self._blobs,
             frozenset(manifests.missing),
             tuple(manifests.findings),
         )

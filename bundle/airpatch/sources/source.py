@@ -96,6 +96,11 @@ class Source(Protocol):
     opening: Opening | None = None
     name: str = ""
 
+    @property
+    def all_blobs(self) -> Content | None:
+        """All blobs that lie there, whatever they belong to; None where blobs are found by way of images alone."""
+        return None
+
     def listing(self, names: GivenNames) -> Listing:
         """All images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at all."""
 

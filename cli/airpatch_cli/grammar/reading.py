@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
 from airpatch_cli.grammar.values import nonempty, output_name, path
 
@@ -93,10 +94,18 @@ def restore(commands: Commands) -> None:
         "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
         "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
         "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
+        "airpatch restore shop-r1-r2.tar.zst --base containerd:/var/lib/containerd -o - --as oci-archive | "
+        "ctr -n k8s.io images import -",
         "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
         "images/ harbor.example/shop",
     )
-    parser.add_argument("source", type=nonempty, metavar="FROM", help=SOURCE)
+    parser.add_argument("source", type=nonempty, metavar="FROM", help=f"{SOURCE}; with --base a patch")
+    parser.add_argument(
+        "--base",
+        type=nonempty,
+        metavar="SOURCE",
+        help="what the patch FROM was made for: a full bundle, a root, containerd's storage, archives, ...",
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -118,4 +127,5 @@ def restore(commands: Commands) -> None:
     )
     parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
     form_options(parser, "oci-archive", "docker-archive")
+    pull_options(parser)
     trust_options(parser, "the bundle")
