@@ -15,11 +15,17 @@ export SOURCE_DATE_EPOCH=1577836800 PYTHONHASHSEED=0
 # Licence texts of what is inside lie beside it, as the metadata of each package has them.
 copies=$(sed -n 's/^\([a-z0-9_-]*\)==.*/--copy-metadata=\1/p' runtime-requirements.txt)
 licence=$("$venv/python" -c 'import sysconfig, pathlib; print(next(p for p in (pathlib.Path(sysconfig.get_path("stdlib")) / "LICENSE.txt", pathlib.Path("/usr/share/doc/python3/copyright")) if p.exists()))')
-# pyeclib finds its code at run time, and stripping breaks its libraries: as data they stay as they are.
+# pyeclib finds its code at run time, and stripping breaks its libraries.
 packages=$("$venv/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-pyeclib="--hidden-import=pyeclib.ec_iface --exclude-module=pyeclib.core"
-for library in "$packages"/pyeclib/core*.so; do pyeclib="$pyeclib --add-data=$library:pyeclib"; done
-for library in "$packages"/pyeclib.libs/*; do pyeclib="$pyeclib --add-data=$library:pyeclib.libs"; done
+pyeclib="--hidden-import=pyeclib.ec_iface --hidden-import=pyeclib.core"
+for library in "$packages"/pyeclib.libs/*; do pyeclib="$pyeclib --add-binary=$library:."; done
+mkdir "$work/programs"
+cat >"$work/programs/strip" <<SH
+#!/bin/sh
+case "\$*" in *pyeclib*) exit 0 ;; esac
+exec $(command -v strip) "\$@"
+SH
+chmod +x "$work/programs/strip"
 # The package's own metadata: its version, its extras, its licence.
 "$venv/python" - "$source" "$work/metadata" <<'PYTHON'
 import os, sys
@@ -32,7 +38,8 @@ with open(os.devnull, "w") as nothing:
     prepare_metadata_for_build_wheel(output)
 PYTHON
 rm -rf "$work/metadata/"*.egg-info
-PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$venv/pyinstaller" --log-level ERROR --noconfirm --onefile --strip \
+PATH="$work/programs:$PATH" PYINSTALLER_CONFIG_DIR=$work/cache \
+    PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$venv/pyinstaller" --log-level ERROR --noconfirm --onefile --strip \
     --name airpatch --distpath "$work/dist" --workpath "$work/build" --specpath "$work" \
     $copies $pyeclib --copy-metadata=airpatch --add-data "$licence:licences/python" --add-data "$source/LICENSE:licences/airpatch" \
     --paths "$source/bundle" --paths "$source/cli" --collect-submodules airpatch --collect-submodules airpatch_cli \
