@@ -25,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def kernel_version() -> tuple[int, int]:
-    """The first two numbers of the version of Linux."""
+    """Return the first two numbers of the version of Linux."""
     major, minor = platform.release().split(".")[:2]
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
@@ -114,8 +114,8 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
 
 
 def mount_of(fd: int) -> int:
-    """A number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of one file
-    system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
+    """Return a number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of
+    one file system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
     """
     with suppress(OSError):
         for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
@@ -125,7 +125,7 @@ def mount_of(fd: int) -> int:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
     try:
         return path.is_dir()
     except (OSError, RuntimeError):

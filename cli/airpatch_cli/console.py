@@ -56,7 +56,7 @@ class Console:
 
     @classmethod
     def early(cls, words: Sequence[str]) -> Self:
-        """A console for errors in the arguments themselves."""
+        """Return a console for errors in the arguments themselves."""
         return cls(json="--json" in words)
 
     @classmethod
@@ -126,12 +126,12 @@ def _ask(text: str) -> bool:
 
 
 def timestamp(seconds: int) -> str:
-    """A moment in seconds since 1970, as RFC 3339 has it."""
+    """Return a moment in seconds since 1970, as RFC 3339 has it."""
     return emit_timestamp(seconds)
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
+    """Return lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

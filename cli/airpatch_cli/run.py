@@ -70,7 +70,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
 
 
 def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
-    """The exit code where a result could not be printed: of what was done, if printing was not all of it."""
+    """Return the exit code where a result could not be printed: of what was done, if printing was not all of it."""
     if command not in PRINTING:
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")

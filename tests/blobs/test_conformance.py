@@ -29,6 +29,7 @@ from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
+from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
 from airpatch.sources.docker_archives import ArchiveContent
 from airpatch.sources.gather import GatheredContent, RemoteContent
 from airpatch.sources.image_files import TreeContent
@@ -36,7 +37,7 @@ from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
-from tests.support import Builder, MemoryContent
+from tests.support import Builder, MemoryContent, execution
 
 BLOB = bytes(range(256)) * 700
 DIGEST = Digest.of(BLOB)
@@ -137,6 +138,17 @@ def bytes_content(_: Path) -> Iterator[BytesContent]:
     yield BytesContent({DIGEST: BLOB})
 
 
+@contextmanager
+def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
+    with (
+        rebuilt(place) as made,
+        closing(RebuiltOnDemand([], MemoryContent({}), set(), 1 << 20, execution())) as content,
+    ):
+        content._sizes[DIGEST] = len(BLOB)
+        content._kept[DIGEST] = _Kept(made, len(BLOB))
+        yield content
+
+
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -148,6 +160,7 @@ IMPLEMENTATIONS = (
     whole_patches,
     staging,
     archive_content,
+    rebuilt_on_demand,
     remote_blobs,
     bytes_content,
 )

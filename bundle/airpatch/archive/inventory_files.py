@@ -14,7 +14,7 @@ _MAX_FILE = inventories.MAX_CONTENT
 
 
 def is_inventory(path: Path) -> bool:
-    """Whether the file begins as an inventory or a request does."""
+    """Return whether the file begins as an inventory or a request does."""
     if not path.is_file():
         return False
     try:
@@ -26,7 +26,9 @@ def is_inventory(path: Path) -> bool:
 
 
 def read_inventory(path: Path) -> Inventory | Request:
-    """The inventory or request in the file. Raises UsageError if it cannot be read, FormatError unless it is whole."""
+    """Return the inventory or request in the file. Raises UsageError if it cannot be read, FormatError unless it is
+    whole.
+    """
     try:
         if path.stat().st_size > _MAX_FILE:
             raise FormatError(f"{path}: is neither a bundle nor an inventory")

@@ -43,14 +43,16 @@ def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> 
 
 
 def _least_size(index: Index) -> int:
-    """Bytes of a bundle at the least: of its layer patches, and of layers that are compressed already."""
+    """Return how many bytes a bundle takes at least: of its layer patches, and of layers that are compressed
+    already.
+    """
     layers = sum(blob.size for blob in index.stored if blob.media_type.endswith(_COMPRESSED))
     return layers + sum(step.patch_size for step in index.steps)
 
 
 @contextmanager
 def destination(output: str) -> Iterator[DescriptorSink]:
-    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
+    """Give a sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
 
     Enter it before the work, so that a place that cannot be written is known at once. Raises TargetError, UsageError if
     standard output is a terminal.

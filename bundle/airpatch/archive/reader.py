@@ -129,7 +129,7 @@ class Opening:
     signatures: tuple[bytes, ...]
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
-        """Who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+        """Return who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
 
         Raises TrustError unless they suffice at `time`, in seconds since 1970.
         """

@@ -143,12 +143,12 @@ def output_file(path: Path) -> Iterator[DescriptorSink]:
 
 
 def _prefix(path: Path) -> str:
-    """How the names of temporary files for the output `path`, and for no other one, begin."""
+    """Return how the names of temporary files for the output `path`, and for no other one, begin."""
     return f".{path.name[:40]}.{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}."
 
 
 def _temporary(path: Path) -> tuple[Path, int]:
-    """A new temporary file for the output `path`, and its descriptor, locked as long as its writer lives."""
+    """Return a new temporary file for the output `path`, and its descriptor, locked as long as its writer lives."""
     while True:
         temporary = path.with_name(f"{_prefix(path)}{os.urandom(4).hex()}.partial")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)

@@ -44,7 +44,7 @@ class Room:
 
 
 def room_at(place: int | Path) -> Room:
-    """The room on the file system of the descriptor or path `place`. Raises TargetError."""
+    """Return the room on the file system of the descriptor or path `place`. Raises TargetError."""
     try:
         status = os.statvfs(place)
     except OSError as error:
@@ -66,7 +66,7 @@ def require_scratch(new_file: NewFile, size: int) -> None:
 
 
 def folder_of(fd: int) -> str:
-    """The folder of a file that has no name, for messages."""
+    """Return the folder of a file that has no name, for messages."""
     try:
         return str(Path(f"/proc/self/fd/{fd}").readlink().parent)
     except OSError:

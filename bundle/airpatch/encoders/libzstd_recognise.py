@@ -52,7 +52,7 @@ def _window(level: int, size: int | None) -> int:
 
 
 def _agrees(name: str, plaintext: bytes, size: int | None, frame: memoryview, complete: bool) -> bool:
-    """Whether the encoder of that name writes what the frame begins with."""
+    """Return whether the encoder of that name writes what the frame begins with."""
     encoder = frame_encoder(name)
     encoder.begin(len(plaintext) if size is None else size)
     out = encoder.feed(plaintext)

@@ -29,7 +29,7 @@ _SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
 
 
 def emit_index(index: Index) -> bytes:
-    """The encoding of `index`. Raises FormatError if it is over a limit."""
+    """Return the encoding of `index`. Raises FormatError if it is over a limit."""
     content = canonical.pack(
         {
             "airpatch": VERSION,
@@ -61,7 +61,7 @@ def emit_index(index: Index) -> bytes:
 
 
 def parse_index(content: bytes) -> Index:
-    """The index that `content` encodes. Raises FormatError unless it is valid and canonical."""
+    """Return the index that `content` encodes. Raises FormatError unless it is valid and canonical."""
     if len(content) > MAX_INDEX:
         raise FormatError(f"an index of {len(content)} bytes, more than {MAX_INDEX}")
     document = canonical.unpack(content, "the index")

@@ -76,7 +76,7 @@ def parse(file: bytes) -> Inventory | Request:
 
 
 def looks_like_one(content: bytes) -> bool:
-    """Whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
+    """Return whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
     return content[SIZE + 1 :].startswith(_FIRST_KEY)
 
 

@@ -109,7 +109,7 @@ class BlobBuilder:
         output.complete()
 
     def _blob(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes | memoryview]:
-        """The blob's bytes, as the recipe makes them."""
+        """Yield the blob's bytes, as the recipe makes them."""
         match recipe.method:
             case Whole():
                 whole = section(patch, recipe, 0)
@@ -251,7 +251,7 @@ class BlobBuilder:
         return [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
 
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
-        """A blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
+        """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
         file = stack.enter_context(closing(self._uncompressed.new(blob)))
         with closing(self._content.open(blob, size)) as reader:
@@ -261,13 +261,13 @@ class BlobBuilder:
         return file
 
     def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """The decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
+        """Return the decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
         size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
     def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """The layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
         size, uncompressed = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
         with closing(self._content.open(blob, size)) as reader:
@@ -315,7 +315,7 @@ class BlobBuilder:
 
 
 def max_column(size: int) -> int:
-    """Bytes that a column of decisions of a blob of `size` bytes may have.
+    """Return how many bytes a column of decisions of a blob of `size` bytes may have.
 
     The shortest match takes 2 bits of a blob and 4 bytes of the column of runs at most; a code length 1 bit and 1 byte.
     """
@@ -340,7 +340,7 @@ def _require_end(streams: Iterable[PieceReader]) -> None:
 
 
 def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
-    """What `delta` makes of `views`, of which little stays in memory."""
+    """Yield what `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit):
         yield chunk
@@ -351,7 +351,7 @@ def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[
 
 
 def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
-    """The same pieces; `advance` is told their bytes once they are used."""
+    """Yield the same pieces; `advance` is told their bytes once they are used."""
     for piece in pieces:
         yield piece
         advance(len(piece))

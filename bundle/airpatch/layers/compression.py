@@ -37,7 +37,7 @@ def compression(start: bytes) -> Compression:
 
 
 def size_told(reader: BlobReader, size: int) -> int:
-    """Bytes that the blob of `size` bytes holds uncompressed at the least, as far as it says.
+    """Return how many uncompressed bytes the blob of `size` bytes holds at least, as far as it says.
 
     The last member of gzip does (RFC 1952 2.3.1, ISIZE); streams of zstd seldom do, and count as they are.
     """

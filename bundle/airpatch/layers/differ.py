@@ -82,7 +82,8 @@ class Differ:
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
     ) -> LayerPatches:
-        """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
+        """Return patches for those of the `targets` that get smaller by one, using blobs that are `available` on every
+        target.
 
         `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises
         IntegrityError if one that is available does not have its digest, TargetError if scratch space runs out, and
@@ -105,7 +106,7 @@ class Differ:
         return patches
 
     def _scratch_needed(self, blobs: Iterable[Blob]) -> int:
-        """Bytes that `blobs` take uncompressed, about; what is wrong with one is told when it is read."""
+        """Estimate how many bytes `blobs` take uncompressed; a defect of one is reported when it is read."""
         needed = 0
         for blob in blobs:
             with suppress(AirpatchError), closing(self._content.open(blob.digest, blob.size)) as reader:
@@ -150,7 +151,7 @@ class Differ:
                 known = target.compression is not Compression.ZSTD or bool(maker.frame_encoders(target))
 
                 def may(source: int) -> bool:
-                    """A zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
+                    """Return whether it can help: frames of an unknown encoder are in zstd blobs only."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
@@ -179,7 +180,7 @@ class Differ:
         patches.sources = _outside(patches.steps, unpacked)
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
+        """Return a patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
@@ -187,7 +188,7 @@ class Differ:
         return self._unpack(blob, store, share)
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """The blob with its uncompressed content in the `store`; None if it does not decompress."""
+        """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
@@ -206,7 +207,7 @@ class Differ:
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
-    """The sources that no step makes, in the order of the index."""
+    """Return the sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
     return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]

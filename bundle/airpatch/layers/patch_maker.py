@@ -235,7 +235,7 @@ class PatchMaker:
     def _methods(
         self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
     ) -> Iterator[_Way]:
-        """Ways to rebuild the blob, the best first, with the decisions that each takes.
+        """Yield ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again. Where that is slow, replay comes first if it costs
         little: its decisions take a third to all of what the `difference` of the layers does.

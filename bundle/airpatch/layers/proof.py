@@ -65,7 +65,7 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
 
 
 def _scratch(index: Index, spooled: AbstractSet[Digest], jobs: int) -> int:
-    """Bytes of scratch files that carrying out all steps of `index` takes, with what the bundle brings for them."""
+    """Return how many bytes of scratch files all steps of `index` take, with what the bundle brings for them."""
     patches = sum(step.patch_size for step in index.steps)
     stored = sum(blob.size for blob in index.stored if blob.digest in spooled)
     return patches + stored + (scratch_needed(index, index.steps, jobs, _used(index)) if index.steps else 0)

@@ -77,7 +77,9 @@ def rebuild_blobs(
 
 
 def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
-    """Bytes of work that `steps` take: of layers unpacked, of decisions read, of what is made. Reads the headers."""
+    """Return the work that `steps` take, in bytes: of layers unpacked, of decisions read, of what is made. Reads the
+    headers.
+    """
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
     unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)

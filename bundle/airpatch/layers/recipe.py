@@ -121,7 +121,7 @@ def method_name(method: Method) -> str:
 
 
 def section_count(method: Method, has_views: bool = False) -> int:
-    """How many sections a layer patch of that method has."""
+    """Return how many sections a layer patch of that method has."""
     decisions = 0
     if isinstance(method, Replay | Corrected):
         decisions = COLUMNS
@@ -131,7 +131,7 @@ def section_count(method: Method, has_views: bool = False) -> int:
 
 
 def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | None = None) -> bytes:
-    """The bytes before the sections."""
+    """Return the bytes before the sections."""
     match method:
         case Plain():
             plain: list[object] = ["plain"]
@@ -155,7 +155,9 @@ def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | No
 
 
 def read_header(reader: BlobReader, size: int) -> Recipe:
-    """The recipe of the layer patch of `size` bytes. Raises FormatError unless it is canonical and fills the patch."""
+    """Return the recipe of the layer patch of `size` bytes. Raises FormatError unless it is canonical and fills the
+    patch.
+    """
     prefix = bytearray(_LENGTH.size)
     if size < len(prefix):
         raise FormatError("a layer patch that is cut short")

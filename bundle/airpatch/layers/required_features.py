@@ -20,7 +20,7 @@ _FIRST = "0.1"
 
 
 def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
-    """What it takes to carry out a layer patch of that method, with views of these codings."""
+    """Return what it takes to carry out a layer patch of that method, with views of these codings."""
     names = {f"view {coding.framing}" for coding in codings}
     names |= {f"encoder {coding.encoder}" for coding in codings if coding.encoder}
     match method:

@@ -121,7 +121,7 @@ def _restore(release: Release, root: Path, output: StrPath, form: str, link: str
 
 
 def _unservable(applied: Iterable[Applied]) -> list[str]:
-    """A registry cannot serve every repository that can be restored; say so where one may be serving the root."""
+    """Return a warning about repositories that can be restored and that no registry can serve."""
     repositories = {name.repository for each in applied for name in each.tags}
     found = sorted(name for name in repositories if not is_servable(name))
     if not found:

@@ -20,7 +20,7 @@ _Choice = TypeVar("_Choice", bound=Enum)
 
 
 def names(paths: Paths) -> list[str]:
-    """One path or several, as text: a prefix or `-` would be lost on `Path`."""
+    """Return one path or several, as text: a prefix or `-` would be lost on `Path`."""
     every = [paths] if isinstance(paths, str | os.PathLike) else paths
     return [os.fspath(path) for path in every]
 
@@ -38,7 +38,9 @@ def within(execution: Execution | None, folder: StrPath) -> Execution:
 
 
 def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices, too."""
+    """Return the member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices,
+    too.
+    """
     try:
         return kind(value)
     except ValueError:
@@ -46,7 +48,7 @@ def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = (
 
 
 def effort_of(name: str) -> Effort:
-    """The effort of that name. Raises UsageError if there is none."""
+    """Return the effort of that name. Raises UsageError if there is none."""
     try:
         return Effort[name.upper()]
     except KeyError:

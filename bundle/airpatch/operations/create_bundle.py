@@ -110,7 +110,7 @@ def add_tool(made: WrittenBundle, executables: Sequence[Executable], *, is_signe
 
 
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
-    """The full bundle of `gathered`."""
+    """Return the full bundle of `gathered`."""
     index = Index.full(gathered.release)
     gathered.fetch((blob.digest for blob in index.stored), execution)
     if not repack:
@@ -142,7 +142,7 @@ def gather_release(
     images_from: str | None = None,
     pull: PullOptions | None = None,
 ) -> Gathered:
-    """The release of all images of `sources`, or of those in `images_list`."""
+    """Return the release of all images of `sources`, or of those in `images_list`."""
     gathered = gather(
         names(sources),
         execution,
@@ -192,7 +192,7 @@ class Output:
 
 @contextmanager
 def open_output(output: StrPath, key: StrPath | None) -> Iterator[Output]:
-    """The place `output`, a file or `-`; the file has its name when the block has ended well."""
+    """Give the place `output`, a file or `-`; the file has its name when the block has ended well."""
     sign = None
     if key is not None:
         from airpatch.signing.signer import open_key  # here, because most bundles are made without a key

@@ -69,7 +69,7 @@ def diff(
 def label_for(
     bases: Paths, release: str | None, sequence: int | None, product: str | None, expires: int | None = None
 ) -> Label:
-    """What to call a release that is made against `bases`; its number is one more than the highest of theirs.
+    """Return what to call a release that is made against `bases`; its number is one more than the highest of theirs.
 
     A base that is not numbered gives a release that is not, a request alone the number that it asks for. Raises
     UsageError if the products of the bases differ and no `product` is given.
@@ -153,7 +153,7 @@ def prepare_patch(
     layer_patches: bool = True,
     pull: PullOptions | None = None,
 ) -> PreparedPatch:
-    """The patch to the release of `gathered` for targets that have one of `bases`."""
+    """Return the patch to the release of `gathered` for targets that have one of `bases`."""
     chosen = effort_of(effort)
     states = [open_base(name, gathered.release, pull) for name in names(bases)]
     contents = [open_content(name) for name in names(content)]

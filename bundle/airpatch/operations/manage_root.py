@@ -58,7 +58,8 @@ class RootHistory:
 
 
 def history(root: StrPath) -> RootHistory:
-    """What was done to the registry's storage `root`, each line held against the hash that the next one has of it.
+    """Return what was done to the registry's storage `root`, each line held against the hash that the next one has of
+    it.
 
     Raises IntegrityError if that chain is broken, FormatError if it is of another version, TargetError, UsageError.
     """

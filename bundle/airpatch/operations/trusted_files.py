@@ -45,7 +45,7 @@ def trusted_signers(
 
 
 def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) -> tuple[Signer, ...]:
-    """Who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
+    """Return who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
 
     Raises TrustError unless they suffice at the time of this host's clock.
     """
@@ -53,7 +53,7 @@ def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) 
 
 
 def read_limited(path: StrPath, limit: int) -> bytes:
-    """The content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
+    """Return the content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(limit + 1)

@@ -86,7 +86,9 @@ def verify(
 
 
 def _scratch_folder(subject: Path) -> Path:
-    """Where scratch files lie: the current folder, or that of the bundle if the current one cannot be written."""
+    """Return where scratch files lie: the current folder, or that of the bundle if the current one cannot be
+    written.
+    """
     folders = [Path.cwd(), subject.resolve().parent]
     return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
@@ -117,7 +119,7 @@ def _base(name: str, execution: Execution) -> Base:
 
 
 def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
-    """One error of all findings: of content if the bundle's form is right, of form if not."""
+    """Return one error of all findings: of content if the bundle's form is right, of form if not."""
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
     return kind(f"{name}: is damaged; {_count(findings)}", findings)

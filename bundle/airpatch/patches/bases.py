@@ -58,7 +58,7 @@ class BaseState:
 
 
 def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
-    """The base in the file or folder `name`, for a patch to `release`; one in a registry is read as `pull` says.
+    """Return the base in the file or folder `name`, for a patch to `release`; one in a registry is read as `pull` says.
 
     Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
     damaged, TargetError if a root cannot be read, SourceError if images of an archive cannot be used.
@@ -81,14 +81,14 @@ def _small_file(path: Path) -> Inventory | Request:
 
 
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
-    """Where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
+    """Return where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
     if isinstance(base.content, BundleFile) and base.content.index.is_full:
         return content_with_rebuilt(base.content, wanted, execution)
     return base.content
 
 
 def patch_sources(name: str, index: Index, execution: Execution) -> Content:
-    """The blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
+    """Return the blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
 
     Raises UsageError if the base holds no content, BaseMismatch if the patch does not fit it, and what
     `open_base` raises.
@@ -122,7 +122,7 @@ class InstalledRelease:
 
 
 def installed_release(name: str) -> InstalledRelease | None:
-    """The release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
+    """Return the release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
     path = Path(name)
     if is_other_source(name):
         return None
@@ -145,7 +145,7 @@ def _installed(release: Release) -> InstalledRelease:
 
 
 def open_content(name: str) -> BaseState:
-    """Blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
+    """Return blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
 
     Raises UsageError if it holds none, FormatError, TargetError, SourceError.
     """
@@ -160,7 +160,9 @@ def open_content(name: str) -> BaseState:
 
 
 def _from_root(path: Path, product: str, *, whole: bool = False) -> BaseState:
-    """The base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong to."""
+    """Return the base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong
+    to.
+    """
     with open_root(path) as root:
         installed = products(root)
         if product not in installed:
@@ -203,7 +205,9 @@ def _from_bundle(name: str) -> BaseState:
 
 
 def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
-    """What a host has that keeps its images elsewhere than in a root: in archives, containerd's storage, a registry."""
+    """Return what a host has that keeps its images elsewhere than in a root: in archives, containerd's storage, a
+    registry.
+    """
     gathered = gather([name], pull=pull)
     release = gathered.release
     return BaseState(
@@ -223,7 +227,7 @@ def _from_inventory(value: Inventory, name: str) -> BaseState:
 
 
 def _file_label(path: Path) -> str:
-    """The label of a root whose release is not known: the name of its folder, or of its inventory's file."""
+    """Return the label of a root whose release is not known: the name of its folder, or of its inventory's file."""
     label = path.absolute().name
     try:
         check_label(label, 0)

@@ -39,21 +39,21 @@ class CompletedRelease:
         self._stored = {blob.digest for patch in patches for blob in patch.index.stored}
 
     def manifests(self) -> dict[Digest, bytes]:
-        """All manifests of the release, verified. Raises SourceError, IntegrityError, FormatError."""
+        """Return all manifests of the release, verified. Raises SourceError, IntegrityError, FormatError."""
         content = ChainedContent([*self._patches, self._base])
         found = {b.digest: read_blob(content, b.digest, b.size) for b in self.release.blobs if b.is_manifest}
         check_manifests(self.release, found)
         return found
 
     def from_base(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """The blobs of the base that are read to have those `wanted`."""
+        """Return the blobs of the base that are read to have those `wanted`."""
         needed = set(wanted)
         for _, steps in self._work(needed):
             needed.update(source for step in steps for source in step.sources)
         return {digest for digest in needed - self._stored if self._base.size(digest) is not None}
 
     def content(self, wanted: Iterable[Digest], execution: Execution) -> tuple[Content, RebuiltContent]:
-        """Where the blobs `wanted` of the release are read, and those that were made, which the caller closes.
+        """Return where the blobs `wanted` of the release are read, and those that were made, which the caller closes.
 
         Raises BaseMismatch if a blob of the base is wrong, FormatError or IntegrityError if a layer patch is,
         TargetError if there is no room.
@@ -74,7 +74,7 @@ class CompletedRelease:
 def complete_upon(
     name: str, patches: Sequence[BundleFile], execution: Execution, pull: PullOptions | None = None
 ) -> CompletedRelease:
-    """The release of the last of `patches` upon the base `name`: a full bundle, a root, or any other source.
+    """Return the release of the last of `patches` upon the base `name`: a full bundle, a root, or any other source.
 
     Raises UsageError if the base holds no content, BaseMismatch if the patches do not fit it, and what `open_base`
     raises.

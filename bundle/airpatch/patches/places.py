@@ -24,7 +24,8 @@ _MAX_CONFIG = 1 << 20
 def places(
     images: Iterable[Image], manifests: Callable[[Digest], bytes | None], content: Content
 ) -> dict[Digest, Place]:
-    """The place of each layer of `images`, as far as `manifests` gives their manifests and `content` their configs.
+    """Return the place of each layer of `images`, as far as `manifests` gives their manifests and `content` their
+    configs.
 
     Positions count from the base of an image.
     """
@@ -69,7 +70,7 @@ def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Dig
 
 
 def _read(data: bytes | None, content: Content) -> tuple[Manifest, str | None] | None:
-    """The manifest, and the platform that its config tells."""
+    """Return the manifest, and the platform that its config tells."""
     if data is None:
         return None
     try:

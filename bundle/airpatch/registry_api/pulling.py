@@ -39,7 +39,7 @@ class Sink(Protocol):
         """Forget all bytes: they are wrong."""
 
     def digest(self) -> Digest:
-        """That of the bytes that are there."""
+        """Return the digest of the bytes that are there."""
 
 
 class Wrong(Exception):
@@ -56,7 +56,7 @@ class Repository:
         self.scope = f"repository:{path}:pull"
 
     def find_manifest(self, reference: str) -> bytes | None:
-        """The manifest that `reference`, a tag or a digest, means; None if there is none of that name.
+        """Return the manifest that `reference`, a tag or a digest, means; None if there is none of that name.
 
         Raises IntegrityError if its bytes do not have the digest.
         """
@@ -80,7 +80,7 @@ class Repository:
         return self._checked(attempt, name)
 
     def head_manifest(self, reference: str) -> Digest | None:
-        """The digest that the registry says a tag means, or has a manifest of; None if there is none."""
+        """Return the digest that the registry says a tag means, or has a manifest of; None if there is none."""
         name = f"{self.where}:{reference}"
 
         def attempt() -> Digest | None:
@@ -93,7 +93,9 @@ class Repository:
         return self.transport.repeat(attempt, name)
 
     def blob_size(self, digest: Digest, size: int) -> int | None:
-        """Bytes of a blob, None if the repository does not have it; `size` where the registry does not say."""
+        """Return the size of a blob in bytes, None if the repository does not have it; `size` where the
+        registry does not say.
+        """
         name = f"{self.where}@{digest}"
 
         def attempt() -> int | None:
@@ -156,12 +158,12 @@ class Repository:
                 raise Interrupted("the connection ended early")
 
     def tags(self) -> list[str]:
-        """All tags (distribution-spec, Listing Tags); none of a repository that is not there."""
+        """Return all tags (distribution-spec, Listing Tags); none of a repository that is not there."""
         found = self._pages("tags/list?n=1000", "tags")
         return [tag for tag in found or () if isinstance(tag, str)]
 
     def referrers(self, subject: Digest) -> list[Digest] | None:
-        """The manifests that say they refer to `subject`; None if the registry has no referrers API."""
+        """Return the manifests that say they refer to `subject`; None if the registry has no referrers API."""
         found = self._pages(f"referrers/{subject}", "manifests")
         if found is None:
             return None
@@ -169,7 +171,7 @@ class Repository:
         return [digest for digest in digests if digest is not None]
 
     def _pages(self, path: str, key: str) -> list[object] | None:
-        """The list `key` of all pages of an answer, None if there is nothing at `path`."""
+        """Return the list `key` of all pages of an answer, None if there is nothing at `path`."""
         entries: list[object] = []
         following = path
         for _ in range(_MOST_PAGES):
@@ -231,7 +233,7 @@ def _digest_or_none(text: object) -> Digest | None:
 
 
 def _meaning(answer: Answer) -> str:
-    """What an error means to a user."""
+    """Return what an error means to a user."""
     message = answer.message()
     if answer.status == 404:
         return f"is not there ({message})"

@@ -59,7 +59,9 @@ class Layer:
 def examine_layers(
     images: Iterable[Image], manifests: Mapping[Digest, bytes], content: Content, execution: Execution
 ) -> list[Layer]:
-    """The layers of `images`, as far as their manifests are known, the largest first. Raises what `content` raises."""
+    """Return the layers of `images`, as far as their manifests are known, the largest first. Raises what `content`
+    raises.
+    """
     patches = _patches(content)
     used = usage(images, manifests)
     ordered = sorted(used.layers.items(), key=lambda layer: (-layer[1], layer[0]))
@@ -91,7 +93,7 @@ def examine_layers(
 
 
 def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:
-    """How the blob of `size` bytes is written. `advance` is told bytes that are read."""
+    """Return how the blob of `size` bytes is written. `advance` is told bytes that are read."""
     uncompressed_size = 0
 
     def take(piece: bytes) -> None:

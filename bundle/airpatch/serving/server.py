@@ -24,7 +24,9 @@ _GRACE = 10
 
 
 def bound_socket(listen: str) -> socket.socket:
-    """A socket that listens on `HOST:PORT`; with port 0 the system chooses one. Raises UsageError, TargetError."""
+    """Return a socket that listens on `HOST:PORT`; with port 0 the system chooses one. Raises UsageError,
+    TargetError.
+    """
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--listen {listen}: write HOST:PORT, such as 127.0.0.1:5000")

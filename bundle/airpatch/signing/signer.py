@@ -29,7 +29,7 @@ _RSA_SHA512 = 4
 
 
 def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) -> bytes:
-    """The armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
+    """Return the armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
     return open_key(key)(message, namespace)
 
 
@@ -86,7 +86,7 @@ def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], b
 
 
 def _public_key(content: bytes, name: Path) -> bytes:
-    """The key or certificate in a `.pub` file."""
+    """Return the key or certificate in a `.pub` file."""
     try:
         line = content.decode()
         blob = base64.b64decode(line.split()[1], validate=True)

@@ -82,7 +82,7 @@ class ContainerdStore(Source):
         return load_files(self._tree, manifests, _path, lambda _: {})
 
     def _records(self) -> list[_Record]:
-        """All images in the database, as one transaction has left it. Raises SourceError."""
+        """Return all images in the database, as one transaction has left it. Raises SourceError."""
         where, problem = self._tree.name(DATABASE), ""
         for _ in range(_ATTEMPTS):  # a daemon may write pages that the transaction has given up
             data = self._tree.read(DATABASE, MAX_DATABASE)

@@ -64,7 +64,7 @@ class DirTree(Source):
                     yield f"{self._tree.name(folder)}: no image has {', '.join(unknown[:_SHOWN_FILES])}{more}"
 
     def _digest(self, folder: str) -> Digest | None:
-        """The digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
+        """Return the digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
         try:
             return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST))
         except AirpatchError:
@@ -92,7 +92,9 @@ def _inside(folder: str, name: str) -> str:
 
 
 def _is_part(name: str, used: AbstractSet[str]) -> bool:
-    """Whether a file `name` in an image's folder is one of the image's, whose blobs and manifests are in `used`."""
+    """Return whether a file `name` in an image's folder is one of the image's, whose blobs and manifests are in
+    `used`.
+    """
     match = _HEX.fullmatch(name)
     return match[1] in used if match else name in (DIR_MANIFEST, DIR_VERSION) or name.startswith("signature-")
 

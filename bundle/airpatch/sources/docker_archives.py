@@ -102,7 +102,7 @@ class DockerArchive(Source):
         return LoadedImage(top, manifests.content, manifests.parsed, (), content, findings=tuple(manifests.findings))
 
     def _make(self, entry: Mapping[str, object], where: str) -> _Made:
-        """The image of `entry`. Layers that are compressed are hashed here. Raises SourceError."""
+        """Return the image of `entry`. Layers that are compressed are hashed here. Raises SourceError."""
         config_path = str(entry.get("Config") or "")
         if config_path not in self._made:
             self._made[config_path] = self._read(entry, config_path, where)

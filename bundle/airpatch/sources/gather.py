@@ -293,7 +293,7 @@ class _Gathering:
 
 
 def _contradictions(entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
-    """What the source says of an image and is not so."""
+    """Yield what the source says of an image and is not so."""
     if entry.digest not in (None, loaded.manifest):
         yield (
             f"{entry.where} says {entry.digest}, and its manifest is {loaded.manifest}. Where the first is that of all "

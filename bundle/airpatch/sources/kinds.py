@@ -48,7 +48,8 @@ _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
 
 
 def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -> Source:
-    """The source that `spec`, a path with or without a prefix, names. What must be decompressed goes to `new_file`.
+    """Return the source that `spec`, a path with or without a prefix, names. What must be decompressed goes to
+    `new_file`.
 
     An address `docker://...` is an image in a registry, which is read as `pull` says.
 
@@ -79,7 +80,7 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
 
 
 def listed_images(place: str, references: Sequence[Reference] | None, new_file: NewFile, pull: PullOptions) -> Source:
-    """The images of a list that the registry `place`, `docker://HOST[/PREFIX]`, has. Raises UsageError."""
+    """Return the images of a list that the registry `place`, `docker://HOST[/PREFIX]`, has. Raises UsageError."""
     if references is None:
         raise UsageError(f"{place}: which of its images? Name them with --images-list FILE")
     from airpatch.sources.registries import RegistryImages
@@ -88,7 +89,9 @@ def listed_images(place: str, references: Sequence[Reference] | None, new_file: 
 
 
 def is_other_source(spec: str) -> bool:
-    """Whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an archive."""
+    """Return whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an
+    archive.
+    """
     if is_address(spec):
         return True
     prefix, colon, _ = spec.partition(":")
@@ -99,7 +102,7 @@ def is_other_source(spec: str) -> bool:
 
 
 def _existing(spec: str, name: str) -> Path:
-    """The file or folder `name`. Raises UsageError."""
+    """Return the file or folder `name`. Raises UsageError."""
     path = Path(name)
     try:
         mode = path.stat().st_mode if name else 0
@@ -124,7 +127,7 @@ def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
 
 
 def _hint(path: Path) -> str | None:
-    """What to say to somebody who named a folder on the way from a root to its storage."""
+    """Return what to say to somebody who named a folder on the way from a root to its storage."""
     parts = STORAGE.split("/")
     for depth in range(1, len(parts) + 1):
         if (path.joinpath(*parts[depth:]) / "repositories").is_dir():

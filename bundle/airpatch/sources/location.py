@@ -78,12 +78,14 @@ class Location:
 
 
 def is_layout(entries: Iterable[Entry]) -> bool:
-    """Whether a folder with `entries` is an OCI layout; build tools such as Bazel make its files symbolic links."""
+    """Return whether a folder with `entries` is an OCI layout; build tools such as Bazel make its files
+    symbolic links.
+    """
     return any(entry.name == OCI_LAYOUT and (entry.is_file or entry.is_link) for entry in entries)
 
 
 def has_file(entries: Iterable[Entry], name: str) -> bool:
-    """Whether one of `entries` is a file `name`."""
+    """Return whether one of `entries` is a file `name`."""
     return any(entry.name == name and entry.is_file for entry in entries)
 
 
@@ -125,7 +127,7 @@ def scan_folders(tree: Tree) -> FolderScan:
 
 
 def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
-    """What to say of a folder that is no image yet: a copy that broke off has left it. None for other folders.
+    """Return what to say of a folder that is no image yet: a copy that broke off has left it. None for other folders.
 
     skopeo makes the folder, then `version`, blobs (under another name until they are complete) and signatures, and
     `manifest.json` last; for `oci:` it makes `blobs/sha256`, and `oci-layout` and `index.json` last.
@@ -148,7 +150,7 @@ def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
 
 
 def _saved_by_docker(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
-    """What to say of an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
+    """Return what to say of an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
     if not has_file(entries, DIR_MANIFEST) or has_file(entries, DIR_VERSION):
         return None
     try:

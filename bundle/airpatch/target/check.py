@@ -84,7 +84,7 @@ def examine(
     *,
     deep: bool = False,
 ) -> InstallPlan:
-    """What `root` has (None: it does not exist yet), and what has to be done.
+    """Return what `root` has (None: it does not exist yet), and what has to be done.
 
     `stored` are the blobs that the bundles to apply hold, `made` those that their steps make.
     """
@@ -154,7 +154,7 @@ def hash_blobs(
 
 
 def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
-    """The sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
+    """Return the sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
     try:
@@ -169,7 +169,9 @@ def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
 
 
 def read_manifest(root: Root, digest: Digest) -> bytes:
-    """A manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is wrong."""
+    """Return a manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is
+    wrong.
+    """
     content = root.read(registry.blob_path(digest), MAX_MANIFEST)
     if content is None:
         raise BaseMismatch(f"{root.path}: manifest {digest} is not there")
@@ -259,5 +261,5 @@ def require_agreement(indexes: Sequence[Index]) -> None:
 
 
 def present(plans: Sequence[InstallPlan]) -> set[Digest]:
-    """What the root has and what is right, whichever bundle asks."""
+    """Return what the root has and what is right, whichever bundle asks."""
     return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))

@@ -137,7 +137,9 @@ def preview(
     on_missing: OnMissing = lambda _index, _missing: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
-    """What `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other blob."""
+    """Return what `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other
+    blob.
+    """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
@@ -164,7 +166,7 @@ def preview(
 def _require_signed(
     streams: Iterable[BundleStream], trusted: TrustedSigners | None
 ) -> dict[BundleStream, tuple[Signer, ...]]:
-    """Who signed each bundle, of those that are trusted."""
+    """Return who signed each bundle, of those that are trusted."""
     return {stream: stream.opening.require_signed(trusted, stream.name, time.time()) for stream in streams}
 
 
@@ -189,7 +191,7 @@ class _Checks:
     on_missing: OnMissing
 
     def follow(self, root: Root | None, indexes: list[Index]) -> list[str | None]:
-        """The names of the releases that these go back from, if they may."""
+        """Return the names of the releases that these go back from, if they may."""
         if root is not None:
             root.require_one_file_system()
         timeline = check.Timeline(root)

@@ -83,7 +83,7 @@ def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bo
 
 
 def _changed_folders(pruned: Pruned) -> list[str]:
-    """Folders out of which tags, blobs and receipts go, and the one that has the state."""
+    """Return folders out of which tags, blobs and receipts go, and the one that has the state."""
     if not pruned.forgotten:
         return []
     tags = {registry.tag_folder(image.name).rpartition("/")[0] for image in pruned.tags}
@@ -92,7 +92,7 @@ def _changed_folders(pruned: Pruned) -> list[str]:
 
 
 def _preview(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
-    """What will be removed, as things are; what others push before it is removed stays."""
+    """Return what will be removed, as things are; what others push before it is removed stays."""
     tags = _old_tags(root, forgotten, kept)
     links = _unneeded_links(root, forgotten, kept, tags)
     unneeded = _unneeded_blobs(root, forgotten, kept, links)
@@ -100,7 +100,7 @@ def _preview(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ..
 
 
 def _choose(root: Root, keep: int, product: str | None) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
-    """The receipts to forget, and the releases to keep: those of other products, the last current ones of each
+    """Return the receipts to forget, and the releases to keep: those of other products, the last current ones of each
     product that is pruned, and one that is half applied.
     """
     if product is not None:
@@ -120,7 +120,7 @@ def _choose(root: Root, keep: int, product: str | None) -> tuple[tuple[Receipt, 
 
 
 def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> tuple[Image, ...]:
-    """Tags of forgotten releases that still are as those left them, and that no kept release has."""
+    """Return tags of forgotten releases that still are as those left them, and that no kept release has."""
     names = {image.name for release in kept for image in release.images}
     old = {
         image.name: image
@@ -138,7 +138,7 @@ def _has_its_digest(root: Root, link: Link) -> bool:
 def _unneeded_links(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Image]
 ) -> list[Link]:
-    """The links of forgotten releases that nothing needs once the tags `without` are gone.
+    """Return the links of forgotten releases that nothing needs once the tags `without` are gone.
 
     With them those that are gone already: an interrupted prune may have left their empty folders.
     """
@@ -165,7 +165,7 @@ def _unneeded_links(
 def _unneeded_blobs(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Link]
 ) -> list[Blob]:
-    """The blobs of forgotten releases, there or gone already, that nothing needs without the links `without`."""
+    """Return the blobs of forgotten releases, there or gone already, that nothing needs without the links `without`."""
     gone = {link.path for link in without}
     needed = {blob.digest for release in kept for blob in release.blobs}
     for repository in storage.repositories(root):
@@ -178,7 +178,9 @@ def _unneeded_blobs(
 
 
 def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
-    """The manifests of `release` that are there with all below them; an interrupted prune may have removed some."""
+    """Return the manifests of `release` that are there with all below them; an interrupted prune may have
+    removed some.
+    """
     sizes = {blob.digest: blob.size for blob in release.blobs if blob.is_manifest}
 
     def read(digest: Digest) -> Manifest | None:

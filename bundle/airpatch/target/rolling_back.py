@@ -56,7 +56,7 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
 
 
 def _missing(root: Root, release: Release) -> list[str]:
-    """Lines about what `release` lacks, by image."""
+    """Return lines about what `release` lacks, by image."""
     sizes = {blob.digest: root.size(registry.blob_path(blob.digest)) for blob in release.blobs}
     missing = {blob.digest: blob.size for blob in release.blobs if sizes[blob.digest] != blob.size}
     damaged = {digest for digest in missing if sizes[digest] is not None}
@@ -67,7 +67,7 @@ def _missing(root: Root, release: Release) -> list[str]:
 
 
 def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt:
-    """The installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
+    """Return the installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
 
     Raises UsageError if there is none, or more than one.
     """

@@ -145,7 +145,7 @@ def require_publishable(root: Root, releases: Iterable[tuple[Release, Manifests]
 
 
 def room_of(root: Root | None, path: Path) -> Room:
-    """The room of `root`, or where the root at `path` would be made."""
+    """Return the room of `root`, or where the root at `path` would be made."""
     if root is not None:
         return root.room()
     absolute = path.absolute()

@@ -81,7 +81,7 @@ def emit_receipt(receipt: Receipt) -> bytes:
 
 
 def parse_receipt(content: bytes) -> Receipt:
-    """The inverse of `emit_receipt`. Raises FormatError unless `content` is canonical."""
+    """Parse what `emit_receipt` made. Raises FormatError unless `content` is canonical."""
     value = canonical.unpack(content, "the receipt")
     match value:
         case {"airpatch": version, "installed": int(installed), "release": release} if version == RECEIPT_VERSION:
@@ -97,7 +97,7 @@ def _time(value: int) -> int:
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:
-    """The releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
+    """Return the releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
     found = {}
     for name in root.names(RELEASES):
         path = f"{RELEASES}/{name}"
@@ -109,12 +109,12 @@ def receipts(root: Root) -> dict[Digest, Receipt]:
 
 
 def interrupted(root: Root) -> Receipt | None:
-    """The release whose apply did not reach its end."""
+    """Return the release whose apply did not reach its end."""
     return _read_receipt(root, JOURNAL)
 
 
 def history(root: Root) -> History:
-    """What was done to `root`. Raises IntegrityError if its chain is broken, FormatError, TargetError."""
+    """Return what was done to `root`. Raises IntegrityError if its chain is broken, FormatError, TargetError."""
     path = str(root.path / HISTORY)
     with located(path):
         return parse_history(root.read(HISTORY, MAX_HISTORY) or b"")
@@ -126,17 +126,17 @@ def all_current(root: Root) -> dict[str, Digest]:
 
 
 def current(root: Root, product: str = DEFAULT_PRODUCT) -> Digest | None:
-    """The id of the current release of `product`, if it has one."""
+    """Return the id of the current release of `product`, if it has one."""
     return all_current(root).get(product)
 
 
 def products(root: Root) -> list[str]:
-    """The products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
+    """Return the products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
     return sorted({receipt.release.product for receipt in receipts(root).values()})
 
 
 def choose_product(root: Root, wanted: str | None) -> str:
-    """The product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
+    """Return the product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
     installed = products(root)
     if wanted is None and len(installed) > 1:
         raise UsageError(f"{root.path}: has several products: {', '.join(installed)}; say which with --product")
@@ -148,13 +148,13 @@ def choose_product(root: Root, wanted: str | None) -> str:
 
 
 def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
-    """The receipts `installed`, those of releases that were current last first."""
+    """Return the receipts `installed`, those of releases that were current last first."""
     age = {subject.id: position for position, subject in enumerate(history(root).published())}
     return sorted(installed, key=lambda receipt: (age.get(receipt.id, -1), receipt.installed), reverse=True)
 
 
 def is_recorded(root: Root, release: Release) -> bool:
-    """Whether `release` is the current one, its receipt is there, and no journal is left."""
+    """Return whether `release` is the current one, its receipt is there, and no journal is left."""
     id_ = release_id(release)
     return (
         current(root, release.product) == id_
@@ -181,7 +181,7 @@ class State:
         self.clear()
 
     def staged(self) -> str:
-        """The path of a new file or folder in staging, to be made by the caller before the next `sync`."""
+        """Return the path of a new file or folder in staging, to be made by the caller before the next `sync`."""
         self._counter += 1
         path = f"{STAGING}/{self._counter}"
         self._written.append(path)
@@ -324,7 +324,9 @@ def _is_locked(root: Root) -> TargetError:
 
 
 def _lock(root: Root) -> int:
-    """The descriptor of the locked file. Others may remove it while it is waited for, and only while they hold it."""
+    """Return the descriptor of the locked file. Others may remove it while it is waited for, and only while they hold
+    it.
+    """
     while True:
         try:
             root.make_workplace()

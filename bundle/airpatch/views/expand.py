@@ -22,7 +22,7 @@ _PIECE = 1 << 20
 
 
 def largest_view(packed: int) -> int:
-    """Bytes that the reversible view of so many packed bytes may have: a bomb, or bombs in bombs, stay packed."""
+    """Return how large the view of so many packed bytes may be: a bomb, or bombs in bombs, stay packed."""
     return MAX_RATIO * packed + MAX_SMALL
 
 
@@ -297,7 +297,7 @@ _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
 
 
 def open_level(framing: str, parent: OpenLevel) -> OpenLevel:
-    """The level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
+    """Return the level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
     if framing not in _LEVELS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     return _LEVELS[framing](parent)

@@ -80,7 +80,7 @@ def _put(levels: list[PackedLevel], depth: int, data: bytes) -> bytes:
 
 
 def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
-    """The packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
+    """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
         return _ZipEntry(deflater(coding.encoder), framing, parent)
@@ -140,7 +140,7 @@ class _ZipEntry:
         return out + self._pass(self._deflater.feed(data))
 
     def _begin(self) -> bytes:
-        """The header is complete, or so much of it that its size is known."""
+        """Return the header is complete, or so much of it that its size is known."""
         head = bytes(self._head)
         name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (14, 16))
         size = framings.LOCAL_HEADER.size - len(framings.NO_FIELDS) + name + extra

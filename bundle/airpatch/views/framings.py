@@ -70,7 +70,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, framing: str, sums: Checksums, packed: int) -> Surroundings:
-        """Those of a deflate stream of `packed` bytes that holds what `sums` has seen."""
+        """Return the trailer of a deflate stream of `packed` bytes that holds what `sums` has seen."""
         match framing:
             case "gzip":
                 return cls(NO_FIELDS, _GZIP_TRAILER.pack(sums.value, sums.size & _U32))
@@ -84,7 +84,7 @@ class Surroundings:
 
 
 def trailer_size(framing: str) -> int:
-    """Bytes that follow a stream."""
+    """Return how many bytes follow a stream."""
     return len(Surroundings.of(framing, Checksums(framing), 0).trailer)
 
 

@@ -38,7 +38,7 @@ class Prover:
         self._failed = 0
 
     def encoder(self, level: Found) -> str | None:
-        """The name of the replica that makes a stream out of what it holds, None if there is none."""
+        """Return the name of the replica that makes a stream out of what it holds, None if there is none."""
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         for name in self._recent:
             if _makes(_encode(name), packed):

@@ -62,7 +62,7 @@ class Found:
 
 
 def streams(levels: Iterable[Found]) -> Iterator[Found]:
-    """All streams of `levels`, those inside streams left out."""
+    """Yield all streams of `levels`, those inside streams left out."""
     for level in levels:
         if level.is_stream:
             yield level
@@ -71,7 +71,7 @@ def streams(levels: Iterable[Found]) -> Iterator[Found]:
 
 
 def survey(data: memoryview, name: bytes) -> list[Found]:
-    """The levels in `data`, in their order and without overlap; where they end is known, not what they hold."""
+    """Return the levels in `data`, in their order and without overlap; where they end is known, not what they hold."""
     found: list[Found] = []
     for hint in containers.find(data, name):
         found += _levels(data, hint)
@@ -95,7 +95,7 @@ def _levels(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
-    """The chunks of an image, and the stream in them."""
+    """Yield the chunks of an image, and the stream in them."""
     base = PackedBytes([data[hint.start :]])
     try:
         held = b"".join(Chunks(base).rest())
@@ -108,7 +108,7 @@ def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
-    """A stream whose end is found by inflating it, and the members of a gzip file that follow."""
+    """Yield a stream whose end is found by inflating it, and the members of a gzip file that follow."""
     while True:
         end = _end(data, hint.body)
         if end is None:
@@ -125,7 +125,7 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _end(data: memoryview, body: int) -> int | None:
-    """Where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
+    """Return where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
     try:
         ((_, end),) = deque(inflate(data, body), maxlen=1)
     except FormatError:
@@ -159,7 +159,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
 
 
 def check(level: Found) -> bool:
-    """Whether a stream inflates to its end; its framing, extent and size are corrected by what it holds."""
+    """Return whether a stream inflates to its end; its framing, extent and size are corrected by what it holds."""
     sums = Checksums(level.framing)
     end = level.body
     try:
@@ -183,7 +183,7 @@ def check(level: Found) -> bool:
 
 
 def _held(level: Found, limit: int) -> bytes | None:
-    """What a stream holds; None if that is more than `limit` bytes, or if it is no deflate stream."""
+    """Return what a stream holds; None if that is more than `limit` bytes, or if it is no deflate stream."""
     parts = []
     try:
         for piece, _ in inflate(level.data, level.body):
@@ -224,7 +224,7 @@ class Sides:
     def _nested(
         self, fresh: Sequence[Found], others: AbstractSet[int]
     ) -> Iterator[tuple[memoryview, bytes, list[Found]]]:
-        """The contents of streams that the other side does not have, and that may hold streams."""
+        """Yield the contents of streams that the other side does not have, and that may hold streams."""
         for level in fresh:
             if level.digest in others or not containers.may_hold_streams(_beginning(level)):
                 continue

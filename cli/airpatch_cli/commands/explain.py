@@ -32,7 +32,9 @@ def run(args: Namespace, console: Console) -> Result:
 
 
 def _image_costs(found: Explanation) -> list[tuple[ImageName, int, int, int]]:
-    """Of each image how many of its blobs are new, their cost, and the cost of those that no other image has."""
+    """Return for each image how many of its blobs are new, their cost, and the cost of those that no other image
+    has.
+    """
     costs: defaultdict[ImageName, list[int]] = defaultdict(lambda: [0, 0, 0])
     for each in found.costs:
         images = found.images[each.digest]

@@ -15,7 +15,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 def add_command(
     commands: Commands, name: str, help_: str, *examples: str, is_long: bool = True
 ) -> argparse.ArgumentParser:
-    """A command with its common options; those for work that takes long only where it can."""
+    """Return a command with its common options; those for work that takes long only where it can."""
     epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
     parser = commands.add_parser(
         name,

@@ -37,14 +37,14 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """The command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    """Return the command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
     if not words:
         return ["--help"]
     return [*words[1:2], "--help"] if words[0] == "help" else words
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands. It raises UsageError instead of leaving."""
+    """Return the parser of all commands. It raises UsageError instead of leaving."""
     parser = Parser(
         prog="airpatch",
         description=_DESCRIPTION,

@@ -12,14 +12,16 @@ _LEAST_PART = 64 << 10
 
 
 def nonempty(text: str) -> str:
-    """A path that is not empty: an unset variable in a script must not stand for the current folder."""
+    """Return a path that is not empty: an unset variable in a script must not stand for the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
     return text
 
 
 def output_name(text: str) -> str:
-    """A path, `-` for all names that the system has for standard output: the file behind them must not be replaced."""
+    """Return a path, `-` for all names that the system has for standard output: the file behind them must not be
+    replaced.
+    """
     if nonempty(text).startswith(("/dev/", "/proc/")):
         with suppress(OSError):
             if os.path.samestat(Path(text).stat(), os.fstat(1)):
@@ -32,7 +34,7 @@ def path(text: str) -> Path:
 
 
 def moment(text: str) -> int:
-    """Seconds since 1970."""
+    """Return seconds since 1970."""
     from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
 
     try:
