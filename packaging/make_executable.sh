@@ -26,17 +26,13 @@ case "\$*" in *pyeclib*) exit 0 ;; esac
 exec $(command -v strip) "\$@"
 SH
 chmod +x "$work/programs/strip"
-# The package's own metadata: its version, its extras, its licence.
-"$venv/python" - "$source" "$work/metadata" <<'PYTHON'
-import os, sys
+# The package's own metadata: its version, its extras, its licence. Without setup.py, since nothing is to be compiled.
+mkdir -p "$work/project/bundle" "$work/project/cli" "$work/metadata"
+cp "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$work/project"
+(cd "$work/project" && "$venv/python" -c '
+import sys
 from setuptools.build_meta import prepare_metadata_for_build_wheel
-source, output = sys.argv[1:]
-os.makedirs(output)
-os.chdir(source)
-with open(os.devnull, "w") as nothing:
-    os.dup2(nothing.fileno(), 1)
-    prepare_metadata_for_build_wheel(output)
-PYTHON
+prepare_metadata_for_build_wheel(sys.argv[1])' "$work/metadata" >/dev/null)
 rm -rf "$work/metadata/"*.egg-info
 PATH="$work/programs:$PATH" PYINSTALLER_CONFIG_DIR=$work/cache \
     PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$venv/pyinstaller" --log-level ERROR --noconfirm --onefile --strip \
