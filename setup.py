@@ -67,6 +67,7 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_sequences",
     "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",
+    "airpatch.encoders.precedent",
     "airpatch.encoders.zlib_match",
     "airpatch.sketches.features",
     "airpatch.sketches.samples",

@@ -84,7 +84,8 @@ TESTED_BY = {
 
 TOP_LEVEL = {
     ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
-    "LICENSE", "README.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs", "environment.sh", "examples",
+    "LICENSE", "README.md", "README.zh-CN.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs",
+    "environment.sh", "examples",
     "fixtures", "fuzz", "packaging", "pyproject.toml", "release.sh", "setup.py", "spec", "tests",
 }  # fmt: skip
 """What lies at the top of the project. A file that a mistyped redirection made is none of it."""

@@ -8,6 +8,8 @@ import mmap
 import os
 import platform
 import resource
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -125,11 +127,46 @@ def mount_of(fd: int) -> int:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
+    return _has(path, stat.S_ISDIR)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether `path` is a regular file that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISREG)
+
+
+def is_pipe(path: Path) -> bool:
+    """Return whether `path` is a pipe that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISFIFO)
+
+
+def _has(path: Path, kind: Callable[[int], bool]) -> bool:
     try:
-        return path.is_dir()
-    except (OSError, RuntimeError):
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
         return False
+
+
+def read_start(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it waits for nobody."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        start: bytes | None = b""
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            start = file.read(1)  # None where a writer has not written yet
+            if start == b"":
+                raise OSError(errno.ENXIO, "it is a pipe that nobody writes to")
+        os.set_blocking(fd, True)
+        found = bytearray(start or b"")
+        while len(found) < limit and (piece := file.read(limit - len(found))):
+            found += piece
+        return bytes(found)
+
+
+def real_path(path: Path) -> Path:
+    """`path`, absolute, with links resolved as far as they lead somewhere."""
+    return Path(os.path.realpath(path))
 
 
 def remove_all(dir_fd: int) -> None:

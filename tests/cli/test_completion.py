@@ -15,6 +15,7 @@ from tests.cli.support import airpatch
 
 NOT_FILES = {"DATE", "N", "NAME", "RELEASE", "SHELL", "COMMAND", "[DIGEST=]NAME:TAG", "SIZE", "OS/ARCH[/VARIANT]"}
 NOT_FILES |= {"docker://HOST[/PREFIX]", "OLD=NEW", "HOST:PORT"}
+NOT_FILES |= {"NAME=VALUE"}
 
 COMPLETE = """
 . ./script

@@ -14,7 +14,7 @@ from airpatch.errors import AirpatchError
 from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import PROJECT, airpatch, commands, environment
 
-LIBRARIES = {"zstandard", "msgpack", "xxhash", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}
+LIBRARIES = {"zstandard", "msgpack", "xxhash", "isal", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}
 
 
 def test_every_module_is_a_command() -> None:

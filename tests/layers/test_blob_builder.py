@@ -102,6 +102,9 @@ def nested(encode: Callable[[bytes], bytes], method: Method) -> Patches:
 GOOD = {
     "plain": handmade(NEW, Plain(), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
     "replica": handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)),
+    "decisions taken over": handmade(
+        GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)
+    ),
     "replay": handmade(FLUSHED(NEW), Replay((0,)), sections(), {FLUSHED(OLD): OLD}, len(NEW)),
     "frames": handmade(
         FRAMES(NEW),
@@ -123,7 +126,13 @@ SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD), GO(JARS[0]))
 def test_a_patch_made_by_hand(method: str) -> None:
     before = descriptors()
     made = carry_out(GOOD[method], SOURCES)
-    others = {"plain": NEW, "replica": GO(NEW), "whole": GO(NEW), "frames": FRAMES(NEW)}
+    others = {
+        "plain": NEW,
+        "replica": GO(NEW),
+        "decisions taken over": GO(NEW),
+        "whole": GO(NEW),
+        "frames": FRAMES(NEW),
+    }
     others |= {"views": JARS[1], "views and corrections": FLUSHED(JARS[1])}
     assert made == by_digest(others.get(method, FLUSHED(NEW)))
     assert left_open(before) == 0
@@ -153,6 +162,18 @@ BAD: dict[str, Callable[[], Patches]] = {
         GO(NEW), Replica("go1-flate-6", GZIP_HEADER * 2), [delta(NEW, [])], None, len(NEW)
     ),
     "another encoder": lambda: handmade(GO(NEW), Replica("zlib-1", GZIP_HEADER), [delta(NEW, [])], None, len(NEW)),
+    "decisions of another encoder": lambda: handmade(
+        GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {FLUSHED(OLD): OLD}, len(NEW)
+    ),
+    "decisions of what is no gzip": lambda: handmade(
+        GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {OLD: OLD}, len(NEW)
+    ),
+    "decisions that an encoder cannot take over": lambda: handmade(
+        GO(NEW), Replica("go1-flate-1", GZIP_HEADER, (0,)), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)
+    ),
+    "decisions of a source that it does not have": lambda: handmade(
+        GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (1,)), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)
+    ),
     "another plaintext": lambda: handmade(NEW, Plain(), [delta(OLD, [])], None, len(OLD)),
     "other bytes as a whole": lambda: handmade(NEW, Whole(), [OLD]),
     "like a source that it does not have": lambda: handmade(

@@ -130,6 +130,13 @@ def test_zstd_frames_are_made_anew(
     assert len(patch) < 500
 
 
+@pytest.mark.parametrize(("old", "like"), [("go1-flate-6", (0,)), ("zlib-6", ())])
+def test_decisions_are_taken_over_from_a_source_of_the_same_encoder(old: str, like: tuple[int, ...]) -> None:
+    plaintext = tar({"a": text(200_000, 1), "b": text(50_000, 2)})
+    new = plaintext[:100_000] + bytes([plaintext[100_000] ^ 1]) + plaintext[100_001:]
+    assert method(patched(GO(new), replica(old)(plaintext))) == Replica("go1-flate-6", GZIP_HEADER, like)
+
+
 def test_zstd_is_a_source_of_gzip() -> None:
     assert method(patched(GO(changed(PLAINTEXT)), FRAMES(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
 

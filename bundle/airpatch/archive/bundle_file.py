@@ -23,6 +23,7 @@ from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index
+from airpatch.linux import is_pipe
 from airpatch.model.digest import Digest
 
 _KEPT_FRAMES = 8
@@ -46,7 +47,7 @@ class BundleFile:
     """
 
     def __init__(self, source: str | FrameReader) -> None:
-        if isinstance(source, str) and source != STDIN and Path(source).is_fifo():  # opening one waits for a writer
+        if isinstance(source, str) and source != STDIN and is_pipe(Path(source)):  # opening one waits for a writer
             raise _no_file(source)
         reader = open_frames(source) if isinstance(source, str) else source
         try:

@@ -20,8 +20,9 @@ from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
 from airpatch.archive.topped_up import ToppedUp, complete, is_top_up
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
-from airpatch.errors import FormatError, TargetError, UsageError, located
+from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import zstd
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.parts.gathering import gather_parts, group_parts
 from airpatch.parts.in_turn import Ask, PartsInTurn
@@ -77,7 +78,7 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
     except OSError as error:
-        raise UsageError(f"{name}: cannot be opened: {error.strerror}") from None
+        raise unreadable(name, error) from None
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
@@ -338,7 +339,7 @@ class PipeFrameReader:
 
 def is_bundle(path: Path) -> bool:
     """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     if begins_as_part(path):
         return True

@@ -84,12 +84,12 @@ class _Segment:
     """One segment while it is carried out: what is left of each column."""
 
     def __init__(self, data: list[bytes], state: _State) -> None:
-        self._control = iter(varints.unpack(data[columns.CONTROL]))
-        self._lengths = iter(varints.unpack(data[columns.LENGTHS]))
-        self._sources = iter(varints.unpack(data[columns.SOURCES]))
+        self._control = varints.each(data[columns.CONTROL])
+        self._lengths = varints.each(data[columns.LENGTHS])
+        self._sources = varints.each(data[columns.SOURCES])
         self._modes = iter(data[columns.MODES])
         self._literals = memoryview(data[columns.LITERALS])
-        self._differences = DifferenceReader(varints.unpack(data[columns.GAPS]), data[columns.VALUES])
+        self._differences = DifferenceReader(data[columns.GAPS], data[columns.VALUES])
         self._state = state
         self._expected = 0  # the source position where the last cover would go on
 

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
+from airpatch import limits
 from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
@@ -27,7 +28,6 @@ from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
 
@@ -194,7 +194,7 @@ class Differ:
             stack.callback(file.close)
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
-                    kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
+                    kind = extract(reader, blob.size, file.append, limits.unpacked(blob.size), share.advance)
             except FormatError as error:
                 _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
                 return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, pieces
@@ -23,6 +23,8 @@ from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
+from airpatch.layers.followed_source import START as START_OF_SOURCE
+from airpatch.layers.followed_source import is_followed, takes_over, wrote
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.recipe import (
     FRAME_COLUMNS,
@@ -254,6 +256,8 @@ class PatchMaker:
             if replay is not None and _size(replay) <= cheap:
                 yield replay
         for replica in replicas:
+            for like in self._followed(replica.encoder, target, sources):
+                yield replace(replica, like=(like,)), ()
             yield replica, ()
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=_size)
@@ -280,6 +284,17 @@ class PatchMaker:
                 "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
             )
             return [Replica(name, start[: header_size(start)]) for name in names]
+        return []
+
+    def _followed(self, encoder: str, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
+        """Return the number of the first source that `encoder` seems to have written, if its decisions are of use."""
+        if takes_over(encoder):
+            for number, source in enumerate(sources):
+                if wrote(encoder, self._start(source, START_OF_SOURCE)):
+                    content, size = source.uncompressed.view(), target.uncompressed.size
+                    pause = self._differences.pause([content])
+                    followed = is_followed(memoryview(content), pieces(target.uncompressed, size), size, pause)
+                    return [number] if followed else []
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:

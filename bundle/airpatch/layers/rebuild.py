@@ -105,7 +105,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replay | Frames):
+        if isinstance(recipe.method, Replica | Replay | Frames):
             chosen_sources(step, recipe.method.like)
         return recipe
 

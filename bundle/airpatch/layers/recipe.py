@@ -37,10 +37,15 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """The blob is a gzip file of one member: `start`, what the encoder makes of the content, CRC-32, size."""
+    """The blob is a gzip file of one member: `start`, what the encoder makes of the content, CRC-32, size.
+
+    `like` has the number of a source that the same encoder wrote, at most one: what it decided there need not be
+    searched for again. With `Corrected` it is empty.
+    """
 
     encoder: str
     start: bytes
+    like: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +116,9 @@ class Recipe:
 def method_name(method: Method) -> str:
     """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
     match method:
-        case Replica(encoder, _):
+        case Replica(encoder):
             return f"replica {encoder}"
-        case Corrected(Replica(encoder, _)):
+        case Corrected(Replica(encoder)):
             return f"corrected {encoder}"
         case Frames(encoder, _):
             return f"frames {encoder}"
@@ -135,8 +140,8 @@ def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | No
     match method:
         case Plain():
             plain: list[object] = ["plain"]
-        case Replica(encoder, start):
-            plain = ["replica", encoder, start]
+        case Replica(encoder, start, like):
+            plain = ["replica", encoder, start, list(like)]
         case Replay(like):
             plain = ["replay", list(like)]
         case Corrected(Replica(encoder, start)):
@@ -197,8 +202,9 @@ def _method(name: str, details: list[object]) -> Method | None:
     match name, details:
         case "plain", []:
             return Plain()
-        case "replica", [str(encoder), bytes(start)]:
-            return Replica(encoder, start)
+        case "replica", [str(encoder), bytes(start), list(like)]:
+            numbers = _numbers(like)
+            return None if numbers is None or len(numbers) > 1 else Replica(encoder, start, numbers)
         case "replay", [list(like)]:
             numbers = _numbers(like)
             return None if numbers is None else Replay(numbers)

@@ -24,7 +24,7 @@ def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
     names = {f"view {coding.framing}" for coding in codings}
     names |= {f"encoder {coding.encoder}" for coding in codings if coding.encoder}
     match method:
-        case Replica(encoder, _) | Corrected(Replica(encoder, _)) | Frames(encoder, _):
+        case Replica(encoder) | Corrected(Replica(encoder)) | Frames(encoder, _):
             names.add(f"encoder {encoder}")
     return {Feature(name, _FIRST) for name in names}
 

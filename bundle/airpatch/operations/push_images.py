@@ -26,6 +26,7 @@ from airpatch.destinations.registry_push import carry_out
 from airpatch.errors import BaseMismatch, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.inventories import emit
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, check_manifests
@@ -207,7 +208,7 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
 
 
 def _is_bundle_file(path: str) -> bool:
-    return Path(path).is_file() and is_bundle(Path(path))
+    return is_file(Path(path)) and is_bundle(Path(path))
 
 
 def _check_opening(trusted: TrustedSigners | None, bundle: BundleFile) -> None:

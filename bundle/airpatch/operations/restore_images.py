@@ -23,6 +23,7 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Image, Release
@@ -96,7 +97,7 @@ def restore(
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     if exact and form != Form.DIR.value:
         raise UsageError(f"--exact removes folders of images, and {form} has none")
-    if release is not None and (Path(source) / STORAGE).is_dir():
+    if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
         root = Path(source)
@@ -185,7 +186,7 @@ def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
         check_is_no_root(Path(output))
         if os.fspath(output) == STDOUT:
             raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
-    elif Path(output).is_dir():
+    elif is_folder(Path(output)):
         raise UsageError(f"{output}: is a folder, and {form} is a file")
     elif link is not LinkMode.COPY:
         raise UsageError(f"--link is for folders: {form} is a file of its own")

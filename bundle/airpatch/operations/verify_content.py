@@ -17,6 +17,7 @@ from airpatch.execution import Execution
 from airpatch.format.digest_list import emit_digest_list
 from airpatch.format.index import Index
 from airpatch.layers.proof import Base, prove
+from airpatch.linux import is_folder, real_path
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
 from airpatch.parts.part_files import holds_parts
@@ -62,7 +63,7 @@ def verify(
     """
     name = os.fspath(subject)
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
-    if not Path(name).is_dir() or holds_parts(Path(name)):
+    if not is_folder(Path(name)) or holds_parts(Path(name)):
         with ExitStack() as stack:
             sink = None if manifest is None else stack.enter_context(destination(os.fspath(manifest)))
             try:
@@ -86,10 +87,8 @@ def verify(
 
 
 def _scratch_folder(subject: Path) -> Path:
-    """Return where scratch files lie: the current folder, or that of the bundle if the current one cannot be
-    written.
-    """
-    folders = [Path.cwd(), subject.resolve().parent]
+    """Return where scratch files lie: the current folder, or that of the bundle if that one cannot be written."""
+    folders = [Path.cwd(), real_path(subject).parent]
     return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
 

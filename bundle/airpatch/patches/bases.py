@@ -16,6 +16,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import read_inventory
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
+from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError
 from airpatch.execution import Execution
@@ -24,6 +25,7 @@ from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
 from airpatch.format.release_part import release_id
 from airpatch.layers.rebuilt_content import content_with_rebuilt
+from airpatch.linux import is_file, is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.registry_api.access import PullOptions
@@ -66,16 +68,17 @@ def open_base(name: str, release: Release, pull: PullOptions | None = None) -> B
     path = Path(name)
     if is_other_source(name):
         return _from_source(name, pull)
-    if path.is_dir():
+    if is_folder(path):
         return _from_root(path, release.product)
-    if path.is_file() and is_bundle(path):
+    if is_file(path) and is_bundle(path):
         return _from_bundle(name)
     value = _small_file(path)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
 
 def _small_file(path: Path) -> Inventory | Request:
-    if not path.is_file():
+    require_reachable(path)
+    if not is_file(path):
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     return read_inventory(path)
 
@@ -126,12 +129,12 @@ def installed_release(name: str) -> InstalledRelease | None:
     path = Path(name)
     if is_other_source(name):
         return None
-    if path.is_dir():
+    if is_folder(path):
         with open_root(path) as root:
             installed = products(root)
             receipt = receipts(root).get(current(root, installed[0]) or _NO_RELEASE) if len(installed) == 1 else None
         return None if receipt is None else _installed(receipt.release)
-    if path.is_file() and is_bundle(path):
+    if is_file(path) and is_bundle(path):
         with closing(BundleFile(name)) as bundle:
             return _installed(bundle.index.release)
     value = _small_file(path)
@@ -152,10 +155,11 @@ def open_content(name: str) -> BaseState:
     path = Path(name)
     if is_other_source(name):
         return _from_source(name)
-    if path.is_dir():
+    if is_folder(path):
         return _from_root(path, DEFAULT_PRODUCT, whole=True)
-    if path.is_file() and is_bundle(path):
+    if is_file(path) and is_bundle(path):
         return replace(_from_bundle(name), warning=None)
+    require_reachable(path)
     raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
 
 

@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 
+from airpatch import limits
 from airpatch.blobs.content import Content
 from airpatch.errors import AirpatchError
 from airpatch.layers.resemblance import Place
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
 
@@ -62,7 +63,7 @@ def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Dig
 
     def read(digest: Digest) -> bytes | None:
         with suppress(AirpatchError):
-            if sizes.get(digest, MAX_MANIFEST + 1) <= MAX_MANIFEST:
+            if sizes.get(digest, limits.MANIFEST.value + 1) <= limits.MANIFEST.value:
                 return _content(digest, sizes[digest], content)
         return None
 

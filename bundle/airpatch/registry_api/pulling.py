@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import quote
 
+from airpatch import limits
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
+from airpatch.model.manifest import MANIFEST_TYPES
 from airpatch.registry_api.transport import Answer, Interrupted, Patience, Transport
 
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
@@ -69,7 +70,7 @@ class Repository:
                     return None
                 self.require(answer, 200, name)
                 try:
-                    content = answer.read(MAX_MANIFEST)
+                    content = answer.read(limits.MANIFEST.value)
                 except ValueError as error:
                     raise self.transport.error(f"{name}: its manifest is {error}") from None
                 check = expected or _digest_or_none(answer.headers.get(_DIGEST_HEADER))

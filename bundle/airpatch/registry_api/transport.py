@@ -27,6 +27,7 @@ from urllib.parse import urljoin, urlsplit
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Cancellation
 from airpatch.extras import require_extra
+from airpatch.linux import is_folder
 from airpatch.log import logger
 from airpatch.registry_api.access import RegistryAccess
 from airpatch.registry_api.address import Place, is_loopback
@@ -384,7 +385,7 @@ def _tls(place: Place, access: RegistryAccess) -> ssl.SSLContext:
     """
     context = ssl.create_default_context()
     folders = [Path(base) / place.host for base in (str(Path.home() / ".config/containers/certs.d"), *_CERTIFICATES)]
-    folder = next((path for path in folders if path.is_dir()), None)
+    folder = next((path for path in folders if is_folder(path)), None)
     authorities = [access.ca] if access.ca is not None else sorted(folder.glob("*.crt")) if folder is not None else []
     clients = [(access.certificate, access.key)] if access.certificate is not None else []
     if not clients and folder is not None:

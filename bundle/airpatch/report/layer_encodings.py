@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content
 from airpatch.encoders.recognise import recognise
@@ -21,7 +22,6 @@ from airpatch.execution import Execution
 from airpatch.layers.compression import Compression, extract
 from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
@@ -101,7 +101,7 @@ def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lamb
         uncompressed_size += len(piece)
 
     try:
-        kind = extract(reader, size, take, MAX_BLOB, advance)
+        kind = extract(reader, size, take, limits.unpacked(size), advance)
         if kind is Compression.NONE:
             return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
@@ -123,7 +123,7 @@ def _of_patch(contents: LayerPatch) -> Encoding:
     match contents.recipe.method:
         case Plain():
             return Encoding(Compression.NONE, step.uncompressed_size)
-        case Replica(encoder, _):
+        case Replica(encoder):
             return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.uncompressed_size)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from airpatch import limits
 from airpatch.blobs.content import BlobReader
 from airpatch.blobs.tree import Entry
 from airpatch.errors import SourceError
 from airpatch.format.layout import image_signature_folder
 from airpatch.format.release_part import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import ImageSignature
 from airpatch.sources.manifests import Manifests
 from airpatch.sources.source import LoadedImage
@@ -66,7 +66,7 @@ class TreeContent:
 
 def read_manifest(tree: Files, path: str) -> bytes | None:
     """Return the manifest in the file `path`, None if there is nothing of that name. Raises SourceError."""
-    return None if tree.lacks(path) else tree.read(path, MAX_MANIFEST)
+    return None if tree.lacks(path) else tree.read(path, limits.MANIFEST.value)
 
 
 SignatureFiles = Callable[[Digest], Mapping[int, str]]

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airpatch.archive.frame_reader import is_bundle
-from airpatch.errors import AirpatchError, SourceError, UsageError
+from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_file, is_folder, real_path
 from airpatch.log import logger
 from airpatch.registry_api.access import PullOptions
 from airpatch.registry_api.address import is_address
@@ -98,7 +99,7 @@ def is_other_source(spec: str) -> bool:
     if colon and prefix in _BY_PREFIX:
         return prefix not in (bundles.KIND.prefix, registry_roots.KIND.prefix)
     path = Path(spec)
-    return path.is_file() and not is_bundle(path) and is_archive(path)
+    return is_file(path) and not is_bundle(path) and is_archive(path)
 
 
 def _existing(spec: str, name: str) -> Path:
@@ -109,7 +110,7 @@ def _existing(spec: str, name: str) -> Path:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise UsageError(f"{spec}: {explain_spec(spec) or 'no such file or folder'}") from None
-        raise UsageError(f"{spec}: cannot be opened: {error.strerror}") from None
+        raise unreadable(spec, error) from None
     if not name:
         raise UsageError(f"{spec}: no such file or folder")
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
@@ -130,6 +131,6 @@ def _hint(path: Path) -> str | None:
     """Return what to say to somebody who named a folder on the way from a root to its storage."""
     parts = STORAGE.split("/")
     for depth in range(1, len(parts) + 1):
-        if (path.joinpath(*parts[depth:]) / "repositories").is_dir():
-            return f"lies inside a registry's root: name the root, {path.resolve().parents[depth - 1]}"
+        if is_folder(path.joinpath(*parts[depth:]) / "repositories"):
+            return f"lies inside a registry's root: name the root, {real_path(path).parents[depth - 1]}"
     return None

@@ -15,8 +15,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 
+from airpatch import limits
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
+from airpatch.linux import real_path
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
@@ -30,8 +32,6 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 COSIGN_KIND = "kind"
 """What `cosign save` and hauler call an entry: `dev.cosignproject.cosign/image`, `.../sigs`, and so on."""
-MAX_INDEX = 8 << 20
-"""Bytes; an image takes about 400, so that there is room for 20,000."""
 
 
 class OciLayouts(Source):
@@ -67,7 +67,7 @@ class OciLayouts(Source):
             yield from self._layout(folder).leftovers(used)
 
     def _layout(self, folder: str) -> Layout:
-        return Layout(self._tree, f"{folder}/" if folder else "", folder or self._tree.path.resolve().name)
+        return Layout(self._tree, f"{folder}/" if folder else "", folder or real_path(self._tree.path).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Layout:
 def read_index(tree: Files, path: str) -> list[Mapping[str, object]]:
     """Return the entries of an `index.json`. Raises SourceError."""
     try:
-        entries = parse_document(tree.read(path, MAX_INDEX)).get("manifests", [])
+        entries = parse_document(tree.read(path, limits.LISTING.value)).get("manifests", [])
     except FormatError as error:
         raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout: {error.message}") from None
     return entries if isinstance(entries, list) else []

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.errors import FormatError, SourceError, UsageError
+from airpatch import limits
+from airpatch.errors import FormatError, SourceError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.source import FoundImage
 
-MAX_LIST = 16 << 20
-"""Bytes of an images list."""
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
 _HUB, _OFFICIAL = "docker.io", "library"
 _HUB_HOSTS = (_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
@@ -71,15 +71,14 @@ def read_images_list(path: Path) -> list[Reference]:
     lines.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_LIST + 1)
+        content = read_start(path, limits.LISTING.value + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(path), error) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not text in UTF-8") from None
-    if len(content) > MAX_LIST:
-        raise UsageError(f"{path}: has more than {MAX_LIST} bytes")
+    if len(content) > limits.LISTING.value:
+        raise UsageError(f"{path}: has more than {limits.LISTING} bytes")
     references = []
     findings = []
     for number, line in enumerate(text.split("\n"), 1):

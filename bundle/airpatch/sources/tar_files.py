@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import BlobReader, FileBlob, pieces
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
@@ -44,8 +45,6 @@ _HEAD = 256 << 10
 """Bytes in which the first block of a compressed archive is: zstd's have 128 KiB at most."""
 _GZIP = 31
 """`wbits` of zlib for gzip."""
-_MAX_EXPANDED = 1 << 50
-"""Bytes: more than any scratch file system has, which is the limit for a decompressed archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +323,7 @@ def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[i
         scratch.append(piece)
 
     try:
-        extract(file, size, take, _MAX_EXPANDED)
+        extract(file, size, take, limits.unpacked(size))
         if len(first) < RECORD:
             raise _NoTarError
     except BaseException as error:

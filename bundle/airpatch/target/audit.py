@@ -15,10 +15,10 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.errors import AirpatchError, FormatError, TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry
-from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import SCREEN, lacking_by_image
@@ -290,7 +290,7 @@ class _Check:
         for name in self._names(RELEASES):
             path = f"{RELEASES}/{name}"
             with self._noting(f"{self._root.path / path}: "):
-                receipt = parse_receipt(self._root.read(path, MAX_INDEX) or b"")
+                receipt = parse_receipt(self._root.read(path, limits.INDEX.value) or b"")
                 if receipt.id.hex != name:
                     self._find(path, "is not the receipt of the release that it is named after")
                     continue

@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import close_read
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.execution import Execution
@@ -23,7 +24,7 @@ from airpatch.format.index import Index, Step
 from airpatch.layers.steps import steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
-from airpatch.model.manifest import MAX_MANIFEST, Manifest
+from airpatch.model.manifest import Manifest
 from airpatch.model.release import Blob, ImageSignature, Release
 from airpatch.progress import ProgressPart
 from airpatch.target.root import Root
@@ -172,7 +173,7 @@ def read_manifest(root: Root, digest: Digest) -> bytes:
     """Return a manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is
     wrong.
     """
-    content = root.read(registry.blob_path(digest), MAX_MANIFEST)
+    content = root.read(registry.blob_path(digest), limits.MANIFEST.value)
     if content is None:
         raise BaseMismatch(f"{root.path}: manifest {digest} is not there")
     if Digest.of(content) != digest:

@@ -18,8 +18,6 @@ from airpatch.signing.policy import MAX_SIGNATURES
 from airpatch.timestamps import emit_timestamp, parse_timestamp
 
 EVENT_VERSION = 1
-MAX_HISTORY = 64 << 20
-"""Bytes; an event takes half a KiB."""
 _MAX_UID = 2**32 - 1
 MAX_NAME = 4096
 """Characters of the name of a user or a signer; a signer can have many principals."""

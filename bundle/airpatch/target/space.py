@@ -17,6 +17,7 @@ from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.layers.steps import scratch_space
+from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import Release
@@ -149,7 +150,7 @@ def room_of(root: Root | None, path: Path) -> Room:
     if root is not None:
         return root.room()
     absolute = path.absolute()
-    return room_at(next(each for each in (absolute, *absolute.parents) if each.is_dir()))
+    return room_at(next(each for each in (absolute, *absolute.parents) if is_folder(each)))
 
 
 def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:

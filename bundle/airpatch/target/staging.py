@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from airpatch import limits
 from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
 from airpatch.blobs.receiver import Discard, Receiver
@@ -22,7 +23,6 @@ from airpatch.format.layout import Member
 from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.linux import start_writeback
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.target import check
 from airpatch.target.state import State
 
@@ -72,7 +72,7 @@ class Staging:
     def manifest(self, digest: Digest) -> bytes:
         """Return a manifest of a release: out of staging, where it was verified, or from the root."""
         if digest in self.paths:
-            content = self._root.read(self.paths[digest], MAX_MANIFEST)
+            content = self._root.read(self.paths[digest], limits.MANIFEST.value)
             if content is not None:
                 return content
         return check.read_manifest(self._root, digest)

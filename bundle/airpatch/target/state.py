@@ -20,16 +20,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from airpatch import limits
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import canonical
-from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Release, check_time
 from airpatch.target.history import (
-    MAX_HISTORY,
     Action,
     Event,
     History,
@@ -117,7 +116,7 @@ def history(root: Root) -> History:
     """Return what was done to `root`. Raises IntegrityError if its chain is broken, FormatError, TargetError."""
     path = str(root.path / HISTORY)
     with located(path):
-        return parse_history(root.read(HISTORY, MAX_HISTORY) or b"")
+        return parse_history(root.read(HISTORY, limits.HISTORY.value) or b"")
 
 
 def all_current(root: Root) -> dict[str, Digest]:
@@ -164,7 +163,7 @@ def is_recorded(root: Root, release: Release) -> bool:
 
 
 def _read_receipt(root: Root, path: str) -> Receipt | None:
-    content = root.read(path, MAX_INDEX)
+    content = root.read(path, limits.INDEX.value)
     try:
         return parse_receipt(content) if content is not None else None
     except FormatError as error:
@@ -244,11 +243,11 @@ class State:
 
     def _history_with(self, event: Event) -> bytes:
         with located(str(self.root.path / HISTORY)):
-            content = appended(self.root.read(HISTORY, MAX_HISTORY) or b"", event)
-        if len(content) > MAX_HISTORY:
+            content = appended(self.root.read(HISTORY, limits.HISTORY.value) or b"", event)
+        if len(content) > limits.HISTORY.value:
             raise TargetError(
-                f"{self.root.path / HISTORY}: would have more than {MAX_HISTORY} bytes; move it elsewhere, and the "
-                "next event begins a new one (no release is current until then)"
+                f"{self.root.path / HISTORY}: would have more bytes than {limits.HISTORY}; or move it elsewhere, "
+                "and the next event begins a new one (no release is current until then)"
             )
         return content
 

@@ -32,15 +32,13 @@ _LINK_SIZE = 71
 def repositories(root: Root) -> Iterator[str]:
     """Yield all repositories, in order. A folder is one if it has a part of its own, a name that begins with `_`."""
 
-    def walk(path: str) -> Iterator[str]:
+    pending = [registry.REPOSITORIES]
+    while pending:
+        path = pending.pop()
         names = _folders(root, path)
         if path != registry.REPOSITORIES and any(name.startswith("_") for name in names):
             yield path.removeprefix(f"{registry.REPOSITORIES}/")
-        for name in names:
-            if not name.startswith("_"):
-                yield from walk(f"{path}/{name}")
-
-    return walk(registry.REPOSITORIES)
+        pending += [f"{path}/{name}" for name in reversed(names) if not name.startswith("_")]
 
 
 def tags(root: Root, repository: str) -> Iterator[tuple[ImageName, Digest]]:

@@ -5,10 +5,10 @@ Pieces come in and go out as they are made; memory stays within two MiB a level,
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from airpatch.deflate.decompressor import crc32
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
@@ -205,7 +205,7 @@ class _Chunks:
 
     def _chunk(self, at: int) -> bytes:
         data = bytes(self._held[at : at + self._size])
-        crc = zlib.crc32(data, zlib.crc32(framings.IDAT))
+        crc = crc32(data, crc32(framings.IDAT))
         return framings.CHUNK_HEADER.pack(len(data), framings.IDAT) + data + crc.to_bytes(4, "big")
 
     def finish(self) -> bytes:

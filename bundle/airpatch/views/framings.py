@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 
+from airpatch.deflate.decompressor import adler32, crc32
 from airpatch.errors import FormatError
 
 RAW = "raw"
@@ -58,7 +58,7 @@ class Checksums:
     def add(self, data: bytes) -> None:
         self.size += len(data)
         if self._is_needed:
-            self.value = zlib.adler32(data, self.value) if self._is_adler else zlib.crc32(data, self.value)
+            self.value = adler32(data, self.value) if self._is_adler else crc32(data, self.value)
 
 
 @dataclass(frozen=True, slots=True)

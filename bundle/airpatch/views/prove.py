@@ -80,7 +80,7 @@ def _makes(encoder: _Encoder, packed: memoryview) -> bool:
     at = 0
     for piece, _ in inflate(packed, 0):
         out = feed(piece)
-        if packed[at : at + len(out)] != out:
+        if bytes(packed[at : at + len(out)]) != out:  # a view would be compared byte by byte
             return False
         at += len(out)
-    return bool(packed[at:] == finish())
+    return bytes(packed[at:]) == finish()

@@ -5,7 +5,6 @@ For writers alone: what comes out is proven by whoever uses it.
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
+from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
@@ -138,7 +138,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
 
     Raises FormatError if it is none, or grows too much.
     """
-    inflater = zlib.decompressobj(-15)
+    inflater = decompressor(RAW)
     at = body
     total = 0
     while not inflater.eof:
@@ -148,7 +148,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
             at += len(packed)
         try:
             out = inflater.decompress(packed, _PIECE)
-        except zlib.error:
+        except DecompressionError:
             raise FormatError("not a deflate stream") from None
         total += len(out)
         if total > largest_view(at - body):
@@ -236,6 +236,6 @@ class Sides:
 
 def _beginning(level: Found) -> bytes:
     try:
-        return zlib.decompressobj(-15).decompress(bytes(level.data[level.body : level.body + _START]), _START)
-    except zlib.error:
+        return decompressor(RAW).decompress(bytes(level.data[level.body : level.body + _START]), _START)
+    except DecompressionError:
         return b""

@@ -67,6 +67,15 @@ def _size(text: str) -> int | None:
     return None
 
 
+def raised_limit(text: str) -> tuple[str, int]:
+    """The name of a limit, and its value."""
+    name, _, value = text.partition("=")
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
+        if value.endswith(unit):
+            return name, natural(value.removesuffix(unit)) * factor
+    raise argparse.ArgumentTypeError(f"NAME=VALUE, such as index=64MiB, not {text!r:.40}")
+
+
 def positive(text: str) -> int:
     value = natural(text)
     if value < 1:

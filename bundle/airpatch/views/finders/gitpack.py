@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 
+from airpatch.deflate.decompressor import ZLIB, DecompressionError, decompressor
 from airpatch.views import framings
 from airpatch.views.finders.hint import Hint
 
@@ -55,14 +55,14 @@ def _number(data: memoryview, at: int) -> int:
 
 
 def _end(data: memoryview, start: int) -> int | None:
-    inflater = zlib.decompressobj()
+    inflater = decompressor(ZLIB)
     at = start
     while not inflater.eof:
         packed = inflater.unconsumed_tail or bytes(data[at : at + _INPUT])
         at += 0 if inflater.unconsumed_tail else len(packed)
         try:
             out = inflater.decompress(packed, _PIECE)
-        except zlib.error:
+        except DecompressionError:
             return None
         if not packed and not out and not inflater.eof:
             return None
