@@ -59,6 +59,7 @@ TESTED_BY = {
     "parts/*.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
     "blobs/byte_source.py": ("archive/test_frame_reader.py", "where frames are read"),
     "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
+    "sources/file_folders.py": ("files/test_laying_out.py", "folders are packed and laid out"),
     "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
     "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
     "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),

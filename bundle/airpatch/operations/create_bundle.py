@@ -53,6 +53,7 @@ def create(
     tags: Sequence[str] = (),
     images_from: str | None = None,
     pull: PullOptions | None = None,
+    files: Sequence[str] = (),
     repack: bool = False,
     effort: str = "default",
     key: StrPath | None = None,
@@ -66,10 +67,12 @@ def create(
     only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
     the sources. `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]` is an image in a registry, and `images_from`,
     `docker://HOST[/PREFIX]`, a registry that has the images of `images_list`; `pull` says how they are got
-    (docs/REGISTRIES.md). `release` names the release (default: the tag that most of its images carry), `sequence` is
-    its number, which grows from release to release of the `product` (default: 0; of the product: that of a single
-    bundle as the source, else `default`). From `expires` on, in seconds since 1970, no host takes the release any more
-    (default: never; of a single bundle as the source: when that expires).
+    (docs/REGISTRIES.md). `files`, `DIR=REPOSITORY` each, are folders of other files that belong to the release, such as
+    scripts and charts; they are packed as OCI artifacts under its name. `release` names the release (default: the tag
+    that most of its images carry), `sequence` is its number, which grows from release to release of the `product`
+    (default: 0; of the product: that of a single bundle as the source, else `default`). From `expires` on, in seconds
+    since 1970, no host takes the release any more (default: never; of a single bundle as the source: when that
+    expires).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
@@ -84,7 +87,7 @@ def create(
     tool = find_tool(with_tool, output)
     with open_output(output, key) as place:
         label = Label(release, sequence, product, expires)
-        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
+        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
         with prepare(gathered, repack, effort, execution) as bundle:
             made = place.write(bundle, execution, gathered.remarks)
     return add_tool(made, tool, is_signed=key is not None)
@@ -141,6 +144,7 @@ def gather_release(
     tags: Sequence[str],
     images_from: str | None = None,
     pull: PullOptions | None = None,
+    files: Sequence[str] = (),
 ) -> Gathered:
     """Return the release of all images of `sources`, or of those in `images_list`."""
     gathered = gather(
@@ -150,6 +154,7 @@ def gather_release(
         tags=tags,
         images_from=images_from,
         pull=pull,
+        files=files,
         name=label.release,
         sequence=label.sequence,
         product=label.product,

@@ -32,6 +32,7 @@ def diff(
     tags: Sequence[str] = (),
     images_from: str | None = None,
     pull: PullOptions | None = None,
+    files: Sequence[str] = (),
     content: Paths = (),
     layer_patches: bool = True,
     effort: str = "default",
@@ -57,7 +58,7 @@ def diff(
     tool = find_tool(with_tool, output)
     with open_output(output, key) as place:
         label = label_for(bases, release, sequence, product, expires)
-        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
+        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
         prepared = prepare_patch(
             bases, gathered, execution, effort, content=content, layer_patches=layer_patches, pull=pull
         )

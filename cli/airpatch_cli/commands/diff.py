@@ -23,6 +23,7 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         images_from=args.images_from,
         pull=pulling(args),
+        files=args.files,
         content=args.contents,
         layer_patches=args.layer_patches,
         effort=args.effort or "default",

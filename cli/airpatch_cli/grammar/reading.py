@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.registry_options import pull_options
-from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
+from airpatch_cli.grammar.shared_options import SOURCE, files_option, form_options, root_argument, trust_options
 from airpatch_cli.grammar.values import nonempty, output_name, path
 
 
@@ -127,5 +127,6 @@ def restore(commands: Commands) -> None:
     )
     parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
     form_options(parser, "oci-archive", "docker-archive")
+    files_option(parser)
     pull_options(parser)
     trust_options(parser, "the bundle")
