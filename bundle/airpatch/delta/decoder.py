@@ -7,7 +7,7 @@ authenticated here: the caller compares its digest. Format: spec/DELTA.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
@@ -28,11 +28,17 @@ CHUNK = 1 << 20  # bytes, about, that `decode` yields at once
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
 
-def decode(delta: Reader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
+def decode(
+    delta: Reader,
+    sources: Sequence[Buffer],
+    max_size: int,
+    see: Callable[[Sequence[_Cover]], None] = lambda _covers: None,
+) -> Iterator[bytes]:
     """Yield the target of `delta` in pieces.
 
-    `sources` are those that it was made from, in the same order. FormatError if the delta is malformed,
-    if its sources have other sizes, or if the target exceeds `max_size` bytes.
+    `sources` are those that it was made from, in the same order. `see` is told all covers, in order, some of them
+    empty. FormatError if the delta is malformed, if its sources have other sizes, or if the target exceeds `max_size`
+    bytes.
     """
     reader = Decompressor(delta)
     if reader.exactly(len(MAGIC)) != MAGIC:
@@ -49,7 +55,7 @@ def decode(delta: Reader, sources: Sequence[Buffer], max_size: int) -> Iterator[
     state = _State(Space.of(sources), size)
     while state.offset < size:
         before = state.offset
-        yield from _Segment(reader.segment(), state).run()
+        yield from _Segment(reader.segment(), state, see).run()
         if state.offset == before:
             raise FormatError("delta: a segment without content")
     if not reader.at_end():
@@ -81,7 +87,8 @@ class _State:
 class _Segment:
     """One segment while it is carried out: what is left of each column."""
 
-    def __init__(self, data: list[bytes], state: _State) -> None:
+    def __init__(self, data: list[bytes], state: _State, see: Callable[[Sequence[_Cover]], None]) -> None:
+        self._see = see
         self._control = iter(varints.unpack(data[columns.CONTROL]))
         self._lengths = iter(varints.unpack(data[columns.LENGTHS]))
         self._sources = iter(varints.unpack(data[columns.SOURCES]))
@@ -97,6 +104,7 @@ class _Segment:
             self._state.spend(instructions)
             addresses = Addresses.read(self._control)
             literals, covers = self._instructions(instructions)
+            self._see(covers)
             yield from self._group(literals, covers, addresses)
         for column in (self._lengths, self._sources, self._modes):
             if next(column, None) is not None:

@@ -1,6 +1,7 @@
 from airpatch.encoders.kzstd_fse cimport FseCode
 from airpatch.encoders.kzstd_literals cimport LiteralWriter
 from airpatch.encoders.kzstd_sequences cimport Sequences
+from airpatch.encoders.zstd_sequence_bits cimport SequenceBits
 
 cdef class BlockWriter:
     cdef LiteralWriter _literals
@@ -15,12 +16,7 @@ cdef class BlockWriter:
     cdef FseCode _matches_default
     cdef object _buffer
     cdef unsigned char[::1] _out
-    cdef unsigned char[::1] _length_codes
-    cdef unsigned char[::1] _match_codes
-    cdef unsigned char[::1] _length_of
-    cdef unsigned char[::1] _match_of
-    cdef unsigned char[::1] _length_bits
-    cdef unsigned char[::1] _match_bits
+    cdef SequenceBits _bits
     cdef int _margin
     cdef bint _runs
     cdef bint _codes_literals
@@ -36,6 +32,4 @@ cdef class BlockWriter:
     cdef int _put_code(self, FseCode code, int mode, int at) noexcept nogil
     cdef int _choose(self, FseCode code, FseCode before, FseCode default, int total) noexcept nogil
     cdef void _keep(self, FseCode code, FseCode before, int mode) noexcept nogil
-    cdef void _count_codes(self, Sequences found) noexcept nogil
-    cdef int _put_bits(self, Sequences found, int at) noexcept nogil
     cdef int _modes

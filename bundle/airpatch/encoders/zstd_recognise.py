@@ -97,3 +97,7 @@ def _decompress(frame: memoryview) -> bytes:
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
     return bytes(out)
+
+
+def nearest_frame_encoders(start: bytes) -> list[str]:
+    return []

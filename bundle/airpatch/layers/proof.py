@@ -20,7 +20,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
 from airpatch.layers.rebuilt import Rebuilt
-from airpatch.layers.recipe import PREFIX, Frames, Replay, read_header
+from airpatch.layers.recipe import PREFIX, FrameReplay, Frames, Replay, read_header
 
 Base = Callable[[Index], Content]
 """Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
@@ -75,5 +75,5 @@ class _Header:
         step = self._step
         with located(f"layer patch of {step.digest}"):
             method = read_header(BytesBlob(bytes(self._prefix)), step.patch_size).method
-            if isinstance(method, Replay | Frames) and any(number >= len(step.sources) for number in method.like):
+            if isinstance(method, Replay | Frames | FrameReplay) and any(number >= len(step.sources) for number in method.like):
                 raise FormatError("refers to a source that it does not have")

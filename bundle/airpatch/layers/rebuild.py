@@ -20,23 +20,35 @@ from typing import TypeVar
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
-from airpatch.blobs.scratch import ScratchFile, View, release_pages
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import Parser
 from airpatch.delta.decoder import decode as decode
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_alignment import Alignment
+from airpatch.encoders.zstd_decisions import emit as emit_frames
 from airpatch.encoders.zstd_layout import build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError, located
 from airpatch.execution import Cancellation, Execution
 from airpatch.format.index import Index, SourceBlob, Step
 from airpatch.layers.features import require_features
+from airpatch.layers.frame_decisions import (
+    CoversOf,
+    FrameDecisions,
+    align,
+    read_decisions,
+    replica_frame,
+    same_content,
+)
 from airpatch.layers.frames import split
 from airpatch.layers.recipe import (
     COLUMNS,
     FRAME_COLUMNS,
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Plain,
     Raw,
@@ -70,6 +82,8 @@ _PASSED = 1
 
 Advance = Callable[[int], None]
 """Is told bytes of work that are done."""
+See = Callable[[Sequence[tuple[int, int, int]]], None]
+"""Is told which bytes of a target come from where: target offset, position in all sources, length."""
 
 
 def rebuild_blobs(
@@ -123,9 +137,9 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.uncompressed_size
-            case Replay(like) | Frames(_, like):
+            case Replay(like) | Frames(_, like) | FrameReplay(like):
                 total += step.uncompressed_size + sum(sizes[source][0] for source in _chosen(step, like))
-            case Corrected():
+            case Corrected() | CorrectedFrames():
                 total += 2 * step.uncompressed_size
     return total
 
@@ -136,7 +150,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replay | Frames):
+        if isinstance(recipe.method, Replay | Frames | FrameReplay):
             _chosen(step, recipe.method.like)
         return recipe
 
@@ -276,18 +290,33 @@ class Builder:
                 with ExitStack() as stack:
                     others = [self.frame_columns(source, stack, advance) for source in _chosen(step, like)]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
+            case FrameReplay(like):
+                with ExitStack() as stack:
+                    yield from self._replay_like(step, patch, recipe, like, stack, advance)
+            case CorrectedFrames(encoder):
+                with ExitStack() as stack:
+                    content = self._keep(step, self._layer(step, patch, recipe, advance), stack)
+                    other = self.replica_frame_decisions(encoder, ScratchRange(content, 0, content.size), step.digest, stack)
+                    advance(step.uncompressed_size)
+                    covers = same_content(content.size)
+                    yield from self._replay_frames(step, patch, recipe, content, other, align(covers, other))
             case Corrected(replica):
                 with ExitStack() as stack:
                     uncompressed = self._layer(step, patch, recipe, advance)
                     others = [self.replica_columns(replica, uncompressed, step.digest, stack)]
                     yield from self._replay(step, patch, recipe, others, advance)
 
-    def _layer(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
-        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it."""
+    def _layer(
+        self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance, see: See = lambda _covers: None
+    ) -> Iterator[bytes]:
+        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it.
+
+        `see` is told the covers of a difference that is not one of views.
+        """
         views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:
             if recipe.views is None:
-                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size)
+                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size, see)
             else:
                 chunks = self._fold(step, patch, recipe, views, beside)
             kept = self._uncompressed.new(step.digest) if self._uncompressed.wanted(step.digest) else None
@@ -380,6 +409,48 @@ class Builder:
         yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
         _require_end((uncompressed, layout, rest))
 
+    def _replay_like(
+        self, step: Step, patch: BlobReader, recipe: Recipe, like: Sequence[int], stack: ExitStack, advance: Advance
+    ) -> Iterator[bytes]:
+        """Yield a zstd blob out of its content and its decisions, which differ from those of a source, if any."""
+        if not like:
+            content = self._keep(step, self._layer(step, patch, recipe, advance), stack)
+            yield from self._replay_frames(step, patch, recipe, content, None, None)
+            return
+        (source,) = _chosen(step, like)
+        seen = CoversOf.source(like[0], [self._sizes[each][1] for each in step.sources])
+        content = self._keep(step, self._layer(step, patch, recipe, advance, seen.take), stack)
+        other = self.frame_decisions(source, stack, advance)
+        yield from self._replay_frames(step, patch, recipe, content, other, align(seen.covers, other))
+
+    def _keep(self, step: Step, chunks: Iterable[bytes], stack: ExitStack) -> ScratchFile:
+        """Return a layer in a scratch file, for what reads it when all of its covers are known."""
+        file = stack.enter_context(closing(self._uncompressed.new(step.digest)))
+        for chunk in chunks:
+            file.append(chunk)
+        return file
+
+    def _replay_frames(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        content: ScratchFile,
+        other: FrameDecisions | None,
+        alignment: Alignment | None,
+    ) -> Iterator[bytes]:
+        """Yield a zstd blob out of its content and its decisions, which differ from those of the `other`."""
+        limit = max_column(step.size) + step.uncompressed_size
+        similar = [] if other is None else [other.layout, other.runs]
+        columns = [
+            PieceReader(_apply(section(patch, recipe, 1 + i), [file.view() for file in similar[i : i + 1]], limit))
+            for i in range(COLUMNS)
+        ]
+        layout, runs, hits, offsets = columns
+        uncompressed = PieceReader(content.pieces())
+        yield from emit_frames(layout.read, uncompressed.read, runs.read, hits.read, offsets.read, alignment)
+        _require_end([uncompressed, *columns])
+
     def _streams(
         self,
         step: Step,
@@ -424,6 +495,33 @@ class Builder:
                 rest.append(beside)
         advance(size)
         return [layout, rest]
+
+    def frame_decisions(
+        self,
+        blob: Digest,
+        stack: ExitStack,
+        advance: Advance = lambda _size: None,
+        alignment: Alignment | None = None,
+    ) -> FrameDecisions:
+        """The decisions of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        size, uncompressed = self._sizes[blob]
+        with closing(self._content.open(blob, size)) as reader:
+            file = _counted(pieces(reader, size), advance)
+            return read_decisions(file, uncompressed, self._new(blob, stack), self._pause, alignment)
+
+    def replica_frame_decisions(
+        self, encoder: str, content: ScratchRange, blob: Digest, stack: ExitStack
+    ) -> FrameDecisions:
+        """The decisions of the frame that a replica makes of `content`, likewise."""
+        file = replica_frame(encoder, map(bytes, pieces(content, content.size)), content.size)
+        return read_decisions(file, content.size, self._new(blob, stack), self._pause)
+
+    def _new(self, blob: Digest, stack: ExitStack) -> Callable[[], ScratchFile]:
+        return lambda: stack.enter_context(closing(self._uncompressed.new(blob)))
+
+    def _pause(self) -> None:
+        if self._cancellation.is_cancelled:
+            raise CancelledError
 
     def replica_columns(
         self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
@@ -480,10 +578,12 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
     return [step.sources[number] for number in like]
 
 
-def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
+def _apply(
+    delta: SectionReader, views: Sequence[View], limit: int, see: See = lambda _covers: None
+) -> Iterator[bytes]:
     """What `delta` makes of `views`, of which little stays in memory."""
     since = 0
-    for chunk in decode(delta, views, limit):
+    for chunk in decode(delta, views, limit, see):
         yield chunk
         since += len(chunk)
         if since > _RELEASE_EVERY:
