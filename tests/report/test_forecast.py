@@ -9,7 +9,7 @@ import pytest
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format.index import Index, Plan
-from airpatch.layers.recipe import Corrected, Frames, Method, Plain, Raw, Replay, Replica, Whole
+from airpatch.layers.recipe import Corrected, CorrectedFrames, FrameReplay, Frames, Method, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.report.forecast import BlobCost, FileCost, forecast
 from tests.delta.support import delta, noise, tar
@@ -44,6 +44,8 @@ METHODS: dict[type[Method], tuple[Callable[[bytes], bytes], Callable[..., Patche
     Replay: (ENCODERS["huffman"], diff),
     Corrected: (ENCODERS["flushed"], diff),
     Frames: (framed("kzstd-1.17.8-fastest"), diff),
+    FrameReplay: (zstd, diff),
+    CorrectedFrames: (nearly("kzstd-1.17.8-default"), diff),
     Raw: (frames, diff),
     Whole: (ENCODERS["go"], whole),
 }
@@ -88,7 +90,7 @@ def test_the_cost_of_a_layer_patch(method: type[Method]) -> None:
     assert cost.patch is not None
     assert type(cost.patch.recipe.method) is method
     assert cost.patch.step == patches.steps[0]
-    assert bool(cost.patch.decisions) == (method in (Replay, Corrected, Frames))
+    assert bool(cost.patch.decisions) == (method in (Replay, Corrected, Frames, FrameReplay, CorrectedFrames))
     if method in (Raw, Whole):
         assert cost.files == ()
         return

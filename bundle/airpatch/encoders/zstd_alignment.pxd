@@ -9,7 +9,10 @@ cdef class Alignment:
     cdef Py_ssize_t _matches
     cdef Py_ssize_t _cover
     cdef Py_ssize_t _match
+    cdef long long _lost
+    cdef long long[::1] _shifts
 
     cdef long long offset(self, long long position) noexcept nogil
+    cdef void learn(self, long long position, long long offset) noexcept nogil
     cdef Py_ssize_t _find(self, long long source) noexcept nogil
     cdef long long _begin(self, Py_ssize_t match) noexcept nogil

@@ -18,6 +18,12 @@ else:
 
 RECORD = 16
 """Bytes of a match in the source: where it begins (8 bytes), its length (4), its offset (4)."""
+REGION_BITS = 12
+REGIONS = 1 << 16
+"""Stretches of the source, of 4 KiB each, of which is remembered where matches out of them come from instead."""
+_REGION_BITS = cython.declare(cython.int, REGION_BITS)
+_REGION_MASK = cython.declare(cython.longlong, REGIONS - 1)
+_UNKNOWN = cython.declare(cython.longlong, -(1 << 62))
 _RECORD = cython.declare(cython.Py_ssize_t, RECORD)
 
 
@@ -44,6 +50,8 @@ class Alignment:
         self._matches = len(view) // RECORD
         self._cover = 0
         self._match = 0
+        self._lost = _UNKNOWN
+        self._shifts = array("q", [_UNKNOWN]) * (REGIONS if self._count else 1)
 
     @cython.cfunc
     @cython.nogil
@@ -58,8 +66,11 @@ class Alignment:
         low: cython.Py_ssize_t
         high: cython.Py_ssize_t
         middle: cython.Py_ssize_t
-        records: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(self._records[0])) if cython.compiled else self._records
+        records: cython.p_uchar = (
+            cython.cast(cython.p_uchar, cython.address(self._records[0])) if cython.compiled else self._records
+        )
         i: cython.Py_ssize_t = self._cover
+        self._lost = _UNKNOWN
         while i < self._count and self._targets[i] + self._lengths[i] <= position:
             i += 1
         self._cover = i
@@ -89,9 +100,18 @@ class Alignment:
             i = self._order[low - 1]
             if origin < self._sources[i] + self._lengths[i]:
                 origin = self._targets[i] + origin - self._sources[i]
-                if origin < position:
-                    return position - origin
-        return offset
+                return position - origin if origin < position else offset
+        self._lost = origin
+        origin += self._shifts[origin >> _REGION_BITS & _REGION_MASK]
+        return position - origin if 0 <= origin < position else offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def learn(self, position: cython.longlong, offset: cython.longlong) -> cython.void:
+        """Take the offset that the match at `position` has, for which one has just been foretold."""
+        if self._lost != _UNKNOWN:
+            self._shifts[self._lost >> _REGION_BITS & _REGION_MASK] = position - offset - self._lost
 
     @cython.cfunc
     @cython.nogil
@@ -131,5 +151,12 @@ class Alignment:
     @cython.nogil
     @cython.exceptval(check=False)
     def _begin(self, match: cython.Py_ssize_t) -> cython.longlong:
-        records: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(self._records[0])) if cython.compiled else self._records
+        records: cython.p_uchar = (
+            cython.cast(cython.p_uchar, cython.address(self._records[0])) if cython.compiled else self._records
+        )
         return cython.cast(cython.longlong, load64(records, _RECORD * match))
+
+
+def no_alignment() -> Alignment:
+    """Return what foretells nothing."""
+    return Alignment(array("q"), array("q"), array("q"), b"")

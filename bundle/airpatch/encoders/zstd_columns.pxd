@@ -3,13 +3,13 @@ from airpatch.encoders.zstd_alignment cimport Alignment
 
 cdef class Offsets:
     cdef Alignment _alignment
-    cdef bint _aligned
     cdef long long _first
     cdef long long _second
     cdef long long _third
 
     cdef long long foretold(self, long long position, unsigned int literals) noexcept nogil
-    cdef long long take(self, long long value, unsigned int literals) noexcept nogil
+    cdef long long take(self, long long value, long long position, unsigned int literals) noexcept nogil
+    cdef long long _decoded(self, long long value, unsigned int literals) noexcept nogil
 
 
 cdef class ColumnWriter:

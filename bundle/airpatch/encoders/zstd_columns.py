@@ -8,6 +8,7 @@ from collections.abc import Callable
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK, MAX_SEQUENCES, SLACK
+from airpatch.encoders.zstd_alignment import no_alignment
 from airpatch.errors import FormatError
 
 if cython.compiled:
@@ -35,7 +36,7 @@ class Offsets:
     """Offsets as they are coded (RFC 8878 3.1.1.5): the last three, and what is foretold. Types are in the .pxd."""
 
     def __init__(self, alignment: Alignment | None) -> None:
-        self._alignment = alignment
+        self._alignment = alignment or no_alignment()
         self.reset()
 
     def reset(self) -> None:
@@ -49,13 +50,13 @@ class Offsets:
     @cython.exceptval(check=False)
     def foretold(self, position: cython.longlong, literals: cython.uint) -> cython.longlong:
         """Return how the offset foretold for a match at `position` is coded; 1 if none is."""
-        offset: cython.longlong = 0
-        if self._aligned:
-            offset = self._alignment.offset(position)
+        offset: cython.longlong = self._alignment.offset(position)
         if offset == 0:
             return 1
         if literals:
-            return 1 if offset == self._first else 2 if offset == self._second else 3 if offset == self._third else offset + 3
+            if offset == self._first:
+                return 1
+            return 2 if offset == self._second else 3 if offset == self._third else offset + 3
         if offset == self._second:
             return 1
         return 2 if offset == self._third else 3 if offset == self._first - 1 else offset + 3
@@ -63,8 +64,16 @@ class Offsets:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def take(self, value: cython.longlong, literals: cython.uint) -> cython.longlong:
-        """Return the offset that is coded as `value`, and remember it."""
+    def take(self, value: cython.longlong, position: cython.longlong, literals: cython.uint) -> cython.longlong:
+        """Return the offset that is coded as `value`, and remember it, after what was foretold for it."""
+        offset: cython.longlong = self._decoded(value, literals)
+        self._alignment.learn(position, offset)
+        return offset
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _decoded(self, value: cython.longlong, literals: cython.uint) -> cython.longlong:
         offset: cython.longlong
         if value > 3:
             offset = value - 3
@@ -92,7 +101,6 @@ class ColumnWriter:
 
     def __init__(self, alignment: Alignment | None = None) -> None:
         self._offsets = Offsets(alignment)
-        self._offsets._aligned = alignment is not None
         self._buffers = [bytearray(MAX_SEQUENCES * size) for size in (2 * _NUMBER, _NUMBER, _NUMBER, _RECORD)]
         self._runs, self._hits, self._values, self._matches = self._buffers
         self._position = 0
@@ -151,7 +159,7 @@ class ColumnWriter:
                 at_hits = _put(hits, at_hits, self._hit)
                 at_values = _put(values, at_values, value)
                 self._hit = 0
-            offset = self._offsets.take(value, literals)
+            offset = self._offsets.take(value, self._position, literals)
             at_matches = _put_word(matches, at_matches, self._position, 8)
             at_matches = _put_word(matches, at_matches, length + _MIN_MATCH, 4)
             at_matches = _put_word(matches, at_matches, offset, 4)
@@ -218,7 +226,6 @@ class ColumnReader:
         alignment: Alignment | None = None,
     ) -> None:
         self._offsets = Offsets(alignment)
-        self._offsets._aligned = alignment is not None
         self._runs = Column(runs)
         self._hits = Column(hits)
         self._values = Column(offsets)
@@ -282,7 +289,7 @@ class ColumnReader:
                 self._hit = self._next_hit()
             if not 0 < value < 1 << 32:
                 raise FormatError("zstd: an offset that there is not")
-            self._offsets.take(value, cython.cast(cython.uint, literals))
+            self._offsets.take(value, self._match, cython.cast(cython.uint, literals))
             found.literal_lengths[count] = cython.cast(cython.uint, literals)
             found.match_lengths[count] = cython.cast(cython.uint, length)
             found.offsets[count] = cython.cast(cython.uint, value)

@@ -259,9 +259,7 @@ class BlockReader:
             if bit < first:
                 return -1
             word = load64(data, bit >> 3) >> (bit & 7)
-            found.offsets[n] = cython.cast(
-                cython.uint, (one << offset) | (word & ((one << offset) - 1))
-            )
+            found.offsets[n] = cython.cast(cython.uint, (one << offset) | (word & ((one << offset) - 1)))
             wide = self._bits_of_lengths[length] + self._bits_of_matches[match]
             bit -= wide
             if bit < first:

@@ -47,9 +47,7 @@ class SequenceBits:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def count(
-        self, found: Sequences, length_code: FseCode, offset_code: FseCode, match_code: FseCode
-    ) -> cython.void:
+    def count(self, found: Sequences, length_code: FseCode, offset_code: FseCode, match_code: FseCode) -> cython.void:
         """Turn numbers into symbols, and count these for the codes that are to be made."""
         lengths: cython.p_uint = cython.address(length_code.counts[0]) if cython.compiled else length_code.counts
         offsets: cython.p_uint = cython.address(offset_code.counts[0]) if cython.compiled else offset_code.counts

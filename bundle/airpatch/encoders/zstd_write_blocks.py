@@ -15,14 +15,12 @@ from airpatch.errors import FormatError
 if cython.compiled:
     from cython.cimports.airpatch.encoders.kzstd_huffman import HuffmanCode
     from cython.cimports.airpatch.encoders.kzstd_sequences import Sequences
-    from cython.cimports.airpatch.encoders.kzstd_words import bit_length
     from cython.cimports.airpatch.encoders.zstd_codes import FseTable, HuffmanReader
     from cython.cimports.airpatch.encoders.zstd_read_blocks import CodeSlot
     from cython.cimports.airpatch.encoders.zstd_sequence_bits import SequenceBits
 else:
     from airpatch.encoders.kzstd_huffman import HuffmanCode
     from airpatch.encoders.kzstd_sequences import Sequences
-    from airpatch.encoders.kzstd_words import bit_length
     from airpatch.encoders.zstd_codes import FseTable, HuffmanReader
     from airpatch.encoders.zstd_read_blocks import CodeSlot
     from airpatch.encoders.zstd_sequence_bits import SequenceBits
@@ -102,9 +100,7 @@ class ShapedBlocks:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _can_write(
-        self, found: Sequences, lengths: FseTable, offsets: FseTable, matches: FseTable
-    ) -> cython.bint:
+    def _can_write(self, found: Sequences, lengths: FseTable, offsets: FseTable, matches: FseTable) -> cython.bint:
         """Turn numbers into symbols; return whether the codes have all of them."""
         counts_l: cython.p_uint
         counts_o: cython.p_uint

@@ -24,9 +24,7 @@ def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
     names = {f"view {coding.framing}" for coding in codings}
     names |= {f"encoder {coding.encoder}" for coding in codings if coding.encoder}
     match method:
-        case (
-            Replica(encoder, _) | Corrected(Replica(encoder, _)) | Frames(encoder, _) | CorrectedFrames(encoder)
-        ):
+        case Replica(encoder, _) | Corrected(Replica(encoder, _)) | Frames(encoder, _) | CorrectedFrames(encoder):
             names.add(f"encoder {encoder}")
     return {Feature(name, _FIRST) for name in names}
 

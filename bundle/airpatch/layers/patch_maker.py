@@ -252,7 +252,9 @@ class PatchMaker:
                 other = alignment = None
                 if chosen:
                     seen = CoversOf.source(chosen[0], [source.uncompressed.size for source in sources])
-                    delta = SectionReader(ScratchRange(difference.delta, 0, difference.delta.size), 0, difference.delta.size)
+                    delta = SectionReader(
+                        ScratchRange(difference.delta, 0, difference.delta.size), 0, difference.delta.size
+                    )
                     views = [source.uncompressed.view() for source in sources]
                     for _ in decode(delta, views, target.uncompressed.size, seen.take):
                         self._differences.pause(views)
@@ -274,7 +276,7 @@ class PatchMaker:
     def _frame_decisions(
         self, target: Unpacked, other: FrameDecisions | None, alignment: Alignment | None, stack: ExitStack
     ) -> list[ScratchFile]:
-        """Return the decisions of a zstd blob as differences; offsets are told by the alignment, and differ from none."""
+        """Return the decisions of a zstd blob as differences; offsets, which the alignment foretells, to nothing."""
         differences = []
         with ExitStack() as files:
             own = self._builder.frame_decisions(target.blob.digest, files, alignment=alignment)

@@ -75,5 +75,6 @@ class _Header:
         step = self._step
         with located(f"layer patch of {step.digest}"):
             method = read_header(BytesBlob(bytes(self._prefix)), step.patch_size).method
-            if isinstance(method, Replay | Frames | FrameReplay) and any(number >= len(step.sources) for number in method.like):
+            like = method.like if isinstance(method, Replay | Frames | FrameReplay) else ()
+            if any(number >= len(step.sources) for number in like):
                 raise FormatError("refers to a source that it does not have")

@@ -296,7 +296,9 @@ class Builder:
             case CorrectedFrames(encoder):
                 with ExitStack() as stack:
                     content = self._keep(step, self._layer(step, patch, recipe, advance), stack)
-                    other = self.replica_frame_decisions(encoder, ScratchRange(content, 0, content.size), step.digest, stack)
+                    other = self.replica_frame_decisions(
+                        encoder, ScratchRange(content, 0, content.size), step.digest, stack
+                    )
                     advance(step.uncompressed_size)
                     covers = same_content(content.size)
                     yield from self._replay_frames(step, patch, recipe, content, other, align(covers, other))
@@ -578,9 +580,7 @@ def _chosen(step: Step, like: Sequence[int]) -> list[Digest]:
     return [step.sources[number] for number in like]
 
 
-def _apply(
-    delta: SectionReader, views: Sequence[View], limit: int, see: See = lambda _covers: None
-) -> Iterator[bytes]:
+def _apply(delta: SectionReader, views: Sequence[View], limit: int, see: See = lambda _covers: None) -> Iterator[bytes]:
     """What `delta` makes of `views`, of which little stays in memory."""
     since = 0
     for chunk in decode(delta, views, limit, see):

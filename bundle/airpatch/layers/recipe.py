@@ -2,9 +2,10 @@
 
 The first section is the difference of the uncompressed layers (spec/DELTA.md), with `Raw` of the blobs themselves. The
 header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
-the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md); `Frames` has
-two, the layout and the rest of a zstd file, likewise (spec/ENCODERS.md), `FrameReplay` and `CorrectedFrames` four. `Whole` has the blob itself as its only
-section. Where the difference is one of views (spec/VIEWS.md), their descriptions are the last two sections.
+the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). For zstd files,
+`FrameReplay` and `CorrectedFrames` have four, too, and `Frames` two, the layout and the rest (spec/ENCODERS.md).
+`Whole` has the blob itself as its only section. Where the difference is one of views (spec/VIEWS.md), their
+descriptions are the last two sections.
 """
 
 from __future__ import annotations
