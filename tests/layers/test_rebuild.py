@@ -67,6 +67,7 @@ from tests.layers.support import (
     methods,
     replica,
     text,
+    zstd,
 )
 from tests.support import execution
 from tests.views.support import archive, source_view, undo, views

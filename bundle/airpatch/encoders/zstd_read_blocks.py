@@ -192,6 +192,28 @@ class BlockReader:
             at += used
         return literals + self._sequences(block, at), bytes(shape)
 
+    def take_literals(self, plaintext: bytes) -> None:
+        """Complete `found` with the literals of the block, which stands for `plaintext`."""
+        found: Sequences = self.found
+        source: cython.const[cython.uchar][::1] = plaintext or b"\0"  # type: ignore[valid-type]
+        size: cython.int = len(plaintext)
+        at: cython.int = 0
+        written: cython.int = 0
+        n: cython.int
+        left: cython.uint
+        for n in range(found.count):
+            left = found.literal_lengths[n]
+            while left and at < size:
+                found.literals[written] = source[at]
+                written += 1
+                at += 1
+                left -= 1
+            at += found.match_lengths[n] + 3
+        while at < size:
+            found.literals[written] = source[at]
+            written += 1
+            at += 1
+
     def _sequences(self, block: bytes, at: int) -> int:
         """Read the sequences; return how many bytes their matches have."""
         begin: cython.int = at
