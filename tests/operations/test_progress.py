@@ -46,7 +46,7 @@ LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
     Corrected: ENCODERS["flushed"],
     Frames: framed("kzstd-1.17.8-fastest", 1000),
     FrameReplay: zstd,
-    CorrectedFrames: cut("kzstd-1.17.8-default"),
+    CorrectedFrames: cut("kzstd-1.17.8-fastest"),
     Raw: frames,
 }
 

@@ -55,9 +55,9 @@ METHODS: dict[type[Method], tuple[Callable[[bytes], bytes], Callable[..., Patche
     Replay: (ENCODERS["huffman"], diff),
     Corrected: (ENCODERS["flushed"], diff),
     Frames: (framed("kzstd-1.17.8-fastest"), diff),
-    FrameReplay: (zstd, diff),
-    CorrectedFrames: (cut("kzstd-1.17.8-default"), diff),
-    Raw: (frames, diff),
+    FrameReplay: (frames, diff),
+    CorrectedFrames: (cut("kzstd-1.17.8-fastest"), diff),
+    Raw: (zstd, diff),
     Whole: (ENCODERS["go"], whole),
 }
 
