@@ -15,7 +15,11 @@ use_environment() {
     done
     _find_python
     _need_packages "$extra"
-    _install "$extra"
+    if [ "$(cat "$environment/airpatch-run" 2>/dev/null)" = "$wanted" ] && _has_pip; then
+        _install_extra "$extra"
+    else
+        _install "$extra"
+    fi
     PATH=$environment/bin:$PATH
     printf '%s\n' "$wanted" >"$environment/airpatch-$extra"
 }
@@ -72,8 +76,12 @@ _need_packages() {
     fi
 }
 
+_has_pip() { "$environment/bin/python" -m pip --version >/dev/null 2>&1; }
+
+_pip() { "$environment/bin/python" -m pip install -q --disable-pip-version-check "$@"; }
+
 _install() {
-    if ! "$environment/bin/python" -m pip --version >/dev/null 2>&1; then
+    if ! _has_pip; then
         _say "making the virtual environment $environment"
         # Never clear an environment that somebody else has made.
         if [ "$environment" = "$PWD/.venv" ]; then clear=--clear; else clear=; fi
@@ -81,12 +89,23 @@ _install() {
     fi
     python=$environment/bin/python
     _say "installing the build tools"
-    "$python" -m pip install -q --disable-pip-version-check $("$python" -c '
-import tomllib
-print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
-    _say "compiling the codecs"
+    _requirements '["build-system"]["requires"]' | _pip -r /dev/stdin
+    _say "compiling the codecs; that takes about a minute on two processors"
     "$python" setup.py -q build_ext --inplace
     _say "installing airpatch and what it needs"
     case $1 in run) of= ;; *) of="[$1]" ;; esac
-    "$python" -m pip install -q --disable-pip-version-check --no-build-isolation -e ".$of"
+    _pip --no-build-isolation -e ".$of"
+}
+
+# What an extra adds to an environment in which this very tree is installed.
+_install_extra() {
+    _say "installing what the $1 extra adds"
+    _requirements "[\"project\"][\"optional-dependencies\"][\"$1\"]" | _pip -r /dev/stdin
+}
+
+# The requirements at a place of pyproject.toml, one a line.
+_requirements() {
+    "$environment/bin/python" -c '
+import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))'"$1"', sep="\n")'
 }

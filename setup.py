@@ -6,6 +6,7 @@ The code that typed memoryviews need is in one module that all share: a copy in 
 import itertools
 import os
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -56,9 +57,11 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_huffman",
     "airpatch.encoders.kzstd_literals",
     "airpatch.encoders.kzstd_matcher",
+    "airpatch.encoders.kzstd_sequence_codes",
     "airpatch.encoders.kzstd_sequences",
     "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",
+    "airpatch.encoders.precedent",
     "airpatch.encoders.zlib_match",
     "airpatch.encoders.zstd_alignment",
     "airpatch.encoders.zstd_codes",
@@ -67,10 +70,22 @@ COMPILED: list[str] = [
     "airpatch.encoders.zstd_sequence_bits",
     "airpatch.encoders.zstd_write_blocks",
     "airpatch.sketches.features",
-    "airpatch.sketches.index",
     "airpatch.sketches.samples",
+    "airpatch.sketches.sketch_index",
 ]
 
+
+OPTIONS = {
+    "include_path": [str(LIBRARY)],
+    "compiler_directives": {
+        "language_level": 3,
+        "show_performance_hints": False,
+        "auto_pickle": False,  # nobody pickles a codec, and it takes a seventh of the compiler's time
+    },
+    "quiet": True,
+    "shared_utility_qualified_name": SHARED,
+}
+"""What Cython is told."""
 
 # For releases: one wheel for all versions of Python. Its codecs are some percent slower than those for one version.
 STABLE_ABI = os.environ.get("AIRPATCH_STABLE_ABI") == "1"
@@ -80,49 +95,88 @@ MACROS = [("CYTHON_LIMITED_API", "1"), ("Py_LIMITED_API", "0x030b0000")] if STAB
 def _extension(name: str, suffix: str) -> Extension:
     source = LIBRARY / (name.replace(".", "/") + suffix)
     extension = Extension(
-        name, [str(source)], extra_compile_args=FLAGS, define_macros=MACROS, py_limited_api=STABLE_ABI
+        name,
+        [str(source)],
+        depends=[__file__],
+        extra_compile_args=FLAGS,
+        define_macros=MACROS,
+        py_limited_api=STABLE_ABI,
     )
     if name == LIBZSTD:
         folder = source.with_suffix("")
         extension.sources += [str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7")]
         extension.include_dirs = [str(folder.parent)]
-        extension.depends = [str(path) for path in sorted(folder.iterdir())]
+        extension.depends += [str(path) for path in sorted(folder.iterdir())]
         # It is large: -O2 would take twice the compiler's time.
         extension.extra_compile_args = [*FLAGS, "-O1", "-w"]
         extension.extra_link_args = ["-pthread"]
     return extension
 
 
+def _translated(extensions: list[Extension]) -> list[Extension]:
+    """Have Cython write the C sources of what has changed, several at a time, and say how far it is.
+
+    Processes are forked, since setuptools runs this file in ways in which others could not import it.
+    """
+    forked = get_context("fork")
+    next_one = forked.Value("i", 0)
+
+    def translate() -> None:
+        while True:
+            with next_one:
+                number = next_one.value
+                next_one.value += 1
+            if number >= len(extensions):
+                return
+            translated = Path(extensions[number].sources[0]).with_suffix(".c")
+            before = translated.stat().st_mtime_ns if translated.exists() else 0
+            cythonize([extensions[number]], **OPTIONS)
+            if translated.stat().st_mtime_ns != before:
+                _say(f"translated {number + 1:2} of {len(extensions)}: {extensions[number].name}")
+
+    processes = [forked.Process(target=translate) for _ in range(PROCESSORS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return cythonize(extensions, **OPTIONS)  # finds nothing left to do, or fails as that process did
+
+
+def _say(text: str) -> None:
+    """A compiler that is silent for a minute seems to hang."""
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
 class Compile(build_ext):
-    """Says how far it is: a compiler that is silent for a minute seems to hang."""
+    """Compiles what has changed since it was compiled in place, and copies the rest from there.
+
+    setuptools would compile all modules again whenever it makes a wheel, also an editable one.
+    """
 
     def build_extensions(self) -> None:
         self._done = itertools.count(1)
         super().build_extensions()
 
     def build_extension(self, ext: Extension) -> None:
+        in_place = LIBRARY / self.get_ext_filename(ext.name)
         output = Path(self.get_ext_fullpath(ext.name))
-        before = output.stat().st_mtime_ns if output.exists() else 0
+        if _is_newer(in_place, [*ext.sources, *ext.depends]):
+            if not output.exists() or not output.samefile(in_place):
+                self.mkpath(str(output.parent))
+                self.copy_file(str(in_place), str(output))
+            next(self._done)
+            return
         super().build_extension(ext)
-        number = next(self._done)
-        if output.stat().st_mtime_ns != before:
-            print(f"compiled {number:2} of {len(self.extensions)}: {ext.name}", file=sys.stderr, flush=True)
+        _say(f"compiled {next(self._done):2} of {len(self.extensions)}: {ext.name}")
+
+
+def _is_newer(output: Path, sources: list[str]) -> bool:
+    return output.exists() and all(Path(path).stat().st_mtime <= output.stat().st_mtime for path in sources)
 
 
 setup(
     cmdclass={"build_ext": Compile},
-    ext_modules=cythonize(
-        [*(_extension(name, ".py") for name in COMPILED), _extension(SHARED, ".c")],
-        include_path=[str(LIBRARY)],
-        compiler_directives={
-            "language_level": 3,
-            "show_performance_hints": False,
-            "auto_pickle": False,  # nobody pickles a codec, and it takes a seventh of the compiler's time
-        },
-        nthreads=PROCESSORS,
-        quiet=True,
-        shared_utility_qualified_name=SHARED,
-    ),
+    ext_modules=_translated([*(_extension(name, ".py") for name in COMPILED), _extension(SHARED, ".c")]),
     options={
         "build_ext": {"parallel": PROCESSORS},
         "bdist_wheel": {"py_limited_api": "cp311"} if STABLE_ABI else {},

@@ -17,18 +17,18 @@ from pathlib import Path
 import zstandard
 
 from airpatch.deflate.emit import emit
-from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.parse import GzipParser, Parsed
 
 try:
     import hdiffpatch
 except ImportError:
     hdiffpatch = None
 
-COLUMNS = [field.name for field in fields(Part)]
+COLUMNS = [field.name for field in fields(Parsed)]
 
 
 def parse(data: bytes) -> dict[str, bytes]:
-    parser = Parser()
+    parser = GzipParser()
     parts = [*parser.feed(data), *parser.close()]
     return {name: b"".join(getattr(part, name) for part in parts) for name in COLUMNS}
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 from airpatch.format import layout, zstd
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import emit_index
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, assemble

@@ -14,7 +14,7 @@ import zlib
 from pathlib import Path
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.deflate.parse import Parser
+from airpatch.deflate.parse import GzipParser
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater
@@ -104,7 +104,7 @@ def _beside(file: bytes) -> list[bytes]:
 
 def _decisions(file: bytes) -> list[bytes]:
     """The four columns of a gzip file (spec/DEFLATE.md)."""
-    parser = Parser()
+    parser = GzipParser()
     parts = [*parser.feed(file), *parser.close()]
     return [
         b"".join(column) for column in zip(*((p.layout, p.runs, p.sources, p.distances) for p in parts), strict=True)

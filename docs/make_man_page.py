@@ -15,7 +15,7 @@ from unittest import mock
 
 from argparse_manpage.manpage import Manpage
 
-from airpatch_cli.arguments import EXIT_CODES, build_parser
+from airpatch_cli.grammar.command_line import EXIT_CODES, build_parser
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = PROJECT / "docs" / "man" / "airpatch.1"

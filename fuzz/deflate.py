@@ -20,7 +20,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from airpatch.deflate.emit import emit
-from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.errors import FormatError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
@@ -64,18 +64,18 @@ def mutated(data: bytes, other: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
-def parse(data: bytes, piece: int) -> Part:
-    parser = Parser(PLAINTEXT_LIMIT)
-    parts: list[Part] = []
+def parse(data: bytes, piece: int) -> Parsed:
+    parser = GzipParser(PLAINTEXT_LIMIT)
+    parts: list[Parsed] = []
     for at in range(0, len(data), piece):
         parts += parser.feed(data[at : at + piece])
     parts += parser.close()
-    return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))
+    return Parsed(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Parsed)))
 
 
-def build(part: Part) -> bytes:
+def build(part: Parsed) -> bytes:
     out = bytearray()
-    for piece in emit(*(io.BytesIO(getattr(part, field.name)).read for field in fields(Part))):
+    for piece in emit(*(io.BytesIO(getattr(part, field.name)).read for field in fields(Parsed))):
         out += piece
         if len(out) > OUTPUT_LIMIT:
             raise FormatError("more output than the caller allows")
@@ -96,7 +96,7 @@ def fuzz_decisions(data: bytes, other: bytes, rng: random.Random) -> bytes:
     """Hostile decisions: whatever they say, the result is bytes or FormatError."""
     part = parse(data, 1 << 20)
     for _ in range(rng.choice((1, 1, 2))):
-        name = rng.choice([field.name for field in fields(Part)])
+        name = rng.choice([field.name for field in fields(Parsed)])
         part = replace(part, **{name: mutated(getattr(part, name), other, rng)})
     return build(part)
 

@@ -27,13 +27,13 @@ from airpatch.execution import Cancellation
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.deflate.parse import Parser, Part
+from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.format.index import Step
-from airpatch.layers.rebuild import Builder
+from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.recipe import Corrected, Method, Plain, Raw, Replay, Replica, Whole, emit_header
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.model.digest import Digest
@@ -73,10 +73,10 @@ def packed(method: Method, sections: Sequence[bytes]) -> bytes:
     return b"".join([emit_header(method, tuple(map(len, sections))), *sections])
 
 
-def take_apart(data: bytes) -> Part:
-    parser = Parser(PLAINTEXT_LIMIT)
+def take_apart(data: bytes) -> Parsed:
+    parser = GzipParser(PLAINTEXT_LIMIT)
     parts = [*parser.feed(data), *parser.close()]
-    return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))
+    return Parsed(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Parsed)))
 
 
 def columns_of(data: bytes) -> tuple[bytes, ...]:
@@ -165,7 +165,7 @@ def carry_out(case: Case, patch: bytes, sources: Sequence[bytes], size: int, pla
     step = Step(Digest.of(case.blob), size, plaintext, Digest.of(patch), len(patch), digests)
     output = Collected()
     try:
-        Builder(sizes, blobs, plaintexts, None, Cancellation()).build(step, BytesBlob(patch), output)
+        BlobBuilder(sizes, blobs, plaintexts, None, Cancellation()).build(step, BytesBlob(patch), output)
     finally:
         plaintexts.close()
         if len(output.data) > size:

@@ -29,8 +29,8 @@ def test_every_command_on_bundles_and_roots_is_a_function() -> None:
 
 def test_no_module_bears_the_name_of_a_function() -> None:
     """It would take the function's place in the package as soon as somebody imports it."""
-    modules = {info.name.rpartition(".")[2] for info in pkgutil.walk_packages(airpatch.__path__, "airpatch.")}
-    assert len(modules) > 100
+    modules = {info.name for info in pkgutil.iter_modules(airpatch.__path__)}
+    assert len(modules) > 10
     assert modules.isdisjoint(FUNCTIONS)
 
 
@@ -97,7 +97,7 @@ def test_a_command_parses_and_makes_one_call() -> None:
         tree = ast.parse(path.read_text())
         imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
         assert not any(name.startswith("airpatch_cli.commands") for name in imported), path
-        assert all(name.split(".")[0] != "airpatch" or name == "airpatch" for name in imported), path
+        assert {name for name in imported if name.split(".")[0] == "airpatch"} <= {"airpatch", "airpatch.units"}, path
         (run,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run")
         calls = [
             node.func.attr
@@ -107,5 +107,5 @@ def test_a_command_parses_and_makes_one_call() -> None:
             and isinstance(node.func.value, ast.Name)
             and node.func.value.id == "airpatch"
         ]
-        assert len(calls) == {"completion": 0, "inspect": 2, "sign": 2}.get(path.stem, 1), path
+        assert len(calls) == (path.stem != "completion"), path
         importlib.import_module(f"airpatch_cli.commands.{path.stem}")

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from airpatch import limits as limits_module
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import emit_index
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
-from airpatch.layers.features import KINDS
 from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header
+from airpatch.layers.required_features import KINDS
+from airpatch.limits import Limit
 from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.signing.sshsig import Signature, emit
+from airpatch.target.history import Action, Event, Outcome, emit_event
 from airpatch.target.root_trust import TRUST
 from airpatch.target.state import (
     HISTORY,
@@ -27,9 +32,7 @@ from airpatch.target.state import (
     LOCK,
     RELEASES,
     STAGING,
-    Action,
     Receipt,
-    emit_history,
     emit_receipt,
 )
 from airpatch.views import framings
@@ -93,6 +96,9 @@ def test_every_limit_of_the_code_is_in_the_specification() -> None:
         for name in vars(importlib.import_module(f"airpatch.{module}"))
         if name.startswith("MAX_")
     }
+    raised = {name for name, value in vars(limits_module).items() if isinstance(value, Limit)}
+    limits |= {f"airpatch.limits.{name}.value" for name in raised}
+    assert {name for name in limits if name.startswith("airpatch.limits.")} <= {name for name, _ in CONSTANTS}
     owners = {name.rsplit(".", 1)[1] for name, _ in CONSTANTS}
     assert {name.rsplit(".", 1)[1] for name in limits} <= owners
 
@@ -118,16 +124,18 @@ def test_the_state_of_a_target(sample: Builder) -> None:
     tables = {
         kind: [TARGET_ROWS[i][0].strip("`") for i in range(start + 1, start + 1 + length)]
         for start, row in enumerate(TARGET_ROWS)
-        for kind, length in (("field of a receipt", 3), ("field of the history", 2), ("action", 3))
+        for kind, length in (("field of a receipt", 3), ("member of an event", 13))
         if row[0] == kind
     }
     receipt = canonical.unpack(emit_receipt(Receipt(sample.release, 1)), "the receipt")
-    history = canonical.unpack(emit_history([]), "the history")
+    event = json.loads(emit_event(Event(0, 0, None, Action.APPLY), None))
     assert isinstance(receipt, dict)
-    assert isinstance(history, dict)
     assert tables["field of a receipt"] == list(receipt)
-    assert tables["field of the history"] == list(history)
-    assert tables["action"] == [str(action) for action in Action]
+    assert tables["member of an event"] == list(event)
+    (actions,) = (row[2] for row in TARGET_ROWS if row[0] == "`action`")
+    assert re.findall(r"\*(\w+)\*", actions) == [str(action) for action in Action]
+    (outcomes,) = (row[2] for row in TARGET_ROWS if row[0] == "`outcome`")
+    assert re.findall(r"\*(\w+)\*", outcomes) == [str(outcome) for outcome in Outcome]
     places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
     assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, TRUST, layout.IMAGE_SIGNATURES}
 

@@ -10,7 +10,7 @@ import pytest
 
 from airpatch.deflate import layout_column as layout
 from airpatch.deflate.layout_column import Code
-from airpatch.deflate.parse import Parser
+from airpatch.deflate.parse import GzipParser
 from airpatch.delta import addresses, columns, predict
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.decoder import MAX_SOURCES as MAX_DELTA_SOURCES
@@ -125,7 +125,7 @@ def _fixed(count: int) -> bytes:
 
 
 def _layout(file: bytes) -> str:
-    parser = Parser()
+    parser = GzipParser()
     parts = [*parser.feed(file), *parser.close()]
     return b"".join(part.layout for part in parts).hex()
 

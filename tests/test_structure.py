@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -18,10 +19,12 @@ SUITES = {
     "delta/test_vectors.py": "deltas of the specification's vectors",
     "destinations/test_skopeo.py": "what skopeo makes of restored images",
     "faults/*": "kills, power cuts and I/O errors under real commands",
+    "operations/test_attacks.py": "what an attacker who holds the disk could do, against the public functions",
     "operations/test_progress.py": "of each part of each operation, what is announced is done",
     "patches/test_sizes.py": "the sizes of patches, so that nothing eats them",
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",
+    "registry_api/*": "registries over HTTP: live ones, small servers and a proxy that hurts what passes",
     "sources/test_conformance.py": "every kind of source gives the same bundle",
     "target/test_foreign.py": "what others put into a root",
     "target/test_products.py": "several products on one root",
@@ -36,21 +39,30 @@ TESTED_BY = {
     "deflate/history.py": ("deflate/test_matches.py", "ranks are what matches are told by"),
     "deflate/tables.py": ("deflate/test_huffman.py", "constants of RFC 1951"),
     "delta/*.py": ("delta/test_delta.py", "parts of one codec: encoder and decoder are inverses"),
+    "destinations/registry_*.py": ("registry_api/test_pushing.py", "pushes into a live registry"),
     "destinations/*.py": ("destinations/test_restorer.py", "a restore goes through all of them"),
     "encoders/kzstd*.py": ("encoders/test_zstd_replicas.py", "one conformance suite for every replica"),
     "encoders/*.py": ("encoders/test_replicas.py", "one conformance suite for every replica"),
     "archive/pack.py": ("archive/test_writer.py", "a bundle at its destination"),
     "archive/prepared.py": ("archive/test_writer.py", "the value that is written"),
     "blobs/receiver.py": ("archive/test_reader.py", "a protocol"),
+    "format/fields.py": ("format/test_index_encoding.py", "types of fields are refused there"),
+    "format/index.py": ("format/test_index_encoding.py", "values that it encodes"),
+    "format/release_part.py": ("format/test_index_encoding.py", "a part of the encoding"),
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
     "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
+    "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
+    "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
+    "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),
     "patches/layer_patching.py": ("patches/test_images.py", "patches between whole images"),
+    "registry_api/*.py": ("registry_api/test_pulling.py", "a live registry answers as its storage does"),
     "report/*.py": ("cli/test_scripts.py", "what the commands print"),
     "sources/*.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
     "target/staging.py": ("target/test_installer.py", "an apply goes through it"),
     "target/stocktaking.py": ("patches/test_bases.py", "an inventory is a base"),
     "views/finders/*.py": ("views/test_finders.py", "every finder, on the same inputs"),
     "views/*.py": ("views/test_expand_fold.py", "expanding and folding are inverses"),
+    "extras.py": ("cli/test_scripts.py", "what a command says where an extra is missing"),
     "errors.py": ("cli/test_help.py", "exit codes, in help and README"),
     "execution.py": ("archive/test_writer.py", "how every operation is done"),
     "layers/differences.py": ("layers/test_patch_maker.py", "the workshop makes them"),
@@ -60,6 +72,14 @@ TESTED_BY = {
     "__main__.py": ("cli/test_process.py", "runs the command line"),
 }
 """Modules, by pattern, that have no test file of their own; the first pattern that fits counts."""
+
+
+TOP_LEVEL = {
+    ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
+    "LICENSE", "README.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs", "environment.sh", "examples",
+    "fixtures", "fuzz", "packaging", "pyproject.toml", "release.sh", "setup.py", "spec", "tests",
+}  # fmt: skip
+"""What lies at the top of the project. A file that a mistyped redirection made is none of it."""
 
 
 def modules() -> list[str]:
@@ -104,3 +124,16 @@ def test_nothing_imports_from_a_test_module(file: str) -> None:
     imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
     assert found == [], "what tests share belongs in conftest.py or support.py"
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    """Of what git knows, or would add."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        found = {line.strip('"').partition("/")[0] for line in listed.stdout.splitlines()}
+    else:  # a copy without a repository, such as that which CI makes
+        ignored = (TESTS.parent / ".gitignore").read_text().split()
+        names = (path.name for path in TESTS.parent.iterdir())
+        found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
+    assert found - {".git"} == TOP_LEVEL

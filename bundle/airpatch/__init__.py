@@ -69,19 +69,24 @@ if TYPE_CHECKING:
     from airpatch.operations.explain_patch import explain as explain
     from airpatch.operations.inspect_content import BundleReport as BundleReport
     from airpatch.operations.inspect_content import InventoryReport as InventoryReport
+    from airpatch.operations.inspect_content import LayersReport as LayersReport
     from airpatch.operations.inspect_content import inspect as inspect
-    from airpatch.operations.inspect_content import inspect_layers as inspect_layers
     from airpatch.operations.inspect_content import open_bundle as open_bundle
     from airpatch.operations.make_patch import diff as diff
+    from airpatch.operations.manage_root import RootHistory as RootHistory
     from airpatch.operations.manage_root import WrittenInventory as WrittenInventory
+    from airpatch.operations.manage_root import history as history
     from airpatch.operations.manage_root import inventory as inventory
     from airpatch.operations.manage_root import prune as prune
     from airpatch.operations.manage_root import rollback as rollback
     from airpatch.operations.merge_bundles import merge as merge
+    from airpatch.operations.push_images import PushResult as PushResult
+    from airpatch.operations.push_images import push as push
     from airpatch.operations.restore_images import Restored as Restored
     from airpatch.operations.restore_images import restore as restore
+    from airpatch.operations.serve_images import Served as Served
+    from airpatch.operations.serve_images import serve as serve
     from airpatch.operations.sign_bundle import SignedBundle as SignedBundle
-    from airpatch.operations.sign_bundle import export_message as export_message
     from airpatch.operations.sign_bundle import sign as sign
     from airpatch.operations.trust_root import RootTrust as RootTrust
     from airpatch.operations.trust_root import trust as trust
@@ -89,6 +94,8 @@ if TYPE_CHECKING:
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
     from airpatch.progress import Progress as Progress
+    from airpatch.registry_api.access import PullOptions as PullOptions
+    from airpatch.registry_api.access import RegistryAccess as RegistryAccess
     from airpatch.report.costs import Costs as Costs
     from airpatch.report.forecast import BlobCost as BlobCost
     from airpatch.report.forecast import FileCost as FileCost
@@ -99,6 +106,8 @@ if TYPE_CHECKING:
     from airpatch.signing.policy import Signer as Signer
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
+    from airpatch.target.history import Event as Event
+    from airpatch.target.history import History as History
     from airpatch.target.installer import Applied as Applied
     from airpatch.target.pruning import Pruned as Pruned
     from airpatch.target.rolling_back import RolledBack as RolledBack
@@ -127,16 +136,19 @@ _HOMES = {
     "operations.apply_bundles": ("ApplyResult", "apply"),
     "operations.create_bundle": ("WrittenBundle", "create"),
     "operations.explain_patch": ("Explanation", "explain"),
-    "operations.inspect_content": ("BundleReport", "InventoryReport", "inspect", "inspect_layers", "open_bundle"),
+    "operations.inspect_content": ("BundleReport", "InventoryReport", "LayersReport", "inspect", "open_bundle"),
     "operations.make_patch": ("diff",),
-    "operations.manage_root": ("WrittenInventory", "inventory", "prune", "rollback"),
+    "operations.manage_root": ("RootHistory", "WrittenInventory", "history", "inventory", "prune", "rollback"),
     "operations.merge_bundles": ("merge",),
+    "operations.push_images": ("PushResult", "push"),
     "operations.restore_images": ("Restored", "restore"),
     "operations.verify_content": ("VerifiedBundle", "verify"),
-    "operations.sign_bundle": ("SignedBundle", "export_message", "sign"),
+    "operations.serve_images": ("Served", "serve"),
+    "operations.sign_bundle": ("SignedBundle", "sign"),
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
     "progress": ("Progress",),
+    "registry_api.access": ("PullOptions", "RegistryAccess"),
     "report.costs": ("Costs",),
     "report.forecast": ("BlobCost", "FileCost"),
     "report.layer_encodings": ("Layer",),
@@ -146,6 +158,7 @@ _HOMES = {
     "signing.policy": ("Signer",),
     "signing.trusted": ("TrustedSigners",),
     "target.audit": ("VerifiedRoot",),
+    "target.history": ("Event", "History"),
     "target.installer": ("Applied",),
     "target.pruning": ("Pruned",),
     "target.rolling_back": ("RolledBack",),

@@ -69,7 +69,7 @@ class Execution:
             self.progress.end()
 
     def task(self) -> Execution:
-        """The same with a cancellation of its own, for threads of which the first error ends the others."""
+        """Return the same with a cancellation of its own, for threads of which the first error ends the others."""
         return replace(self, cancellation=Cancellation(self.cancellation))
 
     def _is_cancelled(self) -> bool:

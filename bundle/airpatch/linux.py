@@ -6,7 +6,10 @@ import ctypes
 import errno
 import mmap
 import os
+import platform
 import resource
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +21,16 @@ _SYS_OPENAT2 = 437
 _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
 """RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def kernel_version() -> tuple[int, int]:
+    """Return the first two numbers of the version of Linux."""
+    major, minor = platform.release().split(".")[:2]
+    return int(major), int("".join(c for c in minor if c.isdigit()))
+
+
+SYNCFS_REPORTS_ERRORS = kernel_version() >= (5, 8)
+"""Whether syncfs tells of failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
 
 
 class _OpenHow(ctypes.Structure):
@@ -99,12 +112,58 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
         raise OSError(code, os.strerror(code), name, None, other)
 
 
+def mount_of(fd: int) -> int:
+    """Return a number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of
+    one file system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
+            if line.startswith(b"mnt_id:"):
+                return int(line.removeprefix(b"mnt_id:"))
+    return os.fstat(fd).st_dev
+
+
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
+    return _has(path, stat.S_ISDIR)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether `path` is a regular file that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISREG)
+
+
+def is_pipe(path: Path) -> bool:
+    """Return whether `path` is a pipe that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISFIFO)
+
+
+def _has(path: Path, kind: Callable[[int], bool]) -> bool:
     try:
-        return path.is_dir()
-    except (OSError, RuntimeError):
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
         return False
+
+
+def read_start(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it waits for nobody."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        start: bytes | None = b""
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            start = file.read(1)  # None where a writer has not written yet
+            if start == b"":
+                raise OSError(errno.ENXIO, "it is a pipe that nobody writes to")
+        os.set_blocking(fd, True)
+        found = bytearray(start or b"")
+        while len(found) < limit and (piece := file.read(limit - len(found))):
+            found += piece
+        return bytes(found)
+
+
+def real_path(path: Path) -> Path:
+    """`path`, absolute, with links resolved as far as they lead somewhere."""
+    return Path(os.path.realpath(path))
 
 
 def remove_all(dir_fd: int) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from airpatch import Index, WrittenBundle
-from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch import Index, Release, WrittenBundle
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result, timestamp
 
 _SHOWN = 3
 """Images and blobs that are named as the largest."""
 
 
 def written(made: WrittenBundle, console: Console) -> Result:
-    """What is in the bundle, and what makes it large."""
+    """Return what is in the bundle, and what makes it large."""
     index, release = made.index, made.index.release
     stored = sum(blob.size for blob in index.stored)
     patches = sum(step.patch_size for step in index.steps)
@@ -21,6 +22,7 @@ def written(made: WrittenBundle, console: Console) -> Result:
             "product": release.product,
             "release": release.name,
             "sequence": release.sequence,
+            "expires": expiry(release),
             "release_id": str(index.release_id),
             "images": len(release.images),
             "blobs": len(release.blobs),
@@ -45,6 +47,11 @@ def written(made: WrittenBundle, console: Console) -> Result:
         ],
         notes=made.warnings,
     )
+
+
+def expiry(release: Release) -> str | None:
+    """When `release` expires, as JSON has it."""
+    return timestamp(release.expires) if release.expires else None
 
 
 def _not_stored(index: Index) -> str:

@@ -14,8 +14,9 @@ from typing import Self, TextIO
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS
+from airpatch.timestamps import emit_timestamp
 from airpatch_cli.progress_display import ProgressDisplay
-from airpatch_cli.streams import try_to_write, write_lines, write_text
+from airpatch_cli.standard_streams import try_to_write, write_lines, write_text
 
 _FORMAT_VERSION = 1
 """Of the documents that `--json` prints (spec/JSON.md)."""
@@ -55,7 +56,7 @@ class Console:
 
     @classmethod
     def early(cls, words: Sequence[str]) -> Self:
-        """A console for errors in the arguments themselves."""
+        """Return a console for errors in the arguments themselves."""
         return cls(json="--json" in words)
 
     @classmethod
@@ -111,23 +112,13 @@ class Console:
         write_text(json.dumps(document, indent=2) + "\n", self.results)
 
 
-def megabytes(size: int) -> str:
-    """`size` in bytes, for people: three digits or so, in decimal units as disks and lines have."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    for unit in units:
-        if value < 999.5 or unit == units[-1]:
-            break
-        value /= 1000
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
-
-
-def count(number: int, noun: str) -> str:
-    """`3 images`, `1 image`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def timestamp(seconds: int) -> str:
+    """Return a moment in seconds since 1970, as RFC 3339 has it."""
+    return emit_timestamp(seconds)
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
+    """Return lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airpatch import Inventory, InventoryReport, Request
-from airpatch_cli.console import Result, megabytes, table
+from airpatch.units import megabytes
+from airpatch_cli.console import Result, table
 
 
 def inventory_result(found: InventoryReport, *, with_blobs: bool) -> Result:
-    """Its facts, for people with its blobs only if they are asked for."""
+    """Return its facts, for people with its blobs only if they are asked for."""
     return Result(_data(found), list(_lines(found, with_blobs=with_blobs)))
 
 

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from airpatch import Layer
-from airpatch_cli.console import Result, megabytes, table
+from airpatch.units import megabytes
+from airpatch_cli.console import Result, table
 
 _UNKNOWN = "-"
 
 
 def layer_table(name: str, found: Sequence[Layer]) -> Result:
-    """The layers of the source `name`."""
+    """Return the layers of the source `name`."""
     return Result({"kind": "layers", "name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from airpatch.errors import AirpatchError
-from airpatch_cli.arguments import build_parser, help_words
-from airpatch_cli.streams import NO_READER, open_standard_streams
+from airpatch_cli.grammar.command_line import build_parser, help_words
+from airpatch_cli.standard_streams import NO_READER, open_standard_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from airpatch.errors import UsageError
-from airpatch_cli.streams import write_text
+from airpatch_cli.standard_streams import write_text
 
 _MOST_SUGGESTIONS = 3
 
@@ -50,7 +50,7 @@ class Parser(argparse.ArgumentParser):
         """Refuse options of the command that have no effect without another one (see `only_with`)."""
         parser = self._parser_of(getattr(parsed, "command", None))
         for action in parser._actions:
-            need: Need | None = getattr(action, "need", None)
+            need: Condition | None = getattr(action, "need", None)
             if need is not None and getattr(parsed, action.dest) != action.default and not need.is_met(parsed):
                 parser.error(f"{action.option_strings[-1]} has no effect {need.unless}")
 
@@ -61,14 +61,14 @@ class Parser(argparse.ArgumentParser):
         return self
 
 
-class Need(NamedTuple):
+class Condition(NamedTuple):
     """What an option needs in order to have an effect; `unless` says it, as `without --repack`."""
 
     is_met: Callable[[argparse.Namespace], object]
     unless: str
 
 
-def only_with(need: Need, *actions: argparse.Action) -> None:
+def only_with(need: Condition, *actions: argparse.Action) -> None:
     """Have each of `actions`, whose default must not be a value that people give, refused where `need` is not met."""
     for action in actions:
         action.need = need  # type: ignore[attr-defined] # argparse has no place for what belongs to an option

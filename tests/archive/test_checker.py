@@ -12,7 +12,8 @@ from airpatch.archive.reader import Opening
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
-from airpatch.format.index import Base, Index, Plan, emit_index
+from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index_encoding import emit_index
 from airpatch.model.digest import Digest
 from tests.support import (
     Builder,

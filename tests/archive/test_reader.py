@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from airpatch.archive.reader import BundleStream
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
 from airpatch.format import layout, zstd
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import emit_index
 from airpatch.format.layout import Member
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest

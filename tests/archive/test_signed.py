@@ -14,7 +14,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.signed import replace_signatures
 from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.format import layout
-from airpatch.format.index import emit_index
+from airpatch.format.index_encoding import emit_index
 from airpatch.signing import sshsig
 from airpatch.signing.sshsig import Signature
 from tests.support import Builder, frame_reader, read_bundle, split_frames

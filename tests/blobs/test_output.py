@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.blobs.output import Descriptor, output_file
+from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.errors import TargetError
 
 
@@ -130,13 +130,13 @@ def test_a_reader_that_went_away() -> None:
     read, write = os.pipe()
     os.close(read)
     with pytest.raises(TargetError, match="the reader went away"):
-        Descriptor(write, "standard output").write([b"x"])
+        DescriptorSink(write, "standard output").write([b"x"])
     os.close(write)
 
 
 def test_an_abandoned_writer_does_not_wait_for_its_reader() -> None:
     read, write = os.pipe()
-    sink = Descriptor(write, "standard output")
+    sink = DescriptorSink(write, "standard output")
     with ThreadPoolExecutor(1) as pool:
         writing = pool.submit(sink.write, [bytes(1 << 20)])
         os.read(read, 1)  # there is no room for the rest

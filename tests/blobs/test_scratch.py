@@ -52,7 +52,9 @@ def test_adversary_48_no_room() -> None:
             super().__init__(lambda: os.open("/dev/full", os.O_RDWR), "sha256:abc")
 
     file = Full()
-    with pytest.raises(TargetError, match="sha256:abc: No space left on device; free some space"):
+    with pytest.raises(
+        TargetError, match=r"^scratch file of sha256:abc in /dev: No space left on device; free some space"
+    ):
         file.append(b"x")
     file.close()
 
@@ -78,7 +80,7 @@ def test_adversary_50_the_limit_stays_where_it_may_not_be_raised(monkeypatch: py
 
 
 @given(st.lists(st.binary(max_size=9000), max_size=12), st.integers(0, 10_000))
-def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> None:
+def test_a_store_keeps_many_files_in_few(contents: list[bytes], small: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("airpatch.blobs.scratch._SMALL", small)
         before = descriptors()
@@ -98,7 +100,7 @@ def test_a_shelf_keeps_many_files_in_few(contents: list[bytes], small: int) -> N
         assert descriptors() == before
 
 
-def test_adversary_48_no_room_on_a_shelf() -> None:
+def test_adversary_48_no_room_in_a_store() -> None:
     before = descriptors()
     fds = iter([os.memfd_create("x"), os.open("/dev/full", os.O_RDWR)])
     file = ScratchFile(fds.__next__, "sha256:abc")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
-from airpatch_cli.arguments import build_parser
+from airpatch_cli.grammar.command_line import build_parser
 from airpatch_cli.main import main
 
 PROJECT = Path(__file__).resolve().parents[2]

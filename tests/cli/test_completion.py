@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from airpatch_cli.arguments import build_parser
 from airpatch_cli.commands.completion import _COMPLETE
+from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import airpatch
 
-NOT_FILES = {"N", "NAME", "RELEASE", "SHELL", "COMMAND", "[DIGEST=]NAME:TAG", "SIZE"}
+NOT_FILES = {"DATE", "N", "NAME", "RELEASE", "SHELL", "COMMAND", "[DIGEST=]NAME:TAG", "SIZE", "OS/ARCH[/VARIANT]"}
+NOT_FILES |= {"docker://HOST[/PREFIX]", "OLD=NEW", "HOST:PORT"}
+NOT_FILES |= {"NAME=VALUE"}
 
 COMPLETE = """
 . ./script

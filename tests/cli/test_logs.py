@@ -63,6 +63,43 @@ def test_apply_tells_what_is_there_and_what_is_made() -> None:
 
 
 @pytest.mark.usefixtures("images")
+def test_sources_tell_what_they_were_read_as() -> None:
+    lines = airpatch("create", "1", "dir:1", "2", "-o", "both", "-vv").err.splitlines()
+    assert "airpatch: source 1: read as dir:, the only kind that it holds" in lines
+    assert "airpatch: source dir:1: read as dir:" in lines
+    assert any(line.startswith("airpatch: image web:r1: from ") and line.endswith(" has it, too") for line in lines)
+    assert any(line.startswith("airpatch: image web:r2: in ") for line in lines)
+    assert any("of default, number 0: the tag that most images carry" in line for line in lines)
+
+
+@pytest.mark.usefixtures("images")
+def test_publishing_tells_what_is_new_and_what_is_damaged() -> None:
+    lines = airpatch("apply", "base", "--root", "root", "-vv").err.splitlines()
+    assert any("release r1: to publish: blobs: 3, signatures: 0, links: 5, of these tags: 1" in s for s in lines)
+    assert sum(": written, " in line for line in lines) == 3
+    assert any(line.startswith("airpatch: link ") and "/tags/r1/" in line for line in lines)
+    assert any(
+        "release r1: published already" in s for s in airpatch("apply", "base", "--root", "root", "-v").err.splitlines()
+    )
+    for blob in Path("root").rglob("blobs/*/*/*/data"):
+        blob.chmod(0o644)
+        blob.write_bytes(bytes(blob.stat().st_size))
+    lines = airpatch("apply", "base", "--root", "root", "--deep", "-v").err.splitlines()
+    assert sum(": replaced, since the one on the root is damaged" in line for line in lines) == 3
+
+
+@pytest.mark.usefixtures("images")
+def test_restoring_tells_how() -> None:
+    lines = airpatch("restore", "base", "-o", "out", "-vv").err.splitlines()
+    assert "airpatch: restoring as dir, by copy: images: 1, blobs to fetch: 2" in lines
+    assert any(line.endswith("; files: 1") for line in lines)
+    assert "airpatch: web:r1: takes its place" in lines
+    airpatch("create", "2", "-o", "next", "-q", "--release", "r2")
+    lines = airpatch("restore", "next", "-o", "out", "--exact", "-v").err.splitlines()
+    assert "airpatch: folder web:r1: removed, since it holds another image" in lines
+
+
+@pytest.mark.usefixtures("images")
 def test_silent_when_off(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     monkeypatch.setattr(logging.LogRecord, "getMessage", lambda record: made.append(record.msg) or "")

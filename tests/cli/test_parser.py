@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from airpatch_cli.arguments import build_parser
+from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import airpatch
 
 COMMANDS = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction)).choices

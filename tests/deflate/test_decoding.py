@@ -40,8 +40,14 @@ def test_every_code_is_found_whatever_follows_it(counts: list[int]) -> None:
 
 def test_the_deepest_codes_fit_the_tables() -> None:
     deepest = bytes([*range(1, 15), 15, 15])
-    table(deepest, decoding.DISTANCE_INDEX, decoding.DISTANCE_VALUES, decoding.DISTANCE_ENTRIES)
-    table(deepest, decoding.LITERAL_INDEX, decoding.LITERAL_VALUES, decoding.LITERAL_ENTRIES)
+    codes = list(canonical_codes(deepest))
+    for index, values, size in (
+        (decoding.DISTANCE_INDEX, decoding.DISTANCE_VALUES, decoding.DISTANCE_ENTRIES),
+        (decoding.LITERAL_INDEX, decoding.LITERAL_VALUES, decoding.LITERAL_ENTRIES),
+    ):
+        entries = table(deepest, index, values, size)
+        found = [look_up(entries, index, code) for code in codes]
+        assert found == [values[symbol] << 8 | length for symbol, length in enumerate(deepest)]
 
 
 def test_fixed_codes() -> None:

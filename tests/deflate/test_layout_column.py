@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from airpatch.deflate import layout_column as layout
 from airpatch.deflate.header import zlib_header
-from airpatch.deflate.layout_column import Code, LayoutReader, Member, Piece, Record, Tail, Trailer, write_record
+from airpatch.deflate.layout_column import (
+    BlockPiece,
+    Code,
+    LayoutReader,
+    MemberStart,
+    Record,
+    Tail,
+    Trailer,
+    write_record,
+)
 from airpatch.errors import FormatError
 
 HEADER = zlib_header(bytes(97) + b"\1" + bytes(158) + b"\1", b"\0")
@@ -18,23 +27,23 @@ FLAGS = st.booleans()
 
 
 @st.composite
-def pieces(draw: st.DrawFn) -> Piece:
+def pieces(draw: st.DrawFn) -> BlockPiece:
     kind = draw(st.sampled_from([0, 1, 2, layout.OTHER]))
     count = draw(st.integers(0, 65535))
     if kind == 0:
-        return Piece(kind, count, draw(FLAGS), padding=draw(st.integers(0, 31)))
+        return BlockPiece(kind, count, draw(FLAGS), padding=draw(st.integers(0, 31)))
     long = sorted(draw(st.sets(st.integers(0, count - 1), max_size=5))) if count else []
     final = draw(FLAGS) and kind != layout.OTHER
     code = draw(st.sampled_from(Code)) if kind == 2 else Code.EXPLICIT
     header = HEADER if kind == 2 and code is Code.EXPLICIT else None
     more = draw(FLAGS) and count > 0
-    return Piece(kind, count, final, more, long=long, code=code, header=header)
+    return BlockPiece(kind, count, final, more, long=long, code=code, header=header)
 
 
 OPTIONAL = st.one_of(st.none(), st.integers(0, 2**32 - 1))
 RECORDS = st.one_of(
     pieces(),
-    st.builds(Member, st.binary(max_size=300)),
+    st.builds(MemberStart, st.binary(max_size=300)),
     st.builds(Tail, st.binary(min_size=1, max_size=300)),
     st.builds(Trailer, st.integers(0, 127), OPTIONAL, OPTIONAL),
 )

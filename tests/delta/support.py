@@ -6,6 +6,7 @@ import io
 import struct
 import tarfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from airpatch.delta import Effort, decode, encode
 
@@ -64,3 +65,40 @@ def program(functions: Sequence[bytes], calls: Sequence[tuple[int, int]], base: 
     )
     load = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, head + len(code), head + len(code), 4096)
     return header + load + bytes(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of a made program: `address` is that of its place in the file if it is None."""
+
+    name: str
+    content: bytes
+    kind: int = 1  # SHT_PROGBITS
+    flags: int = 2  # SHF_ALLOC
+    address: int | None = None
+
+
+def sections(parts: Sequence[Section], machine: int = 62, base: int = 0x400000) -> bytes:
+    """An ELF file of one loaded segment that holds all of these sections, each at an address that 16 divides."""
+    head = 64 + 56
+    names = b"\0" + b"\0".join(part.name.encode() for part in parts) + b"\0"
+    table = bytearray(64)
+    body = bytearray(head)
+    at = 1
+    for part in parts:
+        body += bytes(-len(body) % 16)
+        address = base + len(body) if part.address is None else part.address
+        table += struct.pack(
+            "<IIQQQQIIQQ", at, part.kind, part.flags, address, len(body), len(part.content), 0, 0, 16, 0
+        )
+        body += part.content
+        at += len(part.name.encode()) + 1
+    loaded = len(body)
+    table += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, len(body), len(names), 0, 0, 1, 0)
+    body += names
+    count = len(parts) + 2
+    body[:head] = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        *(b"\x7fELF\x02\x01\x01", 3, machine, 1, base, 64, len(body), 0, 64, 56, 1, 64, count, count - 1),
+    ) + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, loaded, loaded, 4096)
+    return bytes(body + table)

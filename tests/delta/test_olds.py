@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airpatch.delta.olds import Cover, Old, Olds
-from airpatch.delta.tar_members import Member
+from airpatch.delta.tar_members import TarMember
 from tests.delta.support import delta, noise, rebuild, tar
 
 
@@ -11,7 +11,7 @@ def olds(*paths: str, most: int = 100) -> Olds:
     """Files of 1000 bytes in one source, each behind a header."""
     starts = range(0, 1536 * len(paths), 1536)
     rows = zip(paths, starts, strict=True)
-    return Olds(((0, Member(p.encode(), start, start + 512, 1000, start + 1536)) for p, start in rows), most)
+    return Olds(((0, TarMember(p.encode(), start, start + 512, 1000, start + 1536)) for p, start in rows), most)
 
 
 def old(number: int) -> Old:
@@ -52,7 +52,7 @@ def test_a_file_of_another_path_must_have_a_fair_part() -> None:
 
 
 def test_matches_between_files_count_for_none() -> None:
-    files = Olds([(5000, Member(b"a", 0, 512, 1000, 1536))], 100)
+    files = Olds([(5000, TarMember(b"a", 0, 512, 1000, 1536))], 100)
     assert files.find(b"b", 512, [(0, 0, 4000), (0, 5000 + 1536, 50)]) is None
     assert files.find(b"b", 512, [(0, 5000, 64)]) == Old(5000, 5512, 1000, 6536)
 
@@ -73,7 +73,10 @@ def test_a_file_that_took_the_name_of_another_is_made_from_what_it_was() -> None
 
 def test_a_file_that_is_far_larger_is_no_older_version_but_of_its_own_path() -> None:
     """A packed archive holds what lies in it as it is, too; the entry of the same name is nearer, and much smaller."""
-    rows = [(0, Member(b"a.jar", 0, 512, 2 << 20, 3 << 20)), (0, Member(b"a.jar!x", 3 << 20, 3 << 20, 1000, 4 << 20))]
+    rows = [
+        (0, TarMember(b"a.jar", 0, 512, 2 << 20, 3 << 20)),
+        (0, TarMember(b"a.jar!x", 3 << 20, 3 << 20, 1000, 4 << 20)),
+    ]
     files = Olds(rows, 100)
     entry = Old(3 << 20, 3 << 20, 1000, 4 << 20)
     assert files.find(b"a.jar!x", 1000, [(0, 600, 900)]) == entry

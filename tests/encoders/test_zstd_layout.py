@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.encoders.zstd_layout import PART_SIZE, Kind, Part, build, emit_part
+from airpatch.encoders.zstd_layout import PART_SIZE, BlockKind, LayoutPart, build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
 
@@ -18,10 +18,10 @@ PLAINTEXT = b"plaintext, " * 30
 REST = b"what stands between the frames"
 
 
-PARTS = st.builds(Part, st.sampled_from(Kind), st.integers(1, 60), st.integers(0, 15))
+PARTS = st.builds(LayoutPart, st.sampled_from(BlockKind), st.integers(1, 60), st.integers(0, 15))
 
 
-def built(layout: bytes | Sequence[Part], plaintext: bytes = PLAINTEXT, rest: bytes = REST) -> bytes:
+def built(layout: bytes | Sequence[LayoutPart], plaintext: bytes = PLAINTEXT, rest: bytes = REST) -> bytes:
     data = layout if isinstance(layout, bytes) else b"".join(map(emit_part, layout))
     pieces = build(frame_encoder(NAME), io.BytesIO(data).read, io.BytesIO(plaintext).read, io.BytesIO(rest).read)
     return b"".join(pieces)
@@ -34,7 +34,12 @@ def frame(data: bytes, flushed: bool = False) -> bytes:
 
 
 def test_every_kind_of_part() -> None:
-    parts = [Part(Kind.FRAME, 100), Part(Kind.BYTES, 4), Part(Kind.FLUSHED, 200), Part(Kind.PACKED, 20, 14)]
+    parts = [
+        LayoutPart(BlockKind.FRAME, 100),
+        LayoutPart(BlockKind.BYTES, 4),
+        LayoutPart(BlockKind.FLUSHED, 200),
+        LayoutPart(BlockKind.PACKED, 20, 14),
+    ]
     packed = frame(REST[4:24])
     expected = frame(PLAINTEXT[:100]) + REST[:4] + frame(PLAINTEXT[100:300], flushed=True)
     assert built(parts) == expected + b"\x5e\x2a\x4d\x18" + len(packed).to_bytes(4, "little") + packed
@@ -43,14 +48,14 @@ def test_every_kind_of_part() -> None:
 @pytest.mark.parametrize(
     ("layout", "message"),
     [
-        (emit_part(Part(Kind.FRAME, 331)), "more bytes than there are"),
-        (emit_part(Part(Kind.BYTES, 31)), "more bytes than there are"),
-        (emit_part(Part(Kind.PACKED, 1 << 63)), "more bytes than there are"),
-        (emit_part(Part(Kind.FRAME, 1))[:-1], "more bytes than there are"),
+        (emit_part(LayoutPart(BlockKind.FRAME, 331)), "more bytes than there are"),
+        (emit_part(LayoutPart(BlockKind.BYTES, 31)), "more bytes than there are"),
+        (emit_part(LayoutPart(BlockKind.PACKED, 1 << 63)), "more bytes than there are"),
+        (emit_part(LayoutPart(BlockKind.FRAME, 1))[:-1], "more bytes than there are"),
         (b"\x04" + bytes(PART_SIZE - 1), "where a part belongs"),
         (b"\0\x10" + bytes(PART_SIZE - 2), "where a part belongs"),
-        (emit_part(Part(Kind.FRAME, 0)), "no bytes"),
-        (emit_part(Part(Kind.BYTES, 0)), "no bytes"),
+        (emit_part(LayoutPart(BlockKind.FRAME, 0)), "no bytes"),
+        (emit_part(LayoutPart(BlockKind.BYTES, 0)), "no bytes"),
     ],
 )
 def test_what_is_no_layout(layout: bytes, message: str) -> None:
@@ -60,9 +65,10 @@ def test_what_is_no_layout(layout: bytes, message: str) -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.builds(Part, st.sampled_from(Kind), st.integers(1, 60), st.integers(0, 15)), max_size=12), st.binary()
+    st.lists(st.builds(LayoutPart, st.sampled_from(BlockKind), st.integers(1, 60), st.integers(0, 15)), max_size=12),
+    st.binary(),
 )
-def test_any_layout_is_built_or_refused(parts: list[Part], tail: bytes) -> None:
+def test_any_layout_is_built_or_refused(parts: list[LayoutPart], tail: bytes) -> None:
     try:
         out = built(b"".join(map(emit_part, parts)) + tail)
     except FormatError:

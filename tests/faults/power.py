@@ -3,7 +3,8 @@
 The run is killed before the call, and in the same instant the file system stops: what was only in memory is lost.
 Two kinds of loss are tried at each call: nothing since the last barrier arrived (NO_LOG_FLUSH), and all metadata
 arrived, but no data that was not written back before (LOG_FLUSH), which leaves empty files to whoever renames first
-and syncs later. In a third kind the power goes at a random moment of a run that nobody holds.
+and syncs later. In a third kind the power goes at a random moment of a run that nobody holds. The clock only picks
+that moment: what is found afterwards must be right whenever it was, and however fast the run.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.writer import write_bundle
-from airpatch.format.index import Base, Index, release_id
+from airpatch.format.index import Base, Index
+from airpatch.format.release_part import release_id
 from airpatch.patches.bases import BaseState
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.faults import mounts, strace
 from tests.faults.scenario import TARGET_ERROR, Bundles, Lab, Scenario, judge_end, judge_instant
 from tests.faults.view import look, snapshot
 from tests.faults.zygote import Ended, Setup, Zygote
+from tests.support import Builder
 
 NOBODY = 65534
 
@@ -86,6 +88,62 @@ def test_adversary_48_the_disk_fills_up_at_every_write(
     assert failed > 2
 
 
+def test_adversary_48_many_links_and_few_bytes(lab: Lab, disk: Path) -> None:
+    """Links and their folders take inodes and blocks: a disk on which they do not fit is left as it is."""
+    builder = Builder()
+    for number in range(80):
+        picture = builder.picture([b"%d of %d" % (layer, number) for layer in range(6)], config=b"%d" % number)
+        builder.tag(f"many/a{number}/deep/below:1", picture)
+    bundle = lab.folder / "many.tar.zst"
+    bundle.write_bytes(builder.bundle())
+    codes = []
+    for options in ("size=2m", "size=6m", "size=12m,nr_inodes=1000", "size=12m,nr_inodes=2000", "size=32m"):
+        for name in (bundle, "-"):
+            with mounts.tmpfs(disk, options), bundle.open("rb") as file:
+                words = [sys.executable, "-m", "airpatch", "apply", name, "--root", str(disk / "root")]
+                ended = subprocess.run(words, stdin=file, capture_output=True, text=True, check=False)
+                codes.append(ended.returncode)
+                assert ended.returncode in (0, TARGET_ERROR), ended
+                assert ended.returncode == 0 or ("are needed and" in ended.stderr and not list(disk.rglob("docker")))
+    assert codes == [8] * 8 + [0] * 2
+
+
+def test_adversary_48_no_room_for_scratch_files_and_outputs(
+    lab: Lab, bundles: Bundles, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What unpacks layers or writes large files looks for room before it begins, and says where it looked."""
+    old, new, root = (lab.folder / f"scratch-{name}" for name in ("old", "new", "root"))
+    repacked = lab.folder / "scratch-repacked"
+    lab.run("restore", bundles.base, "-o", old)
+    lab.run("apply", bundles.base, bundles.layers, "--root", root)
+    lab.run("restore", root, "-o", new)
+    lab.run("create", new, "--repack", "-o", repacked)
+    commands = [
+        ("verify", bundles.layers, "--base", bundles.base),
+        ("verify", repacked),
+        ("merge", bundles.base, bundles.layers, "-o", "merged"),
+        ("restore", repacked, "-o", "restored"),
+        ("create", repacked, "-o", "created"),
+        ("create", new, "--repack", "-o", "created"),
+        ("diff", "--base", bundles.base, new, "-o", "patch"),
+        ("create", old, "-o", "created"),
+        ("restore", bundles.base, "--as", "oci-archive", "-o", "restored.tar"),
+        ("restore", bundles.base, "-o", "restored"),
+    ]
+    for words in commands:
+        with mounts.tmpfs(disk, "size=16k"):
+            monkeypatch.chdir(disk)
+            line = [sys.executable, "-m", "airpatch", *words]
+            ended = subprocess.run(line, capture_output=True, text=True, check=False)
+            left = list(disk.iterdir())
+            monkeypatch.undo()
+        assert ended.returncode == TARGET_ERROR, (words, ended)
+        what = "" if words in commands[-3:] else " for scratch files"
+        assert f": {disk}" in ended.stderr, (words, ended)
+        assert f"bytes are needed{what} and" in ended.stderr, (words, ended)
+        assert left in ([], [disk / "restored"]), words
+
+
 def test_adversary_48_prune_works_on_a_full_disk(lab: Lab, small: dict[str, Scenario], disk: Path) -> None:
     scenario = small["prune"]
     with mounts.tmpfs(disk, "size=2m"):
@@ -129,10 +187,16 @@ def test_adversary_50_a_read_only_file_system(lab: Lab, small: dict[str, Scenari
             subprocess.run(["cp", "-a", f"{scenario.start}/.", str(disk)], check=True)
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
             before = snapshot(disk)
-            ended = lab.zygote.run(scenario.command(disk))
-            assert ended.code == TARGET_ERROR, (scenario.name, ended)
-            assert "mount it writable" in ended.output
-            assert snapshot(disk) == before
+            dry = [[*scenario.command(disk), "--dry-run"]] if {"apply", "prune"} & set(scenario.argv) else []
+            for words in (scenario.command(disk), *dry):
+                ended = lab.zygote.run(words)
+                assert ended.code == TARGET_ERROR, (words, ended)
+                assert "mount it writable" in ended.output
+                assert snapshot(disk) == before
+    with mounts.tmpfs(disk, "size=4m,ro"):
+        ended = lab.zygote.run([*small["full"].command(disk / "new/root"), "--dry-run"])
+        assert ended.code == TARGET_ERROR, ended
+        assert "mount it writable" in ended.output
 
 
 def test_adversary_50_a_root_of_somebody_else(lab: Lab, small: dict[str, Scenario]) -> None:
@@ -147,15 +211,19 @@ def test_adversary_50_a_root_of_somebody_else(lab: Lab, small: dict[str, Scenari
 
 @pytest.mark.parametrize("part", ["repositories", "blobs"])
 def test_adversary_50_one_folder_of_somebody_else(lab: Lab, small: dict[str, Scenario], part: str) -> None:
-    """All belongs to the user but for one folder, which comes up late."""
+    """All belongs to the user but for one folder, which would come up late: it is found before the first write."""
     scenario = small["patch"]
     lab.copy(scenario.start, lab.root)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(lab.root)], check=True)
     foreign = lab.root / "docker/registry/v2" / part / ("sha256" if part == "blobs" else "shop")
     os.chown(foreign, 0, 0)
-    ended = lab.zygote.run(lab.argv(scenario), Setup(owner=NOBODY))
-    assert ended.code == TARGET_ERROR, ended
-    assert judge_instant(scenario, lab.root) == []
+    before = snapshot(lab.root)
+    for options in ((), ("--dry-run",)):
+        ended = lab.zygote.run([*lab.argv(scenario), *options], Setup(owner=NOBODY))
+        assert ended.code == TARGET_ERROR, ended
+        assert f"{foreign}" in ended.output
+        assert "check owner and mode" in ended.output
+        assert snapshot(lab.root) == before
     os.chown(foreign, NOBODY, NOBODY)
     assert lab.judge_rerun(scenario, lab.root) == []
 
@@ -172,19 +240,36 @@ def test_adversary_50_a_umask_changes_nothing(lab: Lab, small: dict[str, Scenari
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
 
 
-@pytest.mark.parametrize("part", [".airpatch", "docker/registry/v2/blobs", "docker/registry/v2/repositories"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        ".airpatch",
+        "docker/registry/v2/blobs",
+        "docker/registry/v2/blobs/sha256",
+        "docker/registry/v2/repositories",
+        "docker/registry/v2/repositories/shop",
+    ],
+)
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 def test_adversary_50_a_part_of_the_root_on_another_file_system(
-    lab: Lab, small: dict[str, Scenario], part: str
+    lab: Lab, small: dict[str, Scenario], part: str, kind: str
 ) -> None:
-    """Names cannot be given across file systems. That is told, and changes nothing."""
+    """Names cannot be given across mounts, of one file system or of two. That is told, and changes nothing."""
     scenario = small["patch"]
     lab.copy(scenario.start, lab.root)
     (lab.root / part).rename(lab.folder / "part")
-    with mounts.tmpfs(lab.root / part, "size=4m"):
+    with (
+        mounts.tmpfs(lab.root / part, "size=4m")
+        if kind == "tmpfs"
+        else mounts.bind(lab.folder / "aside", lab.root / part)
+    ):
         subprocess.run(["cp", "-a", f"{lab.folder / 'part'}/.", str(lab.root / part)], check=True)
-        ended = lab.zygote.run(lab.argv(scenario))
-        assert ended.code == TARGET_ERROR, ended
-        assert "ross-device" in ended.output
+        before = snapshot(lab.root)
+        for options in ((), ("--dry-run",)):
+            ended = lab.zygote.run([*lab.argv(scenario), *options])
+            assert ended.code == TARGET_ERROR, ended
+            assert f"{lab.root / part}: is on another file system" in ended.output
+            assert snapshot(lab.root) == before
         view = look(lab.root)
         assert (view.findings, view.tags) == ([], scenario.old)
     shutil.rmtree(lab.folder / "part")
@@ -203,7 +288,8 @@ def test_adversary_51_two_appliers(lab: Lab, small: dict[str, Scenario], tmp_pat
                 lab.copy(scenario.start, lab.root)
                 ended: list[Ended] = []
                 with strace.stopped(lab.zygote, lab.argv(scenario), point, lab.folder, ended):
-                    for argv in (small["patch"].command(lab.root), small["prune"].command(lab.root)):
+                    commands = [small["patch"].command(lab.root), small["prune"].command(lab.root)]
+                    for argv in (*commands, *([*words, "--dry-run"] for words in commands)):
                         second = other.run(argv)
                         assert second.code == TARGET_ERROR, second
                         assert "another airpatch is at work" in second.output

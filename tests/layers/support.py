@@ -21,13 +21,13 @@ from airpatch.errors import BaseMismatch
 from airpatch.format.index import UNKNOWN_TYPE, Feature, Index, SourceBlob, Step
 from airpatch.layers.differ import Differ
 from airpatch.layers.rebuild import rebuild_blobs
-from airpatch.layers.recipe import Method, ViewSizes, emit_header, read_header
+from airpatch.layers.recipe import Method, Plain, Replica, ViewSizes, emit_header, read_header
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.sources.gather import Gathered
-from tests.delta.support import noise, tar
+from tests.delta.support import delta, noise, tar
 from tests.support import OCI_GZIP_LAYER, Builder, MemorySink, execution, sample
 
 GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
@@ -283,3 +283,19 @@ def repacked(layers: Sequence[bytes] = GO_LAYERS) -> tuple[Index, bytes]:
     with patched:
         write_bundle(patched, sink, execution())
     return patched.index, bytes(sink.data)
+
+
+def chain(count: int) -> tuple[Patches, dict[Digest, bytes]]:
+    """Blobs each of which is made from the one before."""
+    plaintexts = [layer(1, size=9000)]
+    for number in range(count):
+        plaintexts.append(changed(plaintexts[-1], number))
+    blobs = [ENCODERS["go" if number % 2 else "plain"](each) for number, each in enumerate(plaintexts)]
+    parts = []
+    for number in range(1, count + 1):
+        method = Replica("go1-flate-6", GZIP_HEADER) if number % 2 else Plain()
+        before, now = plaintexts[number - 1 : number + 1]
+        parts.append(handmade(blobs[number], method, [delta(now, [before])], {blobs[number - 1]: before}, len(now)))
+    first = parts[0].sources
+    steps = [part.steps[0] for part in parts]
+    return Patches(steps, first, {k: v for part in parts for k, v in part.contents.items()}), by_digest(*blobs)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import FormatError
-from airpatch.layers.compression import Compression, compression, extract
+from airpatch.layers.compression import Compression, compression, extract, size_told
 from fixtures.encoders.plaintexts import plaintexts
 from tests.delta.support import noise
 from tests.layers.support import ENCODERS, deflated, layer, members, text, zstd
@@ -132,3 +132,17 @@ def test_adversary_43_a_window_of_2_gib() -> None:
     frame = bytes(blob[:4]) + bytes([0x00, 21 << 3]) + bytes(blob[6:])
     with pytest.raises(FormatError):
         unpacked(frame)
+
+
+def test_the_size_that_a_blob_tells() -> None:
+    """What is compressed in another way, or tells of more than there can be, counts as it is."""
+    told = {"gzip": deflated()(PLAINTEXT), "none": PLAINTEXT, "zstd": zstd(PLAINTEXT), "empty": b""}
+    sizes = {name: size_told(BytesBlob(blob), len(blob)) for name, blob in told.items()}
+    assert sizes == {
+        "gzip": len(PLAINTEXT),
+        "none": len(PLAINTEXT),
+        "zstd": len(told["zstd"]),
+        "empty": 0,
+    }
+    with_rest = deflated()(b"short") + b"\xff\xff\xff\xff"
+    assert size_told(BytesBlob(with_rest), len(with_rest)) == len(with_rest)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.encoders.zstd_layout import Kind, build, emit_part
+from airpatch.encoders.zstd_layout import BlockKind, build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
 from airpatch.layers.frames import split
@@ -59,7 +59,7 @@ def test_many_blocks_that_end_with_an_empty_one() -> None:
     """Whether it was flushed or fills its blocks, the same is written."""
     file = frame(bytes(1 << 16))
     ((part, _),) = split(BytesBlob(file), len(file), 1 << 20)
-    assert part.kind is Kind.FLUSHED
+    assert part.kind is BlockKind.FLUSHED
     assert frame(bytes(1 << 16), flushed=True) == file
 
 

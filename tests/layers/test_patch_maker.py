@@ -15,7 +15,7 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers import patch_maker, rebuild
+from airpatch.layers import blob_builder, patch_maker
 from airpatch.layers.compression import compression, extract
 from airpatch.layers.patch_maker import Made, PatchMaker, Unpacked
 from airpatch.layers.recipe import (
@@ -160,6 +160,13 @@ def test_zstd_frames_are_made_anew(
     assert len(patch) < 500
 
 
+@pytest.mark.parametrize(("old", "like"), [("go1-flate-6", (0,)), ("zlib-6", ())])
+def test_decisions_are_taken_over_from_a_source_of_the_same_encoder(old: str, like: tuple[int, ...]) -> None:
+    plaintext = tar({"a": text(200_000, 1), "b": text(50_000, 2)})
+    new = plaintext[:100_000] + bytes([plaintext[100_000] ^ 1]) + plaintext[100_001:]
+    assert method(patched(GO(new), replica(old)(plaintext))) == Replica("go1-flate-6", GZIP_HEADER, like)
+
+
 def test_zstd_is_a_source_of_gzip() -> None:
     assert method(patched(GO(changed(PLAINTEXT)), FRAMES(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
 
@@ -223,7 +230,7 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise FormatError("the parser does not take it")
 
-    monkeypatch.setattr(rebuild, "Parser", refuse)
+    monkeypatch.setattr(blob_builder, "GzipParser", refuse)
     assert method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
     assert patched(ENCODERS["flushed"](changed(PLAINTEXT)), GO(PLAINTEXT)) is None
 

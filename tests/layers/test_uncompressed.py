@@ -47,9 +47,12 @@ def test_unpacked_once_for_all_users_and_given_up_after_the_last() -> None:
 
 
 def test_given_back_by_one_that_did_not_come_to_take_it() -> None:
+    before = descriptors()
     layers = UncompressedLayers(Blobs({}), scratch, {DIGEST: 1})
     layers.give_back(DIGEST)
+    assert layers.wanted(DIGEST)
     layers.close()
+    assert left_open(before) == 0
 
 
 def test_one_that_is_there_is_neither_unpacked_nor_wanted() -> None:

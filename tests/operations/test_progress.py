@@ -164,11 +164,11 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     ),
     "inspect --layers of images": (
         ["looking at layers"],
-        lambda place, work: airpatch.inspect_layers(place / "images-1", execution=work),
+        lambda place, work: airpatch.inspect(place / "images-1", layers=True, execution=work),
     ),
     "inspect --layers of a patch": (
         ["looking at layers"],
-        lambda place, work: airpatch.inspect_layers(place / "1-2", execution=work),
+        lambda place, work: airpatch.inspect(place / "1-2", layers=True, execution=work),
     ),
     "rollback": (
         [],

@@ -41,7 +41,7 @@ def test_a_key_signs_once(path: Path, keys: Path) -> None:
 
 
 def test_a_signature_made_elsewhere_is_taken(path: Path, keys: Path, tmp_path: Path) -> None:
-    airpatch.export_message(path, tmp_path / "message")
+    airpatch.sign(path, export=tmp_path / "message")
     file = elsewhere(tmp_path / "message", keys / "bob")
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     (fingerprint,) = airpatch.sign(path, signatures=file).fingerprints
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_not_put_in(path: Path, keys: Path, tmp_path: Path)
     (tmp_path / "other").write_bytes(b"another message")
     with pytest.raises(TrustError, match=r"other\.sig: .*does not fit"):
         airpatch.sign(path, signatures=elsewhere(tmp_path / "other", keys / "bob"))
-    airpatch.export_message(path, tmp_path / "message")
+    airpatch.sign(path, export=tmp_path / "message")
     with pytest.raises(FormatError, match="sign with `-n airpatch`"):
         airpatch.sign(path, signatures=elsewhere(tmp_path / "message", keys / "bob", "file"))
     with pytest.raises(UsageError, match="nothing to sign with"):

@@ -133,7 +133,8 @@ def test_adversary_13_a_patch_for_another_release(place: Path, r1: Sample, r2: S
     with pytest.raises(BaseMismatch, match=r"was made for r1 and does not fit .*/1, which is release r3") as caught:
         merge(stored(place, r3.full, r2.patch(r1)))
     lacking = {blob for blob in r2.release.blobs if blob in r1.release.blobs} - set(r3.release.blobs)
-    assert set(caught.value.findings) == {f"{blob.digest} {blob.size} bytes" for blob in lacking}
+    assert f"it lacks {len(lacking)} blobs of 2" in caught.value.message
+    assert any(LARGE.hex in line and line.startswith("shop/web:r2") for line in caught.value.findings)
 
 
 def test_adversary_13_a_chain_in_another_order(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
@@ -151,7 +152,7 @@ def test_adversary_29_a_left_out_blob_of_another_size_does_not_fit(place: Path, 
     patch = r2.pack(Index(release, plans, (Base(r1.id, "r1"),)))
     with pytest.raises(BaseMismatch, match="does not fit") as caught:
         merge(stored(place, r1.full, patch))
-    assert caught.value.findings == (f"{LARGE} {len(LAYERS['large']) + 1} bytes",)
+    assert caught.value.findings == (f"shop/web:r2 and 1 more image: {LARGE} of 205 kB",)
 
 
 def test_adversary_33_a_patch_whose_table_is_not_that_of_its_manifests(place: Path, r1: Sample, r2: Sample) -> None:

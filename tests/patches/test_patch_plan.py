@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.format.index import Base, Plan, emit_index, parse_index
+from airpatch.format.index import Base, Plan
+from airpatch.format.index_encoding import emit_index, parse_index
 from airpatch.model.digest import Digest
 from airpatch.patches.bases import BaseState
 from airpatch.patches.patch_plan import plan_patch

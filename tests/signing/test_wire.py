@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
-from airpatch.signing.wire import Reader, string
+from airpatch.signing.wire import WireReader, string
 
 
 @given(st.lists(st.binary(max_size=300)))
 def test_strings_come_back(values: list[bytes]) -> None:
-    reader = Reader(b"".join(map(string, values)), "it")
+    reader = WireReader(b"".join(map(string, values)), "it")
     assert [reader.string() for _ in values] == values
     reader.end()
 
@@ -22,28 +22,28 @@ def test_a_string_cut_anywhere_is_refused(value: bytes, data: st.DataObject) -> 
     whole = string(value)
     cut = data.draw(st.integers(0, len(whole) - 1))
     with pytest.raises(FormatError, match="it: cut short"):
-        Reader(whole[:cut], "it").string()
+        WireReader(whole[:cut], "it").string()
 
 
 @given(st.integers(0, 2**521))
 def test_numbers_have_one_form(value: int) -> None:
     raw = value.to_bytes(value.bit_length() // 8 + 1, "big") if value else b""
-    assert Reader(string(raw), "it").mpint() == value
+    assert WireReader(string(raw), "it").mpint() == value
     with pytest.raises(FormatError, match="shortest form"):
-        Reader(string(b"\0" + raw), "it").mpint()
+        WireReader(string(b"\0" + raw), "it").mpint()
 
 
 @pytest.mark.parametrize("raw", [b"\x80", b"\xff\xff", b"\0"])
 def test_negative_numbers_and_a_long_zero_are_refused(raw: bytes) -> None:
     with pytest.raises(FormatError, match="negative or not in its shortest form"):
-        Reader(string(raw), "it").mpint()
+        WireReader(string(raw), "it").mpint()
 
 
 def test_a_tail_is_refused() -> None:
     with pytest.raises(FormatError, match="goes on for 3 bytes"):
-        Reader(b"abc", "it").end()
+        WireReader(b"abc", "it").end()
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(FormatError, match="not UTF-8"):
-        Reader(string(b"\xff"), "it").text()
+        WireReader(string(b"\xff"), "it").text()

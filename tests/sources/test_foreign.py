@@ -12,7 +12,7 @@ from airpatch.sources.gather import gather
 @pytest.mark.parametrize(
     ("spec", "command"),
     [
-        ("docker://host/shop/web:1", "'skopeo copy --all docker://host/shop/web:1 dir:images/web:1'"),
+        ("docker:host/shop/web:1", "write docker://host/shop/web:1"),
         ("docker-daemon:shop/web:1", "'docker save -o images.tar shop/web:1'"),
         ("containers-storage:shop/web:1", "'podman save -m -o images.tar shop/web:1'"),
     ],

@@ -24,7 +24,8 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import TargetError as TargetError
-from airpatch.format.index import Base, Index, release_id
+from airpatch.format.index import Base, Index
+from airpatch.format.release_part import release_id
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Release
 from airpatch.patches.bases import BaseState

@@ -238,7 +238,12 @@ def _missing_receipt(root: Path, _: Gathered) -> None:
 
 
 def _damaged_history(root: Path, _: Gathered) -> None:
-    (root / ".airpatch" / "history").write_bytes(b"x")
+    (root / ".airpatch" / "history").write_bytes(b"x\n")
+
+
+def _torn_history(root: Path, _: Gathered) -> None:
+    with (root / ".airpatch" / "history").open("ab") as file:
+        file.write(b"x")
 
 
 def _missing_signature(root: Path, _: Gathered) -> None:
@@ -251,33 +256,26 @@ def _wrong_signature(root: Path, _: Gathered) -> None:
 
 WRONG: dict[Damage, str] = {
     _empty_blob: "content has the digest",
-    _missing_blob: "is missing",
-    _missing_data: "is missing",
-    _blob_is_a_folder: "is missing",
-    _blob_is_a_link: "is missing",
     _empty_link: "link: holds 0 bytes instead of its digest",
     _link_with_newline: "link: holds 72 bytes instead of its digest",
     _link_to_another: "link: holds b'sha256:e3b0",
-    _missing_layer_link: "link: is missing or wrong, and release r1 needs it",
-    _missing_layer_folder: "link: is missing or wrong, and release r1 needs it",
-    _missing_revision: "link: is missing or wrong, and release r1 needs it",
-    _missing_child: "link: is missing or wrong, and release r1 needs it",
     _empty_tag: "current/link: not a sha256 digest",
     _damaged_receipt: "not a receipt that this airpatch reads",
     _renamed_receipt: "is not the receipt of the release that it is named after",
-    _missing_receipt: "is missing, the receipt of the current release",
-    _missing_signature: "signature-1: is missing",
+    _damaged_history: "history: line 1 is no JSON",
     _wrong_signature: "signature-1: content is not sha256:",
 }
-"""Bytes without their digest, and what the current release lacks."""
+"""Bytes without their digest."""
 UNCHECKED: dict[Damage, str] = {
     _blob_is_a_folder: "is not a regular file",
     _blob_is_a_link: "is not a regular file",
     _folder_is_a_link: "is not a regular file",
-    _damaged_history: "history: not a history that this airpatch reads",
 }
 """What keeps airpatch from looking."""
 REMARKED: dict[Damage, str] = {
+    _missing_blob: "release r1, which is current, lacks 1 blob of",
+    _missing_receipt: "is missing, the receipt of the current release",
+    _missing_signature: "signature-1: is missing",
     _missing_data: "/data: is missing",
     _odd_file: "sha256/tmp: does not belong there",
     _odd_digest: "sha256/ab/cd: does not belong there",
@@ -296,9 +294,31 @@ REMARKED: dict[Damage, str] = {
     _tag_without_current: "current/link: is missing",
     _tag_without_index: "which its index does not have",
     _bad_tag: "not a valid tag: '-r1'",
+    _torn_history: "its last line was cut short",
     _tag_of_no_revision: "which is no revision of the repository",
 }
 """What registries take, and what others leave behind."""
+INCOMPLETE: dict[Damage, str] = {
+    _missing_blob: "apply its bundle again: infra/extra/deep/tools:r1 and 4 more images",
+    _missing_data: "apply its bundle again: infra/extra/deep/tools:r1 and 4 more images",
+    _blob_is_a_folder: "apply its bundle again: infra/extra/deep/tools:r1 and 4 more images",
+    _missing_layer_link: "lacks 1 link of layers and manifests; apply its bundle again: shop/web",
+    _missing_layer_folder: "lacks 1 link of layers and manifests; apply its bundle again: shop/web",
+    _missing_revision: "lacks 1 link of layers and manifests; apply its bundle again: shop/web",
+    _missing_child: "lacks 1 link of layers and manifests; apply its bundle again: proxy",
+    _empty_link: "lacks 1 link",
+}
+"""What the current release has to have."""
+
+
+@pytest.mark.parametrize("damage", INCOMPLETE, ids=lambda damage: damage.__name__.strip("_"))
+def test_what_the_current_release_lacks_is_told_with_the_way_out(
+    damage: Damage, root: Path, gathered: Gathered
+) -> None:
+    damage(root, gathered)
+    verified = verify(root)
+    assert verified.incomplete == ("r1",)
+    assert any(INCOMPLETE[damage] in note for note in verified.notes), verified.notes
 
 
 @pytest.mark.parametrize("damage", WRONG | UNCHECKED | REMARKED, ids=lambda damage: damage.__name__.strip("_"))
@@ -315,11 +335,11 @@ def test_damage_is_found(damage: Damage, root: Path, gathered: Gathered) -> None
         elif expected is WRONG and damage is not _folder_is_a_link:
             assert found == ()
     lines = (*verified.findings, *verified.obstacles, *verified.notes)
-    assert all(line.startswith((str(root), "release r1: ")) for line in lines)
+    assert all(line.startswith((str(root), "release r1")) for line in lines)
 
 
 def test_all_damage_is_found_at_once(root: Path, gathered: Gathered) -> None:
-    several = [_missing_data, _empty_link, _empty_tag, _wrong_signature]
+    several = [_empty_blob, _empty_link, _empty_tag, _wrong_signature]
     for damage in several:
         damage(root, gathered)
     findings = verify(root).findings

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.model.digest import Digest
+from airpatch.target.history import Action
 from airpatch.target.pruning import Pruned, prune_root
 from airpatch.target.rolling_back import roll_back
 from airpatch.target.root import Root
-from airpatch.target.state import Action, current, history, interrupted, locked, receipts
+from airpatch.target.state import current, history, interrupted, locked, receipts
 from tests.support import Builder, execution
 from tests.target import support
 from tests.target.support import (
@@ -95,7 +96,8 @@ def test_what_stays_is_what_the_kept_release_alone_would_give(place: Path, two: 
     assert sorted(str(image.name) for image in done.tags) == ["proxy:r1", "shop/web:r1", "shop/worker:r1"]
     with Root(two) as root:
         assert current(root) == r2.id
-        assert (history(root)[-1].action, history(root)[-1].name) == (Action.PRUNE, "r1")
+        last = history(root).events[-1]
+        assert (last.action, last.release and last.release.name) == (Action.PRUNE, "r1")
     assert staging(two) == []
 
 

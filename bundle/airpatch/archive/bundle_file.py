@@ -23,6 +23,7 @@ from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index
+from airpatch.linux import is_pipe
 from airpatch.model.digest import Digest
 
 _KEPT_FRAMES = 8
@@ -39,18 +40,19 @@ class _Place:
 
 
 class BundleFile:
-    """The bundle in the file `name`, a `Content` of its layers, configs, manifests and signatures.
+    """The bundle in the file `source`, a `Content` of its layers, configs, manifests and signatures.
 
-    Raises UsageError if there is no such file or it cannot be read at any place, FormatError if it is no bundle.
+    `source` is a name, or a reader that has not been read and is closed with the bundle. Raises UsageError if there is
+    no such file or it cannot be read at any place, FormatError if it is no bundle.
     """
 
-    def __init__(self, name: str) -> None:
-        if name != STDIN and Path(name).is_fifo():  # opening one waits for somebody to write to it
-            raise _no_file(name)
-        reader = open_frames(name)
+    def __init__(self, source: str | FileFrameReader) -> None:
+        if isinstance(source, str) and source != STDIN and is_pipe(Path(source)):  # opening one waits for a writer
+            raise _no_file(source)
+        reader = open_frames(source) if isinstance(source, str) else source
         try:
             if not isinstance(reader, FileFrameReader):
-                raise _no_file(name)
+                raise _no_file(reader.name)
             self.opening: Opening = read_opening(reader)
         except BaseException:
             reader.close()

@@ -6,6 +6,7 @@ the seek table at its end is compared with what came. Both refuse what is cut sh
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import select
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.content import close_read
-from airpatch.errors import FormatError, TargetError, UsageError, located
+from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import zstd
+from airpatch.linux import is_file
+from airpatch.model.digest import Digest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -52,30 +55,56 @@ class FrameReader(Protocol):
 
     def close(self) -> None: ...
 
+    @property
+    def sha256(self) -> Digest | None:
+        """Of all bytes that were read or passed over, the whole input once it is finished; None if not asked for."""
 
-def open_frames(name: str) -> FrameReader:
-    """Open the bundle in the file `name`; `-` is standard input. Raises UsageError if there is none, FormatError."""
+
+def open_frames(name: str, *, hashed: bool = False) -> FrameReader:
+    """Open the bundle in the file `name`; `-` is standard input. `hashed` also has all its bytes hashed.
+
+    Raises UsageError if there is none, FormatError.
+    """
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
     except OSError as error:
-        raise UsageError(f"{name}: cannot be opened: {error.strerror}") from None
+        raise unreadable(name, error) from None
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
-        return FileFrameReader(name, fd)
+        return FileFrameReader(name, fd, hashed=hashed)
     if stat.S_ISDIR(mode):
         os.close(fd)
         raise UsageError(f"{name}: is a folder; a bundle is a file")
-    return PipeFrameReader(name, fd)
+    return PipeFrameReader(name, fd, hashed=hashed)
+
+
+class _InputHash:
+    """The sha256 of an input, if it `is_wanted`."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._hash = hashlib.sha256() if is_wanted else None
+
+    @property
+    def is_wanted(self) -> bool:
+        return self._hash is not None
+
+    def update(self, data: zstd.Buffer) -> None:
+        if self._hash is not None:
+            self._hash.update(data)
+
+    def digest(self) -> Digest | None:
+        return None if self._hash is None else Digest(self._hash.digest())
 
 
 class FileFrameReader:
     """Frames out of the regular file `fd`, which it owns."""
 
-    def __init__(self, name: str, fd: int) -> None:
+    def __init__(self, name: str, fd: int, *, hashed: bool = False) -> None:
         self.name = name
         self._fd = fd
+        self._hash = _InputHash(is_wanted=hashed)
         try:
             self.size = os.fstat(fd).st_size
             with located(name):
@@ -92,6 +121,10 @@ class FileFrameReader:
     def passed(self) -> int:
         """Frames read or passed over so far."""
         return self._next
+
+    def again(self) -> FileFrameReader:
+        """Another reader of the same file, from its beginning."""
+        return FileFrameReader(self.name, os.dup(self._fd))
 
     def read_at(self, position: int, size: int) -> memoryview:
         """Return `size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
@@ -118,6 +151,7 @@ class FileFrameReader:
             raise FormatError(f"{self.name}: frame {self._next} does not have the size that the seek table says")
         if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
+        self._hash.update(frame)
         self._advance(entry)
         return frame
 
@@ -130,7 +164,10 @@ class FileFrameReader:
         self._buffers.give_back(memoryview(frame))
 
     def skip(self, content: int) -> None:
-        self._advance(self._entry(content))
+        entry = self._entry(content)
+        if self._hash.is_wanted:
+            self._hash.update(self.read_at(self._position, entry.compressed))
+        self._advance(entry)
 
     def finish(self) -> list[zstd.Frame]:
         if self._next != len(self.table):
@@ -138,7 +175,13 @@ class FileFrameReader:
         if self._mismatched:
             numbers = ", ".join(map(str, self._mismatched))
             raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
+        if self._hash.is_wanted:
+            self._hash.update(self.read_at(self._position, self.size - self._position))
         return self.table
+
+    @property
+    def sha256(self) -> Digest | None:
+        return self._hash.digest()
 
     def close(self) -> None:
         close_read(self._fd)
@@ -186,8 +229,9 @@ class _InterruptiblePipe(io.FileIO):
 class PipeFrameReader:
     """Frames out of a pipe, a socket or a device."""
 
-    def __init__(self, name: str, fd: int) -> None:
+    def __init__(self, name: str, fd: int, *, hashed: bool = False) -> None:
         self.name = name
+        self._hash = _InputHash(is_wanted=hashed)
         os.set_blocking(fd, True)  # the creator of the pipe may have left it non-blocking; reads would return nothing
         self._file = io.BufferedReader(_InterruptiblePipe(fd), _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
@@ -201,6 +245,7 @@ class PipeFrameReader:
         if content is not None:
             zstd.require_content(declared, content)
         self._frames.append(zstd.Frame(len(frame), declared, zstd.trailer(frame)))
+        self._hash.update(frame)
         return frame
 
     def peek(self, limit: int) -> bytes | None:
@@ -229,7 +274,12 @@ class PipeFrameReader:
         expected = zstd.emit_seek_table(self._frames)
         if self._read(len(expected)) != expected or self._file.read(1):
             raise FormatError(f"{self.name}: the seek table does not describe what came, or is not the end")
+        self._hash.update(expected)
         return self._frames
+
+    @property
+    def sha256(self) -> Digest | None:
+        return self._hash.digest()
 
     def close(self) -> None:
         with suppress(OSError):
@@ -250,7 +300,7 @@ class PipeFrameReader:
 
 def is_bundle(path: Path) -> bool:
     """Return whether the file looks like a bundle: it ends in a seek table."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     try:
         with path.open("rb") as file:

@@ -13,20 +13,26 @@ from airpatch.archive.frame_reader import STDIN, FileFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
-from airpatch.blobs.output import Descriptor, output_file
+from airpatch.blobs.output import DescriptorSink, output_file
+from airpatch.blobs.room import room_at
 from airpatch.errors import TargetError, UsageError
 from airpatch.execution import Execution
+from airpatch.format.index import Index
 
 STDOUT = STDIN
 """The name of the standard stream on either side."""
+_COMPRESSED = ("gzip", "zstd")
+"""How media types of compressed layers end (image-spec `layer.md`; Docker's `tar.gzip`)."""
 
 
-def pack(bundle: PreparedBundle, sink: Descriptor, execution: Execution) -> int:
+def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> int:
     """Write `bundle` to `sink`, a `destination`; returns its size in bytes.
 
     Index and seek table are read back where that can be done. Raises what `write_bundle` raises, and TargetError if
     they are not what was written.
     """
+    if sink.is_file:
+        room_at(sink.fd).require(sink.name, _least_size(bundle.index))
     frames = write_bundle(bundle, sink, execution)
     if sink.is_file:
         with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
@@ -35,9 +41,17 @@ def pack(bundle: PreparedBundle, sink: Descriptor, execution: Execution) -> int:
     return sink.size
 
 
+def _least_size(index: Index) -> int:
+    """Return how many bytes a bundle takes at least: of its layer patches, and of layers that are compressed
+    already.
+    """
+    layers = sum(blob.size for blob in index.stored if blob.media_type.endswith(_COMPRESSED))
+    return layers + sum(step.patch_size for step in index.steps)
+
+
 @contextmanager
-def destination(output: str) -> Iterator[Descriptor]:
-    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
+def destination(output: str) -> Iterator[DescriptorSink]:
+    """Give a sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
 
     Enter it before the work, so that a place that cannot be written is known at once. Raises TargetError, UsageError if
     standard output is a terminal.
@@ -48,4 +62,4 @@ def destination(output: str) -> Iterator[Descriptor]:
     elif sys.stdout.isatty():
         raise UsageError("standard output is a terminal; redirect it, or name a file with -o")
     else:
-        yield Descriptor(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back
+        yield DescriptorSink(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back

@@ -13,18 +13,22 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.writer import WINDOW
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
-from airpatch.format.index import MAX_INDEX, Index, parse_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
+from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
 from airpatch.signing.policy import Signer, check_signature
 from airpatch.signing.trusted import TrustedSigners
+from airpatch.timestamps import emit_timestamp
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
@@ -105,6 +109,11 @@ class BundleStream:
         """Check that nothing follows; returns the seek table. Raises FormatError."""
         return self._reader.finish()
 
+    @property
+    def sha256(self) -> Digest | None:
+        """Of all that was read, up to now; None unless `open_frames` was told to hash."""
+        return self._reader.sha256
+
     def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
         if piece.start == 0:
             receiver = None if _is_given(piece.member) else accept(piece.member)
@@ -121,7 +130,7 @@ class Opening:
     signatures: tuple[bytes, ...]
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
-        """Who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+        """Return who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
 
         Raises TrustError unless they suffice at `time`, in seconds since 1970.
         """
@@ -131,6 +140,15 @@ class Opening:
             return tuple(trusted.require(self.content, self.signatures, time))
         except TrustError as error:
             raise TrustError(f"{name}: {error.message}", error.findings) from None
+
+    def require_fresh(self, name: str, time: float) -> None:
+        """Raise TrustError if the release of the bundle `name` has expired at `time`, in seconds since 1970."""
+        release = self.index.release
+        if release.expires and time >= release.expires:
+            raise TrustError(
+                f"{name}: release {release.title} expired at {emit_timestamp(release.expires)}, and the clock of this "
+                f"host says {emit_timestamp(int(time))}; get a newer release, or set the clock if it is wrong"
+            )
 
 
 def read_opening(reader: FrameReader) -> Opening:
@@ -143,7 +161,7 @@ def read_opening(reader: FrameReader) -> Opening:
 def _read_index(reader: FrameReader) -> bytes:
     """Return the content of the member that holds the index."""
     first = zstd.decompress(reader.next(None))
-    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
+    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, limits.INDEX.value)
     total = tar.RECORD + size + len(tar.padding(size))
     content = bytearray(first)
     while len(content) < total:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airpatch.archive.frame_reader import FileFrameReader, open_frames
 from airpatch.archive.reader import read_opening
-from airpatch.blobs.output import Descriptor, output_file
+from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, tar, zstd
 
@@ -56,7 +56,7 @@ def _frame(plan: layout.FramePlan) -> bytes:
     return zstd.compress(content)
 
 
-def _copy(reader: FileFrameReader, sink: Descriptor, first: int, last: int) -> None:
+def _copy(reader: FileFrameReader, sink: DescriptorSink, first: int, last: int) -> None:
     """Copy the frames from `first` to before `last` as they lie in the file."""
     position = sum(frame.compressed for frame in reader.table[:first])
     end = position + sum(frame.compressed for frame in reader.table[first:last])

@@ -21,7 +21,7 @@ from airpatch.blobs.output import Sink
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.execution import Execution
 from airpatch.format import layout, zstd
-from airpatch.format.index import emit_index
+from airpatch.format.index_encoding import emit_index
 from airpatch.format.layout import FramePlan, Packing, Piece
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Protocol
 
@@ -111,6 +111,21 @@ class BytesBlob:
 
     def close(self) -> None:
         """Do nothing: nothing is held open."""
+
+
+class BytesContent:
+    """Blobs in memory: `known` by digest."""
+
+    def __init__(self, known: Mapping[Digest, bytes]) -> None:
+        self._known = known
+
+    def size(self, digest: Digest) -> int | None:
+        content = self._known.get(digest)
+        return None if content is None else len(content)
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        require(self.size(digest), digest, size, "what is in memory")
+        return BytesBlob(self._known[digest])
 
 
 class SectionReader:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from airpatch.blobs.content import PIECE
 from airpatch.blobs.output import write_error
+from airpatch.blobs.room import folder_of
 from airpatch.errors import TargetError
 from airpatch.execution import Execution, NewFile, no_scratch
 
@@ -37,7 +38,13 @@ class ScratchFile:
                 self.size += written
                 view = view[written:]
         except OSError as error:
-            raise write_error(f"scratch file of {self._name}", error) from None
+            raise write_error(f"scratch file of {self._name} in {folder_of(self._fd)}", error) from None
+
+    def clear(self) -> None:
+        """Forget all bytes."""
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        self.size = 0
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset`, fewer only at the end."""

@@ -11,17 +11,14 @@ import errno
 import os
 import stat
 import weakref
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.blobs.content import FileBlob
+from airpatch.blobs.folders import ALWAYS, FOLDER, PASS_THROUGH, READ, Folders
 from airpatch.errors import SourceError
 from airpatch.linux import open_beneath
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY
-_ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NONBLOCK
-"""Without waiting where a FIFO has been put."""
 
 _UNAVAILABLE = (errno.ENOSYS, errno.EPERM, errno.EAGAIN)
 
@@ -70,12 +67,12 @@ class Tree:
         """`path` as errors give it: with the directory before it."""
         return f"{self.path}/{path}"
 
-    def open(self, path: str, flags: int = _READ) -> int:
+    def open(self, path: str, flags: int = READ) -> int:
         """Return a descriptor of `path`, which the caller closes. Raises OSError, ELOOP where a link is in the way."""
         if self._follow_links:
             return self._open_following(path or ".", flags)
         try:
-            return open_beneath(path or ".", flags | _ALWAYS, self._fd)
+            return open_beneath(path or ".", flags | ALWAYS, self._fd)
         except OSError as cause:
             if cause.errno not in _UNAVAILABLE:
                 raise
@@ -134,7 +131,7 @@ class Tree:
     def scan(self, path: str = "") -> list[Entry]:
         """Return what is in the folder `path`, sorted. Raises SourceError."""
         try:
-            fd = self.open(path, _FOLDER)
+            fd = self.open(path, FOLDER)
             try:
                 with os.scandir(fd) as entries:
                     found = [Entry(entry.name, _type(entry)) for entry in entries]
@@ -151,20 +148,8 @@ class Tree:
         return os.open(path, opened | os.O_CLOEXEC, dir_fd=self._fd)
 
     def _open_stepwise(self, path: str, flags: int) -> int:
-        *folders, last = path.split("/") if path else ["."]
-        if ".." in (*folders, last):
-            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
-        above = self._fd
-        try:
-            for folder in folders:
-                below = os.open(folder, os.O_PATH | os.O_DIRECTORY | _ALWAYS, dir_fd=above)
-                if above != self._fd:
-                    os.close(above)
-                above = below
-            return os.open(last, flags | _ALWAYS, dir_fd=above)
-        finally:
-            if above != self._fd:
-                os.close(above)
+        with closing(Folders(self._fd, flags=PASS_THROUGH)) as folders:
+            return folders.open(path, flags)
 
 
 def read_error(name: str, cause: OSError) -> SourceError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airpatch.deflate.blocks import BlockWriter, count_symbols
-from airpatch.deflate.layout_column import OTHER, LayoutReader, Member, Piece, Tail, Trailer, compute_header
+from airpatch.deflate.layout_column import OTHER, BlockPiece, LayoutReader, MemberStart, Tail, Trailer, compute_header
 from airpatch.deflate.matches import Read, TokenDecoder
 from airpatch.deflate.tables import DYNAMIC, FIXED, LONG_258, MAX_MATCH, STORED
 from airpatch.errors import FormatError
@@ -27,7 +27,7 @@ def emit(plaintext: Read, layout: Read, runs: Read, sources: Read, distances: Re
     reader = LayoutReader(layout)
     ended = False
     while (record := reader.record()) is not None:
-        if isinstance(record, Member):
+        if isinstance(record, MemberStart):
             if ended:
                 raise FormatError("gzip member after what follows the last one")
             writer.raw(record.header)
@@ -47,7 +47,7 @@ def _member(reader: LayoutReader, decoder: TokenDecoder, writer: BlockWriter) ->
     decoder.restart()
     final = False
     more = False
-    while isinstance(record := reader.record(), Piece):
+    while isinstance(record := reader.record(), BlockPiece):
         if more is not (record.kind == OTHER) or (final and not more):
             raise FormatError("block or piece of a block out of place")
         if not more:
@@ -66,7 +66,7 @@ def _member(reader: LayoutReader, decoder: TokenDecoder, writer: BlockWriter) ->
     writer.raw(size.to_bytes(4, "little"))
 
 
-def _write_piece(piece: Piece, decoder: TokenDecoder, writer: BlockWriter) -> None:
+def _write_piece(piece: BlockPiece, decoder: TokenDecoder, writer: BlockWriter) -> None:
     tokens = decoder.tokens(piece.count)
     for index in piece.long:
         if tokens[index] >> 16 != MAX_MATCH:

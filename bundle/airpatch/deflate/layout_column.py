@@ -64,7 +64,7 @@ def compute_header(code: Code, literal_counts: array[int], distance_counts: arra
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class MemberStart:
     """A gzip member begins with these bytes (RFC 1952 2.3)."""
 
     header: bytes
@@ -87,7 +87,7 @@ class Tail:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class BlockPiece:
     """A stored block, or the first or a further piece of another one.
 
     `kind` is BTYPE, or OTHER for a further piece. `count` tokens, or bytes of a stored block; of the tokens,
@@ -105,12 +105,12 @@ class Piece:
     header: DynamicHeader | None = None
 
 
-Record = Member | Trailer | Tail | Piece
+Record = MemberStart | Trailer | Tail | BlockPiece
 
 
 def write_record(record: Record) -> bytes:
     """Return a record's bytes."""
-    if isinstance(record, Member):
+    if isinstance(record, MemberStart):
         return bytes([MEMBER_TAG]) + _counted(record.header)
     if isinstance(record, Tail):
         return bytes([TAIL_TAG]) + _counted(record.data)
@@ -129,7 +129,7 @@ def write_record(record: Record) -> bytes:
     return _write_piece(record)
 
 
-def _write_piece(piece: Piece) -> bytes:
+def _write_piece(piece: BlockPiece) -> bytes:
     out = bytearray([piece.kind])
     out += _varint(piece.count)
     if piece.final:
@@ -187,7 +187,7 @@ class LayoutReader:
         if tag & 3 != OTHER or tag & 0xE3 == PIECE_TAG:
             return self._piece(tag)
         if tag == MEMBER_TAG:
-            return Member(self._counted(HEADER_LIMIT))
+            return MemberStart(self._counted(HEADER_LIMIT))
         if tag == TAIL_TAG:
             tail = Tail(self._counted(TAIL_PIECE))
             if not tail.data:
@@ -200,7 +200,7 @@ class LayoutReader:
             return Trailer(padding, crc, size)
         raise FormatError(f"unknown record {tag:#x} in the layout of a deflate stream")
 
-    def _piece(self, tag: int) -> Piece:
+    def _piece(self, tag: int) -> BlockPiece:
         kind = tag & 3
         count = self._varint()
         if count > (MAX_STORED if kind == STORED else PIECE):
@@ -211,7 +211,7 @@ class LayoutReader:
         if more and not count:  # any number of such pieces would make nothing
             raise FormatError("deflate block in pieces, one of them without tokens")
         if kind == STORED:
-            return Piece(kind, count, final, padding=self._byte() if tag & PADDED else 0)
+            return BlockPiece(kind, count, final, padding=self._byte() if tag & PADDED else 0)
         long = []
         if tag & LONG:
             index = 0
@@ -224,13 +224,13 @@ class LayoutReader:
                     raise FormatError("long match after the end of its piece")
                 long.append(index)
         if kind != DYNAMIC:
-            return Piece(kind, count, final, more, long=long)
+            return BlockPiece(kind, count, final, more, long=long)
         try:
             code = Code(tag >> CODE_SHIFT)
         except ValueError:
             raise FormatError("unknown way to compute a Huffman code") from None
         header = self._header() if code is Code.EXPLICIT else None
-        return Piece(kind, count, final, more, long=long, code=code, header=header)
+        return BlockPiece(kind, count, final, more, long=long, code=code, header=header)
 
     def _header(self) -> DynamicHeader:
         literal_count = self._byte() + 257

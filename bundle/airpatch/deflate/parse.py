@@ -1,18 +1,18 @@
 """A gzip file taken apart: plaintext, and the decisions that make its exact bytes (RFC 1951, RFC 1952).
 
-`Parser` takes the file in pieces and gives plaintext and columns in pieces; whatever the file's size, it
+`GzipParser` takes the file in pieces and gives plaintext and columns in pieces; whatever the file's size, it
 holds a few MiB. `airpatch.deflate.emit` is its inverse. Decisions are four columns of bytes, defined in
 spec/DEFLATE.md.
 """
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from airpatch.deflate.blocks import count_symbols, long_matches, tokens_within
+from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.gzip import FIXED_HEADER, header_size, may_begin_member
 from airpatch.deflate.header import DynamicHeader, go_header, zlib_header
 from airpatch.deflate.inflate import Block, Inflater, Status
@@ -20,9 +20,9 @@ from airpatch.deflate.layout_column import (
     OTHER,
     PIECE,
     TAIL_PIECE,
+    BlockPiece,
     Code,
-    Member,
-    Piece,
+    MemberStart,
     Record,
     Tail,
     Trailer,
@@ -40,7 +40,7 @@ _PREFIX_TOKENS = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Parsed:
     """What a stretch of the file stands for: some plaintext, and what the four columns grow by."""
 
     plaintext: bytes = b""
@@ -51,10 +51,10 @@ class Part:
 
 
 # A step of the machine: a part, or None where it needs input.
-_Steps = Generator[Part | None, None, None]
+_Steps = Generator[Parsed | None, None, None]
 
 
-class Parser:
+class GzipParser:
     """Takes a gzip file apart. `limit` is the most plaintext, in bytes, that it may hold."""
 
     def __init__(self, limit: int | None = None) -> None:
@@ -66,7 +66,7 @@ class Parser:
         self._likely = Code.EXPLICIT  # the way that the last code was computed
         self._steps = self._file()
 
-    def feed(self, data: bytes) -> Iterator[Part]:
+    def feed(self, data: bytes) -> Iterator[Parsed]:
         """Take further bytes of the file, and give the parts they hold; all must be taken before the next
         call.
 
@@ -76,7 +76,7 @@ class Parser:
         while (part := next(self._steps, None)) is not None:
             yield part
 
-    def close(self) -> Iterator[Part]:
+    def close(self) -> Iterator[Parsed]:
         """Take note of the end of the file, and give the last parts.
 
         Raises FormatError if it is cut short.
@@ -113,7 +113,7 @@ class Parser:
             elif not data:
                 yield None
         runs, sources = self._encoder.finish()
-        yield Part(runs=runs, sources=sources)
+        yield Parsed(runs=runs, sources=sources)
 
     def _member(self) -> _Steps:
         header = b""
@@ -123,7 +123,7 @@ class Parser:
                 yield from self._input()
             header += data
         self._inflater.unread(len(header) - size)
-        yield _part(Member(header[:size]))
+        yield _part(MemberStart(header[:size]))
         self._inflater.restart()
         self._encoder.restart()
         crc = 0
@@ -133,7 +133,7 @@ class Parser:
                 yield from self._input()
             for part in self._block(block):
                 if part is not None:
-                    crc = zlib.crc32(part.plaintext, crc)
+                    crc = crc32(part.plaintext, crc)
                 yield part
             if block.final:
                 break
@@ -152,7 +152,7 @@ class Parser:
 
     def _block(self, block: Block) -> _Steps:
         if block.kind == STORED:
-            yield _part(Piece(STORED, block.size, block.final, padding=block.padding))
+            yield _part(BlockPiece(STORED, block.size, block.final, padding=block.padding))
         tokens = array("I")
         first = True
         while True:
@@ -164,9 +164,9 @@ class Parser:
                 raise FormatError(f"gzip file holds more than {self._limit} bytes")
             if block.kind == STORED:
                 self._encoder.skip(plaintext)
-                yield Part(plaintext)
+                yield Parsed(plaintext)
             elif decoded:
-                yield Part(plaintext, b"", *self._encoder.add(plaintext, decoded))
+                yield Parsed(plaintext, b"", *self._encoder.add(plaintext, decoded))
                 tokens.extend(decoded)
             if status is Status.HUNGRY:
                 yield from self._input()
@@ -179,7 +179,7 @@ class Parser:
             if done:
                 return
 
-    def _pieces(self, block: Block, tokens: array[int], first: bool, more: bool) -> list[Piece]:
+    def _pieces(self, block: Block, tokens: array[int], first: bool, more: bool) -> list[BlockPiece]:
         """Return the records of some tokens: one, or two if the code was made for a part of them."""
         kind = block.kind if first else OTHER
         final = block.final and first
@@ -190,11 +190,11 @@ class Parser:
             code, cut = self._find_code(block.header, tokens)
             header = block.header if code is Code.EXPLICIT else None
         long = long_matches(tokens)
-        pieces = [Piece(kind, cut, final, more, 0, [i for i in long if i < cut], code, header)]
+        pieces = [BlockPiece(kind, cut, final, more, 0, [i for i in long if i < cut], code, header)]
         if cut < len(tokens):
             pieces = [
-                Piece(kind, cut, final, True, 0, [i for i in long if i < cut], code, header),
-                Piece(OTHER, len(tokens) - cut, more=more, long=[i - cut for i in long if i >= cut]),
+                BlockPiece(kind, cut, final, True, 0, [i for i in long if i < cut], code, header),
+                BlockPiece(OTHER, len(tokens) - cut, more=more, long=[i - cut for i in long if i >= cut]),
             ]
         return pieces
 
@@ -228,8 +228,8 @@ def _families(header: DynamicHeader) -> list[Code]:
     return families
 
 
-def _part(*records: Record) -> Part:
-    return Part(layout=b"".join(map(write_record, records)))
+def _part(*records: Record) -> Parsed:
+    return Parsed(layout=b"".join(map(write_record, records)))
 
 
 def _prefixes(tokens: array[int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""DifferenceWriter of plaintexts: one byte string as copies of others, small corrections, and what is new.
+"""Differences of byte strings: one as copies of others, small corrections, and what is new.
 
 `encode` makes a delta, `decode` rebuilds the target from it; the format is specified in spec/DELTA.md.
 """

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from airpatch.delta import varints
-from airpatch.delta.predict import Memory, Predictor
+from airpatch.delta.predict import BASED, Memory, Predictor
 from airpatch.errors import FormatError
 
 MAX_RANGES = 16  # of source, and of target, in a group
@@ -123,6 +123,13 @@ class AddressMap:
         points = dict(addresses.points)
         points.update(_points(moved))
         self.predictor = Predictor([(item.address, item.end) for item in self._sources], sorted(points.items()), memory)
+
+    def base(self, mode: int) -> tuple[int, int] | None:
+        """Return what 32-bit offsets count from in a mode (source, target); None if there is no such mode."""
+        number = (mode - BASED) // 3
+        if number < 0:
+            return 0, 0
+        return self.bases[number] if number < len(self.bases) else None
 
     def locate(self, target: int, source: int) -> tuple[int, int]:
         """Return the addresses (source, target) where a cover begins; what no range holds stands where it

@@ -20,14 +20,14 @@ CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
 COLUMNS = 7
 NAMES = ("control", "lengths", "sources", "modes", "literals", "gaps", "values")
 
-MAX_SEGMENT = 24 << 20  # decoded bytes of all columns of a segment; their numbers take eight times that at most
+MAX_SEGMENT = 24 << 20  # decoded bytes of all columns of a segment, which a reader has in memory
 MAX_STORED = MAX_SEGMENT + (1 << 18)  # stored bytes of all: zstd adds at most 1/256 and a few bytes
 WINDOW_LOGS = (20, 22, 22, 20, 26, 22, 22)  # of each column's frame: 64 MiB for literals, 4 MiB at most else
 
 _SLICE = 256  # stored bytes decompressed at once: 4 bytes make 128 KiB at most, so these make 8 MiB at most
 
 
-class Reader(Protocol):
+class ByteReader(Protocol):
     """What a delta is read from: `read(n)` returns up to n bytes, and none at the end only."""
 
     def read(self, size: int, /) -> bytes: ...
@@ -82,7 +82,7 @@ def _frame(level: int, window_log: int, size: int) -> zstandard.ZstdCompressionO
 class Decompressor:
     """Turns segments back into columns. FormatError for whatever is wrong, within bounded memory."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: ByteReader) -> None:
         self.stored: tuple[int, ...] = ()
         """Stored bytes of the columns of the segment read last."""
         self._reader = reader

@@ -10,14 +10,27 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain, islice
 
 from airpatch.delta import varints
-from airpatch.delta.columns import CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Decompressor, Reader, weigh
+from airpatch.delta.columns import (
+    CONTROL,
+    GAPS,
+    LENGTHS,
+    LITERALS,
+    MODES,
+    SOURCES,
+    VALUES,
+    ByteReader,
+    Decompressor,
+    weigh,
+)
 from airpatch.delta.decoder import MAGIC
 from airpatch.errors import FormatError
+
+_Step = tuple[int, int, int]  # length of the literal, source position and length of the cover
 
 
 @dataclass(slots=True)
@@ -34,7 +47,7 @@ class PartCost:
     longest: int = 0
 
 
-def part_costs(delta: Reader, cuts: Sequence[int]) -> list[PartCost]:
+def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
     """Return the shares of the parts of the target that begin at `cuts`, ascending offsets of which the first is 0.
 
     FormatError if the delta is malformed.
@@ -47,9 +60,12 @@ def part_costs(delta: Reader, cuts: Sequence[int]) -> list[PartCost]:
         reader.number()
     shares = [PartCost() for _ in cuts]
     offset = 0
+    steps: Iterator[_Step] = iter(())
     while offset < size:
         before = offset
-        offset = _Segment(reader.segment(), reader.stored, cuts, shares).run(offset)
+        segment = _Segment(reader.segment(), reader.stored, cuts, shares)
+        steps = chain(steps, segment.steps())
+        offset = segment.run(offset, steps)
         if offset == before:
             raise FormatError("delta: a segment without content")
     return shares
@@ -64,16 +80,26 @@ class _Segment:
         self._cuts = cuts
         self._shares = shares
 
-    def run(self, offset: int) -> int:
-        """Share out what is stored; returns the offset in the target where the segment ends."""
+    def steps(self) -> Iterator[_Step]:
+        """Yield the instructions of the groups that begin here."""
         lengths = varints.unpack(self._columns[LENGTHS])
-        steps = iter(varints.unpack(self._columns[SOURCES]))
+        moves = iter(varints.unpack(self._columns[SOURCES]))
+        expected = 0
+        for literal, length in zip(lengths[::2], lengths[1::2], strict=True):
+            position = expected
+            if length:
+                position = expected + varints.unzigzag(next(moves, 0))
+                expected = position + length
+            yield literal, position, length
+
+    def run(self, offset: int, steps: Iterator[_Step]) -> int:
+        """Share out what is stored; returns the offset in the target where the segment ends."""
         places = list(accumulate(gap + 1 for gap in varints.unpack(self._columns[GAPS])))
         literals: defaultdict[int, bytearray] = defaultdict(bytearray)
         wrong: defaultdict[int, int] = defaultdict(int)
         instructions: defaultdict[int, int] = defaultdict(int)
-        taken = copied = expected = 0
-        for literal, length in zip(lengths[::2], lengths[1::2], strict=True):
+        taken = copied = 0
+        for literal, position, length in islice(steps, next(iter(varints.unpack(self._columns[CONTROL])), 0)):
             part = bisect_right(self._cuts, offset) - 1
             share = self._shares[part]
             instructions[part] += 1
@@ -81,8 +107,6 @@ class _Segment:
             share.literal += literal
             taken += literal
             if length:
-                position = expected + varints.unzigzag(next(steps, 0))
-                expected = position + length
                 if length > share.longest:
                     share.longest, share.position = length, position
                 count = bisect_right(places, copied + length) - bisect_right(places, copied)

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from airpatch.delta import program_alignment, programs
 from airpatch.delta.align import Aligner
 from airpatch.delta.anchors import Anchors
 from airpatch.delta.byte_differences import unequal
 from airpatch.delta.olds import Cover, Old, Olds
+from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
-from airpatch.delta.tar_members import Member, members
+from airpatch.delta.tar_members import TarMember, members
 
 _STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
 _MAX_TILE = 1 << 27  # longer members are cut
@@ -43,28 +45,27 @@ class Tile:
 
     start: int
     end: int
-    member: Member | None
+    member: TarMember | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A part of the target and its covers; `member` is set if it is a whole file and has `old` as its older
+    """A part of the target and its covers; `program` is set if it is one and has an older
     version."""
 
     start: int
     end: int
     covers: list[Cover]
     exact: bool = False  # each cover is equal byte by byte
-    member: Member | None = None
-    old: Old | None = None
+    program: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
     """The members of a target and of each of its sources, in order; None where they are those of a tar."""
 
-    target: Sequence[Member] | None = None
-    sources: Sequence[Sequence[Member] | None] = ()
+    target: Sequence[TarMember] | None = None
+    sources: Sequence[Sequence[TarMember] | None] = ()
 
 
 TARS = Members()
@@ -84,7 +85,7 @@ class Planner:
         self._anchors = Anchors(space, entries, release_pages)
         self._olds = Olds(self._files(known), entries // _FILES)
 
-    def _files(self, known: Members) -> Iterator[tuple[int, Member]]:
+    def _files(self, known: Members) -> Iterator[tuple[int, TarMember]]:
         """Yield the members of all sources, with the position where their source begins."""
         each = known.sources or [None] * len(self._space.sources)
         for base, source, given in zip(self._space.bases, self._space.sources, each, strict=True):
@@ -142,7 +143,7 @@ class Planner:
         gaps = list(_gaps(tile, inside))
         matches = inside or near
         if inside and sum(5 * (stop - start) + 2 * _NEAR for start, stop, _, _ in gaps) < (tile.end - tile.start) // 2:
-            return Unit(tile.start, tile.end, self._fill(target, gaps), member=tile.member, old=old)
+            return self._unit(target, tile, self._fill(target, gaps), old)
         covers: list[Cover] = []
         if old is None or tile.member is None:
             windows = self._around(matches, _WINDOW)
@@ -161,7 +162,25 @@ class Planner:
                 low = min(max(guess - _WINDOW // 4, 0), length - _WINDOW)
             window = (old.start + low, old.start + min(low + _WINDOW, length))
             self._align(target, start, end, [window, *extra], guess - low, covers)
-        return Unit(tile.start, tile.end, covers, member=tile.member, old=old)
+        return self._unit(target, tile, covers, old)
+
+    def _unit(self, target: memoryview, tile: Tile, covers: list[Cover], old: Old | None) -> Unit:
+        """Return the unit of these covers, better ones if the tile is a program whose older version is known."""
+        member = tile.member
+        if (
+            old is None
+            or member is None
+            or not tile.start <= member.content <= member.content + member.size <= tile.end
+        ):
+            return Unit(tile.start, tile.end, covers)
+        before = self._space.slice(old.content, old.size)
+        if before is None:
+            return Unit(tile.start, tile.end, covers)
+        after = target[member.content : member.content + member.size]
+        program = programs.compare(after, member.content, before, old.content)
+        if program is not None:
+            covers = program_alignment.align(program, target, before, old.content, covers, self._tries)
+        return Unit(tile.start, tile.end, covers, program=program)
 
     def _fill(self, target: memoryview, gaps: list[Gap]) -> list[Cover]:
         """Return the matches around the gaps, and what the gaps themselves can be made from."""
@@ -249,7 +268,7 @@ class Planner:
         covers.append(cover)
 
 
-def _tiles(target: memoryview, found: Iterable[Member]) -> Iterator[Tile]:
+def _tiles(target: memoryview, found: Iterable[TarMember]) -> Iterator[Tile]:
     """Cut the whole target: members, long ones into pieces, and what lies between and behind them."""
     end = 0
     for member in found:
@@ -259,7 +278,7 @@ def _tiles(target: memoryview, found: Iterable[Member]) -> Iterator[Tile]:
     yield from _pieces(end, len(target), _PIECE, None)
 
 
-def _pieces(start: int, end: int, most: int, member: Member | None) -> Iterator[Tile]:
+def _pieces(start: int, end: int, most: int, member: TarMember | None) -> Iterator[Tile]:
     return (Tile(at, min(at + most, end), member) for at in range(start, end, most))
 
 
@@ -274,7 +293,7 @@ def _gaps(tile: Tile, matches: list[Cover]) -> Iterator[Gap]:
     yield end, tile.end, before, None
 
 
-def _counterpart(start: int, end: int, member: Member, old: Old, matches: list[Cover]) -> int:
+def _counterpart(start: int, end: int, member: TarMember, old: Old, matches: list[Cover]) -> int:
     """Return where the old file has what begins at `start`: as the longest match tells, else at the same height."""
     inside = [m for m in matches if start <= m[0] < end and old.start <= m[1] < old.end]
     if inside:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
-from airpatch.delta.columns import Decompressor, Reader
-from airpatch.delta.predict import BASED, MAX_COVER, PLAIN, Memory
+from airpatch.delta.columns import ByteReader, Decompressor
+from airpatch.delta.predict import LEARN, MAX_COVER, PLAIN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
 
@@ -29,7 +29,7 @@ _Cover = tuple[int, int, int]  # target offset, source position, length
 
 
 def decode(
-    delta: Reader,
+    delta: ByteReader,
     sources: Sequence[Buffer],
     max_size: int,
     see: Callable[[Sequence[_Cover]], None] = lambda _covers: None,
@@ -52,10 +52,10 @@ def decode(
     for source in sources:
         if reader.number() != len(source):
             raise FormatError("delta: a source does not have the size it had")
-    state = _State(Space.of(sources), size)
+    state = _State(Space.of(sources), size, see)
     while state.offset < size:
         before = state.offset
-        yield from _Segment(reader.segment(), state, see).run()
+        yield from _Segment(reader.segment(), state).run()
         if state.offset == before:
             raise FormatError("delta: a segment without content")
     if not reader.at_end():
@@ -68,11 +68,14 @@ class _State:
     The allowances keep the time of a hostile delta in proportion to its target.
     """
 
-    def __init__(self, space: Space, size: int) -> None:
+    def __init__(self, space: Space, size: int, see: Callable[[Sequence[_Cover]], None]) -> None:
         self.space = space
+        self.see = see
         self.memory = Memory()
         self.size = size
         self.offset = 0
+        self.where: AddressMap | None = None  # of the group that is carried out
+        self.steps: Iterator[tuple[int, _Cover]] = iter(())  # what is left of it
         self._groups = FREE_GROUPS + size // BYTES_PER_GROUP
         self._instructions = FREE_INSTRUCTIONS + size // BYTES_PER_INSTRUCTION
 
@@ -87,30 +90,45 @@ class _State:
 class _Segment:
     """One segment while it is carried out: what is left of each column."""
 
-    def __init__(self, data: list[bytes], state: _State, see: Callable[[Sequence[_Cover]], None]) -> None:
-        self._see = see
-        self._control = iter(varints.unpack(data[columns.CONTROL]))
-        self._lengths = iter(varints.unpack(data[columns.LENGTHS]))
-        self._sources = iter(varints.unpack(data[columns.SOURCES]))
+    def __init__(self, data: list[bytes], state: _State) -> None:
+        self._control = varints.each(data[columns.CONTROL])
+        self._lengths = varints.each(data[columns.LENGTHS])
+        self._sources = varints.each(data[columns.SOURCES])
         self._modes = iter(data[columns.MODES])
         self._literals = memoryview(data[columns.LITERALS])
-        self._differences = DifferenceReader(varints.unpack(data[columns.GAPS]), data[columns.VALUES])
+        self._differences = DifferenceReader(data[columns.GAPS], data[columns.VALUES])
         self._state = state
         self._expected = 0  # the source position where the last cover would go on
 
     def run(self) -> Iterator[bytes]:
         """Yield the target's bytes."""
-        for instructions in self._control:
-            self._state.spend(instructions)
-            addresses = Addresses.read(self._control)
-            literals, covers = self._instructions(instructions)
-            self._see(covers)
-            yield from self._group(literals, covers, addresses)
-        for column in (self._lengths, self._sources, self._modes):
+        out = bytearray()
+        for _ in range(next(self._control, 0)):
+            step = next(self._state.steps, None)
+            if step is None:
+                self._begin_group()
+                step = next(self._state.steps)
+            for piece in self._step(*step):
+                out += piece
+                if len(out) >= CHUNK:
+                    yield bytes(out)
+                    out.clear()
+        yield bytes(out)
+        for column in (self._control, self._lengths, self._sources, self._modes):
             if next(column, None) is not None:
                 raise FormatError("delta: a column is longer than its use")
         if self._literals or not self._differences.done:
             raise FormatError("delta: a column is longer than its use")
+
+    def _begin_group(self) -> None:
+        """Read a group's head and instructions."""
+        count = next(self._control, 0)
+        self._state.spend(count)
+        addresses = Addresses.read(self._control)
+        literals, covers = self._instructions(count)
+        self._state.see(covers)
+        self._state.where = AddressMap(addresses, covers, self._state.memory) if addresses is not None else None
+        self._state.steps = iter(list(zip(literals, covers, strict=True)))
 
     def _instructions(self, count: int) -> tuple[list[int], list[_Cover]]:
         """Read a group's instructions: for each the length of its literal, and its cover, maybe empty."""
@@ -139,34 +157,23 @@ class _Segment:
             offset += length
         return literals, covers
 
-    def _group(self, literals: list[int], covers: list[_Cover], addresses: Addresses | None) -> Iterator[bytes]:
-        where = None
-        if addresses is not None:
-            where = AddressMap(addresses, covers, self._state.memory)
-        out = bytearray()
-        for literal, (offset, position, length) in zip(literals, covers, strict=True):
-            if literal > len(self._literals):
-                raise FormatError("delta: fewer literals than declared")
-            out += self._literals[:literal]
-            self._literals = self._literals[literal:]
-            source = self._state.space.slice(position, length) if length else None
-            if source is not None:
-                mode = PLAIN
-                if where is not None:
-                    mode = next(self._modes, -1)
-                if where is not None and mode != PLAIN:
-                    out += self._predicted(where, mode, offset, position, source)
-                else:
-                    for start in range(0, length, CHUNK):
-                        out += self._corrected(source[start : start + CHUNK])
-                        if len(out) >= CHUNK:
-                            yield bytes(out)
-                            out.clear()
-            self._state.offset = offset + length
-            if len(out) >= CHUNK:
-                yield bytes(out)
-                out.clear()
-        yield bytes(out)
+    def _step(self, literal: int, cover: _Cover) -> Iterator[bytes | bytearray | memoryview]:
+        """Yield the bytes of one instruction."""
+        if literal > len(self._literals):
+            raise FormatError("delta: fewer literals than declared")
+        yield self._literals[:literal]
+        self._literals = self._literals[literal:]
+        offset, position, length = cover
+        where = self._state.where
+        source = self._state.space.slice(position, length) if length else None
+        if source is not None:
+            mode = next(self._modes, -1) if where is not None else PLAIN
+            if where is not None and mode != PLAIN:
+                yield self._predicted(where, mode, offset, position, source)
+            else:
+                for start in range(0, length, CHUNK):
+                    yield self._corrected(source[start : start + CHUNK])
+        self._state.offset = offset + length
 
     def _corrected(self, piece: memoryview) -> memoryview | bytearray:
         if self._differences.skip_right(len(piece)):
@@ -176,12 +183,12 @@ class _Segment:
         return copy
 
     def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
-        if not 0 < mode < BASED + len(where.bases) or len(source) > MAX_COVER:
+        base = where.base(mode)
+        if mode < 0 or base is None or len(source) > MAX_COVER:
             raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
         pair = where.locate(offset, position)
-        base = where.bases[mode - BASED] if mode >= BASED else (0, 0)
         copy = bytearray(source)
-        where.predictor.run(source, copy, mode, False, *pair, *base)
+        where.predictor.run(source, copy, mode, PREDICT, *pair, *base)
         self._differences.apply(copy)
-        where.predictor.run(source, copy, mode, True, *pair, *base)
+        where.predictor.run(source, copy, mode, LEARN, *pair, *base)
         return copy

@@ -11,11 +11,14 @@ import struct
 from dataclasses import dataclass
 
 _PT_LOAD = 1
+SHT_RELA = 4
 _SHT_NOBITS = 8
+X86_64, AARCH64 = 62, 183  # machines
+_SHF_WRITE = 1
 _SHF_ALLOC = 2
 _SHF_EXECINSTR = 4
 _MAX_HEADERS = 256
-_MAX_ADDRESS = 1 << 62  # the kernel's half of the address space holds no programs
+_MAX_ADDRESS = 1 << 61  # the kernel's half of the address space holds no programs
 _PROGRAM = struct.Struct("<IIQQQQQQ")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
 
@@ -35,22 +38,25 @@ class Section:
     """A section; `address` is 0 unless it is loaded, `size` counts bytes in the file."""
 
     name: bytes
+    kind: int
     address: int
     offset: int
     size: int
     in_file: bool
     code: bool
+    writable: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """The loadable parts, ascending and disjoint in the file, and the sections."""
+class LoadedImage:
+    """The machine, the loadable parts, ascending and disjoint in the file, and the sections."""
 
+    machine: int
     loads: tuple[Load, ...]
     sections: tuple[Section, ...]
 
 
-def parse(data: memoryview) -> Image | None:
+def parse(data: memoryview) -> LoadedImage | None:
     """Return what `data` says of itself, or None if it is not such a file."""
     if len(data) < 64 or bytes(data[:6]) != b"\x7fELF\x02\x01":
         return None
@@ -70,7 +76,7 @@ def parse(data: memoryview) -> Image | None:
     found: list[Section] = []
     if section_size == _SECTION.size and section + sections * section_size <= len(data) and names < sections:
         found = _sections(data, section, min(sections, _MAX_HEADERS), names)
-    return Image(tuple(loads), tuple(found))
+    return LoadedImage(struct.unpack_from("<H", data, 18)[0], tuple(loads), tuple(found))
 
 
 def _sections(data: memoryview, table: int, count: int, names: int) -> list[Section]:
@@ -79,17 +85,19 @@ def _sections(data: memoryview, table: int, count: int, names: int) -> list[Sect
     for i in range(count):
         name, kind, flags, address, offset, size, *_ = _SECTION.unpack_from(data, table + i * _SECTION.size)
         in_file = kind not in (0, _SHT_NOBITS)
-        if kind == 0 or (in_file and offset + size > len(data)):
+        if kind == 0 or address >= _MAX_ADDRESS or (in_file and offset + size > len(data)):
             continue
         label = bytes(data[strings + name : strings + name + 64]).split(b"\0", 1)[0]
         found.append(
             Section(
                 label,
+                kind,
                 address if flags & _SHF_ALLOC else 0,
                 offset,
                 size,
                 in_file,
                 bool(flags & _SHF_EXECINSTR),
+                bool(flags & _SHF_WRITE),
             )
         )
     return found

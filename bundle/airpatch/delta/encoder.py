@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from airpatch.delta import programs, varints
+from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
 from airpatch.delta.byte_differences import DifferenceWriter, unequal
 from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
@@ -18,19 +19,13 @@ from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
 from airpatch.delta.olds import Cover
-from airpatch.delta.predict import BASED, CODE_X86, MAX_COVER, PLAIN, POINTERS, RELATIVE, Memory
+from airpatch.delta.predict import BASED, CODE_X86, LEARN, MAX_COVER, PLAIN, POINTERS, PREDICT, RELATIVE, Memory
 from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import UsageError
 
-_FULL = 4 << 20  # bytes of columns that end a segment
-# What ends a group: literal bytes, bytes that a plain copy gets wrong, instructions. The last one of a group
-# may bring _LITERAL and MAX_COVER more, a wrong byte costs 2 bytes in all, an instruction 17: with _FULL at
-# most 18 MiB.
-_LITERALS = 2 << 20
+_FULL = 4 << 20  # bytes of columns that end a segment; one instruction more and the head of a group fit in
 _LITERAL = 1 << 20
-_WRONG = 2 << 20
-_GROUP = MAX_INSTRUCTIONS
 _WORTH = 3  # wrong bytes that a prediction must save
 
 
@@ -71,7 +66,7 @@ def encode(
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Instruction:
     """An instruction: at a target offset, `literal` bytes, then `length` bytes from a source position."""
 
     offset: int
@@ -91,51 +86,27 @@ class _Writer:
         self._differences = DifferenceWriter()
         self._memory = Memory()
         self._expected = 0  # the source position where the last cover would go on
+        self._carried = 0  # instructions that the segment carries out
 
     def unit(self, unit: Unit) -> Iterator[bytes]:
         """Append a unit, in as many groups as the limits ask for; yield segments that are full."""
-        program = None
+        program = unit.program
         covers = unit.covers
-        if unit.member is not None and unit.old is not None:
-            new = self._target[unit.member.content : unit.member.content + unit.member.size]
-            old = self._space.slice(unit.old.content, unit.old.size)
-            if old is not None:
-                program = programs.compare(new, unit.member.content, old, unit.old.content)
         if program is not None:
             covers = list(program.cut(covers))
-        group: list[Step] = []
-        literals = wrong = 0
-        for step in _steps(unit, covers):
-            group.append(step)
-            literals += step.literal
-            if not unit.exact:
-                wrong += self._wrong(step)
-            if literals >= _LITERALS or wrong >= _WRONG or len(group) == _GROUP:
-                yield from self._group(group, program)
-                group = []
-                literals = wrong = 0
-        if group:
+        steps = _steps(unit, covers)
+        while group := list(islice(steps, MAX_INSTRUCTIONS)):
             yield from self._group(group, program)
 
-    def _source(self, step: Step) -> memoryview:
+    def _source(self, step: Instruction) -> memoryview:
         view = self._space.slice(step.position, step.length)
         if view is None:
             raise ValueError("a cover must lie within one source")
         return view
 
-    def _wrong(self, step: Step) -> int:
-        """Count the bytes that a plain copy gets wrong."""
-        if not step.length:
-            return 0
-        start = step.offset + step.literal
-        count: int = unequal(self._target[start : start + step.length], self._source(step), step.length)
-        return count
-
-    def _group(self, group: list[Step], program: Program | None) -> Iterator[bytes]:
-        """Append a group; yield the segment if it is full."""
-        control, lengths, sources, modes, literals = (
-            self._columns[name] for name in (CONTROL, LENGTHS, SOURCES, MODES, LITERALS)
-        )
+    def _group(self, group: list[Instruction], program: Program | None) -> Iterator[bytes]:
+        """Append a group; yield segments that are full."""
+        control, lengths, sources = (self._columns[name] for name in (CONTROL, LENGTHS, SOURCES))
         covers = [(step.offset + step.literal, step.position, step.length) for step in group if step.length]
         varints.put(control, len(group))
         chooser = None
@@ -145,34 +116,45 @@ class _Writer:
         else:
             varints.put(control, 0)
         for step in group:
-            offset = step.offset + step.literal
-            literals += self._target[step.offset : offset]
             varints.put(lengths, step.literal)
             varints.put(lengths, step.length)
-            if not step.length:
-                continue
-            varints.put(sources, varints.zigzag(step.position - self._expected))
-            self._expected = step.position + step.length
-            wanted = self._target[offset : offset + step.length]
-            source = self._source(step)
-            if chooser is not None and program is not None:
-                code = program.is_code(step.position)
-                mode, source = chooser.choose(wanted, source, offset, step.position, code)
-                modes.append(mode)
-            self._differences.add(wanted, source)
-        if sum(map(len, self._columns)) + len(self._differences) > _FULL:
-            yield from self.flush()
+            if step.length:
+                varints.put(sources, varints.zigzag(step.position - self._expected))
+                self._expected = step.position + step.length
+        for step in group:
+            self._step(step, program, chooser)
+            self._carried += 1
+            if sum(map(len, self._columns)) + len(self._differences) > _FULL:
+                yield from self.flush()
+
+    def _step(self, step: Instruction, program: Program | None, chooser: _Chooser | None) -> None:
+        """Append what one instruction needs."""
+        offset = step.offset + step.literal
+        self._columns[LITERALS] += self._target[step.offset : offset]
+        if not step.length:
+            return
+        wanted = self._target[offset : offset + step.length]
+        source = self._source(step)
+        if chooser is not None and program is not None:
+            mode, source = chooser.choose(wanted, source, offset, step.position, program.mode(step.position))
+            self._columns[MODES].append(mode)
+        self._differences.add(wanted, source)
 
     def flush(self) -> Iterator[bytes]:
         """End the segment; yield its bytes."""
-        self._columns[GAPS], self._columns[VALUES] = self._differences.take()
-        if any(self._columns):
+        if self._carried:
+            self._columns[GAPS], self._columns[VALUES] = self._differences.take()
+            heads = self._columns[CONTROL]
+            self._columns[CONTROL] = bytearray()
+            varints.put(self._columns[CONTROL], self._carried)
+            self._columns[CONTROL] += heads
+            self._carried = 0
             yield from self._compressor.segment(self._columns)
         self._columns = [bytearray() for _ in range(COLUMNS)]
         self._expected = 0
 
 
-def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
+def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Instruction]:
     """Turn covers and what lies between them into instructions that tile the unit.
 
     Literals are cut so that no instruction fills a segment, and so are covers that may hold wrong bytes.
@@ -180,12 +162,12 @@ def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Step]:
     offset = unit.start
     for at, position, length in (*covers, (unit.end, 0, 0)):
         while at - offset > _LITERAL:
-            yield Step(offset, _LITERAL, 0, 0)
+            yield Instruction(offset, _LITERAL, 0, 0)
             offset += _LITERAL
         longest = length if unit.exact else MAX_COVER
         while offset < at or length:
             part = min(length, longest)
-            yield Step(offset, at - offset, position, part)
+            yield Instruction(offset, at - offset, position, part)
             at += part
             offset = at
             position += part
@@ -205,31 +187,37 @@ class _Chooser:
         self._seen = 0
 
     def choose(
-        self, wanted: memoryview, source: memoryview, offset: int, position: int, code: bool | None
+        self, wanted: memoryview, source: memoryview, offset: int, position: int, known: int | None
     ) -> tuple[int, memoryview]:
         """Return the mode that leaves the fewest wrong bytes, and what it predicts."""
         best = unequal(wanted, source, len(source))
         chosen: tuple[int, memoryview] = (PLAIN, source)
         if best < _WORTH:
             return chosen
-        modes = [] if code is False else [CODE_X86]
-        if not code:
-            bases = range(BASED, BASED + len(self._where.bases))
+        modes = [] if known is None else [known]
+        if known is None:
+            bases = range(BASED, BASED + 3 * len(self._where.bases), 3)
             self._seen += 1
             often = self._seen <= 16 or self._seen % 16 == 0
-            modes += [POINTERS, RELATIVE, *(bases if often else self._won)]
+            modes = [CODE_X86, POINTERS, RELATIVE, *(bases if often else self._won)]
         pair = self._where.locate(offset, position)
         for mode in modes:
             piece = bytearray(source)
-            base = self._where.bases[mode - BASED] if mode >= BASED else (0, 0)
-            self._where.predictor.run(source, piece, mode, False, *pair, *base)
+            base = self._base(mode)
+            self._where.predictor.run(source, piece, mode, PREDICT, *pair, *base)
             wrong = unequal(wanted, piece, best)
             if wrong + _WORTH <= best:
                 best = wrong
                 chosen = (mode, memoryview(piece))
         if chosen[0] != PLAIN:
-            base = self._where.bases[chosen[0] - BASED] if chosen[0] >= BASED else (0, 0)
-            self._where.predictor.run(source, bytearray(wanted), chosen[0], True, *pair, *base)
+            base = self._base(chosen[0])
+            self._where.predictor.run(source, bytearray(wanted), chosen[0], LEARN, *pair, *base)
         if chosen[0] >= BASED and chosen[0] not in self._won:
             self._won.append(chosen[0])
         return chosen
+
+    def _base(self, mode: int) -> tuple[int, int]:
+        base = self._where.base(mode)
+        if base is None:
+            raise ValueError("a mode must have a base")
+        return base

@@ -11,37 +11,60 @@ from dataclasses import dataclass
 
 from airpatch.delta import elf
 from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
+from airpatch.delta.predict import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, RELOCATIONS, SYMBOLS
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 
-# Bytes under one prediction: short ones choose better and learn sooner, long ones cost fewer instructions.
-_CODE_STEP = 1 << 13
-_DATA_STEP = 1 << 13
+_STEP = 1 << 13  # bytes under one prediction: short ones choose better and learn sooner, long ones cost less
+_PAGE = 1 << 12
+
+_CODE = {elf.X86_64: CODE_X86, elf.AARCH64: CODE_AARCH64}
+_OFFSETS = {b".eh_frame_hdr": b".eh_frame_hdr", b".typelink": b".rodata"}  # tables of offsets, from which section
+_SYMBOLS = {b".symtab": b".strtab", b".dynsym": b".dynstr"}  # and where the names lie
+_RELOCATIONS = {b".rela.dyn": b".dynsym", b".rela.plt": b".dynsym"}  # and which symbols are meant
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section of both versions: where its bytes lie (target offset, source position), where they stand, and the mode
+    of its references."""
+
+    target: int
+    target_size: int
+    landing: int
+    source: int
+    source_size: int
+    origin: int
+    mode: int
+    relocations: bool
+    relocated: bool
+    """Whether it is a table of relocations, and whether such a table may say what is to stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """`addresses` of both versions, and where to cut.
 
-    `cuts` are ascending source positions, each the begin of a part; all of a part is code or nothing is
-    (`code`), or that is not known (None).
+    `parts` are the sections whose references are known. `cuts` are ascending source positions where sections begin or
+    end; `modes` are what to try from there on, all if None.
     """
 
     addresses: Addresses
+    parts: tuple[Part, ...]
     cuts: tuple[int, ...]
-    code: tuple[bool | None, ...]
+    modes: tuple[int | None, ...]
 
-    def is_code(self, position: int) -> bool | None:
-        """Return whether the source position is in a section of instructions; None if it is in no section."""
+    def mode(self, position: int) -> int | None:
+        """Return the mode of references at the source position, None if it is not known."""
         index = bisect_right(self.cuts, position) - 1
-        return self.code[index] if index >= 0 else None
+        return self.modes[index] if index >= 0 else None
 
     def cut(self, covers: list[Cover]) -> Iterator[Cover]:
         """Yield the covers, cut where parts meet and to lengths that can be predicted."""
         for at, position, length in covers:
             while length:
                 index = bisect_right(self.cuts, position)
-                part = min(length, _CODE_STEP if self.is_code(position) else _DATA_STEP)
+                part = min(length, _STEP)
                 if index < len(self.cuts):
                     part = min(part, self.cuts[index] - position)
                 yield at, position, part
@@ -54,33 +77,81 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
     """Compare the ELF files `new` at a target offset and `old` at a source position; None if one is none."""
     after = elf.parse(new)
     before = elf.parse(old)
-    if after is None or before is None:
+    if after is None or before is None or after.machine != before.machine:
         return None
-    sources = _ranges(before, old_position)
-    targets = _ranges(after, new_offset)
+    sources, beyond_source = _ranges(before, old_position, len(old))
+    targets, beyond_target = _ranges(after, new_offset, len(new))
     if not sources or not targets:
         return None
-    bases: list[tuple[int, int]] = []
+    news = {section.name: section for section in after.sections}
+    pairs = [(section, news[section.name]) for section in before.sections if section.name in news]
+    bases: dict[bytes, tuple[int, int]] = {}
     points: list[tuple[int, int]] = []
-    places = {section.name: section.address for section in after.sections}
-    for section in before.sections:
-        place = places.get(section.name, 0)
-        if section.address and place:
-            (bases if section.in_file else points).append((section.address, place))
-    parts: dict[int, bool | None] = {old_position: None, old_position + len(old): None}
-    for section in before.sections:
-        if section.in_file and section.size:
-            parts[old_position + section.offset] = section.code
-            parts.setdefault(old_position + section.offset + section.size, None)
-    cuts = sorted(parts.items())
-    addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases[:MAX_BASES]))
-    return Program(addresses, tuple(cut for cut, _ in cuts), tuple(code for _, code in cuts))
+    for section, other in pairs:
+        pair = (section.address or section.offset + beyond_source, other.address or other.offset + beyond_target)
+        if section.in_file and len(bases) < MAX_BASES:
+            bases.setdefault(section.name, pair)
+        elif section.address and other.address:
+            points.append(pair)
+    numbers = {name: number for number, name in enumerate(bases)}
+    parts: list[Part] = []
+    modes: dict[int, int | None] = {old_position: None, old_position + len(old): None}
+    for section, other in pairs:
+        if not section.in_file or not other.in_file or not section.size or section.name not in bases:
+            continue
+        mode = _mode(section, before.machine, numbers)
+        modes[old_position + section.offset] = mode
+        modes.setdefault(old_position + section.offset + section.size, None)
+        if mode is None:
+            continue
+        parts.append(
+            Part(
+                new_offset + other.offset,
+                other.size,
+                bases[section.name][1],
+                old_position + section.offset,
+                section.size,
+                bases[section.name][0],
+                mode,
+                section.kind == elf.SHT_RELA,
+                section.writable,
+            )
+        )
+    addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases.values()))
+    cuts = sorted(modes.items())
+    return Program(addresses, tuple(parts), tuple(cut for cut, _ in cuts), tuple(mode for _, mode in cuts))
 
 
-def _ranges(image: elf.Image, start: int) -> tuple[Range, ...]:
+def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | None:
+    """Return the mode of what a section holds; `bases` has the numbers of sections."""
+    if section.code:
+        return _CODE.get(machine)
+    if section.writable and section.address:
+        return POINTERS
+    if section.name == b".eh_frame":
+        return FRAMES
+    for table, mode in ((_OFFSETS, BASED), (_SYMBOLS, SYMBOLS), (_RELOCATIONS, RELOCATIONS)):
+        base = bases.get(table[section.name]) if section.name in table else None
+        if base is not None:
+            return mode + 3 * base
+    return POINTERS if section.kind == elf.SHT_RELA else None
+
+
+def _ranges(image: elf.LoadedImage, start: int, size: int) -> tuple[tuple[Range, ...], int]:
+    """Return what stands where, and what to add to the offset of what is not loaded.
+
+    Behind the last loaded byte lie sections that have no addresses; they get some behind all others, for references to
+    them.
+    """
     ranges: list[Range] = []
-    for load in image.loads[:MAX_RANGES]:
+    for load in image.loads[: MAX_RANGES - 1]:
         if ranges and load.address < ranges[-1].end:
             break
         ranges.append(Range(start + load.offset, load.size, load.address, load.memory - load.size))
-    return tuple(ranges)
+    if not ranges:
+        return (), 0
+    offset = ranges[-1].start + ranges[-1].length - start
+    beyond = -(-ranges[-1].end // _PAGE) * _PAGE
+    if offset < size:
+        ranges.append(Range(start + offset, size - offset, beyond + offset, 0))
+    return tuple(ranges), beyond

@@ -17,7 +17,7 @@ _RECORD = re.compile(rb"([0-9]{1,19}) ([^=\n]{1,1024})=")  # "length key=value\n
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class TarMember:
     """One member: its header blocks begin at `start`, its content at `content`, padding, or the data, ends at `end`."""
 
     path: bytes
@@ -27,7 +27,7 @@ class Member:
     end: int
 
 
-def members(data: memoryview) -> Iterator[Member]:
+def members(data: memoryview) -> Iterator[TarMember]:
     """Yield the members of the tar `data` in their order; nothing if it is no tar."""
     position = start = 0
     path: bytes | None = None
@@ -56,7 +56,7 @@ def members(data: memoryview) -> Iterator[Member]:
             continue
         name = header[:100].split(b"\0", 1)[0]
         prefix = header[345:500].split(b"\0", 1)[0] if header[262:263] == b"\0" else b""
-        yield Member(path or (prefix + b"/" + name if prefix else name), start, content, length, end)
+        yield TarMember(path or (prefix + b"/" + name if prefix else name), start, content, length, end)
         position = start = end
         path = size = None
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 from airpatch.archive.pack import destination
 from airpatch.blobs.content import Content, check_digest, pieces
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
+from airpatch.blobs.room import room_at
 from airpatch.destinations.forms import File, FilePart, FolderPart, Wanted, oci_parts
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
@@ -44,9 +45,19 @@ class Archive:
         """Bytes of content that must be read: each blob once."""
         return sum(file.size for _, file in self.members if isinstance(file, Wanted))
 
+    @property
+    def tar_size(self) -> int:
+        """Bytes of the archive."""
+        members = (
+            len(tar.header(path, size)) + size + len(tar.padding(size))
+            for path, file in self.members
+            for size in [file.size if isinstance(file, Wanted) else len(file)]
+        )
+        return sum(members) + len(tar.END)
+
 
 def oci_archive(images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> Archive:
-    """An OCI layout of `images`, as a tar archive."""
+    """Return an OCI layout of `images`, as a tar archive."""
     archive = Archive()
     for part in oci_parts(images, manifests):
         if isinstance(part, FilePart):
@@ -61,7 +72,7 @@ def _folder_members(part: FolderPart) -> Iterator[tuple[str, File]]:
 
 
 def docker_archive(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> Archive:
-    """What `docker load` takes. Layers stay compressed as they are.
+    """Return what `docker load` takes. Layers stay compressed as they are.
 
     It holds container images of one platform each, by tag: what is attached to images, and detached signatures, are
     left out with a remark. Raises UsageError naming every image that cannot be in such an archive.
@@ -103,7 +114,7 @@ def docker_archive(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -
 
 
 def _platforms(top: Digest, manifests: Mapping[Digest, bytes]) -> dict[Digest, Manifest]:
-    """The image manifests at and below `top`, without attestations."""
+    """Return the image manifests at and below `top`, without attestations."""
     found: dict[Digest, Manifest] = {}
     pending = [top]
     while pending:
@@ -134,6 +145,8 @@ def write_archive(archive: Archive, content: Content, output: str, execution: Ex
     terminal.
     """
     with destination(output) as sink, execution.part("restoring", archive.size) as part:
+        if sink.is_file:
+            room_at(sink.fd).require(sink.name, archive.tar_size)
         for path, file in archive.members:
             size = file.size if isinstance(file, Wanted) else len(file)
             sink.write([tar.header(path, size)])
@@ -146,7 +159,7 @@ def write_archive(archive: Archive, content: Content, output: str, execution: Ex
         return sink.size
 
 
-def _copy(blob: Wanted, content: Content, sink: Descriptor, part: ProgressPart) -> None:
+def _copy(blob: Wanted, content: Content, sink: DescriptorSink, part: ProgressPart) -> None:
     hash_ = hashlib.sha256()
     with closing(content.open(blob.digest, blob.size)) as reader:
         for piece in pieces(reader, blob.size):

@@ -16,14 +16,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch import linux
+from airpatch.blobs.folders import ALWAYS, FOLDER, Folders
 from airpatch.blobs.output import write_error
+from airpatch.blobs.room import Room, room_at
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError, TargetError, UsageError
 from airpatch.format.registry import STORAGE
 
 STAGING = ".airpatch-restore"
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | ALWAYS
 
 
 class Destination:
@@ -38,6 +39,7 @@ class Destination:
         with self._errors(""):
             path.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folders = Folders(self._fd)
         try:
             self._staging = self._lock()
             try:
@@ -61,6 +63,7 @@ class Destination:
                 os.rmdir(STAGING, dir_fd=self._fd)
         finally:
             self.tree.close()
+            self._folders.close()
             os.close(self._staging)
             os.close(self._fd)
 
@@ -69,7 +72,7 @@ class Destination:
             os.mkdir(part, dir_fd=self._staging)
 
     def create(self, path: str) -> int:
-        """A descriptor for reading and writing the new file `path` of a part, which the caller closes."""
+        """Return a descriptor for reading and writing the new file `path` of a part, which the caller closes."""
         with self._errors(path):
             return os.open(path, _NEW, 0o644, dir_fd=self._staging)
 
@@ -87,7 +90,8 @@ class Destination:
 
     def place_folder(self, part: str, path: str) -> None:
         """Move the folder `part` to `path`; a folder that is there goes at the same moment."""
-        with self._errors(path), self._above(path) as (fd, name):
+        with self._errors(path):
+            fd, name = self._located(path)
             try:
                 os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
             except OSError as cause:
@@ -97,13 +101,15 @@ class Destination:
 
     def place_file(self, part: str, path: str) -> None:
         """Move the file `part` to `path`, over a file that is there."""
-        with self._errors(path), self._above(path) as (fd, name):
+        with self._errors(path):
+            fd, name = self._located(path)
             os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
 
     def remove_folder(self, part: str, path: str) -> None:
         """Have no folder at `path`; one that is there becomes `part`, which ends with the run."""
         if self.tree.status(path) is not None:
-            with self._errors(path), self._above(path) as (fd, name):
+            with self._errors(path):
+                fd, name = self._located(path)
                 os.rename(name, part, src_dir_fd=fd, dst_dir_fd=self._staging)
 
     def sync(self) -> None:
@@ -111,19 +117,18 @@ class Destination:
         with self._errors(""):
             linux.syncfs(self._staging)
 
-    def free_space(self) -> int:
-        """Bytes that the file system can still take."""
-        status = os.fstatvfs(self._staging)
-        return status.f_bavail * status.f_frsize
+    def room(self) -> Room:
+        """Return what the file system can still take."""
+        return room_at(self._staging)
 
     def _lock(self) -> int:
-        """The hidden folder, locked. Another run may remove it before that, and only while it holds it."""
+        """Return the hidden folder, locked. Another run may remove it before that, and only while it holds it."""
         while True:
             with self._errors(STAGING):
                 with suppress(FileExistsError):
                     os.mkdir(STAGING, 0o700, dir_fd=self._fd)
                 try:
-                    fd = os.open(STAGING, _FOLDER, dir_fd=self._fd)
+                    fd = os.open(STAGING, FOLDER, dir_fd=self._fd)
                 except FileNotFoundError:
                     continue
             try:
@@ -145,28 +150,19 @@ class Destination:
             os.close(fd)
 
     def _is_named(self, fd: int) -> bool:
-        """Whether the hidden folder is still the one behind `fd`."""
+        """Return whether the hidden folder is still the one behind `fd`."""
         try:
             status = os.stat(STAGING, dir_fd=self._fd, follow_symlinks=False)
         except FileNotFoundError:
             return False
         return os.path.samestat(status, os.fstat(fd))
 
-    @contextmanager
-    def _above(self, path: str) -> Iterator[tuple[int, str]]:
-        """The folder that `path` lies in, made if it is not there, and the name of `path` in it."""
-        *folders, last = path.split("/")
-        fd = os.dup(self._fd)
-        try:
-            for folder in folders:
-                with suppress(FileExistsError):
-                    os.mkdir(folder, dir_fd=fd)
-                below = os.open(folder, _FOLDER, dir_fd=fd)
-                os.close(fd)
-                fd = below
-            yield fd, last
-        finally:
-            os.close(fd)
+    def _located(self, path: str) -> tuple[int, str]:
+        """Return the folder that `path` lies in, made if it is not there, and the name of `path` in it, which is to
+        move.
+        """
+        self._folders.forget(path)
+        return self._folders.locate(path, create=True)
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
@@ -185,7 +181,7 @@ def check_is_no_root(path: Path) -> None:
 
 
 def leftovers(tree: Tree, folders: Collection[str]) -> list[str]:
-    """The folders of images below `tree` that are not among `folders`: a later `create` would pack them, too.
+    """Return the folders of images below `tree` that are not among `folders`: a later `create` would pack them, too.
 
     A folder that cannot be read has none.
     """
@@ -205,7 +201,7 @@ def leftovers(tree: Tree, folders: Collection[str]) -> list[str]:
 
 
 def obstacles(tree: Tree, folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
-    """What is in the way of placing folders at `paths`, and anything in `folders`, below `tree`.
+    """Yield what is in the way of placing folders at `paths`, and anything in `folders`, below `tree`.
 
     A folder gives way to a new one if it is empty, or an image's, or holds a manifest's signatures.
     """

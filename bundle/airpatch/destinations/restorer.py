@@ -15,19 +15,21 @@ from enum import Enum
 from pathlib import Path
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.destination import Destination, leftovers, obstacles
 from airpatch.destinations.forms import FilePart, FolderPart, Part, Wanted, dir_parts, oci_parts
-from airpatch.destinations.transfer import Link, Transfer
+from airpatch.destinations.transfer import LinkMode, Transfer
 from airpatch.errors import AirpatchError, IntegrityError, SourceError, TargetError, UsageError
 from airpatch.execution import Execution
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.sources.location import OCI_INDEX
 from airpatch.sources.oci_layouts import read_index
 
+_LOG = logger(__name__)
 MAX_JOBS = 4
 """More blobs at a time do not make a disk faster, and each takes up to 16 MiB when it comes out of a bundle."""
 _NAMED = 3
@@ -49,7 +51,7 @@ def restore_images(
     execution: Execution,
     *,
     form: Form = Form.DIR,
-    link: Link = Link.COPY,
+    link: LinkMode = LinkMode.COPY,
     exact: bool = False,
 ) -> list[str]:
     """Restore `images`, whose manifests are in `manifests` and whose blobs and signatures are in `content`, to `out`.
@@ -68,7 +70,10 @@ def restore_images(
             raise TargetError(f"{out}: something is in the way", found)
         others = leftovers(destination.tree, folders) if form is Form.DIR else []
         needs = _make(parts, destination)
-        if link is Link.COPY:
+        _LOG.info(
+            "restoring as %s, by %s: images: %d, blobs to fetch: %d", form.value, link.value, len(images), len(needs)
+        )
+        if link is LinkMode.COPY:
             _require_room(needs, destination)
         task = execution.task()
         with task.part("restoring images", sum(wanted.size for wanted in needs), lambda: _owners(needs)) as fetching:
@@ -77,6 +82,7 @@ def restore_images(
         for number, part in enumerate(parts):
             _place(part, str(number), destination)
         for number, path in enumerate(others if exact else ()):
+            _LOG.info("folder %s: removed, since it holds another image", path)
             destination.remove_folder(f"{number}-gone", path)
         destination.sync()
         return others
@@ -84,13 +90,12 @@ def restore_images(
 
 def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> None:
     size = sum(wanted.size * len(need.paths) for wanted, need in needs.items())
-    free = destination.free_space()
-    if size > free:
-        raise TargetError(f"{destination.path}: {size} bytes are needed and {free} are free; make room and run again")
+    files = sum(len(need.paths) for need in needs.values())
+    destination.room().require(str(destination.path), size, files)
 
 
 def content_size(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> int:
-    """Bytes of content that `restore` reads for `images`: each blob and signature once."""
+    """Return how many bytes of content `restore` reads for `images`: each blob and signature once."""
     wanted = {file for part in dir_parts(images, manifests) for file in part.files.values() if isinstance(file, Wanted)}
     return sum(file.size for file in wanted)
 
@@ -132,7 +137,7 @@ def _make(parts: Iterable[Part], destination: Destination) -> dict[Wanted, _Need
             else:
                 fd = destination.create(path)
                 try:
-                    Descriptor(fd, path).write([file])
+                    DescriptorSink(fd, path).write([file])
                 finally:
                     os.close(fd)
     return needs
@@ -177,6 +182,7 @@ def _fetch(needs: Mapping[Wanted, _Need], transfer: Transfer, task: Execution) -
 
 
 def _place(part: Part, name: str, destination: Destination) -> None:
+    _LOG.debug("%s: takes its place", part.path)
     if isinstance(part, FilePart):
         destination.place_file(name, part.path)
     elif part.files:

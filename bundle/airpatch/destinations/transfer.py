@@ -11,18 +11,20 @@ from contextlib import closing, contextmanager
 from enum import Enum
 
 from airpatch.blobs.content import BlobReader, Content, FileBlob, check_digest, pieces
-from airpatch.blobs.output import Descriptor, write_error
+from airpatch.blobs.output import DescriptorSink, write_error
 from airpatch.destinations.destination import Destination
 from airpatch.destinations.forms import Wanted
 from airpatch.errors import TargetError, UsageError
+from airpatch.log import logger
 from airpatch.progress import ProgressPart
 
+_LOG = logger(__name__)
 _FICLONE = 0x40049409
 """ioctl_ficlone(2)."""
 _NO_CLONES = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY, errno.ENOSYS)
 
 
-class Link(Enum):
+class LinkMode(Enum):
     """How files come out of a root."""
 
     COPY = "copy"
@@ -36,7 +38,7 @@ class Link(Enum):
 class Transfer:
     """Fetches from `content` into `destination`, telling `part` the bytes. For use by many threads."""
 
-    def __init__(self, content: Content, destination: Destination, link: Link, part: ProgressPart) -> None:
+    def __init__(self, content: Content, destination: Destination, link: LinkMode, part: ProgressPart) -> None:
         self._content = content
         self._destination = destination
         self._link = link
@@ -48,13 +50,14 @@ class Transfer:
         Raises IntegrityError if its bytes are wrong, what `content` raises if it cannot be read, TargetError, and
         UsageError where there are no files to link to.
         """
+        _LOG.debug("blob %s: fetched, %d bytes; files: %d", blob.digest.short, blob.size, len(paths))
         with closing(self._content.open(blob.digest, blob.size)) as reader:
-            if self._link is Link.HARD:
+            if self._link is LinkMode.HARD:
                 self._link_all(reader, blob, paths)
                 return
             first, *others = paths
             with self._new(first) as file:
-                if self._link is Link.REFLINK and isinstance(reader, FileBlob):
+                if self._link is LinkMode.REFLINK and isinstance(reader, FileBlob):
                     _clone(reader.fd, file)
                     with closing(FileBlob(os.dup(file.fd), first, blob.size, TargetError)) as clone:
                         self._verify(clone, blob)
@@ -62,7 +65,7 @@ class Transfer:
                     self._verify(reader, blob, file)
                 for path in others:
                     with self._new(path) as other:
-                        if self._link is Link.REFLINK:
+                        if self._link is LinkMode.REFLINK:
                             _clone(file.fd, other)
                         else:
                             _copy(file.fd, other, blob.size)
@@ -74,7 +77,7 @@ class Transfer:
         for path in paths:
             self._destination.link(reader.fd, path)
 
-    def _verify(self, reader: BlobReader, blob: Wanted, file: Descriptor | None = None) -> None:
+    def _verify(self, reader: BlobReader, blob: Wanted, file: DescriptorSink | None = None) -> None:
         """Hash the blob, and write it to `file` meanwhile."""
         hash_ = hashlib.sha256()
         for piece in pieces(reader, blob.size):
@@ -85,15 +88,15 @@ class Transfer:
         check_digest(hash_.digest(), blob.digest)
 
     @contextmanager
-    def _new(self, path: str) -> Iterator[Descriptor]:
+    def _new(self, path: str) -> Iterator[DescriptorSink]:
         fd = self._destination.create(path)
         try:
-            yield Descriptor(fd, path)
+            yield DescriptorSink(fd, path)
         finally:
             os.close(fd)
 
 
-def _clone(source: int, target: Descriptor) -> None:
+def _clone(source: int, target: DescriptorSink) -> None:
     try:
         fcntl.ioctl(target.fd, _FICLONE, source)
     except OSError as cause:
@@ -104,7 +107,7 @@ def _clone(source: int, target: Descriptor) -> None:
         raise write_error(target.name, cause) from None
 
 
-def _copy(source: int, target: Descriptor, size: int) -> None:
+def _copy(source: int, target: DescriptorSink, size: int) -> None:
     """Copy within the kernel, sharing extents where the file system does."""
     done = 0
     while done < size:

@@ -75,7 +75,7 @@ class OneSection:
         return ((piece, min(cut, Cut.FLUSH)) for piece, cut in self._cuts.finish())
 
 
-class Section(Protocol):
+class SectionDeflater(Protocol):
     """The deflater of one section."""
 
     def feed(self, data: bytes | memoryview) -> bytes:
@@ -102,7 +102,7 @@ class BlockwiseDeflater:
 
     def __init__(
         self,
-        make: Callable[[bytes], Section],
+        make: Callable[[bytes], SectionDeflater],
         cuts: Cutter,
         dictionary: int,
         flushes_all: bool,
@@ -118,7 +118,7 @@ class BlockwiseDeflater:
         self._due = Cut.NONE  # the cut at the end of the plaintext so far
         self._block = bytearray()  # the current section, for the pool
         self._flushes: list[int] = []  # indexes into it where its output ends at a byte
-        self._section: Section | None = None  # that has taken the current section, without a pool
+        self._section: SectionDeflater | None = None  # that has taken the current section, without a pool
         self._tail = bytearray()  # at least the plaintext's last bytes so far, the next dictionary
         self._dictionary = b""  # of the current section
         self._done: deque[Future[bytes]] = deque()
@@ -195,7 +195,7 @@ class BlockwiseDeflater:
         out += section.feed(view[begin:])
         return bytes(out) + self._end(section, last)
 
-    def _end(self, section: Section, last: bool) -> bytes:
+    def _end(self, section: SectionDeflater, last: bool) -> bytes:
         if not last:
             return section.flush()
         return section.flush() + section.finish() if self._flushes_all else section.finish()

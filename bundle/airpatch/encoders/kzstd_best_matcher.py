@@ -11,7 +11,7 @@ from array import array
 
 import cython
 
-from airpatch.encoders.kzstd_blocks import match_costs, offset_costs
+from airpatch.encoders.kzstd_sequence_codes import match_costs, offset_costs
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import load64

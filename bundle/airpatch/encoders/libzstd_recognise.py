@@ -102,7 +102,7 @@ def _window(level: int, size: int | None) -> int:
 
 
 def _agrees(encoder: LibzstdEncoder, plaintext: bytes, size: int | None, frame: memoryview, complete: bool) -> bool:
-    """Whether an encoder writes what the frame begins with."""
+    """Return whether an encoder writes what the frame begins with."""
     encoder.begin(len(plaintext) if size is None else size)
     out = encoder.feed(plaintext)
     if complete:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchLimits:
     """The limits of one level, in bytes and candidates."""
 
     good: int  # after a match this long, only a quarter of the chain is searched for a better one
@@ -17,13 +17,13 @@ class Search:
 
 
 SEARCHES = {
-    1: Search(4, 4, 8, 4, True),
-    2: Search(4, 5, 16, 8, True),
-    3: Search(4, 6, 32, 32, True),
-    4: Search(4, 4, 16, 16),
-    5: Search(8, 16, 32, 32),
-    6: Search(8, 16, 128, 128),
-    7: Search(8, 32, 128, 256),
-    8: Search(32, 128, 258, 1024),
-    9: Search(32, 258, 258, 4096),
+    1: SearchLimits(4, 4, 8, 4, True),
+    2: SearchLimits(4, 5, 16, 8, True),
+    3: SearchLimits(4, 6, 32, 32, True),
+    4: SearchLimits(4, 4, 16, 16),
+    5: SearchLimits(8, 16, 32, 32),
+    6: SearchLimits(8, 16, 128, 128),
+    7: SearchLimits(8, 32, 128, 256),
+    8: SearchLimits(32, 128, 258, 1024),
+    9: SearchLimits(32, 258, 258, 4096),
 }

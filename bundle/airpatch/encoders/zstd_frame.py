@@ -39,7 +39,7 @@ class Sliceable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FrameExtent:
     """Where a frame begins and ends. `skippable` is 0 to 15, which kind it is, or None if it is not skippable.
 
     `ends_empty`: it has several blocks, of which the last one is empty.
@@ -82,7 +82,7 @@ def frame_end(data: Sliceable, begin: int = 0) -> int | None:
     return None if found is None else found.end
 
 
-def find_frame(data: Sliceable, begin: int) -> Frame | None:
+def find_frame(data: Sliceable, begin: int) -> FrameExtent | None:
     """Return the frame that begins at data[begin:]; None if `data` has not all of it.
 
     Raises FormatError if no frame begins there.
@@ -91,7 +91,7 @@ def find_frame(data: Sliceable, begin: int) -> Frame | None:
     number = int.from_bytes(head[:4], "little")
     if len(head) == _SKIPPABLE_HEADER and number & ~15 == SKIPPABLE_MAGIC:
         end = begin + _SKIPPABLE_HEADER + int.from_bytes(head[4:], "little")
-        return Frame(begin, end, number & 15) if end <= len(data) else None
+        return FrameExtent(begin, end, number & 15) if end <= len(data) else None
     header = read_header(bytes(data[begin : begin + MAX_HEADER]))
     at = begin + header.size
     blocks = 0
@@ -103,7 +103,7 @@ def find_frame(data: Sliceable, begin: int) -> Frame | None:
         blocks += 1
         if word & 1:
             at += _CHECKSUM_SIZE if header.checksum else 0
-            return Frame(begin, at, ends_empty=blocks > 1 and word == 1) if at <= len(data) else None
+            return FrameExtent(begin, at, ends_empty=blocks > 1 and word == 1) if at <= len(data) else None
     return None
 
 

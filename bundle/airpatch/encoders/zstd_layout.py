@@ -22,7 +22,7 @@ Read = Callable[[int], bytes]
 """Returns up to so many bytes, none at the end."""
 
 
-class Kind(IntEnum):
+class BlockKind(IntEnum):
     """What a part is; its size is in bytes."""
 
     FRAME = 0  # a frame; size of its plaintext
@@ -32,23 +32,23 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LayoutPart:
     """A part of a zstd file. `magic` is 0 to 15, which skippable frame it is."""
 
-    kind: Kind
+    kind: BlockKind
     size: int
     magic: int = 0
 
 
-def emit_part(part: Part) -> bytes:
+def emit_part(part: LayoutPart) -> bytes:
     """Return the bytes of a part: its kind, its magic, its size."""
     return bytes((part.kind, part.magic)) + part.size.to_bytes(8, "little")
 
 
-def _parse_part(data: bytes) -> Part:
-    if len(data) != PART_SIZE or data[0] not in list(Kind) or data[1] > 15:
+def _parse_part(data: bytes) -> LayoutPart:
+    if len(data) != PART_SIZE or data[0] not in list(BlockKind) or data[1] > 15:
         raise FormatError("a layout with something else where a part belongs")
-    return Part(Kind(data[0]), int.from_bytes(data[2:], "little"), data[1])
+    return LayoutPart(BlockKind(data[0]), int.from_bytes(data[2:], "little"), data[1])
 
 
 def build(encoder: FrameEncoder, layout: Read, plaintext: Read, rest: Read) -> Iterator[bytes]:
@@ -62,13 +62,13 @@ def build(encoder: FrameEncoder, layout: Read, plaintext: Read, rest: Read) -> I
             raise FormatError("a layout with a part of no bytes")
 
 
-def _part(encoder: FrameEncoder, part: Part, plaintext: Read, rest: Read) -> Iterator[bytes]:
+def _part(encoder: FrameEncoder, part: LayoutPart, plaintext: Read, rest: Read) -> Iterator[bytes]:
     match part.kind:
-        case Kind.FRAME | Kind.FLUSHED:
-            yield from _frame(encoder, plaintext, part.size, part.kind is Kind.FLUSHED)
-        case Kind.BYTES:
+        case BlockKind.FRAME | BlockKind.FLUSHED:
+            yield from _frame(encoder, plaintext, part.size, part.kind is BlockKind.FLUSHED)
+        case BlockKind.BYTES:
             yield from _take(rest, part.size)
-        case Kind.PACKED:
+        case BlockKind.PACKED:
             packed = b"".join(_frame(encoder, rest, part.size))
             if len(packed) >> 32:
                 raise FormatError("a layout with a skippable frame that is too large")

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 import cython
 
-from airpatch.encoders.kzstd_blocks import LENGTH_SHARES, MATCH_SHARES, OFFSET_SHARES
+from airpatch.encoders.kzstd_sequence_codes import LENGTH_SHARES, MATCH_SHARES, OFFSET_SHARES
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK, MAX_SEQUENCES
 from airpatch.encoders.zstd_codes import fse_table
 from airpatch.encoders.zstd_sequence_bits import LENGTH_BITS, MATCH_BITS

@@ -16,7 +16,7 @@ from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
-from airpatch.encoders.zstd_frame import MAX_HEADER, Frame, FrameHeader, find_frame, frame_end, read_header
+from airpatch.encoders.zstd_frame import MAX_HEADER, FrameExtent, FrameHeader, find_frame, frame_end, read_header
 from airpatch.encoders.zstd_matches import first_matches
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names, zstd_replica
@@ -116,7 +116,7 @@ def recognise_frames(start: bytes) -> list[str]:
     Of many frames some are looked at: short ones, which take little time, then the largest.
     Raises FormatError if `start` is not the beginning of a zstd file.
     """
-    whole: list[Frame] = []
+    whole: list[FrameExtent] = []
     at = 0
     while at < len(start) and len(whole) < _FRAMES and (frame := find_frame(start, at)) is not None:
         if frame.skippable is None and not frame.ends_empty:

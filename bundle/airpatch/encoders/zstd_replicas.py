@@ -75,7 +75,7 @@ def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum:
 
 
 def is_frame_encoder(name: str) -> bool:
-    """Whether there is an encoder of that name."""
+    """Return whether there is an encoder of that name."""
     return name in _REPLICAS or _libzstd_parameters(name) is not None
 
 

@@ -18,7 +18,7 @@ import xxhash
 import zstandard
 
 from airpatch.errors import FormatError
-from airpatch.streams import PieceReader
+from airpatch.piece_reader import PieceReader
 
 Buffer = bytes | bytearray | memoryview
 

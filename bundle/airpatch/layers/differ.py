@@ -7,26 +7,27 @@ number of threads. A patch that is not smaller than its blob is dropped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
+from airpatch import limits
 from airpatch.blobs.content import Content, check_blob, require
+from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.effort import Effort
-from airpatch.errors import FormatError, IntegrityError
+from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
-from airpatch.layers.compression import Compression, extract
+from airpatch.layers.compression import Compression, extract, size_told
 from airpatch.layers.patch_maker import PatchMaker, Unpacked
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
 
@@ -81,7 +82,8 @@ class Differ:
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
     ) -> LayerPatches:
-        """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
+        """Return patches for those of the `targets` that get smaller by one, using blobs that are `available` on every
+        target.
 
         `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises
         IntegrityError if one that is available does not have its digest, TargetError if scratch space runs out, and
@@ -91,6 +93,7 @@ class Differ:
         targets = [blob for blob in targets if blob.size >= MIN_BLOB]
         available = [blob for blob in available if blob.size >= MIN_BLOB]
         execution = self._execution
+        require_scratch(execution.scratch, self._scratch_needed([*available, *targets]))
         patches = LayerPatches(ScratchStore(execution.scratch))
         with closing(ScratchStore(execution.scratch)) as store, ThreadPoolExecutor(execution.threads) as pool:
             try:
@@ -101,6 +104,14 @@ class Differ:
                 patches.close()
                 raise
         return patches
+
+    def _scratch_needed(self, blobs: Iterable[Blob]) -> int:
+        """Estimate how many bytes `blobs` take uncompressed; a defect of one is reported when it is read."""
+        needed = 0
+        for blob in blobs:
+            with suppress(AirpatchError), closing(self._content.open(blob.digest, blob.size)) as reader:
+                needed += size_told(reader, blob.size)
+        return needed
 
     def _make(
         self,
@@ -170,7 +181,7 @@ class Differ:
         patches.sources = _outside(patches.steps, unpacked)
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
+        """Return a patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
@@ -178,13 +189,13 @@ class Differ:
         return self._unpack(blob, store, share)
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """The blob with its uncompressed content in the `store`; None if it does not decompress."""
+        """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
-                    kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
+                    kind = extract(reader, blob.size, file.append, limits.unpacked(blob.size), share.advance)
             except FormatError as error:
                 _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
                 return None
@@ -197,7 +208,7 @@ class Differ:
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
-    """The sources that no step makes, in the order of the index."""
+    """Return the sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
     return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]

@@ -12,7 +12,7 @@ from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.execution import Execution
-from airpatch.layers.rebuild import Builder
+from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.recipe import ViewSizes
 from airpatch.progress import Share
 from airpatch.views.choose import choose
@@ -34,7 +34,7 @@ class Difference:
 class Differences:
     """Makes differences with `effort`. Scratch files are of `execution`, which also says when all work is to end."""
 
-    def __init__(self, effort: Effort, execution: Execution, builder: Builder) -> None:
+    def __init__(self, effort: Effort, execution: Execution, builder: BlobBuilder) -> None:
         self.entries = _index_entries(execution.memory)
         """Those of the index of anchors."""
         self._effort = effort
@@ -115,5 +115,7 @@ class Differences:
 
 
 def _index_entries(memory: int) -> int:
-    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
+    """Return entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's
+    bytes.
+    """
     return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))

@@ -10,7 +10,7 @@ from airpatch.blobs.scratch import ScratchFile
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import Covers, parse
 from airpatch.encoders.zstd_replicas import frame_encoder
-from airpatch.streams import PieceReader
+from airpatch.piece_reader import PieceReader
 
 _HELD = 1 << 20
 """Bytes of a column that are kept before they are written."""

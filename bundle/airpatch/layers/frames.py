@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airpatch.blobs.content import PIECE, BlobReader
-from airpatch.encoders.zstd_frame import Frame, find_frame
-from airpatch.encoders.zstd_layout import Kind, Part
+from airpatch.encoders.zstd_frame import FrameExtent, find_frame
+from airpatch.encoders.zstd_layout import BlockKind, LayoutPart
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 
@@ -15,7 +15,7 @@ _MAX_PACKED = 64 << 20
 """Bytes of plaintext of a frame in a skippable frame: tables of contents have some MiB at most."""
 
 
-def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[Part, bytes]]:
+def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
 
     Raises FormatError if it is none, or has more than `limit` bytes of plaintext.
@@ -31,23 +31,23 @@ def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[Part, byt
         else:
             content = sum(map(len, _plaintext(reader, at, frame.end, limit)))
             limit -= content
-            yield Part(Kind.FLUSHED if frame.ends_empty else Kind.FRAME, content), b""
+            yield LayoutPart(BlockKind.FLUSHED if frame.ends_empty else BlockKind.FRAME, content), b""
         at = frame.end
 
 
-def _skippable(reader: BlobReader, blob: _Slices, frame: Frame) -> Iterator[tuple[Part, bytes]]:
+def _skippable(reader: BlobReader, blob: _Slices, frame: FrameExtent) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield a skippable frame: what is packed in it, if it is one frame, else all of it."""
     begin = frame.begin + _SKIPPABLE_HEADER
     try:
         inner = find_frame(blob, begin)
         if inner is not None and inner.skippable is None and inner.end == frame.end:
             packed = b"".join(_plaintext(reader, begin, frame.end, _MAX_PACKED))
-            yield Part(Kind.PACKED, len(packed), frame.skippable or 0), packed
+            yield LayoutPart(BlockKind.PACKED, len(packed), frame.skippable or 0), packed
             return
     except FormatError:
         pass
     for piece in _pieces(reader, frame.begin, frame.end):
-        yield Part(Kind.BYTES, len(piece)), bytes(piece)
+        yield LayoutPart(BlockKind.BYTES, len(piece)), bytes(piece)
 
 
 def _plaintext(reader: BlobReader, begin: int, end: int, limit: int) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from airpatch.deflate.parse import Parser
+from airpatch.deflate.parse import GzipParser
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater, replica, usual_names
@@ -37,7 +37,7 @@ class _Beginning:
 
     @classmethod
     def of(cls, start: bytes) -> _Beginning:
-        parts = list(Parser().feed(start))
+        parts = list(GzipParser().feed(start))
         runs, distances = (b"".join(column) for column in ((p.runs for p in parts), (p.distances for p in parts)))
         return cls(b"".join(part.plaintext for part in parts), (runs, distances))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from airpatch.blobs.content import BlobReader, Content, SectionReader, pieces
@@ -21,13 +21,14 @@ from airpatch.encoders.zstd_recognise import nearest_frame_encoders, recognise_f
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, Step
+from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
-from airpatch.layers.features import features
+from airpatch.layers.followed_source import START as START_OF_SOURCE
+from airpatch.layers.followed_source import is_followed, takes_over, wrote
 from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
 from airpatch.layers.nearest_replica import START, nearest_replica
-from airpatch.layers.rebuild import Builder
 from airpatch.layers.recipe import (
     FRAME_COLUMNS,
     Corrected,
@@ -43,6 +44,7 @@ from airpatch.layers.recipe import (
     emit_header,
     method_name,
 )
+from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
 from airpatch.model.digest import Digest
@@ -113,7 +115,7 @@ class PatchMaker:
             uncompressed.put(each.blob.digest, each.uncompressed)
         sizes = {u.blob.digest: (u.blob.size, u.uncompressed.size) for u in unpacked}
         self._cancellation = execution.cancellation
-        self._builder = Builder(sizes, content, uncompressed, None, execution.cancellation)
+        self._builder = BlobBuilder(sizes, content, uncompressed, None, execution.cancellation)
         self._differences = Differences(effort, execution, self._builder)
 
     @staticmethod
@@ -305,7 +307,7 @@ class PatchMaker:
     def _methods(
         self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack
     ) -> Iterator[_Way]:
-        """Ways to rebuild the blob, the best first, with the decisions that each takes.
+        """Yield ways to rebuild the blob, the best first, with the decisions that each takes.
 
         A replica takes none, but has to search all matches again. Where that is slow, replay comes first if it costs
         little: its decisions take a third to all of what the `difference` of the layers does.
@@ -324,6 +326,8 @@ class PatchMaker:
             if replay is not None and _size(replay) <= cheap:
                 yield replay
         for replica in replicas:
+            for like in self._followed(replica.encoder, target, sources):
+                yield replace(replica, like=(like,)), ()
             yield replica, ()
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=_size)
@@ -350,6 +354,17 @@ class PatchMaker:
                 "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
             )
             return [Replica(name, start[: header_size(start)]) for name in names]
+        return []
+
+    def _followed(self, encoder: str, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
+        """Return the number of the first source that `encoder` seems to have written, if its decisions are of use."""
+        if takes_over(encoder):
+            for number, source in enumerate(sources):
+                if wrote(encoder, self._start(source, START_OF_SOURCE)):
+                    content, size = source.uncompressed.view(), target.uncompressed.size
+                    pause = self._differences.pause([content])
+                    followed = is_followed(memoryview(content), pieces(target.uncompressed, size), size, pause)
+                    return [number] if followed else []
         return []
 
     def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> _Way | None:

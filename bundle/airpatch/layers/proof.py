@@ -7,6 +7,7 @@ has a base. Else their headers are read: what can be known of a layer patch with
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
 
@@ -15,12 +16,14 @@ from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import Accept
 from airpatch.blobs.content import BytesBlob, ChainedContent, Content
 from airpatch.blobs.receiver import Discard, Receiver
+from airpatch.blobs.room import require_scratch
 from airpatch.errors import FormatError, IntegrityError, located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
-from airpatch.layers.rebuilt import Rebuilt
+from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
 from airpatch.layers.recipe import PREFIX, FrameReplay, Frames, Replay, read_header
+from airpatch.model.digest import Digest
 
 Base = Callable[[Index], Content]
 """Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
@@ -32,7 +35,7 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read or there is no room,
     BaseMismatch if a source out of the base is wrong, and what `base` raises.
     """
-    with closing(Rebuilt(execution.scratch)) as spool:
+    with closing(RebuiltContent(execution.scratch)) as spool:
         contents: list[Content] = [spool]
 
         def data(index: Index) -> Accept:
@@ -41,6 +44,7 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
             if not index.is_full and base is not None:
                 contents.append(base(index))
             needed = {step.patch for step in index.steps} | {source.digest for source in index.sources}
+            require_scratch(execution.scratch, _scratch(index, needed, execution.threads))
 
             def accept(member: Member) -> Receiver:
                 return spool.output(member.digest) if member.digest in needed else Discard()
@@ -53,12 +57,22 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
             return verified
         try:
             with located(reader.name):
-                used = {source for step in index.steps for source in step.sources}
-                spool.make(index, index.steps, ChainedContent(contents), execution, used)
+                spool.make(index, index.steps, ChainedContent(contents), execution, _used(index))
         except (FormatError, IntegrityError) as error:
             # Anew, since a traceback keeps mapped scratch files open.
             return replace(verified, findings=(type(error)(error.message, error.findings),))
     return verified
+
+
+def _scratch(index: Index, spooled: AbstractSet[Digest], jobs: int) -> int:
+    """Return how many bytes of scratch files all steps of `index` take, with what the bundle brings for them."""
+    patches = sum(step.patch_size for step in index.steps)
+    stored = sum(blob.size for blob in index.stored if blob.digest in spooled)
+    return patches + stored + (scratch_needed(index, index.steps, jobs, _used(index)) if index.steps else 0)
+
+
+def _used(index: Index) -> set[Digest]:
+    return {source for step in index.steps for source in step.sources}
 
 
 class _Header:

@@ -38,10 +38,15 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """The blob is a gzip file of one member: `start`, what the encoder makes of the content, CRC-32, size."""
+    """The blob is a gzip file of one member: `start`, what the encoder makes of the content, CRC-32, size.
+
+    `like` has the number of a source that the same encoder wrote, at most one: what it decided there need not be
+    searched for again. With `Corrected` it is empty.
+    """
 
     encoder: str
     start: bytes
+    like: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +137,9 @@ def method_name(method: Method) -> str:
     What is replayed or corrected may be a gzip file or a zstd file.
     """
     match method:
-        case Replica(encoder, _):
+        case Replica(encoder):
             return f"replica {encoder}"
-        case Corrected(Replica(encoder, _)) | CorrectedFrames(encoder):
+        case Corrected(Replica(encoder)) | CorrectedFrames(encoder):
             return f"corrected {encoder}"
         case Frames(encoder, _):
             return f"frames {encoder}"
@@ -144,7 +149,7 @@ def method_name(method: Method) -> str:
 
 
 def section_count(method: Method, has_views: bool = False) -> int:
-    """How many sections a layer patch of that method has."""
+    """Return how many sections a layer patch of that method has."""
     decisions = 0
     if isinstance(method, Replay | Corrected | FrameReplay | CorrectedFrames):
         decisions = COLUMNS
@@ -154,12 +159,12 @@ def section_count(method: Method, has_views: bool = False) -> int:
 
 
 def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | None = None) -> bytes:
-    """The bytes before the sections."""
+    """Return the bytes before the sections."""
     match method:
         case Plain():
             plain: list[object] = ["plain"]
-        case Replica(encoder, start):
-            plain = ["replica", encoder, start]
+        case Replica(encoder, start, like):
+            plain = ["replica", encoder, start, list(like)]
         case Replay(like):
             plain = ["replay", list(like)]
         case Corrected(Replica(encoder, start)):
@@ -182,7 +187,9 @@ def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | No
 
 
 def read_header(reader: BlobReader, size: int) -> Recipe:
-    """The recipe of the layer patch of `size` bytes. Raises FormatError unless it is canonical and fills the patch."""
+    """Return the recipe of the layer patch of `size` bytes. Raises FormatError unless it is canonical and fills the
+    patch.
+    """
     prefix = bytearray(_LENGTH.size)
     if size < len(prefix):
         raise FormatError("a layer patch that is cut short")
@@ -222,8 +229,9 @@ def _method(name: str, details: list[object]) -> Method | None:
     match name, details:
         case "plain", []:
             return Plain()
-        case "replica", [str(encoder), bytes(start)]:
-            return Replica(encoder, start)
+        case "replica", [str(encoder), bytes(start), list(like)]:
+            numbers = _numbers(like)
+            return None if numbers is None or len(numbers) > 1 else Replica(encoder, start, numbers)
         case "replay", [list(like)]:
             numbers = _numbers(like)
             return None if numbers is None else Replay(numbers)

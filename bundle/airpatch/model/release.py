@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, pairwise
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
@@ -22,8 +23,6 @@ from airpatch.model.walk import walk
 
 MAX_NESTING = 8
 """Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
-MAX_MANIFESTS = 64 << 20
-"""Bytes of all manifests of a release, which are held in memory: 10,000 images of 6 KiB each."""
 MAX_SIGNED = 1 << 22
 """Manifests and children that are walked to check signatures: below each manifest of tags, for each repository."""
 SHOWN_FINDINGS = 100
@@ -31,6 +30,8 @@ SHOWN_FINDINGS = 100
 MAX_SIGNED_COMPONENT = 255 - len("@sha256=") - 64
 """Characters of the last part of a repository with signatures: their folder is `PART@sha256=HEX` (NAME_MAX is 255)."""
 MAX_SEQUENCE = 2**63 - 1
+MAX_TIME = 253_402_300_799
+"""Seconds since 1970: the end of the year 9999."""
 MAX_RELEASE_NAME = 255
 """Bytes of UTF-8 of a release's or product's name; what a file name can hold."""
 DEFAULT_PRODUCT = "default"
@@ -75,7 +76,8 @@ class Image:
 class Release:
     """A state of a product: `images` sorted by name; `blobs` in archive order.
 
-    `sequence` grows from release to release of a product, and is 0 for releases that are not numbered.
+    `sequence` grows from release to release of a product, and is 0 for releases that are not numbered. From `expires`
+    on, in seconds since 1970, no bundle of the release is accepted any more; 0 stands for never.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Release:
     images: tuple[Image, ...]
     blobs: tuple[Blob, ...]
     product: str = DEFAULT_PRODUCT
+    expires: int = 0
 
     @property
     def title(self) -> str:
@@ -205,6 +208,7 @@ def assemble(
     name: str | None = None,
     sequence: int = 0,
     product: str = DEFAULT_PRODUCT,
+    expires: int = 0,
 ) -> Release:
     """Return the release of `images`, whose manifests and those below them are in `manifests`.
 
@@ -217,8 +221,8 @@ def assemble(
     found.findings.extend(image_findings(ordered))
     for image in ordered:
         found.descend(str(image.name), image.manifest)
-    if sum(len(manifests[digest]) for digest in found.heights) > MAX_MANIFESTS:
-        found.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
+    if sum(len(manifests[digest]) for digest in found.heights) > limits.MANIFESTS.value:
+        found.findings.append(f"the manifests have more than {limits.MANIFESTS} bytes in all")
     if not found.findings:
         found.check_signatures(ordered)
     if found.findings:
@@ -232,7 +236,8 @@ def assemble(
         name = max(tags, key=lambda tag: (tags[tag], tag))
     check_label(name, sequence)
     check_product(product)
-    return Release(name, sequence, tuple(ordered), found.table(), product)
+    check_time(expires)
+    return Release(name, sequence, tuple(ordered), found.table(), product, expires)
 
 
 def check_label(name: str, sequence: int) -> None:
@@ -249,9 +254,22 @@ def check_product(name: str) -> None:
         raise FormatError(f"not a usable product name: {name!r:.300}")
 
 
+def check_time(seconds: int) -> None:
+    """Raise FormatError unless `seconds` since 1970 are a moment that can be written down."""
+    if isinstance(seconds, bool) or not 0 <= seconds <= MAX_TIME:
+        raise FormatError(f"not a time: {seconds!r:.30}")
+
+
 def check_manifests(release: Release, manifests: Mapping[Digest, bytes]) -> None:
     """Raise FormatError unless the table of `release` is the one that its manifests give."""
-    built = assemble(release.images, manifests, name=release.name, sequence=release.sequence, product=release.product)
+    built = assemble(
+        release.images,
+        manifests,
+        name=release.name,
+        sequence=release.sequence,
+        product=release.product,
+        expires=release.expires,
+    )
     if built != release:
         raise FormatError("the table of blobs is not the one that the release's manifests give")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from airpatch.archive.frame_reader import open_frames
 from airpatch.blobs.output import output_file
 from airpatch.destinations.restorer import Form
-from airpatch.destinations.transfer import Link
+from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
@@ -75,7 +75,7 @@ def apply(
     execution = execution or Execution()
     if restore_to is not None and dry_run:
         raise UsageError("a dry run leaves nothing to restore: leave out --restore or --dry-run")
-    choice(Form, form, "form"), choice(Link, link, "link")  # before anything is written
+    choice(Form, form, "form"), choice(LinkMode, link, "link")  # before anything is written
     warnings: list[str] = []
 
     def write_request(index: Index, missing: Sequence[Blob]) -> None:
@@ -87,7 +87,7 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        readers = [stack.enter_context(closing(open_frames(name))) for name in names(bundles)]
+        readers = [stack.enter_context(closing(open_frames(name, hashed=not dry_run))) for name in names(bundles)]
         work = preview if dry_run else install
         try:
             applied = work(
@@ -119,7 +119,7 @@ def _restore(release: Release, root: Path, output: StrPath, form: str, link: str
 
 
 def _unservable(applied: Iterable[Applied]) -> list[str]:
-    """A registry cannot serve every repository that can be restored; say so where one may be serving the root."""
+    """Return a warning about repositories that can be restored and that no registry can serve."""
     repositories = {name.repository for each in applied for name in each.tags}
     found = sorted(name for name in repositories if not is_servable(name))
     if not found:

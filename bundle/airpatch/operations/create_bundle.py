@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,13 +11,16 @@ from pathlib import Path
 
 from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.blobs.output import Descriptor
+from airpatch.blobs.output import DescriptorSink
 from airpatch.execution import Execution
-from airpatch.format.index import Index, emit_index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.registry_api.access import PullOptions
 from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
+from airpatch.timestamps import emit_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,11 @@ def create(
     release: str | None = None,
     sequence: int | None = None,
     product: str | None = None,
+    expires: int | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
     repack: bool = False,
     effort: str = "default",
     key: StrPath | None = None,
@@ -54,9 +61,12 @@ def create(
     `sources` are trees of skopeo's `dir:` images, roots of a registry's storage, OCI layouts or bundles; a prefix
     (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
     only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
-    the sources. `release` names the release (default: the tag that most of its images carry), `sequence` is
+    the sources. `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]` is an image in a registry, and `images_from`,
+    `docker://HOST[/PREFIX]`, a registry that has the images of `images_list`; `pull` says how they are got
+    (docs/REGISTRIES.md). `release` names the release (default: the tag that most of its images carry), `sequence` is
     its number, which grows from release to release of the `product` (default: 0; of the product: that of a single
-    bundle as the source, else `default`).
+    bundle as the source, else `default`). From `expires` on, in seconds since 1970, no host takes the release any more
+    (default: never; of a single bundle as the source: when that expires).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
@@ -68,14 +78,16 @@ def create(
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        gathered = gather_release(sources, execution, Label(release, sequence, product), images_list, tags)
+        label = Label(release, sequence, product, expires)
+        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
         with prepare(gathered, repack, effort, execution) as bundle:
             return place.write(bundle, execution, gathered.remarks)
 
 
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
-    """The full bundle of `gathered`."""
+    """Return the full bundle of `gathered`."""
     index = Index.full(gathered.release)
+    gathered.fetch((blob.digest for blob in index.stored), execution)
     if not repack:
         return PreparedBundle(index, gathered.manifests, gathered.content)
     # Here, because most bundles are made without the differ and what it loads.
@@ -91,28 +103,42 @@ class Label:
     release: str | None
     sequence: int | None
     product: str | None
+    expires: int | None
     product_of_bases: str | None = None
     sequence_after_bases: int | None = None
 
 
 def gather_release(
-    sources: Paths, execution: Execution, label: Label, images_list: StrPath | None, tags: Sequence[str]
+    sources: Paths,
+    execution: Execution,
+    label: Label,
+    images_list: StrPath | None,
+    tags: Sequence[str],
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
 ) -> Gathered:
-    """The release of all images of `sources`, or of those in `images_list`."""
+    """Return the release of all images of `sources`, or of those in `images_list`."""
     gathered = gather(
         names(sources),
         execution,
         images_list=None if images_list is None else Path(images_list),
         tags=tags,
+        images_from=images_from,
+        pull=pull,
         name=label.release,
         sequence=label.sequence,
         product=label.product,
+        expires=label.expires,
         product_of_bases=label.product_of_bases,
         sequence_after_bases=label.sequence_after_bases,
     )
+    release = gathered.release
+    if release.expires and release.expires <= time.time():
+        moment = emit_timestamp(release.expires)
+        warning = f"the release expired at {moment} by the clock of this host: no host whose clock is right takes it"
+        gathered = replace(gathered, remarks=(warning, *gathered.remarks))
     if not gathered.is_name_guessed:
         return gathered
-    release = gathered.release
     count = sum(image.name.tag == release.name for image in release.images)
     guess = f"the release is called {release.name}, the tag that {count} of {len(release.images)} images carry"
     return replace(gathered, remarks=(guess, *gathered.remarks))
@@ -123,7 +149,7 @@ class Output:
     """Where a bundle will be written, and the key that will sign it, both known to be of use before the work begins."""
 
     name: str
-    sink: Descriptor
+    sink: DescriptorSink
     sign: Sign | None
 
     def write(self, bundle: PreparedBundle, execution: Execution, warnings: tuple[str, ...] = ()) -> WrittenBundle:
@@ -141,7 +167,7 @@ class Output:
 
 @contextmanager
 def open_output(output: StrPath, key: StrPath | None) -> Iterator[Output]:
-    """The place `output`, a file or `-`; the file has its name when the block has ended well."""
+    """Give the place `output`, a file or `-`; the file has its name when the block has ended well."""
     sign = None
     if key is not None:
         from airpatch.signing.signer import open_key  # here, because most bundles are made without a key

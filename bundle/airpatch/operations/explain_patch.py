@@ -14,6 +14,7 @@ from airpatch.model.names import ImageName
 from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import gather_release
 from airpatch.operations.make_patch import label_for, prepare_patch
+from airpatch.registry_api.access import PullOptions
 from airpatch.report.forecast import BlobCost, forecast
 from airpatch.report.usage import usage
 
@@ -40,6 +41,8 @@ def explain(
     product: str | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
     content: Paths = (),
     effort: str = "default",
     execution: Execution | None = None,
@@ -49,8 +52,10 @@ def explain(
     Takes the time of making the patch; scratch files lie in the current folder. Raises what `diff` raises.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
-    gathered = gather_release(sources, execution, label_for(bases, release, sequence, product), images_list, tags)
-    prepared = prepare_patch(bases, gathered, execution, effort, content=content)
+    gathered = gather_release(
+        sources, execution, label_for(bases, release, sequence, product), images_list, tags, images_from, pull
+    )
+    prepared = prepare_patch(bases, gathered, execution, effort, content=content, pull=pull)
     with prepared.bundle as bundle:
         costs = forecast(bundle, execution)
     images = usage(gathered.release.images, gathered.manifests).images

@@ -12,9 +12,11 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.format.index import VERSION, Index
+from airpatch.format.index import Index
+from airpatch.format.index_encoding import VERSION
 from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_file, is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.operations.arguments import StrPath
@@ -65,6 +67,14 @@ class InventoryReport:
         return content_id(self.content)
 
 
+@dataclass(frozen=True, slots=True)
+class LayersReport:
+    """The layers of the source of images `name`, the largest first: how each is compressed, and by which encoder."""
+
+    name: str
+    layers: tuple[Layer, ...]
+
+
 def open_bundle(path: StrPath) -> BundleFile:
     """Open the bundle in the file `path` and read its index (spec/FORMAT.md), whatever its size in a few KiB.
 
@@ -74,14 +84,21 @@ def open_bundle(path: StrPath) -> BundleFile:
     return BundleFile(os.fspath(path))
 
 
-def inspect(subject: StrPath, *, patches: bool = True) -> BundleReport | InventoryReport | RootReport:
+def inspect(
+    subject: StrPath, *, patches: bool = True, layers: bool = False, execution: Execution | None = None
+) -> BundleReport | InventoryReport | RootReport | LayersReport:
     """Say what is in the bundle, inventory or request, or on the registry's root, `subject`, without reading a layer.
 
-    With `patches`, the headers of layer patches are read, too. Raises UsageError if `subject` is none of these,
-    FormatError or IntegrityError if a file is damaged, TargetError if a root cannot be read.
+    With `patches`, the headers of layer patches are read, too. With `layers`, `subject` is any source of images (as
+    `create` takes it) or a patch, and its layers are read, to say how each is compressed and by which encoder.
+
+    Raises UsageError if `subject` is none of these, FormatError or IntegrityError if a file is damaged, TargetError if
+    a root cannot be read, and with `layers` what reading the source raises.
     """
+    if layers:
+        return LayersReport(os.fspath(subject), _layers(os.fspath(subject), execution or Execution()))
     path = Path(subject)
-    if path.is_dir():
+    if is_folder(path):
         return _root(path)
     if is_inventory(path):
         return InventoryReport(os.fspath(subject), path.stat().st_size, read_inventory(path))
@@ -98,18 +115,12 @@ def inspect(subject: StrPath, *, patches: bool = True) -> BundleReport | Invento
         )
 
 
-def inspect_layers(source: StrPath, *, execution: Execution | None = None) -> tuple[Layer, ...]:
-    """Say how each layer of `source` (as `create` takes it, or a patch) is compressed, and by which encoder.
-
-    The largest come first. Raises what reading the source raises.
-    """
+def _layers(name: str, execution: Execution) -> tuple[Layer, ...]:
     # Here, and below, because a bundle is looked at in less time than it takes to load what this needs.
     from airpatch.report.layer_encodings import examine_layers
     from airpatch.sources.gather import gather
 
-    execution = execution or Execution()
-    name = os.fspath(source)
-    if Path(name).is_file():
+    if is_file(Path(name)):
         with open_bundle(name) as bundle:
             return tuple(examine_layers(bundle.index.release.images, bundle.manifests(), bundle, execution))
     gathered = gather([name], execution)

@@ -15,6 +15,7 @@ from airpatch.operations.create_bundle import Label, WrittenBundle, gather_relea
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
+from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import Gathered
 
 
@@ -26,8 +27,11 @@ def diff(
     release: str | None = None,
     sequence: int | None = None,
     product: str | None = None,
+    expires: int | None = None,
     images_list: StrPath | None = None,
     tags: Sequence[str] = (),
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
     content: Paths = (),
     layer_patches: bool = True,
     effort: str = "default",
@@ -50,15 +54,19 @@ def diff(
     """
     execution = beside(execution, output)
     with open_output(output, key) as place:
-        label = label_for(bases, release, sequence, product)
-        gathered = gather_release(sources, execution, label, images_list, tags)
-        prepared = prepare_patch(bases, gathered, execution, effort, content=content, layer_patches=layer_patches)
+        label = label_for(bases, release, sequence, product, expires)
+        gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull)
+        prepared = prepare_patch(
+            bases, gathered, execution, effort, content=content, layer_patches=layer_patches, pull=pull
+        )
         with prepared.bundle as bundle:
             return place.write(bundle, execution, prepared.warnings)
 
 
-def label_for(bases: Paths, release: str | None, sequence: int | None, product: str | None) -> Label:
-    """What to call a release that is made against `bases`; its number is one more than the highest of theirs.
+def label_for(
+    bases: Paths, release: str | None, sequence: int | None, product: str | None, expires: int | None = None
+) -> Label:
+    """Return what to call a release that is made against `bases`; its number is one more than the highest of theirs.
 
     A base that is not numbered gives a release that is not, a request alone the number that it asks for. Raises
     UsageError if the products of the bases differ and no `product` is given.
@@ -70,7 +78,7 @@ def label_for(bases: Paths, release: str | None, sequence: int | None, product: 
             "the bases are of several products; say which with --product",
             [f"{name}: product {of.product}" for name, of in found.items()],
         )
-    return Label(release, sequence, product, next(iter(products), None), _next_sequence(list(found.values())))
+    return Label(release, sequence, product, expires, next(iter(products), None), _next_sequence(list(found.values())))
 
 
 def _next_sequence(installed: Sequence[InstalledRelease]) -> int | None:
@@ -140,12 +148,14 @@ def prepare_patch(
     *,
     content: Paths = (),
     layer_patches: bool = True,
+    pull: PullOptions | None = None,
 ) -> PreparedPatch:
-    """The patch to the release of `gathered` for targets that have one of `bases`."""
+    """Return the patch to the release of `gathered` for targets that have one of `bases`."""
     chosen = effort_of(effort)
-    states = [open_base(name, gathered.release) for name in names(bases)]
+    states = [open_base(name, gathered.release, pull) for name in names(bases)]
     contents = [open_content(name) for name in names(content)]
     index = plan_patch(gathered.release, states)
+    gathered.fetch((blob.digest for blob in index.stored), execution)
     warnings = (
         *gathered.remarks,
         *(state.warning for state in states if state.warning is not None),

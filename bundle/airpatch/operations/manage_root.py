@@ -1,4 +1,4 @@
-"""What a root has, and which of its releases stay: inventory, rollback, prune."""
+"""What a root has, what was done to it, and which of its releases stay: inventory, history, rollback, prune."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 from airpatch.archive.pack import destination
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.operations.arguments import StrPath
+from airpatch.target import state
+from airpatch.target.history import History
 from airpatch.target.pruning import Pruned, prune_root
 from airpatch.target.rolling_back import RolledBack, roll_back
-from airpatch.target.root import open_root
+from airpatch.target.root import Root, open_root
+from airpatch.target.root_trust import history_remarks
 from airpatch.target.stocktaking import take_inventory
 
 
@@ -43,6 +47,28 @@ def inventory(root: StrPath, output: StrPath, *, product: str | None = None) -> 
     with destination(os.fspath(output)) as sink:
         sink.write([content])
     return WrittenInventory(os.fspath(output), len(content), found)
+
+
+@dataclass(frozen=True, slots=True)
+class RootHistory:
+    """What was done to `root`; `notes` are remarks."""
+
+    root: Path
+    history: History
+    notes: tuple[str, ...] = ()
+
+
+def history(root: StrPath) -> RootHistory:
+    """Return what was done to the registry's storage `root`, each line held against the hash that the next one has of
+    it.
+
+    Raises IntegrityError if that chain is broken, FormatError if it is of another version, TargetError, UsageError.
+    """
+    path = Path(root)
+    has_history = is_file(path / state.HISTORY)  # a root may know whom to trust before anything was applied
+    with Root(path) if has_history else open_root(path) as opened:
+        found = state.history(opened)
+        return RootHistory(path, found, tuple(history_remarks(opened, found)))
 
 
 def rollback(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
@@ -28,7 +29,8 @@ def merge(
     and one patch is made that does what they do one after the other.
 
     Signatures of `bundles` do not carry over, since they are over other indexes: a warning says so. With `trusted`,
-    all `bundles` must be signed accordingly; with `key`, the new bundle is signed as by `sign`.
+    all `bundles` must be signed accordingly, and in any case the last release must not have expired, which it does at
+    the same moment in the new bundle; with `key`, the new bundle is signed as by `sign`.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
     IntegrityError if one is damaged, TargetError if `output` cannot be written.
@@ -39,6 +41,7 @@ def merge(
         opened = [stack.enter_context(closing(BundleFile(name))) for name in names(bundles)]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
+        opened[-1].opening.require_fresh(opened[-1].name, time.time())
         signed = [each.name for each in opened if each.opening.signatures]
         warnings = (f"signatures are dropped, sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
         bundle = (merge_patches if patches_only else merge_full)(opened, execution)

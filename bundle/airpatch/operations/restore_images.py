@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
+from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.pack import STDOUT
 from airpatch.blobs.content import Content, read_blob
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.destination import check_is_no_root
 from airpatch.destinations.restorer import Form, content_size, restore_images
-from airpatch.destinations.transfer import Link
+from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Image, Release
+from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, choice, within
 from airpatch.operations.trusted_files import require_signed
+from airpatch.patches.completion import complete_upon
+from airpatch.registry_api.access import PullOptions
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.image_files import TreeContent
-from airpatch.sources.source import Source
+from airpatch.sources.references import pick
+from airpatch.sources.source import FoundImage, Source
 from airpatch.target.image_signatures import kept_path, signatures_of
 from airpatch.target.rolling_back import find_release
 from airpatch.target.root import open_root
@@ -51,15 +61,20 @@ def restore(
     source: StrPath,
     output: StrPath,
     *,
+    base: StrPath | None = None,
     images: Sequence[str] = (),
     release: str | None = None,
     exact: bool = False,
     form: str = "dir",
     link: str = "copy",
+    pull: PullOptions | None = None,
     trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
 ) -> Restored:
     """Write images of `source` (as `create` takes them) to the folder or file `output`, as skopeo reads them.
+
+    `source` may also be a patch, and `base` what it was made for: a full bundle, a root, or any other source, such as
+    containerd's storage on a host without a registry. `pull` is for images in registries.
 
     `images` are references as in an images list, or names of whole repositories; without any, all are restored. `form`
     is one of
@@ -76,24 +91,70 @@ def restore(
     bundle that is signed accordingly.
 
     Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
-    IntegrityError, FormatError, TargetError.
+    IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
-    _check_output(form, output, choice(Link, link, "link"))
+    _check_output(form, output, choice(LinkMode, link, "link"))
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     if exact and form != Form.DIR.value:
         raise UsageError(f"--exact removes folders of images, and {form} has none")
-    if release is not None and (Path(source) / STORAGE).is_dir():
+    if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
         root = Path(source)
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
         return restore_release(root, chosen, images, output, form, link, execution, exact=exact)
-    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_signed, trusted))
+    if base is not None:
+        if release is not None:
+            raise UsageError("--release picks a release of a root, and a patch has one alone")
+        with ExitStack() as stack:
+            patch = stack.enter_context(closing(BundleFile(os.fspath(source))))
+            return _restore_upon(base, patch, images, output, form, link, execution, pull, trusted, exact=exact)
+    gathered = gather(
+        [os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted), pull=pull
+    )
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     found = gathered.release.images
+    gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
     return write_images(found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact)
+
+
+def _restore_upon(
+    base: StrPath,
+    patch: BundleFile,
+    picks: Sequence[str],
+    output: StrPath,
+    form: str,
+    link: str,
+    execution: Execution,
+    pull: PullOptions | None,
+    trusted: TrustedSigners | None,
+    *,
+    exact: bool,
+) -> Restored:
+    """Restore the release of `patch` upon what `base` has; only layers of the images that are picked are made."""
+    if patch.index.is_full:
+        raise UsageError(f"{patch.name}: is a full bundle, which needs no --base")
+    require_signed(trusted, patch.opening, patch.name)
+    patch.opening.require_fresh(patch.name, time.time())
+    completed = complete_upon(os.fspath(base), [patch], execution, pull)
+    manifests = completed.manifests()
+    images = list(completed.release.images)
+    if picks:
+        found = pick(picks, [FoundImage(each.name, patch.name, _unloaded, each.manifest) for each in images])
+        chosen = {entry.name for entry in found}
+        images = [each for each in images if each.name in chosen]
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+    below = walk((image.manifest for image in images), parsed.get)
+    wanted = {blob.digest for _, manifest in below for blob in manifest.blobs}
+    content, made = completed.content(wanted, execution)
+    with closing(made):
+        return write_images(images, manifests, content, output, form, link, execution, exact=exact)
+
+
+def _unloaded() -> NoReturn:
+    raise RuntimeError("an image whose digest is known is not loaded to be picked")
 
 
 def restore_release(
@@ -118,24 +179,25 @@ def restore_release(
     return write_images(images, manifests, content, output, form, link, execution, exact=exact)
 
 
-def _check_output(form: str, output: StrPath, link: Link) -> None:
+def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
     """Raise UsageError unless there is such a form, `output` can be one, and `link` has a meaning for it."""
     if form not in ARCHIVES:
         choice(Form, form, "form", ARCHIVES)
         check_is_no_root(Path(output))
         if os.fspath(output) == STDOUT:
             raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
-    elif Path(output).is_dir():
+    elif is_folder(Path(output)):
         raise UsageError(f"{output}: is a folder, and {form} is a file")
-    elif link is not Link.COPY:
+    elif link is not LinkMode.COPY:
         raise UsageError(f"--link is for folders: {form} is a file of its own")
 
 
-def _require_signed(trusted: TrustedSigners | None, source: Source) -> None:
+def _require_trusted(trusted: TrustedSigners | None, source: Source) -> None:
     if trusted is not None and source.opening is None:
         raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
     if source.opening is not None:
         require_signed(trusted, source.opening, source.name)
+        source.opening.require_fresh(source.name, time.time())
 
 
 def write_images(
@@ -157,6 +219,6 @@ def write_images(
         return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
     chosen = choice(Form, form, "form")
     others = restore_images(
-        images, manifests, content, path, execution, form=chosen, link=choice(Link, link, "link"), exact=exact
+        images, manifests, content, path, execution, form=chosen, link=choice(LinkMode, link, "link"), exact=exact
     )
     return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.pack import destination
+from airpatch.archive.reader import Opening
 from airpatch.archive.signed import replace_signatures
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
@@ -24,25 +25,36 @@ from airpatch.signing.signer import make_signature
 
 @dataclass(frozen=True, slots=True)
 class SignedBundle:
-    """The bundle `name` with its signatures: the fingerprints of the keys that made them, in their order."""
+    """The bundle `name` with its signatures: the fingerprints of the keys that made them, in their order.
+
+    `exported` names the file that holds what is to be signed elsewhere, if that was asked for.
+    """
 
     name: str
     index: Index
     fingerprints: tuple[str, ...]
+    exported: str | None = None
 
 
-def sign(bundle: StrPath, *, key: StrPath | None = None, signatures: Paths = ()) -> SignedBundle:
+def sign(
+    bundle: StrPath, *, key: StrPath | None = None, signatures: Paths = (), export: StrPath | None = None
+) -> SignedBundle:
     """Add signatures to `bundle` in namespace `airpatch` (spec/FORMAT.md, Signatures); one by a key replaces its last.
 
     `key` is a private Ed25519 key of OpenSSH, or a public key or certificate of any kind that an agent holds
-    ($SSH_AUTH_SOCK). `signatures` are files that `ssh-keygen -Y sign -n airpatch` made of what `export_message` wrote.
-    The file is replaced in one step.
+    ($SSH_AUTH_SOCK). `signatures` are files that `ssh-keygen -Y sign -n airpatch` made elsewhere, with keys that never
+    leave a token, of the message that a call with `export`, and nothing else, writes to that file. The bundle is
+    replaced in one step.
 
     Raises UsageError, TrustError if a signature does not fit the bundle or the agent refuses, FormatError, TargetError.
     """
     name = os.fspath(bundle)
     with closing(BundleFile(name)) as opened:
         opening = opened.opening
+    if export is not None:
+        if key is not None or names(signatures):
+            raise UsageError("what is to be signed is either exported or signed: give no key and no signatures")
+        return _exported(name, opening, os.fspath(export))
     made = [_imported(file, opening.content) for file in names(signatures)]
     if key is not None:
         made.append(make_signature(opening.content, key, NAMESPACE))
@@ -54,24 +66,19 @@ def sign(bundle: StrPath, *, key: StrPath | None = None, signatures: Paths = ())
     return SignedBundle(name, opening.index, tuple(map(_fingerprint, [*kept, *made])))
 
 
-def export_message(bundle: StrPath, output: StrPath) -> SignedBundle:
-    """Write what a signature over `bundle` signs to the file `output`, for keys that never leave a token.
-
-    Raises UsageError, FormatError, TargetError.
-    """
-    name = os.fspath(bundle)
-    with closing(BundleFile(name)) as opened, destination(os.fspath(output)) as sink:
-        sink.write([opened.opening.content])
-    return SignedBundle(name, opened.index, tuple(map(_fingerprint, opened.opening.signatures)))
+def _exported(name: str, opening: Opening, output: str) -> SignedBundle:
+    with destination(output) as sink:
+        sink.write([opening.content])
+    return SignedBundle(name, opening.index, tuple(map(_fingerprint, opening.signatures)), output)
 
 
 def fingerprints(signatures: Sequence[bytes]) -> tuple[str, ...]:
-    """Of the keys that made armored signatures; whether they fit anything is not looked at."""
+    """Return the fingerprints of the keys that made armored signatures, without checking what they sign."""
     return tuple(map(_fingerprint, signatures))
 
 
 def _imported(file: str, message: bytes) -> bytes:
-    """The signature in `file`, which must be one of `message`; carriage returns of a journey are taken off."""
+    """Return the signature in `file`, which must be one of `message`; carriage returns of a journey are taken off."""
     text = read_limited(file, 2 * sshsig.MAX_SIGNATURE).replace(b"\r\n", b"\n")
     try:
         signature = check_signature(text)

@@ -45,8 +45,7 @@ def trust(
             before = stored_trust(opened)
             if before is not None and before != trusted:
                 signers = _signers_of_change(before, trusted, signature)
-        state.replace(TRUST, emit_trust(trusted))
-        state.sync()
+        state.replace_trust(TRUST, emit_trust(trusted), tuple(map(str, signers)))
     return RootTrust(path, trusted, signers)
 
 

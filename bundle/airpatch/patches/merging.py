@@ -9,25 +9,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
-from itertools import pairwise
+from contextlib import closing
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, pieces, require
-from airpatch.errors import BaseMismatch, UsageError
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Plan, SourceBlob, Step
-from airpatch.layers.rebuild import sizes_of, steps_for
-from airpatch.layers.rebuilt import Rebuilt
+from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.layers.recipe import Whole, emit_header
+from airpatch.layers.steps import sizes_of
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob, check_manifests
+from airpatch.patches.chains import chain_steps, rebuild_chain, require_chain, require_patches
 from airpatch.progress import ProgressPart
 
 
 def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
-    """The full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
+    """Return the full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
     IntegrityError if a layer patch is wrong.
@@ -35,8 +35,9 @@ def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedB
     first, *patches = bundles
     if not first.index.is_full:
         raise UsageError(f"{first.name}: is a patch; begin with a full bundle, or merge patches alone with --patch")
-    _require_patches(patches)
-    _require_chain(bundles)
+    require_patches(patches)
+    _require_several(bundles)
+    require_chain(bundles)
     release = patches[-1].index.release
     manifests = _manifests(bundles, release.blobs)
     check_manifests(release, manifests)
@@ -44,28 +45,20 @@ def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedB
     return PreparedBundle(Index.full(release), manifests, ChainedContent([*bundles, rebuilt]), resources=(rebuilt,))
 
 
-def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> Rebuilt:
-    """The blobs that layer patches make, as far as the last release needs them."""
+def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> RebuiltContent:
+    """Return the blobs that layer patches make, as far as the last release needs them."""
     stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
-    needed = {blob.digest for blob in bundles[-1].index.release.blobs}
-    work: list[tuple[BundleFile, list[Step]]] = []
-    for bundle in reversed(bundles):
-        steps = steps_for(bundle.index, needed - stored, stored)
-        needed.update(source for step in steps for source in step.sources)
-        work.append((bundle, steps))
-    with ExitStack() as stack:
-        rebuilt = stack.enter_context(closing(Rebuilt(execution.scratch)))
-        content = ChainedContent([*bundles, rebuilt])
-        for bundle, steps in reversed(work):
-            rebuilt.make(bundle.index, steps, content, execution)
-        stack.pop_all()
-    return rebuilt
+    wanted = {blob.digest for blob in bundles[-1].index.release.blobs}
+    return rebuild_chain(chain_steps(bundles, wanted, stored), bundles, execution)
 
 
 def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
-    """One patch that has the effect of applying the `patches` one after the other. Raises UsageError, BaseMismatch."""
-    _require_patches(patches)
-    _require_chain(patches)
+    """Return one patch that has the effect of applying the `patches` one after the other. Raises UsageError,
+    BaseMismatch.
+    """
+    require_patches(patches)
+    _require_several(patches)
+    require_chain(patches)
     chain = _Chain(patches, execution)
     release = patches[-1].index.release
     plans = tuple(chain.plan(blob.digest) for blob in release.blobs)
@@ -102,7 +95,7 @@ class _Chain:
         self.whole = WholePatches(self._union)
 
     def plan(self, digest: Digest) -> Plan:
-        """What the merged patch does with a blob, as one of the last release."""
+        """Return what the merged patch does with a blob, as one of the last release."""
         if digest in self._there:
             return Plan.LEFT_OUT
         if self._union.size(digest) is not None:
@@ -128,7 +121,7 @@ class _Chain:
                 self.steps[step.digest] = step
 
     def _is_between(self, source: Digest) -> bool:
-        """Whether a patch of the chain stores the blob, which the last release does not have."""
+        """Return whether a patch of the chain stores the blob, which the last release does not have."""
         return source not in self._release and self.plan(source) is Plan.STORED
 
     def _travel_whole(self, digest: Digest, part: ProgressPart) -> None:
@@ -185,26 +178,9 @@ class _WholeReader:
         self._blob.close()
 
 
-def _require_patches(bundles: Sequence[BundleFile]) -> None:
-    for bundle in bundles:
-        if bundle.index.is_full:
-            raise UsageError(f"{bundle.name}: is a full bundle, where a patch is expected")
-
-
-def _require_chain(bundles: Sequence[BundleFile]) -> None:
-    """Require a patch after the first bundle, and that each finds what it needs in the release before it."""
+def _require_several(bundles: Sequence[BundleFile]) -> None:
     if len(bundles) < 2:
         raise UsageError("merge needs two bundles or more")
-    for before, patch in pairwise(bundles):
-        there = {(blob.digest, blob.size) for blob in before.index.release.blobs}
-        missing = [f"{b.digest} {b.size} bytes" for b in patch.index.needed if (b.digest, b.size) not in there]
-        if missing:
-            bases = " or ".join(base.name for base in patch.index.bases)
-            raise BaseMismatch(
-                f"{patch.name} was made for {bases} and does not fit {before.name}, which is release "
-                f"{before.index.release.name}; it lacks blobs",
-                missing,
-            )
 
 
 def _manifests(bundles: Sequence[BundleFile], blobs: Sequence[Blob]) -> dict[Digest, bytes]:

@@ -15,12 +15,13 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import Content
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.cost import PartCost, part_costs
-from airpatch.delta.tar_members import Member, members
+from airpatch.delta.tar_members import TarMember, members
 from airpatch.execution import Execution
 from airpatch.format.index import Step
+from airpatch.layers.blob_builder import section
 from airpatch.layers.compression import extract
-from airpatch.layers.rebuild import Sizes, section, sizes_of
 from airpatch.layers.recipe import Raw, Whole, read_header
+from airpatch.layers.steps import Sizes, sizes_of
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -28,7 +29,7 @@ from airpatch.progress import ProgressPart
 from airpatch.report.layer_patches import LayerPatch
 from airpatch.views.choose import choose
 
-Tar = tuple[Member, ...]
+Tar = tuple[TarMember, ...]
 """The members of a layer."""
 
 
@@ -67,17 +68,17 @@ class BlobCost:
 
 
 def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
-    """The costs of the blobs that `bundle` brings, manifests left out, the costliest first."""
+    """Return the costs of the blobs that `bundle` brings, manifests left out, the costliest first."""
     index = bundle.index
     stored = [blob for blob in index.stored if not blob.is_manifest]
     found = [BlobCost(blob.digest, blob.size, blob.size) for blob in stored]
-    dissected = [_dissect(step, bundle.content) for step in index.steps]
+    patches = [_layer_patch(step, bundle.content) for step in index.steps]
     sizes = sizes_of(index)
     total = sum(
-        sizes[digest][1] for each in dissected if _has_files(each) for digest in (each.step.digest, *each.step.sources)
+        sizes[digest][1] for each in patches if _has_files(each) for digest in (each.step.digest, *each.step.sources)
     )
     with execution.part("looking for what costs", total) as part:
-        for each in dissected:
+        for each in patches:
             files = _files(each, bundle, sizes, execution, part) if _has_files(each) else []
             step = each.step
             chosen = tuple(bundle.chosen.get(step.digest, ()))
@@ -85,13 +86,13 @@ def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
     return sorted(found, key=lambda each: (-each.cost, each.digest))
 
 
-def _dissect(step: Step, content: Content) -> LayerPatch:
+def _layer_patch(step: Step, content: Content) -> LayerPatch:
     with closing(content.open(step.patch, step.patch_size)) as patch:
         return LayerPatch(step, read_header(patch, step.patch_size))
 
 
 def _has_files(made: LayerPatch) -> bool:
-    """Offsets in a difference of blobs as they are, compressed, are no places in files."""
+    """Return offsets in a difference of blobs as they are, compressed, are no places in files."""
     return not isinstance(made.recipe.method, Whole | Raw)
 
 
@@ -131,7 +132,7 @@ def _unpack(
     part: ProgressPart,
     stack: ExitStack,
 ) -> memoryview:
-    """A layer, uncompressed, in a scratch file that `stack` closes."""
+    """Return a layer, uncompressed, in a scratch file that `stack` closes."""
     size, uncompressed_size = sizes
     file = stack.enter_context(closing(ScratchFile(execution.scratch, str(digest))))
     with part.share(uncompressed_size, digest) as share:
@@ -145,7 +146,7 @@ def _unpack(
     return memoryview(file.view())
 
 
-def _cost(member: Member | None, share: PartCost, sources: list[Tar], positions: list[int]) -> FileCost:
+def _cost(member: TarMember | None, share: PartCost, sources: list[Tar], positions: list[int]) -> FileCost:
     old = None
     if share.position is not None:
         number = bisect_right(positions, share.position) - 1

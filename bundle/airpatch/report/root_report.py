@@ -14,7 +14,7 @@ from airpatch.report.weight import Weight, weigh
 from airpatch.target import state, storage
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
-from airpatch.target.state import Event, Receipt
+from airpatch.target.state import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,6 @@ class RootReport:
 
     receipts: dict[Digest, Receipt]
     current: dict[str, Digest]
-    history: tuple[Event, ...]
     interrupted: Receipt | None
     repositories: int
     images: dict[ImageName, Digest]
@@ -42,7 +41,6 @@ def report_root(root: Root) -> RootReport:
     return RootReport(
         state.receipts(root),
         state.all_current(root),
-        tuple(state.history(root)),
         state.interrupted(root),
         len(repositories),
         images,
@@ -52,7 +50,7 @@ def report_root(root: Root) -> RootReport:
 
 
 def _manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, bytes]:
-    """The manifests at and below `tops`, as far as they are there and right."""
+    """Return the manifests at and below `tops`, as far as they are there and right."""
     found: dict[Digest, bytes] = {}
 
     def read(digest: Digest) -> Manifest | None:

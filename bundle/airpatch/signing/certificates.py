@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from airpatch.errors import FormatError, TrustError
 from airpatch.signing.public_keys import KEY_TYPES, PublicKey, read_fields
-from airpatch.signing.wire import Reader, string
+from airpatch.signing.wire import WireReader, string
 
 _SUFFIX = "-cert-v01@openssh.com"
 _USER = 1
@@ -45,14 +45,14 @@ class Certificate:
 
 
 def is_certificate(blob: bytes) -> bool:
-    """Whether a public key's encoding is one of a certificate. Raises FormatError if it has no type."""
-    return Reader(blob, "the public key").text() in _TYPES
+    """Return whether a public key's encoding is one of a certificate. Raises FormatError if it has no type."""
+    return WireReader(blob, "the public key").text() in _TYPES
 
 
 def parse(blob: bytes) -> Certificate:
-    """The user certificate in `blob`, signed by its authority. Raises FormatError, TrustError."""
+    """Return the user certificate in `blob`, signed by its authority. Raises FormatError, TrustError."""
     what = "the certificate"
-    reader = Reader(blob, what)
+    reader = WireReader(blob, what)
     key_type = _TYPES[reader.text()]
     reader.string()  # nonce
     start = reader.offset
@@ -80,7 +80,7 @@ def parse(blob: bytes) -> Certificate:
 
 
 def _principals(data: bytes) -> tuple[str, ...]:
-    reader = Reader(data, "the certificate")
+    reader = WireReader(data, "the certificate")
     found: list[str] = []
     while reader.more:
         found.append(reader.text())

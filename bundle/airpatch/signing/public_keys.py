@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airpatch.errors import FormatError, TrustError
-from airpatch.signing.wire import Reader
+from airpatch.signing.wire import WireReader
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
@@ -47,7 +47,7 @@ class PublicKey:
     @cached_property
     def type(self) -> str:
         """One of KEY_TYPES."""
-        return Reader(self.blob, "the public key").text()
+        return WireReader(self.blob, "the public key").text()
 
     @property
     def fingerprint(self) -> str:
@@ -61,7 +61,7 @@ class PublicKey:
         """
         from cryptography.exceptions import InvalidSignature
 
-        reader = Reader(signature, "the signature")
+        reader = WireReader(signature, "the signature")
         algorithm = reader.text()
         try:
             if self.type == RSA:
@@ -71,21 +71,21 @@ class PublicKey:
             elif self.type == ED25519:
                 self._verify_ed25519(reader, data)
             elif self.type in ECDSA:
-                self._verify_ecdsa(Reader(reader.string(), "the signature"), data)
+                self._verify_ecdsa(WireReader(reader.string(), "the signature"), data)
                 reader.end()
             else:
                 self._verify_security_key(reader, data)
         except InvalidSignature:
             raise TrustError(f"the signature by {self.fingerprint} does not fit what is signed") from None
 
-    def _verify_ed25519(self, reader: Reader, data: bytes) -> None:
+    def _verify_ed25519(self, reader: WireReader, data: bytes) -> None:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         signature = reader.string()
         reader.end()
         Ed25519PublicKey.from_public_bytes(self._fields[0]).verify(signature, data)
 
-    def _verify_ecdsa(self, reader: Reader, data: bytes) -> None:
+    def _verify_ecdsa(self, reader: WireReader, data: bytes) -> None:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, utils
 
@@ -96,7 +96,7 @@ class PublicKey:
         hash_ = hashes.SHA256() if bits <= 256 else hashes.SHA384() if bits <= 384 else hashes.SHA512()
         key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(hash_))
 
-    def _verify_rsa(self, algorithm: str, reader: Reader, data: bytes) -> None:
+    def _verify_rsa(self, algorithm: str, reader: WireReader, data: bytes) -> None:
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
@@ -107,7 +107,7 @@ class PublicKey:
         hash_ = getattr(hashes, _RSA_HASHES[algorithm])()
         self._rsa_key.verify(signature, data, PKCS1v15(), hash_)
 
-    def _verify_security_key(self, reader: Reader, data: bytes) -> None:
+    def _verify_security_key(self, reader: WireReader, data: bytes) -> None:
         """What a security key signs is the application, its flags and counter, and the hash of the data."""
         signature = reader.string()
         flags, counter = reader.take(1), reader.take(4)
@@ -121,7 +121,7 @@ class PublicKey:
 
             Ed25519PublicKey.from_public_bytes(self._fields[0]).verify(signature, covered)
         else:
-            self._verify_ecdsa(Reader(signature, "the signature"), covered)
+            self._verify_ecdsa(WireReader(signature, "the signature"), covered)
 
     @cached_property
     def _curve_key(self) -> EllipticCurvePublicKey:
@@ -146,14 +146,16 @@ class PublicKey:
     @cached_property
     def _fields(self) -> tuple[bytes, ...]:
         """The fields behind the type, checked as far as that is cheap. Raises FormatError."""
-        reader = Reader(self.blob, "the public key")
+        reader = WireReader(self.blob, "the public key")
         fields = read_fields(reader, reader.text())
         reader.end()
         return fields
 
 
-def read_fields(reader: Reader, key_type: str) -> tuple[bytes, ...]:
-    """The fields of a public key of the type `key_type`, as keys and certificates have them. Raises FormatError."""
+def read_fields(reader: WireReader, key_type: str) -> tuple[bytes, ...]:
+    """Return the fields of a public key of the type `key_type`, as keys and certificates have them. Raises
+    FormatError.
+    """
     if key_type in (ED25519, SK_ED25519):
         fields = (reader.string(),) if key_type == ED25519 else (reader.string(), reader.string())
         if len(fields[0]) != 32:
@@ -174,12 +176,12 @@ def read_fields(reader: Reader, key_type: str) -> tuple[bytes, ...]:
 
 
 def parse_line(text: str) -> PublicKey:
-    """The key in a line of a `.pub` file: type, base64, comment. Raises FormatError."""
+    """Return the key in a line of a `.pub` file: type, base64, comment. Raises FormatError."""
     kind, encoded = (*text.split(maxsplit=2), "", "")[:2]
     try:
         blob = base64.b64decode(encoded, validate=True)
     except ValueError:
         raise FormatError("a public key that is not base64") from None
-    if not blob or Reader(blob, "the public key").text() != kind:
+    if not blob or WireReader(blob, "the public key").text() != kind:
         raise FormatError(f"a public key that is not of the kind {kind!r:.60} that stands in front of it")
     return PublicKey(blob)

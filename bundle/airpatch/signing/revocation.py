@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from airpatch.errors import FormatError
 from airpatch.signing.certificates import Certificate
 from airpatch.signing.public_keys import PublicKey, parse_line
-from airpatch.signing.wire import Reader
+from airpatch.signing.wire import WireReader
 
 MAX_FILE = 16 << 20
 """Bytes; a million revoked serial numbers take half of it."""
@@ -53,7 +53,7 @@ class RevokedKeys:
     _certificates: list[_RevokedCertificates] = field(default_factory=list)
 
     def holds(self, key: PublicKey) -> bool:
-        """Whether `key` itself is revoked."""
+        """Return whether `key` itself is revoked."""
         return (
             key.blob in self._blobs
             or hashlib.sha256(key.blob).digest() in self._sha256
@@ -61,7 +61,7 @@ class RevokedKeys:
         )
 
     def holds_certificate(self, certificate: Certificate) -> bool:
-        """Whether the certificate, its key or its authority is revoked."""
+        """Return whether the certificate, its key or its authority is revoked."""
         return (
             self.holds(certificate.key)
             or self.holds(certificate.authority)
@@ -70,7 +70,7 @@ class RevokedKeys:
 
 
 def parse(content: bytes) -> RevokedKeys:
-    """The revoked keys in a file of either form. Raises FormatError."""
+    """Return the revoked keys in a file of either form. Raises FormatError."""
     if len(content) > MAX_FILE:
         raise FormatError(f"revoked keys of {len(content)} bytes; at most {MAX_FILE} are allowed")
     revoked = RevokedKeys()
@@ -95,7 +95,7 @@ def _read_lines(content: bytes, revoked: RevokedKeys) -> None:
 
 
 def _read_list(content: bytes, revoked: RevokedKeys) -> None:
-    reader = Reader(content, "the key revocation list")
+    reader = WireReader(content, "the key revocation list")
     reader.take(len(_MAGIC))
     version = reader.number(4)
     if version != _VERSION:
@@ -104,7 +104,7 @@ def _read_list(content: bytes, revoked: RevokedKeys) -> None:
     reader.string()  # reserved
     reader.string()  # comment
     while reader.more:
-        kind, section = reader.number(1), Reader(reader.string(), "the key revocation list")
+        kind, section = reader.number(1), WireReader(reader.string(), "the key revocation list")
         if kind == _CERTIFICATES:
             revoked._certificates.append(_read_certificates(section))
         elif kind in (_KEYS, _SHA1, _SHA256):
@@ -117,11 +117,11 @@ def _read_list(content: bytes, revoked: RevokedKeys) -> None:
             raise FormatError(f"the key revocation list: has a section of the unknown kind {kind}")
 
 
-def _read_certificates(reader: Reader) -> _RevokedCertificates:
+def _read_certificates(reader: WireReader) -> _RevokedCertificates:
     revoked = _RevokedCertificates(reader.string())
     reader.string()  # reserved
     while reader.more:
-        kind, part = reader.number(1), Reader(reader.string(), "the key revocation list")
+        kind, part = reader.number(1), WireReader(reader.string(), "the key revocation list")
         if kind == _SERIALS:
             while part.more:
                 revoked.serials.add(part.number(8))
@@ -140,7 +140,7 @@ def _read_certificates(reader: Reader) -> _RevokedCertificates:
     return revoked
 
 
-def _skip_extension(reader: Reader) -> None:
+def _skip_extension(reader: WireReader) -> None:
     name, critical = reader.text(), reader.number(1)
     reader.string()
     reader.end()

@@ -13,13 +13,14 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from airpatch.errors import FormatError, TrustError, UsageError
+from airpatch.errors import FormatError, TrustError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.signing import sshsig
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.policy import Sign
 from airpatch.signing.public_keys import ED25519, parse_line
 from airpatch.signing.sshsig import Signature
-from airpatch.signing.wire import Reader, string
+from airpatch.signing.wire import WireReader, string
 
 _MAX_KEY = 64 << 10
 _MAX_ANSWER = 256 << 10
@@ -29,7 +30,7 @@ _RSA_SHA512 = 4
 
 
 def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) -> bytes:
-    """The armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
+    """Return the armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
     return open_key(key)(message, namespace)
 
 
@@ -41,10 +42,9 @@ def open_key(key: str | os.PathLike[str]) -> Sign:
     """
     key_file = Path(key)
     try:
-        with key_file.open("rb") as file:
-            content = file.read(_MAX_KEY + 1)
+        content = read_start(key_file, _MAX_KEY + 1)
     except OSError as error:
-        raise UsageError(f"{key_file}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(key_file), error) from None
     if len(content) > _MAX_KEY:
         raise UsageError(f"{key_file}: is too large for a key")
     if b"PRIVATE KEY-----" in content:
@@ -86,7 +86,7 @@ def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], b
 
 
 def _public_key(content: bytes, name: Path) -> bytes:
-    """The key or certificate in a `.pub` file."""
+    """Return the key or certificate in a `.pub` file."""
     try:
         line = content.decode()
         blob = base64.b64decode(line.split()[1], validate=True)
@@ -113,7 +113,7 @@ def _sign_with_agent(path: str, public_key: bytes, data: bytes) -> bytes:
             size = int.from_bytes(_receive(agent, 4), "big")
             if size > _MAX_ANSWER:
                 raise TrustError("the agent's answer is not one")
-            answer = Reader(_receive(agent, size), "the agent's answer")
+            answer = WireReader(_receive(agent, size), "the agent's answer")
     except OSError as error:
         raise TrustError(f"the agent cannot be reached: {error.strerror or error}") from None
     if answer.number(1) != _SIGN_RESPONSE:

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass
 
 from airpatch.errors import FormatError
-from airpatch.signing.wire import Reader, string
+from airpatch.signing.wire import WireReader, string
 
 MAX_SIGNATURE = 16 << 10
 """Bytes of an armored signature. One by a certificate with an RSA key of 16384 bits takes less than 10 KiB."""
@@ -36,18 +36,18 @@ class Signature:
     blob: bytes
 
     def signed_data(self, message: bytes) -> bytes:
-        """The bytes over which `blob` must be a signature if it is one of `message`."""
+        """Return the bytes over which `blob` must be a signature if it is one of `message`."""
         return signed_data(message, self.namespace, self.hash_algorithm)
 
 
 def signed_data(message: bytes, namespace: str, hash_algorithm: str = "sha512") -> bytes:
-    """What a signer signs: the hash of the message, bound to the namespace."""
+    """Return what a signer signs: the hash of the message, bound to the namespace."""
     digest = _HASHES[hash_algorithm](message).digest()
     return _MAGIC + string(namespace.encode()) + string(b"") + string(hash_algorithm.encode()) + string(digest)
 
 
 def emit(signature: Signature) -> str:
-    """The armored text of `signature`, lines of 70 characters and a newline at the end."""
+    """Return the armored text of `signature`, lines of 70 characters and a newline at the end."""
     blob = b"".join(
         [
             _MAGIC,
@@ -65,7 +65,7 @@ def emit(signature: Signature) -> str:
 
 
 def parse(text: bytes) -> Signature:
-    """The signature in the armored `text`. Raises FormatError unless it is the very form that `emit` gives."""
+    """Return the signature in the armored `text`. Raises FormatError unless it is the very form that `emit` gives."""
     if len(text) > MAX_SIGNATURE:
         raise FormatError(f"a signature of {len(text)} bytes; at most {MAX_SIGNATURE} are allowed")
     try:
@@ -81,7 +81,7 @@ def parse(text: bytes) -> Signature:
 
 
 def _from_blob(blob: bytes) -> Signature:
-    reader = Reader(blob, "the signature")
+    reader = WireReader(blob, "the signature")
     if reader.take(len(_MAGIC)) != _MAGIC:
         raise FormatError("the signature does not begin with SSHSIG")
     version = reader.number(4)

@@ -9,7 +9,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.layers.rebuilt import content_with_rebuilt
+from airpatch.layers.rebuilt_content import content_with_rebuilt
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -37,7 +37,7 @@ class BundleSource(Source):
         images = self._bundle.index.release.images
         return Listing(tuple(FoundImage(image.name, self._bundle.name, partial(self._load, image)) for image in images))
 
-    def rebuild(self, names: AbstractSet[ImageName], execution: Execution) -> None:
+    def prepare(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         if self._bundle.index.steps:
             tops = [image.manifest for image in self._bundle.index.release.images if image.name in names]
             below = [read_manifests(top, self._read).parsed.values() for top in tops]

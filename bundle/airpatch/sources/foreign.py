@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def explain_spec(spec: str) -> str | None:
-    """What to do about `spec`, which names no file or folder: a transport of skopeo, or a layout with a tag behind it.
+    """Return what to do about `spec`, which names no file or folder: a transport of skopeo, or a layout with a tag
+    behind it.
 
     None if it looks like neither.
     """
@@ -15,7 +16,7 @@ def explain_spec(spec: str) -> str | None:
     folder = name.rpartition("/")[2]
     match transport if colon else "":
         case "docker":
-            return f"is in a registry: copy it first, with 'skopeo copy --all docker://{name} dir:images/{folder}'"
+            return f"is in a registry: write docker://{name}"
         case "docker-daemon":
             return f"is in Docker: save it first, with 'docker save -o images.tar {name}', and name images.tar"
         case "containers-storage":
@@ -34,7 +35,7 @@ def explain_spec(spec: str) -> str | None:
 
 
 def _existing_beginning(text: str) -> tuple[str, str]:
-    """The longest part of `text` before a colon that is a file or folder, and what is behind it."""
+    """Return the longest part of `text` before a colon that is a file or folder, and what is behind it."""
     path, colon, tag = text.rpartition(":")
     while colon and path:
         if Path(path).exists():

@@ -7,21 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, assemble, check_label, check_product, owners
 from airpatch.progress import ProgressPart
+from airpatch.registry_api.access import PullOptions
 from airpatch.sources.given_names import resolve_names
-from airpatch.sources.kinds import open_source
+from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.references import pick, read_images_list, select
 from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,13 @@ class _Owner:
     image: ImageName
     size: int
     content: Content
+
+
+@runtime_checkable
+class RemoteContent(Content, Protocol):
+    """A content elsewhere: what is read one blob after the other is better fetched before."""
+
+    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None: ...
 
 
 class GatheredContent:
@@ -52,15 +64,26 @@ class GatheredContent:
             raise missing(digest, "any of the images")
         return owner.content.open(digest, size)
 
+    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
+        """Get those of the blobs that are elsewhere, many at a time. Raises SourceError, IntegrityError."""
+        wanted = set(digests)
+        remote: dict[int, tuple[RemoteContent, list[Digest]]] = {}
+        for digest, owner in self._owners.items():
+            if digest in wanted and isinstance(owner.content, RemoteContent):
+                remote.setdefault(id(owner.content), (owner.content, []))[1].append(digest)
+        for content, found in remote.values():
+            content.fetch(found, execution)
+
     def wrong(self, execution: Execution) -> list[str]:
-        """Hash everything; returns what does not have its digest, or cannot be read."""
-        total = sum(owner.size for owner in self._owners.values())
-        images = {digest: owner.image for digest, owner in self._owners.items()}
+        """Hash everything that is here; returns what does not have its digest, or cannot be read."""
+        here = {d: owner for d, owner in self._owners.items() if not isinstance(owner.content, RemoteContent)}
+        total = sum(owner.size for owner in here.values())
+        images = {digest: owner.image for digest, owner in here.items()}
         with (
             execution.part("looking for damage", total, lambda: images) as part,
             ThreadPoolExecutor(execution.threads) as pool,
         ):
-            found = pool.map(lambda digest: self._wrong(digest, part), self._owners)
+            found = pool.map(lambda digest: self._wrong(digest, part), here)
             return [finding for finding in found if finding is not None]
 
     def _wrong(self, digest: Digest, part: ProgressPart) -> str | None:
@@ -87,6 +110,11 @@ class Gathered:
     is_name_guessed: bool = False
     """Whether the release is called after a tag, since nobody gave it a name."""
 
+    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
+        """Get those of the blobs `digests` that are in registries. Raises SourceError, IntegrityError."""
+        if isinstance(self.content, GatheredContent):
+            self.content.fetch(digests, execution)
+
     def owners(self) -> dict[Digest, ImageName]:
         """For each blob the first image that has it."""
         parsed = {digest: parse_manifest(content) for digest, content in self.manifests.items()}
@@ -100,9 +128,12 @@ def gather(
     images_list: Path | None = None,
     picks: Sequence[str] = (),
     tags: Sequence[str] = (),
+    pull: PullOptions | None = None,
+    images_from: str | None = None,
     name: str | None = None,
     sequence: int | None = None,
     product: str | None = None,
+    expires: int | None = None,
     product_of_bases: str | None = None,
     sequence_after_bases: int | None = None,
     opened: Callable[[Source], None] = lambda _: None,
@@ -112,9 +143,11 @@ def gather(
     Images that have no tag get the names that `tags` say, `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one.
 
     Blobs that a bundle has as layer patches are made in scratch files, by default in the current folder. Without a
-    `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number;
-    else the default of `assemble`. Manifests are verified here, blobs are looked for with their size, and hashed by
-    whoever reads them.
+    `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number
+    and the moment when it `expires` (seconds since 1970; 0: never); else the default of `assemble`. Manifests are
+    verified here, blobs are looked for with their size, and hashed by whoever reads them.
+    `docker://` addresses are read as `pull` says; `images_from` is a place in a registry, `docker://HOST[/PREFIX]`,
+    that has the images of `images_list`.
     `opened` is called with each source before anything of it is used, and may refuse it.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
@@ -124,24 +157,35 @@ def gather(
         check_product(product if product is not None else DEFAULT_PRODUCT)
     except FormatError as error:
         raise UsageError(error.message) from None
-    sources = [open_source(spec, execution.scratch) for spec in specs]
+    pull = pull or PullOptions()
+    if not specs and images_from is None:
+        raise UsageError("nothing to take images from: name a SOURCE, or a registry with --from")
+    sources = [open_source(spec, execution.scratch, pull) for spec in specs]
+    references = None if images_list is None else read_images_list(images_list)
+    if images_from is not None:
+        sources.append(listed_images(images_from, references, execution.scratch, pull))
+        references = None
     for source in sources:
         opened(source)
     listings = [source.listing({}) for source in sources]
     if tags:
         names = resolve_names(tags, listings)
         listings = [source.listing(names) for source in sources]
+    for listing in listings:
+        for found in listing.images:
+            _LOG.debug("image %s: in %s", found.name, found.where)
     images = [image for listing in listings for image in listing.images]
     findings = [finding for listing in listings for finding in _findings(listing)]
-    if images_list is not None:
+    if references is not None:
         try:
-            images, findings = select(read_images_list(images_list), images), []
+            images, findings = select(references, images), []
         except SourceError as error:
             raise SourceError(error.message, [*error.findings, *findings]) from None
     if picks:
         images, findings = pick(picks, images), []
     for source in sources:
-        source.rebuild({image.name for image in images}, execution)
+        source.prepare({image.name for image in images}, execution)
+    _LOG.info("images in the sources: %d, taken: %d", sum(len(listing.images) for listing in listings), len(images))
     gathering = _Gathering(findings, execution)
     for image in sorted(images, key=lambda image: image.name):  # as the writer names the first image with a bad blob
         gathering.add(image)
@@ -150,12 +194,18 @@ def gather(
         name = whole.name
         sequence = whole.sequence if sequence is None else sequence
         product = whole.product if product is None else product
+        expires = whole.expires if expires is None else expires
     if product is None:
         product = product_of_bases if product_of_bases is not None else DEFAULT_PRODUCT
     if sequence is None:
         sequence = sequence_after_bases or 0
-    gathered = gathering.finish(name, sequence, product)
+    gathered = gathering.finish(name, sequence, product, expires or 0)
     gathered = replace(gathered, is_name_guessed=name is None)
+    release = gathered.release
+    _LOG.info(
+        "release %s of %s, number %d: %s", release.name, release.product, release.sequence,
+        "the tag that most images carry" if name is None else "the name that was given, or that of the bundle",
+    )  # fmt: skip
     if images_list is not None or picks:
         return gathered
     used = {blob.digest for blob in gathered.release.blobs}
@@ -191,6 +241,7 @@ class _Gathering:
         if known is not image:
             if known != image:
                 self._findings.append(f"{entry.name}: {self._difference(entry, known, image)}")
+            _LOG.info("image %s: from %s; %s has it, too", entry.name, self._where[entry.name], entry.where)
             return
         self._where[entry.name] = entry.where
         wrong = [*_contradictions(entry, loaded), *loaded.findings, *self._missing(entry, loaded)]
@@ -200,10 +251,12 @@ class _Gathering:
         for digest, content in loaded.manifests.items():
             self._manifests.setdefault(digest, content)
 
-    def finish(self, name: str | None, sequence: int, product: str) -> Gathered:
+    def finish(self, name: str | None, sequence: int, product: str, expires: int) -> Gathered:
         if self._sound or not self._findings:
             try:
-                release = assemble(self._sound, self._manifests, name=name, sequence=sequence, product=product)
+                release = assemble(
+                    self._sound, self._manifests, name=name, sequence=sequence, product=product, expires=expires
+                )
             except FormatError as error:
                 self._findings += error.findings or [error.message]
         if self._findings:
@@ -240,7 +293,7 @@ class _Gathering:
 
 
 def _contradictions(entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
-    """What the source says of an image and is not so."""
+    """Yield what the source says of an image and is not so."""
     if entry.digest not in (None, loaded.manifest):
         yield (
             f"{entry.where} says {entry.digest}, and its manifest is {loaded.manifest}. Where the first is that of all "

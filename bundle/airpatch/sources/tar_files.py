@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import BlobReader, FileBlob, pieces
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
@@ -44,12 +45,10 @@ _HEAD = 256 << 10
 """Bytes in which the first block of a compressed archive is: zstd's have 128 KiB at most."""
 _GZIP = 31
 """`wbits` of zlib for gzip."""
-_MAX_EXPANDED = 1 << 50
-"""Bytes: more than any scratch file system has, which is the limit for a decompressed archive."""
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ArchiveMember:
     """A regular file of `size` bytes at `offset`, or a link; `unusable` says why its content cannot be read."""
 
     offset: int
@@ -69,7 +68,7 @@ class TarFiles:
         self._fd = fd
         self._size = size
         self._finalizer = weakref.finalize(self, os.close, fd)
-        self._members: dict[str, Member] = {}
+        self._members: dict[str, ArchiveMember] = {}
         self._contradictory: set[str] = set()
         for name, member in self._headers():
             known = self._members.setdefault(name, member)
@@ -81,11 +80,11 @@ class TarFiles:
         return f"{self.path}:{path}"
 
     def lacks(self, path: str) -> bool:
-        """Whether nothing has the name `path`."""
+        """Return whether nothing has the name `path`."""
         return path not in self._members
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file `path`, None if there is none that can be read."""
+        """Return the size of the file `path` in bytes, None if there is none that can be read."""
         try:
             return self._find(path).size
         except SourceError:
@@ -95,19 +94,19 @@ class TarFiles:
         return any(name.startswith(f"{path}/") for name in self._members)
 
     def scan(self, path: str) -> list[Entry]:
-        """The files right below `path`, sorted."""
+        """Return the files right below `path`, sorted."""
         below = [name.removeprefix(f"{path}/") for name in self._members if name.startswith(f"{path}/")]
         return [Entry(name, stat.S_IFREG) for name in sorted(below) if "/" not in name]
 
     def read(self, path: str, limit: int) -> bytes:
-        """The content of the file `path`. Raises SourceError, also for more than `limit` bytes."""
+        """Return the content of the file `path`. Raises SourceError, also for more than `limit` bytes."""
         member = self._find(path)
         if member.size > limit:
             raise SourceError(f"{self.name(path)}: has more than {limit} bytes")
         return self._read_at(member.offset, member.size)
 
     def blob(self, path: str, size: int) -> BlobReader:
-        """The file `path` of `size` bytes. Raises SourceError."""
+        """Return the file `path` of `size` bytes. Raises SourceError."""
         member = self._find(path)
         if member.size != size:
             raise SourceError(f"{self.name(path)}: has {member.size} bytes, not {size}")
@@ -124,7 +123,7 @@ class TarFiles:
                 raise SourceError(f"{self.path}: is cut short: copy it again")
             view, position = view[count:], position + count
 
-    def _find(self, path: str) -> Member:
+    def _find(self, path: str) -> ArchiveMember:
         name = path
         for _ in range(MAX_LINKS):
             member = self._members.get(name)
@@ -139,19 +138,19 @@ class TarFiles:
             name = member.link
         raise SourceError(f"{self.name(path)}: leads from link to link")
 
-    def _is_same(self, one: Member, other: Member) -> bool:
+    def _is_same(self, one: ArchiveMember, other: ArchiveMember) -> bool:
         if one.link is not None or other.link is not None or one.size != other.size:
             return one.link == other.link and one.size == other.size
         return self._hash(one) == self._hash(other)
 
-    def _hash(self, member: Member) -> bytes:
+    def _hash(self, member: ArchiveMember) -> bytes:
         hash_ = hashlib.sha256()
         for piece in pieces(_MemberBlob(self, member), member.size):
             hash_.update(piece)
         return hash_.digest()
 
-    def _headers(self) -> Iterator[tuple[str, Member]]:
-        """All files and links, by normal names. Raises SourceError."""
+    def _headers(self) -> Iterator[tuple[str, ArchiveMember]]:
+        """Yield all files and links, by normal names. Raises SourceError."""
         position = count = 0
         extended: dict[str, str] = {}
         while position < self._size:
@@ -178,15 +177,15 @@ class TarFiles:
 
     def _member(
         self, name: str, kind: bytes, start: int, size: int, header: bytes, extended: dict[str, str]
-    ) -> Iterator[tuple[str, Member]]:
+    ) -> Iterator[tuple[str, ArchiveMember]]:
         if kind in _FILE_TYPES or kind == b"S":
             sparse = kind == b"S" or any(key.startswith("GNU.sparse") for key in extended)
-            yield name, Member(start, size, unusable="is a sparse file" if sparse else None)
+            yield name, ArchiveMember(start, size, unusable="is a sparse file" if sparse else None)
         elif kind in (b"1", b"2"):
             target = extended.get("linkpath") or _text(header[157:257])
             link = _inside(target, posixpath.dirname(name) if kind == b"2" else "")
             unusable = None if link is not None else f"is a link that leads out of the archive, to {target!r:.100}"
-            yield name, Member(start, 0, link, unusable)
+            yield name, ArchiveMember(start, 0, link, unusable)
 
     def _extend(self, extended: dict[str, str], kind: bytes, start: int, size: int) -> None:
         """Take over what an extended header says of the next member. Global ones say nothing that matters here."""
@@ -212,7 +211,7 @@ class TarFiles:
             position = end
 
     def _number(self, extended: str | None, header: bytes) -> int:
-        """The size of a member. Raises SourceError."""
+        """Return the size of a member. Raises SourceError."""
         field = header[124:136]
         if extended is not None:
             text = extended
@@ -237,7 +236,7 @@ class TarFiles:
 class _MemberBlob:
     """An open member of an archive."""
 
-    def __init__(self, archive: TarFiles, member: Member) -> None:
+    def __init__(self, archive: TarFiles, member: ArchiveMember) -> None:
         self._archive = archive
         self._offset = member.offset
 
@@ -249,7 +248,7 @@ class _MemberBlob:
 
 
 def is_header(record: bytes) -> bool:
-    """Whether the 512 bytes `record` are a tar header: its checksum is right."""
+    """Return whether the 512 bytes `record` are a tar header: its checksum is right."""
     digits = record[_CHECKSUM].strip(b" \0")
     if len(record) != RECORD or not re.fullmatch(rb"[0-7]{1,7}", digits):
         return False
@@ -257,12 +256,12 @@ def is_header(record: bytes) -> bool:
 
 
 def _begins_archive(record: bytes) -> bool:
-    """Whether `record` is the first header of an archive, other than a bundle, damaged ones included."""
+    """Return whether `record` is the first header of an archive, other than a bundle, damaged ones included."""
     return is_header(record) and not record.startswith(INDEX_PATH.encode())
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the regular file `path` is a tar archive, plain or compressed, by its first bytes."""
+    """Return whether the regular file `path` is a tar archive, plain or compressed, by its first bytes."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -284,7 +283,7 @@ class _NoTarError(Exception):
 
 
 def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
-    """The tar archive in the regular file `path`, None if it is none; decompressed into a file by `new_file`.
+    """Return the tar archive in the regular file `path`, None if it is none; decompressed into a file by `new_file`.
 
     Raises SourceError if it cannot be read, FormatError if it does not decompress, TargetError if there is no room.
     """
@@ -306,7 +305,7 @@ def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
 
 
 def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[int, int] | None:
-    """A scratch file with what `file` decompresses to, and its size; None if that is no tar archive."""
+    """Return a scratch file with what `file` decompresses to, and its size; None if that is no tar archive."""
     fds: list[int] = []
 
     def new() -> int:
@@ -324,7 +323,7 @@ def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[i
         scratch.append(piece)
 
     try:
-        extract(file, size, take, _MAX_EXPANDED)
+        extract(file, size, take, limits.unpacked(size))
         if len(first) < RECORD:
             raise _NoTarError
     except BaseException as error:

@@ -1,10 +1,10 @@
 """Checks everything that lies on a root, whoever put it there, and lists all that is wrong. Reads only.
 
-Findings are bytes without their digest: a blob, a link, a receipt or a signature that is not what its place says,
-and what the current release has to have and lacks. Obstacles are what could not be checked: a file that cannot be
-read, a symbolic link. All else is a remark: what registries take and airpatch does not know, what deletions, garbage
-collections and caches leave behind, names that do not belong there, tags that were pushed since, an apply that was
-interrupted. An apply or a push that goes on meanwhile can show up as either.
+Findings are bytes without their digest: a blob, a link, a receipt or a signature that is not what its place says.
+Obstacles are what could not be checked: a file that cannot be read, a symbolic link. All else is a remark: what the
+current release has to have and lacks, since others may delete it; what registries take and airpatch does not know; what
+deletions, garbage collections and caches leave behind; names that do not belong there; tags that were pushed since; an
+apply that was interrupted. An apply or a push that goes on meanwhile can show up as either.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.errors import AirpatchError, FormatError, TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry
-from airpatch.format.index import MAX_INDEX
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
+from airpatch.model.lacking import SCREEN, lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Release, check_manifests
@@ -30,8 +31,10 @@ from airpatch.target import image_signatures
 from airpatch.target.check import hash_file, read_manifest
 from airpatch.target.publish import wanting
 from airpatch.target.root import Root
-from airpatch.target.state import JOURNAL, RELEASES, Receipt, all_current, by_age, parse_receipt
+from airpatch.target.root_trust import history_remarks
+from airpatch.target.state import JOURNAL, RELEASES, Receipt, by_age, history, parse_receipt
 from airpatch.target.storage import MANIFEST_LIMIT
+from airpatch.units import count, megabytes
 
 _HASHING_AT_ONCE = 16
 _LINK = len("sha256:") + 64
@@ -50,6 +53,8 @@ class VerifiedRoot:
     findings: tuple[str, ...]
     obstacles: tuple[str, ...]
     notes: tuple[str, ...]
+    incomplete: tuple[str, ...] = ()
+    """The current releases that lack blobs or links."""
 
 
 def audit_root(root: Root, execution: Execution) -> VerifiedRoot:
@@ -72,6 +77,7 @@ def audit_root(root: Root, execution: Execution) -> VerifiedRoot:
         tuple(check.findings),
         tuple(check.obstacles),
         tuple(check.notes),
+        tuple(check.incomplete),
     )
 
 
@@ -82,6 +88,7 @@ class _Check:
         self.findings: list[str] = []
         self.obstacles: list[str] = []
         self.notes: list[str] = []
+        self.incomplete: list[str] = []
         self.sizes: dict[Digest, int] = {}
         self.wrong: set[Digest] = set()
         self.repositories = self.tags = self.releases = 0
@@ -224,7 +231,9 @@ class _Check:
         return len(known.difference(revisions))
 
     def _links(self, folder: str) -> set[Digest]:
-        """The digests of the folders in `folder`, whose links are checked; what a deletion emptied is left out."""
+        """Return the digests of the folders in `folder`, whose links are checked; what a deletion emptied is
+        left out.
+        """
         found = set()
         emptied = 0
         for algorithm in self._folders(folder, ("sha256",)):
@@ -254,7 +263,7 @@ class _Check:
             self._find(path, f"holds {holds} instead of its digest")
 
     def _manifest(self, digest: Digest) -> Manifest | None:
-        """The manifest of a revision; None if there is none of a type that airpatch knows."""
+        """Return the manifest of a revision; None if there is none of a type that airpatch knows."""
         if digest not in self._manifests:
             self._manifests[digest] = None
             path = registry.blob_path(digest)
@@ -274,36 +283,40 @@ class _Check:
     def check_state(self) -> None:
         now: dict[str, Digest] = {}
         with self._noting():
-            now = all_current(self._root)
-        found: list[Receipt] = []
+            found = history(self._root)
+            now = found.current()
+            self.notes += history_remarks(self._root, found)
+        installed: list[Receipt] = []
         for name in self._names(RELEASES):
             path = f"{RELEASES}/{name}"
             with self._noting(f"{self._root.path / path}: "):
-                receipt = parse_receipt(self._root.read(path, MAX_INDEX) or b"")
+                receipt = parse_receipt(self._root.read(path, limits.INDEX.value) or b"")
                 if receipt.id.hex != name:
                     self._find(path, "is not the receipt of the release that it is named after")
                     continue
                 self.releases += 1
-                found.append(receipt)
+                installed.append(receipt)
                 self._check_release(receipt.release, is_current=receipt.id in now.values())
         names = self._names(RELEASES)
         for product, id_ in now.items():
             if id_.hex not in names:
-                self._find(f"{RELEASES}/{id_.hex}", f"is missing, the receipt of the current release of {product}")
+                self._remark(f"{RELEASES}/{id_.hex}", f"is missing, the receipt of the current release of {product}")
         if self._root.size(JOURNAL) is not None:
             self.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
-        elif now or len(found) == 1:
-            self._check_signatures(by_age(self._root, found) if now else found)
+        elif now or len(installed) == 1:
+            self._check_signatures(by_age(self._root, installed) if now else installed)
 
     def _check_release(self, release: Release, *, is_current: bool) -> None:
         for signature in image_signatures.signatures_of(release):
             path = image_signatures.kept_path(signature)
             with self._noting():
                 if problem := image_signatures.problem_of(self._root, path, signature):
-                    self._find(path, problem)
-        missing = [blob for blob in release.blobs if self.sizes.get(blob.digest) != blob.size]
+                    self._judge_signature(path, problem)
+        missing = {blob.digest: blob.size for blob in release.blobs if blob.digest not in self.sizes}
         if missing and is_current:
-            self.findings += [f"release {release.name}: {b.digest} of {b.size} bytes is missing" for b in missing]
+            lines = lacking_by_image(release.images, self._manifests_of(release), missing)
+            what = f"{count(len(missing), 'blob')} of {megabytes(sum(missing.values()))}"
+            self._lack(release, what, lines)
         elif missing:
             self.notes.append(f"release {release.name} cannot be returned to: {len(missing)} of its blobs are gone")
         elif is_current and not any(blob.digest in self.wrong for blob in release.blobs):
@@ -323,11 +336,21 @@ class _Check:
                 with self._noting():
                     if folder not in seen and (number == 0 or self._root.names(folder)):
                         for path, problem in image_signatures.differences(self._root, folder, own):
-                            self._find(path, problem)
+                            self._judge_signature(path, problem)
                 seen.add(folder)
 
+    def _judge_signature(self, path: str, problem: str) -> None:
+        (self._find if problem.startswith("content") else self._remark)(path, problem)
+
+    def _lack(self, release: Release, what: str, lines: Sequence[str]) -> None:
+        """The current `release` is not whole."""
+        self.incomplete.append(release.name)
+        self.notes.append(
+            f"release {release.name}, which is current, lacks {what}; apply its bundle again: {'; '.join(lines)}"
+        )
+
     def _manifests_of(self, release: Release) -> dict[Digest, Manifest]:
-        """The manifests of `release` that are right, with all below them."""
+        """Return the manifests of `release` that are right, with all below them."""
 
         def read(digest: Digest) -> Manifest | None:
             return self._manifest(digest) if digest in self.sizes and digest not in self.wrong else None
@@ -339,16 +362,18 @@ class _Check:
         check_manifests(release, contents)
         links = registry.links(release, {digest: parse_manifest(content) for digest, content in contents.items()})
         wanted = wanting(self._root, links)
-        for link in wanted:
-            if link.stage < Stage.TAG_INDEX:
-                self._find(link.path, f"is missing or wrong, and release {release.name} needs it")
+        lost = [link.path for link in wanted if link.stage < Stage.TAG_INDEX]
+        if lost:
+            places = sorted({path.partition("/_")[0].removeprefix(f"{registry.REPOSITORIES}/") for path in lost})
+            more = [f"and {len(places) - SCREEN} more"] if len(places) > SCREEN else []
+            self._lack(release, f"{count(len(lost), 'link')} of layers and manifests", [*places[:SCREEN], *more])
         if moved := sum(link.stage is Stage.TAG for link in wanted):
             self.notes.append(f"release {release.name}: {moved} of its tags were moved or deleted since")
 
     # Findings
 
     def _names(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
-        """The names in `folder`; those that are not `allowed`, if that is given, are remarks and left out."""
+        """Return the names in `folder`; those that are not `allowed`, if that is given, are remarks and left out."""
         with self._noting():
             names = self._root.names(folder)
             if allowed is None:
@@ -360,7 +385,9 @@ class _Check:
         return []
 
     def _folders(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
-        """Those of `_names` that are folders; files are remarks, and whatever else may be there is an obstacle."""
+        """Return those of `_names` that are folders; files are remarks, and whatever else may be there is an
+        obstacle.
+        """
         folders = []
         for name in self._names(folder, allowed):
             path = f"{folder}/{name}"

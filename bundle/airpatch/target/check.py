@@ -9,29 +9,39 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import close_read
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
-from airpatch.layers.rebuild import scratch_space, steps_for
+from airpatch.layers.steps import steps_for
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
+from airpatch.model.lacking import lacking_by_image
+from airpatch.model.manifest import Manifest
 from airpatch.model.release import Blob, ImageSignature, Release
 from airpatch.progress import ProgressPart
 from airpatch.target.root import Root
 from airpatch.target.state import all_current, interrupted, receipts
+from airpatch.units import count, megabytes
 
 _PIECE = 1 << 20
 _HASHING_AT_ONCE = 16
-_FILE_COST = 4096
-"""Bytes that a small file takes on common file systems."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestsAhead:
+    """Those manifests of a release that can be had now; those that a pipe will bring cannot."""
+
+    found: Mapping[Digest, Manifest]
+    are_all: bool
+    """Whether these are all, and fit the release."""
 
 
 @dataclass(slots=True)
@@ -49,13 +59,20 @@ class InstallPlan:
     """Needed and not there, or not right, and not coming with another bundle either."""
     wanted: list[Blob] = field(default_factory=list)
     """The blobs of the release that cannot be had because of those missing."""
-    left: str | None = None
-    """The name of the release that this one goes back from."""
+    ahead: ManifestsAhead = ManifestsAhead({}, False)
+    """Those manifests of the release that are known before the bundle is read."""
 
     @property
     def to_write(self) -> tuple[Blob, ...]:
         index = self.index
         return tuple(b for b in (*index.stored, *index.patched) if b.digest not in self.present)
+
+    @property
+    def missing_by_image(self) -> list[str]:
+        """Lines that tell what is missing."""
+        sizes = {blob.digest: blob.size for blob in self.missing}
+        made_of = {step.digest: step.sources for step in self.steps}
+        return lacking_by_image(self.index.release.images, self.ahead.found, sizes, self.wrong, made_of)
 
 
 def examine(
@@ -68,7 +85,7 @@ def examine(
     *,
     deep: bool = False,
 ) -> InstallPlan:
-    """What `root` has (None: it does not exist yet), and what has to be done.
+    """Return what `root` has (None: it does not exist yet), and what has to be done.
 
     `stored` are the blobs that the bundles to apply hold, `made` those that their steps make.
     """
@@ -138,7 +155,7 @@ def hash_blobs(
 
 
 def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
-    """The sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
+    """Return the sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
     try:
@@ -153,8 +170,10 @@ def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
 
 
 def read_manifest(root: Root, digest: Digest) -> bytes:
-    """A manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is wrong."""
-    content = root.read(registry.blob_path(digest), MAX_MANIFEST)
+    """Return a manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is
+    wrong.
+    """
+    content = root.read(registry.blob_path(digest), limits.MANIFEST.value)
     if content is None:
         raise BaseMismatch(f"{root.path}: manifest {digest} is not there")
     if Digest.of(content) != digest:
@@ -162,12 +181,12 @@ def read_manifest(root: Root, digest: Digest) -> bytes:
     return content
 
 
-def require_base(plans: Iterable[InstallPlan], root: Path, *, is_new: bool) -> None:
+def require_base(plans: Sequence[InstallPlan], root: Path, *, is_new: bool) -> None:
     """Raise BaseMismatch, listing them, if blobs are missing that bundles leave out."""
     missing = {blob: plan for plan in plans for blob in plan.missing}
     if not missing:
         return
-    size = sum(blob.size for blob in missing)
+    size = megabytes(sum(blob.size for blob in missing))
     bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
     if is_new:
         raise BaseMismatch(
@@ -175,13 +194,10 @@ def require_base(plans: Iterable[InstallPlan], root: Path, *, is_new: bool) -> N
             "bring a full bundle"
         )
     raise BaseMismatch(
-        f"{root} lacks {len(missing)} blobs ({size} bytes) that the patch needs; it was made for {bases}. Write a "
+        f"{root} lacks {count(len(missing), 'blob')} of {size} that the patch needs; it was made for {bases}. Write a "
         "request with --request FILE, have the sender make a top-up with diff --base FILE, and apply the patch and the "
         "top-up together; or bring a full bundle",
-        [
-            f"{blob.digest} {blob.size} bytes{' (there, but wrong)' if blob.digest in plan.wrong else ''}"
-            for blob, plan in missing.items()
-        ],
+        list(dict.fromkeys(line for plan in plans for line in plan.missing_by_image)),
     )
 
 
@@ -246,32 +262,5 @@ def require_agreement(indexes: Sequence[Index]) -> None:
 
 
 def present(plans: Sequence[InstallPlan]) -> set[Digest]:
-    """What the root has and what is right, whichever bundle asks."""
+    """Return what the root has and what is right, whichever bundle asks."""
     return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))
-
-
-def space_for(plans: Sequence[InstallPlan], jobs: int) -> tuple[int, int]:
-    """Bytes and files that applying takes at most, `jobs` steps at a time.
-
-    Everything is in staging at once: what bundles bring, and what steps make, blobs of releases between included.
-    """
-    there = present(plans)
-    staged: dict[Digest, int] = {}
-    for plan in plans:
-        staged |= {blob.digest: blob.size for blob in plan.to_write}
-        staged |= {step.digest: step.size for step in plan.steps}
-        staged |= {step.patch: step.patch_size for step in plan.index.steps if step.digest not in there}
-        staged |= {s.digest: s.size for image in plan.index.release.images for s in image.signatures}
-    links = sum(3 * len(plan.index.release.images) + len(plan.index.release.blobs) for plan in plans)
-    scratch = max((scratch_space(plan.index, plan.steps, jobs) for plan in plans), default=0)
-    return sum(staged.values()) + scratch, len(staged) + links
-
-
-def require_space(root: Root, size: int, files: int) -> None:
-    """Raise TargetError if `files` files of `size` bytes together do not fit."""
-    free, free_files = root.free_space()
-    needed = size + files * _FILE_COST
-    if needed > free:
-        raise TargetError(f"{root.path}: {needed} bytes are needed and {free} are free; make room and run again")
-    if free_files is not None and files > free_files:
-        raise TargetError(f"{root.path}: {files} files are needed and the file system has room for {free_files}")

@@ -7,6 +7,7 @@ each other in any order; their releases are published in the order given. A pipe
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -16,25 +17,29 @@ from pathlib import Path
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
+from airpatch.errors import BaseMismatch
 from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
-from airpatch.layers.features import require_features
+from airpatch.layers.required_features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
+from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
-from airpatch.target import check
+from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
-from airpatch.target.new_root import check_place
+from airpatch.target.history import Action
+from airpatch.target.manifests_ahead import manifests_ahead
+from airpatch.target.new_root import check_place, require_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
-from airpatch.target.state import State, locked
+from airpatch.target.state import Origin, State, locked, require_unlocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Applied:
     written: tuple[Blob, ...]
     healed: tuple[Blob, ...]
     missing: tuple[Blob, ...]
+    missing_by_image: tuple[str, ...]
+    """Lines that tell what is missing."""
     tags: tuple[ImageName, ...]
     """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
     is_new: bool
@@ -78,7 +85,8 @@ def install(
 
     `deep` hashes the blobs that a patch leaves out, too; `allow_downgrade` takes releases that are older than installed
     ones.
-    The bundles must be signed as `trusted` says, and as the root itself demands.
+    The bundles must be signed as `trusted` says, and as the root itself demands; the last release of each product must
+    not have expired.
     Raises FormatError, IntegrityError, BaseMismatch, TrustError and TargetError; the root is then as it was, or, if
     publishing itself failed, in a state from which another run goes on.
     """
@@ -86,24 +94,36 @@ def install(
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
-        _require_signed(streams, trusted)  # before there is even a folder
+        signers = _require_signed(streams, trusted)  # before there is even a folder
+        _require_fresh(streams)
         for stream in streams:
             require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
-            _require_signed(streams, stored_trust(root))
-            plans = checks.examine(root, [stream.index for stream in streams], pool)
+            demanded = _require_signed(streams, stored_trust(root))
+            indexes = [stream.index for stream in streams]
+            left = checks.follow(root, indexes)
+            plans = checks.examine(root, readers, indexes, pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
-            check.require_space(root, *check.space_for(plans, execution.threads))
+            space.require_possible(root, path, plans, execution.threads)
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, execution)
                 manifests = [_verify(stream, staging) for stream in streams]
-                for plan in plans:
-                    _rebuild(plan, staging, execution)
+                try:
+                    for plan in plans:
+                        _rebuild(plan, staging, execution)
+                except BaseMismatch:  # of a size that is right, and damaged: these are missing, as others are
+                    deeply = checks.examine(root, readers, indexes, pool, deep=True)
+                    check.require_base(deeply, path, is_new=is_new)
+                    raise
+                releases = [plan.index.release for plan in plans]
+                space.require_publishable(root, zip(releases, manifests, strict=True))
             return [
-                _publish(plan, parsed, state, staging, pool, is_new=is_new)
-                for plan, parsed in zip(plans, manifests, strict=True)
+                _publish(
+                    plan, parsed, state, staging, pool, _origin(stream, signers, demanded), is_new=is_new, left=name
+                )
+                for stream, plan, parsed, name in zip(streams, plans, manifests, left, strict=True)
             ]
 
 
@@ -117,28 +137,48 @@ def preview(
     on_missing: OnMissing = lambda _index, _missing: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
-    """What `install` would do, by the indexes of the bundles; writes nothing and reads no blob of theirs."""
+    """Return what `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other
+    blob.
+    """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        _require_fresh(streams)
         for index in indexes:
             require_features(index)
-        root = stack.enter_context(Root(path)) if path.exists() else None
-        if root is not None:
+        root = stack.enter_context(Root(path)) if os.path.lexists(path) else None
+        if root is None:
+            require_place(path)
+        else:
+            require_unlocked(root)
             _require_signed(streams, stored_trust(root))
-        plans = checks.examine(root, indexes, pool)
+        left = checks.follow(root, indexes)
+        plans = checks.examine(root, readers, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
-        if root is not None:
-            check.require_space(root, *check.space_for(plans, execution.threads))
-        return [_report(plan, (), is_new=is_new) for plan in plans]
+        if not any(plan.missing for plan in plans):
+            space.require_possible(root, path, plans, execution.threads)
+        return [_report(plan, (), is_new=is_new, left=name) for plan, name in zip(plans, left, strict=True)]
 
 
-def _require_signed(streams: Iterable[BundleStream], trusted: TrustedSigners | None) -> None:
-    for stream in streams:
-        stream.opening.require_signed(trusted, stream.name, time.time())
+def _require_signed(
+    streams: Iterable[BundleStream], trusted: TrustedSigners | None
+) -> dict[BundleStream, tuple[Signer, ...]]:
+    """Return who signed each bundle, of those that are trusted."""
+    return {stream: stream.opening.require_signed(trusted, stream.name, time.time()) for stream in streams}
+
+
+def _origin(stream: BundleStream, *signers: dict[BundleStream, tuple[Signer, ...]]) -> Origin:
+    names = dict.fromkeys(str(signer) for each in signers for signer in each[stream])
+    return Origin(Action.APPLY, stream.sha256, tuple(names))
+
+
+def _require_fresh(streams: Iterable[BundleStream]) -> None:
+    """Of each product the last release must not have expired; those before it are on the way there."""
+    for stream in {stream.index.release.product: stream for stream in streams}.values():
+        stream.opening.require_fresh(stream.name, time.time())
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +190,30 @@ class _Checks:
     allow_downgrade: bool
     on_missing: OnMissing
 
-    def examine(self, root: Root | None, indexes: list[Index], pool: Executor) -> list[InstallPlan]:
+    def follow(self, root: Root | None, indexes: list[Index]) -> list[str | None]:
+        """Return the names of the releases that these go back from, if they may."""
         if root is not None:
             root.require_one_file_system()
         timeline = check.Timeline(root)
         left = [timeline.follow(index, allow_downgrade=self.allow_downgrade) for index in indexes]
         check.require_agreement(indexes)
+        return left
+
+    def examine(
+        self,
+        root: Root | None,
+        readers: Sequence[FrameReader],
+        indexes: list[Index],
+        pool: Executor,
+        *,
+        deep: bool = False,
+    ) -> list[InstallPlan]:
+        deep = deep or self.deep
         stored = {blob.digest for index in indexes for blob in index.stored}
         made = {step.digest for index in indexes for step in index.steps}
-        plans = [check.examine(root, index, stored, made, pool, self.execution, deep=self.deep) for index in indexes]
-        for plan, name in zip(plans, left, strict=True):
-            plan.left = name
-        for plan in plans:
+        plans = [check.examine(root, index, stored, made, pool, self.execution, deep=deep) for index in indexes]
+        for plan, reader in zip(plans, readers, strict=True):
+            plan.ahead = manifests_ahead(reader, root, plan.index.release)
             _LOG.info(
                 "release %s: blobs there: %d, to write: %d, of these to rebuild: %d, damaged: %d, missing: %d",
                 plan.index.release.name, len(plan.present), len(plan.to_write), len(plan.steps), len(plan.wrong),
@@ -205,15 +257,20 @@ def _publish(
     state: State,
     staging: Staging,
     pool: Executor,
+    origin: Origin,
     *,
     is_new: bool,
+    left: str | None,
 ) -> Applied:
     release = plan.index.release
-    moved = {link.path for link in publish(state, release, manifests, staging.paths, pool) if link.stage is Stage.TAG}
+    written = publish(state, release, manifests, staging.paths, pool, origin)
+    moved = {link.path for link in written if link.stage is Stage.TAG}
     tags = [image.name for image in release.images if registry.tag_link(image.name, image.manifest).path in moved]
-    return _report(plan, tuple(tags), is_new=is_new)
+    return _report(plan, tuple(tags), is_new=is_new, left=left)
 
 
-def _report(plan: InstallPlan, tags: tuple[ImageName, ...], *, is_new: bool) -> Applied:
+def _report(plan: InstallPlan, tags: tuple[ImageName, ...], *, is_new: bool, left: str | None) -> Applied:
     healed = tuple(blob for blob in plan.to_write if blob.digest in plan.wrong)
-    return Applied(plan.index, plan.to_write, healed, tuple(plan.missing), tags, is_new, plan.left)
+    return Applied(
+        plan.index, plan.to_write, healed, tuple(plan.missing), tuple(plan.missing_by_image), tags, is_new, left
+    )

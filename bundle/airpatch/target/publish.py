@@ -22,14 +22,16 @@ from dataclasses import dataclass
 from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.format.registry import Link, Stage
+from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import Blob, Release
 from airpatch.target import image_signatures
 from airpatch.target.check import hash_blobs
 from airpatch.target.root import Root
-from airpatch.target.state import Action, State, is_recorded
+from airpatch.target.state import Origin, State, is_recorded
 
+_LOG = logger(__name__)
 _ATTEMPTS = 3
 """How often blobs that a garbage collection takes away are put back before giving up."""
 
@@ -40,48 +42,53 @@ def publish(
     manifests: Mapping[Digest, Manifest],
     staged: Mapping[Digest, str],
     pool: Executor,
-    action: Action = Action.APPLY,
+    origin: Origin,
 ) -> list[Link]:
     """Make `release` visible; returns the links that were written.
 
     `staged` has the paths of those blobs and signatures of the release that are in staging; the root must have the
-    others. Raises TargetError.
+    others. `origin` goes into the history. Raises TargetError.
     """
     root = state.root
     links = registry.links(release, manifests)
     wanted = _in_order(release, wanting(root, links))
     lacking = image_signatures.lacking(root, release)
     folders = image_signatures.folders_of(release, manifests)
-    folders = {folder: own for folder, own in folders.items() if not image_signatures.stand(root, folder, own)}
+    folders = {folder: own for folder, own in folders.items() if not image_signatures.are_in_place(root, folder, own)}
     blobs = [blob for blob in release.blobs if blob.digest in staged]
     if not (wanted or lacking or folders or blobs) and is_recorded(root, release):
+        _LOG.info("release %s: published already", release.name)
         return []
+    _LOG.info(
+        "release %s: to publish: blobs: %d, signatures: %d, links: %d, of these tags: %d", release.name,
+        len(blobs), len(lacking), len(wanted), sum(link.stage is Stage.TAG for link in wanted),
+    )  # fmt: skip
     moves = _stage_links(state, wanted)
     asides = image_signatures.stage_folders(state, folders, staged)
-    state.begin(release)
+    state.begin(release, origin)
     for blob in blobs:
         _place(state, staged[blob.digest], blob, pool)
     for signature in lacking:
-        _put_over(state, staged[signature.digest], image_signatures.kept_path(signature))
+        _replace(state, staged[signature.digest], image_signatures.kept_path(signature))
     state.sync()
     image_signatures.place_folders(root, folders, asides)
     _move(root, moves, (Stage.LAYER, Stage.REVISION))
     state.sync()
-    _guard(state, release, [link for link in links if link.stage <= Stage.REVISION], staged)
+    _put_back_collected(state, release, [link for link in links if link.stage <= Stage.REVISION], staged)
     _move(root, moves, (Stage.TAG_INDEX,))
     _move(root, moves, (Stage.TAG,))
     state.sync()
-    _guard(state, release, links, staged)
-    state.record(action, release)
+    _put_back_collected(state, release, links, staged)
+    state.record(release, origin)
     return wanted
 
 
 def wanting(root: Root, links: Collection[Link]) -> list[Link]:
-    """Those of `links` that are not on `root`, or hold something else."""
-    return [link for link in links if not _stands(root, link)]
+    """Return those of `links` that are not on `root`, or hold something else."""
+    return [link for link in links if not _is_in_place(root, link)]
 
 
-def _stands(root: Root, link: Link) -> bool:
+def _is_in_place(root: Root, link: Link) -> bool:
     content = link.content
     return root.size(link.path) == len(content) and root.read(link.path, len(content)) == content
 
@@ -130,12 +137,15 @@ def _place(state: State, staged: str, blob: Blob, pool: Executor) -> None:
     """Give the staged blob its name; one that is there stays if it is right and is replaced if it is wrong."""
     root, path = state.root, registry.blob_path(blob.digest)
     if root.link(staged, path):
-        return
-    if root.size(path) != blob.size or not all(right for _, right in hash_blobs(root, [blob], pool)):
-        _put_over(state, staged, path)
+        _LOG.debug("blob %s: written, %d bytes", blob.digest.short, blob.size)
+    elif root.size(path) != blob.size or not all(right for _, right in hash_blobs(root, [blob], pool)):
+        _LOG.info("blob %s: replaced, since the one on the root is damaged", blob.digest.short)
+        _replace(state, staged, path)
+    else:
+        _LOG.debug("blob %s: came to the root meanwhile, and is right", blob.digest.short)
 
 
-def _put_over(state: State, staged: str, path: str) -> None:
+def _replace(state: State, staged: str, path: str) -> None:
     """Put the staged file at `path`, over what is there, and keep it in staging."""
     copy = state.staged()
     state.root.link(staged, copy)
@@ -146,13 +156,15 @@ def _move(root: Root, moves: Collection[_Move], stages: Collection[Stage]) -> No
     for move in moves:
         if move.stage not in stages:
             continue
+        for link in move.links:
+            _LOG.debug("link %s: written", link.path)
         if move.folder and root.move_folder(move.folder, registry.tag_folder_of(move.links[-1])):
             continue
         for link, staged in zip(move.links, move.staged, strict=True):
             root.rename(staged, link.path)
 
 
-def _guard(state: State, release: Release, links: Collection[Link], staged: Mapping[Digest, str]) -> None:
+def _put_back_collected(state: State, release: Release, links: Collection[Link], staged: Mapping[Digest, str]) -> None:
     """Put back what a garbage collection, which began before the revisions or the tags stood, has taken away."""
     root = state.root
     for _ in range(_ATTEMPTS):
@@ -167,6 +179,7 @@ def _guard(state: State, release: Release, links: Collection[Link], staged: Mapp
                 "run a full bundle or a top-up when it has ended",
                 lost,
             )
+        _LOG.info("removed by somebody meanwhile, and put back: blobs: %d, links: %d", len(gone), len(without))
         moves = _stage_links(state, _in_order(release, without))
         for blob in gone:
             root.link(staged[blob.digest], registry.blob_path(blob.digest))

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
-from airpatch.model.digest import Digest
+from airpatch.log import logger
+from airpatch.model.lacking import SCREEN, lacking_by_image
+from airpatch.model.release import Release
 from airpatch.target import image_signatures, storage
+from airpatch.target.history import Action
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
-from airpatch.target.state import Action, Receipt, choose_product, current, history, locked, receipts
+from airpatch.target.space import require_publishable
+from airpatch.target.state import Origin, Receipt, choose_product, current, history, locked, receipts
+
+_LOG = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +42,32 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         now = current(root, product)
         left = receipts(root).get(now) if now is not None else None
         receipt = find_release(root, to, product) if to is not None else _previous(root, product)
-        missing = [
-            f"{blob.digest} {blob.size} bytes"
-            for blob in receipt.release.blobs
-            if root.size(registry.blob_path(blob.digest)) != blob.size
-        ]
-        missing += [f"{s.digest} {s.size} bytes, a signature" for s in image_signatures.lacking(root, receipt.release)]
-        if missing:
+        if missing := _missing(root, receipt.release):
             raise BaseMismatch(f"{root.path} lacks blobs of {receipt.release.name}; apply its bundle again", missing)
+        _LOG.info(
+            "going back from %s to %s: %s", left.release.title if left is not None else "no release",
+            receipt.release.title, "as asked for" if to is not None else "the release before in the history",
+        )  # fmt: skip
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
+        require_publishable(root, [(receipt.release, manifests)])
         with ThreadPoolExecutor(execution.threads) as pool:
-            links = publish(state, receipt.release, manifests, {}, pool, Action.ROLLBACK)
+            links = publish(state, receipt.release, manifests, {}, pool, Origin(Action.ROLLBACK))
         return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))
 
 
+def _missing(root: Root, release: Release) -> list[str]:
+    """Return lines about what `release` lacks, by image."""
+    sizes = {blob.digest: root.size(registry.blob_path(blob.digest)) for blob in release.blobs}
+    missing = {blob.digest: blob.size for blob in release.blobs if sizes[blob.digest] != blob.size}
+    damaged = {digest for digest in missing if sizes[digest] is not None}
+    lines = lacking_by_image(release.images, storage.known_manifests(root, release), missing, damaged)
+    without = {signature.digest for signature in image_signatures.lacking(root, release)}
+    names = [str(image.name) for image in release.images if without & {s.digest for s in image.signatures}]
+    return [*lines, *(f"{name}: lacks signatures" for name in names[:SCREEN])]
+
+
 def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt:
-    """The installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
+    """Return the installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
 
     Raises UsageError if there is none, or more than one.
     """
@@ -68,9 +84,7 @@ def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt
 def _previous(root: Root, product: str) -> Receipt:
     installed = receipts(root)
     now = current(root, product)
-    before: list[Digest] = [
-        e.id for e in history(root) if e.product == product and e.action is not Action.PRUNE and e.id != now
-    ]
+    before = [of.id for of in history(root).published() if of.product == product and of.id != now]
     for id_ in reversed(before):
         if id_ in installed:
             return installed[id_]

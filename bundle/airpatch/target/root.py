@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import stat
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch.blobs.content import close_read
+from airpatch.blobs.folders import FOLDER, Folders
 from airpatch.blobs.output import write_error
+from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
-from airpatch.linux import remove_all, rename_folder, replace_folder, syncfs
+from airpatch.linux import SYNCFS_REPORTS_ERRORS, mount_of, remove_all, rename_folder, replace_folder, syncfs
 from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 
@@ -29,19 +29,7 @@ STAGING = f"{HOME}/staging"
 _NEW_FOLDER = "new-folder"
 """The name of a folder in staging until it is complete."""
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CACHED_FOLDERS = 144
-"""Descriptors kept open: more than the 140 folders of the deepest path, so that one call never closes its own."""
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
-
-
-def _kernel() -> tuple[int, int]:
-    major, minor = platform.release().split(".")[:2]
-    return int(major), int("".join(c for c in minor if c.isdigit()))
-
-
-SYNCFS_REPORTS_ERRORS = _kernel() >= (5, 8)
-"""Whether syncfs tells of failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
 
 
 class Root:
@@ -61,7 +49,7 @@ class Root:
             self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise write_error(str(path), error) from None
-        self._folders: OrderedDict[str, int] = OrderedDict()
+        self._folders = Folders(self._fd, self._new_folder)
         try:
             self._ownership = self._storage_ownership()
         except BaseException:
@@ -74,9 +62,7 @@ class Root:
         return bool(self._made)
 
     def close(self) -> None:
-        for fd in self._folders.values():
-            close_read(fd)
-        self._folders.clear()
+        self._folders.close()
         close_read(self._fd)
 
     def __enter__(self) -> Root:
@@ -88,7 +74,9 @@ class Root:
     # Reading
 
     def size(self, path: str) -> int | None:
-        """Bytes of the regular file `path`; None if there is nothing. Raises TargetError for anything else."""
+        """Return the size in bytes of the file `path`; None if it does not exist. Raises TargetError for
+        anything else.
+        """
         status = self._status(path)
         if status is None:
             return None
@@ -105,17 +93,16 @@ class Root:
         return status is not None and stat.S_ISREG(status.st_mode)
 
     def open(self, path: str) -> int:
-        """A descriptor for reading the regular file `path`, which the caller closes."""
-        folder, name = self._split(path)
+        """Return a descriptor for reading the regular file `path`, which the caller closes."""
         with self._errors(path):
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._folder(folder))
+            fd = self._folders.open(path)
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd
             os.close(fd)
         raise self._odd(path)
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """The content of a file of at most `limit` bytes; None if there is none."""
+        """Return the content of a file of at most `limit` bytes; None if there is none."""
         size = self.size(path)
         if size is None:
             return None
@@ -129,10 +116,10 @@ class Root:
             return file.read(limit)
 
     def names(self, path: str) -> list[str]:
-        """The sorted names in the folder `path`; none if it does not exist."""
+        """Return the sorted names in the folder `path`; none if it does not exist."""
         try:
             with self._errors(path):
-                return sorted(os.listdir(self._folder(path)))
+                return sorted(os.listdir(self._folders.get(path)))
         except FileNotFoundError:
             return []
 
@@ -141,22 +128,23 @@ class Root:
     def make_folder(self, path: str) -> None:
         """Make `path` and all folders above it."""
         with self._errors(path):
-            self._folder(path, create=True)
+            self._folders.get(path, create=True)
 
     def make_workplace(self) -> None:
         """Make `HOME` and `STAGING`, and give them their marks: a run that was killed may not have come to that."""
         with self._errors(STAGING):
             above = self._fd
-            self._forget(HOME)
+            self._folders.forget(HOME)
             for path in (HOME, STAGING):
                 name = path.rpartition("/")[2]
                 try:
-                    fd = os.open(name, _FOLDER, dir_fd=above)
+                    fd = os.open(name, FOLDER, dir_fd=above)
                 except FileNotFoundError:
                     with suppress(FileExistsError):
                         os.mkdir(name, 0o755, dir_fd=above)
-                    fd = os.open(name, _FOLDER, dir_fd=above)
-                above = self._folders[path] = fd
+                    fd = os.open(name, FOLDER, dir_fd=above)
+                self._folders.keep(path, fd)
+                above = fd
                 with suppress(PermissionError):  # of another user, who lets this one write
                     self._ownership.give_folder(above)
 
@@ -167,23 +155,25 @@ class Root:
         remove_root(self._made)
         self._made = []
 
-    def open_lock(self, path: str) -> int:
-        """A descriptor of the file `path`, made if it is not there, that only its owner can open, and so lock.
+    def open_lock(self, path: str, *, create: bool = True) -> int:
+        """Return a descriptor of the file `path` that only its owner can open, and so lock.
 
-        Raises FileNotFoundError if its folder is gone.
+        It is made if it is not there, and gets its marks, but for `create`. Raises FileNotFoundError if its folder is
+        gone, or without `create` the file.
         """
-        folder, name = self._split(path)
         with self._errors(path):
-            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_NONBLOCK
             try:
-                fd = os.open(name, flags, dir_fd=self._folder(folder))
+                fd = self._folders.open(path, flags)
             except FileNotFoundError:
-                fd = os.open(name, flags | os.O_CREAT, LOCK_MODE, dir_fd=self._folder(folder))
+                if not create:
+                    raise
+                fd = self._folders.open(path, flags | os.O_CREAT, LOCK_MODE)
             try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                     raise TargetError(f"{self.path / path}: is not a regular file of its own; remove it and run again")
-                if status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
+                if create and status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
                     with suppress(PermissionError):
                         self._ownership.give_file(fd, LOCK_MODE)
             except BaseException:
@@ -192,16 +182,16 @@ class Root:
             return fd
 
     def is_same(self, fd: int, path: str) -> bool:
-        """Whether `path` still names the file behind `fd`."""
+        """Return whether `path` still names the file behind `fd`."""
         status, opened = self._status(path), os.fstat(fd)
         return status is not None and (status.st_dev, status.st_ino) == (opened.st_dev, opened.st_ino)
 
     def create(self, path: str) -> int:
-        """A descriptor of the new file `path`, to write and read, which the caller closes. Its folder must exist."""
-        folder, name = self._split(path)
+        """Return a descriptor of the new file `path`, to write and read, which the caller closes. Its folder must
+        exist.
+        """
         with self._errors(path):
-            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            fd = os.open(name, flags, 0o644, dir_fd=self._folder(folder))
+            fd = self._folders.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
             try:
                 self._ownership.give_file(fd)
             except BaseException:
@@ -232,8 +222,8 @@ class Root:
 
     def move_folder(self, source: str, path: str) -> bool:
         """Move the folder `source`, with all that it holds, to `path`; False if something is there already."""
-        self._forget(source)
-        self._forget(path)
+        self._folders.forget(source)
+        self._folders.forget(path)
         try:
             self._two(os.rename, source, path)
         except FileExistsError:
@@ -254,21 +244,21 @@ class Root:
 
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""
-        folder, name = self._split(path)
         try:
             with self._errors(path):
-                os.unlink(name, dir_fd=self._folder(folder))
+                above, name = self._folders.locate(path)
+                os.unlink(name, dir_fd=above)
         except FileNotFoundError:
             return False
         return True
 
     def remove_folder(self, path: str) -> bool:
         """Remove the folder `path` if it is empty; tells whether it is gone."""
-        folder, name = self._split(path)
-        self._forget(path)
+        self._folders.forget(path)
         try:
             with self._errors(path):
-                os.rmdir(name, dir_fd=self._folder(folder))
+                above, name = self._folders.locate(path)
+                os.rmdir(name, dir_fd=above)
         except FileNotFoundError:
             return True
         except TargetError as error:
@@ -288,9 +278,8 @@ class Root:
     def clear_folder(self, path: str) -> None:
         """Remove all that is in the folder `path`, if that is there."""
         with suppress(FileNotFoundError), self._errors(path):
-            folder = self._folder(path)
-            for known in [k for k in self._folders if k.startswith(f"{path}/")]:
-                close_read(self._folders.pop(known))
+            folder = self._folders.get(path)
+            self._folders.forget_below(path)
             remove_all(folder)
 
     def sync(self, written: list[str]) -> None:
@@ -305,29 +294,48 @@ class Root:
                     self._fsync(path)
             syncfs(self._fd)
 
-    def free_space(self) -> tuple[int, int | None]:
-        """Bytes and files that the file system can still take; None files where it has no limit."""
-        status = os.fstatvfs(self._fd)
-        return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
+    def room(self) -> Room:
+        """Return what the file system can still take."""
+        return room_at(self._fd)
 
     def require_one_file_system(self) -> None:
         """Raise TargetError if a part of the root is a mount of its own: names cannot be given across file systems."""
-        own = os.fstat(self._fd).st_dev
         for path in (HOME, STAGING, STORAGE, BLOBS, REPOSITORIES):
-            status = self._status(path)
-            if status is not None and status.st_dev != own:
-                raise TargetError(
-                    f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
-                    "made; mount one file system for all of the root"
-                )
+            if self.has_folder(path):
+                with self._errors(path):
+                    self._require_own_mount(path, self._folders.get(path))
+
+    def require_writable(self, path: str) -> None:
+        """Raise TargetError unless names can be given in the folder `path`, which is there. Changes nothing."""
+        with self._errors(path):
+            folder = self._folders.get(path)
+            self._require_own_mount(path, folder)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+                code = errno.EROFS if os.fstatvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+                raise OSError(code, os.strerror(code))
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether the folder `path` is there. Raises TargetError if anything else is in its place."""
+        status = self._status(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            with self._errors(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        return status is not None
 
     # Inside
 
+    def _require_own_mount(self, path: str, folder: int) -> None:
+        if mount_of(folder) != mount_of(self._fd):
+            raise TargetError(
+                f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
+                "made; mount one file system for all of the root"
+            )
+
     def _storage_ownership(self) -> Ownership:
-        """That of the registry's storage, or of the root where there is none yet."""
+        """Return the marks of the registry's storage, or of the root where there is none yet."""
         with self._errors(STORAGE):
             try:
-                return Ownership.of(self._folder(STORAGE))
+                return Ownership.of(self._folders.get(STORAGE))
             except FileNotFoundError:
                 return Ownership.of(self._fd)
 
@@ -342,59 +350,28 @@ class Root:
             os.close(fd)
 
     def _status(self, path: str) -> os.stat_result | None:
-        folder, name = self._split(path)
-        try:
-            with self._errors(path):
-                return os.stat(name, dir_fd=self._folder(folder), follow_symlinks=False)
-        except FileNotFoundError:
-            return None
+        with self._errors(path):
+            return self._folders.status(path)
 
     def _two(self, call: Callable[..., None], source: str, path: str) -> None:
-        source_folder, source_name = self._split(source)
-        folder, name = self._split(path)
         with self._errors(path):
-            origin = os.dup(self._folder(source_folder))  # making the folders above `path` may close the one kept open
+            above, source_name = self._folders.locate(source)
+            origin = os.dup(above)  # making the folders above `path` may close the one kept open
             try:
-                call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                self._second(call, source_name, origin, path)
             except FileNotFoundError:
                 # A registry's garbage collection may have removed a folder that is held open here.
-                self._forget(folder)
+                self._folders.forget(path.rpartition("/")[0])
                 try:
-                    call(source_name, name, src_dir_fd=origin, dst_dir_fd=self._folder(folder, create=True))
+                    self._second(call, source_name, origin, path)
                 except FileNotFoundError:
                     raise TargetError(f"{self.path / source}: vanished while airpatch was at work") from None
             finally:
                 close_read(origin)
 
-    @staticmethod
-    def _split(path: str) -> tuple[str, str]:
-        folder, _, name = path.rpartition("/")
-        return folder, name
-
-    def _folder(self, path: str, *, create: bool = False) -> int:
-        """A descriptor of the folder, kept open for the next time. Raises OSError."""
-        if not path:
-            return self._fd
-        if path in self._folders:
-            self._folders.move_to_end(path)
-            return self._folders[path]
-        parent, name = self._split(path)
-        above = self._folder(parent, create=create)
-        try:
-            fd = os.open(name, _FOLDER, dir_fd=above)
-        except FileNotFoundError:
-            if not create:
-                raise
-            fd = self._new_folder(path, name, above)
-        self._folders[path] = fd
-        if len(self._folders) > _CACHED_FOLDERS:
-            close_read(self._folders.popitem(last=False)[1])
-        return fd
-
-    def _forget(self, path: str) -> None:
-        """Close the descriptors of `path` and of all folders above and below it."""
-        for known in [k for k in self._folders if f"{path}/".startswith(f"{k}/") or k.startswith(f"{path}/")]:
-            close_read(self._folders.pop(known))
+    def _second(self, call: Callable[..., None], source: str, origin: int, path: str) -> None:
+        folder, name = self._folders.locate(path, create=True)
+        call(source, name, src_dir_fd=origin, dst_dir_fd=folder)
 
     def _new_folder(self, path: str, name: str, above: int) -> int:
         """Make the folder `name` in the folder `above`; in staging at once, else there first."""
@@ -403,9 +380,9 @@ class Root:
         else:
             if STAGING not in self._folders:
                 self.make_workplace()
-            aside, new = self._folder(STAGING), _NEW_FOLDER
+            aside, new = self._folders.get(STAGING), _NEW_FOLDER
         os.mkdir(new, 0o755, dir_fd=aside)
-        fd = os.open(new, _FOLDER, dir_fd=aside)
+        fd = os.open(new, FOLDER, dir_fd=aside)
         try:
             self._ownership.give_folder(fd)
             if aside != above:
@@ -413,7 +390,7 @@ class Root:
         except FileExistsError:
             os.close(fd)
             os.rmdir(new, dir_fd=aside)
-            return os.open(name, _FOLDER, dir_fd=above)
+            return os.open(name, FOLDER, dir_fd=above)
         except BaseException:
             os.close(fd)
             raise
@@ -436,7 +413,9 @@ class Root:
 
 
 def open_root(path: Path) -> Root:
-    """The root at `path`, which must hold a registry's storage. Raises UsageError, and TargetError as Root does."""
+    """Return the root at `path`, which must hold a registry's storage. Raises UsageError, and TargetError as
+    Root does.
+    """
     require_root(path)
     return Root(path)
 
@@ -446,5 +425,5 @@ def _link(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
 
 
 def _is_not_empty(error: TargetError) -> bool:
-    """Whether a folder could not be removed or replaced because there is something in it."""
+    """Return whether a folder could not be removed or replaced because there is something in it."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOTEMPTY, errno.EEXIST)

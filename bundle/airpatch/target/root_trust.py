@@ -5,11 +5,16 @@ Where it is there, every bundle must be signed as it says before anything of the
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import canonical
+from airpatch.model.digest import Digest
 from airpatch.signing import allowed_signers, revocation
 from airpatch.signing.trusted import TrustedSigners
+from airpatch.target.history import History
 from airpatch.target.root import HOME, Root
+from airpatch.target.state import HISTORY
 
 TRUST = f"{HOME}/trust"
 TRUST_VERSION = 1
@@ -18,7 +23,7 @@ MAX_TRUST = allowed_signers.MAX_FILE + revocation.MAX_FILE + (64 << 10)
 
 
 def emit_trust(trusted: TrustedSigners) -> bytes:
-    """The content of the file."""
+    """Return the content of the file."""
     return canonical.pack(
         {
             "airpatch": TRUST_VERSION,
@@ -31,7 +36,7 @@ def emit_trust(trusted: TrustedSigners) -> bytes:
 
 
 def parse_trust(content: bytes) -> TrustedSigners:
-    """The inverse of `emit_trust`. Raises FormatError."""
+    """Parse what `emit_trust` made. Raises FormatError."""
     plain = canonical.unpack(content, "the trusted signers")
     match plain:
         case {
@@ -49,6 +54,16 @@ def parse_trust(content: bytes) -> TrustedSigners:
             if emit_trust(trusted) == content:
                 return trusted
     raise FormatError("not the trusted signers of a root, or in a version of their format that is not known")
+
+
+def history_remarks(root: Root, found: History) -> Iterator[str]:
+    """Yield what is odd about the history `found` of `root` and does no harm."""
+    if found.torn:
+        yield f"{root.path / HISTORY}: its last line was cut short by a crash, and is passed over"
+    recorded = next((event.trust for event in reversed(found.events) if event.trust is not None), None)
+    content = root.read(TRUST, MAX_TRUST)
+    if recorded != (None if content is None else Digest.of(content)):
+        yield f"{root.path / TRUST}: is not the file that the history tells of; renew it with airpatch trust --force"
 
 
 def stored_trust(root: Root) -> TrustedSigners | None:

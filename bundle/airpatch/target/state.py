@@ -5,27 +5,39 @@
     journal           the receipt of a release whose links are being written
     releases/ID       receipts of installed releases, ID being the release id in hex
     kept/HEX          their detached signatures, HEX being the digest (`signatures`)
-    history           what was done, one event after the other; a product's last apply or rollback is current
+    history           what was done, one line for each event (`history`); a product's last apply or rollback is current
+    trust             whose signatures the root demands (`root_trust`)
 
-Nothing of this lies where a registry looks. Receipts and history are in canonical msgpack.
+Nothing of this lies where a registry looks. Receipts are in canonical msgpack.
 """
 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 
+from airpatch import limits
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
-from airpatch.errors import FormatError, TargetError, UsageError
+from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import canonical
-from airpatch.format.index import MAX_INDEX, release_from_plain, release_id, release_to_plain
+from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
-from airpatch.model.release import DEFAULT_PRODUCT, Release, check_label, check_product
+from airpatch.model.release import DEFAULT_PRODUCT, Release, check_time
+from airpatch.target.history import (
+    Action,
+    Event,
+    History,
+    Outcome,
+    Subject,
+    appended,
+    parse_history,
+    recordable,
+)
 from airpatch.target.root import HOME, STAGING, Root
 
 LOCK = f"{HOME}/lock"
@@ -34,10 +46,6 @@ RELEASES = f"{HOME}/releases"
 KEPT = f"{HOME}/kept"
 HISTORY = f"{HOME}/history"
 RECEIPT_VERSION = 1
-MAX_EVENTS = 1000
-"""Events that the history keeps; older ones are dropped, unless they say what is current."""
-_MAX_TIME = 253_402_300_799
-"""Seconds since 1970: the end of the year 9999, the last that datetime can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +60,13 @@ class Receipt:
         return release_id(self.release)
 
 
-class Action(StrEnum):
-    APPLY = "apply"
-    ROLLBACK = "rollback"
-    PRUNE = "prune"
-
-
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something that was done to a root with the release `id`, at `time` (seconds since 1970, UTC)."""
+class Origin:
+    """Why a release is published: the action, the sha256 of the bundle's file, and whose signatures were counted."""
 
-    time: int
-    action: Action
-    id: Digest
-    name: str
-    product: str = DEFAULT_PRODUCT
+    action: Action = Action.APPLY
+    bundle: Digest | None = None
+    signers: tuple[str, ...] = ()
 
 
 def emit_receipt(receipt: Receipt) -> bytes:
@@ -80,7 +80,7 @@ def emit_receipt(receipt: Receipt) -> bytes:
 
 
 def parse_receipt(content: bytes) -> Receipt:
-    """The inverse of `emit_receipt`. Raises FormatError unless `content` is canonical."""
+    """Parse what `emit_receipt` made. Raises FormatError unless `content` is canonical."""
     value = canonical.unpack(content, "the receipt")
     match value:
         case {"airpatch": version, "installed": int(installed), "release": release} if version == RECEIPT_VERSION:
@@ -90,46 +90,13 @@ def parse_receipt(content: bytes) -> Receipt:
     raise FormatError("not a receipt that this airpatch reads")
 
 
-def emit_history(events: list[Event]) -> bytes:
-    rows = [[event.time, str(event.action), event.id.raw, event.product, event.name] for event in _kept(events)]
-    return canonical.pack({"airpatch": RECEIPT_VERSION, "events": rows})
-
-
-def _kept(events: list[Event]) -> list[Event]:
-    """The newest of `events`, and those older ones that say which release of a product is current."""
-    recent = events[-MAX_EVENTS:]
-    known = {event.product for event in recent if event.action is not Action.PRUNE}
-    older = {e.product: e for e in events[:-MAX_EVENTS] if e.action is not Action.PRUNE and e.product not in known}
-    return [*sorted(older.values(), key=events.index), *recent]
-
-
-def parse_history(content: bytes) -> list[Event]:
-    """The inverse of `emit_history`. Raises FormatError unless `content` is canonical."""
-    match canonical.unpack(content, "the history"):
-        case {"airpatch": version, "events": list(rows)} if version == RECEIPT_VERSION:
-            events = [_event(row) for row in rows]
-            if emit_history(events) == content:
-                return events
-    raise FormatError("not a history that this airpatch reads")
-
-
-def _event(row: object) -> Event:
-    match row:
-        case [int(time_), str(action), bytes(id_), str(product), str(name)] if action in list(Action):
-            check_label(name, 0)
-            check_product(product)
-            return Event(_time(time_), Action(action), Digest(id_), name, product)
-    raise FormatError("not an event of a history that this airpatch reads")
-
-
 def _time(value: int) -> int:
-    if isinstance(value, bool) or not 0 <= value <= _MAX_TIME:
-        raise FormatError(f"not a time: {value!r:.30}")
+    check_time(value)
     return value
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:
-    """The releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
+    """Return the releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
     found = {}
     for name in root.names(RELEASES):
         path = f"{RELEASES}/{name}"
@@ -141,36 +108,34 @@ def receipts(root: Root) -> dict[Digest, Receipt]:
 
 
 def interrupted(root: Root) -> Receipt | None:
-    """The release whose apply did not reach its end."""
+    """Return the release whose apply did not reach its end."""
     return _read_receipt(root, JOURNAL)
 
 
-def history(root: Root) -> list[Event]:
-    """What was done to `root`, oldest first."""
-    content = root.read(HISTORY, MAX_INDEX)
-    try:
-        return parse_history(content) if content is not None else []
-    except FormatError as error:
-        raise TargetError(f"{root.path / HISTORY}: {error.message}; remove it") from None
+def history(root: Root) -> History:
+    """Return what was done to `root`. Raises IntegrityError if its chain is broken, FormatError, TargetError."""
+    path = str(root.path / HISTORY)
+    with located(path):
+        return parse_history(root.read(HISTORY, limits.HISTORY.value) or b"")
 
 
 def all_current(root: Root) -> dict[str, Digest]:
     """For each product the id of its current release: the one that was applied or rolled back to last."""
-    return {event.product: event.id for event in history(root) if event.action is not Action.PRUNE}
+    return history(root).current()
 
 
 def current(root: Root, product: str = DEFAULT_PRODUCT) -> Digest | None:
-    """The id of the current release of `product`, if it has one."""
+    """Return the id of the current release of `product`, if it has one."""
     return all_current(root).get(product)
 
 
 def products(root: Root) -> list[str]:
-    """The products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
+    """Return the products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
     return sorted({receipt.release.product for receipt in receipts(root).values()})
 
 
 def choose_product(root: Root, wanted: str | None) -> str:
-    """The product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
+    """Return the product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
     installed = products(root)
     if wanted is None and len(installed) > 1:
         raise UsageError(f"{root.path}: has several products: {', '.join(installed)}; say which with --product")
@@ -182,14 +147,13 @@ def choose_product(root: Root, wanted: str | None) -> str:
 
 
 def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
-    """The receipts `installed`, those of releases that were current last first."""
-    recent = [event.id for event in history(root) if event.action is not Action.PRUNE]
-    age = {id_: position for position, id_ in enumerate(recent)}
+    """Return the receipts `installed`, those of releases that were current last first."""
+    age = {subject.id: position for position, subject in enumerate(history(root).published())}
     return sorted(installed, key=lambda receipt: (age.get(receipt.id, -1), receipt.installed), reverse=True)
 
 
 def is_recorded(root: Root, release: Release) -> bool:
-    """Whether `release` is the current one, its receipt is there, and no journal is left."""
+    """Return whether `release` is the current one, its receipt is there, and no journal is left."""
     id_ = release_id(release)
     return (
         current(root, release.product) == id_
@@ -199,7 +163,7 @@ def is_recorded(root: Root, release: Release) -> bool:
 
 
 def _read_receipt(root: Root, path: str) -> Receipt | None:
-    content = root.read(path, MAX_INDEX)
+    content = root.read(path, limits.INDEX.value)
     try:
         return parse_receipt(content) if content is not None else None
     except FormatError as error:
@@ -216,7 +180,7 @@ class State:
         self.clear()
 
     def staged(self) -> str:
-        """The path of a new file or folder in staging, to be made by the caller before the next `sync`."""
+        """Return the path of a new file or folder in staging, to be made by the caller before the next `sync`."""
         self._counter += 1
         path = f"{STAGING}/{self._counter}"
         self._written.append(path)
@@ -237,29 +201,71 @@ class State:
         written, self._written = self._written, []
         self.root.sync([path for path in written if self.root.is_file(path)])
 
-    def begin(self, release: Release) -> None:
-        """Note in the journal that the links of `release` are about to be written. Durable with the next `sync`."""
-        self.replace(JOURNAL, emit_receipt(Receipt(release, int(time.time()))))
+    def begin(self, release: Release, origin: Origin) -> None:
+        """Note in journal and history that the links of `release` are about to be written.
 
-    def record(self, action: Action, release: Release) -> None:
+        Durable with the next `sync`.
+        """
+        journal = self.stage(emit_receipt(Receipt(release, int(time.time()))))
+        event = self._event(origin.action, Outcome.BEGUN, release, origin)
+        noted = self.stage(self._history_with(event))
+        self.sync()
+        self.root.rename(journal, JOURNAL)
+        self.root.rename(noted, HISTORY)
+
+    def record(self, release: Release, origin: Origin) -> None:
         """Write receipt and history, and end the journal. This is what makes `release` the current one."""
-        id_ = release_id(release)
-        path = f"{RELEASES}/{id_.hex}"
+        path = f"{RELEASES}/{release_id(release).hex}"
         if self.root.size(path) is None:
             self.replace(path, emit_receipt(Receipt(release, int(time.time()))))
-        self._note(action, release)
+        self._note(self._event(origin.action, Outcome.DONE, release, origin))
         self.root.unlink(JOURNAL)
         self.sync()
 
     def forget(self, release: Release) -> None:
         """Remove the receipt of `release`."""
         self.root.unlink(f"{RELEASES}/{release_id(release).hex}")
-        self._note(Action.PRUNE, release)
+        self._note(self._event(Action.PRUNE, Outcome.DONE, release))
         self.sync()
 
-    def _note(self, action: Action, release: Release) -> None:
-        event = Event(int(time.time()), action, release_id(release), release.name, release.product)
-        self.replace(HISTORY, emit_history([*history(self.root), event]))
+    def replace_trust(self, path: str, content: bytes, signers: tuple[str, ...]) -> None:
+        """Put the file of trusted signers in place, and before it the event that tells of it; both are then durable."""
+        staged = self.stage(content)
+        event = self._event(Action.TRUST, Outcome.DONE, origin=Origin(signers=signers))
+        noted = self.stage(self._history_with(replace(event, trust=Digest.of(content))))
+        self.sync()
+        self.root.rename(noted, HISTORY)
+        self.root.rename(staged, path)
+        self.sync()
+
+    def _note(self, event: Event) -> None:
+        self.replace(HISTORY, self._history_with(event))
+
+    def _history_with(self, event: Event) -> bytes:
+        with located(str(self.root.path / HISTORY)):
+            content = appended(self.root.read(HISTORY, limits.HISTORY.value) or b"", event)
+        if len(content) > limits.HISTORY.value:
+            raise TargetError(
+                f"{self.root.path / HISTORY}: would have more bytes than {limits.HISTORY}; or move it elsewhere, "
+                "and the next event begins a new one (no release is current until then)"
+            )
+        return content
+
+    def _event(
+        self, action: Action, outcome: Outcome, release: Release | None = None, origin: Origin | None = None
+    ) -> Event:
+        origin = origin or Origin()
+        sudo_user = os.environ.get("SUDO_USER")
+        return Event(
+            int(time.time()),
+            os.getuid(),
+            recordable(sudo_user) if sudo_user else None,
+            action,
+            outcome,
+            None if release is None else Subject(release.product, release.name, release_id(release)),
+            origin.bundle,
+            signers=tuple(map(recordable, origin.signers)),
+        )
 
     def replace(self, path: str, content: bytes) -> None:
         """Put a small file in place, durable before it has its name."""
@@ -294,8 +300,32 @@ def locked(root: Root) -> Iterator[State]:
         close_read(fd)
 
 
+def require_unlocked(root: Root) -> None:
+    """Raise TargetError if the lock of `root` is held, or could not be taken. Makes nothing."""
+    if root.size(LOCK) is None:
+        return
+    try:
+        fd = root.open_lock(LOCK, create=False)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _is_locked(root) from None
+    except OSError as error:
+        raise write_error(str(root.path / LOCK), error) from None
+    finally:
+        close_read(fd)
+
+
+def _is_locked(root: Root) -> TargetError:
+    return TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end")
+
+
 def _lock(root: Root) -> int:
-    """The descriptor of the locked file. Others may remove it while it is waited for, and only while they hold it."""
+    """Return the descriptor of the locked file. Others may remove it while it is waited for, and only while they hold
+    it.
+    """
     while True:
         try:
             root.make_workplace()
@@ -311,7 +341,7 @@ def _lock(root: Root) -> int:
                 return fd
         except BlockingIOError:
             close_read(fd)
-            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+            raise _is_locked(root) from None
         except OSError as error:
             close_read(fd)
             raise write_error(str(root.path / LOCK), error) from None

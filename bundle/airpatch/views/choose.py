@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import xxhash
 
-from airpatch.delta.tar_members import Member, members
+from airpatch.delta.tar_members import TarMember, members
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
@@ -36,13 +36,13 @@ class Views:
     source: View
     target_size: int
     source_size: int
-    target_members: list[Member]
-    source_members: list[Member]
+    target_members: list[TarMember]
+    source_members: list[TarMember]
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    member: Member
+    member: TarMember
     base: int
     """Where the plaintext that it is of begins, in the row of sources."""
     data: memoryview
@@ -54,7 +54,8 @@ def choose(
     release_pages: Callable[[], None] = lambda: None,
     prover: Prover | None = None,
 ) -> Views | None:
-    """The views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be expanded.
+    """Return the views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be
+    expanded.
 
     `release_pages` is called each time that some 64 MiB have been looked at: whoever maps files may drop pages then.
     """
@@ -99,11 +100,11 @@ def _files(layer: memoryview, base: int) -> list[_File]:
         for member in members(layer)
         if member.size
     ]
-    return found or [_File(Member(b"", 0, 0, len(layer), len(layer)), base, layer)]
+    return found or [_File(TarMember(b"", 0, 0, len(layer), len(layer)), base, layer)]
 
 
 def _hashes(files: Sequence[_File], release_pages: Callable[[], None]) -> list[int]:
-    """The hash of each file."""
+    """Return the hash of each file."""
     hashes = []
     seen = 0
     for file in files:
@@ -120,7 +121,7 @@ def _hashes(files: Sequence[_File], release_pages: Callable[[], None]) -> list[i
 
 
 def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
-    """Of `levels` those that changed and that a replica makes again, or that hold such."""
+    """Return those of `levels` that changed and that a replica makes again, or that hold such."""
     kept = []
     for level in levels:
         if not level.is_stream:
@@ -171,7 +172,7 @@ class _Names:
         self._alike = {_without_digits(name) for name in self._exact}
 
     def want(self, level: Found, others: set[int]) -> bool:
-        """Whether a stream of a source has such a name; `others` are streams that the target has.
+        """Return whether a stream of a source has such a name; `others` are streams that the target has.
 
         One that has just this name is wanted even if the target has it, too: somewhere else, then.
         """
@@ -190,18 +191,18 @@ class _Writer:
     actions: bytearray = field(default_factory=bytearray)
     lengths: array[int] = field(default_factory=lambda: array("q"))
     position: int = 0
-    cuts: list[tuple[int, Member | None]] = field(default_factory=list)
+    cuts: list[tuple[int, TarMember | None]] = field(default_factory=list)
 
     def view(self) -> View:
         return View(tuple(self.codings), bytes(self.actions), self.lengths)
 
-    def members(self) -> list[Member]:
-        """What lies where in the view: files and streams, each as far as the next one."""
+    def members(self) -> list[TarMember]:
+        """Return what lies where in the view: files and streams, each as far as the next one."""
         found = []
         for (start, member), (end, _) in pairwise([*self.cuts, (self.position, None)]):
             if member is not None and start < end:
                 size = min(member.size, max(end - member.content, 0))
-                found.append(Member(member.path, start, member.content, size, end))
+                found.append(TarMember(member.path, start, member.content, size, end))
         return found
 
     def _put(self, length: int, action: int) -> None:
@@ -218,9 +219,9 @@ class _Writer:
         self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
         start = self.position - (gap if gap <= _NEAR else 0)
         if level.is_stream or level.framing == framings.DIRECTORY:
-            self._cut(start, Member(level.name, start, self.position + level.header, 1 << 62, 0))
+            self._cut(start, TarMember(level.name, start, self.position + level.header, 1 << 62, 0))
 
-    def _cut(self, start: int, member: Member | None) -> None:
+    def _cut(self, start: int, member: TarMember | None) -> None:
         if self.cuts and self.cuts[-1][0] == start:
             self.cuts.pop()
         self.cuts.append((start, member))
@@ -235,7 +236,7 @@ class _Target(_Writer):
         for member in members(layer) if files[0][0].member.path != b"" else [files[0][0].member]:
             shift = self.position - at
             start, content = member.start + shift, member.content + shift
-            self._cut(start, Member(member.path, start, content, member.size, 0))
+            self._cut(start, TarMember(member.path, start, content, member.size, 0))
             for level in expanded.get(member.content, ()):
                 at = self._level(level, member.content + level.start, at)
             if member.content in expanded:

@@ -5,9 +5,9 @@ Nothing is trusted: records that do not fit the bytes end in FormatError. Memory
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 
+from airpatch.deflate.decompressor import RAW, DecompressionError, crc32, decompressor
 from airpatch.delta.source_space import Buffer
 from airpatch.errors import FormatError
 from airpatch.views import framings
@@ -22,13 +22,13 @@ _PIECE = 1 << 20
 
 
 def largest_view(packed: int) -> int:
-    """Bytes that the reversible view of so many packed bytes may have: a bomb, or bombs in bombs, stay packed."""
+    """Return how large the view of so many packed bytes may be: a bomb, or bombs in bombs, stay packed."""
     return MAX_RATIO * packed + MAX_SMALL
 
 
 def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]:
     """Yield the view of the `sources`, one after another. Raises FormatError if it has more than `limit` bytes."""
-    levels: list[Level] = [Base(sources)]
+    levels: list[OpenLevel] = [PackedBytes(sources)]
     for length, action in view.records():
         level = levels[-1]
         if action == SKIP:
@@ -46,7 +46,7 @@ def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]
             levels.pop()
 
 
-class Level:
+class OpenLevel:
     """Bytes that are read in order, and of which the last ones can be given back."""
 
     has_end = False
@@ -98,7 +98,7 @@ class Level:
         raise NotImplementedError
 
 
-class Base(Level):
+class PackedBytes(OpenLevel):
     """Byte strings one after another."""
 
     def __init__(self, sources: Sequence[Buffer]) -> None:
@@ -130,12 +130,12 @@ class Base(Level):
         self._at += size
 
 
-class Inflated(Level):
+class Inflated(OpenLevel):
     """What a deflate stream holds; what its framing adds is read, compared, and left out."""
 
     has_end = True
 
-    def __init__(self, parent: Level, framing: str) -> None:
+    def __init__(self, parent: OpenLevel, framing: str) -> None:
         super().__init__()
         self._parent = parent
         self._framing = framing
@@ -150,7 +150,7 @@ class Inflated(Level):
             fields = framings.LOCAL_FIELDS
             self._back = self._header[: fields.start] + self._header[fields.stop :]
         self._begin = parent.position
-        self._inflater = zlib.decompressobj(-15)
+        self._inflater = decompressor(RAW)
         self._sums = Checksums(framing)
 
     def _produce(self, size: int) -> bytes:
@@ -159,7 +159,7 @@ class Inflated(Level):
             data = inflater.unconsumed_tail or self._parent.read(_INPUT)
             try:
                 out = inflater.decompress(data, size)
-            except zlib.error:
+            except DecompressionError:
                 raise FormatError("a view of a deflate stream that does not decompress") from None
             if inflater.eof:
                 self._parent.unread(inflater.unused_data)
@@ -184,10 +184,10 @@ class Inflated(Level):
             raise FormatError("a view of a stream that is followed by another checksum or size")
 
 
-class Archive(Level):
+class OpenArchive(OpenLevel):
     """The same bytes, counted from here."""
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: OpenLevel) -> None:
         super().__init__()
         self._parent = parent
 
@@ -204,12 +204,12 @@ class Archive(Level):
         return self._parent.read(size)
 
 
-class Chunks(Level):
+class Chunks(OpenLevel):
     """What IDAT chunks hold, after the size of the first one; their CRCs are compared, and left out."""
 
     has_end = True
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: OpenLevel) -> None:
         super().__init__()
         self._parent = parent
         self._most = self._size = self._left = 0  # bytes of the first chunk, of this one, and of it still to come
@@ -227,7 +227,7 @@ class Chunks(Level):
         data = self._parent.read(min(size, self._left))
         if not data:
             raise FormatError("a view of an IDAT chunk that is cut short")
-        self._crc = zlib.crc32(data, self._crc)
+        self._crc = crc32(data, self._crc)
         self._left -= len(data)
         if not self._left and b"".join(self._parent.exactly(4)) != self._crc.to_bytes(4, "big"):
             raise FormatError("a view of an IDAT chunk with another CRC-32")
@@ -245,7 +245,7 @@ class Chunks(Level):
             size, kind = framings.CHUNK_HEADER.unpack(header)
             if kind == framings.IDAT and 0 < size <= most:
                 self._size = self._left = size
-                self._crc = zlib.crc32(framings.IDAT)
+                self._crc = crc32(framings.IDAT)
                 return True
         self._parent.unread(header)
         return False
@@ -255,10 +255,10 @@ class Chunks(Level):
             raise FormatError("a view of IDAT chunks that go on after their end")
 
 
-class CentralDirectory(Level):
+class CentralDirectory(OpenLevel):
     """The view of the entries of a central directory."""
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: OpenLevel) -> None:
         super().__init__()
         self._parent = parent
         self._directory = Directory(parent.entries, True)
@@ -284,20 +284,20 @@ class CentralDirectory(Level):
         self._directory.finish()
 
 
-_LEVELS: dict[str, Callable[[Level], Level]] = {
+_LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
     framings.RAW: lambda parent: Inflated(parent, framings.RAW),
     framings.GZIP: lambda parent: Inflated(parent, framings.GZIP),
     framings.ZLIB: lambda parent: Inflated(parent, framings.ZLIB),
     framings.ENTRY: lambda parent: Inflated(parent, framings.ENTRY),
     framings.STREAMED: lambda parent: Inflated(parent, framings.STREAMED),
-    framings.ARCHIVE: Archive,
+    framings.ARCHIVE: OpenArchive,
     framings.DIRECTORY: CentralDirectory,
     framings.CHUNKS: Chunks,
 }
 
 
-def open_level(framing: str, parent: Level) -> Level:
-    """The level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
+def open_level(framing: str, parent: OpenLevel) -> OpenLevel:
+    """Return the level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
     if framing not in _LEVELS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     return _LEVELS[framing](parent)

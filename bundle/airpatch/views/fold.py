@@ -5,13 +5,13 @@ Pieces come in and go out as they are made; memory stays within two MiB a level,
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from airpatch.deflate.decompressor import crc32
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.errors import FormatError
-from airpatch.streams import PieceReader
+from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
@@ -33,7 +33,7 @@ class Packer(Protocol):
         ...
 
 
-class Level:
+class PackedLevel:
     """How far a level is, what it has taken, and the zip entries in it."""
 
     def __init__(self, packer: Packer | None) -> None:
@@ -50,7 +50,7 @@ def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
     if not view.is_reversible:
         raise FormatError("a view that leaves something out where it has to be complete")
     pieces = PieceReader(view_bytes)
-    levels = [Level(None)]
+    levels = [PackedLevel(None)]
     for length, action in view.records():
         while length:
             piece = pieces.read(min(length, _PIECE))
@@ -60,14 +60,14 @@ def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
             if out := _put(levels, len(levels), piece):
                 yield out
         if action >= FIRST_CODING:
-            levels.append(Level(make_packer(view.codings[action - FIRST_CODING], levels[-1])))
+            levels.append(PackedLevel(make_packer(view.codings[action - FIRST_CODING], levels[-1])))
         elif (packer := levels.pop().packer) is not None and (out := _put(levels, len(levels), packer.finish())):
             yield out
     if not pieces.at_end():
         raise FormatError("a view of fewer bytes than there are")
 
 
-def _put(levels: list[Level], depth: int, data: bytes) -> bytes:
+def _put(levels: list[PackedLevel], depth: int, data: bytes) -> bytes:
     """Give `data` to the uppermost of `depth` levels; return what comes out at the base."""
     while data:
         depth -= 1
@@ -79,8 +79,8 @@ def _put(levels: list[Level], depth: int, data: bytes) -> bytes:
     return data
 
 
-def make_packer(coding: Coding, parent: Level) -> Packer:
-    """The packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
+def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
+    """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
         return _ZipEntry(deflater(coding.encoder), framing, parent)
@@ -114,7 +114,7 @@ class _Stream:
 class _ZipEntry:
     """A local file header, whose fields are filled in, and the deflate stream; or with a descriptor behind it."""
 
-    def __init__(self, encoder: Deflater, framing: str, parent: Level) -> None:
+    def __init__(self, encoder: Deflater, framing: str, parent: PackedLevel) -> None:
         self._deflater = encoder
         self._framing = framing
         self._is_streamed = framing == framings.STREAMED
@@ -140,7 +140,7 @@ class _ZipEntry:
         return out + self._pass(self._deflater.feed(data))
 
     def _begin(self) -> bytes:
-        """The header is complete, or so much of it that its size is known."""
+        """Return the header is complete, or so much of it that its size is known."""
         head = bytes(self._head)
         name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (14, 16))
         size = framings.LOCAL_HEADER.size - len(framings.NO_FIELDS) + name + extra
@@ -205,7 +205,7 @@ class _Chunks:
 
     def _chunk(self, at: int) -> bytes:
         data = bytes(self._held[at : at + self._size])
-        crc = zlib.crc32(data, zlib.crc32(framings.IDAT))
+        crc = crc32(data, crc32(framings.IDAT))
         return framings.CHUNK_HEADER.pack(len(data), framings.IDAT) + data + crc.to_bytes(4, "big")
 
     def finish(self) -> bytes:
@@ -217,7 +217,7 @@ class _Chunks:
 class _CentralDirectory:
     """The entries of a central directory."""
 
-    def __init__(self, parent: Level) -> None:
+    def __init__(self, parent: PackedLevel) -> None:
         self._directory = Directory(parent.entries, False)
 
     def feed(self, data: bytes) -> bytes:

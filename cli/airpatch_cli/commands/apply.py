@@ -6,7 +6,8 @@ from argparse import Namespace
 
 import airpatch
 from airpatch import Applied
-from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result
 from airpatch_cli.trust_options import trusted
 
 
@@ -64,7 +65,7 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     blobs = f"{count(len(applied.written), 'blob')} of {megabytes(applied.bytes)}"
     if dry:
         lines = [f"release {release.name}: {blobs} would be written"]
-        lines += [f"  missing: {blob.digest} {megabytes(blob.size)}" for blob in applied.missing]
+        lines += [f"  missing: {line}" for line in applied.missing_by_image]
     elif applied.written or applied.tags:
         lines = [f"release {release.name}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
     else:

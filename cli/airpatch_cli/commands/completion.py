@@ -6,8 +6,8 @@ import argparse
 
 import shtab
 
-from airpatch_cli.arguments import build_parser
 from airpatch_cli.console import Console, Result
+from airpatch_cli.grammar.command_line import build_parser
 
 _FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS", "OUT")
 _COMPLETE = {

@@ -7,6 +7,7 @@ from argparse import Namespace
 import airpatch
 from airpatch_cli.bundle_results import written
 from airpatch_cli.console import Console, Result
+from airpatch_cli.registry_options import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -16,8 +17,11 @@ def run(args: Namespace, console: Console) -> Result:
         release=args.release,
         sequence=args.sequence,
         product=args.product,
+        expires=args.expires,
         images_list=args.images_list,
         tags=args.tags,
+        images_from=args.images_from,
+        pull=pulling(args),
         repack=args.repack,
         effort=args.effort or "default",
         key=args.key,

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 
 import airpatch
 from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
-from airpatch_cli.console import Console, Result, count, megabytes, table
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result, table
+from airpatch_cli.registry_options import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -20,6 +22,8 @@ def run(args: Namespace, console: Console) -> Result:
         product=args.product,
         images_list=args.images_list,
         tags=args.tags,
+        images_from=args.images_from,
+        pull=pulling(args),
         content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,
@@ -28,7 +32,9 @@ def run(args: Namespace, console: Console) -> Result:
 
 
 def _image_costs(found: Explanation) -> list[tuple[ImageName, int, int, int]]:
-    """Of each image how many of its blobs are new, their cost, and the cost of those that no other image has."""
+    """Return for each image how many of its blobs are new, their cost, and the cost of those that no other image
+    has.
+    """
     costs: defaultdict[ImageName, list[int]] = defaultdict(lambda: [0, 0, 0])
     for each in found.costs:
         images = found.images[each.digest]

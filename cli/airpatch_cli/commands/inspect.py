@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import airpatch
-from airpatch import BundleReport, Digest, ImageName, InventoryReport
-from airpatch_cli.console import Console, Result, megabytes, table
+from airpatch import BundleReport, Digest, ImageName, InventoryReport, LayersReport
+from airpatch.units import megabytes
+from airpatch_cli.bundle_results import expiry
+from airpatch_cli.console import Console, Result, table, timestamp
 from airpatch_cli.inventory_results import inventory_result
 from airpatch_cli.layer_results import layer_table
 
@@ -17,21 +18,15 @@ if TYPE_CHECKING:
     from airpatch import Index, Receipt, Release, RootReport, Weight
 
 _UNKNOWN = "-"
-_EVENTS = 10
-"""Lines of history for people; JSON has all."""
-
-_LAST_SECOND = 253402300799
-"""The end of the year 9999, as far as `datetime` goes."""
-
 Images = Mapping[ImageName, Digest]
 Weights = Mapping[ImageName, "Weight"]
 
 
 def run(args: Namespace, console: Console) -> Result:
-    if args.layers:
-        return layer_table(args.subject, airpatch.inspect_layers(args.subject, execution=console.execution))
-    found = airpatch.inspect(args.subject, patches=args.blobs or args.json)
     name = args.subject
+    found = airpatch.inspect(name, patches=args.blobs or args.json, layers=args.layers, execution=console.execution)
+    if isinstance(found, LayersReport):
+        return layer_table(name, found.layers)
     if isinstance(found, BundleReport):
         lines = [*_bundle_lines(name, found), *(_blob_lines(found) if args.blobs else ())]
         return Result(_bundle_data(name, found), lines)
@@ -101,6 +96,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
     facts = [
         ["release", release.title + (f", number {release.sequence}" if release.sequence else "")],
         ["release id", str(index.release_id)],
+        *([["expires", timestamp(release.expires)]] if release.expires else []),
         ["images", _images_line(images, weights, release.size)],
         ["blobs", _blobs_line(blob.size for blob in release.blobs)],
     ]
@@ -161,21 +157,11 @@ def _root_data(name: str, found: RootReport) -> dict[str, object]:
         "releases": [
             {
                 **_release_data(receipt.release, receipt.id),
-                "installed": _time(receipt.installed),
+                "installed": timestamp(receipt.installed),
                 "blob_bytes": receipt.release.size,
                 "images": [{"name": str(i.name), "manifest": str(i.manifest)} for i in receipt.release.images],
             }
             for receipt in _by_age(found)
-        ],
-        "history": [
-            {
-                "time": _time(e.time),
-                "action": str(e.action),
-                "product": e.product,
-                "release": e.name,
-                "release_id": str(e.id),
-            }
-            for e in found.history
         ],
         "repositories": found.repositories,
         "image_bytes": _image_bytes(found.images, found.weights),
@@ -205,17 +191,13 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
                 str(receipt.release.sequence),
                 str(len(receipt.release.images)),
                 megabytes(receipt.release.size),
-                _time(receipt.installed),
+                timestamp(receipt.installed),
                 receipt.id.short,
             ]
             for receipt in _by_age(found)
         ]
         head = ["RELEASE", "NUMBER", "IMAGES", "SIZE", "INSTALLED", "ID"]
         yield from table([head, *rows], right=[1, 2, 3])
-    if found.history:
-        yield ""
-        events = [[_time(event.time), str(event.action), event.name] for event in found.history[-_EVENTS:]]
-        yield from table([["TIME", "EVENT", "RELEASE"], *events])
     yield ""
     yield from _image_table(found.images, found.weights)
     if with_blobs:
@@ -237,7 +219,13 @@ def _by_age(found: RootReport) -> list[Receipt]:
 
 
 def _release_data(release: Release, id_: Digest) -> dict[str, object]:
-    return {"product": release.product, "release": release.name, "sequence": release.sequence, "release_id": str(id_)}
+    return {
+        "product": release.product,
+        "release": release.name,
+        "sequence": release.sequence,
+        "expires": expiry(release),
+        "release_id": str(id_),
+    }
 
 
 def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]:
@@ -254,7 +242,7 @@ def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]
 
 
 def _image_bytes(images: Images, weights: Weights) -> int | None:
-    """The sizes of all images together; None if one is not known."""
+    """Return the sizes of all images together; None if one is not known."""
     return sum(weight.size for weight in weights.values()) if len(weights) == len(images) else None
 
 
@@ -271,7 +259,7 @@ def _blobs_line(sizes: Iterable[int]) -> str:
 
 
 def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int] | None = None) -> list[str]:
-    """The images, and what each costs in a patch; what several share is divided among them there."""
+    """Return the images, and what each costs in a patch; what several share is divided among them there."""
     rows = [["IMAGE", "LAYERS", "SIZE", "OWN", *(["COST"] if costs is not None else []), "MANIFEST"]]
     for name, manifest in images.items():
         weight = weights.get(name)
@@ -285,7 +273,3 @@ def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int
 
 def _indented(rows: list[list[str]]) -> list[str]:
     return [f"  {line}" for line in table(rows)]
-
-
-def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(min(max(seconds, 0), _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

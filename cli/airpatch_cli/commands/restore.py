@@ -5,7 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 import airpatch
-from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch.units import count, megabytes
+from airpatch_cli.console import Console, Result
+from airpatch_cli.registry_options import pulling
 from airpatch_cli.trust_options import trusted
 
 _SHOWN = 5
@@ -16,11 +18,13 @@ def run(args: Namespace, console: Console) -> Result:
     done = airpatch.restore(
         args.source,
         args.output,
+        base=args.base,
         images=args.images,
         release=args.release,
         exact=args.exact,
         form=args.kind or "dir",
         link=args.link or "copy",
+        pull=pulling(args),
         trusted=trusted(args),
         execution=console.execution,
     )

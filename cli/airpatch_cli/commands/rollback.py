@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 
 import airpatch
-from airpatch_cli.console import Console, Result, count
+from airpatch.units import count
+from airpatch_cli.console import Console, Result
 
 
 def run(args: Namespace, console: Console) -> Result:

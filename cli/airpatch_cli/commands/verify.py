@@ -6,16 +6,22 @@ from argparse import Namespace
 
 import airpatch
 from airpatch import VerifiedBundle, VerifiedRoot
-from airpatch_cli.console import Console, Result, count, megabytes
+from airpatch.units import count, megabytes
+from airpatch_cli.bundle_results import expiry
+from airpatch_cli.console import Console, Result
 from airpatch_cli.trust_options import trusted
 
 
 def run(args: Namespace, console: Console) -> Result:
-    verified = airpatch.verify(args.subject, base=args.base, trusted=trusted(args), execution=console.execution)
-    return _bundle(args.subject, verified) if isinstance(verified, VerifiedBundle) else _root(args.subject, verified)
+    verified = airpatch.verify(
+        args.subject, base=args.base, trusted=trusted(args), manifest=args.output, execution=console.execution
+    )
+    if isinstance(verified, VerifiedBundle):
+        return _bundle(args.subject, verified, args.output)
+    return _root(args.subject, verified)
 
 
-def _bundle(subject: str, verified: VerifiedBundle) -> Result:
+def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Result:
     index = verified.index
     size = sum(blob.size for blob in index.stored)
     patched = sum(blob.size for blob in index.patched)
@@ -29,6 +35,7 @@ def _bundle(subject: str, verified: VerifiedBundle) -> Result:
             "product": index.release.product,
             "release": index.release.name,
             "sequence": index.release.sequence,
+            "expires": expiry(index.release),
             "release_id": str(index.release_id),
             "images": len(index.release.images),
             "blobs": len(index.stored),
@@ -37,6 +44,7 @@ def _bundle(subject: str, verified: VerifiedBundle) -> Result:
             "patched_bytes": patched,
             "carried_out": verified.patches_proved,
             "signed_by": [str(signer) for signer in verified.signers],
+            "manifest": manifest,
         },
         [
             f"{verified.name}: {kind} of release {index.release.name} with "
@@ -57,11 +65,14 @@ def _root(subject: str, verified: VerifiedRoot) -> Result:
             "repositories": verified.repositories,
             "tags": verified.tags,
             "releases": verified.releases,
+            "incomplete": list(verified.incomplete),
             "notes": list(verified.notes),
         },
         [
             f"{subject}: {count(verified.releases, 'release')}, {count(verified.tags, 'tag')}, "
-            f"{count(verified.blobs, 'blob')} of {megabytes(verified.bytes)}: every byte is right"
+            f"{count(verified.blobs, 'blob')} of {megabytes(verified.bytes)}: every byte "
+            f"{'that is there ' if verified.incomplete else ''}is right",
+            *(f"  release {name} is not whole" for name in verified.incomplete),
         ],
         notes=verified.notes,
     )

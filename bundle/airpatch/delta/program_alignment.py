@@ -1,0 +1,103 @@
+"""Covers of programs, found where references count for what they mean.
+
+Code that did not change differs in bytes wherever it refers to something that moved, and tables of addresses differ
+everywhere. So both versions are *labelled*: each reference is replaced by the address in the target that it leads to,
+which is known for most of the old version from the covers found so far. What means the same then has the same bytes,
+and is aligned again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from airpatch.delta.addresses import AddressMap
+from airpatch.delta.align import Aligner
+from airpatch.delta.predict import BASED, LABEL, Memory, Predictor
+from airpatch.delta.programs import Cover, Part, Program
+
+_ROUNDS = 2
+_PIECE = 1 << 24  # bytes of a section that are aligned at once
+_WINDOW = 1 << 25  # bytes of the old one that they are aligned with, at most
+_MIN_COVER = 16
+
+
+def align(
+    program: Program, new: memoryview, old: memoryview, source: int, covers: list[Cover], tries: int
+) -> list[Cover]:
+    """Return covers in place of `covers`, which were found in the bytes themselves.
+
+    `new` is the target, `old` the bytes from source position `source`.
+    """
+    for _ in range(_ROUNDS):
+        covers = _Labels(program, new, old, source, covers, tries).align()
+    return covers
+
+
+class _Labels:
+    def __init__(
+        self, program: Program, new: memoryview, old: memoryview, source: int, covers: list[Cover], tries: int
+    ) -> None:
+        self._program = program
+        self._new = new
+        self._old = old
+        self._start = source
+        self._covers = covers
+        self._tries = tries
+        self._map = AddressMap(program.addresses, covers, Memory()).predictor
+        self._same = Predictor([(item.address, item.end) for item in program.addresses.targets], [], Memory())
+
+    def align(self) -> list[Cover]:
+        """Return the covers, those of all labelled sections found anew."""
+        found: list[Cover] = []
+        parts = sorted(self._program.parts, key=lambda part: part.target)
+        end = 0
+        for part in parts:
+            if part.target < end:
+                continue
+            found += _within(self._covers, end, part.target)
+            found += self._part(part)
+            end = part.target + part.target_size
+        found += _within(self._covers, end, 1 << 62)
+        return found
+
+    def _part(self, part: Part) -> Iterator[Cover]:
+        for start in range(0, part.target_size, _PIECE):
+            size = min(_PIECE, part.target_size - start)
+            guess = part.source_size * start // part.target_size
+            low = max(min(guess - (_WINDOW - size) // 2, part.source_size - _WINDOW), 0)
+            window = min(_WINDOW, part.source_size - low)
+            old = self._labelled(part, low, window, False)
+            new = self._labelled(part, start, size, True)
+            aligner = Aligner(memoryview(old), self._tries)
+            triples = aligner.align(new, 0, size, start - low if low == 0 else guess - low)
+            for at, where, length in zip(triples[::3], triples[1::3], triples[2::3], strict=True):
+                if length >= _MIN_COVER:
+                    yield part.target + start + at, part.source + low + where, length
+
+    def _labelled(self, part: Part, start: int, size: int, new: bool) -> bytearray:
+        base = self._program.addresses.bases[(part.mode - BASED) // 3] if part.mode >= BASED else (0, 0)
+        if new:
+            address, counted, predictor = part.landing, base[1], self._same
+        else:
+            address, counted, predictor = part.origin, base[0], self._map
+        view = self._bytes(part, new)[start : start + size]
+        labelled = bytearray(view)
+        predictor.run(view, labelled, part.mode, LABEL, address + start, 0, counted, 0)
+        if part.relocated:
+            for table in self._program.parts:
+                if table.relocations:
+                    predictor.relocate(self._bytes(table, new), labelled, address + start)
+        return labelled
+
+    def _bytes(self, part: Part, new: bool) -> memoryview:
+        if new:
+            return self._new[part.target : part.target + part.target_size]
+        return self._old[part.source - self._start : part.source - self._start + part.source_size]
+
+
+def _within(covers: list[Cover], start: int, stop: int) -> Iterator[Cover]:
+    for at, position, length in covers:
+        low = max(at, start)
+        high = min(at + length, stop)
+        if low < high:
+            yield low, position + low - at, high - low

@@ -1,0 +1,190 @@
+"""The encoding of an index (spec/FORMAT.md, Index).
+
+`emit_index` and `parse_index` are inverse; there is one encoding, and `parse_index` refuses all others.
+"""
+
+from __future__ import annotations
+
+import re
+
+from airpatch import limits
+from airpatch.errors import FormatError
+from airpatch.format import canonical
+from airpatch.format.fields import bytes_, fields, integer, list_, rows, text
+from airpatch.format.index import MAX_FEATURE, MAX_SOURCES, Base, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.release_part import release_from_plain, release_to_plain
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import MAX_BLOB
+from airpatch.model.names import check_repository
+from airpatch.model.release import (
+    MAX_RELEASE_NAME,
+    image_findings,
+)
+
+VERSION = 1
+_FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
+_SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
+
+
+def emit_index(index: Index) -> bytes:
+    """Return the encoding of `index`. Raises FormatError if it is over a limit."""
+    content = canonical.pack(
+        {
+            "airpatch": VERSION,
+            "release": release_to_plain(index.release),
+            "packing": {
+                "bases": [[base.id.raw, base.name] for base in index.bases],
+                "plans": bytes(index.plans),
+                "removed": list(index.removed),
+                "sources": [[s.digest.raw, s.size, s.uncompressed_size] for s in index.sources],
+                "steps": [
+                    [
+                        step.digest.raw,
+                        step.size,
+                        step.uncompressed_size,
+                        step.patch.raw,
+                        step.patch_size,
+                        [source.raw for source in step.sources],
+                        step.expanded,
+                    ]
+                    for step in index.steps
+                ],
+                "features": [[feature.name, feature.since] for feature in index.features],
+            },
+        }
+    )
+    if len(content) > limits.INDEX.value:
+        raise FormatError(f"the index has {len(content)} bytes, more than {limits.INDEX}")
+    return content
+
+
+def parse_index(content: bytes) -> Index:
+    """Return the index that `content` encodes. Raises FormatError unless it is valid and canonical."""
+    if len(content) > limits.INDEX.value:
+        raise FormatError(f"an index of {len(content)} bytes, more than {limits.INDEX}")
+    document = canonical.unpack(content, "the index")
+    version = document.get("airpatch") if isinstance(document, dict) else None
+    if version != VERSION:
+        raise FormatError(f"a bundle of format version {version!r:.20}; this airpatch reads version {VERSION}")
+    _, release_part, packing = fields(document, ("airpatch", "release", "packing"), "the index")
+    release = release_from_plain(release_part)
+    keys = ("bases", "plans", "removed", "sources", "steps", "features")
+    bases, plans, removed, sources, steps, features = fields(packing, keys, "the packing")
+    index = Index(
+        release,
+        _plans(plans, len(release.blobs)),
+        tuple(Base(Digest(bytes_(id_)), text(name)) for id_, name in rows(bases, 2)),
+        tuple(text(repository) for repository in list_(removed)),
+        tuple(
+            SourceBlob(Digest(bytes_(digest)), integer(size, MAX_BLOB), integer(uncompressed_size, MAX_BLOB))
+            for digest, size, uncompressed_size in rows(sources, 3)
+        ),
+        tuple(_step(*row) for row in rows(steps, 7)),
+        tuple(Feature(text(name), text(since)) for name, since in rows(features, 2)),
+    )
+    _check(index)
+    if emit_index(index) != content:
+        raise FormatError("the index is not in its canonical form")
+    return index
+
+
+def _step(
+    digest: object,
+    size: object,
+    uncompressed_size: object,
+    patch: object,
+    patch_size: object,
+    sources: object,
+    expanded: object,
+) -> Step:
+    return Step(
+        Digest(bytes_(digest)),
+        integer(size, MAX_BLOB),
+        integer(uncompressed_size, MAX_BLOB),
+        Digest(bytes_(patch)),
+        integer(patch_size, MAX_BLOB),
+        tuple(Digest(bytes_(source)) for source in list_(sources)),
+        integer(expanded, MAX_BLOB),
+    )
+
+
+def _check(index: Index) -> None:
+    """What must hold before the manifests are known; `check_manifests` does the rest."""
+    release = index.release
+    digests = {blob.digest for blob in release.blobs}
+    manifests = {blob.digest for blob in release.blobs if blob.is_manifest}
+    names = [image.name for image in release.images]
+    data = [(-blob.size, blob.digest) for blob in release.blobs if not blob.is_manifest]
+    if names != sorted(names):
+        raise FormatError("the index lists images out of order")
+    if findings := image_findings(release.images):
+        raise FormatError("the index has images that contradict each other", findings)
+    sizes = [blob.size for blob in release.blobs if blob.is_manifest]
+    if max(sizes, default=0) > limits.MANIFEST.value or sum(sizes) > limits.MANIFESTS.value:
+        raise FormatError("the index has manifests that are over a limit of size")
+    if len(digests) != len(release.blobs) or data != sorted(data):
+        raise FormatError("the index lists a blob twice or blobs out of order")
+    if any(blob.is_manifest for blob in release.blobs[: len(data)]):
+        raise FormatError("the index lists a manifest before layers and configs")
+    if missing := [str(image.name) for image in release.images if image.manifest not in manifests]:
+        raise FormatError("the index has images without a manifest", missing)
+    if not index.bases and (index.removed or index.left_out):
+        raise FormatError("the index leaves blobs out but names no base")
+    repositories = {name.repository for name in names}
+    if list(index.removed) != sorted(set(index.removed)) or not repositories.isdisjoint(index.removed):
+        raise FormatError("the index lists removed repositories out of order, twice, or ones that it has")
+    for repository in index.removed:
+        check_repository(repository)
+    _check_steps(index)
+    _check_features(index)
+    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
+        raise FormatError("the index has a base with an unusable name")
+    ids = [base.id for base in index.bases]
+    if ids != sorted(set(ids)):
+        raise FormatError("the index lists bases out of order or twice")
+
+
+def _check_features(index: Index) -> None:
+    names = [feature.name for feature in index.features]
+    if names != sorted(set(names)):
+        raise FormatError("the index lists features out of order or twice")
+    for feature in index.features:
+        if not _FEATURE.fullmatch(feature.name) or not _SINCE.fullmatch(feature.since):
+            raise FormatError("the index has a feature with an unusable name or version")
+
+
+def _check_steps(index: Index) -> None:
+    """Every patched blob has one step, and every step finds its sources in the table or made before it."""
+    plans = {blob.digest: (blob.size, plan) for blob, plan in zip(index.release.blobs, index.plans, strict=True)}
+    table = {source.digest: source.size for source in index.sources}
+    if list(table) != sorted(table) or len(table) != len(index.sources):
+        raise FormatError("the index lists sources of steps out of order or twice")
+    for digest, size in table.items():
+        known, plan = plans.get(digest, (size, Plan.LEFT_OUT))
+        if known != size or plan is Plan.PATCHED:
+            raise FormatError(f"the index lists {digest} as a source with another size, or though a step makes it")
+        if not index.bases and digest not in plans:
+            raise FormatError(f"the index asks for {digest} on the target but names no base")
+    made: dict[Digest, int] = {}
+    used: set[Digest] = set()
+    for step in index.steps:
+        known, plan = plans.get(step.digest, (step.size, Plan.PATCHED))
+        if known != step.size or plan is not Plan.PATCHED or step.digest in table or step.digest in made:
+            raise FormatError(f"the index has a step for {step.digest} that is not to be made, or not in that size")
+        unknown = [source for source in step.sources if source not in table and source not in made]
+        if unknown or len(set(step.sources)) != len(step.sources) or len(step.sources) > MAX_SOURCES:
+            raise FormatError(f"the index has a step for {step.digest} whose sources are twice, later, nowhere or many")
+        made[step.digest] = step.size
+        used.update(step.sources)
+    patched = {digest for digest, (_, plan) in plans.items() if plan is Plan.PATCHED}
+    if not patched <= made.keys() or not made.keys() - patched <= used or not table.keys() <= used:
+        raise FormatError("the index has patched blobs without a step, or steps and sources that nothing needs")
+    if any(blob.is_manifest and blob.digest in patched for blob in index.release.blobs):
+        raise FormatError("the index has a manifest that is patched")
+
+
+def _plans(value: object, count: int) -> tuple[Plan, ...]:
+    plans = bytes_(value)
+    if len(plans) != count or max(plans, default=0) > max(Plan):
+        raise FormatError("the index does not say of each blob what the bundle does with it")
+    return tuple(map(Plan, plans))

@@ -1,0 +1,302 @@
+"""Images into a registry, through its API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.frame_reader import is_bundle
+from airpatch.blobs.content import Content
+from airpatch.blobs.output import output_file
+from airpatch.destinations.registry_plan import (
+    PushPlan,
+    Rename,
+    RepositoryPlan,
+    find_elsewhere,
+    plan_push,
+    renamed,
+    repositories_for,
+)
+from airpatch.destinations.registry_push import carry_out
+from airpatch.errors import BaseMismatch, TargetError, UsageError
+from airpatch.execution import Execution
+from airpatch.format.inventories import emit
+from airpatch.linux import is_file
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.release import Blob, Image, check_manifests
+from airpatch.operations.arguments import Paths, StrPath, names, within
+from airpatch.operations.trusted_files import require_signed
+from airpatch.registry_api.access import PullOptions, RegistryAccess
+from airpatch.registry_api.address import Place
+from airpatch.registry_api.pulling import Repository
+from airpatch.registry_api.remote_blobs import RemoteBlobs
+from airpatch.registry_api.transport import Transport
+from airpatch.signing.trusted import TrustedSigners
+from airpatch.sources.gather import gather
+from airpatch.sources.source import Source
+from airpatch.target.stocktaking import make_request
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """What a push did, or with `dry_run` would do.
+
+    `uploaded` are blobs that the registry did not have, `mounted` counts those that it had in another repository,
+    `manifests` and `tags` what was put and set. `missing` are blobs that can be had nowhere; only a dry run ends well
+    with some.
+    """
+
+    destination: str
+    images: tuple[Image, ...]
+    uploaded: tuple[Blob, ...]
+    mounted: int
+    manifests: int
+    tags: tuple[str, ...]
+    missing: tuple[Blob, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the blobs that were uploaded."""
+        return sum(blob.size for blob in self.uploaded)
+
+
+def push(
+    sources: Paths,
+    destination: str,
+    *,
+    images: Sequence[str] = (),
+    renames: Sequence[str] = (),
+    dry_run: bool = False,
+    request: StrPath | None = None,
+    trusted: TrustedSigners | None = None,
+    access: RegistryAccess | None = None,
+    execution: Execution | None = None,
+) -> PushResult:
+    """Push images to the registry `destination`, `docker://HOST[/PREFIX]`, with every digest as it is.
+
+    `sources` are a source as `create` takes it, of which `images` may pick some, or a base and the patches that follow
+    it. Patches alone take the registry as their base: what their layers are made of is read from it, and a `request`
+    is written there for what it lacks, as with `apply`. `renames`, `OLD=NEW` each, change the beginnings of
+    repositories.
+
+    What the registry has is left alone, what it has in another repository is mounted. Blobs come before manifests,
+    children before the indexes that name them, tags last: an interrupted push is repeated as it is. With `dry_run`
+    nothing is written. With `trusted`, all bundles must be signed accordingly.
+
+    Raises UsageError, SourceError, FormatError, IntegrityError, TrustError, BaseMismatch (with the missing blobs as its
+    findings), and TargetError if the registry refuses something or cannot be reached.
+    """
+    access = access or RegistryAccess()
+    execution = within(execution, Path.cwd())
+    paths = names(sources)
+    if not paths:
+        raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
+    with ExitStack() as stack:
+        job = _Job(Place.parse(destination), [Rename.parse(text) for text in renames], access, execution, stack)
+        patches = _open_patches(paths, stack, trusted)
+        if not patches:
+            if len(paths) > 1:
+                raise UsageError(f"{paths[1]}: is no patch; push one source, or a base and its patches")
+            prepared = _from_source(job, paths[0], images, trusted)
+        elif images:
+            raise UsageError("--image picks out of one source; patches are pushed whole")
+        elif len(patches) == len(paths):
+            prepared = _from_registry(job, patches)
+        else:
+            prepared = _from_base(job, paths[0], patches, trusted)
+        return job.finish(prepared, patches, dry_run=dry_run, request=request)
+
+
+_GiveContent = Callable[[Iterable[Digest]], Content]
+"""Gives a content that has the blobs."""
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """What is to be pushed: the plan, all manifests, and `content`, which is asked for what must be uploaded."""
+
+    plan: PushPlan
+    images: Sequence[Image]
+    manifests: Mapping[Digest, bytes]
+    content: _GiveContent
+    missing: Mapping[Digest, Blob] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Job:
+    """One push: where to, and how."""
+
+    place: Place
+    renames: Sequence[Rename]
+    access: RegistryAccess
+    execution: Execution
+    stack: ExitStack
+    transport: Transport = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.transport = Transport(self.place, self.access, TargetError, self.execution.cancellation)
+        self.stack.callback(self.transport.close)
+
+    def repositories(self, images: Iterable[Image]) -> dict[str, RepositoryPlan]:
+        return repositories_for(self.transport, self.place, images, self.renames)
+
+    def plan(self, images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> PushPlan:
+        return self.plan_for(self.repositories(images), manifests)
+
+    def plan_for(self, repositories: Mapping[str, RepositoryPlan], manifests: Mapping[Digest, bytes]) -> PushPlan:
+        parsed: dict[Digest, Manifest] = {digest: parse_manifest(content) for digest, content in manifests.items()}
+        return plan_push(self.place, repositories, parsed.__getitem__, self.access.connections)
+
+    def finish(
+        self, prepared: _Prepared, patches: Sequence[BundleFile], *, dry_run: bool, request: StrPath | None
+    ) -> PushResult:
+        plan = prepared.plan
+        missing = tuple(prepared.missing.values())
+        warnings = list(prepared.warnings)
+        if missing and request is not None:
+            with output_file(Path(request)) as sink:
+                sink.write([emit(make_request(patches[-1].index, missing))])
+            warnings.append(f"{request}: request for what is missing")
+        if missing and not dry_run:
+            error = BaseMismatch(
+                f"{self.place} lacks blobs that the patch needs; it was made for "
+                f"{' or '.join(base.name for base in patches[0].index.bases)}",
+                [f"{blob.digest} {blob.size} bytes" for blob in missing],
+            )
+            for warning in warnings:
+                error.add_note(warning)
+            raise error
+        uploads = plan.uploads
+        if not dry_run:
+            content = prepared.content(uploads)
+            carry_out(plan, prepared.manifests, content, self.access.connections, self.execution)
+        lost = {blob.digest for blob in missing}
+        return PushResult(
+            str(self.place),
+            tuple(prepared.images),
+            tuple(Blob(digest, size, "") for digest, size in uploads.items() if digest not in lost),
+            plan.mounts,
+            sum(len(each.manifests) for each in plan.repositories.values()),
+            tuple(f"{each.repository.path}:{tag}" for each in plan.repositories.values() for tag in each.tags),
+            missing,
+            tuple(warnings),
+        )
+
+
+def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigners | None) -> list[BundleFile]:
+    """Return the patches among `paths`: all of them, or all but the first. Raises UsageError, TrustError,
+    FormatError.
+    """
+    found: list[BundleFile] = []
+    for number, path in enumerate(paths):
+        bundle = stack.enter_context(closing(BundleFile(path))) if _is_bundle_file(path) else None
+        if bundle is None or bundle.index.is_full:
+            if number:
+                raise UsageError(f"{path}: is no patch; after the first, all must be patches")
+            continue
+        _check_opening(trusted, bundle)
+        found.append(bundle)
+    return found
+
+
+def _is_bundle_file(path: str) -> bool:
+    return is_file(Path(path)) and is_bundle(Path(path))
+
+
+def _check_opening(trusted: TrustedSigners | None, bundle: BundleFile) -> None:
+    require_signed(trusted, bundle.opening, bundle.name)
+    bundle.opening.require_fresh(bundle.name, time.time())
+
+
+def _check_source(trusted: TrustedSigners | None, source: Source) -> None:
+    if source.opening is not None:
+        require_signed(trusted, source.opening, source.name)
+        source.opening.require_fresh(source.name, time.time())
+    elif trusted is not None:
+        raise UsageError("--trust is for pushing bundles: other sources have no signatures over them")
+
+
+def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
+    """Return the images of one source."""
+    pull = PullOptions(job.access)
+    gathered = gather([path], job.execution, picks=images, pull=pull, opened=partial(_check_source, trusted))
+    plan = job.plan(gathered.release.images, gathered.manifests)
+
+    def content(wanted: Iterable[Digest]) -> Content:
+        gathered.fetch(wanted, job.execution)
+        return gathered.content
+
+    found = gathered.release.images
+    return _Prepared(plan, found, gathered.manifests, content, warnings=_signature_warnings(found))
+
+
+def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
+    """Return the release of the last patch, upon the base in `path`; only what must be uploaded is made."""
+    from airpatch.patches.completion import complete_upon
+
+    if _is_bundle_file(path):
+        _check_opening(trusted, job.stack.enter_context(closing(BundleFile(path))))
+    release = complete_upon(path, patches, job.execution)
+    manifests = release.manifests()
+    plan = job.plan(release.release.images, manifests)
+
+    def content(wanted: Iterable[Digest]) -> Content:
+        found, made = release.content(wanted, job.execution)
+        job.stack.callback(made.close)
+        return found
+
+    found = release.release.images
+    return _Prepared(plan, found, manifests, content, warnings=_signature_warnings(found))
+
+
+def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
+    """Return the release of the last patch, upon what the registry has."""
+    from airpatch.patches.completion import CompletedRelease
+    from airpatch.patches.registry_base import RegistryBase
+
+    release = patches[-1].index.release
+    connections = job.access.connections
+    repositories = job.repositories(release.images)
+    blobs = RemoteBlobs(job.execution.scratch, None, job.place.host, connections)
+    job.stack.callback(blobs.close)
+    removed = {job.place.below(renamed(name, job.renames)) for patch in patches for name in patch.index.removed}
+    others = [Repository(job.transport, path) for path in sorted(removed - repositories.keys())]
+    base = RegistryBase(patches, repositories, others, blobs, connections)
+    base.read_manifests()
+    found = release.images
+    if base.lost:
+        empty = PushPlan(job.place, {}, {})
+        return _Prepared(empty, found, {}, lambda _: base.content, base.lost, _signature_warnings(found))
+    check_manifests(release, base.manifests)
+    completed = CompletedRelease(patches, base.content)
+    plan = job.plan_for(repositories, base.manifests)
+    brought = {blob.digest for patch in patches for blob in (*patch.index.stored, *patch.index.patched)}
+    find_elsewhere(plan, plan.uploads.keys() - brought, connections)
+    base.find_sources(plan.uploads)
+
+    def content(wanted: Iterable[Digest]) -> Content:
+        wanted = list(wanted)
+        blobs.fetch(completed.from_base(wanted), job.execution)
+        given, made = completed.content(wanted, job.execution)
+        job.stack.callback(made.close)
+        return given
+
+    return _Prepared(plan, found, base.manifests, content, base.lost, _signature_warnings(found))
+
+
+def _signature_warnings(images: Iterable[Image]) -> tuple[str, ...]:
+    signed = [str(image.name) for image in images if image.signatures]
+    if not signed:
+        return ()
+    return (
+        f"detached signatures of {len(signed)} images stay behind, since registries have no place for them: "
+        f"{', '.join(signed[:5])}{', ...' if len(signed) > 5 else ''}",
+    )

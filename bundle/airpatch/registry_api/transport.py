@@ -1,0 +1,407 @@
+"""HTTP to one registry: TLS, proxies, repeated attempts, redirects, authorization. The only module that knows urllib3.
+
+Rules:
+1. An Authorization header goes to the registry's own origin and to the token server that it names, nowhere else: a
+   request that is redirected to another origin (a blob store) carries none, and is not answered if it asks for one.
+2. From https nothing is followed to http.
+3. URLs are shown without their query, which may be a signature of a blob store.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import random
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from airpatch.errors import AirpatchError, UsageError
+from airpatch.execution import Cancellation
+from airpatch.extras import require_extra
+from airpatch.linux import is_folder
+from airpatch.log import logger
+from airpatch.registry_api.access import RegistryAccess
+from airpatch.registry_api.address import Place, is_loopback
+from airpatch.registry_api.authorization import Authorizer, Refused
+from airpatch.registry_api.credentials import Credential, find_credential
+
+if TYPE_CHECKING:
+    import urllib3
+
+_LOG = logger(__name__)
+_T = TypeVar("_T")
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+_PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses of failures that may pass."""
+_LONGEST_PAUSE = 300.0
+"""Seconds that a registry may ask us to wait."""
+_MAX_ERROR = 64 << 10
+"""Bytes of an answer that are read for its message."""
+_HEED = 0.2
+"""Seconds after which a pause looks whether the work is cancelled."""
+_CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d")
+
+
+class Interrupted(Exception):
+    """A connection broke, or the registry has trouble that may pass. `retry_after` in seconds, if it said so."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class Answer:
+    """The answer to a request, whose body is yet to be read. A context manager: it gives the connection back."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, url: str) -> None:
+        self._response = response
+        self.url = url
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        if kind is not None:
+            self._response.close()
+        else:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Let the connection be used again; what is left of a long body is not read, and the connection closed."""
+        with suppress(Exception):
+            if self._response.read(1):
+                self._response.close()
+        self._response.release_conn()
+
+    def read(self, limit: int) -> bytes:
+        """Return the body of at most `limit` bytes. Raises Interrupted if it does not come whole, ValueError if
+        longer.
+        """
+        content = bytearray()
+        while piece := self.read_piece(1 << 16):
+            content += piece
+            if len(content) > limit:
+                raise ValueError(f"an answer of more than {limit} bytes")
+        return bytes(content)
+
+    def read_piece(self, size: int) -> bytes:
+        """Return the next bytes of the body, none at its end. Raises Interrupted."""
+        import urllib3
+
+        try:
+            return self._response.read(size)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Interrupted(_reason(error)) from None
+
+    def message(self) -> str:
+        """Return what an error says (distribution-spec, Error Codes), and its status."""
+        texts = []
+        with suppress(Exception):
+            errors = json.loads(self.read(_MAX_ERROR))["errors"]
+            texts = [f"{each.get('code')}: {each.get('message')}" for each in errors if isinstance(each, dict)]
+        said = "; ".join(texts)[:300]
+        return f"{self.status} {said if said.isprintable() else ascii(said)}".strip()
+
+
+class Transport:
+    """Requests to the registry at `place`. For use by many threads.
+
+    What cannot be had is an `error`. Raises UsageError for certificates and credentials that cannot be used.
+    """
+
+    def __init__(
+        self, place: Place, access: RegistryAccess, error: type[AirpatchError], cancellation: Cancellation | None = None
+    ) -> None:
+        require_extra("registry", "urllib3")
+        if access.plain_http and not is_loopback(place.host):
+            raise UsageError(f"--plain-http is for this machine alone, and {place.host} is another: use TLS")
+        self.place = place
+        self.access = access
+        self.error = error
+        self.base = f"{'http' if access.plain_http else 'https'}://{place.server}"
+        self._origin = _origin(self.base)
+        self._cancellation = cancellation or Cancellation()
+        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._lock = threading.Lock()
+        self._credentials: dict[str, Credential | None] = {}
+        self._authorizer = Authorizer(place.host, self._credential, self._fetch_token)
+        self._context = _tls(place, access) if not access.plain_http else ssl.create_default_context()
+
+    def _credential(self, repository: str) -> Credential | None:
+        if repository not in self._credentials:
+            self._credentials[repository] = find_credential(self.place.host, repository, self.access.auth_file)
+        return self._credentials[repository]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for pool in self._pools.values():
+            pool.clear()
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        repository: str,
+        scope: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        follow: bool = True,
+    ) -> Answer:
+        """Return one attempt at a request for `url`, a path or a whole URL, with what authorization it takes.
+
+        Redirects of GET and HEAD are followed unless `follow` is False. Raises Interrupted for failures that may pass,
+        and what `error` says where authorization is refused.
+        """
+        full = urljoin(self.base, url)
+        try:
+            for _ in range(3):  # without a token, with one, and with another where that has expired
+                own = _origin(full) == self._origin
+                tried = self._authorizer.header(repository, scope) if own else None
+                answer = self._send(
+                    method, full, {**(headers or {}), **({"Authorization": tried} if tried else {})}, body
+                )
+                if answer.status != 401 or not own:
+                    break
+                challenge = ", ".join(_all(answer.headers, "WWW-Authenticate"))
+                with answer:
+                    pass
+                self._authorizer.answer(challenge, scope, tried)
+                if tried is None and self._authorizer.header(repository, scope) is None:
+                    raise self._authorizer.wanted()
+            if answer.status == 401 and own:
+                raise self._authorizer.wanted()
+        except Refused as error:
+            raise self.error(str(error)) from None
+        for _ in range(_MOST_REDIRECTS):
+            if not follow or method not in ("GET", "HEAD") or answer.status not in _REDIRECTS:
+                break
+            answer = self._follow(method, answer, headers or {}, repository, scope)
+        if answer.status in _PASSING:
+            pause = _retry_after(answer.headers.get("Retry-After"))
+            with answer:
+                raise Interrupted(answer.message(), pause)
+        return answer
+
+    def _follow(self, method: str, answer: Answer, headers: Mapping[str, str], repository: str, scope: str) -> Answer:
+        with answer:
+            target = urljoin(answer.url, answer.headers.get("Location", ""))
+        old, new = urlsplit(answer.url), urlsplit(target)
+        if new.scheme not in ("https", "http") or (old.scheme, new.scheme) == ("https", "http"):
+            raise self.error(f"{shown(answer.url)}: redirects to {shown(target)}, which is not followed: it has no TLS")
+        own = _origin(target) == self._origin
+        try:
+            header = self._authorizer.header(repository, scope) if own else None
+        except Refused as error:
+            raise self.error(str(error)) from None
+        return self._send(method, target, {**headers, **({"Authorization": header} if header else {})}, None)
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+        import urllib3
+
+        if self._cancellation.is_cancelled:
+            raise CancelledError
+        known = {"User-Agent": "airpatch", "Accept-Encoding": "identity", **headers}
+        try:
+            response = self._pool(url).request(
+                method, url, headers=known, body=body, redirect=False, retries=False, preload_content=False,
+                decode_content=False,
+            )  # fmt: skip
+        except urllib3.exceptions.HTTPError as error:
+            cause = _certificate_error(error)
+            if cause is not None:
+                raise self.error(
+                    f"{urlsplit(url).netloc}: its certificate is not accepted: {cause}. Name the authority that issued "
+                    "it with --ca"
+                ) from None
+            if isinstance(error, urllib3.exceptions.NameResolutionError):
+                raise self.error(f"{urlsplit(url).netloc}: its name cannot be resolved") from None
+            raise Interrupted(_reason(error)) from None
+        except (OSError, ValueError) as error:
+            raise Interrupted(_reason(error)) from None
+        _LOG.debug("%s %s: %d", method, shown(url), response.status)
+        return Answer(response, url)
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """Return the connections for `url`: direct ones, or through the proxy of the environment."""
+        parts = urlsplit(url)
+        is_direct = bool(urllib.request.proxy_bypass(parts.netloc)) or is_loopback(parts.netloc)
+        return self._pool_by("" if is_direct else urllib.request.getproxies().get(parts.scheme, ""))
+
+    def _pool_by(self, proxy: str) -> urllib3.PoolManager:
+        import urllib3
+
+        with self._lock:
+            if proxy not in self._pools:
+                timeout = urllib3.Timeout(connect=min(30.0, self.access.timeout), read=self.access.timeout)
+                size = self.access.connections
+                if proxy:
+                    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+                    auth = f"{parts.username}:{parts.password or ''}" if parts.username else None
+                    proxy_headers = urllib3.make_headers(proxy_basic_auth=auth) if auth else None
+                    self._pools[proxy] = urllib3.ProxyManager(
+                        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", proxy_headers=proxy_headers,
+                        ssl_context=self._context, timeout=timeout, maxsize=size, num_pools=8, block=False,
+                    )  # fmt: skip
+                else:
+                    self._pools[proxy] = urllib3.PoolManager(
+                        ssl_context=self._context, timeout=timeout, maxsize=size, num_pools=8, block=False
+                    )
+            return self._pools[proxy]
+
+    def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        if self.base.startswith("https:") and url.startswith("http:"):
+            raise Refused(f"{self.place.host} has its tokens given without TLS, by {shown(url)}: that is refused")
+
+        def attempt() -> tuple[int, bytes]:
+            with self._send(method, url, headers, body) as answer:
+                if answer.status in _PASSING:
+                    raise Interrupted(answer.message(), _retry_after(answer.headers.get("Retry-After")))
+                return answer.status, answer.read(1 << 20)
+
+        return self.repeat(attempt, f"the server of tokens {shown(url)}")
+
+    def repeat(self, attempt: Callable[[], _T], what: str) -> _T:
+        """Return what `attempt` returns; it is tried again while it raises Interrupted. Raises `error` in the end."""
+        patience = Patience(self, what)
+        while True:
+            try:
+                return attempt()
+            except Interrupted as interruption:
+                patience.wait(interruption)
+
+
+class Patience:
+    """Counts failed attempts at `what`, and waits between them."""
+
+    def __init__(self, transport: Transport, what: str) -> None:
+        self._transport = transport
+        self._what = what
+        self._failed = 0
+
+    def renew(self) -> None:
+        """Note that something has been achieved: failures are counted anew."""
+        self._failed = 0
+
+    def wait(self, interruption: Interrupted) -> None:
+        """Wait before the next attempt. Raises the transport's error if there have been enough of them."""
+        access = self._transport.access
+        self._failed += 1
+        if self._failed >= access.attempts:
+            raise self._transport.error(f"{self._what}: {interruption} (tried {self._failed} times)")
+        pause = interruption.retry_after
+        if pause is None:
+            pause = access.pause * 2 ** (self._failed - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+        _LOG.info("%s: %s; trying again in %.1f s", self._what, interruption, pause)
+        end = time.monotonic() + min(pause, _LONGEST_PAUSE)
+        while (left := end - time.monotonic()) > 0:
+            if self._transport._cancellation.is_cancelled:
+                raise CancelledError
+            time.sleep(min(left, _HEED))
+
+
+def shown(url: str) -> str:
+    """Return a URL for people: without a query, a user and a password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:300]
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port (RFC 6454)."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port
+    except ValueError:
+        port = -1
+    return parts.scheme, parts.hostname or "", port or (443 if parts.scheme == "https" else 80)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return seconds of a Retry-After header (RFC 9110, 10.2.3): a number, or a date."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _all(headers: Mapping[str, str], name: str) -> list[str]:
+    getlist = getattr(headers, "getlist", None)
+    return list(getlist(name)) if getlist is not None else [headers[name]]
+
+
+def _reason(error: BaseException) -> str:
+    """Return what broke, in a few words; never the representation of a URL."""
+    import urllib3
+
+    causes = urllib3.exceptions
+    match error:
+        case causes.ConnectTimeoutError() | causes.ReadTimeoutError():
+            return "it does not answer in time"
+        case causes.NewConnectionError():
+            return "no connection can be made"
+        case causes.ProxyError():
+            return "the proxy refuses, or cannot be reached"
+        case causes.SSLError():
+            return "TLS fails"
+        case causes.IncompleteRead() | causes.ProtocolError() | ConnectionError():
+            return "the connection broke"
+        case OSError() if error.strerror:
+            return error.strerror
+    return f"the answer cannot be understood ({type(error).__name__})"
+
+
+def _certificate_error(error: BaseException) -> str | None:
+    """Return what is wrong with a certificate, if that is why a request failed: no second attempt helps then."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return seen.verify_message or "it cannot be verified"
+        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
+        seen = inner or seen.__cause__ or seen.__context__
+    return None
+
+
+def _tls(place: Place, access: RegistryAccess) -> ssl.SSLContext:
+    """Return who is trusted, and what this client presents: options, and the folders that docker and podman read for a
+    host.
+
+    These have `*.crt` of authorities, and `*.cert` with `*.key` for the client (containers-certs.d(5)).
+    """
+    context = ssl.create_default_context()
+    folders = [Path(base) / place.host for base in (str(Path.home() / ".config/containers/certs.d"), *_CERTIFICATES)]
+    folder = next((path for path in folders if is_folder(path)), None)
+    authorities = [access.ca] if access.ca is not None else sorted(folder.glob("*.crt")) if folder is not None else []
+    clients = [(access.certificate, access.key)] if access.certificate is not None else []
+    if not clients and folder is not None:
+        clients = [(path, path.with_suffix(".key")) for path in sorted(folder.glob("*.cert"))]
+    for authority in authorities:
+        try:
+            context.load_verify_locations(authority)
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"{authority}: holds no certificates in PEM that can be read: {_why(error)}") from None
+    for certificate, key in clients[:1]:
+        try:
+            context.load_cert_chain(certificate, key, password=lambda: "")  # so that nobody is asked on a terminal
+        except (OSError, ssl.SSLError) as error:
+            raise UsageError(f"{certificate}: is no certificate with its key that can be used: {_why(error)}") from None
+    return context
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or type(error).__name__

@@ -1,0 +1,94 @@
+"""The parser of the whole command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from airpatch_cli.grammar import making_bundles, reading, using_registries, using_roots
+from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.parser import Parser
+
+_DESCRIPTION = """\
+Pack the container images of a release into one file, make small patches between releases, and
+apply them on hosts without a network, with every digest exactly as it was."""
+
+EXIT_CODES = """\
+exit codes:
+  0 done                            5 the target lacks blobs that the patch needs
+  1 internal error                  6 not trusted, or older than what is installed
+  2 wrong arguments                 7 an input image is unusable
+  3 not a valid bundle              8 the target cannot be written
+  4 content without its digest"""
+
+
+class _Version(argparse.Action):
+    """Asks for the version only when it is wanted: the metadata of the distribution takes time to load."""
+
+    def __init__(self, option_strings: list[str], dest: str, **_: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"airpatch {version('airpatch')}")
+        parser.exit()
+
+
+def help_words(words: Sequence[str]) -> Sequence[str]:
+    """Return the command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    if not words:
+        return ["--help"]
+    return [*words[1:2], "--help"] if words[0] == "help" else words
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands. It raises UsageError instead of leaving."""
+    parser = Parser(
+        prog="airpatch",
+        description=_DESCRIPTION,
+        epilog=f"airpatch help COMMAND says more of one.\n\n{EXIT_CODES}",
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+    for add in _COMMANDS:
+        add(commands)
+    return parser
+
+
+def _completion(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "completion",
+        "print a script that completes airpatch's command line in a shell",
+        'eval "$(airpatch completion bash)"    # in ~/.bashrc',
+        'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+        "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
+        is_long=False,
+    )
+    parser.add_argument(
+        "shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh"
+    )
+
+
+_COMMANDS = (
+    making_bundles.create,
+    making_bundles.diff,
+    making_bundles.explain,
+    using_roots.apply,
+    making_bundles.merge,
+    using_roots.inventory,
+    using_roots.rollback,
+    using_roots.prune,
+    reading.inspect,
+    reading.history,
+    reading.verify,
+    reading.restore,
+    using_registries.push,
+    using_registries.serve,
+    making_bundles.sign,
+    using_roots.trust,
+    _completion,
+)
+"""In the order of the help."""

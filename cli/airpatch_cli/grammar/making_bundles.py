@@ -1,0 +1,131 @@
+"""Commands that make a bundle, or say what it would cost."""
+
+from __future__ import annotations
+
+from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.grammar.shared_options import (
+    base_options,
+    effort_options,
+    expiry_option,
+    output_option,
+    sign_option,
+    source_options,
+    trust_options,
+)
+from airpatch_cli.grammar.values import natural, nonempty
+from airpatch_cli.parser import Condition, only_with
+
+
+def create(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "create",
+        "pack images into a full bundle",
+        "airpatch create images/ -o shop-r1.tar.zst",
+        "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
+        "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+        "airpatch create images/ --sign release_key --expires 2027-01-31T00:00:00Z -o shop-r1.tar.zst",
+        "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
+    )
+    source_options(parser)
+    group = parser.add_argument_group("smaller bundles")
+    group.add_argument(
+        "--repack",
+        action="store_true",
+        help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
+        "sides, and plain tar cannot unpack the images any more",
+    )
+    only_with(Condition(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
+    expiry_option(parser)
+    output_option(parser)
+    sign_option(parser)
+
+
+def diff(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "diff",
+        "make a patch: the new release without what its targets have",
+        "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
+        "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
+        "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
+    )
+    base_options(parser)
+    source_options(parser)
+    group = parser.add_argument_group("layer patches")
+    group.add_argument(
+        "--no-layer-patches",
+        dest="layer_patches",
+        action="store_false",
+        help="send every changed blob whole: nothing to rebuild on the target",
+    )
+    only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
+    expiry_option(parser)
+    output_option(parser)
+    sign_option(parser)
+
+
+def explain(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "explain",
+        "say what a patch will cost before it is made: which images, layers and files make it grow",
+        "airpatch explain --base shop-r1.tar.zst images-r2/",
+        "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
+        "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
+    )
+    base_options(parser)
+    source_options(parser)
+    parser.add_argument(
+        "--top", type=natural, default=10, metavar="N", help="files to list of each layer (default: 10)"
+    )
+    effort_options(parser.add_argument_group("layer patches"))
+
+
+def merge(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "merge",
+        "make a full bundle of a full bundle and patches, or one patch of a chain of them",
+        "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
+        "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
+    )
+    parser.add_argument("bundles", type=nonempty, nargs="+", metavar="BUNDLE", help="in the order of their releases")
+    parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
+    output_option(parser)
+    sign_option(parser)
+    trust_options(parser, "every bundle")
+
+
+def sign(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "sign",
+        "sign a bundle as ssh-keygen does, over its index and thereby over every byte of it",
+        "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
+        "airpatch sign shop-r1.tar.zst --key release.pub",
+        "airpatch sign shop-r1.tar.zst --export message",
+        "ssh-keygen -Y sign -n airpatch -f token.pub message",
+        "airpatch sign shop-r1.tar.zst --import message.sig",
+        is_long=False,
+    )
+    parser.add_argument("bundle", type=nonempty, metavar="BUNDLE", help="the file, which gets the signature")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--key",
+        type=nonempty,
+        metavar="KEY",
+        help="a private Ed25519 key, or the public key of one that an agent holds",
+    )
+    how.add_argument(
+        "--export", type=nonempty, metavar="FILE", help="write what is to be signed elsewhere; sign nothing"
+    )
+    how.add_argument(
+        "--import",
+        dest="signatures",
+        type=nonempty,
+        action="append",
+        default=[],
+        metavar="FILE.sig",
+        help="add a signature that was made elsewhere; may be repeated",
+    )

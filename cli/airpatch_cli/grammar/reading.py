@@ -1,0 +1,123 @@
+"""Commands that read: what is in a bundle, whether it is right, the images out of it."""
+
+from __future__ import annotations
+
+from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.grammar.registry_options import pull_options
+from airpatch_cli.grammar.shared_options import SOURCE, form_options, root_argument, trust_options
+from airpatch_cli.grammar.values import nonempty, output_name
+
+
+def history(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "history",
+        "show what was done to a registry's root, by whom and with which bundle, and check the record",
+        "airpatch history /var/lib/registry",
+        "airpatch history /var/lib/registry --json | jq -r .last_hash",
+        is_long=False,
+    )
+    root_argument(parser)
+
+
+def inspect(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "inspect",
+        "show what is in a bundle, an inventory or a request, or on a registry's root",
+        "airpatch inspect shop-r1.tar.zst",
+        "airpatch inspect shop-r1-r2.tar.zst --blobs",
+        "airpatch inspect qa-host.inventory",
+        "airpatch inspect images/ --layers",
+        "airpatch inspect /var/lib/registry --json | jq .releases",
+    )
+    parser.add_argument(
+        "subject",
+        type=nonempty,
+        metavar="WHAT",
+        help="a bundle, an inventory, the request of an apply, or the directory that holds docker/registry/v2; with "
+        "--layers any source of images",
+    )
+    parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always has them)")
+    parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")
+
+
+def verify(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "verify",
+        "check every byte of a bundle or of a registry's root, and list all that is wrong",
+        "airpatch verify shop-r1.tar.zst",
+        "airpatch verify - < shop-r1.tar.zst",
+        "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+        "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
+        "airpatch verify /var/lib/registry",
+    )
+    parser.add_argument(
+        "subject",
+        type=nonempty,
+        metavar="WHAT",
+        help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+    )
+    parser.add_argument(
+        "--base",
+        type=nonempty,
+        metavar="BASE",
+        help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
+        "full bundle or registry's root holds (a full bundle needs none)",
+    )
+    parser.add_argument(
+        "--manifest",
+        dest="output",
+        type=output_name,
+        metavar="FILE",
+        help="write the digests of all that a root with the release must hold, which sha256sum -c checks there; - for "
+        "standard output",
+    )
+    trust_options(parser, "the bundle")
+
+
+def restore(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "restore",
+        "write images out of a registry's root or a bundle, as skopeo reads them",
+        "airpatch restore /var/lib/registry -o images/",
+        "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
+        "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+        "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
+        "airpatch restore shop-r1-r2.tar.zst --base containerd:/var/lib/containerd -o - --as oci-archive | "
+        "ctr -n k8s.io images import -",
+        "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
+        "images/ harbor.example/shop",
+    )
+    parser.add_argument("source", type=nonempty, metavar="FROM", help=f"{SOURCE}; with --base a patch")
+    parser.add_argument(
+        "--base",
+        type=nonempty,
+        metavar="SOURCE",
+        help="what the patch FROM was made for: a full bundle, a root, containerd's storage, archives, ...",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=nonempty,
+        required=True,
+        metavar="OUT",
+        help="the folder or archive that the images go to, - for an archive on standard output",
+    )
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        dest="images",
+        metavar="NAME",
+        help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
+    )
+    parser.add_argument(
+        "--release", type=nonempty, metavar="NAME", help="this release of a root: its name, or the beginning of its id"
+    )
+    parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
+    form_options(parser, "oci-archive", "docker-archive")
+    pull_options(parser)
+    trust_options(parser, "the bundle")

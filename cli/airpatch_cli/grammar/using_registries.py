@@ -1,0 +1,85 @@
+"""Commands that bring images into registries, or are one."""
+
+from __future__ import annotations
+
+from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.grammar.registry_options import access_options
+from airpatch_cli.grammar.shared_options import trust_options
+from airpatch_cli.grammar.values import memory_size, nonempty, path
+from airpatch_cli.parser import Condition, only_with
+
+
+def push(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "push",
+        "push images into a registry through its API, with every digest as it is",
+        "airpatch push shop-r1.tar.zst docker://harbor.example/shop",
+        "airpatch push shop-r1.tar.zst shop-r1-r2.tar.zst docker://harbor.example/shop",
+        "airpatch push shop-r1-r2.tar.zst docker://harbor.example/shop    # upon what is there",
+        "airpatch push /var/lib/registry docker://harbor.example --image shop/web --dry-run",
+    )
+    parser.add_argument(
+        "sources",
+        type=nonempty,
+        nargs="+",
+        metavar="FROM",
+        help="a root, a bundle or another source; or one of them and the patches that follow it; or patches alone, "
+        "whose base is what the registry has",
+    )
+    parser.add_argument("destination", type=nonempty, metavar="docker://HOST[/PREFIX]", help="where the images go")
+    parser.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        dest="images",
+        metavar="NAME",
+        help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        dest="renames",
+        type=nonempty,
+        metavar="OLD=NEW",
+        help="repositories that begin with OLD get NEW in its place; may be repeated, the first that fits counts",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be pushed; write nothing")
+    parser.add_argument(
+        "--request", type=path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
+    )
+    access_options(parser.add_argument_group("the registry"))
+    trust_options(parser, "every bundle")
+
+
+def serve(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "serve",
+        "serve bundles as a read-only registry, straight from the files",
+        "airpatch serve shop-r1.tar.zst",
+        "airpatch serve shop-r1.tar.zst shop-r1-r2.tar.zst --listen 127.0.0.1:5001",
+        "airpatch serve shop-r1-r2.tar.zst --root /var/lib/registry",
+        "airpatch serve shop-r1.tar.zst --listen 0.0.0.0:5000 --cert server.crt --key server.key",
+    )
+    parser.add_argument(
+        "bundles", type=nonempty, nargs="*", metavar="BUNDLE", help="a full bundle, then patches that follow it"
+    )
+    parser.add_argument(
+        "--root", type=path, metavar="DIR", help="serve this registry's storage, too; the patches may follow upon it"
+    )
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", default="127.0.0.1:5000", help="where to answer (default: 127.0.0.1:5000)"
+    )
+    parser.add_argument("--cert", type=path, metavar="FILE", help="speak TLS with this certificate")
+    key = parser.add_argument("--key", dest="server_key", type=path, metavar="FILE", help="its key, if apart from it")
+    only_with(Condition(lambda args: args.cert, "without --cert FILE"), key)
+    parser.add_argument(
+        "--keep",
+        dest="room",
+        type=memory_size,
+        metavar="SIZE",
+        help="how much of rebuilt layers to keep in scratch files (default: 2GiB)",
+    )
+    trust_options(parser, "every bundle")

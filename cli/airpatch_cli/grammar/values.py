@@ -1,0 +1,76 @@
+"""Types of arguments: each turns a word of the command line into a value, or raises ArgumentTypeError."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import suppress
+from pathlib import Path
+
+_LEAST_MEMORY = 256 << 20
+
+
+def nonempty(text: str) -> str:
+    """Return a path that is not empty: an unset variable in a script must not stand for the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
+    return text
+
+
+def output_name(text: str) -> str:
+    """Return a path, `-` for all names that the system has for standard output: the file behind them must not be
+    replaced.
+    """
+    if nonempty(text).startswith(("/dev/", "/proc/")):
+        with suppress(OSError):
+            if os.path.samestat(Path(text).stat(), os.fstat(1)):
+                return "-"
+    return text
+
+
+def path(text: str) -> Path:
+    return Path(nonempty(text))
+
+
+def moment(text: str) -> int:
+    """Return seconds since 1970."""
+    from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
+
+    try:
+        return parse_timestamp(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"a time of RFC 3339 in whole seconds, such as 2027-01-31T00:00:00Z, not {text!r:.40}"
+        ) from None
+
+
+def memory_size(text: str) -> int:
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if text.endswith(unit) and natural(text.removesuffix(unit)):
+            size = int(text.removesuffix(unit)) * factor
+            if size < _LEAST_MEMORY:
+                break
+            return size
+    raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+
+
+def raised_limit(text: str) -> tuple[str, int]:
+    """The name of a limit, and its value."""
+    name, _, value = text.partition("=")
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
+        if value.endswith(unit):
+            return name, natural(value.removesuffix(unit)) * factor
+    raise argparse.ArgumentTypeError(f"NAME=VALUE, such as index=64MiB, not {text!r:.40}")
+
+
+def positive(text: str) -> int:
+    value = natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def natural(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"not a number: {text!r:.40}")
+    return int(text)

@@ -1,0 +1,51 @@
+"""`airpatch apply`: what it says where a root lacks something, and the way out that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from airpatch import BundleFile, Digest
+from tests.cli.support import IMAGES, airpatch
+
+
+def blob(root: Path, digest: Digest) -> Path:
+    return root / "docker/registry/v2/blobs/sha256" / digest.hex[:2] / digest.hex / "data"
+
+
+@pytest.fixture
+def source(bundles: Path) -> Digest:
+    """A blob of r1 that a layer patch builds upon, and that r2 does not have."""
+    with BundleFile(str(bundles / "r1-r2.tar.zst")) as patch:
+        stored = {blob.digest for blob in patch.index.stored}
+        return next(source.digest for source in patch.index.sources if source.digest not in stored)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_base_blob_leads_to_the_request_and_the_top_up(bundles: Path, root: Path, source: Digest) -> None:
+    """Without --deep: it has its size, and is found out when the layer patch is carried out."""
+    patch = bundles / "r1-r2.tar.zst"
+    flip(blob(root, source))
+    ended = airpatch("apply", patch, "--root", root, "--request", "request")
+    assert ended.code == 5, ended.err
+    assert "lacks 1 blob of " in ended.err
+    assert f"shop/web:r2: {source} of " in ended.err
+    assert "(there, but damaged)" in ended.err
+    assert "request: request for 1 blob of release r2" in ended.err
+    topped = airpatch("diff", "--base", "request", IMAGES / "r2", "--sequence", 2, "-o", "top-up")
+    assert topped.code == 0, topped.err
+    assert airpatch("apply", patch, "top-up", "--root", root).code == 0
+
+
+def test_missing_blobs_are_told_by_image_in_a_dry_run_too(bundles: Path, root: Path, source: Digest) -> None:
+    blob(root, source).unlink()
+    ended = airpatch("apply", bundles / "r1-r2.tar.zst", "--root", root, "--dry-run")
+    assert ended.code == 5
+    assert f"  missing: shop/web:r2: {source} of " in ended.out
+    assert "bytes" not in ended.out

@@ -1,0 +1,138 @@
+"""Standard streams that are closed, full, without a reader or of another encoding: no traceback, right exit codes."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airpatch_cli.standard_streams import NO_READER, visible
+from tests.cli.support import IMAGES, environment, start
+
+CREATE = ("create", str(IMAGES / "r1"), "--release", "r1", "--sequence", "1")
+
+
+def shell(line: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of shell, in which $airpatch is the command."""
+    command = {"airpatch": f"{sys.executable} -m airpatch", "create": " ".join(CREATE)}
+    return subprocess.run(
+        ["sh", "-c", line], cwd=folder, env={**environment(), **command}, capture_output=True, check=False
+    )
+
+
+@pytest.fixture
+def place(bundles: Path, tmp_path: Path) -> Path:
+    (tmp_path / "r1.tar.zst").symlink_to(bundles / "r1.tar.zst")
+    return tmp_path
+
+
+@pytest.mark.parametrize("output", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+def test_a_bundle_goes_to_a_file_behind_standard_output(output: str, place: Path) -> None:
+    done = shell(f"echo before > out; $airpatch $create -o {output} >> out", place)
+    assert (done.returncode, b"release r1" in done.stderr) == (0, True)
+    assert (place / "out").read_bytes() == b"before\n" + (place / "r1.tar.zst").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("$airpatch $create -o made >&-", 0),
+        ("$airpatch $create -o made <&- >&- 2>&-", 0),
+        ("$airpatch $create -o made > /dev/full", 0),
+        ("$airpatch $create -o made 2> /dev/full", 0),
+        ("$airpatch $create -o - >&-", 8),
+        ("$airpatch $create -o - > /dev/full", 8),
+        ("$airpatch apply r1.tar.zst --root root >&-", 0),
+        ("$airpatch apply r1.tar.zst --root root <&- >&- 2>&-", 0),
+        ("$airpatch apply - --root root <&-", 8),
+        ("$airpatch inspect r1.tar.zst >&-", 8),
+        ("$airpatch inspect r1.tar.zst > /dev/full", 8),
+        ("$airpatch inspect r1.tar.zst --json > /dev/full", 8),
+        ("$airpatch inspect nothing --json >&- 2>&-", 8),
+        ("$airpatch apply nothing --root root >&- 2>&-", 2),
+        ("$airpatch --help > /dev/full", 8),
+        ("$airpatch --help >&-", 0),
+    ],
+)
+def test_closed_and_full_streams(line: str, code: int, place: Path) -> None:
+    done = shell(line, place)
+    assert done.returncode == code, done.stderr
+    for noise in (b"Traceback", b"Exception ignored", b"internal error"):
+        assert noise not in done.stderr
+    if "-o made" in line:
+        assert (place / "made").read_bytes() == (place / "r1.tar.zst").read_bytes()
+
+
+def test_a_result_that_cannot_be_printed_is_told(place: Path) -> None:
+    done = shell("$airpatch apply r1.tar.zst --root root > /dev/full", place)
+    assert done.returncode == 0
+    assert b"airpatch: done, but standard output: cannot be written: No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--help",), ("inspect", "--json", "r1.tar.zst")], ids=["help", "result"])
+def test_nobody_reads(words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(*words, stdout=writing)
+    os.close(writing)
+    _, message = process.communicate()
+    assert (process.returncode, message) == (NO_READER, b"")
+
+
+def test_what_was_done_counts_though_nobody_reads_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start("apply", "r1.tar.zst", "--root", "root", stdout=writing)
+    os.close(writing)
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_few_open_files(place: Path) -> None:
+    done = shell("ulimit -n 200; $airpatch apply r1.tar.zst --root root -q && $airpatch restore root -o out -q", place)
+    assert (done.returncode, done.stderr.count(b"Too many")) == (0, 0)
+
+
+def test_an_encoding_that_knows_few_characters(place: Path) -> None:
+    done = shell("PYTHONIOENCODING=ascii $airpatch inspect nöthing", place)
+    assert done.returncode == 2
+    assert b"n\\xf6thing" in done.stderr
+
+
+def test_a_hangup_that_is_ignored_stays_ignored(place: Path) -> None:
+    os.mkfifo(place / "pipe")
+    content = (place / "r1.tar.zst").read_bytes()
+    line = "trap '' HUP; exec $airpatch apply - --root root < pipe"
+    command = {"airpatch": f"{sys.executable} -m airpatch"}
+    with (
+        subprocess.Popen(["sh", "-c", line], cwd=place, env={**environment(), **command}) as process,
+        (place / "pipe").open("wb") as pipe,
+    ):
+        pipe.write(content[:1000])
+        pipe.flush()
+        process.send_signal(signal.SIGHUP)
+        pipe.write(content[1000:])
+        pipe.close()
+    assert process.returncode == 0
+
+
+@given(st.text())
+def test_what_is_visible_moves_no_cursor(text: str) -> None:
+    shown = visible(text)
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
+    assert "\u202e" not in shown
+    io.StringIO().write(shown.encode().decode())  # no lone surrogates
+
+
+def test_what_is_harmless_stays() -> None:
+    assert visible("shop/web:r1 größer 図") == "shop/web:r1 größer 図"
+    assert visible("\x1b[2J\n") == "\\x1b[2J\\n"

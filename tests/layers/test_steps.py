@@ -1,0 +1,76 @@
+"""Which steps make what, and the scratch space that they take."""
+
+from __future__ import annotations
+
+import pytest
+
+from airpatch.blobs.scratch import ScratchFile
+from airpatch.delta.effort import Effort
+from airpatch.layers.recipe import (
+    Corrected,
+    Replay,
+    Replica,
+)
+from airpatch.layers.steps import scratch_space, steps_for
+from fixtures.encoders.plaintexts import plaintexts
+from tests.delta.support import tar
+from tests.layers.support import (
+    ENCODERS,
+    by_digest,
+    carry_out,
+    chain,
+    changed,
+    diff,
+    layer,
+    methods,
+    replica,
+    text,
+)
+from tests.views.support import archive
+
+OLD, NEW = layer(1, size=9000), changed(layer(1, size=9000))
+GO = replica("go1-flate-6")
+FLUSHED = ENCODERS["flushed"]
+
+
+def test_only_what_is_wanted_is_made() -> None:
+    patches, blobs = chain(6)
+    index = patches.index
+    wanted = patches.steps[3].digest
+    assert steps_for(index, [wanted], set()) == patches.steps[:4]
+    there = patches.steps[1].digest
+    rest = steps_for(index, [wanted], {there})
+    assert rest == patches.steps[2:4]
+    assert carry_out(patches, {there: blobs[there]}, rest) == {step.digest: blobs[step.digest] for step in rest}
+    assert steps_for(index, [], set()) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = [(replica("go1-flate-9"), plaintexts()["tar"]), (FLUSHED, plaintexts()["tar"]), (GO, OLD)]
+    jar = text(40_000, 7)
+    jars = [tar({"a.jar": archive({"a": jar, "b": jar[::-1]})}), tar({"a.jar": archive({"a": jar + b"!", "b": jar})})]
+    old = [kinds[0][0](kinds[0][1]), GO(OLD), jars[0]]
+    new = [encoder(each[:9] + b"%d" % seed + each[10:]) for seed in (1, 2) for encoder, each in kinds] + jars[1:]
+    patches = diff(new, old, effort=Effort.FAST)
+    assert {Replay, Corrected, Replica} <= set(map(type, methods(patches)))
+    assert patches.steps[-1].expanded > 40_000
+    live: dict[int, int] = {}
+    peak = 0
+    append, close = ScratchFile.append, ScratchFile.close
+
+    def count(file: ScratchFile, data: bytes) -> None:
+        nonlocal peak
+        append(file, data)
+        live[id(file)] = file.size
+        peak = max(peak, sum(list(live.values())))
+
+    def drop(file: ScratchFile) -> None:
+        live.pop(id(file), None)
+        close(file)
+
+    monkeypatch.setattr(ScratchFile, "append", count)
+    monkeypatch.setattr(ScratchFile, "close", drop)
+    carry_out(patches, by_digest(*old), jobs=jobs)
+    assert live == {}
+    assert 0 < peak <= scratch_space(patches.index, patches.steps, jobs)

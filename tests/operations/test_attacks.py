@@ -1,0 +1,183 @@
+"""What an attacker who holds the disk could do (TUF specification 1.0, 1.5.2): each is refused before the first write.
+
+Bundles come from a file and through a pipe. The time is that of a clock that the tests set.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.errors import AirpatchError, BaseMismatch, FormatError, TrustError
+from airpatch.format.index import Base, Index, Plan
+from airpatch.model.release import Release
+from tests.support import Builder, contents_of, split_frames
+
+NOW = 1_800_000_000
+"""2027-01-15T08:00:00Z."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: float(NOW))
+
+
+@pytest.fixture(params=["file", "pipe"])
+def take(request: pytest.FixtureRequest) -> Callable[..., object]:
+    """Applies the bundle in a file, or what comes through a pipe out of it."""
+
+    def apply(bundle: Path, root: Path, **options: object) -> object:
+        if request.param == "file":
+            return airpatch.apply(bundle, root, **options)  # type: ignore[arg-type]
+        with standard_input(bundle):
+            return airpatch.apply("-", root, **options)  # type: ignore[arg-type]
+
+    return apply
+
+
+@contextmanager
+def standard_input(file: Path) -> Iterator[None]:
+    """Standard input is a pipe that cat fills from `file`."""
+    before = os.dup(0)
+    with subprocess.Popen(["cat", str(file)], stdout=subprocess.PIPE) as cat:
+        assert cat.stdout is not None
+        os.dup2(cat.stdout.fileno(), 0)
+        cat.stdout.close()
+        try:
+            yield
+        finally:
+            os.dup2(before, 0)
+            os.close(before)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the key `vendor`, and the file `signers` that allows it."""
+    folder = tmp_path_factory.mktemp("keys")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "vendor")], check=True)
+    (folder / "signers").write_text(f"vendor {(folder / 'vendor.pub').read_text()}")
+    return folder
+
+
+def write(path: Path, builder: Builder, index: Index | None = None, **changes: object) -> Path:
+    """The bundle of `builder`, whose release is changed, in the file `path`."""
+    release = replace(builder.release, **changes)  # type: ignore[arg-type]
+    path.write_bytes(builder.bundle(index or Index.full(release)))
+    return path
+
+
+def refused(act: Callable[[], object], root: Path, kind: type[AirpatchError], match: str) -> None:
+    """`act` fails as it should, and `root` is as it was, or still not there."""
+    before = sorted(root.rglob("*"))
+    with pytest.raises(kind, match=match):
+        act()
+    assert sorted(root.rglob("*")) == before
+    assert root.exists() == bool(before)
+
+
+def test_adversary_7_rollback(take: Callable[..., object], sample: Builder, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    take(write(tmp_path / "new", sample, name="r2", sequence=2), root)
+    old = write(tmp_path / "old", sample, name="r1", sequence=1)
+    refused(lambda: take(old, root), root, TrustError, "going back from r2 to r1")
+
+
+def test_adversary_61_freeze(take: Callable[..., object], sample: Builder, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    old = write(tmp_path / "old", sample, expires=NOW)
+    refused(
+        lambda: take(old, root), root, TrustError,
+        "expired at 2027-01-15T08:00:00Z, and the clock of this host says 2027-01-15T08:00:00Z",
+    )  # fmt: skip
+    refused(lambda: take(old, root, dry_run=True), root, TrustError, "expired")
+    take(write(tmp_path / "fresh", sample, expires=NOW + 1), root)
+
+
+def test_adversary_61_an_expired_release_is_neither_verified_nor_restored(sample: Builder, tmp_path: Path) -> None:
+    old = write(tmp_path / "old", sample, expires=NOW)
+    refused(lambda: airpatch.verify(old), tmp_path / "out", TrustError, "expired")
+    refused(lambda: airpatch.restore(old, tmp_path / "out"), tmp_path / "out", TrustError, "expired")
+    refused(lambda: airpatch.merge(old, tmp_path / "out"), tmp_path / "out", TrustError, "expired")
+
+
+def patch(builder: Builder, base: Release, **changes: object) -> Index:
+    """A patch to the same images, which the base has all."""
+    release = replace(builder.release, **changes)  # type: ignore[arg-type]
+    plans = (Plan.LEFT_OUT,) * len(release.blobs)
+    return Index(release, plans, (Base(Index.full(base).release_id, base.name),))
+
+
+def test_what_is_on_the_way_may_have_expired(sample: Builder, tmp_path: Path) -> None:
+    base = replace(sample.release, name="r1", sequence=1, expires=NOW)
+    first = write(tmp_path / "r1", sample, Index.full(base))
+    second = write(tmp_path / "r2", sample, patch(sample, base, name="r2", sequence=2, expires=NOW + 1))
+    merged = airpatch.merge([first, second], tmp_path / "merged")
+    assert merged.index.release.expires == NOW + 1
+    done = airpatch.apply([first, second], tmp_path / "root")
+    assert [each.index.release.name for each in done.applied] == ["r1", "r2"]
+    with pytest.raises(TrustError, match="expired"):
+        airpatch.apply([second, first], tmp_path / "root", allow_downgrade=True)
+
+
+def test_an_installed_release_outlives_its_end(
+    sample: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "root"
+    for number in (1, 2):
+        airpatch.apply(write(tmp_path / "x", sample, name=f"r{number}", sequence=number, expires=NOW + 1), root)
+    monkeypatch.setattr("time.time", lambda: float(NOW + 2))
+    assert airpatch.rollback(root).receipt.release.name == "r1"
+    airpatch.restore(root, tmp_path / "images", release="r1")
+
+
+def test_adversary_10_mix_and_match(take: Callable[..., object], sample: Builder, tmp_path: Path) -> None:
+    """The index of one bundle with the content of another, both well made."""
+    other = Builder()
+    other.tag("shop/web:r1", other.picture([b"base " * 300, b"others"]))
+    head, body = (split_frames(builder.bundle()) for builder in (sample, other))
+    mixed = tmp_path / "mixed"
+    mixed.write_bytes(b"".join([head[0], *body[1:]]))
+    assert len(contents_of(sample.bundle())) == len(head)
+    refused(lambda: take(mixed, tmp_path / "root"), tmp_path / "root", FormatError, "mixed|standard input")
+
+
+def test_adversary_13_another_product(take: Callable[..., object], sample: Builder, tmp_path: Path) -> None:
+    """A patch of another product, whose base this root does not have; releases of two products do not replace."""
+    root = tmp_path / "root"
+    take(write(tmp_path / "shop", sample, product="shop", sequence=9), root)
+    other = Builder()
+    other.tag("bank/app:r1", other.picture([b"of the bank"]))
+    foreign = write(tmp_path / "bank", other, patch(other, other.release, product="bank"))
+    refused(lambda: take(foreign, root), root, BaseMismatch, "lacks")
+
+
+def test_adversary_24_endless_data(sample: Builder, tmp_path: Path) -> None:
+    """A stream that does not end is given up at the first byte too many."""
+    good = write(tmp_path / "good", sample)
+    feed = subprocess.Popen(["sh", "-c", 'cat "$1" /dev/zero', "sh", str(good)], stdout=subprocess.PIPE)
+    before = os.dup(0)
+    assert feed.stdout is not None
+    os.dup2(feed.stdout.fileno(), 0)
+    try:
+        refused(lambda: airpatch.apply("-", tmp_path / "root"), tmp_path / "root", FormatError, "behind|end|follows")
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        feed.stdout.close()
+        feed.kill()
+        feed.wait()
+
+
+def test_a_revoked_key(take: Callable[..., object], keys: Path, sample: Builder, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "signed", sample)
+    airpatch.sign(bundle, key=keys / "vendor")
+    trusted = airpatch.trusted_signers(keys / "signers", revoked=keys / "vendor.pub")
+    refused(lambda: take(bundle, tmp_path / "root", trusted=trusted), tmp_path / "root", TrustError, "none of its 1")
+    take(bundle, tmp_path / "root", trusted=airpatch.trusted_signers(keys / "signers"))

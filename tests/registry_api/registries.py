@@ -1,0 +1,97 @@
+"""Debian's registry (distribution 2.8) with TLS, basic or token authentication, and the sample images in it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from airpatch.registry_api.access import RegistryAccess
+from tests.registry.server import free_port
+from tests.registry_api.authority import Issued
+
+USER, PASSWORD = "ci", "open sesame"
+_HASH = "$2a$04$3aFJcDdR5eNH5zMon6SZFe5bsxRzFA7OUE6FVMPF.b4d/0kIZUyzO"
+"""bcrypt of the password."""
+
+
+@contextmanager
+def registry(
+    root: Path, folder: Path, *, tls: Issued | None = None, clients: Issued | None = None, auth: object = None
+) -> Iterator[str]:
+    """A registry on `root`, which dies with this process; gives HOST:PORT. `auth` is that part of its configuration."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("needs docker-registry")
+    root.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "the tests"}
+    if tls is not None:
+        http["tls"] = {"certificate": str(tls.certificate), "key": str(tls.key)}
+        if clients is not None:
+            http["tls"] = {**http["tls"], "clientcas": [str(clients.certificate)]}  # type: ignore[dict-item]
+    config = {
+        "version": "0.1",
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
+        "http": http,
+    }
+    if auth is not None:
+        config["auth"] = auth
+    file = folder / f"registry-{port}.yml"
+    file.write_text(json.dumps(config))
+    log = folder / f"registry-{port}.log"
+    with log.open("wb") as output:
+        words = ["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve", str(file)]
+        process = subprocess.Popen(words, stdout=output, stderr=output)
+    try:
+        while not _answers(port, tls):
+            if process.poll() is not None:
+                raise RuntimeError(f"the registry does not start: {log.read_text()}")
+            time.sleep(0.02)
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int, tls: Issued | None) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    try:
+        if tls is not None:
+            connection.connect()
+        else:
+            connection.request("GET", "/v2/")
+            connection.getresponse().read()
+    except (OSError, ssl.SSLError):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def basic_auth(folder: Path) -> Mapping[str, object]:
+    file = folder / "htpasswd"
+    file.write_text(f"{USER}:{_HASH}\n")
+    return {"htpasswd": {"realm": "the tests", "path": str(file)}}
+
+
+def login(folder: Path, host: str, user: str = USER, password: str = PASSWORD) -> Path:
+    """A file as `docker login` writes it."""
+    import base64
+
+    file = folder / "config.json"
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    file.write_text(json.dumps({"auths": {host: {"auth": encoded}}}))
+    return file
+
+
+PLAIN = RegistryAccess(plain_http=True, pause=0.0, timeout=20.0)
+"""For registries of tests without TLS."""

@@ -1,0 +1,169 @@
+"""Images in registries as a source: a live registry gives what its storage gives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from airpatch.blobs.content import check_blob
+from airpatch.errors import SourceError, UsageError
+from airpatch.execution import Execution
+from airpatch.model.digest import Digest
+from airpatch.registry_api.access import PullOptions
+from airpatch.sources.gather import Gathered, gather
+from tests.registry_api.fault_proxy import fault_proxy
+from tests.registry_api.pushed import Pushed
+from tests.registry_api.registries import PLAIN
+from tests.registry_api.sample import NAMES, expected
+from tests.sources.sample_sources import pack
+
+OPTIONS = PullOptions(PLAIN)
+
+
+def addresses(host: str) -> list[str]:
+    return [f"docker://{host}/{name}" for name in NAMES]
+
+
+def check_all(gathered: Gathered) -> None:
+    blobs = [blob for blob in gathered.release.blobs if not blob.is_manifest]
+    gathered.fetch((blob.digest for blob in blobs), Execution())
+    for blob in blobs:
+        check_blob(gathered.content, blob.digest, blob.size)
+
+
+def test_a_registry_gives_what_its_storage_gives(plain: str, root: Path) -> None:
+    found = gather(addresses(plain), pull=OPTIONS)
+    assert found.release == expected(root).release
+    assert pack(found) == pack(expected(root))
+
+
+def test_lines_of_a_list_are_fetched_below_the_prefix(plain: str, root: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "images-list.txt"
+    lines.write_text("worker:stable # moved\nregistry.example/web:r1\n")
+    found = gather([], images_list=lines, images_from=f"docker://{plain}/shop", pull=OPTIONS)
+    assert [str(image.name) for image in found.release.images] == ["web:r1", "worker:stable"]
+    web = next(image for image in expected(root).release.images if str(image.name) == "shop/web:r1")
+    assert found.release.images[0].manifest == web.manifest
+    with pytest.raises(UsageError, match="--images-list"):
+        gather([], images_from=f"docker://{plain}", pull=OPTIONS)
+
+
+def test_lines_of_official_images_are_packed_without_library(plain: str, tmp_path: Path) -> None:
+    lines = tmp_path / "images-list.txt"
+    lines.write_text("library/alpine:3\nalpine:3\n")
+    with pytest.raises(UsageError, match="different images") as caught:
+        gather([], images_list=lines, images_from=f"docker://{plain}", pull=OPTIONS)
+    assert "alpine:3 would be both" in caught.value.findings[0]
+
+
+def test_an_image_by_digest_can_be_named(plain: str, root: Path) -> None:
+    web = next(image for image in expected(root).release.images if str(image.name) == "shop/web:r1")
+    address = f"docker://{plain}/shop/web@{web.manifest}"
+    found = gather([address], pull=OPTIONS, tags=[f"{web.manifest}=web:new"])
+    assert [str(image.name) for image in found.release.images] == ["web:new"]
+    found = gather([address], pull=OPTIONS)
+    assert found.release.images[0].name.digest == web.manifest
+
+
+def test_all_that_is_missing_is_named(plain: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        gather([f"docker://{plain}/shop/web:r9", f"docker://{plain}/nothing:r1", *addresses(plain)], pull=OPTIONS)
+    assert any("shop/web:r9: is not there; the repository has 1 tags: r1" in f for f in caught.value.findings)
+    assert any("nothing:r1: is not there, and the repository has no tags" in f for f in caught.value.findings)
+
+
+def test_one_platform_stands_for_its_index(plain: str, root: Path) -> None:
+    names = [f"docker://{plain}/proxy:r1", f"docker://{plain}/shop/web:r1"]
+    whole = gather(names, pull=OPTIONS)
+    one = gather(names, pull=PullOptions(PLAIN, platform="linux/arm64"))
+    (index,) = (content for content in whole.manifests.values() if b'"manifests"' in content)
+    (child,) = (c for c in json.loads(index)["manifests"] if c["platform"]["architecture"] == "arm64")
+    assert one.release.images[0].manifest == Digest.parse(child["digest"])
+    assert one.release.images[1] == whole.release.images[1]
+    with pytest.raises(SourceError) as caught:
+        gather(names, pull=PullOptions(PLAIN, platform="plan9/mips"))
+    assert "has no image for plan9/mips; it has linux/a" in caught.value.findings[0]
+
+
+def test_a_cache_is_filled_once_and_healed(plain: str, root: Path, tmp_path: Path) -> None:
+    options = PullOptions(PLAIN, cache=tmp_path / "cache")
+    check_all(gather(addresses(plain), pull=options))
+    files = sorted((tmp_path / "cache/sha256").iterdir())
+    assert {file.name for file in files} == {
+        blob.digest.hex for blob in expected(root).release.blobs if not blob.is_manifest
+    }
+    files[0].write_bytes(b"damaged")
+    with fault_proxy(plain, share=0.0) as proxy:
+        check_all(gather([f"docker://{proxy.address}/{name}" for name in NAMES], pull=options))
+        assert proxy.received < 100_000  # manifests, and the one blob
+    assert Digest.of(files[0].read_bytes()).hex == files[0].name
+
+
+def test_a_download_that_broke_off_goes_on_in_the_next_run(plain: str, root: Path, tmp_path: Path) -> None:
+    blob = max(expected(root).release.blobs, key=lambda blob: blob.size)
+    content = (root / f"docker/registry/v2/blobs/sha256/{blob.digest.hex[:2]}/{blob.digest.hex}/data").read_bytes()
+    cache = tmp_path / "cache"
+    (cache / "sha256").mkdir(parents=True)
+    (cache / f"sha256/{blob.digest.hex}.partial").write_bytes(content[:-1000])
+    with fault_proxy(plain, share=0.0) as proxy:
+        found = gather([f"docker://{proxy.address}/{name}" for name in NAMES], pull=PullOptions(PLAIN, cache=cache))
+        before = proxy.received
+        found.fetch([blob.digest], Execution())
+        assert proxy.received - before == 1000
+    assert (cache / f"sha256/{blob.digest.hex}").read_bytes() == content
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_faults_on_the_way_do_no_harm(plain: str, root: Path, seed: int) -> None:
+    with fault_proxy(plain, seed=seed, budget=40) as proxy:
+        found = gather([f"docker://{proxy.address}/{name}" for name in NAMES], pull=OPTIONS)
+        check_all(found)
+        assert found.release == expected(root).release
+        assert sum(proxy.seen.values()) > 10
+    assert all("Authorization" not in headers for headers in proxy.store_headers)
+
+
+def test_a_cut_costs_no_byte_twice(plain: str, root: Path) -> None:
+    with fault_proxy(plain, faults=("cut",), share=0.7, budget=1000) as proxy:
+        check_all(gather([f"docker://{proxy.address}/{name}" for name in NAMES], pull=OPTIONS))
+        assert proxy.seen["cut"] > 10
+        wanted = expected(root).release
+        manifests = sum(blob.size for blob in wanted.blobs if blob.is_manifest)
+        assert proxy.received <= wanted.size + 20 * manifests
+
+
+def test_bytes_that_stay_wrong_are_refused(plain: str) -> None:
+    with fault_proxy(plain, share=0.0) as proxy:
+        found = gather([f"docker://{proxy.address}/shop/web:r1"], pull=OPTIONS)
+        proxy.share, proxy.faults, proxy.budget = 1.0, ("flip",), 1000
+        proxy._last = _Never()
+        with pytest.raises(Exception, match="has the digest sha256:") as caught:
+            check_all(found)
+        assert caught.value.exit_code == 4  # type: ignore[attr-defined]
+
+
+class _Never(dict[str, int]):
+    """Forgets how often a request was hurt."""
+
+    def get(self, key: str, default: int = 0) -> int:  # type: ignore[override]
+        return 0
+
+
+def test_signatures_and_attestations_come_along(tmp_path: Path) -> None:
+    """By the tag schema and cosign's tags, from a registry without the referrers API."""
+    with Pushed(tmp_path) as pushed:
+        image = pushed.image("shop/web", "r1", b"a layer")
+        sbom = pushed.image("shop/web", None, b"an sbom", subject=image)
+        pushed.index("shop/web", f"sha256-{image.hex}", [sbom])
+        pushed.image("shop/web", f"sha256-{image.hex}.sig", b"a signature")
+        pushed.image("shop/web", f"sha256-{sbom.hex}.att", b"an attestation")
+        options = PullOptions(PLAIN, referrers=True)
+        found = gather([f"docker://{pushed.host}/shop/web:r1"], pull=options)
+        check_all(found)
+        assert [image.name.tag for image in found.release.images] == sorted(
+            ["r1", f"sha256-{image.hex}", f"sha256-{image.hex}.sig", f"sha256-{sbom.hex}.att"]
+        )
+        assert sbom in found.manifests
+        assert len(gather([f"docker://{pushed.host}/shop/web:r1"], pull=OPTIONS).release.images) == 1

@@ -1,0 +1,246 @@
+"""Pushes into a live registry: what arrives is what was sent, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.blobs.content import BytesBlob
+from airpatch.errors import BaseMismatch, IntegrityError, SourceError, TargetError, UsageError
+from airpatch.model.digest import Digest
+from airpatch.registry_api.access import PullOptions, RegistryAccess
+from airpatch.registry_api.address import Place
+from airpatch.registry_api.pushing import WritableRepository
+from airpatch.registry_api.transport import Transport
+from airpatch.sources.gather import Gathered, gather
+from tests.registry_api.authority import Issued
+from tests.registry_api.fault_proxy import fault_proxy
+from tests.registry_api.http_server import Reply, Request, http_server
+from tests.registry_api.registries import PASSWORD, PLAIN, USER, login, registry
+from tests.registry_api.sample import expected, make_tree
+from tests.registry_api.token_server import ISSUER, SERVICE, TokenServer
+from tests.sources.sample_sources import IMAGES, pack
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Full bundles of two releases and the patch between them, with layer patches."""
+    folder = tmp_path_factory.mktemp("bundles")
+    r1, r2 = (make_tree(folder / name, name) for name in ("r1", "r2"))
+    made = {name: folder / f"{name}.tar.zst" for name in ("full1", "full2", "patch", "whole")}
+    airpatch.create(r1, made["full1"])
+    airpatch.create(r2, made["full2"])
+    airpatch.diff(made["full1"], r2, made["patch"])
+    airpatch.diff(made["full1"], r2, made["whole"], layer_patches=False)
+    return made
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[str]:
+    """HOST:PORT of an empty registry, on `tmp_path / "target"`."""
+    with registry(tmp_path / "target", tmp_path) as host:
+        yield host
+
+
+def push(*sources: Path | str, to: str, **options: object) -> airpatch.PushResult:
+    return airpatch.push(list(sources), f"docker://{to}", access=PLAIN, **options)  # type: ignore[arg-type]
+
+
+def pulled(host: str, like: Gathered, prefix: str = "") -> Gathered:
+    """The images of `like` out of the registry, verified while they are packed."""
+    names = [f"docker://{host}/{prefix}{image.name}" for image in like.release.images]
+    return gather(names, pull=PullOptions(PLAIN))
+
+
+def test_a_bundle_is_pushed_and_pulled(bundles: dict[str, Path], empty: str) -> None:
+    like = gather([str(bundles["full1"])])
+    done = push(bundles["full1"], to=empty)
+    assert {blob.digest for blob in done.uploaded} == {b.digest for b in like.release.blobs if not b.is_manifest}
+    assert done.mounted > 0
+    assert len(done.tags) == len(like.release.images)
+    assert pack(pulled(empty, like)) == pack(like)
+    again = push(bundles["full1"], to=empty)
+    assert (again.uploaded, again.mounted, again.manifests, again.tags) == ((), 0, 0, ())
+
+
+def test_a_root_is_pushed_below_a_prefix_and_renamed(root: Path, empty: str) -> None:
+    like = expected(root)
+    dry = push(root, to=f"{empty}/mirror", renames=["shop/=store/"], dry_run=True)
+    assert "mirror/store/web:r1" in dry.tags
+    done = push(root, to=f"{empty}/mirror", renames=["shop/=store/"])
+    assert (done.uploaded, done.tags) == (dry.uploaded, dry.tags)
+    found = gather([f"docker://{empty}/mirror/store/web:r1"], pull=PullOptions(PLAIN))
+    assert found.release.images[0].manifest in {image.manifest for image in like.release.images}
+    push(root, to=empty, images=["proxy"])
+    assert gather([f"docker://{empty}/proxy:r1"], pull=PullOptions(PLAIN)).release.images
+
+
+def test_one_registry_is_copied_to_another(plain: str, root: Path, empty: str) -> None:
+    done = push(f"docker://{plain}/shop/web:r1", to=empty)
+    assert done.tags == ("shop/web:r1",)
+    assert gather([f"docker://{empty}/shop/web:r1"], pull=PullOptions(PLAIN)).release.images
+
+
+def test_a_base_and_its_patch(bundles: dict[str, Path], empty: str) -> None:
+    like = gather([str(bundles["full2"])])
+    push(bundles["full1"], bundles["patch"], to=empty)
+    assert pack(pulled(empty, like)) == pack(like)
+
+
+def test_a_patch_alone_takes_the_registry_as_its_base(bundles: dict[str, Path], empty: str) -> None:
+    push(bundles["full1"], to=empty)
+    index = airpatch.open_bundle(bundles["patch"]).index
+    assert index.patched
+    like = gather([str(bundles["full2"])])
+    done = push(bundles["patch"], to=empty)
+    assert {b.digest for b in done.uploaded} >= {b.digest for b in index.patched}
+    assert pack(pulled(empty, like)) == pack(like)
+    assert push(bundles["patch"], to=empty).uploaded == ()
+
+
+def test_a_patch_reads_its_sources_and_nothing_else(bundles: dict[str, Path], empty: str) -> None:
+    push(bundles["full1"], to=empty)
+    index = airpatch.open_bundle(bundles["patch"]).index
+    sources = sum(source.size for source in index.sources)
+    new = sum(blob.size for blob in (*index.stored, *index.patched))
+    with fault_proxy(empty, share=0.0) as proxy:
+        push(bundles["patch"], to=proxy.address)
+        manifests = sum(blob.size for blob in index.release.blobs if blob.is_manifest)
+        assert proxy.received <= sources + 4 * manifests + 20_000
+        assert proxy.sent <= new + 4 * manifests
+
+
+def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: str, tmp_path: Path) -> None:
+    with pytest.raises(BaseMismatch) as caught:
+        push(bundles["patch"], to=empty, request=tmp_path / "request")
+    assert caught.value.findings
+    dry = push(bundles["patch"], to=empty, dry_run=True)
+    assert {f"{blob.digest} {blob.size} bytes" for blob in dry.missing} == set(caught.value.findings)
+    # A base that has the manifests and lost a layer on which others are built:
+    push(bundles["full1"], to=empty)
+    index = airpatch.open_bundle(bundles["patch"]).index
+    outside = next(s.digest for s in index.sources if s.digest not in {b.digest for b in index.release.blobs})
+    data = tmp_path / f"target/docker/registry/v2/blobs/sha256/{outside.hex[:2]}/{outside.hex}/data"
+    data.unlink()
+    with pytest.raises(BaseMismatch) as caught:
+        push(bundles["patch"], to=empty, request=tmp_path / "request")
+    made = {step.digest for step in index.steps if outside in step.sources}
+    assert {Digest.parse(finding.split()[0]) for finding in caught.value.findings} >= made
+    r2 = make_tree(tmp_path / "again", "r2")
+    top_up = tmp_path / "top-up"
+    airpatch.diff(tmp_path / "request", r2, top_up)
+    push(bundles["patch"], top_up, to=empty)
+    like = gather([str(bundles["full2"])])
+    assert pack(pulled(empty, like)) == pack(like)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_faults_on_the_way_do_no_harm(bundles: dict[str, Path], empty: str, seed: int) -> None:
+    like = gather([str(bundles["full2"])])
+    with fault_proxy(empty, seed=seed, budget=60) as proxy:
+        push(bundles["full1"], to=proxy.address)
+        push(bundles["patch"], to=proxy.address)
+        assert sum(proxy.seen.values()) > 30
+    assert pack(pulled(empty, like)) == pack(like)
+
+
+def test_blobs_go_before_manifests_and_tags_come_last(bundles: dict[str, Path], empty: str) -> None:
+    order: list[str] = []
+    with fault_proxy(empty, share=0.0) as proxy:
+
+        def noting(request: Request) -> Reply:
+            order.append(f"{request.method} {request.path}")
+            return proxy(request)
+
+        with http_server(noting) as host:
+            push(bundles["full1"], to=host)
+    puts = [each for each in order if each.startswith("PUT")]
+    kinds = ["blob" if "/blobs/" in put else "manifest" if "sha256:" in put else "tag" for put in puts]
+    assert kinds == sorted(kinds)
+
+
+def test_large_blobs_go_up_in_chunks(empty: str) -> None:
+    content = os.urandom(20 << 20)
+    digest = Digest.of(content)
+    with fault_proxy(empty, share=0.0) as proxy:
+        transport = Transport(Place(proxy.address, ""), PLAIN, TargetError)
+        repository = WritableRepository(transport, "big")
+        reached: list[int] = []
+        repository.upload(digest, len(content), lambda: BytesBlob(content), reached.append)
+        assert reached[:2] == [8 << 20, 16 << 20]
+        assert reached[-1] == len(content)
+        assert proxy.sent == len(content)
+        assert repository.blob_size(digest, 0) == len(content)
+        # a chunk that never arrived is sent once more, and nothing else
+        other = os.urandom(20 << 20)
+        proxy.sent, proxy.share, proxy.budget, proxy.faults = 0, 1.0, 1, ("refuse",)
+        repository.upload(Digest.of(other), len(other), lambda: BytesBlob(other), lambda _: None)
+        assert proxy.sent <= len(other) + (8 << 20)
+        transport.close()
+
+
+def test_content_that_is_wrong_is_not_left_there(
+    bundles: dict[str, Path], root: Path, empty: str, tmp_path: Path
+) -> None:
+    hurt = tmp_path / "hurt"
+    shutil.copytree(root, hurt)
+    blob = max(expected(root).release.blobs, key=lambda blob: blob.size)
+    data = hurt / f"docker/registry/v2/blobs/sha256/{blob.digest.hex[:2]}/{blob.digest.hex}/data"
+    content = bytearray(data.read_bytes())
+    content[7] ^= 1
+    data.write_bytes(content)
+    with pytest.raises((SourceError, IntegrityError), match=f"content of {blob.digest} has the digest"):
+        push(hurt, to=empty)
+    transport = Transport(Place(empty, ""), PLAIN, TargetError)
+    assert WritableRepository(transport, "shop/web").tags() == []
+    transport.close()
+
+
+def test_names_that_no_registry_serves_are_refused(empty: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        push(str(IMAGES), to=empty)
+    assert "registry.example:5000/shop/web: no registry serves a name with a port" in caught.value.findings[0]
+    done = push(str(IMAGES), to=empty, renames=["registry.example:5000/=registry/"])
+    assert "registry/shop/web:r1" in done.tags
+    assert any("detached signatures of 2 images stay behind" in warning for warning in done.warnings)
+
+
+def test_tokens_for_pushes_and_mounts(
+    bundles: dict[str, Path], tmp_path: Path, authority: Issued, server_certificate: Issued
+) -> None:
+    tokens = TokenServer(server_certificate, {USER: PASSWORD})
+    with http_server(tokens, server_certificate) as realm:
+        auth = {
+            "token": {
+                "realm": f"https://{realm}/token",
+                "service": SERVICE,
+                "issuer": ISSUER,
+                "rootcertbundle": str(authority.certificate),
+            }
+        }
+        with registry(tmp_path / "target", tmp_path, tls=server_certificate, auth=auth) as host:
+            access = RegistryAccess(ca=authority.certificate, auth_file=login(tmp_path, host))
+            done = airpatch.push(bundles["full1"], f"docker://{host}", access=access)
+            assert done.mounted
+            assert any(len(scopes) == 2 for scopes, _ in tokens.asked)
+            (tmp_path / "config.json").write_text("{}")
+            with pytest.raises(TargetError, match="wants credentials"):
+                airpatch.push(bundles["full1"], f"docker://{host}", access=access)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["full1", "full2"], "is no patch"),
+        (["patch", "full1"], "is no patch"),
+        ([], "nothing to push"),
+    ],
+)
+def test_what_cannot_be_pushed_together(bundles: dict[str, Path], words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        push(*(bundles[word] for word in words), to="127.0.0.1:1")

@@ -1,0 +1,40 @@
+"""The command `serve` as a process: TLS, signals, and what it prints."""
+
+from __future__ import annotations
+
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import check_document
+from tests.registry_api.authority import issue, make_authority
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it(number: signal.Signals, bundles: dict[str, Path], tmp_path: Path) -> None:
+    authority = make_authority(tmp_path)
+    server = issue(tmp_path, "server", authority)
+    words = ["serve", bundles["full1"], "--listen", "127.0.0.1:0", "--cert", server.certificate, "--key", server.key]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "airpatch", *map(str, words), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("airpatch: serving 7 images at https://127.0.0.1:")
+        address = line.split()[-1]
+        context = ssl.create_default_context(cafile=str(authority.certificate))
+        with urllib.request.urlopen(address, context=context) as answer:
+            assert answer.status == 200
+        process.send_signal(number)
+        out, err = process.communicate()
+        assert (process.returncode, err) == (0, "")
+        assert check_document(out)["address"] in address
