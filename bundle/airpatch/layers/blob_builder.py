@@ -74,6 +74,9 @@ _Piece = TypeVar("_Piece", bytes, memoryview)
 _RELEASE_EVERY = 16 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
 
+_STRIDE = 128 << 10
+"""Bytes of a layer that are compressed between two moves of the progress: 10 ms of a slow encoder."""
+
 Advance = Callable[[int], None]
 """Is told bytes of work that are done."""
 See = Callable[[Sequence[tuple[int, int, int]]], None]
@@ -183,7 +186,7 @@ class BlobBuilder:
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
-            for chunk in chunks:
+            for chunk in _strides(chunks):
                 if total + len(chunk) > step.uncompressed_size:
                     raise FormatError(f"makes more than {step.uncompressed_size} uncompressed bytes")
                 if kept is not None:
@@ -470,6 +473,15 @@ def _apply(delta: SectionReader, views: Sequence[View], limit: int, see: See = l
         if since > _RELEASE_EVERY:
             since = 0
             release_pages(views)
+
+
+def _strides(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the same bytes in pieces of at most `_STRIDE`."""
+    for chunk in chunks:
+        if len(chunk) <= _STRIDE:
+            yield chunk
+        else:
+            yield from (chunk[at : at + _STRIDE] for at in range(0, len(chunk), _STRIDE))
 
 
 def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -55,6 +55,8 @@ from airpatch.views.survey import MAX_NESTED
 _LOG = logger(__name__)
 _RECOGNISED = 1 << 20
 """Bytes of a blob by which its encoder is recognised."""
+_TOLD = 128 << 10
+"""Bytes that do where they leave one encoder: the proof finds out if it is another."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take at most one byte for so many uncompressed bytes."""
 _PIECE, _PIECES = 16 << 10, 64
@@ -320,15 +322,16 @@ class PatchMaker:
             return
         replay = None
         cheap = target.uncompressed.size // _REPLAY_SHARE[self._effort]
-        replicas = self._replicas(target)
+        replicas = self._replicas(target, _TOLD)
+        if len(replicas) != 1:
+            replicas = self._replicas(target, _RECOGNISED)
         if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
             replay = self._replay(target, sources, stack)
             if replay is not None and _size(replay) <= cheap:
                 yield replay
-        for replica in replicas:
-            for like in self._followed(replica.encoder, target, sources):
-                yield replace(replica, like=(like,)), ()
-            yield replica, ()
+        yield from self._made_anew(replicas, target, sources)
+        tried, replicas = replicas, self._replicas(target, _RECOGNISED)
+        yield from self._made_anew([each for each in replicas if each not in tried], target, sources)
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=_size)
 
@@ -346,8 +349,15 @@ class PatchMaker:
             for encoder in self.frame_encoders(target):
                 yield Frames(encoder, like), differences
 
-    def _replicas(self, target: Unpacked) -> list[Replica]:
-        start = self._start(target, _RECOGNISED)
+    def _made_anew(self, replicas: Iterable[Replica], target: Unpacked, sources: Sequence[Unpacked]) -> Iterator[_Way]:
+        for replica in replicas:
+            for like in self._followed(replica.encoder, target, sources):
+                yield replace(replica, like=(like,)), ()
+            yield replica, ()
+
+    def _replicas(self, target: Unpacked, size: int) -> list[Replica]:
+        """Return the replicas that write the first `size` bytes of the blob, the likeliest first."""
+        start = self._start(target, size)
         with suppress(FormatError):  # of a header that is longer than the start
             names = recognise(start)
             _LOG.debug(
