@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -64,6 +66,29 @@ def test_the_patch_has_every_method(place: Path) -> None:
     assert methods == set(LAYERS)
 
 
+def fresh(place: Path) -> Path:
+    """A folder for parts."""
+    shutil.rmtree(place / "parts", ignore_errors=True)
+    return place / "parts"
+
+
+def damaged(place: Path) -> Path:
+    """A copy of a bundle in which a byte is wrong, and `request`, which says so."""
+    content = bytearray((place / "1").read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / "damaged").write_bytes(content)
+    with contextlib.suppress(airpatch.FormatError, airpatch.IntegrityError):
+        airpatch.verify(place / "damaged", request=place / "request", execution=execution())
+    return place / "request"
+
+
+def split_once(place: Path) -> Path:
+    """The parts of a bundle, one of them lost."""
+    made = airpatch.split(place / "2", fresh(place), size=256 << 10, parity=1, execution=execution())
+    made.files[0].unlink()
+    return place / "parts"
+
+
 OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "create": (
         ["packing r1"],
@@ -90,6 +115,18 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "explain": (
         ["unpacking layers", "making layer patches", "looking for what costs"],
         lambda place, work: airpatch.explain(place / "1", place / "images-2", execution=work),
+    ),
+    "split": (
+        ["splitting 1"],
+        lambda place, work: airpatch.split(place / "1", fresh(place), size=1 << 20, parity=1, execution=work),
+    ),
+    "join": (
+        ["joining 2"],
+        lambda place, work: airpatch.join(split_once(place), place / "out", execution=work),
+    ),
+    "topup": (
+        ["reading 1"],
+        lambda place, work: airpatch.topup(place / "1", damaged(place), place / "out", execution=work),
     ),
     "apply": (
         ["reading r1"],

@@ -189,3 +189,16 @@ def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, .
         "--threshold", type=positive, metavar="N", help="how many different principals must have signed (default: 1)"
     )
     return revoked, principals, threshold
+
+
+def tool_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--with-tool",
+        type=path,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="FOLDER",
+        help="also put the executable and a README.txt for the person on the site beside the bundle: out of the folder "
+        "of a release of airpatch, or without one the executable that runs; stands behind SOURCE",
+    )
