@@ -1,6 +1,7 @@
 #!/bin/sh
-# All checks: style, types, layers, tests. Makes .venv where there is no virtual environment, and compiles what has changed.
-# Arguments go to pytest: `./check.sh -m "not slow and not faults"` takes a minute.
+# All checks: style, types, layers, tests, branch coverage. Makes .venv where there is no virtual environment, and compiles
+# what has changed. Arguments go to pytest, and coverage is not measured then: `./check.sh -m "not slow and not faults"` takes
+# a minute.
 set -eu
 cd "$(dirname "$0")"
 . ./environment.sh
@@ -9,4 +10,11 @@ ruff check .
 ruff format --check -q .
 mypy
 lint-imports
-exec python -m pytest -n auto --dist worksteal "$@"
+run_tests() { python -m pytest -n auto --dist worksteal "$@"; }
+if [ $# -gt 0 ]; then
+    run_tests "$@"
+else
+    # The fast tests alone are measured: tracing makes Python half as fast, and slow tests run commands, tools and kernels.
+    run_tests -m "not slow and not faults" --cov --cov-report=term
+    run_tests -m "slow or faults"
+fi

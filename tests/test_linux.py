@@ -101,3 +101,12 @@ def test_a_link_below_a_folder_is_not_followed(tmp_path: Path, folders: Folders)
 def test_the_kernel_s_version_is_read(monkeypatch: pytest.MonkeyPatch, release: str, new: bool) -> None:
     monkeypatch.setattr("platform.release", lambda: release)
     assert (linux.kernel_version() >= (5, 8)) is new
+
+
+def test_a_mount_has_a_number_of_its_own(tmp_path: Path) -> None:
+    numbers = []
+    for place in (tmp_path, tmp_path.parent, Path("/proc")):
+        fd = os.open(place, os.O_RDONLY)
+        numbers.append(linux.mount_of(fd))
+        os.close(fd)
+    assert numbers[0] == numbers[1] != numbers[2]

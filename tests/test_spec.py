@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch import limits as limits_module
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
@@ -17,6 +18,7 @@ from airpatch.format.index_encoding import emit_index
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
 from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header
 from airpatch.layers.required_features import KINDS
+from airpatch.limits import Limit
 from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
@@ -94,6 +96,9 @@ def test_every_limit_of_the_code_is_in_the_specification() -> None:
         for name in vars(importlib.import_module(f"airpatch.{module}"))
         if name.startswith("MAX_")
     }
+    raised = {name for name, value in vars(limits_module).items() if isinstance(value, Limit)}
+    limits |= {f"airpatch.limits.{name}.value" for name in raised}
+    assert {name for name in limits if name.startswith("airpatch.limits.")} <= {name for name, _ in CONSTANTS}
     owners = {name.rsplit(".", 1)[1] for name, _ in CONSTANTS}
     assert {name.rsplit(".", 1)[1] for name in limits} <= owners
 

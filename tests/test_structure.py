@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -49,7 +50,16 @@ TESTED_BY = {
     "format/index.py": ("format/test_index_encoding.py", "values that it encodes"),
     "format/release_part.py": ("format/test_index_encoding.py", "a part of the encoding"),
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
+    "host/facts.py": ("host/test_runtime.py", "the value that is found out"),
+    "format/parts.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
+    "tool/site_instructions.py": ("tool/test_executable.py", "what lies beside the bundle"),
+    "format/sealed.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
+    "format/top_ups.py": ("archive/test_topped_up.py", "requests and top-ups, as they come and damaged"),
+    "archive/damage.py": ("archive/test_topped_up.py", "what is asked for of a damaged copy"),
+    "parts/*.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
+    "blobs/byte_source.py": ("archive/test_frame_reader.py", "where frames are read"),
     "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
+    "sources/file_folders.py": ("files/test_laying_out.py", "folders are packed and laid out"),
     "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
     "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
     "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),
@@ -71,6 +81,15 @@ TESTED_BY = {
     "__main__.py": ("cli/test_process.py", "runs the command line"),
 }
 """Modules, by pattern, that have no test file of their own; the first pattern that fits counts."""
+
+
+TOP_LEVEL = {
+    ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
+    "LICENSE", "README.md", "README.zh-CN.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs",
+    "environment.sh", "examples",
+    "fixtures", "fuzz", "packaging", "pyproject.toml", "release.sh", "setup.py", "spec", "tests",
+}  # fmt: skip
+"""What lies at the top of the project. A file that a mistyped redirection made is none of it."""
 
 
 def modules() -> list[str]:
@@ -115,3 +134,16 @@ def test_nothing_imports_from_a_test_module(file: str) -> None:
     imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
     assert found == [], "what tests share belongs in conftest.py or support.py"
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    """Of what git knows, or would add."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True, check=False)
+    if listed.returncode == 0:
+        found = {line.strip('"').partition("/")[0] for line in listed.stdout.splitlines()}
+    else:  # a copy without a repository, such as that which CI makes
+        ignored = (TESTS.parent / ".gitignore").read_text().split()
+        names = (path.name for path in TESTS.parent.iterdir())
+        found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
+    assert found - {".git"} == TOP_LEVEL

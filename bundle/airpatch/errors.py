@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
@@ -68,6 +69,13 @@ class TargetError(AirpatchError):
     """The target cannot be written: no space, no permission, locked, I/O error."""
 
     exit_code = 8
+
+
+def unreadable(name: str, cause: OSError) -> UsageError | TargetError:
+    """What it means that a file which the user named cannot be read: it is not there, or the host forbids it."""
+    message = f"{name}: cannot be read: {cause.strerror}"
+    is_absent = cause.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
+    return UsageError(message) if is_absent else TargetError(message)
 
 
 @contextmanager

@@ -53,6 +53,8 @@ class Execution:
     """Is told what is done."""
     cancellation: Cancellation = field(default_factory=Cancellation)
     """Ends the operation by `concurrent.futures.CancelledError`; nothing is half-done then."""
+    ask: Callable[[str], bool] | None = None
+    """Asks a person for the next medium, and returns when it is there, or False; None where nobody can be asked."""
 
     @property
     def threads(self) -> int:
@@ -69,7 +71,7 @@ class Execution:
             self.progress.end()
 
     def task(self) -> Execution:
-        """The same with a cancellation of its own, for threads of which the first error ends the others."""
+        """Return the same with a cancellation of its own, for threads of which the first error ends the others."""
         return replace(self, cancellation=Cancellation(self.cancellation))
 
     def _is_cancelled(self) -> bool:

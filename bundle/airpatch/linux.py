@@ -8,6 +8,8 @@ import mmap
 import os
 import platform
 import resource
+import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,11 +20,14 @@ _SYS_OPENAT2 = 437
 """The same on all architectures."""
 _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
 """RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
+_TIMEX = 256
+"""Bytes; struct timex has 208 on 64 bits."""
+_TIME_ERROR = 5
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def kernel_version() -> tuple[int, int]:
-    """The first two numbers of the version of Linux."""
+    """Return the first two numbers of the version of Linux."""
     major, minor = platform.release().split(".")[:2]
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
@@ -110,12 +115,58 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
         raise OSError(code, os.strerror(code), name, None, other)
 
 
+def mount_of(fd: int) -> int:
+    """Return a number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of
+    one file system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
+    """
+    with suppress(OSError):
+        for line in Path(f"/proc/self/fdinfo/{fd}").read_bytes().splitlines():
+            if line.startswith(b"mnt_id:"):
+                return int(line.removeprefix(b"mnt_id:"))
+    return os.fstat(fd).st_dev
+
+
 def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder that can be reached: not behind a closed one or a loop of links."""
+    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
+    return _has(path, stat.S_ISDIR)
+
+
+def is_file(path: Path) -> bool:
+    """Return whether `path` is a regular file that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISREG)
+
+
+def is_pipe(path: Path) -> bool:
+    """Return whether `path` is a pipe that can be reached, as `is_folder`."""
+    return _has(path, stat.S_ISFIFO)
+
+
+def _has(path: Path, kind: Callable[[int], bool]) -> bool:
     try:
-        return path.is_dir()
-    except (OSError, RuntimeError):
+        return kind(path.stat().st_mode)
+    except (OSError, ValueError):
         return False
+
+
+def read_start(path: Path, limit: int) -> bytes:
+    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it waits for nobody."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb", buffering=0) as file:
+        start: bytes | None = b""
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            start = file.read(1)  # None where a writer has not written yet
+            if start == b"":
+                raise OSError(errno.ENXIO, "it is a pipe that nobody writes to")
+        os.set_blocking(fd, True)
+        found = bytearray(start or b"")
+        while len(found) < limit and (piece := file.read(limit - len(found))):
+            found += piece
+        return bytes(found)
+
+
+def real_path(path: Path) -> Path:
+    """`path`, absolute, with links resolved as far as they lead somewhere."""
+    return Path(os.path.realpath(path))
 
 
 def remove_all(dir_fd: int) -> None:
@@ -191,6 +242,13 @@ def start_writeback(fd: int, offset: int, size: int) -> None:
     call = getattr(_libc, "sync_file_range", None)
     if call is not None:
         call(ctypes.c_int(fd), ctypes.c_int64(offset), ctypes.c_int64(size), ctypes.c_uint(_SYNC_FILE_RANGE_WRITE))
+
+
+def is_clock_synchronized() -> bool:
+    """Whether something keeps the system's clock right (adjtimex(2)); False, too, where the call is not available."""
+    call = getattr(_libc, "adjtimex", None)
+    timex = (ctypes.c_uint8 * _TIMEX)()  # zeros: change nothing, tell the state
+    return call is not None and call(ctypes.byref(timex)) not in (-1, _TIME_ERROR)
 
 
 def allow_open_files() -> None:

@@ -12,5 +12,5 @@ logging.getLogger("airpatch").addHandler(logging.NullHandler())
 
 
 def logger(module: str) -> logging.Logger:
-    """The logger of a module, by its `__name__`."""
+    """Return the logger of a module, by its `__name__`."""
     return logging.getLogger(module)

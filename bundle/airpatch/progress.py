@@ -70,7 +70,7 @@ class ProgressPart:
             self._progress.advance(size, self._item(digest))
 
     def share(self, size: int, digest: Digest | None = None) -> Share:
-        """The share of one blob, `size` bytes, in this part."""
+        """Return the share of one blob, `size` bytes, in this part."""
         return Share(self, size, digest)
 
     def _item(self, digest: Digest | None) -> str:

@@ -16,7 +16,7 @@ def emit_timestamp(seconds: int) -> str:
 
 
 def parse_timestamp(text: str) -> int:
-    """The seconds since 1970 of an RFC 3339 time or, for its first moment in UTC, of a date.
+    """Return the seconds since 1970 of an RFC 3339 time or, for its first moment in UTC, of a date.
 
     Raises ValueError for other forms, fractions of a second, and moments before 1970.
     """

@@ -11,7 +11,7 @@ _SHOWN = 3
 
 
 def written(made: WrittenBundle, console: Console) -> Result:
-    """What is in the bundle, and what makes it large."""
+    """Return what is in the bundle, and what makes it large."""
     index, release = made.index, made.index.release
     stored = sum(blob.size for blob in index.stored)
     patches = sum(step.patch_size for step in index.steps)

@@ -10,7 +10,7 @@ from airpatch_cli.console import Result, table
 
 
 def inventory_result(found: InventoryReport, *, with_blobs: bool) -> Result:
-    """Its facts, for people with its blobs only if they are asked for."""
+    """Return its facts, for people with its blobs only if they are asked for."""
     return Result(_data(found), list(_lines(found, with_blobs=with_blobs)))
 
 

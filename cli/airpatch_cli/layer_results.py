@@ -13,7 +13,7 @@ _UNKNOWN = "-"
 
 
 def layer_table(name: str, found: Sequence[Layer]) -> Result:
-    """The layers of the source `name`."""
+    """Return the layers of the source `name`."""
     return Result({"kind": "layers", "name": name, "layers": [_data(layer) for layer in found]}, _lines(found))
 
 

@@ -8,7 +8,7 @@ from airpatch import PullOptions, RegistryAccess
 
 
 def access(args: Namespace) -> RegistryAccess:
-    """How the registries of a command are reached."""
+    """Return how the registries of a command are reached."""
     return RegistryAccess(
         plain_http=args.plain_http,
         ca=args.ca,
@@ -20,5 +20,5 @@ def access(args: Namespace) -> RegistryAccess:
 
 
 def pulling(args: Namespace) -> PullOptions:
-    """What is pulled, and how."""
+    """Return what is pulled, and how."""
     return PullOptions(access(args), cache=args.cache, platform=args.platform, referrers=args.referrers)

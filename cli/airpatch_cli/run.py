@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import resource
 import signal
 import traceback
@@ -15,12 +16,13 @@ from types import FrameType
 from typing import NoReturn
 
 from airpatch.errors import AirpatchError, TargetError
+from airpatch.limits import raise_limit
 from airpatch_cli.console import Console
 from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""
-PRINTING = frozenset(("completion", "explain", "history", "inspect", "verify"))
+PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "verify"))
 """Commands whose work it is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
@@ -44,6 +46,8 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     console = Console.from_args(args)
     try:
         _prepare_process()
+        for name, value in getattr(args, "limits", ()):
+            raise_limit(name, value)
         _require_output(args, closed)
         module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
         with _decisions_shown(args.verbose):
@@ -59,6 +63,13 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return INTERRUPTED + error.number
     except BrokenPipeError:
         return NO_READER
+    except OSError as error:
+        if not isinstance(error.filename, str | bytes):
+            console.crash(error, traceback.format_exc())
+            return 1
+        refusal = TargetError(f"{os.fsdecode(error.filename)}: {error.strerror}")
+        console.fail(refusal)
+        return refusal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
         console.crash(error, traceback.format_exc())
         return 1
@@ -70,7 +81,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
 
 
 def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
-    """The exit code where a result could not be printed: of what was done, if printing was not all of it."""
+    """Return the exit code where a result could not be printed: of what was done, if printing was not all of it."""
     if command not in PRINTING:
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")

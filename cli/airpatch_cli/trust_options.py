@@ -17,7 +17,7 @@ def trusted(args: Namespace) -> TrustedSigners | None:
 
 
 def read_signers(allowed_signers: Path, args: Namespace) -> TrustedSigners:
-    """The signers in a file, limited by the options beside it."""
+    """Return the signers in a file, limited by the options beside it."""
     return airpatch.trusted_signers(
         allowed_signers, revoked=args.revoked, principals=args.principals, threshold=args.threshold or 1
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive import inventory_files
+from airpatch import limits
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import zstd
@@ -55,6 +55,6 @@ def test_damage_is_found(tmp_path: Path) -> None:
 def test_huge_files_are_not_read(tmp_path: Path) -> None:
     file = tmp_path / "file"
     with file.open("wb") as sparse:
-        sparse.truncate(inventory_files._MAX_FILE + 1)
+        sparse.truncate(limits.INVENTORY.value + 1)
     with pytest.raises(FormatError, match="is neither a bundle nor an inventory"):
         read_inventory(file)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch import limits
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
@@ -247,7 +248,7 @@ def test_whatever_the_layers_they_come_back(layers: list[bytes], images: int) ->
 def test_an_index_over_its_limit_is_refused_before_anything_is_written(
     monkeypatch: pytest.MonkeyPatch, sample: Builder
 ) -> None:
-    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", 100)
+    monkeypatch.setattr(limits.INDEX, "value", 100)
     sink = MemorySink()
     with pytest.raises(AirpatchError):
         write_bundle(PreparedBundle(Index.full(sample.release), sample.manifests, sample.content), sink, execution(2))

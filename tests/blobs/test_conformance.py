@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import airpatch
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.blobs.content import ChainedContent, Content
+from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.scratch import ScratchFile, ScratchStore, scratch_files
 from airpatch.blobs.stopping import Stoppable
 from airpatch.blobs.tree import Tree
@@ -26,14 +27,17 @@ from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
+from airpatch.registry_api.pulling import Repository
+from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
+from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
 from airpatch.sources.docker_archives import ArchiveContent
-from airpatch.sources.gather import GatheredContent
+from airpatch.sources.gather import GatheredContent, RemoteContent
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
-from tests.support import Builder, MemoryContent
+from tests.support import Builder, MemoryContent, execution
 
 BLOB = bytes(range(256)) * 700
 DIGEST = Digest.of(BLOB)
@@ -118,6 +122,33 @@ def archive_content(place: Path) -> Iterator[ArchiveContent]:
     yield ArchiveContent(archive, {DIGEST: "layer"})
 
 
+@contextmanager
+def remote_blobs(place: Path) -> Iterator[RemoteBlobs]:
+    """With the blob in its cache: registries are tested in tests/registry_api."""
+    path = place / "sha256" / DIGEST.hex
+    path.parent.mkdir()
+    path.write_bytes(BLOB)
+    with closing(RemoteBlobs(scratch_files(place), place, "the registry", 1)) as blobs:
+        blobs.known[DIGEST] = RemoteBlob(cast(Repository, None), len(BLOB))
+        yield blobs
+
+
+@contextmanager
+def bytes_content(_: Path) -> Iterator[BytesContent]:
+    yield BytesContent({DIGEST: BLOB})
+
+
+@contextmanager
+def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
+    with (
+        rebuilt(place) as made,
+        closing(RebuiltOnDemand([], MemoryContent({}), set(), 1 << 20, execution())) as content,
+    ):
+        content._sizes[DIGEST] = len(BLOB)
+        content._kept[DIGEST] = _Kept(made, len(BLOB))
+        yield content
+
+
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -129,6 +160,9 @@ IMPLEMENTATIONS = (
     whole_patches,
     staging,
     archive_content,
+    rebuilt_on_demand,
+    remote_blobs,
+    bytes_content,
 )
 
 
@@ -148,7 +182,7 @@ def contents() -> set[type]:
             open_ = getattr(each, "open", None)
             if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
                 found.add(each)
-    return found - {Content}
+    return found - {Content, RemoteContent}
 
 
 def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:

@@ -52,7 +52,9 @@ def test_adversary_48_no_room() -> None:
             super().__init__(lambda: os.open("/dev/full", os.O_RDWR), "sha256:abc")
 
     file = Full()
-    with pytest.raises(TargetError, match="sha256:abc: No space left on device; free some space"):
+    with pytest.raises(
+        TargetError, match=r"^scratch file of sha256:abc in /dev: No space left on device; free some space"
+    ):
         file.append(b"x")
     file.close()
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.delta import varints
 from airpatch.delta.byte_differences import DifferenceReader, DifferenceWriter, unequal
 from airpatch.errors import FormatError
 
@@ -20,13 +17,13 @@ PAIRS = st.lists(
 )
 
 
-def columns(pairs: list[tuple[bytes, bytes]]) -> tuple[array[int], bytes]:
+def columns(pairs: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:
     writer = DifferenceWriter()
     for wanted, piece in pairs:
         writer.add(wanted, piece)
     gaps, values = writer.take()
     assert len(writer) == 0
-    return varints.unpack(bytes(gaps)), bytes(values)
+    return bytes(gaps), bytes(values)
 
 
 @given(PAIRS)
@@ -59,8 +56,23 @@ def test_counting_stops_above_the_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gaps", "values"), [([0], b""), ([], b"\1"), ([0], b"\0")], ids=["more", "fewer", "no change"]
+    ("gaps", "values"),
+    [(b"\0", b""), (b"", b"\1"), (b"\0", b"\0"), (b"\0\x80", b"\1"), (b"\x80\0", b"\1")],
+    ids=["more", "fewer", "no change", "cut short", "not the shortest"],
 )
-def test_columns_that_do_not_fit_together(gaps: list[int], values: bytes) -> None:
+def test_columns_that_do_not_fit_together(gaps: bytes, values: bytes) -> None:
     with pytest.raises(FormatError):
-        DifferenceReader(array("q", gaps), values)
+        DifferenceReader(gaps, values)
+
+
+def test_many_gaps_are_unpacked_run_by_run() -> None:
+    wanted = bytes(range(1, 251)) * 2000
+    pieces = [
+        (wanted[start : start + 7919], bytes(7919)[: len(wanted) - start]) for start in range(0, len(wanted), 7919)
+    ]
+    reader = DifferenceReader(*columns(pieces))
+    for expected, piece in pieces:
+        copy = bytearray(piece)
+        reader.apply(copy)
+        assert copy == expected
+    assert reader.done

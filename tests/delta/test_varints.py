@@ -44,3 +44,12 @@ def test_other_encodings_are_refused(data: str) -> None:
 def test_signed_numbers_fold(number: int) -> None:
     assert varints.unzigzag(varints.zigzag(number)) == number
     assert [varints.zigzag(each) for each in (0, -1, 1, -2)] == [0, 1, 2, 3]
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), max_size=50), st.integers(1, 20))
+def test_numbers_come_one_after_the_other(numbers: list[int], times: int) -> None:
+    out = bytearray()
+    for number in numbers * times * 40:
+        varints.put(out, number)
+    assert list(varints.each(bytes(out))) == numbers * times * 40
+    assert varints.count(bytes(out)) == len(numbers) * times * 40

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import shutil
 import struct
 import subprocess
 from collections.abc import Iterator
@@ -40,6 +41,19 @@ def tmpfs(folder: Path, options: str) -> Iterator[Path]:
         yield folder
     finally:
         unmount(folder)
+
+
+@contextmanager
+def bind(source: Path, folder: Path) -> Iterator[Path]:
+    """The folder `source`, made for it, at `folder`, too: of the same file system, and a mount of its own."""
+    source.mkdir()
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "--bind", str(source), str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        unmount(folder)
+        shutil.rmtree(source)
 
 
 def make_ext4(image: Path, size: int) -> None:

@@ -187,10 +187,16 @@ def test_adversary_50_a_read_only_file_system(lab: Lab, small: dict[str, Scenari
             subprocess.run(["cp", "-a", f"{scenario.start}/.", str(disk)], check=True)
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
             before = snapshot(disk)
-            ended = lab.zygote.run(scenario.command(disk))
-            assert ended.code == TARGET_ERROR, (scenario.name, ended)
-            assert "mount it writable" in ended.output
-            assert snapshot(disk) == before
+            dry = [[*scenario.command(disk), "--dry-run"]] if {"apply", "prune"} & set(scenario.argv) else []
+            for words in (scenario.command(disk), *dry):
+                ended = lab.zygote.run(words)
+                assert ended.code == TARGET_ERROR, (words, ended)
+                assert "mount it writable" in ended.output
+                assert snapshot(disk) == before
+    with mounts.tmpfs(disk, "size=4m,ro"):
+        ended = lab.zygote.run([*small["full"].command(disk / "new/root"), "--dry-run"])
+        assert ended.code == TARGET_ERROR, ended
+        assert "mount it writable" in ended.output
 
 
 def test_adversary_50_a_root_of_somebody_else(lab: Lab, small: dict[str, Scenario]) -> None:
@@ -205,15 +211,19 @@ def test_adversary_50_a_root_of_somebody_else(lab: Lab, small: dict[str, Scenari
 
 @pytest.mark.parametrize("part", ["repositories", "blobs"])
 def test_adversary_50_one_folder_of_somebody_else(lab: Lab, small: dict[str, Scenario], part: str) -> None:
-    """All belongs to the user but for one folder, which comes up late."""
+    """All belongs to the user but for one folder, which would come up late: it is found before the first write."""
     scenario = small["patch"]
     lab.copy(scenario.start, lab.root)
     subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", str(lab.root)], check=True)
     foreign = lab.root / "docker/registry/v2" / part / ("sha256" if part == "blobs" else "shop")
     os.chown(foreign, 0, 0)
-    ended = lab.zygote.run(lab.argv(scenario), Setup(owner=NOBODY))
-    assert ended.code == TARGET_ERROR, ended
-    assert judge_instant(scenario, lab.root) == []
+    before = snapshot(lab.root)
+    for options in ((), ("--dry-run",)):
+        ended = lab.zygote.run([*lab.argv(scenario), *options], Setup(owner=NOBODY))
+        assert ended.code == TARGET_ERROR, ended
+        assert f"{foreign}" in ended.output
+        assert "check owner and mode" in ended.output
+        assert snapshot(lab.root) == before
     os.chown(foreign, NOBODY, NOBODY)
     assert lab.judge_rerun(scenario, lab.root) == []
 
@@ -230,19 +240,36 @@ def test_adversary_50_a_umask_changes_nothing(lab: Lab, small: dict[str, Scenari
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o755}
 
 
-@pytest.mark.parametrize("part", [".airpatch", "docker/registry/v2/blobs", "docker/registry/v2/repositories"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        ".airpatch",
+        "docker/registry/v2/blobs",
+        "docker/registry/v2/blobs/sha256",
+        "docker/registry/v2/repositories",
+        "docker/registry/v2/repositories/shop",
+    ],
+)
+@pytest.mark.parametrize("kind", ["tmpfs", "bind"])
 def test_adversary_50_a_part_of_the_root_on_another_file_system(
-    lab: Lab, small: dict[str, Scenario], part: str
+    lab: Lab, small: dict[str, Scenario], part: str, kind: str
 ) -> None:
-    """Names cannot be given across file systems. That is told, and changes nothing."""
+    """Names cannot be given across mounts, of one file system or of two. That is told, and changes nothing."""
     scenario = small["patch"]
     lab.copy(scenario.start, lab.root)
     (lab.root / part).rename(lab.folder / "part")
-    with mounts.tmpfs(lab.root / part, "size=4m"):
+    with (
+        mounts.tmpfs(lab.root / part, "size=4m")
+        if kind == "tmpfs"
+        else mounts.bind(lab.folder / "aside", lab.root / part)
+    ):
         subprocess.run(["cp", "-a", f"{lab.folder / 'part'}/.", str(lab.root / part)], check=True)
-        ended = lab.zygote.run(lab.argv(scenario))
-        assert ended.code == TARGET_ERROR, ended
-        assert "ross-device" in ended.output
+        before = snapshot(lab.root)
+        for options in ((), ("--dry-run",)):
+            ended = lab.zygote.run([*lab.argv(scenario), *options])
+            assert ended.code == TARGET_ERROR, ended
+            assert f"{lab.root / part}: is on another file system" in ended.output
+            assert snapshot(lab.root) == before
         view = look(lab.root)
         assert (view.findings, view.tags) == ([], scenario.old)
     shutil.rmtree(lab.folder / "part")
@@ -261,7 +288,8 @@ def test_adversary_51_two_appliers(lab: Lab, small: dict[str, Scenario], tmp_pat
                 lab.copy(scenario.start, lab.root)
                 ended: list[Ended] = []
                 with strace.stopped(lab.zygote, lab.argv(scenario), point, lab.folder, ended):
-                    for argv in (small["patch"].command(lab.root), small["prune"].command(lab.root)):
+                    commands = [small["patch"].command(lab.root), small["prune"].command(lab.root)]
+                    for argv in (*commands, *([*words, "--dry-run"] for words in commands)):
                         second = other.run(argv)
                         assert second.code == TARGET_ERROR, second
                         assert "another airpatch is at work" in second.output

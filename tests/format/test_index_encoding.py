@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.format.index import Base, Feature, Index, Plan, SourceBlob, Step
-from airpatch.format.index_encoding import MAX_INDEX, emit_index, parse_index
+from airpatch.format.index_encoding import emit_index, parse_index
 from airpatch.format.release_part import release_id, release_to_plain
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
+from airpatch.model.manifest import MANIFEST_TYPES
 from airpatch.model.names import ImageName
 from airpatch.model.release import MAX_TIME, Blob, Image, ImageSignature, Release
 from tests.format.support import DIGESTS
@@ -238,7 +239,7 @@ def _swap(*path: Any) -> Callable[[Document], None]:
         pytest.param(_swap("release", "blobs"), id="blobs out of order"),
         pytest.param(lambda d: d["release"]["blobs"].insert(0, d["release"]["blobs"].pop()), id="manifest first"),
         pytest.param(lambda d: d["release"]["blobs"].insert(0, d["release"]["blobs"][0]), id="a blob twice"),
-        pytest.param(_set("release", "blobs", -1, 1, MAX_MANIFEST + 1), id="huge manifest"),
+        pytest.param(_set("release", "blobs", -1, 1, limits.MANIFEST.value + 1), id="huge manifest"),
         pytest.param(_set("release", "images", []), id="no images"),
         pytest.param(_swap("release", "images"), id="images out of order"),
         pytest.param(lambda d: d["release"]["images"].insert(0, d["release"]["images"][0]), id="an image twice"),
@@ -385,10 +386,10 @@ def test_adversary_42_other_encodings_of_the_same(canonical_form: bytes, other: 
 def test_the_limit_of_size(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
     index = Index.full(sample.release)
     content = emit_index(index)
-    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", len(content))
+    monkeypatch.setattr(limits.INDEX, "value", len(content))
     assert parse_index(content) == index
-    monkeypatch.setattr("airpatch.format.index_encoding.MAX_INDEX", len(content) - 1)
-    with pytest.raises(FormatError, match="too many images"):
+    monkeypatch.setattr(limits.INDEX, "value", len(content) - 1)
+    with pytest.raises(FormatError, match="--limit index raises that"):
         emit_index(index)
     with pytest.raises(FormatError, match="more than"):
         parse_index(content)
@@ -402,5 +403,5 @@ def test_ten_thousand_images_fit() -> None:
     images = tuple(Image(name, blob.digest) for name, blob in zip(names, manifests, strict=True))
     index = Index.full(Release("r1", 1, images, (*data, *manifests)))
     content = emit_index(index)
-    assert len(content) < 3 << 20 < MAX_INDEX
+    assert len(content) < 3 << 20 < limits.INDEX.value
     assert parse_index(content) == index

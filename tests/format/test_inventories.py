@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical, inventories, zstd
 from airpatch.format.inventories import Inventory, Request, content_id
@@ -112,7 +113,7 @@ def test_adversary_42_what_is_refused(change: dict[str, object]) -> None:
 
 
 def test_adversary_41_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inventories, "MAX_CONTENT", 1 << 20)
+    monkeypatch.setattr(limits.INVENTORY, "value", 1 << 20)
     monkeypatch.setattr(zstd, "MAX_WINDOW", 512 << 10)
     with pytest.raises(FormatError, match="more than"):
         inventories.parse(zstd.compress(bytes(512 << 10)) * 3)

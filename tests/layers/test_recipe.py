@@ -15,6 +15,8 @@ from airpatch.errors import FormatError
 from airpatch.layers.recipe import (
     MAX_HEADER,
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Method,
     Plain,
@@ -37,6 +39,8 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
     st.builds(Replica, st.text(max_size=20), st.binary(max_size=300)),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(Frames, st.text(max_size=20), st.lists(st.integers(0, 70), unique=True).map(tuple)),
+    st.builds(FrameReplay, st.lists(st.integers(0, 70), max_size=1).map(tuple)),
+    st.builds(CorrectedFrames, st.text(max_size=20)),
     st.builds(Corrected, st.builds(Replica, st.text(max_size=20), st.binary(max_size=300))),
 )
 
@@ -129,8 +133,10 @@ BAD = {
     "an unknown method": document(method=["magic"]),
     "a method as text": document(method="plain"),
     "a detail too many": document(method=["plain", 0]),
-    "an encoder as bytes": document(method=["replica", b"zlib-6", b""]),
-    "a start as text": document(method=["replica", "zlib-6", ""]),
+    "an encoder as bytes": document(method=["replica", b"zlib-6", b"", []]),
+    "a start as text": document(method=["replica", "zlib-6", "", []]),
+    "a replica without its list": document(method=["replica", "zlib-6", b""]),
+    "decisions of two sources": document(method=["replica", "zlib-6", b"", [0, 1]]),
     "one section for a replay": document(method=["replay", []]),
     "a source twice": document(method=["replay", [1, 1]], sections=[7, 0, 0, 0, 0]),
     "a source that is negative": document(method=["replay", [-1]], sections=[7, 0, 0, 0, 0]),

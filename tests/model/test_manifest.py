@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model import manifest as m
 from airpatch.model.digest import Digest
@@ -176,9 +177,9 @@ def test_adversary_42_what_is_not_json(content: bytes) -> None:
 
 def test_the_limit_of_size() -> None:
     content = json.dumps(image()).encode()
-    assert parse_manifest(content.ljust(m.MAX_MANIFEST))
+    assert parse_manifest(content.ljust(limits.MANIFEST.value))
     with pytest.raises(FormatError, match="bytes"):
-        parse_manifest(content.ljust(m.MAX_MANIFEST + 1))
+        parse_manifest(content.ljust(limits.MANIFEST.value + 1))
 
 
 _json = st.recursive(

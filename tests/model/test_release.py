@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model import release as r
 from airpatch.model.digest import Digest
@@ -188,9 +189,9 @@ def test_all_findings_are_reported_at_once() -> None:
 
 def test_manifests_over_the_limit_in_all(monkeypatch: pytest.MonkeyPatch, sample: Builder) -> None:
     size = sum(map(len, sample.manifests.values()))
-    monkeypatch.setattr(r, "MAX_MANIFESTS", size)
+    monkeypatch.setattr(limits.MANIFESTS, "value", size)
     assert sample.release
-    monkeypatch.setattr(r, "MAX_MANIFESTS", size - 1)
+    monkeypatch.setattr(limits.MANIFESTS, "value", size - 1)
     assert "in all" in findings(sample)
 
 

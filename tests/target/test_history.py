@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import airpatch
+from airpatch import limits
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.model.digest import Digest
 from airpatch.model.release import MAX_TIME
-from airpatch.target import state as state_module
 from airpatch.target.history import (
     MAX_NAME,
     Action,
@@ -263,7 +263,7 @@ def test_a_broken_chain_stops_everything_before_it_begins(root: Path, r1: Sample
 
 def test_a_history_that_is_full_refuses_more(root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     install(root, r1.full)
-    monkeypatch.setattr(state_module, "MAX_HISTORY", (root / ".airpatch/history").stat().st_size + 10)
+    monkeypatch.setattr(limits.HISTORY, "value", (root / ".airpatch/history").stat().st_size + 10)
     with opened(root) as (_, held), pytest.raises(TargetError, match="move it elsewhere"):
         held.record(r1.release, Origin())
 

@@ -166,3 +166,29 @@ def test_adversary_48_space_for_all_that_is_staged_at_once() -> None:
     assert needed([InstallPlan(index, steps=list(index.steps))] * 2)[0] == size
     size, _ = needed([InstallPlan(index, present={blob.digest for blob in release.blobs})])
     assert size == 300 + len(b"signature")
+
+
+def test_names_that_a_file_system_cannot_have_are_told_before_a_write(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder = Builder()
+    builder.tag(f"{'long' * 50}:r1", builder.picture([b"layer"]))
+    bundle = sample(builder, "r1").full
+    root.mkdir()
+    monkeypatch.setattr(Root, "room", lambda _: Room(1 << 40, None, name_max=143))
+    for run in (install, try_out):
+        with pytest.raises(TargetError, match=r"longlong.*: is longer than the 143 bytes"):
+            run(root, bundle)
+    assert snapshot(root) == {}
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_in_the_way_of_a_folder_is_found_in_a_dry_run(root: Path, r1: Sample, kind: str) -> None:
+    place = root / "docker/registry/v2/repositories/shop"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"") if kind == "file" else place.symlink_to(root)
+    before = snapshot(root)
+    for run in (try_out, install):
+        with pytest.raises(TargetError, match=r"repositories/shop.*: a symbolic link or a file is in the way"):
+            run(root, r1.full)
+        assert snapshot(root) == before

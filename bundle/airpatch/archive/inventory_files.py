@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.archive.misfits import HEAD
-from airpatch.errors import FormatError, UsageError, located
+from airpatch.errors import FormatError, located, unreadable
 from airpatch.format import inventories, zstd
 from airpatch.format.inventories import Inventory, Request
-
-_MAX_FILE = inventories.MAX_CONTENT
-"""Bytes of a file at most; digests do not compress."""
+from airpatch.linux import is_file
 
 
 def is_inventory(path: Path) -> bool:
-    """Whether the file begins as an inventory or a request does."""
-    if not path.is_file():
+    """Return whether the file begins as an inventory or a request does."""
+    if not is_file(path):
         return False
     try:
         with path.open("rb") as file:
@@ -26,12 +25,14 @@ def is_inventory(path: Path) -> bool:
 
 
 def read_inventory(path: Path) -> Inventory | Request:
-    """The inventory or request in the file. Raises UsageError if it cannot be read, FormatError unless it is whole."""
+    """Return the inventory or request in the file. Raises UsageError if it cannot be read, FormatError unless it is
+    whole.
+    """
     try:
-        if path.stat().st_size > _MAX_FILE:
+        if path.stat().st_size > limits.INVENTORY.value:
             raise FormatError(f"{path}: is neither a bundle nor an inventory")
         content = path.read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(path), error) from None
     with located(str(path)):
         return inventories.parse(content)

@@ -13,6 +13,7 @@ from airpatch.archive.frame_reader import STDIN, FileFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.blobs.room import room_at
 from airpatch.errors import TargetError, UsageError
@@ -35,21 +36,23 @@ def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> 
         room_at(sink.fd).require(sink.name, _least_size(bundle.index))
     frames = write_bundle(bundle, sink, execution)
     if sink.is_file:
-        with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
+        with closing(FileFrameReader(FileBytes(sink.name, os.dup(sink.fd)))) as reader, ThreadPoolExecutor(1) as pool:
             if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
                 raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
     return sink.size
 
 
 def _least_size(index: Index) -> int:
-    """Bytes of a bundle at the least: of its layer patches, and of layers that are compressed already."""
+    """Return how many bytes a bundle takes at least: of its layer patches, and of layers that are compressed
+    already.
+    """
     layers = sum(blob.size for blob in index.stored if blob.media_type.endswith(_COMPRESSED))
     return layers + sum(step.patch_size for step in index.steps)
 
 
 @contextmanager
 def destination(output: str) -> Iterator[DescriptorSink]:
-    """A sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
+    """Give a sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
 
     Enter it before the work, so that a place that cannot be written is known at once. Raises TargetError, UsageError if
     standard output is a terminal.

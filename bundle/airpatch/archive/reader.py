@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.writer import WINDOW
 from airpatch.blobs.hashing import SerialHash
@@ -20,7 +21,7 @@ from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Index
-from airpatch.format.index_encoding import MAX_INDEX, parse_index
+from airpatch.format.index_encoding import parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -129,7 +130,7 @@ class Opening:
     signatures: tuple[bytes, ...]
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
-        """Who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+        """Return who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
 
         Raises TrustError unless they suffice at `time`, in seconds since 1970.
         """
@@ -160,7 +161,7 @@ def read_opening(reader: FrameReader) -> Opening:
 def _read_index(reader: FrameReader) -> bytes:
     """Return the content of the member that holds the index."""
     first = zstd.decompress(reader.next(None))
-    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, MAX_INDEX)
+    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, limits.INDEX.value)
     total = tar.RECORD + size + len(tar.padding(size))
     content = bytearray(first)
     while len(content) < total:

@@ -52,7 +52,9 @@ class Folders:
             close_read(self._open.popitem()[1])
 
     def get(self, path: str, *, create: bool = False) -> int:
-        """A descriptor of the folder `path`, which stays this object's; with `create` it is made if it is missing."""
+        """Return a descriptor of the folder `path`, which stays this object's; with `create` it is made if it is
+        missing.
+        """
         if not path:
             return self._top
         if path in self._open:
@@ -69,19 +71,19 @@ class Folders:
         return fd
 
     def locate(self, path: str, *, create: bool = False) -> tuple[int, str]:
-        """The folder that `path` lies in, as `get` gives it, and the name of `path` there."""
+        """Return the folder that `path` lies in, as `get` gives it, and the name of `path` there."""
         folder, _, name = path.rpartition("/")
         if name == "..":
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path)
         return self.get(folder, create=create), name or "."
 
     def open(self, path: str, flags: int = READ, mode: int = 0o777) -> int:
-        """A descriptor of `path`, which the caller closes."""
+        """Return a descriptor of `path`, which the caller closes."""
         above, name = self.locate(path)
         return os.open(name, flags | ALWAYS, mode, dir_fd=above)
 
     def status(self, path: str) -> os.stat_result | None:
-        """The status of what `path` names, of a symbolic link its own; None if there is nothing."""
+        """Return the status of what `path` names, of a symbolic link its own; None if there is nothing."""
         try:
             above, name = self.locate(path)
             return os.stat(name, dir_fd=above, follow_symlinks=False)

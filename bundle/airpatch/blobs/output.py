@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from airpatch.errors import TargetError
-from airpatch.linux import start_writeback
+from airpatch.linux import is_folder, real_path, start_writeback
 
 _MAX_PIECES = 512
 """Pieces in one writev; Linux allows 1024 (IOV_MAX)."""
@@ -112,17 +112,27 @@ def write_error(name: str, error: OSError) -> TargetError:
     return TargetError(f"{name}: {error.strerror}{hint}")
 
 
+def require_reachable(path: Path) -> None:
+    """Raise TargetError if nobody can tell whether `path` is there: closed folders, loops of links, long names."""
+    try:
+        path.stat()
+    except OSError as cause:
+        if cause.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise TargetError(f"{path}: cannot be reached: {cause.strerror}") from None
+
+
 @contextmanager
 def output_file(path: Path) -> Iterator[DescriptorSink]:
     """Give a sink whose content becomes the file `path` when the block ends well, and vanishes when not.
 
     A `path` that is a pipe or a device is written straight through. Raises TargetError.
     """
+    require_reachable(path)
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             yield from _special(path)
             return
-        path = path.resolve()
+        path = real_path(path)
         _sweep(path)
         temporary, fd = _temporary(path)
     except OSError as error:
@@ -143,12 +153,12 @@ def output_file(path: Path) -> Iterator[DescriptorSink]:
 
 
 def _prefix(path: Path) -> str:
-    """How the names of temporary files for the output `path`, and for no other one, begin."""
+    """Return how the names of temporary files for the output `path`, and for no other one, begin."""
     return f".{path.name[:40]}.{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}."
 
 
 def _temporary(path: Path) -> tuple[Path, int]:
-    """A new temporary file for the output `path`, and its descriptor, locked as long as its writer lives."""
+    """Return a new temporary file for the output `path`, and its descriptor, locked as long as its writer lives."""
     while True:
         temporary = path.with_name(f"{_prefix(path)}{os.urandom(4).hex()}.partial")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -179,7 +189,7 @@ def _remove_unless_locked(leftover: Path) -> None:
 
 
 def _special(path: Path) -> Iterator[DescriptorSink]:
-    if path.is_dir():
+    if is_folder(path):
         raise TargetError(f"{path}: is a folder; name a file")
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:

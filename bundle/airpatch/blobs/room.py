@@ -27,6 +27,8 @@ class Room:
     size: int
     files: int | None
     block: int = _BLOCK
+    name_max: int = 255
+    """Bytes of the longest name."""
 
     def require(self, name: str, size: int, files: int = 0, what: str = "") -> None:
         """Raise TargetError unless `size` bytes and `files` files fit, which are `what` is to be made at `name`."""
@@ -42,14 +44,14 @@ class Room:
 
 
 def room_at(place: int | Path) -> Room:
-    """The room on the file system of the descriptor or path `place`. Raises TargetError."""
+    """Return the room on the file system of the descriptor or path `place`. Raises TargetError."""
     try:
         status = os.statvfs(place)
     except OSError as error:
         raise write_error(str(place), error) from None
     block = status.f_frsize if 0 < status.f_frsize <= _LARGEST_BLOCK else _BLOCK
     size = status.f_bavail * status.f_frsize if status.f_blocks else _UNLIMITED
-    return Room(size, status.f_favail if status.f_files else None, block)
+    return Room(size, status.f_favail if status.f_files else None, block, status.f_namemax or 255)
 
 
 def require_scratch(new_file: NewFile, size: int) -> None:
@@ -64,7 +66,7 @@ def require_scratch(new_file: NewFile, size: int) -> None:
 
 
 def folder_of(fd: int) -> str:
-    """The folder of a file that has no name, for messages."""
+    """Return the folder of a file that has no name, for messages."""
     try:
         return str(Path(f"/proc/self/fd/{fd}").readlink().parent)
     except OSError:

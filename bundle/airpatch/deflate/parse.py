@@ -7,12 +7,12 @@ spec/DEFLATE.md.
 
 from __future__ import annotations
 
-import zlib
 from array import array
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from airpatch.deflate.blocks import count_symbols, long_matches, tokens_within
+from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.gzip import FIXED_HEADER, header_size, may_begin_member
 from airpatch.deflate.header import DynamicHeader, go_header, zlib_header
 from airpatch.deflate.inflate import Block, Inflater, Status
@@ -133,7 +133,7 @@ class GzipParser:
                 yield from self._input()
             for part in self._block(block):
                 if part is not None:
-                    crc = zlib.crc32(part.plaintext, crc)
+                    crc = crc32(part.plaintext, crc)
                 yield part
             if block.final:
                 break

@@ -7,11 +7,12 @@ segment; after the last value everything is right.
 
 from __future__ import annotations
 
-from array import array
-
 import cython
 
+from airpatch.delta import varints
 from airpatch.errors import FormatError
+
+_RUN = 1 << 16  # bytes of gaps unpacked at once
 
 
 @cython.boundscheck(False)
@@ -79,23 +80,43 @@ class DifferenceWriter:
 
 @cython.cclass
 class DifferenceReader:
-    """The columns while they are read: `gaps` unpacked, one for each byte of `values`."""
+    """The columns while they are read: in `gaps` a number for each byte of `values`."""
 
-    _gaps: cython.longlong[::1]
+    _packed: bytes  # all gaps
+    _start: cython.Py_ssize_t  # of those of them that are not unpacked yet
+    _gaps: cython.longlong[::1]  # some of them, unpacked: all at once would take eight times the memory
+    _first: cython.Py_ssize_t  # the number of the first of these
+    _unpacked: cython.Py_ssize_t  # the number behind the last of these
     _values: cython.const[cython.uchar][::1]
     _next: cython.Py_ssize_t
     _count: cython.Py_ssize_t
     _right: cython.longlong  # right bytes before the next wrong one
 
-    def __init__(self, gaps: array[int], values: bytes) -> None:
-        """FormatError if the columns do not fit together."""
-        if len(gaps) != len(values) or 0 in values:
+    def __init__(self, gaps: bytes, values: bytes) -> None:
+        """FormatError if the columns do not fit together; later, if a gap is not a number in its shortest form."""
+        if varints.count(gaps) != len(values) or 0 in values or (gaps and gaps[-1] & 0x80):
             raise FormatError("delta: byte differences and their places do not fit together")
         self._count = len(values)
-        self._gaps = gaps if gaps else array("q", [0])
+        self._packed = gaps
+        self._start = self._first = self._unpacked = 0
         self._values = values if values else b"\0"
         self._next = 0
-        self._right = self._gaps[0]
+        self._right = 0
+        if values:
+            self._unpack_more()
+            self._right = self._gaps[0]
+
+    @cython.cfunc
+    def _unpack_more(self) -> cython.void:
+        """Unpack the gaps behind those that are unpacked; there are some."""
+        end: cython.Py_ssize_t = min(self._start + _RUN, len(self._packed))
+        while end < len(self._packed) and self._packed[end - 1] & 0x80:
+            end += 1
+        numbers = varints.unpack(self._packed[self._start : end])
+        self._start = end
+        self._first = self._unpacked
+        self._unpacked += len(numbers)
+        self._gaps = numbers
 
     @property
     def done(self) -> bool:
@@ -117,13 +138,16 @@ class DifferenceReader:
         """Correct the next bytes in place."""
         size: cython.longlong = len(piece)
         at: cython.longlong = 0
-        # In bounds: at + right < size where a byte is written, next < count where a column is read.
+        # In bounds: at + right < size where a byte is written, next < count where a value is read, and
+        # first <= next < unpacked where a gap is: `_unpack_more` adds one at least, as count of them are there.
         while self._next < self._count and self._right < size - at:
             at += self._right
             piece[at] = (piece[at] + self._values[self._next]) & 0xFF
             at += 1
             self._next += 1
             if self._next < self._count:
-                self._right = self._gaps[self._next]
+                if self._next == self._unpacked:
+                    self._unpack_more()
+                self._right = self._gaps[self._next - self._first]
         if self._next < self._count:
             self._right -= size - at

@@ -20,7 +20,7 @@ CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
 COLUMNS = 7
 NAMES = ("control", "lengths", "sources", "modes", "literals", "gaps", "values")
 
-MAX_SEGMENT = 24 << 20  # decoded bytes of all columns of a segment; their numbers take eight times that at most
+MAX_SEGMENT = 24 << 20  # decoded bytes of all columns of a segment, which a reader has in memory
 MAX_STORED = MAX_SEGMENT + (1 << 18)  # stored bytes of all: zstd adds at most 1/256 and a few bytes
 WINDOW_LOGS = (20, 22, 22, 20, 26, 22, 22)  # of each column's frame: 64 MiB for literals, 4 MiB at most else
 

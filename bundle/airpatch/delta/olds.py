@@ -63,7 +63,8 @@ class Olds:
         self._alike = array("Q", sorted(alike))
 
     def find(self, path: bytes, size: int, matches: Iterable[Cover]) -> Old | None:
-        """The older version of the file `path`, `size` bytes with its header, of which `matches` have been found.
+        """Return the older version of the file `path`, `size` bytes with its header, of which `matches` have been
+        found.
 
         That is the file which most of them lie in, and a fair part of the file; where there are none, the first one of
         the same path, else of the same path but for its digits (libx.so.1.2 and libx.so.1.3).
@@ -97,13 +98,13 @@ class Olds:
 
 
 def _with_key(hints: array[int], key: int) -> Iterator[int]:
-    """The numbers of the files with that key, which ascend."""
+    """Yield the numbers of the files with that key, which ascend."""
     for place in range(bisect_left(hints, key), bisect_right(hints, key | _NUMBERS)):
         yield hints[place] & _NUMBERS
 
 
 def _key(path: bytes) -> int:
-    """A hash with room for a number."""
+    """Return a hash with room for a number."""
     return xxhash.xxh3_64_intdigest(path) & ~_NUMBERS
 
 

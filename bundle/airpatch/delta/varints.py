@@ -7,6 +7,7 @@ only.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
 
 import cython
 
@@ -31,6 +32,28 @@ def zigzag(number: int) -> int:
 
 def unzigzag(number: int) -> int:
     return number >> 1 if not number & 1 else -(number >> 1) - 1
+
+
+_RUN = 1 << 16  # bytes of numbers unpacked at once where they are read one after the other
+
+
+def each(data: bytes) -> Iterator[int]:
+    """Yield the numbers of `data` as they are wanted, so that they never take eight times its memory.
+
+    FormatError as `unpack`, when the numbers come to it.
+    """
+    start = 0
+    while start < len(data):
+        end = min(start + _RUN, len(data))
+        while end < len(data) and data[end - 1] & 0x80:
+            end += 1
+        yield from unpack(data[start:end])
+        start = end
+
+
+def count(data: bytes) -> int:
+    """How many numbers are in `data`, the last of which may be cut short."""
+    return len(data.translate(None, bytes(range(0x80, 0x100))))
 
 
 @cython.boundscheck(False)

@@ -57,7 +57,7 @@ class Archive:
 
 
 def oci_archive(images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> Archive:
-    """An OCI layout of `images`, as a tar archive."""
+    """Return an OCI layout of `images`, as a tar archive."""
     archive = Archive()
     for part in oci_parts(images, manifests):
         if isinstance(part, FilePart):
@@ -72,7 +72,7 @@ def _folder_members(part: FolderPart) -> Iterator[tuple[str, File]]:
 
 
 def docker_archive(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> Archive:
-    """What `docker load` takes. Layers stay compressed as they are.
+    """Return what `docker load` takes. Layers stay compressed as they are.
 
     It holds container images of one platform each, by tag: what is attached to images, and detached signatures, are
     left out with a remark. Raises UsageError naming every image that cannot be in such an archive.
@@ -114,7 +114,7 @@ def docker_archive(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -
 
 
 def _platforms(top: Digest, manifests: Mapping[Digest, bytes]) -> dict[Digest, Manifest]:
-    """The image manifests at and below `top`, without attestations."""
+    """Return the image manifests at and below `top`, without attestations."""
     found: dict[Digest, Manifest] = {}
     pending = [top]
     while pending:

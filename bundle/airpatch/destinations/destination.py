@@ -72,7 +72,7 @@ class Destination:
             os.mkdir(part, dir_fd=self._staging)
 
     def create(self, path: str) -> int:
-        """A descriptor for reading and writing the new file `path` of a part, which the caller closes."""
+        """Return a descriptor for reading and writing the new file `path` of a part, which the caller closes."""
         with self._errors(path):
             return os.open(path, _NEW, 0o644, dir_fd=self._staging)
 
@@ -118,11 +118,11 @@ class Destination:
             linux.syncfs(self._staging)
 
     def room(self) -> Room:
-        """What the file system can still take."""
+        """Return what the file system can still take."""
         return room_at(self._staging)
 
     def _lock(self) -> int:
-        """The hidden folder, locked. Another run may remove it before that, and only while it holds it."""
+        """Return the hidden folder, locked. Another run may remove it before that, and only while it holds it."""
         while True:
             with self._errors(STAGING):
                 with suppress(FileExistsError):
@@ -150,7 +150,7 @@ class Destination:
             os.close(fd)
 
     def _is_named(self, fd: int) -> bool:
-        """Whether the hidden folder is still the one behind `fd`."""
+        """Return whether the hidden folder is still the one behind `fd`."""
         try:
             status = os.stat(STAGING, dir_fd=self._fd, follow_symlinks=False)
         except FileNotFoundError:
@@ -158,7 +158,9 @@ class Destination:
         return os.path.samestat(status, os.fstat(fd))
 
     def _located(self, path: str) -> tuple[int, str]:
-        """The folder that `path` lies in, made if it is not there, and the name of `path` in it, which is to move."""
+        """Return the folder that `path` lies in, made if it is not there, and the name of `path` in it, which is to
+        move.
+        """
         self._folders.forget(path)
         return self._folders.locate(path, create=True)
 
@@ -179,7 +181,7 @@ def check_is_no_root(path: Path) -> None:
 
 
 def leftovers(tree: Tree, folders: Collection[str]) -> list[str]:
-    """The folders of images below `tree` that are not among `folders`: a later `create` would pack them, too.
+    """Return the folders of images below `tree` that are not among `folders`: a later `create` would pack them, too.
 
     A folder that cannot be read has none.
     """
@@ -199,7 +201,7 @@ def leftovers(tree: Tree, folders: Collection[str]) -> list[str]:
 
 
 def obstacles(tree: Tree, folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
-    """What is in the way of placing folders at `paths`, and anything in `folders`, below `tree`.
+    """Yield what is in the way of placing folders at `paths`, and anything in `folders`, below `tree`.
 
     A folder gives way to a new one if it is empty, or an image's, or holds a manifest's signatures.
     """

@@ -61,7 +61,7 @@ Part = FilePart | FolderPart
 
 
 def dir_parts(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> list[FolderPart]:
-    """A folder for each image, as `skopeo copy` writes it to `dir:`."""
+    """Return a folder for each image, as `skopeo copy` writes it to `dir:`."""
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
     return [FolderPart(image.name.reference, _dir_files(image, manifests, parsed), (image.name,)) for image in images]
 
@@ -84,7 +84,7 @@ def _dir_files(image: Image, manifests: Mapping[Digest, bytes], parsed: Mapping[
 def oci_parts(
     images: Sequence[Image], manifests: Mapping[Digest, bytes], others: Iterable[Mapping[str, object]] = ()
 ) -> list[Part]:
-    """One layout of all images, named by their annotations; `others` are entries of its index that stay."""
+    """Return one layout of all images, named by their annotations; `others` are entries of its index that stay."""
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
     users: dict[Digest, list[ImageName]] = {}
     files: dict[Digest, File] = {}
@@ -128,13 +128,13 @@ def _index(
 
 
 def _containerd_name(name: ImageName) -> str:
-    """The name as containerd and CRI know it, always with a registry's host."""
+    """Return the name as containerd and CRI know it, always with a registry's host."""
     host = Reference(name.repository, None, None).full.removesuffix(name.repository)
     return f"{host}{name.reference}"
 
 
 def _ref_name(entry: Mapping[str, object]) -> str:
-    """The name that an index gives to an image, empty if it gives none."""
+    """Return the name that an index gives to an image, empty if it gives none."""
     annotations = entry.get("annotations")
     name = annotations.get(REF_NAME) if isinstance(annotations, Mapping) else None
     return name if isinstance(name, str) else ""

@@ -80,7 +80,7 @@ class PushPlan:
 def repositories_for(
     transport: Transport, place: Place, images: Iterable[Image], renames: Sequence[Rename]
 ) -> dict[str, RepositoryPlan]:
-    """The repositories below `place` that the images go to, by their paths.
+    """Return the repositories below `place` that the images go to, by their paths.
 
     Raises UsageError naming every repository that a registry cannot serve, or that two images would share a tag of.
     """
@@ -89,7 +89,7 @@ def repositories_for(
     for image in images:
         name = renamed(image.name.repository, renames)
         if not is_servable(name):
-            findings.append(f"{name}: no registry serves a name with a port; leave that out with --map {name}=NEW")
+            findings.append(f"{name}: no registry serves a name with a port; rename it with --map {name}=NEW")
             continue
         path = place.below(name)
         try:
@@ -107,7 +107,7 @@ def repositories_for(
 
 
 def renamed(repository: str, renames: Sequence[Rename]) -> str:
-    """The repository's name after the first of `renames` that fits."""
+    """Return the repository's name after the first of `renames` that fits."""
     for rename in renames:
         if repository.startswith(rename.old):
             return rename.new + repository.removeprefix(rename.old)
@@ -159,7 +159,9 @@ def find_elsewhere(plan: PushPlan, digests: Iterable[Digest], connections: int) 
 
 
 def _lacking_manifests(plan: RepositoryPlan, read: Callable[[Digest], Manifest]) -> list[Digest]:
-    """The manifests that the repository lacks, children first; what is below one that it has is not asked for."""
+    """Return the manifests that the repository lacks, children first; what is below one that it has is not
+    asked for.
+    """
     tops = dict.fromkeys(plan.tags.values())
     there: set[Digest] = set()
 

@@ -95,7 +95,7 @@ def _require_room(needs: Mapping[Wanted, _Need], destination: Destination) -> No
 
 
 def content_size(images: Iterable[Image], manifests: Mapping[Digest, bytes]) -> int:
-    """Bytes of content that `restore` reads for `images`: each blob and signature once."""
+    """Return how many bytes of content `restore` reads for `images`: each blob and signature once."""
     wanted = {file for part in dir_parts(images, manifests) for file in part.files.values() if isinstance(file, Wanted)}
     return sum(file.size for file in wanted)
 

@@ -15,13 +15,14 @@ from airpatch.deflate.tables import FIXED_DISTANCE_LENGTHS, FIXED_LITERAL_LENGTH
 from airpatch.encoders.go_fast import BLOCK, FastMatcher
 from airpatch.encoders.go_match import SEARCHES, ChainMatcher
 from airpatch.encoders.literals import literal_tokens
+from airpatch.encoders.precedent import Precedent
 
 
 class GoDeflater:
-    """Levels 2 to 9. Output does not depend on how the plaintext is cut into pieces."""
+    """Levels 2 to 9, from 4 on with a `precedent`. Output does not depend on how the plaintext is cut into pieces."""
 
-    def __init__(self, level: int) -> None:
-        self._matcher = ChainMatcher(SEARCHES[level])
+    def __init__(self, level: int, precedent: Precedent | None = None) -> None:
+        self._matcher = ChainMatcher(SEARCHES[level], precedent)
         self._writer = BlockWriter()
 
     def feed(self, data: bytes) -> bytes:

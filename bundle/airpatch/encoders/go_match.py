@@ -5,7 +5,8 @@ The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), re
 four bytes, with lazy evaluation from level 4 on. Tokens are those of airpatch.deflate.tables.
 
 Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end of the
-plaintext `next_block(True)`. `source` describes the block until the next call.
+plaintext `next_block(True)`. `source` describes the block until the next call. From level 4 on, a search can take over
+what an earlier one found in the same bytes.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import cython
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, load32, load32_big
     from cython.cimports.airpatch.encoders.hash_chains import RING, enter, forget
+    from cython.cimports.airpatch.encoders.precedent import Precedent
 else:
     from airpatch.byte_access import common, load32, load32_big
     from airpatch.encoders.hash_chains import RING, enter, forget
+    from airpatch.encoders.precedent import Precedent
 
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
@@ -33,6 +36,7 @@ _NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
 _REBASE = cython.declare(cython.int, 1 << 24)
+_NOWHERE = cython.declare(cython.longlong, 1 << 30)  # an index beyond the window
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,11 @@ class ChainMatcher:
     _token_array: array[int]
     _source: memoryview | None
     _plaintext: memoryview
+    _precedent: Precedent
+    _dropped: cython.longlong  # bytes of the stream that were before the window
+    _heeding: cython.bint  # the block goes on where the precedent may tell more
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, precedent: Precedent | None = None) -> None:
         self._plaintext = memoryview(bytearray(_SPAN))
         self._window = self._plaintext
         self._newest = array("I", bytes(4 << _HASH_BITS))
@@ -99,6 +106,9 @@ class ChainMatcher:
         self._chain = search.chain
         self._enter_most = search.enter
         self._source = None
+        self._precedent = precedent
+        self._dropped = 0
+        self._heeding = False
 
     @property
     def source(self) -> memoryview | None:
@@ -112,6 +122,8 @@ class ChainMatcher:
         taken = min(len(data), _SPAN - self._end)
         self._plaintext[self._end : self._end + taken] = data[:taken]
         self._end += taken
+        if self._precedent is not None:
+            self._precedent.take(data[:taken])
         return taken
 
     def next_block(self, final: bool) -> array[int] | None:
@@ -121,8 +133,15 @@ class ChainMatcher:
         """
         last: cython.bint = final
         complete: cython.bint
-        with cython.nogil:
-            complete = self._greedy_block(last) if self._lazy == 0 else self._lazy_block(last)
+        pause: cython.longlong = _NOWHERE
+        while True:
+            if self._precedent is not None:
+                pause = min(self._precedent.next - self._dropped, _NOWHERE)
+            with cython.nogil:
+                complete = self._greedy_block(last) if self._lazy == 0 else self._lazy_block(last, pause)
+            if not self._heeding:
+                break
+            self._follow()
         if not complete:
             return None
         tokens = self._token_array[: self._count]
@@ -139,16 +158,37 @@ class ChainMatcher:
         self._end -= _WINDOW
         self._block = self._block - _WINDOW if self._block >= _WINDOW else -1
         self._base += _WINDOW
+        self._dropped += _WINDOW
         if self._base > _REBASE:
             newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
             forget(newest, len(self._newest), self._base - 1)
             self._base = 1
 
     @cython.cfunc
+    def _follow(self) -> cython.void:
+        """Take over tokens; all their bytes enter the chains, so that the search can go on behind them."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        self._count += self._precedent.follow(
+            self._dropped + self._index, tokens, self._count, _BLOCK_TOKENS - self._count
+        )
+        base: cython.int = self._base
+        index: cython.int
+        end: cython.int = self._precedent.end - self._dropped
+        for index in range(self._index, end):
+            enter(newest, older, base, index, _slot(window, index))
+        self._cut = self._index = end
+
+    @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _lazy_block(self, final: cython.bint) -> cython.bint:
-        """Levels 4 to 9: a match waits for a better one at the next byte. Return whether a block is whole."""
+    def _lazy_block(self, final: cython.bint, pause: cython.longlong) -> cython.bint:
+        """Levels 4 to 9: a match waits for a better one at the next byte. Return whether a block is whole.
+
+        Behind a match, and from the index `pause` on, the search stops for the precedent.
+        """
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
@@ -164,8 +204,12 @@ class ChainMatcher:
         candidate: cython.int = -1
         reachable: cython.bint
         last: cython.int
+        self._heeding = False
         while count < _BLOCK_TOKENS:
             if end - index < _LOOKAHEAD and not final:
+                break
+            if index >= pause and not self._waiting:
+                self._heeding = True
                 break
             if index == end:
                 if self._waiting:

@@ -7,9 +7,9 @@ plaintext, pigz: 128 KiB) differ from their unframed kin only after the first of
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 
+from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
 from airpatch.deflate.gzip import header_size
 from airpatch.deflate.inflate import Inflater, Status
 from airpatch.deflate.tables import STORED
@@ -66,10 +66,10 @@ def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | N
 
 def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
     """Return the beginning's plaintext, the size of its deflate stream, and whether that is all of it."""
-    inflater = zlib.decompressobj(wbits=-15)
+    inflater = decompressor(RAW)
     try:
-        plaintext = inflater.decompress(body, PLAINTEXT)
-    except zlib.error as error:
+        plaintext = inflater.decompress(bytes(body), PLAINTEXT)
+    except DecompressionError as error:
         raise FormatError(f"not a deflate stream: {error}") from error
     used = len(body) - len(inflater.unused_data)
     return plaintext, used, inflater.eof

@@ -17,6 +17,7 @@ from airpatch.encoders.first_blocks import Rule, gzip_rule, piece_rule, rsyncabl
 from airpatch.encoders.go import GoDeflater, GoFastDeflater
 from airpatch.encoders.klauspost_versions import FIRST_LAZY_LEVEL, VERSIONS, MakeKlauspost, make_go_1_27
 from airpatch.encoders.pigz import RsyncableCuts
+from airpatch.encoders.precedent import Precedent
 from airpatch.encoders.zlib import PIGZ_BLOCK, PIGZ_DICTIONARY, ZlibDeflater
 from airpatch.encoders.zlib_levels import SEARCHES
 from airpatch.encoders.zlib_match import ZlibMatcher
@@ -24,6 +25,8 @@ from airpatch.errors import FormatError
 
 PGZIP_BLOCK = 1 << 20
 PGZIP_DICTIONARY = 16 << 10
+_FIRST_LAZY = 4
+"""The first level of Go and of zlib at which every byte enters the chains."""
 _LONG_SEARCHES = (8, 9)
 """Levels at which an encoder looks for matches several times as long as at its usual one."""
 
@@ -50,19 +53,26 @@ class EncoderReplica:
 
     make: Callable[[Executor | None], Deflater]
     may_begin: Rule
+    heed: Callable[[Precedent], Deflater] | None = None
+    """Returns a new deflater that takes over what the same encoder decided before, where that can be done."""
     searches_long: bool = False
     """Whether it looks for matches several times as long as at its usual level."""
     flushes_often: bool = False
     """Whether it ends its blocks, and all matches, every few KiB."""
 
 
-def deflater(name: str, pool: Executor | None = None) -> Deflater:
+def deflater(name: str, pool: Executor | None = None, precedent: Precedent | None = None) -> Deflater:
     """Return a new deflater that writes as the encoder of that name does.
 
-    Encoders that compress blocks in parallel (pgzip, pigz) do so in `pool`, if given. Raises FormatError for
-    an unknown name.
+    Encoders that compress blocks in parallel (pgzip, pigz) do so in `pool`, if given. What the same encoder decided
+    before is taken over from `precedent`. Raises FormatError for an unknown name, or if that cannot be done.
     """
-    return replica(name).make(pool)
+    found = replica(name)
+    if precedent is None:
+        return found.make(pool)
+    if found.heed is None:
+        raise FormatError(f"encoder {name!r} takes no decisions over from a source")
+    return found.heed(precedent)
 
 
 def replica(name: str) -> EncoderReplica:
@@ -86,11 +96,16 @@ def other_names() -> tuple[str, ...]:
 def _go(level: int) -> EncoderReplica:
     if level == 1:
         return EncoderReplica(lambda _: GoFastDeflater(), piece_rule(go_fast.BLOCK))
-    return EncoderReplica(lambda _: GoDeflater(level), token_rule(go_match.BLOCK_TOKENS), level in _LONG_SEARCHES)
+    return EncoderReplica(
+        lambda _: GoDeflater(level),
+        token_rule(go_match.BLOCK_TOKENS),
+        (lambda precedent: GoDeflater(level, precedent)) if level >= _FIRST_LAZY else None,
+        level in _LONG_SEARCHES,
+    )
 
 
 def _klauspost(make: MakeKlauspost, level: int) -> EncoderReplica:
-    return EncoderReplica(lambda _: make(level, b""), _klauspost_rule(level), level in _LONG_SEARCHES)
+    return EncoderReplica(lambda _: make(level, b""), _klauspost_rule(level), None, level in _LONG_SEARCHES)
 
 
 def _pgzip(make: MakeKlauspost, level: int) -> EncoderReplica:
@@ -99,6 +114,7 @@ def _pgzip(make: MakeKlauspost, level: int) -> EncoderReplica:
             lambda dictionary: make(level, dictionary), EvenCuts(PGZIP_BLOCK), PGZIP_DICTIONARY, True, pool
         ),
         _klauspost_rule(level, PGZIP_BLOCK),
+        None,
         level in _LONG_SEARCHES,
     )
 
@@ -113,14 +129,24 @@ def _zlib(level: int, memory_level: int = 8) -> EncoderReplica:
     return EncoderReplica(
         lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level)),
         zlib_rule((64 << memory_level) - 1),
+        _heeding_zlib(level, memory_level),
         level in _LONG_SEARCHES,
     )
 
 
 def _gzip(level: int) -> EncoderReplica:
     return EncoderReplica(
-        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)), gzip_rule(level), level in _LONG_SEARCHES
+        lambda _: ZlibDeflater(ZlibMatcher(SEARCHES[level], gzip=True)),
+        gzip_rule(level),
+        _heeding_zlib(level, gzip=True),
+        level in _LONG_SEARCHES,
     )
+
+
+def _heeding_zlib(level: int, memory_level: int = 8, gzip: bool = False) -> Callable[[Precedent], Deflater] | None:
+    if level < _FIRST_LAZY:
+        return None
+    return lambda precedent: ZlibDeflater(ZlibMatcher(SEARCHES[level], memory_level, gzip, precedent=precedent))
 
 
 def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> EncoderReplica:
@@ -136,7 +162,7 @@ def _pigz(level: int, rsyncable: bool = False, threads: bool = True) -> EncoderR
         return BlockwiseDeflater(section, OneSection(cuts()), PIGZ_DICTIONARY, False)
 
     rule = (rsyncable_rule if rsyncable else zlib_rule)((64 << 8) - 1, PIGZ_BLOCK)
-    return EncoderReplica(make, rule, level in _LONG_SEARCHES, rsyncable)
+    return EncoderReplica(make, rule, None, level in _LONG_SEARCHES, rsyncable)
 
 
 def _replicas() -> tuple[dict[str, EncoderReplica], dict[str, EncoderReplica]]:

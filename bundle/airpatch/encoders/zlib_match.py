@@ -8,7 +8,8 @@ airpatch.deflate.tables.
 
 Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end
 `next_block(True)`, and after its last block `go_on` if that was not the end. `source` and `last` describe the
-block until the next call.
+block until the next call. From level 4 on, and without a dictionary, a search can take over what an earlier one
+found in the same bytes.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from airpatch.encoders.zlib_levels import SearchLimits
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, load32
+    from cython.cimports.airpatch.encoders.precedent import Precedent
 else:
     from airpatch.byte_access import common, load32
+    from airpatch.encoders.precedent import Precedent
 
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
@@ -33,6 +36,7 @@ _FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of
 _SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
 _MASK32 = cython.declare(cython.uint, 0xFFFFFFFF)
 _NEAR = cython.declare(cython.int, 4096)  # with lazy evaluation: of a match of 3 bytes
+_NOWHERE = cython.declare(cython.longlong, 1 << 30)  # an index beyond the window
 
 
 @cython.cclass
@@ -76,9 +80,17 @@ class ZlibMatcher:
     _lazy: cython.int
     _nice: cython.int
     _chain: cython.int
+    _precedent: Precedent
+    _dropped: cython.longlong  # bytes of the stream that were before the window
+    _heeding: cython.bint  # the block goes on where the precedent may tell more
 
     def __init__(
-        self, search: SearchLimits, memory_level: int = 8, gzip: bool = False, dictionary: bytes = b""
+        self,
+        search: SearchLimits,
+        memory_level: int = 8,
+        gzip: bool = False,
+        dictionary: bytes = b"",
+        precedent: Precedent | None = None,
     ) -> None:
         self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
         self._window = self._plaintext
@@ -98,6 +110,9 @@ class ZlibMatcher:
         self._nice = search.nice
         self._chain = search.chain
         self._source = None
+        self._precedent = precedent
+        self._dropped = -len(dictionary)
+        self._heeding = False
         self._last = self._ending = self._waiting = False
         self._match = 0
         self._count = self._weighed = self._matches = self._distance_bits = 0
@@ -121,6 +136,8 @@ class ZlibMatcher:
         taken = min(len(data), _SPAN - self._end)
         self._plaintext[self._end : self._end + taken] = data[:taken]
         self._end += taken
+        if self._precedent is not None:
+            self._precedent.take(data[:taken])
         return taken
 
     def next_block(self, final: bool) -> array[int] | None:
@@ -167,18 +184,42 @@ class ZlibMatcher:
         self._end -= _WINDOW
         self._block -= _WINDOW
         self._cut -= _WINDOW
+        self._dropped += _WINDOW
         _shift(self._newest)
         _shift(self._older)
 
     @cython.cfunc
     def _search(self, final: cython.bint) -> cython.bint:
         """Go on with the block; return whether it is whole."""
-        with cython.nogil:
-            if self._owed:
-                self._enter_owed()
-            if self._greedy:
-                return self._greedy_block(final)
-            return self._lazy_block(final)
+        complete: cython.bint
+        pause: cython.longlong = _NOWHERE
+        while True:
+            if self._precedent is not None:
+                pause = min(self._precedent.next - self._dropped, _NOWHERE)
+            with cython.nogil:
+                if self._owed:
+                    self._enter_owed()
+                complete = self._greedy_block(final) if self._greedy else self._lazy_block(final, pause)
+            if not self._heeding:
+                return complete
+            self._follow()
+
+    @cython.cfunc
+    def _follow(self) -> cython.void:
+        """Take over tokens, and let the search end the block; their bytes enter the chains, so that it can go on."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        room: cython.int = self._full - 1 - self._count
+        if self._gzip:
+            room = min(room, 0xFFF - (self._count & 0xFFF))
+        self._count += self._precedent.follow(self._dropped + self._index, tokens, self._count, room)
+        index: cython.int
+        end: cython.int = self._precedent.end - self._dropped
+        for index in range(self._index, end):
+            _enter(window, newest, older, index, self._hash_shift, self._hash_mask)
+        self._cut = self._index = end
 
     @cython.cfunc
     @cython.nogil
@@ -198,8 +239,11 @@ class ZlibMatcher:
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _lazy_block(self, final: cython.bint) -> cython.bint:
-        """Levels 4 to 9: a match waits for a better one at the next byte."""
+    def _lazy_block(self, final: cython.bint, pause: cython.longlong) -> cython.bint:
+        """Levels 4 to 9: a match waits for a better one at the next byte.
+
+        Behind a match, and from the index `pause` on, the search stops for the precedent.
+        """
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
@@ -216,6 +260,7 @@ class ZlibMatcher:
         candidate: cython.int
         stop: cython.int
         whole: cython.bint = False
+        self._heeding = False
         while not whole:
             if end - index < _LOOKAHEAD and (not final or (index >= _SLIDE and not self._gzip)):
                 break
@@ -226,6 +271,9 @@ class ZlibMatcher:
                     count += 1
                 self._cut = index
                 self._last = whole = True
+                break
+            if index >= pause and not self._waiting:
+                self._heeding = True
                 break
             candidate = _enter(window, newest, older, index, shift, mask) if index < enter_end else 0
             before = match

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import msgpack
 
+from airpatch import limits
 from airpatch.errors import FormatError
 
-MAX_CONTAINERS = 1 << 20
-"""Lists and maps in one document: a release of 10,000 images has about 50,000. An empty one costs 56 bytes."""
 MAX_DEPTH = 8
 """Levels of lists and maps; the index has five."""
 
@@ -28,7 +27,7 @@ def pack(value: object) -> bytes:
 def unpack(data: bytes, what: str) -> object:
     """Return the value that `data` encodes; `what` names it in errors.
 
-    Raises FormatError for anything but one whole document of plain types with less than 2**20 containers. It does
+    Raises FormatError for anything but one whole document of plain types with `limits.VALUES` of them at most. It does
     not check that the encoding is canonical: the caller compares with what it packs.
     """
     _check_shape(data, what)
@@ -39,11 +38,11 @@ def unpack(data: bytes, what: str) -> object:
 
 
 def _check_shape(data: bytes, what: str) -> None:
-    """Walk the headers of `data` without building values, so that no header can claim what is not there."""
+    """Walk the headers of `data` without building values: what lists declare counts before any of it is looked at."""
     unpacker = msgpack.Unpacker(max_buffer_size=len(data) or 1)
     unpacker.feed(data)
     pending = [1]
-    containers = 0
+    values = 1
     try:
         while pending:
             if not pending[-1]:
@@ -54,8 +53,10 @@ def _check_shape(data: bytes, what: str) -> None:
             if 0x80 <= kind <= 0x9F or 0xDC <= kind <= 0xDF:
                 is_map = kind <= 0x8F or kind >= 0xDE
                 length = unpacker.read_map_header() * 2 if is_map else unpacker.read_array_header()
-                containers += 1
-                if containers > MAX_CONTAINERS or len(pending) > MAX_DEPTH or length > len(data):
+                values += length
+                if values > limits.VALUES.value:
+                    raise FormatError(f"{what} has more values than {limits.VALUES}")
+                if len(pending) > MAX_DEPTH or length > len(data):
                     raise FormatError(f"{what} is nested or filled beyond its limits")
                 pending.append(length)
             else:

@@ -10,7 +10,7 @@ from airpatch.model.release import Release
 
 
 def emit_digest_list(release: Release) -> bytes:
-    """A line with digest and path for each blob and detached signature of `release`, sorted by path.
+    """Return a line with digest and path for each blob and detached signature of `release`, sorted by path.
 
     Paths are relative to the root. They hold nothing that sha256sum would escape: no backslash and no newline.
     """

@@ -7,29 +7,27 @@ from __future__ import annotations
 
 import re
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.format.fields import bytes_, fields, integer, list_, rows, text
 from airpatch.format.index import MAX_FEATURE, MAX_SOURCES, Base, Feature, Index, Plan, SourceBlob, Step
 from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB, MAX_MANIFEST
+from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import check_repository
 from airpatch.model.release import (
-    MAX_MANIFESTS,
     MAX_RELEASE_NAME,
     image_findings,
 )
 
 VERSION = 1
-MAX_INDEX = 16 << 20
-"""Bytes: 10,000 images of their own blobs take less than 3 MiB."""
 _FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
 _SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
 
 
 def emit_index(index: Index) -> bytes:
-    """The encoding of `index`. Raises FormatError if it is over a limit."""
+    """Return the encoding of `index`. Raises FormatError if it is over a limit."""
     content = canonical.pack(
         {
             "airpatch": VERSION,
@@ -55,15 +53,15 @@ def emit_index(index: Index) -> bytes:
             },
         }
     )
-    if len(content) > MAX_INDEX:
-        raise FormatError(f"the index has {len(content)} bytes, more than {MAX_INDEX}: too many images for one bundle")
+    if len(content) > limits.INDEX.value:
+        raise FormatError(f"the index has {len(content)} bytes, more than {limits.INDEX}")
     return content
 
 
 def parse_index(content: bytes) -> Index:
-    """The index that `content` encodes. Raises FormatError unless it is valid and canonical."""
-    if len(content) > MAX_INDEX:
-        raise FormatError(f"an index of {len(content)} bytes, more than {MAX_INDEX}")
+    """Return the index that `content` encodes. Raises FormatError unless it is valid and canonical."""
+    if len(content) > limits.INDEX.value:
+        raise FormatError(f"an index of {len(content)} bytes, more than {limits.INDEX}")
     document = canonical.unpack(content, "the index")
     version = document.get("airpatch") if isinstance(document, dict) else None
     if version != VERSION:
@@ -122,7 +120,7 @@ def _check(index: Index) -> None:
     if findings := image_findings(release.images):
         raise FormatError("the index has images that contradict each other", findings)
     sizes = [blob.size for blob in release.blobs if blob.is_manifest]
-    if max(sizes, default=0) > MAX_MANIFEST or sum(sizes) > MAX_MANIFESTS:
+    if max(sizes, default=0) > limits.MANIFEST.value or sum(sizes) > limits.MANIFESTS.value:
         raise FormatError("the index has manifests that are over a limit of size")
     if len(digests) != len(release.blobs) or data != sorted(data):
         raise FormatError("the index lists a blob twice or blobs out of order")

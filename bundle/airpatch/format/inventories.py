@@ -11,6 +11,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical, zstd
 from airpatch.model.digest import SIZE, Digest
@@ -19,8 +20,6 @@ from airpatch.model.names import check_repository
 from airpatch.model.release import DEFAULT_PRODUCT, check_label, check_product
 
 VERSION = 1
-MAX_CONTENT = 64 << 20
-"""Bytes; a million blobs take less."""
 _FIRST_KEY = canonical.pack("airpatch")
 """It comes behind the sha256 and the one byte that counts the keys."""
 
@@ -76,7 +75,7 @@ def parse(file: bytes) -> Inventory | Request:
 
 
 def looks_like_one(content: bytes) -> bool:
-    """Whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
+    """Return whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
     return content[SIZE + 1 :].startswith(_FIRST_KEY)
 
 
@@ -87,8 +86,8 @@ def _decompress(file: bytes) -> bytes:
         if len(content) % zstd.MAX_WINDOW:  # many small frames would take long
             raise FormatError("an inventory with a frame that is not filled before the last")
         content += zstd.decompress(zstd.read_frame(stream.read))
-        if len(content) > MAX_CONTENT:
-            raise FormatError(f"an inventory of more than {MAX_CONTENT} bytes")
+        if len(content) > limits.INVENTORY.value:
+            raise FormatError(f"an inventory of more than {limits.INVENTORY} bytes")
     return bytes(content)
 
 

@@ -23,12 +23,12 @@ MAX_IMAGE_SIGNATURE = 4 << 20
 
 
 def release_id(release: Release) -> Digest:
-    """The sha256 of the release part's encoding."""
+    """Return the sha256 of the release part's encoding."""
     return Digest.of(canonical.pack(release_to_plain(release)))
 
 
 def release_to_plain(release: Release) -> dict[str, object]:
-    """The release part as msgpack's types."""
+    """Return the release part as msgpack's types."""
     media_types = sorted({blob.media_type for blob in release.blobs})
     number = {media_type: i for i, media_type in enumerate(media_types)}
     return {
@@ -51,7 +51,7 @@ def release_to_plain(release: Release) -> dict[str, object]:
 
 
 def release_from_plain(value: object) -> Release:
-    """The inverse of `release_to_plain`. Raises FormatError."""
+    """Build the release from what `release_to_plain` made. Raises FormatError."""
     keys = ("product", "name", "sequence", "expires", "media_types", "blobs", "images")
     product, name, sequence, expires, types, blobs, images = fields(value, keys, "the release")
     media_types = [text(media_type) for media_type in list_(types)]

@@ -6,20 +6,19 @@ bytes themselves. Bounded: the caller limits the uncompressed size, and zstd win
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
 from enum import Enum
 
 from airpatch.blobs.content import BlobReader, pieces
+from airpatch.deflate.decompressor import GZIP, DecompressionError, Decompressor, decompressor
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 
 _GZIP_MAGIC = b"\x1f\x8b\x08"
-_GZIP_WINDOW = 16 + 15
-"""zlib's window bits for gzip framing and a window of 32 KiB."""
+_RESERVED_FLAGS = 0xE0
 _MOST = 1032
 """A byte of deflate becomes no more bytes than that; what tells of more tells of something else."""
-_INPUT, _PIECE = 16 << 10, 1 << 20
+_INPUT, _PIECE = 32 << 10, 1 << 20
 """Bytes of input and output at a time. What follows a member is copied, and there are layers with one for each file."""
 
 
@@ -37,7 +36,7 @@ def compression(start: bytes) -> Compression:
 
 
 def size_told(reader: BlobReader, size: int) -> int:
-    """Bytes that the blob of `size` bytes holds uncompressed at the least, as far as it says.
+    """Return how many uncompressed bytes the blob of `size` bytes holds at least, as far as it says.
 
     The last member of gzip does (RFC 1952 2.3.1, ISIZE); streams of zstd seldom do, and count as they are.
     """
@@ -88,23 +87,24 @@ def _cut(blob: Iterator[memoryview]) -> Iterator[bytes]:
 
 
 def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
-    member = zlib.decompressobj(_GZIP_WINDOW)
+    member: Decompressor | None = None
     start = b""  # of what follows a member, as long as it is too short to tell whether it is another
     try:
         for piece in _cut(blob):
             data, start = start + piece, b""
             while data:
-                if member.eof:
-                    if len(data) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(data):
+                if member is None or member.eof:
+                    if len(data) <= len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(data[: len(_GZIP_MAGIC)]):
                         start = data
                         break
                     if not data.startswith(_GZIP_MAGIC):
                         return
-                    member = zlib.decompressobj(_GZIP_WINDOW)
+                    if data[len(_GZIP_MAGIC)] & _RESERVED_FLAGS:
+                        raise FormatError("a gzip layer with flags that mean nothing yet")
+                    member = decompressor(GZIP)
                 yield member.decompress(data, _PIECE)
                 data = member.unconsumed_tail or member.unused_data
-        yield member.flush()
-    except zlib.error:
+    except DecompressionError:
         raise FormatError("a gzip layer that does not decompress") from None
-    if not member.eof:
+    if member is None or not member.eof:
         raise FormatError("a gzip layer that is cut short")

@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
+from airpatch import limits
 from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.room import require_scratch
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
@@ -27,7 +28,6 @@ from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
 
@@ -82,7 +82,8 @@ class Differ:
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
     ) -> LayerPatches:
-        """Patches for those of the `targets` that get smaller by one, using blobs that are `available` on every target.
+        """Return patches for those of the `targets` that get smaller by one, using blobs that are `available` on every
+        target.
 
         `places` are hints for the choice of sources. Blobs that do not decompress are neither patched nor used. Raises
         IntegrityError if one that is available does not have its digest, TargetError if scratch space runs out, and
@@ -105,7 +106,7 @@ class Differ:
         return patches
 
     def _scratch_needed(self, blobs: Iterable[Blob]) -> int:
-        """Bytes that `blobs` take uncompressed, about; what is wrong with one is told when it is read."""
+        """Estimate how many bytes `blobs` take uncompressed; a defect of one is reported when it is read."""
         needed = 0
         for blob in blobs:
             with suppress(AirpatchError), closing(self._content.open(blob.digest, blob.size)) as reader:
@@ -147,17 +148,18 @@ class Differ:
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
+
                 known = target.compression is not Compression.ZSTD or bool(maker.frame_encoders(target))
 
-                def may(source: int) -> bool:
-                    """A zstd blob of an encoder that nobody knows can only share frames with zstd blobs."""
+                def like(source: int) -> bool:
+                    """A zstd blob of an encoder that nobody knows has decisions like those of zstd blobs alone."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
                     return maker.compare(target, [layers[source] for source in sources])
 
                 with part.share(maker.work(target), target.blob.digest) as share:
-                    sources = catalogue.choose(number, may, judge)
+                    sources = catalogue.choose(number, like, judge) or catalogue.choose(number, lambda _: True, judge)
                     for choice in sources:
                         _LOG.info(
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
@@ -179,7 +181,7 @@ class Differ:
         patches.sources = _outside(patches.steps, unpacked)
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """A patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
+        """Return a patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:
@@ -187,13 +189,13 @@ class Differ:
         return self._unpack(blob, store, share)
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """The blob with its uncompressed content in the `store`; None if it does not decompress."""
+        """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
         with ExitStack() as stack:
             file = ScratchFile(self._execution.scratch, str(blob.digest))
             stack.callback(file.close)
             try:
                 with closing(self._content.open(blob.digest, blob.size)) as reader:
-                    kind = extract(reader, blob.size, file.append, MAX_BLOB, share.advance)
+                    kind = extract(reader, blob.size, file.append, limits.unpacked(blob.size), share.advance)
             except FormatError as error:
                 _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
                 return None
@@ -206,7 +208,7 @@ class Differ:
 
 
 def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
-    """The sources that no step makes, in the order of the index."""
+    """Return the sources that no step makes, in the order of the index."""
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
     sources = [unpacked[digest] for digest in sorted(digests)]
     return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]

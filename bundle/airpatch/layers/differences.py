@@ -115,5 +115,7 @@ class Differences:
 
 
 def _index_entries(memory: int) -> int:
-    """Entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's bytes."""
+    """Return entries of the index of anchors, 8 bytes each: a 16th of the memory. It decides about the patch's
+    bytes.
+    """
     return 1 << max(16, min(24, (memory // 16 // 8).bit_length() - 1))

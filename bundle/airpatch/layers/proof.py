@@ -22,7 +22,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
 from airpatch.layers.rebuilt_content import RebuiltContent, scratch_needed
-from airpatch.layers.recipe import PREFIX, Frames, Replay, read_header
+from airpatch.layers.recipe import PREFIX, FrameReplay, Frames, Replay, read_header
 from airpatch.model.digest import Digest
 
 Base = Callable[[Index], Content]
@@ -65,7 +65,7 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
 
 
 def _scratch(index: Index, spooled: AbstractSet[Digest], jobs: int) -> int:
-    """Bytes of scratch files that carrying out all steps of `index` takes, with what the bundle brings for them."""
+    """Return how many bytes of scratch files all steps of `index` take, with what the bundle brings for them."""
     patches = sum(step.patch_size for step in index.steps)
     stored = sum(blob.size for blob in index.stored if blob.digest in spooled)
     return patches + stored + (scratch_needed(index, index.steps, jobs, _used(index)) if index.steps else 0)
@@ -89,5 +89,6 @@ class _Header:
         step = self._step
         with located(f"layer patch of {step.digest}"):
             method = read_header(BytesBlob(bytes(self._prefix)), step.patch_size).method
-            if isinstance(method, Replay | Frames) and any(number >= len(step.sources) for number in method.like):
+            like = method.like if isinstance(method, Replay | Frames | FrameReplay) else ()
+            if any(number >= len(step.sources) for number in like):
                 raise FormatError("refers to a source that it does not have")

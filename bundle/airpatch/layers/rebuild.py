@@ -20,6 +20,8 @@ from airpatch.format.index import Index, Step
 from airpatch.layers.blob_builder import BlobBuilder, chosen_sources
 from airpatch.layers.recipe import (
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Plain,
     Raw,
@@ -77,7 +79,9 @@ def rebuild_blobs(
 
 
 def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
-    """Bytes of work that `steps` take: of layers unpacked, of decisions read, of what is made. Reads the headers."""
+    """Return the work that `steps` take, in bytes: of layers unpacked, of decisions read, of what is made. Reads the
+    headers.
+    """
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
     unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)
@@ -90,9 +94,9 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.uncompressed_size
-            case Replay(like) | Frames(_, like):
+            case Replay(like) | Frames(_, like) | FrameReplay(like):
                 total += step.uncompressed_size + sum(sizes[source][0] for source in chosen_sources(step, like))
-            case Corrected():
+            case Corrected() | CorrectedFrames():
                 total += 2 * step.uncompressed_size
     return total
 
@@ -103,7 +107,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replay | Frames):
+        if isinstance(recipe.method, Replica | Replay | Frames | FrameReplay):
             chosen_sources(step, recipe.method.like)
         return recipe
 

@@ -23,7 +23,7 @@ from airpatch.model.digest import Digest
 
 
 def scratch_needed(index: Index, steps: Sequence[Step], jobs: int, kept: AbstractSet[Digest] | None = None) -> int:
-    """Bytes of scratch files that carrying out `steps` takes, and keeping the blobs `kept` (None: all)."""
+    """Return how many bytes of scratch files carrying out `steps` takes, and keeping the blobs `kept` (None: all)."""
     from airpatch.layers.steps import scratch_space
 
     return scratch_space(index, steps, jobs) + sum(s.size for s in steps if kept is None or s.digest in kept)

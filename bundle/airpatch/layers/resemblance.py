@@ -100,7 +100,7 @@ class Sketch:
     halvings: int = 0
 
     def thinned(self, halvings: int) -> Sketch:
-        """The sketch as if it had been thinned so often from the beginning."""
+        """Return the sketch as if it had been thinned so often from the beginning."""
         kept = sets.thinned(self.features.hashes, self.features.weights, self.halvings, halvings)
         return Sketch(self.size, Features(*kept), max(halvings, self.halvings))
 
@@ -129,7 +129,7 @@ class Sketcher:
         self._add(hashes, weights)
 
     def finish(self, size: int, identity: int) -> Sketch:
-        """The sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher.
+        """Return the sketch of all parts, which are `size` bytes with what lies between them. Ends the sketcher.
 
         `identity` is a hash of all these bytes: nothing is better than an equal stream.
         """
@@ -148,7 +148,7 @@ class Sketcher:
 
 
 def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] = lambda: None) -> Sketch:
-    """The sketch of a tar, by its files; of anything else, as one part.
+    """Return the sketch of a tar, by its files; of anything else, as one part.
 
     `release_pages` is called after each 64 MiB or so: whoever maps files may drop their pages then.
     """
@@ -187,7 +187,7 @@ class _Reader:
 
 
 def _bare(path: bytes) -> bytes:
-    """The name at the end of the path without hashes and numbers, which change from build to build."""
+    """Return the name at the end of the path without hashes and numbers, which change from build to build."""
     return _NUMBER.sub(b"0", _HASH.sub(b"", path.rsplit(b"/", 1)[-1]))
 
 
@@ -310,7 +310,7 @@ class _Cover:
         sets.explain(self._found[candidate], self._explained)
 
     def close(self, best: int, other: int, alike: bool) -> bool:
-        """Whether chance may have made `best` the better one: two standard deviations of a fair coin.
+        """Return whether chance may have made `best` the better one: two standard deviations of a fair coin.
 
         Where both have the same, that depends on whether their places are `alike`.
         """

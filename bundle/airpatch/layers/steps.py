@@ -17,7 +17,7 @@ PASSED = 1
 
 
 def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]) -> list[Step]:
-    """The steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
+    """Return the steps that make the blobs `wanted`, and their sources as far as these are not `there`, in order."""
     needed = set(wanted)
     for step in reversed(index.steps):
         if step.digest in needed:
@@ -26,13 +26,13 @@ def steps_for(index: Index, wanted: Iterable[Digest], there: AbstractSet[Digest]
 
 
 def sizes_of(index: Index) -> Sizes:
-    """The sizes of all sources of `index`."""
+    """Return the sizes of all sources of `index`."""
     sources: tuple[SourceBlob | Step, ...] = (*index.sources, *index.steps)
     return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
 
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
-    """Bytes that `steps` keep in scratch files at most, `jobs` of them at a time.
+    """Return how many bytes `steps` keep in scratch files at most, `jobs` of them at a time.
 
     That is what they would keep one after the other, and what all others at work or passed keep for themselves.
     Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.

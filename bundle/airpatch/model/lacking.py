@@ -23,7 +23,8 @@ def lacking_by_image(
     damaged: AbstractSet[Digest] = frozenset(),
     made_of: Mapping[Digest, Iterable[Digest]] | None = None,
 ) -> list[str]:
-    """Lines about the blobs in `sizes` (bytes), the images that lack most first; those that are `damaged` are there.
+    """Return lines about the blobs in `sizes` (bytes), the images that lack most first; those that are `damaged` are
+    there.
 
     `manifests` are those of `images` that can be had; `made_of` says for blobs of the images what else each is made of.
     """
@@ -47,7 +48,7 @@ def _owners(
     lacking: AbstractSet[Digest],
     made_of: Mapping[Digest, Iterable[Digest]],
 ) -> dict[Digest, dict[str, None]]:
-    """The names of the images that need each of the blobs `lacking`."""
+    """Return the names of the images that need each of the blobs `lacking`."""
     owners: dict[Digest, dict[str, None]] = defaultdict(dict)
     for image in images:
         needed = {image.manifest}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.strict_json import Shape, Type, parse_object
@@ -25,8 +26,6 @@ _CONFIG_TYPE = {
     DOCKER_MANIFEST: "application/vnd.docker.container.image.v1+json",
 }
 
-MAX_MANIFEST = 4 << 20
-"""Bytes; the limit of distribution's API (`maxManifestBodySize`)."""
 MAX_MEDIA_TYPE = 255
 """Characters; RFC 6838 4.2 allows 127 on each side of the slash."""
 MAX_BLOB = 2**63 - 1
@@ -108,8 +107,8 @@ def parse_manifest(content: bytes) -> Manifest:
 
     Raises FormatError for content that is no manifest of a known type, contradicts itself or is over a limit.
     """
-    if len(content) > MAX_MANIFEST:
-        raise FormatError(f"a manifest of {len(content)} bytes, more than {MAX_MANIFEST}")
+    if len(content) > limits.MANIFEST.value:
+        raise FormatError(f"a manifest of {len(content)} bytes, more than {limits.MANIFEST}")
     data = parse_document(content)
     kind = _media_type(data)
     is_index = kind in _INDEX_TYPES

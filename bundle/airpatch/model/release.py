@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, pairwise
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
@@ -22,8 +23,6 @@ from airpatch.model.walk import walk
 
 MAX_NESTING = 8
 """Levels of indexes within indexes; images seen in the wild have one, attestations make two."""
-MAX_MANIFESTS = 64 << 20
-"""Bytes of all manifests of a release, which are held in memory: 10,000 images of 6 KiB each."""
 MAX_SIGNED = 1 << 22
 """Manifests and children that are walked to check signatures: below each manifest of tags, for each repository."""
 SHOWN_FINDINGS = 100
@@ -222,8 +221,8 @@ def assemble(
     found.findings.extend(image_findings(ordered))
     for image in ordered:
         found.descend(str(image.name), image.manifest)
-    if sum(len(manifests[digest]) for digest in found.heights) > MAX_MANIFESTS:
-        found.findings.append(f"the manifests have more than {MAX_MANIFESTS} bytes in all")
+    if sum(len(manifests[digest]) for digest in found.heights) > limits.MANIFESTS.value:
+        found.findings.append(f"the manifests have more than {limits.MANIFESTS} bytes in all")
     if not found.findings:
         found.check_signatures(ordered)
     if found.findings:
@@ -232,13 +231,18 @@ def assemble(
             findings[SHOWN_FINDINGS:] = [f"and {more} more"]
         raise FormatError("not a release", findings)
     if name is None:
-        tagged = [image for image in ordered if not image.name.has_derived_tag]
-        tags = Counter(image.name.tag for image in tagged or ordered)
-        name = max(tags, key=lambda tag: (tags[tag], tag))
+        name = common_tag(ordered)
     check_label(name, sequence)
     check_product(product)
     check_time(expires)
     return Release(name, sequence, tuple(ordered), found.table(), product, expires)
+
+
+def common_tag(images: Sequence[Image]) -> str:
+    """The tag that most of `images`, of which there is one at least, carry; the greatest of several."""
+    tagged = [image for image in images if not image.name.has_derived_tag]
+    tags = Counter(image.name.tag for image in tagged or images)
+    return max(tags, key=lambda tag: (tags[tag], tag))
 
 
 def check_label(name: str, sequence: int) -> None:

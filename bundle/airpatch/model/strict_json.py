@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import NoReturn
 
+from airpatch import limits
 from airpatch.errors import FormatError
 
 MAX_DEPTH = 100
@@ -89,6 +90,10 @@ def _parse(content: bytes) -> object:
         raise FormatError(f"is not JSON: byte {error.start} is not UTF-8") from None
     if text.startswith("\ufeff"):
         raise FormatError("is not JSON: it begins with a byte order mark")
+    if (
+        sum(map(content.count, (b",", b"[", b"{"))) > limits.VALUES.value
+    ):  # no less than its values; texts may have some
+        raise FormatError(f"may have more values than {limits.VALUES}")
     if _is_deeper(content, MAX_DEPTH):
         raise FormatError(f"has arrays and objects nested more than {MAX_DEPTH} deep")
     try:

@@ -13,6 +13,7 @@ from airpatch.blobs.scratch import with_scratch
 from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
+from airpatch.linux import is_folder, real_path
 
 StrPath = str | os.PathLike[str]
 Paths = StrPath | Sequence[StrPath]
@@ -20,7 +21,7 @@ _Choice = TypeVar("_Choice", bound=Enum)
 
 
 def names(paths: Paths) -> list[str]:
-    """One path or several, as text: a prefix or `-` would be lost on `Path`."""
+    """Return one path or several, as text: a prefix or `-` would be lost on `Path`."""
     every = [paths] if isinstance(paths, str | os.PathLike) else paths
     return [os.fspath(path) for path in every]
 
@@ -28,17 +29,19 @@ def names(paths: Paths) -> list[str]:
 def beside(execution: Execution | None, output: StrPath) -> Execution:
     """Work with scratch files beside the file `output`; in the current folder if that is a pipe."""
     name = os.fspath(output)
-    return with_scratch(execution or Execution(), Path.cwd() if name == STDOUT else Path(name).resolve().parent)
+    return with_scratch(execution or Execution(), Path.cwd() if name == STDOUT else real_path(Path(name)).parent)
 
 
 def within(execution: Execution | None, folder: StrPath) -> Execution:
     """Work with scratch files in `folder`, which need not exist yet: then as near to it as there is a folder."""
-    path = Path(folder).resolve()
-    return with_scratch(execution or Execution(), next(each for each in (path, *path.parents) if each.is_dir()))
+    path = real_path(Path(folder))
+    return with_scratch(execution or Execution(), next(each for each in (path, *path.parents) if is_folder(each)))
 
 
 def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = ()) -> _Choice:
-    """The member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices, too."""
+    """Return the member of `kind` with that value. Raises UsageError if there is none; it names `others` as choices,
+    too.
+    """
     try:
         return kind(value)
     except ValueError:
@@ -46,7 +49,7 @@ def choice(kind: type[_Choice], value: str, what: str, others: Iterable[str] = (
 
 
 def effort_of(name: str) -> Effort:
-    """The effort of that name. Raises UsageError if there is none."""
+    """Return the effort of that name. Raises UsageError if there is none."""
     try:
         return Effort[name.upper()]
     except KeyError:

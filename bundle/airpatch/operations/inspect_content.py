@@ -16,6 +16,7 @@ from airpatch.format.index import Index
 from airpatch.format.index_encoding import VERSION
 from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_file, is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.operations.arguments import StrPath
@@ -97,7 +98,7 @@ def inspect(
     if layers:
         return LayersReport(os.fspath(subject), _layers(os.fspath(subject), execution or Execution()))
     path = Path(subject)
-    if path.is_dir():
+    if is_folder(path):
         return _root(path)
     if is_inventory(path):
         return InventoryReport(os.fspath(subject), path.stat().st_size, read_inventory(path))
@@ -119,7 +120,7 @@ def _layers(name: str, execution: Execution) -> tuple[Layer, ...]:
     from airpatch.report.layer_encodings import examine_layers
     from airpatch.sources.gather import gather
 
-    if Path(name).is_file():
+    if is_file(Path(name)):
         with open_bundle(name) as bundle:
             return tuple(examine_layers(bundle.index.release.images, bundle.manifests(), bundle, execution))
     gathered = gather([name], execution)

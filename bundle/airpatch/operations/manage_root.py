@@ -9,6 +9,7 @@ from pathlib import Path
 from airpatch.archive.pack import destination
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.operations.arguments import StrPath
 from airpatch.target import state
@@ -58,12 +59,13 @@ class RootHistory:
 
 
 def history(root: StrPath) -> RootHistory:
-    """What was done to the registry's storage `root`, each line held against the hash that the next one has of it.
+    """Return what was done to the registry's storage `root`, each line held against the hash that the next one has of
+    it.
 
     Raises IntegrityError if that chain is broken, FormatError if it is of another version, TargetError, UsageError.
     """
     path = Path(root)
-    has_history = (path / state.HISTORY).is_file()  # a root may know whom to trust before anything was applied
+    has_history = is_file(path / state.HISTORY)  # a root may know whom to trust before anything was applied
     with Root(path) if has_history else open_root(path) as opened:
         found = state.history(opened)
         return RootHistory(path, found, tuple(history_remarks(opened, found)))

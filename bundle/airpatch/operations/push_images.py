@@ -26,6 +26,7 @@ from airpatch.destinations.registry_push import carry_out
 from airpatch.errors import BaseMismatch, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.inventories import emit
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, check_manifests
@@ -191,7 +192,9 @@ class _Job:
 
 
 def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigners | None) -> list[BundleFile]:
-    """The patches among `paths`: all of them, or all but the first. Raises UsageError, TrustError, FormatError."""
+    """Return the patches among `paths`: all of them, or all but the first. Raises UsageError, TrustError,
+    FormatError.
+    """
     found: list[BundleFile] = []
     for number, path in enumerate(paths):
         bundle = stack.enter_context(closing(BundleFile(path))) if _is_bundle_file(path) else None
@@ -205,7 +208,7 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
 
 
 def _is_bundle_file(path: str) -> bool:
-    return Path(path).is_file() and is_bundle(Path(path))
+    return is_file(Path(path)) and is_bundle(Path(path))
 
 
 def _check_opening(trusted: TrustedSigners | None, bundle: BundleFile) -> None:
@@ -222,7 +225,7 @@ def _check_source(trusted: TrustedSigners | None, source: Source) -> None:
 
 
 def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
-    """The images of one source."""
+    """Return the images of one source."""
     pull = PullOptions(job.access)
     gathered = gather([path], job.execution, picks=images, pull=pull, opened=partial(_check_source, trusted))
     plan = job.plan(gathered.release.images, gathered.manifests)
@@ -236,7 +239,7 @@ def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSi
 
 
 def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
-    """The release of the last patch, upon the base in `path`; only what must be uploaded is made."""
+    """Return the release of the last patch, upon the base in `path`; only what must be uploaded is made."""
     from airpatch.patches.completion import complete_upon
 
     if _is_bundle_file(path):
@@ -255,7 +258,7 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
 
 
 def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
-    """The release of the last patch, upon what the registry has."""
+    """Return the release of the last patch, upon what the registry has."""
     from airpatch.patches.completion import CompletedRelease
     from airpatch.patches.registry_base import RegistryBase
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
+from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.pack import STDOUT
 from airpatch.blobs.content import Content, read_blob
 from airpatch.blobs.tree import Tree
@@ -20,14 +23,21 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
+from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Image, Release
+from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, choice, within
+from airpatch.operations.lay_out_files import lay_out_files
 from airpatch.operations.trusted_files import require_signed
+from airpatch.patches.completion import complete_upon
+from airpatch.registry_api.access import PullOptions
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.image_files import TreeContent
-from airpatch.sources.source import Source
+from airpatch.sources.references import pick
+from airpatch.sources.source import FoundImage, Source
 from airpatch.target.image_signatures import kept_path, signatures_of
 from airpatch.target.rolling_back import find_release
 from airpatch.target.root import open_root
@@ -46,21 +56,29 @@ class Restored:
     warnings: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     """Folders of other images that were there; with `exact` they are gone."""
+    files: int | None = None
+    """How many files, folders and links were laid out, if that was asked for."""
 
 
 def restore(
     source: StrPath,
     output: StrPath,
     *,
+    base: StrPath | None = None,
     images: Sequence[str] = (),
     release: str | None = None,
     exact: bool = False,
     form: str = "dir",
     link: str = "copy",
+    files_to: StrPath | None = None,
+    pull: PullOptions | None = None,
     trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
 ) -> Restored:
     """Write images of `source` (as `create` takes them) to the folder or file `output`, as skopeo reads them.
+
+    `source` may also be a patch, and `base` what it was made for: a full bundle, a root, or any other source, such as
+    containerd's storage on a host without a registry. `pull` is for images in registries.
 
     `images` are references as in an images list, or names of whole repositories; without any, all are restored. `form`
     is one of
@@ -73,29 +91,83 @@ def restore(
     `release` picks a release that is installed on a root, by its name or the beginning of its id; its images are those
     of its own manifests, wherever its tags point by now. With `exact`, folders of other images at `output` are removed.
 
+    With `files_to`, the files that the images bring (`create` with `files`) are laid out in that folder, too: of one
+    artifact in the folder itself, of several in a folder each, called like the repository. What an earlier release has
+    laid out there is replaced in one step; other files in it stay.
+
     `link` tells how files are made out of a root: `copy`, `hard` or `reflink`. With `trusted`, `source` must be a
     bundle that is signed accordingly.
 
     Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
-    IntegrityError, FormatError, TargetError.
+    IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
     _check_output(form, output, choice(LinkMode, link, "link"))
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     if exact and form != Form.DIR.value:
         raise UsageError(f"--exact removes folders of images, and {form} has none")
-    if release is not None and (Path(source) / STORAGE).is_dir():
+    if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
         root = Path(source)
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
-        return restore_release(root, chosen, images, output, form, link, execution, exact=exact)
-    gathered = gather([os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted))
+        return restore_release(root, chosen, images, output, form, link, execution, exact=exact, files_to=files_to)
+    if base is not None:
+        if release is not None:
+            raise UsageError("--release picks a release of a root, and a patch has one alone")
+        with ExitStack() as stack:
+            patch = stack.enter_context(closing(BundleFile(os.fspath(source))))
+            return _restore_upon(
+                base, patch, images, output, form, link, execution, pull, trusted, exact=exact, files_to=files_to
+            )
+    gathered = gather(
+        [os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted), pull=pull
+    )
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     found = gathered.release.images
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
-    return write_images(found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact)
+    return write_images(
+        found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact, files_to=files_to
+    )
+
+
+def _restore_upon(
+    base: StrPath,
+    patch: BundleFile,
+    picks: Sequence[str],
+    output: StrPath,
+    form: str,
+    link: str,
+    execution: Execution,
+    pull: PullOptions | None,
+    trusted: TrustedSigners | None,
+    *,
+    exact: bool,
+    files_to: StrPath | None,
+) -> Restored:
+    """Restore the release of `patch` upon what `base` has; only layers of the images that are picked are made."""
+    if patch.index.is_full:
+        raise UsageError(f"{patch.name}: is a full bundle, which needs no --base")
+    require_signed(trusted, patch.opening, patch.name)
+    patch.opening.require_fresh(patch.name, time.time())
+    completed = complete_upon(os.fspath(base), [patch], execution, pull)
+    manifests = completed.manifests()
+    images = list(completed.release.images)
+    if picks:
+        found = pick(picks, [FoundImage(each.name, patch.name, _unloaded, each.manifest) for each in images])
+        chosen = {entry.name for entry in found}
+        images = [each for each in images if each.name in chosen]
+    parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
+    below = walk((image.manifest for image in images), parsed.get)
+    wanted = {blob.digest for _, manifest in below for blob in manifest.blobs}
+    content, made = completed.content(wanted, execution)
+    with closing(made):
+        return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
+
+
+def _unloaded() -> NoReturn:
+    raise RuntimeError("an image whose digest is known is not loaded to be picked")
 
 
 def restore_release(
@@ -108,6 +180,7 @@ def restore_release(
     execution: Execution,
     *,
     exact: bool = False,
+    files_to: StrPath | None = None,
 ) -> Restored:
     """Restore images of `release`, which is installed on `root`: its own manifests, whatever its tags lead to now."""
     images = [i for i in release.images if not picks or {str(i.name), i.name.repository} & set(picks)]
@@ -117,7 +190,7 @@ def restore_release(
     signatures = {s.digest: kept_path(s) for s in signatures_of(release)}
     content = TreeContent(Tree(root), registry.blob_path, signatures)
     manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
-    return write_images(images, manifests, content, output, form, link, execution, exact=exact)
+    return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
 
 
 def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
@@ -127,7 +200,7 @@ def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
         check_is_no_root(Path(output))
         if os.fspath(output) == STDOUT:
             raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
-    elif Path(output).is_dir():
+    elif is_folder(Path(output)):
         raise UsageError(f"{output}: is a folder, and {form} is a file")
     elif link is not LinkMode.COPY:
         raise UsageError(f"--link is for folders: {form} is a file of its own")
@@ -151,15 +224,35 @@ def write_images(
     execution: Execution,
     *,
     exact: bool = False,
+    files_to: StrPath | None = None,
 ) -> Restored:
     """Restore `images` to `output`. Raises as `restore` does."""
     path = Path(output)
     if form in ARCHIVES:
         archive = ARCHIVES[form](images, manifests)
         write_archive(archive, content, os.fspath(output), execution)
-        return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
+        files = _lay_out(images, manifests, content, files_to, execution)
+        return Restored(path, tuple(images), archive.size, tuple(archive.remarks), files=files)
     chosen = choice(Form, form, "form")
     others = restore_images(
         images, manifests, content, path, execution, form=chosen, link=choice(LinkMode, link, "link"), exact=exact
     )
-    return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))
+    files = _lay_out(images, manifests, content, files_to, execution)
+    return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others), files=files)
+
+
+def _lay_out(
+    images: Sequence[Image],
+    manifests: Mapping[Digest, bytes],
+    content: Content,
+    folder: StrPath | None,
+    execution: Execution,
+) -> int | None:
+    return None if folder is None else lay_out_files(images, manifests, content, folder, execution)
+
+
+def lay_out_release(root: Path, release: Release, folder: StrPath, execution: Execution) -> int:
+    """Lay out the files of `release`, which is installed on `root`. Raises as `lay_out_files` does."""
+    content = TreeContent(Tree(root), registry.blob_path)
+    manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+    return lay_out_files(release.images, manifests, content, folder, execution)

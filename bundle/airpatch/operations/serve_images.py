@@ -106,7 +106,7 @@ class _Base:
 
     @classmethod
     def of(cls, root: StrPath | None) -> _Base:
-        """Of no root: nothing. Raises SourceError."""
+        """Return nothing: there is no root. Raises SourceError."""
         if root is None:
             return cls((), {}, BytesContent({}))
         tree = Tree(Path(root))
@@ -134,7 +134,7 @@ def _require_fit(bundles: Sequence[BundleFile], root: StrPath | None, execution:
 
 
 def _manifests(bundles: Sequence[BundleFile], base: Content) -> dict[Digest, bytes]:
-    """All manifests of the releases of `bundles`: those that they store, and those that are left out."""
+    """Return all manifests of the releases of `bundles`: those that they store, and those that are left out."""
     found: dict[Digest, bytes] = {}
     for bundle in bundles:
         found |= bundle.manifests()

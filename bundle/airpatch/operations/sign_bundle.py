@@ -73,12 +73,12 @@ def _exported(name: str, opening: Opening, output: str) -> SignedBundle:
 
 
 def fingerprints(signatures: Sequence[bytes]) -> tuple[str, ...]:
-    """Of the keys that made armored signatures; whether they fit anything is not looked at."""
+    """Return the fingerprints of the keys that made armored signatures, without checking what they sign."""
     return tuple(map(_fingerprint, signatures))
 
 
 def _imported(file: str, message: bytes) -> bytes:
-    """The signature in `file`, which must be one of `message`; carriage returns of a journey are taken off."""
+    """Return the signature in `file`, which must be one of `message`; carriage returns of a journey are taken off."""
     text = read_limited(file, 2 * sshsig.MAX_SIGNATURE).replace(b"\r\n", b"\n")
     try:
         signature = check_signature(text)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airpatch.archive.reader import Opening
-from airpatch.errors import FormatError, UsageError
+from airpatch.errors import FormatError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.operations.arguments import StrPath
 from airpatch.signing import allowed_signers as allowed_signers_file
 from airpatch.signing import revocation
@@ -45,7 +46,7 @@ def trusted_signers(
 
 
 def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) -> tuple[Signer, ...]:
-    """Who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
+    """Return who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
 
     Raises TrustError unless they suffice at the time of this host's clock.
     """
@@ -53,12 +54,11 @@ def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) 
 
 
 def read_limited(path: StrPath, limit: int) -> bytes:
-    """The content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
+    """Return the content of a small file. Raises UsageError if it cannot be read or has more than `limit` bytes."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(limit + 1)
+        content = read_start(Path(path), limit + 1)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(path), error) from None
     if len(content) > limit:
         raise UsageError(f"{path}: has more than {limit} bytes")
     return content

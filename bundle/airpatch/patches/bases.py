@@ -16,6 +16,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import read_inventory
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
+from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError
 from airpatch.execution import Execution
@@ -24,6 +25,7 @@ from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
 from airpatch.format.release_part import release_id
 from airpatch.layers.rebuilt_content import content_with_rebuilt
+from airpatch.linux import is_file, is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.registry_api.access import PullOptions
@@ -58,7 +60,7 @@ class BaseState:
 
 
 def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
-    """The base in the file or folder `name`, for a patch to `release`; one in a registry is read as `pull` says.
+    """Return the base in the file or folder `name`, for a patch to `release`; one in a registry is read as `pull` says.
 
     Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
     damaged, TargetError if a root cannot be read, SourceError if images of an archive cannot be used.
@@ -66,29 +68,30 @@ def open_base(name: str, release: Release, pull: PullOptions | None = None) -> B
     path = Path(name)
     if is_other_source(name):
         return _from_source(name, pull)
-    if path.is_dir():
+    if is_folder(path):
         return _from_root(path, release.product)
-    if path.is_file() and is_bundle(path):
+    if is_file(path) and is_bundle(path):
         return _from_bundle(name)
     value = _small_file(path)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
 
 def _small_file(path: Path) -> Inventory | Request:
-    if not path.is_file():
+    require_reachable(path)
+    if not is_file(path):
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     return read_inventory(path)
 
 
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
-    """Where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
+    """Return where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
     if isinstance(base.content, BundleFile) and base.content.index.is_full:
         return content_with_rebuilt(base.content, wanted, execution)
     return base.content
 
 
 def patch_sources(name: str, index: Index, execution: Execution) -> Content:
-    """The blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
+    """Return the blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
 
     Raises UsageError if the base holds no content, BaseMismatch if the patch does not fit it, and what
     `open_base` raises.
@@ -122,16 +125,16 @@ class InstalledRelease:
 
 
 def installed_release(name: str) -> InstalledRelease | None:
-    """The release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
+    """Return the release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
     path = Path(name)
     if is_other_source(name):
         return None
-    if path.is_dir():
+    if is_folder(path):
         with open_root(path) as root:
             installed = products(root)
             receipt = receipts(root).get(current(root, installed[0]) or _NO_RELEASE) if len(installed) == 1 else None
         return None if receipt is None else _installed(receipt.release)
-    if path.is_file() and is_bundle(path):
+    if is_file(path) and is_bundle(path):
         with closing(BundleFile(name)) as bundle:
             return _installed(bundle.index.release)
     value = _small_file(path)
@@ -145,22 +148,25 @@ def _installed(release: Release) -> InstalledRelease:
 
 
 def open_content(name: str) -> BaseState:
-    """Blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
+    """Return blobs in the bundle, root or archive `name`, for layer patches to build upon where a base has them.
 
     Raises UsageError if it holds none, FormatError, TargetError, SourceError.
     """
     path = Path(name)
     if is_other_source(name):
         return _from_source(name)
-    if path.is_dir():
+    if is_folder(path):
         return _from_root(path, DEFAULT_PRODUCT, whole=True)
-    if path.is_file() and is_bundle(path):
+    if is_file(path) and is_bundle(path):
         return replace(_from_bundle(name), warning=None)
+    require_reachable(path)
     raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
 
 
 def _from_root(path: Path, product: str, *, whole: bool = False) -> BaseState:
-    """The base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong to."""
+    """Return the base in a root: the current release of `product`, or `whole` all of its blobs, whatever they belong
+    to.
+    """
     with open_root(path) as root:
         installed = products(root)
         if product not in installed:
@@ -203,7 +209,9 @@ def _from_bundle(name: str) -> BaseState:
 
 
 def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
-    """What a host has that keeps its images elsewhere than in a root: in archives, containerd's storage, a registry."""
+    """Return what a host has that keeps its images elsewhere than in a root: in archives, containerd's storage, a
+    registry.
+    """
     gathered = gather([name], pull=pull)
     release = gathered.release
     return BaseState(
@@ -223,7 +231,7 @@ def _from_inventory(value: Inventory, name: str) -> BaseState:
 
 
 def _file_label(path: Path) -> str:
-    """The label of a root whose release is not known: the name of its folder, or of its inventory's file."""
+    """Return the label of a root whose release is not known: the name of its folder, or of its inventory's file."""
     label = path.absolute().name
     try:
         check_label(label, 0)

@@ -25,7 +25,9 @@ Work = Sequence[tuple[BundleFile, Sequence[Step]]]
 
 
 def chain_steps(bundles: Sequence[BundleFile], wanted: Iterable[Digest], there: AbstractSet[Digest]) -> Work:
-    """The steps of `bundles` that make the blobs `wanted` and what these build upon, as far as they are not `there`."""
+    """Return the steps of `bundles` that make the blobs `wanted` and what these build upon, as far as they are not
+    `there`.
+    """
     needed = set(wanted)
     work: list[tuple[BundleFile, Sequence[Step]]] = []
     for bundle in reversed(bundles):

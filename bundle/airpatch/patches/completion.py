@@ -6,25 +6,21 @@ Nothing is rebuilt before somebody says which blobs are needed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.blobs.content import ChainedContent, Content, read_blob
+from airpatch.blobs.content import BytesContent, ChainedContent, Content, read_blob
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
+from airpatch.format.registry import STORAGE
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
-from airpatch.model.release import Blob, Release, check_manifests
+from airpatch.model.release import Release, check_manifests
 from airpatch.patches.bases import open_base, readable
 from airpatch.patches.chains import Work, chain_steps, rebuild_chain, require_chain, require_patches
 from airpatch.registry_api.access import PullOptions
-
-
-def _mismatch(name: str, patch: BundleFile, missing: Sequence[Blob]) -> BaseMismatch:
-    made_for = " or ".join(base.name for base in patch.index.bases)
-    return BaseMismatch(
-        f"{name} lacks blobs that the patch needs; it was made for {made_for}",
-        [f"{blob.digest} {blob.size} bytes" for blob in missing],
-    )
+from airpatch.sources.gather import gather
+from airpatch.sources.kinds import is_other_source, open_source
 
 
 class CompletedRelease:
@@ -43,21 +39,21 @@ class CompletedRelease:
         self._stored = {blob.digest for patch in patches for blob in patch.index.stored}
 
     def manifests(self) -> dict[Digest, bytes]:
-        """All manifests of the release, verified. Raises SourceError, IntegrityError, FormatError."""
+        """Return all manifests of the release, verified. Raises SourceError, IntegrityError, FormatError."""
         content = ChainedContent([*self._patches, self._base])
         found = {b.digest: read_blob(content, b.digest, b.size) for b in self.release.blobs if b.is_manifest}
         check_manifests(self.release, found)
         return found
 
     def from_base(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """The blobs of the base that are read to have those `wanted`."""
+        """Return the blobs of the base that are read to have those `wanted`."""
         needed = set(wanted)
         for _, steps in self._work(needed):
             needed.update(source for step in steps for source in step.sources)
         return {digest for digest in needed - self._stored if self._base.size(digest) is not None}
 
     def content(self, wanted: Iterable[Digest], execution: Execution) -> tuple[Content, RebuiltContent]:
-        """Where the blobs `wanted` of the release are read, and those that were made, which the caller closes.
+        """Return where the blobs `wanted` of the release are read, and those that were made, which the caller closes.
 
         Raises BaseMismatch if a blob of the base is wrong, FormatError or IntegrityError if a layer patch is,
         TargetError if there is no room.
@@ -78,17 +74,33 @@ class CompletedRelease:
 def complete_upon(
     name: str, patches: Sequence[BundleFile], execution: Execution, pull: PullOptions | None = None
 ) -> CompletedRelease:
-    """The release of the last of `patches` upon the base `name`: a full bundle, a root, or any other source.
+    """Return the release of the last of `patches` upon the base `name`: a full bundle, a root, or any other source.
 
     Raises UsageError if the base holds no content, BaseMismatch if the patches do not fit it, and what `open_base`
     raises.
     """
     require_patches(patches)
-    base = open_base(name, patches[0].index.release, pull)
-    if base.content is None:
+    content = _content_of(name, patches[0], execution, pull)
+    if missing := [blob for blob in patches[0].index.needed if content.size(blob.digest) != blob.size]:
+        made_for = " or ".join(base.name for base in patches[0].index.bases)
+        raise BaseMismatch(
+            f"{name} lacks blobs that the patch needs; it was made for {made_for}",
+            [f"{blob.digest} {blob.size} bytes" for blob in missing],
+        )
+    return CompletedRelease(patches, content)
+
+
+def _content_of(name: str, patch: BundleFile, execution: Execution, pull: PullOptions | None) -> Content:
+    """The blobs of the base; where they lie by themselves, whatever images they belong to: these may be incomplete."""
+    path = Path(name)
+    if is_other_source(name) or (path.is_dir() and not (path / STORAGE).is_dir()):
+        blobs = open_source(name, execution.scratch, pull).all_blobs
+        if blobs is not None:
+            return blobs
+        gathered = gather([name], execution, pull=pull)
+        return ChainedContent([gathered.content, BytesContent(gathered.manifests)])
+    base = open_base(name, patch.index.release, pull)
+    content = readable(base, [blob.digest for blob in patch.index.needed], execution)
+    if content is None:
         raise UsageError(f"{name}: holds no blobs; give a full bundle, a registry's root, or another source of images")
-    needed = patches[0].index.needed
-    if missing := [blob for blob in needed if base.blobs.get(blob.digest) != blob.size]:
-        raise _mismatch(name, patches[0], missing)
-    content = readable(base, [blob.digest for blob in needed], execution)
-    return CompletedRelease(patches, content if content is not None else base.content)
+    return content

@@ -35,7 +35,7 @@ def patch_layers(
     effort: Effort = Effort.DEFAULT,
     contents: Sequence[BaseState] = (),
 ) -> PreparedBundle:
-    """The bundle of `index` and `gathered`, with layer patches in place of stored blobs where that is smaller.
+    """Return the bundle of `index` and `gathered`, with layer patches in place of stored blobs where that is smaller.
 
     Sources are blobs that every one of the `bases` has and that can be read from one of them or of `contents`, and new
     blobs of the release itself. Raises what reading the bases and scratch files raises.
@@ -63,7 +63,7 @@ def patch_layers(
 
 
 def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
-    """Where layers lie in the images of the bases and of the release."""
+    """Return where layers lie in the images of the bases and of the release."""
     found: dict[Digest, Place] = {}
     known = [
         *(places(b.images, manifests_in(b.content, b.blobs), b.content) for b in bases if b.content is not None),
@@ -77,13 +77,13 @@ def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Plac
 def _contents(
     bases: Sequence[BaseState], available: Sequence[Blob], known: Content, execution: Execution
 ) -> list[Content]:
-    """Where `available` blobs can be read that are not `known`."""
+    """Return where `available` blobs can be read that are not `known`."""
     wanted = [blob.digest for blob in available if known.size(blob.digest) is None]
     return [content for base in bases if (content := readable(base, wanted, execution)) is not None]
 
 
 def _available(bases: Sequence[BaseState], givers: Sequence[BaseState]) -> list[Blob]:
-    """The blobs that every base has and one of `givers` can give, the largest first."""
+    """Return the blobs that every base has and one of `givers` can give, the largest first."""
     found: dict[Digest, int] = {}
     for giver in givers:
         for digest in giver.layers:

@@ -27,7 +27,7 @@ from airpatch.progress import ProgressPart
 
 
 def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
-    """The full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
+    """Return the full bundle of the last of `bundles`, the first of which is full and the others patches, in order.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
     IntegrityError if a layer patch is wrong.
@@ -46,14 +46,16 @@ def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedB
 
 
 def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> RebuiltContent:
-    """The blobs that layer patches make, as far as the last release needs them."""
+    """Return the blobs that layer patches make, as far as the last release needs them."""
     stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
     wanted = {blob.digest for blob in bundles[-1].index.release.blobs}
     return rebuild_chain(chain_steps(bundles, wanted, stored), bundles, execution)
 
 
 def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> PreparedBundle:
-    """One patch that has the effect of applying the `patches` one after the other. Raises UsageError, BaseMismatch."""
+    """Return one patch that has the effect of applying the `patches` one after the other. Raises UsageError,
+    BaseMismatch.
+    """
     require_patches(patches)
     _require_several(patches)
     require_chain(patches)
@@ -93,7 +95,7 @@ class _Chain:
         self.whole = WholePatches(self._union)
 
     def plan(self, digest: Digest) -> Plan:
-        """What the merged patch does with a blob, as one of the last release."""
+        """Return what the merged patch does with a blob, as one of the last release."""
         if digest in self._there:
             return Plan.LEFT_OUT
         if self._union.size(digest) is not None:
@@ -119,7 +121,7 @@ class _Chain:
                 self.steps[step.digest] = step
 
     def _is_between(self, source: Digest) -> bool:
-        """Whether a patch of the chain stores the blob, which the last release does not have."""
+        """Return whether a patch of the chain stores the blob, which the last release does not have."""
         return source not in self._release and self.plan(source) is Plan.STORED
 
     def _travel_whole(self, digest: Digest, part: ProgressPart) -> None:

@@ -10,7 +10,7 @@ from airpatch.patches.bases import BaseState
 
 
 def plan_patch(release: Release, bases: Sequence[BaseState]) -> Index:
-    """The index of a patch to `release` that fits a target in any of the states `bases`, which are not empty.
+    """Return the index of a patch to `release` that fits a target in any of the states `bases`, which are not empty.
 
     What every base has, in the right size, is left out; all else is stored.
     """

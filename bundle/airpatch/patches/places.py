@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 
+from airpatch import limits
 from airpatch.blobs.content import Content
 from airpatch.errors import AirpatchError
 from airpatch.layers.resemblance import Place
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST, Manifest, parse_manifest
+from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
 
@@ -24,7 +25,8 @@ _MAX_CONFIG = 1 << 20
 def places(
     images: Iterable[Image], manifests: Callable[[Digest], bytes | None], content: Content
 ) -> dict[Digest, Place]:
-    """The place of each layer of `images`, as far as `manifests` gives their manifests and `content` their configs.
+    """Return the place of each layer of `images`, as far as `manifests` gives their manifests and `content` their
+    configs.
 
     Positions count from the base of an image.
     """
@@ -61,7 +63,7 @@ def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Dig
 
     def read(digest: Digest) -> bytes | None:
         with suppress(AirpatchError):
-            if sizes.get(digest, MAX_MANIFEST + 1) <= MAX_MANIFEST:
+            if sizes.get(digest, limits.MANIFEST.value + 1) <= limits.MANIFEST.value:
                 return _content(digest, sizes[digest], content)
         return None
 
@@ -69,7 +71,7 @@ def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Dig
 
 
 def _read(data: bytes | None, content: Content) -> tuple[Manifest, str | None] | None:
-    """The manifest, and the platform that its config tells."""
+    """Return the manifest, and the platform that its config tells."""
     if data is None:
         return None
     try:

@@ -48,7 +48,7 @@ class Place:
         return _HUB_SERVER if self.host == HUB else self.host
 
     def below(self, repository: str) -> str:
-        """The path of a repository below this place."""
+        """Return the path of a repository below this place."""
         name = f"{self.path}/{repository}" if self.path else repository
         return f"{_OFFICIAL}{name}" if self.host == HUB and "/" not in name else name
 
@@ -104,12 +104,12 @@ class Address:
 
 
 def is_address(text: str) -> bool:
-    """Whether `text` means something in a registry."""
+    """Return whether `text` means something in a registry."""
     return text.startswith(SCHEME)
 
 
 def short_name(repository: str) -> str:
-    """The repository without the `library/` of official images."""
+    """Return the repository without the `library/` of official images."""
     rest = repository.removeprefix(_OFFICIAL)
     return repository if "/" in rest else rest
 
@@ -121,12 +121,14 @@ def split_host(name: str) -> tuple[str, str]:
 
 
 def is_host(text: str) -> bool:
-    """Whether the first part of a name is a host, by the rule of docker: it has a dot or a port, or is `localhost`."""
+    """Return whether the first part of a name is a host, by the rule of docker: it has a dot or a port, or is
+    `localhost`.
+    """
     return _HOST.fullmatch(text) is not None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, with or without a port, is this machine."""
+    """Return whether `host`, with or without a port, is this machine."""
     name = host.rpartition(":")[0] if re.search(r":[0-9]+$", host) and not host.endswith("]") else host
     try:
         return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback

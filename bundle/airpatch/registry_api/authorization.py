@@ -34,7 +34,7 @@ class Challenge:
 
 
 def parse_challenges(header: str) -> list[Challenge]:
-    """The challenges in a header; what is not understood is left out."""
+    """Return the challenges in a header; what is not understood is left out."""
     found: list[Challenge] = []
     position = 0
     while (match := _ITEM.match(header, position)) is not None:
@@ -77,7 +77,7 @@ class Authorizer:
         self._tokens: dict[str, _Token] = {}
 
     def header(self, repository: str, scope: str) -> str | None:
-        """The Authorization header for a request about `repository`, None before the registry has asked for one.
+        """Return the Authorization header for a request about `repository`, None before the registry has asked for one.
 
         Raises Refused.
         """
@@ -117,7 +117,7 @@ class Authorizer:
         return f"'skopeo login {self._server}' or 'docker login {self._server}'"
 
     def wanted(self) -> Refused:
-        """What to say where there are no credentials, or not enough of them."""
+        """Return what to say where there are no credentials, or not enough of them."""
         return Refused(f"{self._server} wants credentials, or does not allow this user: log in with {self._login}")
 
     def _get_token(self, challenge: Challenge, scope: str, credential: Credential | None) -> _Token:

@@ -42,7 +42,7 @@ class Credential:
 
 
 def find_credential(host: str, repository: str, auth_file: Path | None) -> Credential | None:
-    """The credential for `repository` at `host`, None if there is none.
+    """Return the credential for `repository` at `host`, None if there is none.
 
     Raises UsageError for a file or a helper that cannot be used.
     """
@@ -104,7 +104,7 @@ def _of_file(data: Mapping[str, object], host: str, repository: str, path: Path)
 
 
 def _keys(host: str, repository: str) -> Iterator[str]:
-    """What an entry for `repository` at `host` may be called, the narrowest first."""
+    """Yield what an entry for `repository` at `host` may be called, the narrowest first."""
     hosts = _HUB_KEYS if host == HUB else (host,)
     parts = repository.split("/")
     for length in range(len(parts), -1, -1):
@@ -113,7 +113,7 @@ def _keys(host: str, repository: str) -> Iterator[str]:
 
 
 def _plain_key(key: str) -> str:
-    """A key of docker's older versions, which is the URL of an API, as a host."""
+    """Return a key of docker's older versions, which is the URL of an API, as a host."""
     name = key.removeprefix("https://").removeprefix("http://")
     return name if name == key else name.partition("/")[0]
 
@@ -135,7 +135,7 @@ def _of_entry(entry: Mapping[str, object], key: str, path: Path) -> Credential |
 
 
 def _ask(helper: str, key: str, path: Path) -> Credential | None:
-    """What the credential helper has for `key`. Raises UsageError if it cannot be asked."""
+    """Return what the credential helper has for `key`. Raises UsageError if it cannot be asked."""
     program = f"docker-credential-{helper}"
     if "/" in helper:
         raise UsageError(f"{path}: names a credential helper {helper!r:.60}, which is no name of a program")

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import quote
 
+from airpatch import limits
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MANIFEST_TYPES, MAX_MANIFEST
+from airpatch.model.manifest import MANIFEST_TYPES
 from airpatch.registry_api.transport import Answer, Interrupted, Patience, Transport
 
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
@@ -39,7 +40,7 @@ class Sink(Protocol):
         """Forget all bytes: they are wrong."""
 
     def digest(self) -> Digest:
-        """That of the bytes that are there."""
+        """Return the digest of the bytes that are there."""
 
 
 class Wrong(Exception):
@@ -56,7 +57,7 @@ class Repository:
         self.scope = f"repository:{path}:pull"
 
     def find_manifest(self, reference: str) -> bytes | None:
-        """The manifest that `reference`, a tag or a digest, means; None if there is none of that name.
+        """Return the manifest that `reference`, a tag or a digest, means; None if there is none of that name.
 
         Raises IntegrityError if its bytes do not have the digest.
         """
@@ -69,7 +70,7 @@ class Repository:
                     return None
                 self.require(answer, 200, name)
                 try:
-                    content = answer.read(MAX_MANIFEST)
+                    content = answer.read(limits.MANIFEST.value)
                 except ValueError as error:
                     raise self.transport.error(f"{name}: its manifest is {error}") from None
                 check = expected or _digest_or_none(answer.headers.get(_DIGEST_HEADER))
@@ -80,7 +81,7 @@ class Repository:
         return self._checked(attempt, name)
 
     def head_manifest(self, reference: str) -> Digest | None:
-        """The digest that the registry says a tag means, or has a manifest of; None if there is none."""
+        """Return the digest that the registry says a tag means, or has a manifest of; None if there is none."""
         name = f"{self.where}:{reference}"
 
         def attempt() -> Digest | None:
@@ -93,7 +94,9 @@ class Repository:
         return self.transport.repeat(attempt, name)
 
     def blob_size(self, digest: Digest, size: int) -> int | None:
-        """Bytes of a blob, None if the repository does not have it; `size` where the registry does not say."""
+        """Return the size of a blob in bytes, None if the repository does not have it; `size` where the
+        registry does not say.
+        """
         name = f"{self.where}@{digest}"
 
         def attempt() -> int | None:
@@ -156,12 +159,12 @@ class Repository:
                 raise Interrupted("the connection ended early")
 
     def tags(self) -> list[str]:
-        """All tags (distribution-spec, Listing Tags); none of a repository that is not there."""
+        """Return all tags (distribution-spec, Listing Tags); none of a repository that is not there."""
         found = self._pages("tags/list?n=1000", "tags")
         return [tag for tag in found or () if isinstance(tag, str)]
 
     def referrers(self, subject: Digest) -> list[Digest] | None:
-        """The manifests that say they refer to `subject`; None if the registry has no referrers API."""
+        """Return the manifests that say they refer to `subject`; None if the registry has no referrers API."""
         found = self._pages(f"referrers/{subject}", "manifests")
         if found is None:
             return None
@@ -169,7 +172,7 @@ class Repository:
         return [digest for digest in digests if digest is not None]
 
     def _pages(self, path: str, key: str) -> list[object] | None:
-        """The list `key` of all pages of an answer, None if there is nothing at `path`."""
+        """Return the list `key` of all pages of an answer, None if there is nothing at `path`."""
         entries: list[object] = []
         following = path
         for _ in range(_MOST_PAGES):
@@ -231,7 +234,7 @@ def _digest_or_none(text: object) -> Digest | None:
 
 
 def _meaning(answer: Answer) -> str:
-    """What an error means to a user."""
+    """Return what an error means to a user."""
     message = answer.message()
     if answer.status == 404:
         return f"is not there ({message})"

@@ -178,7 +178,7 @@ class _Upload:
             self._repository.require(answer, 201, self._name)
 
     def _resume(self, offset: int) -> int:
-        """How many bytes the registry has of the upload (distribution-spec, Pushing a blob in chunks)."""
+        """Return how many bytes the registry has of the upload (distribution-spec, Pushing a blob in chunks)."""
         if self._place is None:
             return 0
         with self._repository.write("GET", self._place) as answer:

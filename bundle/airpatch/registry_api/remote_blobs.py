@@ -84,7 +84,7 @@ class RemoteBlobs:
                 pool.shutdown(cancel_futures=True)
 
     def get(self, digest: Digest, reached: Callable[[int], None] = lambda _position: None) -> BlobReader:
-        """A reader of the blob, which is fetched if it is not here; `reached` is told how far that is."""
+        """Return a reader of the blob, which is fetched if it is not here; `reached` is told how far that is."""
         with self._lock:
             lock = self._locks.setdefault(digest, threading.Lock())
         with lock:
@@ -169,7 +169,7 @@ class _Cache:
             raise write_error(str(self._folder), error) from None
 
     def get(self, digest: Digest, blob: RemoteBlob, reached: Callable[[int], None]) -> Path:
-        """The verified file of the blob, which is downloaded if it is not there whole."""
+        """Return the verified file of the blob, which is downloaded if it is not there whole."""
         path = self._folder / digest.hex
         if _is_sound(path, digest, blob.size, reached):
             return path
@@ -208,7 +208,7 @@ def _open(path: Path, size: int) -> FileBlob:
 
 
 def _is_sound(path: Path, digest: Digest, size: int, reached: Callable[[int], None]) -> bool:
-    """Whether the file has the blob's content."""
+    """Return whether the file has the blob's content."""
     hash_, position = hashlib.sha256(), 0
     with suppress(SourceError), closing(_open(path, size)) as file:
         for piece in pieces(file, size):

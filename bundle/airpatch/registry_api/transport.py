@@ -27,6 +27,7 @@ from urllib.parse import urljoin, urlsplit
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Cancellation
 from airpatch.extras import require_extra
+from airpatch.linux import is_folder
 from airpatch.log import logger
 from airpatch.registry_api.access import RegistryAccess
 from airpatch.registry_api.address import Place, is_loopback
@@ -85,7 +86,9 @@ class Answer:
         self._response.release_conn()
 
     def read(self, limit: int) -> bytes:
-        """The body of at most `limit` bytes. Raises Interrupted if it does not come whole, ValueError if longer."""
+        """Return the body of at most `limit` bytes. Raises Interrupted if it does not come whole, ValueError if
+        longer.
+        """
         content = bytearray()
         while piece := self.read_piece(1 << 16):
             content += piece
@@ -94,7 +97,7 @@ class Answer:
         return bytes(content)
 
     def read_piece(self, size: int) -> bytes:
-        """The next bytes of the body, none at its end. Raises Interrupted."""
+        """Return the next bytes of the body, none at its end. Raises Interrupted."""
         import urllib3
 
         try:
@@ -103,7 +106,7 @@ class Answer:
             raise Interrupted(_reason(error)) from None
 
     def message(self) -> str:
-        """What an error says (distribution-spec, Error Codes), and its status."""
+        """Return what an error says (distribution-spec, Error Codes), and its status."""
         texts = []
         with suppress(Exception):
             errors = json.loads(self.read(_MAX_ERROR))["errors"]
@@ -157,7 +160,7 @@ class Transport:
         body: bytes | None = None,
         follow: bool = True,
     ) -> Answer:
-        """One attempt at a request for `url`, a path or a whole URL, with what authorization it takes.
+        """Return one attempt at a request for `url`, a path or a whole URL, with what authorization it takes.
 
         Redirects of GET and HEAD are followed unless `follow` is False. Raises Interrupted for failures that may pass,
         and what `error` says where authorization is refused.
@@ -232,7 +235,7 @@ class Transport:
         return Answer(response, url)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        """The connections for `url`: direct ones, or through the proxy of the environment."""
+        """Return the connections for `url`: direct ones, or through the proxy of the environment."""
         parts = urlsplit(url)
         is_direct = bool(urllib.request.proxy_bypass(parts.netloc)) or is_loopback(parts.netloc)
         return self._pool_by("" if is_direct else urllib.request.getproxies().get(parts.scheme, ""))
@@ -271,7 +274,7 @@ class Transport:
         return self.repeat(attempt, f"the server of tokens {shown(url)}")
 
     def repeat(self, attempt: Callable[[], _T], what: str) -> _T:
-        """What `attempt` returns; it is tried again while it raises Interrupted. Raises `error` in the end."""
+        """Return what `attempt` returns; it is tried again while it raises Interrupted. Raises `error` in the end."""
         patience = Patience(self, what)
         while True:
             try:
@@ -310,7 +313,7 @@ class Patience:
 
 
 def shown(url: str) -> str:
-    """A URL for people: without a query, a user and a password."""
+    """Return a URL for people: without a query, a user and a password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:300]
 
@@ -326,7 +329,7 @@ def _origin(url: str) -> tuple[str, str, int]:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110, 10.2.3): a number, or a date."""
+    """Return seconds of a Retry-After header (RFC 9110, 10.2.3): a number, or a date."""
     if value is None:
         return None
     if value.strip().isdigit():
@@ -343,7 +346,7 @@ def _all(headers: Mapping[str, str], name: str) -> list[str]:
 
 
 def _reason(error: BaseException) -> str:
-    """What broke, in a few words; never the representation of a URL."""
+    """Return what broke, in a few words; never the representation of a URL."""
     import urllib3
 
     causes = urllib3.exceptions
@@ -364,7 +367,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _certificate_error(error: BaseException) -> str | None:
-    """What is wrong with a certificate, if that is why a request failed: no second attempt helps then."""
+    """Return what is wrong with a certificate, if that is why a request failed: no second attempt helps then."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
@@ -375,13 +378,14 @@ def _certificate_error(error: BaseException) -> str | None:
 
 
 def _tls(place: Place, access: RegistryAccess) -> ssl.SSLContext:
-    """Who is trusted, and what this client presents: options, and the folders that docker and podman read for a host.
+    """Return who is trusted, and what this client presents: options, and the folders that docker and podman read for a
+    host.
 
     These have `*.crt` of authorities, and `*.cert` with `*.key` for the client (containers-certs.d(5)).
     """
     context = ssl.create_default_context()
     folders = [Path(base) / place.host for base in (str(Path.home() / ".config/containers/certs.d"), *_CERTIFICATES)]
-    folder = next((path for path in folders if path.is_dir()), None)
+    folder = next((path for path in folders if is_folder(path)), None)
     authorities = [access.ca] if access.ca is not None else sorted(folder.glob("*.crt")) if folder is not None else []
     clients = [(access.certificate, access.key)] if access.certificate is not None else []
     if not clients and folder is not None:

@@ -35,7 +35,7 @@ class Costs:
 
 
 def costs_of(index: Index, manifests: Mapping[Digest, bytes]) -> Costs:
-    """The costs in the bundle of `index`, as far as `manifests` tell whose its blobs are."""
+    """Return the costs in the bundle of `index`, as far as `manifests` tell whose its blobs are."""
     patches = {step.digest: step.patch_size for step in index.steps}
     sizes = {blob.digest: blob.size for blob in index.stored}
     sizes |= {blob.digest: patches[blob.digest] for blob in index.patched}

@@ -68,7 +68,7 @@ class BlobCost:
 
 
 def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
-    """The costs of the blobs that `bundle` brings, manifests left out, the costliest first."""
+    """Return the costs of the blobs that `bundle` brings, manifests left out, the costliest first."""
     index = bundle.index
     stored = [blob for blob in index.stored if not blob.is_manifest]
     found = [BlobCost(blob.digest, blob.size, blob.size) for blob in stored]
@@ -92,7 +92,7 @@ def _layer_patch(step: Step, content: Content) -> LayerPatch:
 
 
 def _has_files(made: LayerPatch) -> bool:
-    """Offsets in a difference of blobs as they are, compressed, are no places in files."""
+    """Return offsets in a difference of blobs as they are, compressed, are no places in files."""
     return not isinstance(made.recipe.method, Whole | Raw)
 
 
@@ -132,7 +132,7 @@ def _unpack(
     part: ProgressPart,
     stack: ExitStack,
 ) -> memoryview:
-    """A layer, uncompressed, in a scratch file that `stack` closes."""
+    """Return a layer, uncompressed, in a scratch file that `stack` closes."""
     size, uncompressed_size = sizes
     file = stack.enter_context(closing(ScratchFile(execution.scratch, str(digest))))
     with part.share(uncompressed_size, digest) as share:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, Content
 from airpatch.encoders.recognise import recognise
@@ -19,9 +20,8 @@ from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers.compression import Compression, extract
-from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole
+from airpatch.layers.recipe import Corrected, CorrectedFrames, FrameReplay, Frames, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
@@ -59,7 +59,9 @@ class Layer:
 def examine_layers(
     images: Iterable[Image], manifests: Mapping[Digest, bytes], content: Content, execution: Execution
 ) -> list[Layer]:
-    """The layers of `images`, as far as their manifests are known, the largest first. Raises what `content` raises."""
+    """Return the layers of `images`, as far as their manifests are known, the largest first. Raises what `content`
+    raises.
+    """
     patches = _patches(content)
     used = usage(images, manifests)
     ordered = sorted(used.layers.items(), key=lambda layer: (-layer[1], layer[0]))
@@ -91,7 +93,7 @@ def examine_layers(
 
 
 def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:
-    """How the blob of `size` bytes is written. `advance` is told bytes that are read."""
+    """Return how the blob of `size` bytes is written. `advance` is told bytes that are read."""
     uncompressed_size = 0
 
     def take(piece: bytes) -> None:
@@ -99,7 +101,7 @@ def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lamb
         uncompressed_size += len(piece)
 
     try:
-        kind = extract(reader, size, take, MAX_BLOB, advance)
+        kind = extract(reader, size, take, limits.unpacked(size), advance)
         if kind is Compression.NONE:
             return Encoding(kind, uncompressed_size)
         start = bytearray(min(RECOGNISED, size))
@@ -121,13 +123,13 @@ def _of_patch(contents: LayerPatch) -> Encoding:
     match contents.recipe.method:
         case Plain():
             return Encoding(Compression.NONE, step.uncompressed_size)
-        case Replica(encoder, _):
+        case Replica(encoder):
             return Encoding(Compression.GZIP, step.uncompressed_size, (encoder,), step.size)
         case Replay() | Corrected():
             return Encoding(Compression.GZIP, step.uncompressed_size)
         case Frames(encoder, _):
             return Encoding(Compression.ZSTD, step.uncompressed_size, (encoder,), step.size)
-        case Raw():
+        case FrameReplay() | CorrectedFrames() | Raw():
             return Encoding(Compression.ZSTD, step.uncompressed_size)
         case Whole():
             return Encoding(None, step.uncompressed_size)

@@ -46,7 +46,7 @@ class LayerPatch:
 
 
 def read_layer_patches(bundle: BundleFile) -> list[LayerPatch]:
-    """The layer patches of `bundle`, in their order. Raises FormatError."""
+    """Return the layer patches of `bundle`, in their order. Raises FormatError."""
     found = []
     for step in bundle.index.steps:
         with (
@@ -58,7 +58,7 @@ def read_layer_patches(bundle: BundleFile) -> list[LayerPatch]:
 
 
 def places(index: Index) -> dict[Digest, str]:
-    """Where each source of a step is when it is needed: `target`, `bundle`, or made by another `patch`."""
+    """Return where each source of a step is when it is needed: `target`, `bundle`, or made by another `patch`."""
     stored = {blob.digest for blob in index.stored}
     found = {source.digest: "bundle" if source.digest in stored else "target" for source in index.sources}
     return found | dict.fromkeys((step.digest for step in index.steps), "patch")

@@ -50,7 +50,7 @@ def report_root(root: Root) -> RootReport:
 
 
 def _manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, bytes]:
-    """The manifests at and below `tops`, as far as they are there and right."""
+    """Return the manifests at and below `tops`, as far as they are there and right."""
     found: dict[Digest, bytes] = {}
 
     def read(digest: Digest) -> Manifest | None:

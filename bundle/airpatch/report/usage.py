@@ -24,7 +24,7 @@ class Usage:
 
 
 def usage(images: Iterable[Image], contents: Mapping[Digest, bytes]) -> Usage:
-    """The usage by `images`, as far as their manifests are in `contents`.
+    """Return the usage by `images`, as far as their manifests are in `contents`.
 
     Raises FormatError if a manifest is none, or if there is too much to follow.
     """

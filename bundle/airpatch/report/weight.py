@@ -41,7 +41,7 @@ class _Below:
 
 
 def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, bytes]) -> dict[ImageName, Weight]:
-    """The weights of `images`, given by their top manifests, with the manifests in `contents`.
+    """Return the weights of `images`, given by their top manifests, with the manifests in `contents`.
 
     An image is left out if a manifest of it is not there or is none. Raises FormatError if there is too much to add up.
     """

@@ -184,12 +184,14 @@ class _Answer:
         return value.decode("latin-1")
 
     def has(self, tag: str) -> bool:
-        """Whether the client has what is asked for (RFC 9110, 13.1.2)."""
+        """Return whether the client has what is asked for (RFC 9110, 13.1.2)."""
         known = self.header("if-none-match")
         return known.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in known.split(",")}
 
     def range(self, size: int, tag: str) -> tuple[int, int] | None:
-        """The bytes that are asked for, from the first to behind the last; None for all, (0, 0) for none that exist."""
+        """Return the bytes that are asked for, from the first to behind the last; None for all, (0, 0) for none that
+        exist.
+        """
         condition = self.header("if-range")
         match = _RANGE.fullmatch(self.header("range").replace(" ", ""))
         if match is None or match[0] == "bytes=-" or (condition and condition != tag):
@@ -223,7 +225,11 @@ class _Answer:
         """Send bytes of a blob; one that cannot be read on cuts the connection, so that nobody takes it for whole."""
         while start < end:
             piece = bytearray(min(_PIECE, end - start))
-            await asyncio.to_thread(reader.read_into, memoryview(piece), start)
+            try:
+                await asyncio.to_thread(reader.read_into, memoryview(piece), start)
+            except AirpatchError as error:
+                _LOG.warning("%s: %s", self.path, error)
+                raise
             start += len(piece)
             await self._send({"type": "http.response.body", "body": bytes(piece), "more_body": start < end})
         if not end:

@@ -59,7 +59,7 @@ class Catalog:
         self.names = sorted(self.repositories)
 
     def manifest(self, name: str, reference: str | Digest) -> Digest | None:
-        """The digest of the manifest that a tag or a digest means in a repository, None if it means none."""
+        """Return the digest of the manifest that a tag or a digest means in a repository, None if it means none."""
         repository = self.repositories.get(name)
         if repository is None:
             return None
@@ -69,7 +69,7 @@ class Catalog:
 
 
 def page(names: Sequence[str], last: str, count: int | None) -> tuple[list[str], bool]:
-    """The first `count` of the sorted `names` behind `last`, and whether there are more (Listing Tags)."""
+    """Return the first `count` of the sorted `names` behind `last`, and whether there are more (Listing Tags)."""
     start = bisect_right(names, last) if last else 0
     found = list(names[start:] if count is None else names[start : start + count])
     return found, start + len(found) < len(names)

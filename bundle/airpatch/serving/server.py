@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import threading
@@ -24,7 +25,9 @@ _GRACE = 10
 
 
 def bound_socket(listen: str) -> socket.socket:
-    """A socket that listens on `HOST:PORT`; with port 0 the system chooses one. Raises UsageError, TargetError."""
+    """Return a socket that listens on `HOST:PORT`; with port 0 the system chooses one. Raises UsageError,
+    TargetError.
+    """
     host, colon, port = listen.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--listen {listen}: write HOST:PORT, such as 127.0.0.1:5000")
@@ -75,6 +78,7 @@ def run_server(
         config.load()
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(f"{certificate}: is no certificate with its key that can be used: {error.strerror}") from None
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # of clients that try TLS first, and the like
     server = Server(config)
     with suppress(asyncio.CancelledError):
         asyncio.run(_serve(server, listening))

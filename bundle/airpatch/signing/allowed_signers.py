@@ -38,7 +38,7 @@ class AllowedSigner:
         return self.namespaces is None or matches(namespace, self.namespaces)
 
     def is_valid(self, time: float) -> bool:
-        """Whether the line counts at `time`, in seconds since 1970."""
+        """Return whether the line counts at `time`, in seconds since 1970."""
         return not (
             (self.valid_after is not None and time < self.valid_after)
             or (self.valid_before is not None and time > self.valid_before)
@@ -46,7 +46,7 @@ class AllowedSigner:
 
 
 def parse(content: bytes) -> tuple[AllowedSigner, ...]:
-    """The lines of a file. Raises FormatError, naming the line, if one is malformed or there is none at all."""
+    """Return the lines of a file. Raises FormatError, naming the line, if one is malformed or there is none at all."""
     if len(content) > MAX_FILE:
         raise FormatError(f"allowed signers of {len(content)} bytes; at most {MAX_FILE} are allowed")
     try:
@@ -91,7 +91,7 @@ def _signer(text: str, number: int) -> AllowedSigner:
 
 
 def _options(text: str) -> tuple[dict[str, str], str]:
-    """The options at the beginning of `text`, and what follows them."""
+    """Return the options at the beginning of `text`, and what follows them."""
     found: dict[str, str] = {}
     position = 0
     while True:
@@ -117,7 +117,9 @@ def _options(text: str) -> tuple[dict[str, str], str]:
 
 
 def _time(text: str | None) -> float | None:
-    """A time as ssh-keygen reads it: YYYYMMDD[HHMM[SS]], in the zone of this host or, with a Z behind it, in UTC."""
+    """Return a time as ssh-keygen reads it: YYYYMMDD[HHMM[SS]], in the zone of this host or, with a Z behind it, in
+    UTC.
+    """
     if text is None:
         return None
     match = _TIME.fullmatch(text)
@@ -132,7 +134,7 @@ def _time(text: str | None) -> float | None:
 
 
 def matches(text: str, patterns: str) -> bool:
-    """Whether `text` matches a list of patterns with `*`, `?` and `!`, as ssh_config(5) has it (PATTERNS)."""
+    """Return whether `text` matches a list of patterns with `*`, `?` and `!`, as ssh_config(5) has it (PATTERNS)."""
     found = False
     for pattern in patterns.split(","):
         if fnmatchcase(text, re.sub(r"\[", "[[]", pattern.removeprefix("!"))):

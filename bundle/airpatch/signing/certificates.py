@@ -45,12 +45,12 @@ class Certificate:
 
 
 def is_certificate(blob: bytes) -> bool:
-    """Whether a public key's encoding is one of a certificate. Raises FormatError if it has no type."""
+    """Return whether a public key's encoding is one of a certificate. Raises FormatError if it has no type."""
     return WireReader(blob, "the public key").text() in _TYPES
 
 
 def parse(blob: bytes) -> Certificate:
-    """The user certificate in `blob`, signed by its authority. Raises FormatError, TrustError."""
+    """Return the user certificate in `blob`, signed by its authority. Raises FormatError, TrustError."""
     what = "the certificate"
     reader = WireReader(blob, what)
     key_type = _TYPES[reader.text()]

@@ -53,7 +53,7 @@ class Policy:
     def require(
         self, message: bytes, signatures: Sequence[bytes], time: float, namespace: str = NAMESPACE
     ) -> list[Signer]:
-        """The signers of `message`, whose armored `signatures` are given; `time` in seconds since 1970.
+        """Return the signers of `message`, whose armored `signatures` are given; `time` in seconds since 1970.
 
         Raises TrustError, with the reason why each of the others does not count, unless there are enough.
         """
@@ -116,7 +116,7 @@ class Policy:
                 yield line
 
     def _asked_for(self, names: Sequence[str], patterns: str) -> list[str]:
-        """The principals of a line that count: what it names, or what was asked for and matches it."""
+        """Return the principals of a line that count: what it names, or what was asked for and matches it."""
         if self.principals:
             return [principal for principal in self.principals if matches(principal, patterns)]
         return [name for name in names if name and not name.startswith("!")]
@@ -134,7 +134,7 @@ class Policy:
 
 
 def _different(choices: Sequence[Sequence[str]]) -> int:
-    """How many different names can be given when each signature takes one of its own (a maximum matching)."""
+    """Return how many different names can be given when each signature takes one of its own (a maximum matching)."""
     owner: dict[str, int] = {}
 
     def place(index: int, seen: set[str]) -> bool:
@@ -150,7 +150,8 @@ def _different(choices: Sequence[Sequence[str]]) -> int:
 
 
 def check_signature(text: bytes) -> Signature:
-    """An armored signature that can stand in a bundle: well-formed, in namespace `airpatch`, by a known kind of key.
+    """Return an armored signature that can stand in a bundle: well-formed, in namespace `airpatch`, by a known kind of
+    key.
 
     Whether it fits the index and whether its signer is trusted is not looked at. Raises FormatError.
     """

@@ -153,7 +153,9 @@ class PublicKey:
 
 
 def read_fields(reader: WireReader, key_type: str) -> tuple[bytes, ...]:
-    """The fields of a public key of the type `key_type`, as keys and certificates have them. Raises FormatError."""
+    """Return the fields of a public key of the type `key_type`, as keys and certificates have them. Raises
+    FormatError.
+    """
     if key_type in (ED25519, SK_ED25519):
         fields = (reader.string(),) if key_type == ED25519 else (reader.string(), reader.string())
         if len(fields[0]) != 32:
@@ -174,7 +176,7 @@ def read_fields(reader: WireReader, key_type: str) -> tuple[bytes, ...]:
 
 
 def parse_line(text: str) -> PublicKey:
-    """The key in a line of a `.pub` file: type, base64, comment. Raises FormatError."""
+    """Return the key in a line of a `.pub` file: type, base64, comment. Raises FormatError."""
     kind, encoded = (*text.split(maxsplit=2), "", "")[:2]
     try:
         blob = base64.b64decode(encoded, validate=True)

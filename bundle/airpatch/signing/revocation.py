@@ -53,7 +53,7 @@ class RevokedKeys:
     _certificates: list[_RevokedCertificates] = field(default_factory=list)
 
     def holds(self, key: PublicKey) -> bool:
-        """Whether `key` itself is revoked."""
+        """Return whether `key` itself is revoked."""
         return (
             key.blob in self._blobs
             or hashlib.sha256(key.blob).digest() in self._sha256
@@ -61,7 +61,7 @@ class RevokedKeys:
         )
 
     def holds_certificate(self, certificate: Certificate) -> bool:
-        """Whether the certificate, its key or its authority is revoked."""
+        """Return whether the certificate, its key or its authority is revoked."""
         return (
             self.holds(certificate.key)
             or self.holds(certificate.authority)
@@ -70,7 +70,7 @@ class RevokedKeys:
 
 
 def parse(content: bytes) -> RevokedKeys:
-    """The revoked keys in a file of either form. Raises FormatError."""
+    """Return the revoked keys in a file of either form. Raises FormatError."""
     if len(content) > MAX_FILE:
         raise FormatError(f"revoked keys of {len(content)} bytes; at most {MAX_FILE} are allowed")
     revoked = RevokedKeys()

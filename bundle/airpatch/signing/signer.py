@@ -13,7 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from airpatch.errors import FormatError, TrustError, UsageError
+from airpatch.errors import FormatError, TrustError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.signing import sshsig
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.policy import Sign
@@ -29,7 +30,7 @@ _RSA_SHA512 = 4
 
 
 def make_signature(message: bytes, key: str | os.PathLike[str], namespace: str) -> bytes:
-    """The armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
+    """Return the armored signature of `message` by `key`. Raises what `open_key` and its result raise."""
     return open_key(key)(message, namespace)
 
 
@@ -41,10 +42,9 @@ def open_key(key: str | os.PathLike[str]) -> Sign:
     """
     key_file = Path(key)
     try:
-        with key_file.open("rb") as file:
-            content = file.read(_MAX_KEY + 1)
+        content = read_start(key_file, _MAX_KEY + 1)
     except OSError as error:
-        raise UsageError(f"{key_file}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(key_file), error) from None
     if len(content) > _MAX_KEY:
         raise UsageError(f"{key_file}: is too large for a key")
     if b"PRIVATE KEY-----" in content:
@@ -86,7 +86,7 @@ def _key_in_file(content: bytes, name: Path) -> tuple[bytes, Callable[[bytes], b
 
 
 def _public_key(content: bytes, name: Path) -> bytes:
-    """The key or certificate in a `.pub` file."""
+    """Return the key or certificate in a `.pub` file."""
     try:
         line = content.decode()
         blob = base64.b64decode(line.split()[1], validate=True)

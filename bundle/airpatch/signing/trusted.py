@@ -41,11 +41,11 @@ class TrustedSigners:
         )
 
     def require(self, message: bytes, signatures: tuple[bytes, ...], time: float) -> list[Signer]:
-        """The signers of an index, `message`. Raises TrustError; `time` is in seconds since 1970."""
+        """Return the signers of an index, `message`. Raises TrustError; `time` is in seconds since 1970."""
         return self.policy().require(message, signatures, time, NAMESPACE)
 
     def require_successor(self, successor: TrustedSigners, signature: bytes, time: float) -> list[Signer]:
-        """Who of those that are trusted signed that `successor` is trusted from now on.
+        """Return who of those that are trusted signed that `successor` is trusted from now on.
 
         `signature` holds armored signatures, one behind the other, over the successor's allowed signers in the
         namespace `airpatch-trust`. Raises TrustError, also where the successor demands less: fewer signers, any

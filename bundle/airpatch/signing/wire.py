@@ -19,7 +19,7 @@ class WireReader:
         self._what = what
 
     def take(self, size: int) -> bytes:
-        """The next `size` bytes."""
+        """Return the next `size` bytes."""
         end = self._offset + size
         if end > len(self._data):
             raise FormatError(f"{self._what}: cut short after {len(self._data)} bytes")
@@ -28,21 +28,21 @@ class WireReader:
         return taken
 
     def number(self, size: int) -> int:
-        """A `byte` (size 1), `uint32` (4) or `uint64` (8)."""
+        """Return a `byte` (size 1), `uint32` (4) or `uint64` (8)."""
         return int.from_bytes(self.take(size), "big")
 
     def string(self) -> bytes:
         return self.take(self.number(4))
 
     def text(self) -> str:
-        """A `string` that holds UTF-8."""
+        """Return a `string` that holds UTF-8."""
         try:
             return self.string().decode()
         except UnicodeDecodeError:
             raise FormatError(f"{self._what}: holds text that is not UTF-8") from None
 
     def mpint(self) -> int:
-        """A `mpint` that is not negative, without needless leading zeros."""
+        """Return a `mpint` that is not negative, without needless leading zeros."""
         raw = self.string()
         value = int.from_bytes(raw, "big")
         if raw and (raw[0] & 0x80 or not value or len(raw) != value.bit_length() // 8 + 1):

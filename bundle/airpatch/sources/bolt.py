@@ -49,7 +49,7 @@ class Bucket:
             raise FormatError("a database that is damaged or cut short") from None
 
     def bucket(self, key: bytes) -> Bucket | None:
-        """The bucket `key`, None if there is none. Raises FormatError."""
+        """Return the bucket `key`, None if there is none. Raises FormatError."""
         return next((value for name, value in self.items() if name == key and isinstance(value, Bucket)), None)
 
     def values(self) -> dict[bytes, bytes]:
@@ -91,7 +91,7 @@ class Bucket:
 
 
 def open_database(data: bytes) -> Bucket:
-    """The root bucket of the last whole transaction in the database `data`. Raises FormatError."""
+    """Return the root bucket of the last whole transaction in the database `data`. Raises FormatError."""
     first = _meta(data, 0)
     page_size = first[2] if first is not None else 4096
     metas = [meta for meta in (first, _meta(data, page_size)) if meta is not None]
@@ -113,7 +113,7 @@ def _meta(data: bytes, start: int) -> tuple[int, ...] | None:
 
 
 def _fnv1a(data: bytes) -> int:
-    """The 64-bit FNV-1a hash."""
+    """Return the 64-bit FNV-1a hash."""
     hash_ = 0xCBF29CE484222325
     for byte in data:
         hash_ = (hash_ ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from airpatch.blobs.content import Content
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.bolt import MAX_DATABASE, Bucket, open_database
-from airpatch.sources.image_files import load_files, read_manifest
+from airpatch.sources.image_files import TreeContent, load_files, read_manifest
 from airpatch.sources.location import Location
 from airpatch.sources.manifests import read_manifests
 from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
@@ -44,6 +45,10 @@ class ContainerdStore(Source):
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
+
+    @property
+    def all_blobs(self) -> Content:
+        return TreeContent(self._tree, _path)
 
     def listing(self, names: GivenNames) -> Listing:
         images: list[FoundImage] = []
@@ -77,7 +82,7 @@ class ContainerdStore(Source):
         return load_files(self._tree, manifests, _path, lambda _: {})
 
     def _records(self) -> list[_Record]:
-        """All images in the database, as one transaction has left it. Raises SourceError."""
+        """Return all images in the database, as one transaction has left it. Raises SourceError."""
         where, problem = self._tree.name(DATABASE), ""
         for _ in range(_ATTEMPTS):  # a daemon may write pages that the transaction has given up
             data = self._tree.read(DATABASE, MAX_DATABASE)

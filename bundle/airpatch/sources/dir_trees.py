@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
 
+from airpatch import limits
 from airpatch.blobs.tree import Tree
 from airpatch.errors import AirpatchError, FormatError
+from airpatch.linux import real_path
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.sources.image_files import load_files, numbered_signatures, read_manifest
 from airpatch.sources.location import DIR_MANIFEST, DIR_VERSION, FolderScan, Location, has_file, is_layout
@@ -40,7 +41,7 @@ class DirTree(Source):
         for folder in self._folders:
             where, load = self._tree.name(folder), partial(self._load, folder)
             try:
-                name, claimed = ImageName.from_folder(folder or self._tree.path.resolve().name)
+                name, claimed = ImageName.from_folder(folder or real_path(self._tree.path).name)
             except FormatError as error:
                 digest = self._digest(folder)
                 given = names.get(digest, ()) if digest is not None else ()
@@ -64,14 +65,14 @@ class DirTree(Source):
                     yield f"{self._tree.name(folder)}: no image has {', '.join(unknown[:_SHOWN_FILES])}{more}"
 
     def _digest(self, folder: str) -> Digest | None:
-        """The digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
+        """Return the digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
         try:
-            return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST))
+            return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), limits.MANIFEST.value))
         except AirpatchError:
             return None
 
     def _load(self, folder: str) -> LoadedImage:
-        content = self._tree.read(_inside(folder, DIR_MANIFEST), MAX_MANIFEST)
+        content = self._tree.read(_inside(folder, DIR_MANIFEST), limits.MANIFEST.value)
         top = Digest.of(content)
 
         def read(digest: Digest) -> bytes | None:
@@ -92,7 +93,9 @@ def _inside(folder: str, name: str) -> str:
 
 
 def _is_part(name: str, used: AbstractSet[str]) -> bool:
-    """Whether a file `name` in an image's folder is one of the image's, whose blobs and manifests are in `used`."""
+    """Return whether a file `name` in an image's folder is one of the image's, whose blobs and manifests are in
+    `used`.
+    """
     match = _HEX.fullmatch(name)
     return match[1] in used if match else name in (DIR_MANIFEST, DIR_VERSION) or name.startswith("signature-")
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from airpatch import limits
 from airpatch.blobs.content import BlobReader, pieces, require
 from airpatch.errors import AirpatchError, FormatError, SourceError
 from airpatch.layers.compression import Compression, compression
@@ -32,7 +33,6 @@ INDEX = "manifest.json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 """Of compressed and uncompressed layers alike, as containers/image has it; runtimes look at the layer's first bytes."""
-MAX_INDEX = 16 << 20
 MAX_CONFIG = 8 << 20
 _IMAGE: Shape = {"Config": Type.TEXT, "RepoTags": Type.TEXTS, "Layers": Type.TEXTS}
 _CONFIG: Shape = {"rootfs": {"diff_ids": Type.TEXTS}}
@@ -56,7 +56,7 @@ class DockerArchive(Source):
     def listing(self, names: GivenNames) -> Listing:
         where = self._archive.name(INDEX)
         try:
-            entries = parse_list(self._archive.read(INDEX, MAX_INDEX), _IMAGE)
+            entries = parse_list(self._archive.read(INDEX, limits.LISTING.value), _IMAGE)
         except FormatError as error:
             raise SourceError(f"{where}: {error.message}") from None
         images: list[FoundImage] = []
@@ -102,7 +102,7 @@ class DockerArchive(Source):
         return LoadedImage(top, manifests.content, manifests.parsed, (), content, findings=tuple(manifests.findings))
 
     def _make(self, entry: Mapping[str, object], where: str) -> _Made:
-        """The image of `entry`. Layers that are compressed are hashed here. Raises SourceError."""
+        """Return the image of `entry`. Layers that are compressed are hashed here. Raises SourceError."""
         config_path = str(entry.get("Config") or "")
         if config_path not in self._made:
             self._made[config_path] = self._read(entry, config_path, where)

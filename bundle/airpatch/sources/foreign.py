@@ -6,7 +6,8 @@ from pathlib import Path
 
 
 def explain_spec(spec: str) -> str | None:
-    """What to do about `spec`, which names no file or folder: a transport of skopeo, or a layout with a tag behind it.
+    """Return what to do about `spec`, which names no file or folder: a transport of skopeo, or a layout with a tag
+    behind it.
 
     None if it looks like neither.
     """
@@ -34,7 +35,7 @@ def explain_spec(spec: str) -> str | None:
 
 
 def _existing_beginning(text: str) -> tuple[str, str]:
-    """The longest part of `text` before a colon that is a file or folder, and what is behind it."""
+    """Return the longest part of `text` before a colon that is a file or folder, and what is behind it."""
     path, colon, tag = text.rpartition(":")
     while colon and path:
         if Path(path).exists():

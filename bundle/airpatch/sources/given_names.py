@@ -11,7 +11,7 @@ from airpatch.sources.source import GivenNames, Listing
 
 
 def resolve_names(options: Sequence[str], listings: Iterable[Listing]) -> GivenNames:
-    """The names that `options` give to the images without a tag in `listings`.
+    """Return the names that `options` give to the images without a tag in `listings`.
 
     Raises UsageError naming every option that has no valid name, or means no image without a tag or more than one.
     """
@@ -31,7 +31,7 @@ def resolve_names(options: Sequence[str], listings: Iterable[Listing]) -> GivenN
 
 
 def _untagged(listings: Iterable[Listing]) -> dict[Digest, str]:
-    """Where each image without a tag is."""
+    """Return where each image without a tag is."""
     found: dict[Digest, str] = {}
     for listing in listings:
         found.update({image.digest: image.where for image in listing.unnamed if image.digest is not None})

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from airpatch import limits
 from airpatch.blobs.content import BlobReader
 from airpatch.blobs.tree import Entry
 from airpatch.errors import SourceError
 from airpatch.format.layout import image_signature_folder
 from airpatch.format.release_part import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.model.release import ImageSignature
 from airpatch.sources.manifests import Manifests
 from airpatch.sources.source import LoadedImage
@@ -27,21 +27,21 @@ class Files(Protocol):
         """`path` as errors give it."""
 
     def lacks(self, path: str) -> bool:
-        """Whether nothing has the name `path`."""
+        """Return whether nothing has the name `path`."""
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file `path`, None if there is none that can be read."""
+        """Return the size of the file `path` in bytes, None if there is none that can be read."""
 
     def is_folder(self, path: str) -> bool: ...
 
     def scan(self, path: str) -> list[Entry]:
-        """What is in the folder `path`, sorted."""
+        """Return what is in the folder `path`, sorted."""
 
     def read(self, path: str, limit: int) -> bytes:
-        """The content of a file of at most `limit` bytes."""
+        """Return the content of a file of at most `limit` bytes."""
 
     def blob(self, path: str, size: int) -> BlobReader:
-        """A file of `size` bytes."""
+        """Return a file of `size` bytes."""
 
 
 class TreeContent:
@@ -65,8 +65,8 @@ class TreeContent:
 
 
 def read_manifest(tree: Files, path: str) -> bytes | None:
-    """The manifest in the file `path`, None if there is nothing of that name. Raises SourceError."""
-    return None if tree.lacks(path) else tree.read(path, MAX_MANIFEST)
+    """Return the manifest in the file `path`, None if there is nothing of that name. Raises SourceError."""
+    return None if tree.lacks(path) else tree.read(path, limits.MANIFEST.value)
 
 
 SignatureFiles = Callable[[Digest], Mapping[int, str]]
@@ -74,13 +74,15 @@ SignatureFiles = Callable[[Digest], Mapping[int, str]]
 
 
 def numbered_signatures(folder: str, names: Iterable[str], prefix: str = "") -> dict[int, str]:
-    """The paths of the files `PREFIXsignature-N` among the `names` in `folder`, by N."""
+    """Return the paths of the files `PREFIXsignature-N` among the `names` in `folder`, by N."""
     matches = filter(None, map(_SIGNATURE.fullmatch, names))
     return {int(match[2]): f"{folder}{match[0]}" for match in matches if match[1] == prefix}
 
 
 def stored_signatures(tree: Files, prefix: str, repository: str) -> SignatureFiles:
-    """Where registry roots and OCI layouts, at the path `prefix`, keep the signatures of a repository's manifests."""
+    """Return where registry roots and OCI layouts, at the path `prefix`, keep the signatures of a repository's
+    manifests.
+    """
 
     def find(manifest: Digest) -> Mapping[int, str]:
         folder = f"{prefix}{image_signature_folder(repository, manifest)}"
@@ -94,7 +96,7 @@ def stored_signatures(tree: Files, prefix: str, repository: str) -> SignatureFil
 def load_files(
     tree: Files, manifests: Manifests, locate: Callable[[Digest], str], signature_files: SignatureFiles
 ) -> LoadedImage:
-    """The image of `manifests`, with its blobs where `locate` says."""
+    """Return the image of `manifests`, with its blobs where `locate` says."""
     findings = list(manifests.findings)
     signatures: list[ImageSignature] = []
     placed: dict[Digest, str] = {}

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airpatch.archive.frame_reader import is_bundle
-from airpatch.errors import AirpatchError, SourceError, UsageError
+from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
+from airpatch.linux import is_file, is_folder, real_path
 from airpatch.log import logger
 from airpatch.registry_api.access import PullOptions
 from airpatch.registry_api.address import is_address
@@ -48,7 +49,8 @@ _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
 
 
 def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -> Source:
-    """The source that `spec`, a path with or without a prefix, names. What must be decompressed goes to `new_file`.
+    """Return the source that `spec`, a path with or without a prefix, names. What must be decompressed goes to
+    `new_file`.
 
     An address `docker://...` is an image in a registry, which is read as `pull` says.
 
@@ -79,7 +81,7 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
 
 
 def listed_images(place: str, references: Sequence[Reference] | None, new_file: NewFile, pull: PullOptions) -> Source:
-    """The images of a list that the registry `place`, `docker://HOST[/PREFIX]`, has. Raises UsageError."""
+    """Return the images of a list that the registry `place`, `docker://HOST[/PREFIX]`, has. Raises UsageError."""
     if references is None:
         raise UsageError(f"{place}: which of its images? Name them with --images-list FILE")
     from airpatch.sources.registries import RegistryImages
@@ -88,25 +90,27 @@ def listed_images(place: str, references: Sequence[Reference] | None, new_file: 
 
 
 def is_other_source(spec: str) -> bool:
-    """Whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an archive."""
+    """Return whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an
+    archive.
+    """
     if is_address(spec):
         return True
     prefix, colon, _ = spec.partition(":")
     if colon and prefix in _BY_PREFIX:
         return prefix not in (bundles.KIND.prefix, registry_roots.KIND.prefix)
     path = Path(spec)
-    return path.is_file() and not is_bundle(path) and is_archive(path)
+    return is_file(path) and not is_bundle(path) and is_archive(path)
 
 
 def _existing(spec: str, name: str) -> Path:
-    """The file or folder `name`. Raises UsageError."""
+    """Return the file or folder `name`. Raises UsageError."""
     path = Path(name)
     try:
         mode = path.stat().st_mode if name else 0
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise UsageError(f"{spec}: {explain_spec(spec) or 'no such file or folder'}") from None
-        raise UsageError(f"{spec}: cannot be opened: {error.strerror}") from None
+        raise unreadable(spec, error) from None
     if not name:
         raise UsageError(f"{spec}: no such file or folder")
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
@@ -124,9 +128,9 @@ def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
 
 
 def _hint(path: Path) -> str | None:
-    """What to say to somebody who named a folder on the way from a root to its storage."""
+    """Return what to say to somebody who named a folder on the way from a root to its storage."""
     parts = STORAGE.split("/")
     for depth in range(1, len(parts) + 1):
-        if (path.joinpath(*parts[depth:]) / "repositories").is_dir():
-            return f"lies inside a registry's root: name the root, {path.resolve().parents[depth - 1]}"
+        if is_folder(path.joinpath(*parts[depth:]) / "repositories"):
+            return f"lies inside a registry's root: name the root, {real_path(path).parents[depth - 1]}"
     return None

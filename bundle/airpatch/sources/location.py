@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
-from airpatch.model.manifest import MAX_MANIFEST
+from airpatch.linux import is_folder
 from airpatch.sources.tar_files import TarFiles, open_archive
 
 DIR_MANIFEST = "manifest.json"
@@ -55,7 +56,7 @@ class Location:
         self.spec = spec
         self.prefix = prefix
         self.path = path
-        self.is_folder = path.is_dir()
+        self.is_folder = is_folder(path)
         self._new_file = new_file
 
     @cached_property
@@ -78,12 +79,14 @@ class Location:
 
 
 def is_layout(entries: Iterable[Entry]) -> bool:
-    """Whether a folder with `entries` is an OCI layout; build tools such as Bazel make its files symbolic links."""
+    """Return whether a folder with `entries` is an OCI layout; build tools such as Bazel make its files
+    symbolic links.
+    """
     return any(entry.name == OCI_LAYOUT and (entry.is_file or entry.is_link) for entry in entries)
 
 
 def has_file(entries: Iterable[Entry], name: str) -> bool:
-    """Whether one of `entries` is a file `name`."""
+    """Return whether one of `entries` is a file `name`."""
     return any(entry.name == name and entry.is_file for entry in entries)
 
 
@@ -118,14 +121,14 @@ def scan_folders(tree: Tree) -> FolderScan:
                     scan.findings.append(f"{root}: is a registry's root: name it as a source of its own")
             elif entry.is_folder:
                 below.append(path)
-            elif entry.is_link and (entry.name == DIR_MANIFEST or (tree.path / path).is_dir()):
+            elif entry.is_link and (entry.name == DIR_MANIFEST or is_folder(tree.path / path)):
                 scan.findings.append(f"{tree.name(path)}: is a symbolic link, which is not followed")
         pending += reversed(below)
     return scan
 
 
 def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
-    """What to say of a folder that is no image yet: a copy that broke off has left it. None for other folders.
+    """Return what to say of a folder that is no image yet: a copy that broke off has left it. None for other folders.
 
     skopeo makes the folder, then `version`, blobs (under another name until they are complete) and signatures, and
     `manifest.json` last; for `oci:` it makes `blobs/sha256`, and `oci-layout` and `index.json` last.
@@ -148,11 +151,11 @@ def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
 
 
 def _saved_by_docker(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
-    """What to say of an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
+    """Return what to say of an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
     if not has_file(entries, DIR_MANIFEST) or has_file(entries, DIR_VERSION):
         return None
     try:
-        if not tree.read(f"{folder}/{DIR_MANIFEST}".lstrip("/"), MAX_MANIFEST).lstrip().startswith(b"["):
+        if not tree.read(f"{folder}/{DIR_MANIFEST}".lstrip("/"), limits.MANIFEST.value).lstrip().startswith(b"["):
             return None
     except SourceError:
         return None  # reading the image will tell

@@ -33,7 +33,7 @@ class OciArchive(Source):
 
 
 def holds_layout(archive: TarFiles) -> bool:
-    """Whether `archive` is an OCI archive with images; one of Docker's may have an empty layout in it."""
+    """Return whether `archive` is an OCI archive with images; one of Docker's may have an empty layout in it."""
     if archive.lacks(OCI_LAYOUT):
         return False
     try:

@@ -15,8 +15,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 
+from airpatch import limits
 from airpatch.blobs.tree import Tree
 from airpatch.errors import FormatError, SourceError
+from airpatch.linux import real_path
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
@@ -30,8 +32,6 @@ REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 COSIGN_KIND = "kind"
 """What `cosign save` and hauler call an entry: `dev.cosignproject.cosign/image`, `.../sigs`, and so on."""
-MAX_INDEX = 8 << 20
-"""Bytes; an image takes about 400, so that there is room for 20,000."""
 
 
 class OciLayouts(Source):
@@ -67,7 +67,7 @@ class OciLayouts(Source):
             yield from self._layout(folder).leftovers(used)
 
     def _layout(self, folder: str) -> Layout:
-        return Layout(self._tree, f"{folder}/" if folder else "", folder or self._tree.path.resolve().name)
+        return Layout(self._tree, f"{folder}/" if folder else "", folder or real_path(self._tree.path).name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Layout:
         return self.tree.name(f"{self.prefix}{OCI_INDEX}")
 
     def images(self, names: GivenNames) -> tuple[list[FoundImage], list[UnnamedImage]]:
-        """All images, and those without a name. Raises SourceError if there is no index that can be read."""
+        """Return all images, and those without a name. Raises SourceError if there is no index that can be read."""
         entries: list[LayoutEntry] = []
         unnamed: list[UnnamedImage] = []
         for number, data in enumerate(self.entries()):
@@ -97,11 +97,11 @@ class Layout:
         return images, unnamed + others
 
     def entries(self) -> list[Mapping[str, object]]:
-        """The entries of the index. Raises SourceError."""
+        """Return the entries of the index. Raises SourceError."""
         return read_index(self.tree, f"{self.prefix}{OCI_INDEX}")
 
     def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
-        """What to say of blobs that are not `used`."""
+        """Yield what to say of blobs that are not `used`."""
         blobs = f"{self.prefix}{OCI_BLOBS}/sha256"
         names = {digest.hex for digest in used}
         unknown = [entry for entry in self.tree.scan(blobs) if entry.name not in names]
@@ -126,9 +126,9 @@ class Layout:
 
 
 def read_index(tree: Files, path: str) -> list[Mapping[str, object]]:
-    """The entries of an `index.json`. Raises SourceError."""
+    """Return the entries of an `index.json`. Raises SourceError."""
     try:
-        entries = parse_document(tree.read(path, MAX_INDEX)).get("manifests", [])
+        entries = parse_document(tree.read(path, limits.LISTING.value)).get("manifests", [])
     except FormatError as error:
         raise SourceError(f"{tree.name(path)}: is not the index of an OCI layout: {error.message}") from None
     return entries if isinstance(entries, list) else []
@@ -146,7 +146,7 @@ def _compare(image: Descriptor, manifests: Manifests) -> None:
 
 
 def _entry(data: Mapping[str, object], repository: str, where: str) -> LayoutEntry:
-    """What an entry of the index says. Raises FormatError if it names no manifest."""
+    """Return what an entry of the index says. Raises FormatError if it names no manifest."""
     annotations = data.get("annotations")
     texts = annotations if isinstance(annotations, Mapping) else {}
     kind = str(texts.get(COSIGN_KIND) or "").rpartition("/")[2]
@@ -161,7 +161,7 @@ def _entry(data: Mapping[str, object], repository: str, where: str) -> LayoutEnt
 
 
 def _name(annotations: Mapping[str, object], repository: str) -> tuple[ImageName | None, Digest | None]:
-    """The image's name in a layout whose folder stands for `repository`, and its digest if it says one.
+    """Return the image's name in a layout whose folder stands for `repository`, and its digest if it says one.
 
     None for an image without a name. Raises FormatError for a name that cannot be used.
     """

@@ -13,7 +13,9 @@ _SHOWN = 8
 
 
 def absent_platforms(image: LoadedImage) -> set[Digest]:
-    """The manifests of `image` that are not there, or of whose blobs none is: a copy of one platform leaves these."""
+    """Return the manifests of `image` that are not there, or of whose blobs none is: a copy of one platform leaves
+    these.
+    """
     children = {child.digest for manifest in image.parsed.values() for child in manifest.manifests}
     hollow = (
         digest
@@ -25,7 +27,9 @@ def absent_platforms(image: LoadedImage) -> set[Digest]:
 
 
 def absent_findings(image: LoadedImage, absent: AbstractSet[Digest], where: str) -> Iterator[str]:
-    """One finding for each index of `image` whose children are among the `absent`, and one if its top manifest is."""
+    """Yield one finding for each index of `image` whose children are among the `absent`, and one if its top manifest
+    is.
+    """
     if image.manifest in image.missing:
         yield f"manifest {image.manifest}: is missing, and {where} names it"
     for manifest in image.parsed.values():

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.errors import FormatError, SourceError, UsageError
+from airpatch import limits
+from airpatch.errors import FormatError, SourceError, UsageError, unreadable
+from airpatch.linux import read_start
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.source import FoundImage
 
-MAX_LIST = 16 << 20
-"""Bytes of an images list."""
 _HOST = re.compile(r"[^/]*[.:][^/]*|localhost")
 _HUB, _OFFICIAL = "docker.io", "library"
 _HUB_HOSTS = (_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
@@ -59,7 +59,7 @@ class Reference:
 
 
 def canonical(repository: str) -> str:
-    """The repository with the usual name of Docker Hub, where it names Docker Hub; else as it is."""
+    """Return the repository with the usual name of Docker Hub, where it names Docker Hub; else as it is."""
     host, slash, path = repository.partition("/")
     if not slash or host not in _HUB_HOSTS:
         return repository
@@ -67,17 +67,18 @@ def canonical(repository: str) -> str:
 
 
 def read_images_list(path: Path) -> list[Reference]:
-    """The references in the file `path`, one a line, `#` begins a comment. Raises UsageError naming all bad lines."""
+    """Return the references in the file `path`, one a line, `#` begins a comment. Raises UsageError naming all bad
+    lines.
+    """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_LIST + 1)
+        content = read_start(path, limits.LISTING.value + 1)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise unreadable(str(path), error) from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not text in UTF-8") from None
-    if len(content) > MAX_LIST:
-        raise UsageError(f"{path}: has more than {MAX_LIST} bytes")
+    if len(content) > limits.LISTING.value:
+        raise UsageError(f"{path}: has more than {limits.LISTING} bytes")
     references = []
     findings = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -95,7 +96,7 @@ def read_images_list(path: Path) -> list[Reference]:
 
 
 def select(references: Iterable[Reference], entries: Iterable[FoundImage]) -> list[FoundImage]:
-    """The entries that are meant, in the order of the references.
+    """Return the entries that are meant, in the order of the references.
 
     A name as the source has it goes before one that is found by leaving out what stands in front. Loads an entry only
     where the reference has a digest. Raises SourceError naming every reference that is missing, ambiguous or has
@@ -129,7 +130,7 @@ class _Index:
                 self._names.setdefault(repository, {})[entry.name] = None
 
     def find(self, reference: Reference) -> list[ImageName]:
-        """The names that `reference` means. Raises SourceError if none or not clearly one."""
+        """Return the names that `reference` means. Raises SourceError if none or not clearly one."""
         found = self._matches(reference.repository, reference)
         if not found:
             matches = {r: names for r in _shortened(reference.full) if (names := self._matches(r, reference))}
@@ -155,13 +156,13 @@ class _Index:
 
 
 def _shortened(repository: str) -> Iterator[str]:
-    """The repository, then without its first component, and so on."""
+    """Return the repository, then without its first component, and so on."""
     parts = repository.split("/")
     return ("/".join(parts[count:]) for count in range(len(parts)))
 
 
 def pick(names: Sequence[str], entries: Iterable[FoundImage]) -> list[FoundImage]:
-    """The entries that `names` give: references as in an images list, but a repository alone means all its tags.
+    """Return the entries that `names` give: references as in an images list, but a repository alone means all its tags.
 
     Raises UsageError naming every one that is no reference, missing or ambiguous.
     """

@@ -56,7 +56,8 @@ class NamedManifest:
 def name_entries(
     entries: Iterable[LayoutEntry], names: GivenNames, read: ReadManifest
 ) -> tuple[list[NamedManifest], list[UnnamedImage]]:
-    """All images of a layout with `entries`, and those without a name. `names` are given to images that have no tag.
+    """Return all images of a layout with `entries`, and those without a name. `names` are given to images that have no
+    tag.
 
     Manifests are read only where an entry has no name.
     """
@@ -90,7 +91,7 @@ def _with_given_names(entry: LayoutEntry, names: GivenNames) -> list[LayoutEntry
 
 
 def _attached_names(entry: LayoutEntry, images: Sequence[LayoutEntry]) -> list[ImageName]:
-    """The tags of what cosign attached to the image that has the same name, or to the only image there is."""
+    """Return the tags of what cosign attached to the image that has the same name, or to the only image there is."""
     owners = [image for image in images if image.name == entry.name]
     if entry.name is None and len({image.digest for image in images}) == 1:
         owners = list(images)
@@ -169,7 +170,9 @@ class _Referrers:
         return UnnamedImage(entry.where, f"refers to {manifest.subject}, which is not here, or has no name")
 
     def indexes(self, taken: AbstractSet[ImageName]) -> tuple[list[NamedManifest], list[UnnamedImage]]:
-        """An index for each manifest that others refer to; where its tag is `taken`, the referrers have no name."""
+        """Return an index for each manifest that others refer to; where its tag is `taken`, the referrers have
+        no name.
+        """
         made: list[NamedManifest] = []
         unnamed: list[UnnamedImage] = []
         for (repository, subject), entries in sorted(self._referrers.items()):
@@ -184,19 +187,19 @@ class _Referrers:
 
 
 def referrers_index(descriptors: Iterable[Descriptor], read: Callable[[Digest], bytes]) -> bytes:
-    """The index that the referrers tag of an image points to: its referrers in the order of their digests."""
+    """Return the index that the referrers tag of an image points to: its referrers in the order of their digests."""
     ordered = sorted(descriptors, key=lambda descriptor: descriptor.digest)
     return emit_index_of([referrer_entry(each.digest, each.media_type, read(each.digest)) for each in ordered])
 
 
 def emit_index_of(entries: Sequence[Mapping[str, object]]) -> bytes:
-    """An OCI index of these entries."""
+    """Return an OCI index of these entries."""
     document = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": list(entries)}
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
 def referrer_entry(digest: Digest, media_type: str, content: bytes) -> Mapping[str, object]:
-    """The entry of the manifest `content` in a list of referrers.
+    """Return the entry of the manifest `content` in a list of referrers.
 
     `artifactType` and `annotations` come from the manifest (distribution-spec 1.1, Pushing Manifests with Subject).
     """

@@ -65,11 +65,11 @@ class RegistryImages(Source):
         self._transport = Transport(Place(host, ""), pull.access, SourceError)
         self._repositories: dict[str, Repository] = {}
         self._found: list[_Found] | None = None
-        self.blobs = RemoteBlobs(new_file, pull.cache, host, pull.access.connections)
+        self._blobs = RemoteBlobs(new_file, pull.cache, host, pull.access.connections)
 
     @classmethod
     def at(cls, spec: str, new_file: NewFile, pull: PullOptions) -> RegistryImages:
-        """The image at the address `spec`. Raises UsageError."""
+        """Return the image at the address `spec`. Raises UsageError."""
         address = Address.parse(spec)
         return cls(address.host, [_Wanted(address.name, address)], new_file, pull)
 
@@ -77,7 +77,7 @@ class RegistryImages(Source):
     def listed(
         cls, place_name: str, references: Iterable[Reference], new_file: NewFile, pull: PullOptions
     ) -> RegistryImages:
-        """The images `references`, below `place_name`: a line NAME:TAG is there as HOST/PREFIX/NAME:TAG.
+        """Return the images `references`, below `place_name`: a line NAME:TAG is there as HOST/PREFIX/NAME:TAG.
 
         A host in front of a name is left out. Raises UsageError.
         """
@@ -125,7 +125,7 @@ class RegistryImages(Source):
         with ThreadPoolExecutor(self._pull.access.connections) as pool:
             for digest, remote in zip(places, pool.map(look, places.values()), strict=True):
                 if remote is not None:
-                    self.blobs.known[digest] = remote
+                    self._blobs.known[digest] = remote
 
     def _load(self, found: _Found) -> LoadedImage:
         if found.manifests is None:
@@ -136,7 +136,7 @@ class RegistryImages(Source):
             manifests.content,
             manifests.parsed,
             (),
-            self.blobs,
+            self._blobs,
             frozenset(manifests.missing),
             tuple(manifests.findings),
         )
@@ -165,7 +165,7 @@ class RegistryImages(Source):
         return _below(content, repository)
 
     def _what_is(self, repository: Repository, address: Address) -> str:
-        """The tags that there are instead."""
+        """Return the tags that there are instead."""
         if address.digest is not None:
             return ""
         tags = repository.tags()
@@ -175,7 +175,7 @@ class RegistryImages(Source):
         return f"; the repository has {len(tags)} tags: {'..., ' if len(tags) > _SHOWN_TAGS else ''}{shown}"
 
     def _of_platform(self, repository: Repository, content: bytes, platform: str, address: Address) -> bytes:
-        """The manifest of the one child that is for `platform`; an image that is no index stays as it is."""
+        """Return the manifest of the one child that is for `platform`; an image that is no index stays as it is."""
         try:
             manifest = parse_manifest(content)
         except FormatError as error:
@@ -192,7 +192,7 @@ class RegistryImages(Source):
         return self._of_platform(repository, found, platform, address)
 
     def _referrers(self, found: _Found, manifests: Manifests) -> list[_Found]:
-        """What refers to an image and its platforms, each under the tag that other tools look for."""
+        """Return what refers to an image and its platforms, each under the tag that other tools look for."""
         others: list[_Found] = []
         pending = list(manifests.parsed)
         seen = set(pending)
@@ -230,13 +230,13 @@ class RegistryImages(Source):
 
 
 def _below(content: bytes, repository: Repository) -> Manifests:
-    """The manifest `content` and all below it."""
+    """Return the manifest `content` and all below it."""
     top = Digest.of(content)
     return read_manifests(top, lambda digest: content if digest == top else repository.find_manifest(str(digest)))
 
 
 def _choose(manifest: Manifest, platform: str) -> Descriptor | None:
-    """The child for `platform`: the same, or the only one with a variant of it."""
+    """Return the child for `platform`: the same, or the only one with a variant of it."""
     exact = [child for child in manifest.manifests if child.platform == platform]
     variants = [child for child in manifest.manifests if child.platform.startswith(f"{platform}/")]
     return next(iter(exact or variants), None)

@@ -25,7 +25,7 @@ _LINK = len("sha256:") + 64
 
 
 def registry_content(tree: Tree) -> TreeContent:
-    """All blobs of the root `tree`."""
+    """Return all blobs of the root `tree`."""
     return TreeContent(tree, registry.blob_path)
 
 
@@ -51,7 +51,7 @@ class RegistryRoot(Source):
         return Listing(tuple(images), findings=tuple(findings))
 
     def _repositories(self, findings: list[str]) -> Iterator[str]:
-        """The paths that hold a `_manifests`. Names with an underscore in front are no parts of repositories."""
+        """Yield the paths that hold a `_manifests`. Names with an underscore in front are no parts of repositories."""
         pending = [""]
         while pending:
             repository = pending.pop()

@@ -96,8 +96,15 @@ class Source(Protocol):
     opening: Opening | None = None
     name: str = ""
 
+    @property
+    def all_blobs(self) -> Content | None:
+        """All blobs that lie there, whatever they belong to; None where blobs are found by way of images alone."""
+        return None
+
     def listing(self, names: GivenNames) -> Listing:
-        """All images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at all."""
+        """Return all images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at
+        all.
+        """
 
     def prepare(self, names: AbstractSet[ImageName], execution: Execution) -> None:
         """Do what loading the images `names` takes: make blobs that are layer patches, look for those in a registry.
@@ -108,7 +115,7 @@ class Source(Protocol):
         return None  # noqa: RET501 a default of the protocol
 
     def leftovers(self, used: AbstractSet[Digest]) -> Iterable[str]:
-        """What lies in the source and belongs to no image, one remark for each place.
+        """Return what lies in the source and belongs to no image, one remark for each place.
 
         `used` are all blobs and manifests of all images. Most kinds have no place for anything else.
         """

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import BlobReader, FileBlob, pieces
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.blobs.tree import Entry
@@ -44,8 +45,6 @@ _HEAD = 256 << 10
 """Bytes in which the first block of a compressed archive is: zstd's have 128 KiB at most."""
 _GZIP = 31
 """`wbits` of zlib for gzip."""
-_MAX_EXPANDED = 1 << 50
-"""Bytes: more than any scratch file system has, which is the limit for a decompressed archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +80,11 @@ class TarFiles:
         return f"{self.path}:{path}"
 
     def lacks(self, path: str) -> bool:
-        """Whether nothing has the name `path`."""
+        """Return whether nothing has the name `path`."""
         return path not in self._members
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file `path`, None if there is none that can be read."""
+        """Return the size of the file `path` in bytes, None if there is none that can be read."""
         try:
             return self._find(path).size
         except SourceError:
@@ -95,19 +94,19 @@ class TarFiles:
         return any(name.startswith(f"{path}/") for name in self._members)
 
     def scan(self, path: str) -> list[Entry]:
-        """The files right below `path`, sorted."""
+        """Return the files right below `path`, sorted."""
         below = [name.removeprefix(f"{path}/") for name in self._members if name.startswith(f"{path}/")]
         return [Entry(name, stat.S_IFREG) for name in sorted(below) if "/" not in name]
 
     def read(self, path: str, limit: int) -> bytes:
-        """The content of the file `path`. Raises SourceError, also for more than `limit` bytes."""
+        """Return the content of the file `path`. Raises SourceError, also for more than `limit` bytes."""
         member = self._find(path)
         if member.size > limit:
             raise SourceError(f"{self.name(path)}: has more than {limit} bytes")
         return self._read_at(member.offset, member.size)
 
     def blob(self, path: str, size: int) -> BlobReader:
-        """The file `path` of `size` bytes. Raises SourceError."""
+        """Return the file `path` of `size` bytes. Raises SourceError."""
         member = self._find(path)
         if member.size != size:
             raise SourceError(f"{self.name(path)}: has {member.size} bytes, not {size}")
@@ -151,7 +150,7 @@ class TarFiles:
         return hash_.digest()
 
     def _headers(self) -> Iterator[tuple[str, ArchiveMember]]:
-        """All files and links, by normal names. Raises SourceError."""
+        """Yield all files and links, by normal names. Raises SourceError."""
         position = count = 0
         extended: dict[str, str] = {}
         while position < self._size:
@@ -212,7 +211,7 @@ class TarFiles:
             position = end
 
     def _number(self, extended: str | None, header: bytes) -> int:
-        """The size of a member. Raises SourceError."""
+        """Return the size of a member. Raises SourceError."""
         field = header[124:136]
         if extended is not None:
             text = extended
@@ -249,7 +248,7 @@ class _MemberBlob:
 
 
 def is_header(record: bytes) -> bool:
-    """Whether the 512 bytes `record` are a tar header: its checksum is right."""
+    """Return whether the 512 bytes `record` are a tar header: its checksum is right."""
     digits = record[_CHECKSUM].strip(b" \0")
     if len(record) != RECORD or not re.fullmatch(rb"[0-7]{1,7}", digits):
         return False
@@ -257,12 +256,12 @@ def is_header(record: bytes) -> bool:
 
 
 def _begins_archive(record: bytes) -> bool:
-    """Whether `record` is the first header of an archive, other than a bundle, damaged ones included."""
+    """Return whether `record` is the first header of an archive, other than a bundle, damaged ones included."""
     return is_header(record) and not record.startswith(INDEX_PATH.encode())
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the regular file `path` is a tar archive, plain or compressed, by its first bytes."""
+    """Return whether the regular file `path` is a tar archive, plain or compressed, by its first bytes."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -284,7 +283,7 @@ class _NoTarError(Exception):
 
 
 def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
-    """The tar archive in the regular file `path`, None if it is none; decompressed into a file by `new_file`.
+    """Return the tar archive in the regular file `path`, None if it is none; decompressed into a file by `new_file`.
 
     Raises SourceError if it cannot be read, FormatError if it does not decompress, TargetError if there is no room.
     """
@@ -306,7 +305,7 @@ def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
 
 
 def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[int, int] | None:
-    """A scratch file with what `file` decompresses to, and its size; None if that is no tar archive."""
+    """Return a scratch file with what `file` decompresses to, and its size; None if that is no tar archive."""
     fds: list[int] = []
 
     def new() -> int:
@@ -324,7 +323,7 @@ def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[i
         scratch.append(piece)
 
     try:
-        extract(file, size, take, _MAX_EXPANDED)
+        extract(file, size, take, limits.unpacked(size))
         if len(first) < RECORD:
             raise _NoTarError
     except BaseException as error:

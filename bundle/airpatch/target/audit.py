@@ -15,10 +15,10 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from airpatch import limits
 from airpatch.errors import AirpatchError, FormatError, TargetError
 from airpatch.execution import Execution
 from airpatch.format import registry
-from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import SCREEN, lacking_by_image
@@ -231,7 +231,9 @@ class _Check:
         return len(known.difference(revisions))
 
     def _links(self, folder: str) -> set[Digest]:
-        """The digests of the folders in `folder`, whose links are checked; what a deletion emptied is left out."""
+        """Return the digests of the folders in `folder`, whose links are checked; what a deletion emptied is
+        left out.
+        """
         found = set()
         emptied = 0
         for algorithm in self._folders(folder, ("sha256",)):
@@ -261,7 +263,7 @@ class _Check:
             self._find(path, f"holds {holds} instead of its digest")
 
     def _manifest(self, digest: Digest) -> Manifest | None:
-        """The manifest of a revision; None if there is none of a type that airpatch knows."""
+        """Return the manifest of a revision; None if there is none of a type that airpatch knows."""
         if digest not in self._manifests:
             self._manifests[digest] = None
             path = registry.blob_path(digest)
@@ -288,7 +290,7 @@ class _Check:
         for name in self._names(RELEASES):
             path = f"{RELEASES}/{name}"
             with self._noting(f"{self._root.path / path}: "):
-                receipt = parse_receipt(self._root.read(path, MAX_INDEX) or b"")
+                receipt = parse_receipt(self._root.read(path, limits.INDEX.value) or b"")
                 if receipt.id.hex != name:
                     self._find(path, "is not the receipt of the release that it is named after")
                     continue
@@ -348,7 +350,7 @@ class _Check:
         )
 
     def _manifests_of(self, release: Release) -> dict[Digest, Manifest]:
-        """The manifests of `release` that are right, with all below them."""
+        """Return the manifests of `release` that are right, with all below them."""
 
         def read(digest: Digest) -> Manifest | None:
             return self._manifest(digest) if digest in self.sizes and digest not in self.wrong else None
@@ -371,7 +373,7 @@ class _Check:
     # Findings
 
     def _names(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
-        """The names in `folder`; those that are not `allowed`, if that is given, are remarks and left out."""
+        """Return the names in `folder`; those that are not `allowed`, if that is given, are remarks and left out."""
         with self._noting():
             names = self._root.names(folder)
             if allowed is None:
@@ -383,7 +385,9 @@ class _Check:
         return []
 
     def _folders(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
-        """Those of `_names` that are folders; files are remarks, and whatever else may be there is an obstacle."""
+        """Return those of `_names` that are folders; files are remarks, and whatever else may be there is an
+        obstacle.
+        """
         folders = []
         for name in self._names(folder, allowed):
             path = f"{folder}/{name}"

@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from airpatch import limits
 from airpatch.blobs.content import close_read
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.execution import Execution
@@ -23,7 +24,7 @@ from airpatch.format.index import Index, Step
 from airpatch.layers.steps import steps_for
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
-from airpatch.model.manifest import MAX_MANIFEST, Manifest
+from airpatch.model.manifest import Manifest
 from airpatch.model.release import Blob, ImageSignature, Release
 from airpatch.progress import ProgressPart
 from airpatch.target.root import Root
@@ -84,7 +85,7 @@ def examine(
     *,
     deep: bool = False,
 ) -> InstallPlan:
-    """What `root` has (None: it does not exist yet), and what has to be done.
+    """Return what `root` has (None: it does not exist yet), and what has to be done.
 
     `stored` are the blobs that the bundles to apply hold, `made` those that their steps make.
     """
@@ -154,7 +155,7 @@ def hash_blobs(
 
 
 def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
-    """The sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
+    """Return the sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
     try:
@@ -169,8 +170,10 @@ def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
 
 
 def read_manifest(root: Root, digest: Digest) -> bytes:
-    """A manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is wrong."""
-    content = root.read(registry.blob_path(digest), MAX_MANIFEST)
+    """Return a manifest that `root` has, verified. Raises BaseMismatch if it is not there, IntegrityError if it is
+    wrong.
+    """
+    content = root.read(registry.blob_path(digest), limits.MANIFEST.value)
     if content is None:
         raise BaseMismatch(f"{root.path}: manifest {digest} is not there")
     if Digest.of(content) != digest:
@@ -259,5 +262,5 @@ def require_agreement(indexes: Sequence[Index]) -> None:
 
 
 def present(plans: Sequence[InstallPlan]) -> set[Digest]:
-    """What the root has and what is right, whichever bundle asks."""
+    """Return what the root has and what is right, whichever bundle asks."""
     return {digest for plan in plans for digest in plan.present}.difference(*(plan.wrong for plan in plans))

@@ -18,8 +18,6 @@ from airpatch.signing.policy import MAX_SIGNATURES
 from airpatch.timestamps import emit_timestamp, parse_timestamp
 
 EVENT_VERSION = 1
-MAX_HISTORY = 64 << 20
-"""Bytes; an event takes half a KiB."""
 _MAX_UID = 2**32 - 1
 MAX_NAME = 4096
 """Characters of the name of a user or a signer; a signer can have many principals."""
@@ -86,7 +84,7 @@ class History:
         return {subject.product: subject.id for subject in self.published()}
 
     def published(self) -> list[Subject]:
-        """The releases that became current, oldest first."""
+        """Return the releases that became current, oldest first."""
         return [
             event.release
             for event in self.events
@@ -97,7 +95,7 @@ class History:
 
 
 def emit_event(event: Event, previous: Digest | None) -> bytes:
-    """The line of `event`; `previous` is the hash of the line before it, None for the first."""
+    """Return the line of `event`; `previous` is the hash of the line before it, None for the first."""
     release = event.release
     return _encode(
         {
@@ -119,7 +117,7 @@ def emit_event(event: Event, previous: Digest | None) -> bytes:
 
 
 def parse_history(content: bytes) -> History:
-    """The events in `content`.
+    """Return the events in `content`.
 
     Raises FormatError for a line of another version, IntegrityError for one that is no event, or not behind the line
     that stands before it.

@@ -26,17 +26,18 @@ Folders = Mapping[str, tuple[ImageSignature, ...]]
 
 
 def kept_path(signature: ImageSignature) -> str:
-    """Where a signature lies as long as a release that has it is installed."""
+    """Return where a signature lies as long as a release that has it is installed."""
     return f"{KEPT}/{signature.digest.hex}"
 
 
 def signatures_of(release: Release) -> tuple[ImageSignature, ...]:
-    """The signatures of `release`, each content once."""
+    """Return the signatures of `release`, each content once."""
     return tuple({s.digest: s for image in release.images for s in image.signatures}.values())
 
 
 def folders_of(release: Release, manifests: Mapping[Digest, Manifest]) -> Folders:
-    """The folder of each manifest that an image of `release` has; manifests without signatures have folders, too.
+    """Return the folder of each manifest that an image of `release` has; manifests without signatures have folders,
+    too.
 
     Images whose manifests are not among `manifests` are passed over.
     """
@@ -51,17 +52,17 @@ def folders_of(release: Release, manifests: Mapping[Digest, Manifest]) -> Folder
 
 
 def lacking(root: Root, release: Release) -> list[ImageSignature]:
-    """The signatures of `release` that are not kept, or not right."""
+    """Return the signatures of `release` that are not kept, or not right."""
     return [s for s in signatures_of(release) if problem_of(root, kept_path(s), s)]
 
 
 def are_in_place(root: Root, folder: str, signatures: Sequence[ImageSignature]) -> bool:
-    """Whether `folder` holds `signatures` and nothing else; without signatures it need not be there."""
+    """Return whether `folder` holds `signatures` and nothing else; without signatures it need not be there."""
     return not list(differences(root, folder, signatures))
 
 
 def differences(root: Root, folder: str, signatures: Sequence[ImageSignature]) -> Iterator[tuple[str, str]]:
-    """The paths of what is in `folder` and should not, or the other way round, and what is wrong with each."""
+    """Yield the paths of what is in `folder` and should not, or the other way round, and what is wrong with each."""
     files = {f"signature-{number}": signature for number, signature in enumerate(signatures, 1)}
     for name in root.names(folder):
         if name not in files:
@@ -72,7 +73,7 @@ def differences(root: Root, folder: str, signatures: Sequence[ImageSignature]) -
 
 
 def problem_of(root: Root, path: str, signature: ImageSignature) -> str | None:
-    """What keeps `path` from being the file of `signature`."""
+    """Return what keeps `path` from being the file of `signature`."""
     size = root.size(path)
     content = root.read(path, MAX_IMAGE_SIGNATURE) if size == signature.size else b""
     if size is None or content is None:

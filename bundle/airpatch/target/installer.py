@@ -7,6 +7,7 @@ each other in any order; their releases are published in the order given. A pipe
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -33,12 +34,12 @@ from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
 from airpatch.target.history import Action
 from airpatch.target.manifests_ahead import manifests_ahead
-from airpatch.target.new_root import check_place
+from airpatch.target.new_root import check_place, require_place
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
-from airpatch.target.state import Origin, State, locked
+from airpatch.target.state import Origin, State, locked, require_unlocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def install(
             plans = checks.examine(root, readers, indexes, pool)
             is_new = not root.is_folder(registry.STORAGE)
             check.require_base(plans, path, is_new=is_new)
-            space.require_room_for_all(root, path, plans, execution.threads)
+            space.require_possible(root, path, plans, execution.threads)
             with Staging(state, check.present(plans)) as staging:
                 for stream in streams:
                     _stage(stream, staging, execution)
@@ -117,7 +118,7 @@ def install(
                     check.require_base(deeply, path, is_new=is_new)
                     raise
                 releases = [plan.index.release for plan in plans]
-                space.require_room_to_publish(root, zip(releases, manifests, strict=True))
+                space.require_publishable(root, zip(releases, manifests, strict=True))
             return [
                 _publish(
                     plan, parsed, state, staging, pool, _origin(stream, signers, demanded), is_new=is_new, left=name
@@ -136,7 +137,9 @@ def preview(
     on_missing: OnMissing = lambda _index, _missing: None,
     trusted: TrustedSigners | None = None,
 ) -> list[Applied]:
-    """What `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other blob."""
+    """Return what `install` would do, by the indexes and manifests of the bundles; writes nothing and reads no other
+    blob.
+    """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
     with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
@@ -146,21 +149,24 @@ def preview(
         _require_fresh(streams)
         for index in indexes:
             require_features(index)
-        root = stack.enter_context(Root(path)) if path.exists() else None
-        if root is not None:
+        root = stack.enter_context(Root(path)) if os.path.lexists(path) else None
+        if root is None:
+            require_place(path)
+        else:
+            require_unlocked(root)
             _require_signed(streams, stored_trust(root))
         left = checks.follow(root, indexes)
         plans = checks.examine(root, readers, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)
         if not any(plan.missing for plan in plans):
-            space.require_room_for_all(root, path, plans, execution.threads)
+            space.require_possible(root, path, plans, execution.threads)
         return [_report(plan, (), is_new=is_new, left=name) for plan, name in zip(plans, left, strict=True)]
 
 
 def _require_signed(
     streams: Iterable[BundleStream], trusted: TrustedSigners | None
 ) -> dict[BundleStream, tuple[Signer, ...]]:
-    """Who signed each bundle, of those that are trusted."""
+    """Return who signed each bundle, of those that are trusted."""
     return {stream: stream.opening.require_signed(trusted, stream.name, time.time()) for stream in streams}
 
 
@@ -185,7 +191,7 @@ class _Checks:
     on_missing: OnMissing
 
     def follow(self, root: Root | None, indexes: list[Index]) -> list[str | None]:
-        """The names of the releases that these go back from, if they may."""
+        """Return the names of the releases that these go back from, if they may."""
         if root is not None:
             root.require_one_file_system()
         timeline = check.Timeline(root)

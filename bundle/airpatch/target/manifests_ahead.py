@@ -19,7 +19,7 @@ from airpatch.target.root import Root
 
 
 def manifests_ahead(reader: FrameReader, root: Root | None, release: Release) -> ManifestsAhead:
-    """The manifests of `release` that the bundle of `reader`, if that is a file, and `root` have."""
+    """Return the manifests of `release` that the bundle of `reader`, if that is a file, and `root` have."""
     contents: dict[Digest, bytes] = {}
     if isinstance(reader, FileFrameReader):
         with suppress(AirpatchError), closing(BundleFile(reader.again())) as bundle:

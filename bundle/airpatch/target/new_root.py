@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from airpatch.blobs.output import require_reachable, write_error
 from airpatch.errors import TargetError, UsageError
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder, remove_all, rename_folder
@@ -33,10 +34,27 @@ def check_place(path: Path) -> None:
 def require_root(path: Path) -> None:
     """Raise UsageError unless `path` is a registry's root."""
     check_place(path)
+    require_reachable(path)
     if not is_folder(path):
         raise UsageError(f"{path}: is not a registry's root: there is no such folder")
     if not is_folder(path / STORAGE):
         raise UsageError(f"{path}: is not a registry's root, which holds {STORAGE}")
+
+
+def require_place(path: Path) -> None:
+    """Raise TargetError unless `path`, which is not there, can be made. Changes nothing."""
+    require_reachable(path)
+    path = path.absolute()
+    above = next(each for each in path.parents if os.path.lexists(each))
+    code = 0
+    if max(len(os.fsencode(name)) for name in path.relative_to(above).parts) > os.statvfs(above).f_namemax:
+        code = errno.ENAMETOOLONG
+    elif not is_folder(above):
+        code = errno.ENOTDIR
+    elif not os.access(above, os.W_OK | os.X_OK, effective_ids=True):
+        code = errno.EROFS if os.statvfs(above).f_flag & os.ST_RDONLY else errno.EACCES
+    if code:
+        raise write_error(str(above), OSError(code, os.strerror(code)))
 
 
 def make_root(path: Path) -> list[Path]:

@@ -39,7 +39,7 @@ class Ownership:
 
     @classmethod
     def of(cls, fd: int) -> Ownership:
-        """That of the folder `fd`. Raises OSError."""
+        """Return the marks of the folder `fd`. Raises OSError."""
         status = os.fstat(fd)
         names = _attributes(fd)
         default = os.getxattr(fd, _DEFAULT) if _DEFAULT in names else None
@@ -97,7 +97,7 @@ def _set(fd: int, name: str, value: bytes) -> None:
 
 
 def _limited(acl: bytes, mode: int) -> bytes:
-    """The entries of `acl` for something made with `mode`: as the kernel inherits a default ACL (acl(5))."""
+    """Return the entries of `acl` for something made with `mode`: as the kernel inherits a default ACL (acl(5))."""
     entries = list(_ENTRY.iter_unpack(acl[_HEADER.size :]))
     group = _MASK if any(tag == _MASK for tag, _, _ in entries) else _GROUP_OBJ
     most = {_USER_OBJ: mode >> 6 & 7, group: mode >> 3 & 7, _OTHER: mode & 7}

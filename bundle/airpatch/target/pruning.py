@@ -21,8 +21,18 @@ from airpatch.model.release import Blob, Image, Release
 from airpatch.model.walk import complete
 from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
-from airpatch.target.root import Root
-from airpatch.target.state import Receipt, State, by_age, choose_product, interrupted, locked, receipts
+from airpatch.target.root import HOME, Root
+from airpatch.target.state import (
+    RELEASES,
+    Receipt,
+    State,
+    by_age,
+    choose_product,
+    interrupted,
+    locked,
+    receipts,
+    require_unlocked,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +56,11 @@ def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bo
     be told.
     """
     if dry_run:
-        return _preview(root, *_choose(root, keep, product))
+        require_unlocked(root)
+        pruned = _preview(root, *_choose(root, keep, product))
+        for folder in _changed_folders(pruned):
+            root.require_writable(folder)
+        return pruned
     with locked(root) as state:
         forgotten, kept = _choose(root, keep, product)
         tags = _preview(root, forgotten, kept).tags
@@ -68,8 +82,17 @@ def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bo
         return Pruned(forgotten, tags, blobs)
 
 
+def _changed_folders(pruned: Pruned) -> list[str]:
+    """Return folders out of which tags, blobs and receipts go, and the one that has the state."""
+    if not pruned.forgotten:
+        return []
+    tags = {registry.tag_folder(image.name).rpartition("/")[0] for image in pruned.tags}
+    blobs = {registry.blob_path(blob.digest).rpartition("/")[0] for blob in pruned.blobs}
+    return sorted({HOME, RELEASES} | tags | blobs)
+
+
 def _preview(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ...]) -> Pruned:
-    """What will be removed, as things are; what others push before it is removed stays."""
+    """Return what will be removed, as things are; what others push before it is removed stays."""
     tags = _old_tags(root, forgotten, kept)
     links = _unneeded_links(root, forgotten, kept, tags)
     unneeded = _unneeded_blobs(root, forgotten, kept, links)
@@ -77,7 +100,7 @@ def _preview(root: Root, forgotten: tuple[Receipt, ...], kept: tuple[Release, ..
 
 
 def _choose(root: Root, keep: int, product: str | None) -> tuple[tuple[Receipt, ...], tuple[Release, ...]]:
-    """The receipts to forget, and the releases to keep: those of other products, the last current ones of each
+    """Return the receipts to forget, and the releases to keep: those of other products, the last current ones of each
     product that is pruned, and one that is half applied.
     """
     if product is not None:
@@ -97,7 +120,7 @@ def _choose(root: Root, keep: int, product: str | None) -> tuple[tuple[Receipt, 
 
 
 def _old_tags(root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release]) -> tuple[Image, ...]:
-    """Tags of forgotten releases that still are as those left them, and that no kept release has."""
+    """Return tags of forgotten releases that still are as those left them, and that no kept release has."""
     names = {image.name for release in kept for image in release.images}
     old = {
         image.name: image
@@ -115,7 +138,7 @@ def _has_its_digest(root: Root, link: Link) -> bool:
 def _unneeded_links(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Image]
 ) -> list[Link]:
-    """The links of forgotten releases that nothing needs once the tags `without` are gone.
+    """Return the links of forgotten releases that nothing needs once the tags `without` are gone.
 
     With them those that are gone already: an interrupted prune may have left their empty folders.
     """
@@ -142,7 +165,7 @@ def _unneeded_links(
 def _unneeded_blobs(
     root: Root, forgotten: Iterable[Receipt], kept: Iterable[Release], without: Collection[Link]
 ) -> list[Blob]:
-    """The blobs of forgotten releases, there or gone already, that nothing needs without the links `without`."""
+    """Return the blobs of forgotten releases, there or gone already, that nothing needs without the links `without`."""
     gone = {link.path for link in without}
     needed = {blob.digest for release in kept for blob in release.blobs}
     for repository in storage.repositories(root):
@@ -155,7 +178,9 @@ def _unneeded_blobs(
 
 
 def _readable_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
-    """The manifests of `release` that are there with all below them; an interrupted prune may have removed some."""
+    """Return the manifests of `release` that are there with all below them; an interrupted prune may have
+    removed some.
+    """
     sizes = {blob.digest: blob.size for blob in release.blobs if blob.is_manifest}
 
     def read(digest: Digest) -> Manifest | None:

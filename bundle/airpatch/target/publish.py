@@ -84,7 +84,7 @@ def publish(
 
 
 def wanting(root: Root, links: Collection[Link]) -> list[Link]:
-    """Those of `links` that are not on `root`, or hold something else."""
+    """Return those of `links` that are not on `root`, or hold something else."""
     return [link for link in links if not _is_in_place(root, link)]
 
 

@@ -15,7 +15,7 @@ from airpatch.target import image_signatures, storage
 from airpatch.target.history import Action
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
-from airpatch.target.space import require_room_to_publish
+from airpatch.target.space import require_publishable
 from airpatch.target.state import Origin, Receipt, choose_product, current, history, locked, receipts
 
 _LOG = logger(__name__)
@@ -49,14 +49,14 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
             receipt.release.title, "as asked for" if to is not None else "the release before in the history",
         )  # fmt: skip
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
-        require_room_to_publish(root, [(receipt.release, manifests)])
+        require_publishable(root, [(receipt.release, manifests)])
         with ThreadPoolExecutor(execution.threads) as pool:
             links = publish(state, receipt.release, manifests, {}, pool, Origin(Action.ROLLBACK))
         return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))
 
 
 def _missing(root: Root, release: Release) -> list[str]:
-    """Lines about what `release` lacks, by image."""
+    """Return lines about what `release` lacks, by image."""
     sizes = {blob.digest: root.size(registry.blob_path(blob.digest)) for blob in release.blobs}
     missing = {blob.digest: blob.size for blob in release.blobs if sizes[blob.digest] != blob.size}
     damaged = {digest for digest in missing if sizes[digest] is not None}
@@ -67,7 +67,7 @@ def _missing(root: Root, release: Release) -> list[str]:
 
 
 def find_release(root: Root, wanted: str, product: str | None = None) -> Receipt:
-    """The installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
+    """Return the installed release with the name `wanted`, or whose id begins with it, of `product` or of any.
 
     Raises UsageError if there is none, or more than one.
     """

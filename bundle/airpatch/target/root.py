@@ -20,7 +20,7 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
-from airpatch.linux import SYNCFS_REPORTS_ERRORS, remove_all, rename_folder, replace_folder, syncfs
+from airpatch.linux import SYNCFS_REPORTS_ERRORS, mount_of, remove_all, rename_folder, replace_folder, syncfs
 from airpatch.target.new_root import make_root, remove_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 
@@ -74,7 +74,9 @@ class Root:
     # Reading
 
     def size(self, path: str) -> int | None:
-        """Bytes of the regular file `path`; None if there is nothing. Raises TargetError for anything else."""
+        """Return the size in bytes of the file `path`; None if it does not exist. Raises TargetError for
+        anything else.
+        """
         status = self._status(path)
         if status is None:
             return None
@@ -91,7 +93,7 @@ class Root:
         return status is not None and stat.S_ISREG(status.st_mode)
 
     def open(self, path: str) -> int:
-        """A descriptor for reading the regular file `path`, which the caller closes."""
+        """Return a descriptor for reading the regular file `path`, which the caller closes."""
         with self._errors(path):
             fd = self._folders.open(path)
             if stat.S_ISREG(os.fstat(fd).st_mode):
@@ -100,7 +102,7 @@ class Root:
         raise self._odd(path)
 
     def read(self, path: str, limit: int) -> bytes | None:
-        """The content of a file of at most `limit` bytes; None if there is none."""
+        """Return the content of a file of at most `limit` bytes; None if there is none."""
         size = self.size(path)
         if size is None:
             return None
@@ -114,7 +116,7 @@ class Root:
             return file.read(limit)
 
     def names(self, path: str) -> list[str]:
-        """The sorted names in the folder `path`; none if it does not exist."""
+        """Return the sorted names in the folder `path`; none if it does not exist."""
         try:
             with self._errors(path):
                 return sorted(os.listdir(self._folders.get(path)))
@@ -153,22 +155,25 @@ class Root:
         remove_root(self._made)
         self._made = []
 
-    def open_lock(self, path: str) -> int:
-        """A descriptor of the file `path`, made if it is not there, that only its owner can open, and so lock.
+    def open_lock(self, path: str, *, create: bool = True) -> int:
+        """Return a descriptor of the file `path` that only its owner can open, and so lock.
 
-        Raises FileNotFoundError if its folder is gone.
+        It is made if it is not there, and gets its marks, but for `create`. Raises FileNotFoundError if its folder is
+        gone, or without `create` the file.
         """
         with self._errors(path):
             flags = os.O_RDWR | os.O_NONBLOCK
             try:
                 fd = self._folders.open(path, flags)
             except FileNotFoundError:
+                if not create:
+                    raise
                 fd = self._folders.open(path, flags | os.O_CREAT, LOCK_MODE)
             try:
                 status = os.fstat(fd)
                 if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
                     raise TargetError(f"{self.path / path}: is not a regular file of its own; remove it and run again")
-                if status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
+                if create and status.st_nlink and status.st_uid in (os.geteuid(), self._ownership.uid):
                     with suppress(PermissionError):
                         self._ownership.give_file(fd, LOCK_MODE)
             except BaseException:
@@ -177,12 +182,14 @@ class Root:
             return fd
 
     def is_same(self, fd: int, path: str) -> bool:
-        """Whether `path` still names the file behind `fd`."""
+        """Return whether `path` still names the file behind `fd`."""
         status, opened = self._status(path), os.fstat(fd)
         return status is not None and (status.st_dev, status.st_ino) == (opened.st_dev, opened.st_ino)
 
     def create(self, path: str) -> int:
-        """A descriptor of the new file `path`, to write and read, which the caller closes. Its folder must exist."""
+        """Return a descriptor of the new file `path`, to write and read, which the caller closes. Its folder must
+        exist.
+        """
         with self._errors(path):
             fd = self._folders.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
             try:
@@ -288,24 +295,44 @@ class Root:
             syncfs(self._fd)
 
     def room(self) -> Room:
-        """What the file system can still take."""
+        """Return what the file system can still take."""
         return room_at(self._fd)
 
     def require_one_file_system(self) -> None:
         """Raise TargetError if a part of the root is a mount of its own: names cannot be given across file systems."""
-        own = os.fstat(self._fd).st_dev
         for path in (HOME, STAGING, STORAGE, BLOBS, REPOSITORIES):
-            status = self._status(path)
-            if status is not None and status.st_dev != own:
-                raise TargetError(
-                    f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
-                    "made; mount one file system for all of the root"
-                )
+            if self.has_folder(path):
+                with self._errors(path):
+                    self._require_own_mount(path, self._folders.get(path))
+
+    def require_writable(self, path: str) -> None:
+        """Raise TargetError unless names can be given in the folder `path`, which is there. Changes nothing."""
+        with self._errors(path):
+            folder = self._folders.get(path)
+            self._require_own_mount(path, folder)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder, effective_ids=True):
+                code = errno.EROFS if os.fstatvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+                raise OSError(code, os.strerror(code))
+
+    def has_folder(self, path: str) -> bool:
+        """Return whether the folder `path` is there. Raises TargetError if anything else is in its place."""
+        status = self._status(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            with self._errors(path):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        return status is not None
 
     # Inside
 
+    def _require_own_mount(self, path: str, folder: int) -> None:
+        if mount_of(folder) != mount_of(self._fd):
+            raise TargetError(
+                f"{self.path / path}: is on another file system than {self.path}, and cross-device links cannot be "
+                "made; mount one file system for all of the root"
+            )
+
     def _storage_ownership(self) -> Ownership:
-        """That of the registry's storage, or of the root where there is none yet."""
+        """Return the marks of the registry's storage, or of the root where there is none yet."""
         with self._errors(STORAGE):
             try:
                 return Ownership.of(self._folders.get(STORAGE))
@@ -386,7 +413,9 @@ class Root:
 
 
 def open_root(path: Path) -> Root:
-    """The root at `path`, which must hold a registry's storage. Raises UsageError, and TargetError as Root does."""
+    """Return the root at `path`, which must hold a registry's storage. Raises UsageError, and TargetError as
+    Root does.
+    """
     require_root(path)
     return Root(path)
 
@@ -396,5 +425,5 @@ def _link(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
 
 
 def _is_not_empty(error: TargetError) -> bool:
-    """Whether a folder could not be removed or replaced because there is something in it."""
+    """Return whether a folder could not be removed or replaced because there is something in it."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOTEMPTY, errno.EEXIST)

@@ -23,7 +23,7 @@ MAX_TRUST = allowed_signers.MAX_FILE + revocation.MAX_FILE + (64 << 10)
 
 
 def emit_trust(trusted: TrustedSigners) -> bytes:
-    """The content of the file."""
+    """Return the content of the file."""
     return canonical.pack(
         {
             "airpatch": TRUST_VERSION,
@@ -36,7 +36,7 @@ def emit_trust(trusted: TrustedSigners) -> bytes:
 
 
 def parse_trust(content: bytes) -> TrustedSigners:
-    """The inverse of `emit_trust`. Raises FormatError."""
+    """Parse what `emit_trust` made. Raises FormatError."""
     plain = canonical.unpack(content, "the trusted signers")
     match plain:
         case {
@@ -57,7 +57,7 @@ def parse_trust(content: bytes) -> TrustedSigners:
 
 
 def history_remarks(root: Root, found: History) -> Iterator[str]:
-    """What is odd about the history `found` of `root` and does no harm."""
+    """Yield what is odd about the history `found` of `root` and does no harm."""
     if found.torn:
         yield f"{root.path / HISTORY}: its last line was cut short by a crash, and is passed over"
     recorded = next((event.trust for event in reversed(found.events) if event.trust is not None), None)

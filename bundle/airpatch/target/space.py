@@ -1,4 +1,6 @@
-"""What an apply takes on a root's file system: bytes, and files and folders, each of which takes an inode.
+"""What an apply makes on a root, before it is made: whether it fits, and whether the folders take it.
+
+It takes bytes, and files and folders, each of which takes an inode.
 
 What goes to staging is known from the index. Links and their folders follow from the manifests: those of a bundle in a
 file are read ahead, those of a pipe are there once it is staged; until then, each blob counts one link. So all is
@@ -12,8 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from airpatch.blobs.room import Room, room_at
+from airpatch.errors import TargetError
 from airpatch.format import registry
 from airpatch.layers.steps import scratch_space
+from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import Release
@@ -35,9 +39,10 @@ _SLACK = 2
 class Need:
     """Counts what is to be made on `root` (None: it does not exist yet): `size` bytes and `files` inodes."""
 
-    def __init__(self, root: Root | None, block: int) -> None:
+    def __init__(self, root: Root | None, block: int, name_max: int = 255) -> None:
         self._root = root
         self._block = block
+        self._name_max = name_max
         self._there: dict[str, bool] = {"": True}
         self._entries: Counter[str] = Counter()
         self._new: set[str] = set()
@@ -53,6 +58,11 @@ class Need:
     def files(self) -> int:
         return self._files
 
+    @property
+    def folders(self) -> list[str]:
+        """The folders that are there, and get names."""
+        return sorted(folder for folder in self._entries if self._there[folder])
+
     def stage(self, size: int) -> None:
         """A new file of `size` bytes in staging."""
         self._files += 1
@@ -65,12 +75,20 @@ class Need:
             self._new.add(path)
             self._enter(*_split(path))
 
+    def replace(self, path: str) -> None:
+        """A file that is staged takes the place of the one at `path`."""
+        self._enter(_split(path)[0], "")
+
     def scratch(self, size: int) -> None:
         """Files without a name of `size` bytes together."""
         self._bytes += size
 
     def _enter(self, folder: str, name: str) -> None:
         self._require_folder(folder)
+        if len(name.encode()) > self._name_max:
+            raise TargetError(
+                f"{folder}/{name}: is longer than the {self._name_max} bytes that names can have on this file system"
+            )
         self._entries[folder] += _ENTRY + len(name.encode())
 
     def _require_folder(self, path: str) -> None:
@@ -78,7 +96,7 @@ class Need:
             return
         above, name = _split(path)
         self._require_folder(above)
-        self._there[path] = self._there[above] and self._root is not None and self._root.is_folder(path)
+        self._there[path] = self._there[above] and self._root is not None and self._root.has_folder(path)
         if not self._there[path]:
             self._files += 1
             self._enter(above, name)
@@ -92,10 +110,12 @@ def _split(path: str) -> tuple[str, str]:
     return folder, name
 
 
-def require_room_for_all(root: Root | None, path: Path, plans: Sequence[InstallPlan], jobs: int) -> None:
-    """Raise TargetError unless all that applying `plans` takes, `jobs` steps at a time, fits on the root at `path`."""
+def require_possible(root: Root | None, path: Path, plans: Sequence[InstallPlan], jobs: int) -> None:
+    """Raise TargetError unless all that applying `plans` makes, `jobs` steps at a time, can be made on the root at
+    `path`: it fits, and names can be given in each folder.
+    """
     room = room_of(root, path)
-    need = Need(root, room.block)
+    need = Need(root, room.block, room.name_max)
     _add_staging(need, plans, jobs)
     for plan in plans:
         _add_blobs(need, plan)
@@ -103,27 +123,34 @@ def require_room_for_all(root: Root | None, path: Path, plans: Sequence[InstallP
             add_links(need, root, plan.index.release, plan.ahead.found)
         else:
             _add_least_links(need, plan)
+    _require(need, root, path, room)
+
+
+def _require(need: Need, root: Root | None, path: Path, room: Room) -> None:
+    if root is not None:
+        for folder in need.folders:
+            root.require_writable(folder)
     room.require(str(path), need.size, need.files)
 
 
-def require_room_to_publish(root: Root, releases: Iterable[tuple[Release, Manifests]]) -> None:
-    """Raise TargetError unless the links of `releases`, whose blobs are staged or in place, fit on `root`."""
+def require_publishable(root: Root, releases: Iterable[tuple[Release, Manifests]]) -> None:
+    """Raise TargetError unless the links of `releases`, whose blobs are staged or in place, can be made on `root`."""
     room = root.room()
-    need = Need(root, room.block)
+    need = Need(root, room.block, room.name_max)
     for release, manifests in releases:
         for blob in release.blobs:
             if root.size(registry.blob_path(blob.digest)) is None:
                 need.name(registry.blob_path(blob.digest))
         add_links(need, root, release, manifests)
-    room.require(str(root.path), need.size, need.files)
+    _require(need, root, root.path, room)
 
 
 def room_of(root: Root | None, path: Path) -> Room:
-    """The room of `root`, or where the root at `path` would be made."""
+    """Return the room of `root`, or where the root at `path` would be made."""
     if root is not None:
         return root.room()
     absolute = path.absolute()
-    return room_at(next(each for each in (absolute, *absolute.parents) if each.is_dir()))
+    return room_at(next(each for each in (absolute, *absolute.parents) if is_folder(each)))
 
 
 def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:
@@ -142,8 +169,7 @@ def _add_staging(need: Need, plans: Sequence[InstallPlan], jobs: int) -> None:
 
 def _add_blobs(need: Need, plan: InstallPlan) -> None:
     for blob in plan.to_write:
-        if blob.digest not in plan.wrong:
-            need.name(registry.blob_path(blob.digest))
+        (need.replace if blob.digest in plan.wrong else need.name)(registry.blob_path(blob.digest))
 
 
 def _add_least_links(need: Need, plan: InstallPlan) -> None:

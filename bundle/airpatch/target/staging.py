@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from airpatch import limits
 from airpatch.blobs.content import FileBlob, missing
 from airpatch.blobs.output import write_error
 from airpatch.blobs.receiver import Discard, Receiver
@@ -22,7 +23,6 @@ from airpatch.format.layout import Member
 from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.linux import start_writeback
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_MANIFEST
 from airpatch.target import check
 from airpatch.target.state import State
 
@@ -46,7 +46,9 @@ class Staging:
             file.close()
 
     def accept(self, member: Member) -> Receiver | None:
-        """A file for a member that the root does not have, or whose blob it does not have; all others are hashed."""
+        """Return a file for a member that the root does not have, or whose blob it does not have; all others are
+        hashed.
+        """
         digest = member.digest
         makes = member.step.digest if member.step is not None else digest
         if digest is None:
@@ -68,9 +70,9 @@ class Staging:
         rebuild_blobs(index, steps, self, output, replace(execution, scratch=self.new_file))
 
     def manifest(self, digest: Digest) -> bytes:
-        """A manifest of a release: out of staging, where it was verified, or from the root."""
+        """Return a manifest of a release: out of staging, where it was verified, or from the root."""
         if digest in self.paths:
-            content = self._root.read(self.paths[digest], MAX_MANIFEST)
+            content = self._root.read(self.paths[digest], limits.MANIFEST.value)
             if content is not None:
                 return content
         return check.read_manifest(self._root, digest)
@@ -91,7 +93,7 @@ class Staging:
         return FileBlob(fd, str(self._root.path / path), size, TargetError)
 
     def new_file(self) -> int:
-        """An empty file without a name, for uncompressed layers."""
+        """Return an empty file without a name, for uncompressed layers."""
         with self._lock:
             path = self._state.staged()
             fd = self._root.create(path)

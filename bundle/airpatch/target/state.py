@@ -20,16 +20,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
+from airpatch import limits
 from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import canonical
-from airpatch.format.index_encoding import MAX_INDEX
 from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Release, check_time
 from airpatch.target.history import (
-    MAX_HISTORY,
     Action,
     Event,
     History,
@@ -81,7 +80,7 @@ def emit_receipt(receipt: Receipt) -> bytes:
 
 
 def parse_receipt(content: bytes) -> Receipt:
-    """The inverse of `emit_receipt`. Raises FormatError unless `content` is canonical."""
+    """Parse what `emit_receipt` made. Raises FormatError unless `content` is canonical."""
     value = canonical.unpack(content, "the receipt")
     match value:
         case {"airpatch": version, "installed": int(installed), "release": release} if version == RECEIPT_VERSION:
@@ -97,7 +96,7 @@ def _time(value: int) -> int:
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:
-    """The releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
+    """Return the releases installed on `root`, by release id. Raises TargetError if a receipt is damaged."""
     found = {}
     for name in root.names(RELEASES):
         path = f"{RELEASES}/{name}"
@@ -109,15 +108,15 @@ def receipts(root: Root) -> dict[Digest, Receipt]:
 
 
 def interrupted(root: Root) -> Receipt | None:
-    """The release whose apply did not reach its end."""
+    """Return the release whose apply did not reach its end."""
     return _read_receipt(root, JOURNAL)
 
 
 def history(root: Root) -> History:
-    """What was done to `root`. Raises IntegrityError if its chain is broken, FormatError, TargetError."""
+    """Return what was done to `root`. Raises IntegrityError if its chain is broken, FormatError, TargetError."""
     path = str(root.path / HISTORY)
     with located(path):
-        return parse_history(root.read(HISTORY, MAX_HISTORY) or b"")
+        return parse_history(root.read(HISTORY, limits.HISTORY.value) or b"")
 
 
 def all_current(root: Root) -> dict[str, Digest]:
@@ -126,17 +125,17 @@ def all_current(root: Root) -> dict[str, Digest]:
 
 
 def current(root: Root, product: str = DEFAULT_PRODUCT) -> Digest | None:
-    """The id of the current release of `product`, if it has one."""
+    """Return the id of the current release of `product`, if it has one."""
     return all_current(root).get(product)
 
 
 def products(root: Root) -> list[str]:
-    """The products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
+    """Return the products of which releases are installed, in order. Raises TargetError if a receipt is damaged."""
     return sorted({receipt.release.product for receipt in receipts(root).values()})
 
 
 def choose_product(root: Root, wanted: str | None) -> str:
-    """The product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
+    """Return the product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
     installed = products(root)
     if wanted is None and len(installed) > 1:
         raise UsageError(f"{root.path}: has several products: {', '.join(installed)}; say which with --product")
@@ -148,13 +147,13 @@ def choose_product(root: Root, wanted: str | None) -> str:
 
 
 def by_age(root: Root, installed: Iterable[Receipt]) -> list[Receipt]:
-    """The receipts `installed`, those of releases that were current last first."""
+    """Return the receipts `installed`, those of releases that were current last first."""
     age = {subject.id: position for position, subject in enumerate(history(root).published())}
     return sorted(installed, key=lambda receipt: (age.get(receipt.id, -1), receipt.installed), reverse=True)
 
 
 def is_recorded(root: Root, release: Release) -> bool:
-    """Whether `release` is the current one, its receipt is there, and no journal is left."""
+    """Return whether `release` is the current one, its receipt is there, and no journal is left."""
     id_ = release_id(release)
     return (
         current(root, release.product) == id_
@@ -164,7 +163,7 @@ def is_recorded(root: Root, release: Release) -> bool:
 
 
 def _read_receipt(root: Root, path: str) -> Receipt | None:
-    content = root.read(path, MAX_INDEX)
+    content = root.read(path, limits.INDEX.value)
     try:
         return parse_receipt(content) if content is not None else None
     except FormatError as error:
@@ -181,7 +180,7 @@ class State:
         self.clear()
 
     def staged(self) -> str:
-        """The path of a new file or folder in staging, to be made by the caller before the next `sync`."""
+        """Return the path of a new file or folder in staging, to be made by the caller before the next `sync`."""
         self._counter += 1
         path = f"{STAGING}/{self._counter}"
         self._written.append(path)
@@ -244,11 +243,11 @@ class State:
 
     def _history_with(self, event: Event) -> bytes:
         with located(str(self.root.path / HISTORY)):
-            content = appended(self.root.read(HISTORY, MAX_HISTORY) or b"", event)
-        if len(content) > MAX_HISTORY:
+            content = appended(self.root.read(HISTORY, limits.HISTORY.value) or b"", event)
+        if len(content) > limits.HISTORY.value:
             raise TargetError(
-                f"{self.root.path / HISTORY}: would have more than {MAX_HISTORY} bytes; move it elsewhere, and the "
-                "next event begins a new one (no release is current until then)"
+                f"{self.root.path / HISTORY}: would have more bytes than {limits.HISTORY}; or move it elsewhere, "
+                "and the next event begins a new one (no release is current until then)"
             )
         return content
 
@@ -301,8 +300,32 @@ def locked(root: Root) -> Iterator[State]:
         close_read(fd)
 
 
+def require_unlocked(root: Root) -> None:
+    """Raise TargetError if the lock of `root` is held, or could not be taken. Makes nothing."""
+    if root.size(LOCK) is None:
+        return
+    try:
+        fd = root.open_lock(LOCK, create=False)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise _is_locked(root) from None
+    except OSError as error:
+        raise write_error(str(root.path / LOCK), error) from None
+    finally:
+        close_read(fd)
+
+
+def _is_locked(root: Root) -> TargetError:
+    return TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end")
+
+
 def _lock(root: Root) -> int:
-    """The descriptor of the locked file. Others may remove it while it is waited for, and only while they hold it."""
+    """Return the descriptor of the locked file. Others may remove it while it is waited for, and only while they hold
+    it.
+    """
     while True:
         try:
             root.make_workplace()
@@ -318,7 +341,7 @@ def _lock(root: Root) -> int:
                 return fd
         except BlockingIOError:
             close_read(fd)
-            raise TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end") from None
+            raise _is_locked(root) from None
         except OSError as error:
             close_read(fd)
             raise write_error(str(root.path / LOCK), error) from None

@@ -13,7 +13,7 @@ from airpatch.target.state import choose_product, current, receipts
 
 
 def take_inventory(root: Root, product: str | None = None) -> Inventory:
-    """The blobs that `root` has, by their names and sizes; nothing is hashed.
+    """Return the blobs that `root` has, by their names and sizes; nothing is hashed.
 
     `product` is the one whose current release is named. Raises UsageError if there is none of that name, or if there
     are several and none is named.
@@ -30,7 +30,7 @@ def take_inventory(root: Root, product: str | None = None) -> Inventory:
 
 
 def make_request(index: Index, missing: Iterable[Blob]) -> Request:
-    """A request for the blobs that a root lacks of the bundle that `index` describes."""
+    """Return a request for the blobs that a root lacks of the bundle that `index` describes."""
     release = index.release
     blobs = {blob.digest: blob.size for blob in missing}
     return Request(release.name, index.release_id, blobs, release.product, release.sequence)

@@ -30,21 +30,19 @@ _LINK_SIZE = 71
 
 
 def repositories(root: Root) -> Iterator[str]:
-    """All repositories, in order. A folder is one if it has a part of its own, a name that begins with `_`."""
+    """Yield all repositories, in order. A folder is one if it has a part of its own, a name that begins with `_`."""
 
-    def walk(path: str) -> Iterator[str]:
+    pending = [registry.REPOSITORIES]
+    while pending:
+        path = pending.pop()
         names = _folders(root, path)
         if path != registry.REPOSITORIES and any(name.startswith("_") for name in names):
             yield path.removeprefix(f"{registry.REPOSITORIES}/")
-        for name in names:
-            if not name.startswith("_"):
-                yield from walk(f"{path}/{name}")
-
-    return walk(registry.REPOSITORIES)
+        pending += [f"{path}/{name}" for name in reversed(names) if not name.startswith("_")]
 
 
 def tags(root: Root, repository: str) -> Iterator[tuple[ImageName, Digest]]:
-    """The tags of `repository` and the manifests that they point to; a tag without a right link is left out."""
+    """Yield the tags of `repository` and the manifests that they point to; a tag without a right link is left out."""
     for tag in _folders(root, f"{registry.repository_path(repository)}/_manifests/tags"):
         try:
             name = ImageName(repository, tag)
@@ -56,19 +54,19 @@ def tags(root: Root, repository: str) -> Iterator[tuple[ImageName, Digest]]:
 
 
 def revisions(root: Root, repository: str) -> Iterator[Link]:
-    """The revision links of `repository` that hold what their place says."""
+    """Yield the revision links of `repository` that hold what their place says."""
     for digest in _linked(root, f"{registry.repository_path(repository)}/_manifests/revisions/sha256"):
         yield registry.revision_link(repository, digest)
 
 
 def layers(root: Root, repository: str) -> Iterator[Link]:
-    """The layer links of `repository` that hold what their place says."""
+    """Yield the layer links of `repository` that hold what their place says."""
     for digest in _linked(root, f"{registry.repository_path(repository)}/_layers/sha256"):
         yield registry.layer_link(repository, digest)
 
 
 def blobs(root: Root) -> Iterator[tuple[Digest, int]]:
-    """All blobs with their sizes in bytes, ordered by digest."""
+    """Yield all blobs with their sizes in bytes, ordered by digest."""
     folder = f"{registry.BLOBS}/sha256"
     for prefix in _folders(root, folder):
         for name in _folders(root, f"{folder}/{prefix}"):
@@ -79,7 +77,7 @@ def blobs(root: Root) -> Iterator[tuple[Digest, int]]:
 
 
 def read_link(root: Root, path: str) -> Digest | None:
-    """The digest in a link file; None if it is missing or holds anything else."""
+    """Return the digest in a link file; None if it is missing or holds anything else."""
     if root.size(path) != _LINK_SIZE:
         return None
     content = root.read(path, _LINK_SIZE)
@@ -98,7 +96,7 @@ class Needs:
 
 
 def needs(root: Root, repository: str, tops: Iterable[Digest]) -> Needs:
-    """What the manifests `tops` of `repository` need, and all below them.
+    """Return what the manifests `tops` of `repository` need, and all below them.
 
     Registries take more than airpatch packs: of a manifest of any other type every digest that it names counts, both
     as a manifest and as content. What is not there needs nothing: pull-through caches have indexes whose platforms
@@ -127,7 +125,7 @@ def needs(root: Root, repository: str, tops: Iterable[Digest]) -> Needs:
 
 
 def _manifest(root: Root, repository: str, digest: Digest) -> bytes | None:
-    """The content of a manifest; None if it is not there."""
+    """Return the content of a manifest; None if it is not there."""
     content = root.read(registry.blob_path(digest), MANIFEST_LIMIT)
     if content is not None and Digest.of(content) != digest:
         pointing = [str(name) for name, target in tags(root, repository) if target == digest]
@@ -143,7 +141,7 @@ def _is_revision(root: Root, repository: str, digest: Digest) -> bool:
 
 
 def load_manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, Manifest]:
-    """The manifests `tops` and all below them, verified. Raises an AirpatchError if one is missing or wrong."""
+    """Return the manifests `tops` and all below them, verified. Raises an AirpatchError if one is missing or wrong."""
 
     def read(digest: Digest) -> Manifest:
         try:
@@ -155,7 +153,7 @@ def load_manifests(root: Root, tops: Iterable[Digest]) -> dict[Digest, Manifest]
 
 
 def known_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
-    """Those manifests of `release` that `root` has, and that are right."""
+    """Return those manifests of `release` that `root` has, and that are right."""
     found = {}
     for blob in release.blobs:
         if blob.is_manifest:
@@ -165,7 +163,7 @@ def known_manifests(root: Root, release: Release) -> dict[Digest, Manifest]:
 
 
 def _folders(root: Root, path: str) -> list[str]:
-    """The names of the folders in `path`; of what is neither folder nor file, `size` makes an error."""
+    """Return the names of the folders in `path`; of what is neither folder nor file, `size` makes an error."""
     return [n for n in root.names(path) if root.is_folder(f"{path}/{n}") or root.size(f"{path}/{n}") is None]
 
 

@@ -54,7 +54,8 @@ def choose(
     release_pages: Callable[[], None] = lambda: None,
     prover: Prover | None = None,
 ) -> Views | None:
-    """The views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be expanded.
+    """Return the views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be
+    expanded.
 
     `release_pages` is called each time that some 64 MiB have been looked at: whoever maps files may drop pages then.
     """
@@ -103,7 +104,7 @@ def _files(layer: memoryview, base: int) -> list[_File]:
 
 
 def _hashes(files: Sequence[_File], release_pages: Callable[[], None]) -> list[int]:
-    """The hash of each file."""
+    """Return the hash of each file."""
     hashes = []
     seen = 0
     for file in files:
@@ -120,7 +121,7 @@ def _hashes(files: Sequence[_File], release_pages: Callable[[], None]) -> list[i
 
 
 def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
-    """Of `levels` those that changed and that a replica makes again, or that hold such."""
+    """Return those of `levels` that changed and that a replica makes again, or that hold such."""
     kept = []
     for level in levels:
         if not level.is_stream:
@@ -171,7 +172,7 @@ class _Names:
         self._alike = {_without_digits(name) for name in self._exact}
 
     def want(self, level: Found, others: set[int]) -> bool:
-        """Whether a stream of a source has such a name; `others` are streams that the target has.
+        """Return whether a stream of a source has such a name; `others` are streams that the target has.
 
         One that has just this name is wanted even if the target has it, too: somewhere else, then.
         """
@@ -196,7 +197,7 @@ class _Writer:
         return View(tuple(self.codings), bytes(self.actions), self.lengths)
 
     def members(self) -> list[TarMember]:
-        """What lies where in the view: files and streams, each as far as the next one."""
+        """Return what lies where in the view: files and streams, each as far as the next one."""
         found = []
         for (start, member), (end, _) in pairwise([*self.cuts, (self.position, None)]):
             if member is not None and start < end:

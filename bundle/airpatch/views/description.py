@@ -44,7 +44,7 @@ class View:
     lengths: array[int]
 
     def records(self) -> Iterator[tuple[int, int]]:
-        """Each record's length and action."""
+        """Return each record's length and action."""
         return zip(self.lengths, self.actions, strict=True)
 
     @property
@@ -54,7 +54,7 @@ class View:
 
 
 def emit_view(view: View) -> bytes:
-    """The encoding of `view`."""
+    """Return the encoding of `view`."""
     out = bytearray()
     varints.put(out, len(view.codings))
     for coding in view.codings:
@@ -71,7 +71,7 @@ def emit_view(view: View) -> bytes:
 
 
 def parse_view(data: bytes) -> View:
-    """The view that `data` encodes. Raises FormatError unless it is valid and canonical."""
+    """Return the view that `data` encodes. Raises FormatError unless it is valid and canonical."""
     reader = _Reader(data)
     codings = tuple(_coding(reader.take(reader.number(_NAME))) for _ in range(reader.number(MAX_CODINGS)))
     actions = reader.take(reader.number(MAX_RECORDS))
@@ -132,7 +132,7 @@ class _Reader:
         self.position = 0
 
     def number(self, limit: int) -> int:
-        """The next number. Raises FormatError if it is above `limit`."""
+        """Return the next number. Raises FormatError if it is above `limit`."""
         end = self.position
         while end < min(len(self._data), self.position + varints.MAX_BYTES) and self._data[end] & 0x80:
             end += 1
@@ -142,7 +142,7 @@ class _Reader:
         return number
 
     def take(self, size: int) -> bytes:
-        """The next `size` bytes."""
+        """Return the next `size` bytes."""
         data = self._data[self.position : self.position + size]
         if len(data) < size:
             raise FormatError("a view whose description is cut short")

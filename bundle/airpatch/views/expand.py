@@ -5,9 +5,9 @@ Nothing is trusted: records that do not fit the bytes end in FormatError. Memory
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 
+from airpatch.deflate.decompressor import RAW, DecompressionError, crc32, decompressor
 from airpatch.delta.source_space import Buffer
 from airpatch.errors import FormatError
 from airpatch.views import framings
@@ -22,7 +22,7 @@ _PIECE = 1 << 20
 
 
 def largest_view(packed: int) -> int:
-    """Bytes that the reversible view of so many packed bytes may have: a bomb, or bombs in bombs, stay packed."""
+    """Return how large the view of so many packed bytes may be: a bomb, or bombs in bombs, stay packed."""
     return MAX_RATIO * packed + MAX_SMALL
 
 
@@ -150,7 +150,7 @@ class Inflated(OpenLevel):
             fields = framings.LOCAL_FIELDS
             self._back = self._header[: fields.start] + self._header[fields.stop :]
         self._begin = parent.position
-        self._inflater = zlib.decompressobj(-15)
+        self._inflater = decompressor(RAW)
         self._sums = Checksums(framing)
 
     def _produce(self, size: int) -> bytes:
@@ -159,7 +159,7 @@ class Inflated(OpenLevel):
             data = inflater.unconsumed_tail or self._parent.read(_INPUT)
             try:
                 out = inflater.decompress(data, size)
-            except zlib.error:
+            except DecompressionError:
                 raise FormatError("a view of a deflate stream that does not decompress") from None
             if inflater.eof:
                 self._parent.unread(inflater.unused_data)
@@ -227,7 +227,7 @@ class Chunks(OpenLevel):
         data = self._parent.read(min(size, self._left))
         if not data:
             raise FormatError("a view of an IDAT chunk that is cut short")
-        self._crc = zlib.crc32(data, self._crc)
+        self._crc = crc32(data, self._crc)
         self._left -= len(data)
         if not self._left and b"".join(self._parent.exactly(4)) != self._crc.to_bytes(4, "big"):
             raise FormatError("a view of an IDAT chunk with another CRC-32")
@@ -245,7 +245,7 @@ class Chunks(OpenLevel):
             size, kind = framings.CHUNK_HEADER.unpack(header)
             if kind == framings.IDAT and 0 < size <= most:
                 self._size = self._left = size
-                self._crc = zlib.crc32(framings.IDAT)
+                self._crc = crc32(framings.IDAT)
                 return True
         self._parent.unread(header)
         return False
@@ -297,7 +297,7 @@ _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
 
 
 def open_level(framing: str, parent: OpenLevel) -> OpenLevel:
-    """The level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
+    """Return the level of that framing that begins where `parent` is. Raises FormatError for an unknown one."""
     if framing not in _LEVELS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     return _LEVELS[framing](parent)

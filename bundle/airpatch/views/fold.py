@@ -5,10 +5,10 @@ Pieces come in and go out as they are made; memory stays within two MiB a level,
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from airpatch.deflate.decompressor import crc32
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
@@ -80,7 +80,7 @@ def _put(levels: list[PackedLevel], depth: int, data: bytes) -> bytes:
 
 
 def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
-    """The packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
+    """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
         return _ZipEntry(deflater(coding.encoder), framing, parent)
@@ -140,7 +140,7 @@ class _ZipEntry:
         return out + self._pass(self._deflater.feed(data))
 
     def _begin(self) -> bytes:
-        """The header is complete, or so much of it that its size is known."""
+        """Return the header is complete, or so much of it that its size is known."""
         head = bytes(self._head)
         name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (14, 16))
         size = framings.LOCAL_HEADER.size - len(framings.NO_FIELDS) + name + extra
@@ -205,7 +205,7 @@ class _Chunks:
 
     def _chunk(self, at: int) -> bytes:
         data = bytes(self._held[at : at + self._size])
-        crc = zlib.crc32(data, zlib.crc32(framings.IDAT))
+        crc = crc32(data, crc32(framings.IDAT))
         return framings.CHUNK_HEADER.pack(len(data), framings.IDAT) + data + crc.to_bytes(4, "big")
 
     def finish(self) -> bytes:

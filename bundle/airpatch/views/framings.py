@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass
 
+from airpatch.deflate.decompressor import adler32, crc32
 from airpatch.errors import FormatError
 
 RAW = "raw"
@@ -58,7 +58,7 @@ class Checksums:
     def add(self, data: bytes) -> None:
         self.size += len(data)
         if self._is_needed:
-            self.value = zlib.adler32(data, self.value) if self._is_adler else zlib.crc32(data, self.value)
+            self.value = adler32(data, self.value) if self._is_adler else crc32(data, self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, framing: str, sums: Checksums, packed: int) -> Surroundings:
-        """Those of a deflate stream of `packed` bytes that holds what `sums` has seen."""
+        """Return the trailer of a deflate stream of `packed` bytes that holds what `sums` has seen."""
         match framing:
             case "gzip":
                 return cls(NO_FIELDS, _GZIP_TRAILER.pack(sums.value, sums.size & _U32))
@@ -84,7 +84,7 @@ class Surroundings:
 
 
 def trailer_size(framing: str) -> int:
-    """Bytes that follow a stream."""
+    """Return how many bytes follow a stream."""
     return len(Surroundings.of(framing, Checksums(framing), 0).trailer)
 
 

@@ -38,7 +38,7 @@ class Prover:
         self._failed = 0
 
     def encoder(self, level: Found) -> str | None:
-        """The name of the replica that makes a stream out of what it holds, None if there is none."""
+        """Return the name of the replica that makes a stream out of what it holds, None if there is none."""
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         for name in self._recent:
             if _makes(_encode(name), packed):
@@ -80,7 +80,7 @@ def _makes(encoder: _Encoder, packed: memoryview) -> bool:
     at = 0
     for piece, _ in inflate(packed, 0):
         out = feed(piece)
-        if packed[at : at + len(out)] != out:
+        if bytes(packed[at : at + len(out)]) != out:  # a view would be compared byte by byte
             return False
         at += len(out)
-    return bool(packed[at:] == finish())
+    return bytes(packed[at:]) == finish()

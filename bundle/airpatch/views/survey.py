@@ -5,7 +5,6 @@ For writers alone: what comes out is proven by whoever uses it.
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 
 import xxhash
 
+from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
@@ -62,7 +62,7 @@ class Found:
 
 
 def streams(levels: Iterable[Found]) -> Iterator[Found]:
-    """All streams of `levels`, those inside streams left out."""
+    """Yield all streams of `levels`, those inside streams left out."""
     for level in levels:
         if level.is_stream:
             yield level
@@ -71,7 +71,7 @@ def streams(levels: Iterable[Found]) -> Iterator[Found]:
 
 
 def survey(data: memoryview, name: bytes) -> list[Found]:
-    """The levels in `data`, in their order and without overlap; where they end is known, not what they hold."""
+    """Return the levels in `data`, in their order and without overlap; where they end is known, not what they hold."""
     found: list[Found] = []
     for hint in containers.find(data, name):
         found += _levels(data, hint)
@@ -95,7 +95,7 @@ def _levels(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
-    """The chunks of an image, and the stream in them."""
+    """Yield the chunks of an image, and the stream in them."""
     base = PackedBytes([data[hint.start :]])
     try:
         held = b"".join(Chunks(base).rest())
@@ -108,7 +108,7 @@ def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
-    """A stream whose end is found by inflating it, and the members of a gzip file that follow."""
+    """Yield a stream whose end is found by inflating it, and the members of a gzip file that follow."""
     while True:
         end = _end(data, hint.body)
         if end is None:
@@ -125,7 +125,7 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _end(data: memoryview, body: int) -> int | None:
-    """Where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
+    """Return where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
     try:
         ((_, end),) = deque(inflate(data, body), maxlen=1)
     except FormatError:
@@ -138,7 +138,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
 
     Raises FormatError if it is none, or grows too much.
     """
-    inflater = zlib.decompressobj(-15)
+    inflater = decompressor(RAW)
     at = body
     total = 0
     while not inflater.eof:
@@ -148,7 +148,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
             at += len(packed)
         try:
             out = inflater.decompress(packed, _PIECE)
-        except zlib.error:
+        except DecompressionError:
             raise FormatError("not a deflate stream") from None
         total += len(out)
         if total > largest_view(at - body):
@@ -159,7 +159,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
 
 
 def check(level: Found) -> bool:
-    """Whether a stream inflates to its end; its framing, extent and size are corrected by what it holds."""
+    """Return whether a stream inflates to its end; its framing, extent and size are corrected by what it holds."""
     sums = Checksums(level.framing)
     end = level.body
     try:
@@ -183,7 +183,7 @@ def check(level: Found) -> bool:
 
 
 def _held(level: Found, limit: int) -> bytes | None:
-    """What a stream holds; None if that is more than `limit` bytes, or if it is no deflate stream."""
+    """Return what a stream holds; None if that is more than `limit` bytes, or if it is no deflate stream."""
     parts = []
     try:
         for piece, _ in inflate(level.data, level.body):
@@ -224,7 +224,7 @@ class Sides:
     def _nested(
         self, fresh: Sequence[Found], others: AbstractSet[int]
     ) -> Iterator[tuple[memoryview, bytes, list[Found]]]:
-        """The contents of streams that the other side does not have, and that may hold streams."""
+        """Yield the contents of streams that the other side does not have, and that may hold streams."""
         for level in fresh:
             if level.digest in others or not containers.may_hold_streams(_beginning(level)):
                 continue
@@ -236,6 +236,6 @@ class Sides:
 
 def _beginning(level: Found) -> bytes:
     try:
-        return zlib.decompressobj(-15).decompress(bytes(level.data[level.body : level.body + _START]), _START)
-    except zlib.error:
+        return decompressor(RAW).decompress(bytes(level.data[level.body : level.body + _START]), _START)
+    except DecompressionError:
         return b""

@@ -24,6 +24,7 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         images_from=args.images_from,
         pull=pulling(args),
+        files=args.files,
         content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,
@@ -32,7 +33,9 @@ def run(args: Namespace, console: Console) -> Result:
 
 
 def _image_costs(found: Explanation) -> list[tuple[ImageName, int, int, int]]:
-    """Of each image how many of its blobs are new, their cost, and the cost of those that no other image has."""
+    """Return for each image how many of its blobs are new, their cost, and the cost of those that no other image
+    has.
+    """
     costs: defaultdict[ImageName, list[int]] = defaultdict(lambda: [0, 0, 0])
     for each in found.costs:
         images = found.images[each.digest]

@@ -242,7 +242,7 @@ def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]
 
 
 def _image_bytes(images: Images, weights: Weights) -> int | None:
-    """The sizes of all images together; None if one is not known."""
+    """Return the sizes of all images together; None if one is not known."""
     return sum(weight.size for weight in weights.values()) if len(weights) == len(images) else None
 
 
@@ -259,7 +259,7 @@ def _blobs_line(sizes: Iterable[int]) -> str:
 
 
 def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int] | None = None) -> list[str]:
-    """The images, and what each costs in a patch; what several share is divided among them there."""
+    """Return the images, and what each costs in a patch; what several share is divided among them there."""
     rows = [["IMAGE", "LAYERS", "SIZE", "OWN", *(["COST"] if costs is not None else []), "MANIFEST"]]
     for name, manifest in images.items():
         weight = weights.get(name)

@@ -7,6 +7,7 @@ from argparse import Namespace
 import airpatch
 from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result
+from airpatch_cli.registry_options import pulling
 from airpatch_cli.trust_options import trusted
 
 _SHOWN = 5
@@ -17,11 +18,14 @@ def run(args: Namespace, console: Console) -> Result:
     done = airpatch.restore(
         args.source,
         args.output,
+        base=args.base,
+        files_to=args.files_to,
         images=args.images,
         release=args.release,
         exact=args.exact,
         form=args.kind or "dir",
         link=args.link or "copy",
+        pull=pulling(args),
         trusted=trusted(args),
         execution=console.execution,
     )
@@ -30,6 +34,8 @@ def run(args: Namespace, console: Console) -> Result:
         shown = ", ".join(done.others[:_SHOWN]) + (", ..." if len(done.others) > _SHOWN else "")
         what = "removed" if args.exact else "left there, and a later create would pack them; --exact removes them"
         lines.append(f"  {count(len(done.others), 'other image')} {what}: {shown}")
+    if done.files is not None:
+        lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")
     return Result(
         {
             "output": str(done.output),
@@ -38,6 +44,7 @@ def run(args: Namespace, console: Console) -> Result:
             "blob_bytes": done.size,
             "other_images": list(done.others),
             "removed": args.exact,
+            "files": done.files,
         },
         lines,
         notes=done.warnings,

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from airpatch_cli.grammar import making_bundles, reading, using_registries, using_roots
+from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
 
@@ -37,14 +37,14 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """The command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    """Return the command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
     if not words:
         return ["--help"]
     return [*words[1:2], "--help"] if words[0] == "help" else words
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands. It raises UsageError instead of leaving."""
+    """Return the parser of all commands. It raises UsageError instead of leaving."""
     parser = Parser(
         prog="airpatch",
         description=_DESCRIPTION,
@@ -87,8 +87,13 @@ _COMMANDS = (
     reading.restore,
     using_registries.push,
     using_registries.serve,
+    using_registries.send,
     making_bundles.sign,
     using_roots.trust,
+    carrying.split,
+    carrying.join,
+    carrying.topup,
+    carrying.doctor,
     _completion,
 )
 """In the order of the help."""

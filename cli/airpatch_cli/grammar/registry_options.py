@@ -31,7 +31,7 @@ def pull_options(parser: argparse.ArgumentParser) -> None:
 
 
 def access_options(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
-    """How a registry is reached."""
+    """Return how a registry is reached."""
     return (
         group.add_argument("--ca", type=path, metavar="FILE", help="certificates of authorities to trust as well"),
         group.add_argument("--cert", type=path, metavar="FILE", help="certificate that this client presents"),

@@ -8,17 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 
 _LEAST_MEMORY = 256 << 20
+_LEAST_PART = 64 << 10
 
 
 def nonempty(text: str) -> str:
-    """A path that is not empty: an unset variable in a script must not stand for the current folder."""
+    """Return a path that is not empty: an unset variable in a script must not stand for the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
     return text
 
 
 def output_name(text: str) -> str:
-    """A path, `-` for all names that the system has for standard output: the file behind them must not be replaced."""
+    """Return a path, `-` for all names that the system has for standard output: the file behind them must not be
+    replaced.
+    """
     if nonempty(text).startswith(("/dev/", "/proc/")):
         with suppress(OSError):
             if os.path.samestat(Path(text).stat(), os.fstat(1)):
@@ -31,7 +34,7 @@ def path(text: str) -> Path:
 
 
 def moment(text: str) -> int:
-    """Seconds since 1970."""
+    """Return seconds since 1970."""
     from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
 
     try:
@@ -43,13 +46,34 @@ def moment(text: str) -> int:
 
 
 def memory_size(text: str) -> int:
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+    size = _size(text)
+    if size is None or size < _LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+    return size
+
+
+def part_size(text: str) -> int:
+    size = _size(text)
+    if size is None or size < _LEAST_PART:
+        raise argparse.ArgumentTypeError(f"a size of 64KiB or more, such as 25MiB or 4GiB, not {text!r:.40}")
+    return size
+
+
+def _size(text: str) -> int | None:
+    """Bytes, written with a binary unit; None if that is not so."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if text.endswith(unit) and natural(text.removesuffix(unit)):
-            size = int(text.removesuffix(unit)) * factor
-            if size < _LEAST_MEMORY:
-                break
-            return size
-    raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+            return int(text.removesuffix(unit)) * factor
+    return None
+
+
+def raised_limit(text: str) -> tuple[str, int]:
+    """The name of a limit, and its value."""
+    name, _, value = text.partition("=")
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
+        if value.endswith(unit):
+            return name, natural(value.removesuffix(unit)) * factor
+    raise argparse.ArgumentTypeError(f"NAME=VALUE, such as index=64MiB, not {text!r:.40}")
 
 
 def positive(text: str) -> int:

@@ -24,7 +24,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
 
 
 def may_hold_streams(start: bytes) -> bool:
-    """Whether bytes that begin so are of a container that is known."""
+    """Return whether bytes that begin so are of a container that is known."""
     return start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
 
 

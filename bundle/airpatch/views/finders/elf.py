@@ -15,7 +15,7 @@ _MAX_NAMES = 1 << 20
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """The zlib streams of sections."""
+    """Return the zlib streams of sections."""
     if len(data) < 64 or data[5] not in (1, 2) or data[4] not in (1, 2):
         return ()
     order = "<" if data[5] == 1 else ">"

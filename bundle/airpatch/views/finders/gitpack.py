@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 
+from airpatch.deflate.decompressor import ZLIB, DecompressionError, decompressor
 from airpatch.views import framings
 from airpatch.views.finders.hint import Hint
 
@@ -19,7 +19,7 @@ _ZLIB_HEADER, _ADLER = 2, 4
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """The zlib streams of objects, which are inflated to know where the next one begins."""
+    """Return the zlib streams of objects, which are inflated to know where the next one begins."""
     return tuple(_objects(data, name))
 
 
@@ -36,7 +36,7 @@ def _objects(data: memoryview, name: bytes) -> Iterator[Hint]:
 
 
 def _stream(data: memoryview, at: int) -> int | None:
-    """Where the stream of the object at `at` begins."""
+    """Return where the stream of the object at `at` begins."""
     kind = data[at] >> 4 & 7 if at < len(data) else 0
     at = _number(data, at)
     if kind == _OFFSET_DELTA:
@@ -47,7 +47,7 @@ def _stream(data: memoryview, at: int) -> int | None:
 
 
 def _number(data: memoryview, at: int) -> int:
-    """Where a number ends that goes on while the high bit is set."""
+    """Return where a number ends that goes on while the high bit is set."""
     stop = min(at + _MAX_NUMBER, len(data))
     while at < stop and data[at] & 0x80:
         at += 1
@@ -55,14 +55,14 @@ def _number(data: memoryview, at: int) -> int:
 
 
 def _end(data: memoryview, start: int) -> int | None:
-    inflater = zlib.decompressobj()
+    inflater = decompressor(ZLIB)
     at = start
     while not inflater.eof:
         packed = inflater.unconsumed_tail or bytes(data[at : at + _INPUT])
         at += 0 if inflater.unconsumed_tail else len(packed)
         try:
             out = inflater.decompress(packed, _PIECE)
-        except zlib.error:
+        except DecompressionError:
             return None
         if not packed and not out and not inflater.eof:
             return None

@@ -22,7 +22,7 @@ class Hint:
 
 
 def clear(hints: list[Hint], size: int) -> tuple[Hint, ...]:
-    """The hints in order, without those that overlap one before them or end beyond `size`."""
+    """Return the hints in order, without those that overlap one before them or end beyond `size`."""
     end = 0
     kept = []
     for hint in sorted(hints, key=lambda hint: (hint.start, hint.body)):

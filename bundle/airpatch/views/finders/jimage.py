@@ -17,7 +17,7 @@ _HEADER = struct.Struct("<IQQIIB")
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """The zlib streams of resources, in their order, which is that of modules and names."""
+    """Return the zlib streams of resources, in their order, which is that of modules and names."""
     hints: list[Hint] = []
     for number, found in enumerate(_RESOURCE.finditer(data)):
         at = found.start()

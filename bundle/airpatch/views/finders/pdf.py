@@ -15,7 +15,7 @@ _DICTIONARY = 1 << 10
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """The zlib streams, by the numbers of their objects."""
+    """Return the zlib streams, by the numbers of their objects."""
     hints: list[Hint] = []
     for keyword in _STREAM.finditer(data):
         before = bytes(data[max(keyword.start() - _DICTIONARY, 0) : keyword.start()])

@@ -12,7 +12,7 @@ _MAX_CHUNKS = 1 << 10
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """The IDAT chunks."""
+    """Return the IDAT chunks."""
     at = len(MAGIC)
     for _ in range(_MAX_CHUNKS):
         if at + framings.CHUNK_HEADER.size > len(data):

@@ -14,7 +14,7 @@ _TABLES_AT = 12
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """The zlib streams of tables that are compressed."""
+    """Return the zlib streams of tables that are compressed."""
     if len(data) < _HEADER:
         return ()
     (count,) = struct.unpack_from(">H", data, _TABLES_AT)

@@ -38,7 +38,7 @@ class _Central:
 
 
 def find(data: memoryview, name: bytes, nested: Nested) -> tuple[Hint, ...]:
-    """The archive that ends `data`, wherever it begins; in its stored entries what `nested` finds."""
+    """Return the archive that ends `data`, wherever it begins; in its stored entries what `nested` finds."""
     found = _directory(data)
     if found is None:
         return ()
@@ -55,7 +55,7 @@ def find(data: memoryview, name: bytes, nested: Nested) -> tuple[Hint, ...]:
 
 
 def _directory(data: memoryview) -> tuple[int, int, int] | None:
-    """Where the archive begins, where its directory does, counted from there, and the directory's size."""
+    """Return where the archive begins, where its directory does, counted from there, and the directory's size."""
     tail = bytes(data[-_END.size - _MAX_COMMENT :])
     at = tail.rfind(_END_MAGIC)
     if at < 0 or len(tail) - at < _END.size:

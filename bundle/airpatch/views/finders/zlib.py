@@ -9,7 +9,7 @@ _HEADER = 2
 
 
 def zlib_hint(data: memoryview, start: int, name: bytes) -> tuple[Hint, ...]:
-    """The deflate stream of the zlib stream at `start`, if one can begin there: its header stays as it is."""
+    """Return the deflate stream of the zlib stream at `start`, if one can begin there: its header stays as it is."""
     head = bytes(data[start : start + _HEADER])
     if len(head) < _HEADER or head[0] & 0x0F != 8 or head[0] >> 4 > 7 or head[1] & 0x20:
         return ()

@@ -1,0 +1,286 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""What an encoder decided about the same bytes before: a search for matches that is not made twice.
+
+An encoder that looks back 32 KiB and ahead 258 bytes decides alike wherever these bytes are alike. So where what is
+compressed has been in another file of the same encoder, the tokens of that file can be taken over. That holds for
+encoders whose chains get every byte, at positions where a token begins in both and a match ends before it: nothing
+waits there to be compared with the next match. It does not hold within `_EDGE` bytes before a multiple of the window
+in either file: there, depending on when the encoder moved its window, it looks back less far.
+
+The tokens come as they are read out of the other file, in order, so memory is bounded: what has moved to an earlier
+place is searched anew. If the other file is not of the same encoder, the tokens taken over are wrong ones.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+
+import cython
+
+from airpatch.deflate.tables import LONG_258, WINDOW
+
+if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, load64
+else:
+    from airpatch.byte_access import common, load64
+
+TokenPieces = Iterator[tuple[int, "array[int]"]]
+"""Tokens in the order of the file, with the position of the first one of each piece in the uncompressed content."""
+
+NEVER = 1 << 62
+
+_NEVER = cython.declare(cython.longlong, NEVER)
+_WINDOW = cython.declare(cython.longlong, WINDOW)
+_EDGE = cython.declare(cython.longlong, 272)  # 262, and the byte after a match, which is looked at, too
+_AHEAD = cython.declare(cython.longlong, 264)  # bytes that are looked at behind a match
+_LEAST = cython.declare(cython.longlong, WINDOW + 1024)  # bytes of a stretch that is worth it
+_BLOCK = cython.declare(cython.longlong, 512)  # of a tar
+_SPACING = cython.declare(cython.longlong, 4096)  # between the blocks of the content that are indexed
+_PROBE = cython.declare(cython.longlong, 64)  # bytes by which a stretch is told
+_MIXER = cython.declare(cython.ulonglong, 0xC2B2AE3D27D4EB4F)  # an odd constant, of xxHash
+_MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
+_MARK = cython.declare(cython.uint, LONG_258)
+
+
+@cython.cclass
+class Precedent:
+    """The uncompressed `content` of the other file, and its tokens.
+
+    `take` is told all bytes that are compressed, in order, and before `follow` is asked about them.
+    """
+
+    # A stretch is a tuple: where it begins and ends in what is compressed, and how much farther it is in the content.
+    # In bounds: what is compared or loaded is within `_content` and the data; tokens are read up to the length of the
+    # piece and written up to the room there is.
+
+    def __init__(self, content: memoryview, pieces: TokenPieces) -> None:
+        self._content = content
+        self._pieces = pieces
+        self._piece = array("I")
+        self._tokens = self._piece
+        self._at = 0  # of the tokens, the next one
+        self._position = 0  # where that one begins in the content
+        self._after_match = True
+        self._stretches: list[tuple[int, int, int]] = []
+        self._growing = True  # the last stretch may go on
+        self._start = self._shift = self._known = self._useful = 0
+        self.end = 0  # where what was followed ends
+        self.next = 0  # where to ask again
+        self._bits = max((len(content) >> 11).bit_length(), 4)
+        self._table = array("I", [0]) * (1 << self._bits)
+        if len(content) >= _LEAST:
+            self._index()
+
+    def _index(self) -> None:
+        """Enter one block in so many of the content, the first ones of those that are equal."""
+        at: cython.longlong
+        slot: cython.longlong
+        content: cython.const[cython.uchar][::1] = self._content
+        for at in range(0, len(content) - _PROBE + 1, _SPACING):
+            slot = _slot(content, at, self._bits)
+            if slot >= 0 and self._table[slot] == 0:
+                self._table[slot] = 1 + at // _SPACING
+
+    def take(self, data: cython.const[cython.uchar][::1]) -> None:
+        """Compare the next bytes that are compressed with the content."""
+        size: cython.Py_ssize_t = len(data)
+        at: cython.Py_ssize_t = 0
+        there: cython.longlong
+        same: cython.Py_ssize_t
+        skip: cython.longlong
+        while at < size:
+            if self._growing:
+                there = self._known + self._shift
+                same = min(size - at, len(self._content) - there)
+                if same > 0:
+                    same = self._same(there, data, at, same)
+                at += same
+                self._known += same
+                if at == size:
+                    break
+                self._end_stretch()
+            skip = min(-self._known % _BLOCK, size - at)
+            at += skip
+            self._known += skip
+            if at < size and not self._begin(data, at):
+                skip = min(_BLOCK, size - at)
+                at += skip
+                self._known += skip
+
+    def followed(self) -> int:
+        """Return about how many of the bytes taken so far need not be searched."""
+        return self._useful + max(self._known - self._start - _WINDOW if self._growing else 0, 0)
+
+    def _begin(self, data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t) -> cython.bint:
+        """Begin a stretch with the block at `at`, if the content has it where it is expected or indexed."""
+        there: cython.longlong
+        slot: cython.longlong
+        tries: cython.int
+        size: cython.longlong = len(self._content)
+        if len(data) - at < _PROBE or size < _LEAST:
+            return False
+        there = self._known + self._shift
+        for tries in range(2):
+            if 0 <= there <= size - _PROBE and self._same(there, data, at, _PROBE) == _PROBE:
+                self._shift = there - self._known
+                self._start = self._known
+                self._growing = True
+                return True
+            if tries == 0:
+                slot = _slot(data, at, self._bits)
+                there = (cython.cast(cython.longlong, self._table[slot]) - 1) * _SPACING if slot >= 0 else -1
+        return False
+
+    def _same(
+        self,
+        there: cython.Py_ssize_t,
+        data: cython.const[cython.uchar][::1],
+        at: cython.Py_ssize_t,
+        limit: cython.Py_ssize_t,
+    ) -> cython.Py_ssize_t:
+        """How many bytes the content has from `there` that `data` has from `at`, at most `limit`, which is not 0."""
+        content: cython.p_uchar
+        bytes_: cython.p_uchar
+        if cython.compiled:
+            content = cython.cast(cython.p_uchar, cython.address(self._content[0]))
+            bytes_ = cython.cast(cython.p_uchar, cython.address(data[0]))
+        else:
+            content, bytes_ = self._content, data
+        return common(content, there, bytes_, at, limit)
+
+    def _end_stretch(self) -> None:
+        self._growing = False
+        if self._known - self._start >= _LEAST or self._start == self._shift == 0:
+            self._stretches.append((self._start, self._known, self._shift))
+            self._useful += max(self._known - self._start - _WINDOW, 0)
+
+    def follow(
+        self, position: cython.longlong, tokens: cython.p_uint, count: cython.Py_ssize_t, room: cython.Py_ssize_t
+    ) -> cython.Py_ssize_t:
+        """Put tokens for the bytes from `position` into `tokens` at `count`, at most `room`; return how many.
+
+        A match ends before `position`, and the last token is one. `end` is where they end, `next` where to ask again.
+        """
+        start: cython.longlong
+        end: cython.longlong
+        shift: cython.longlong
+        other: cython.longlong
+        edge: cython.longlong
+        here: cython.longlong
+        i: cython.Py_ssize_t
+        ahead: cython.Py_ssize_t
+        taken: cython.Py_ssize_t = 0
+        token: cython.uint
+        self.end = position
+        self.next = position + _BLOCK
+        while self._stretches and self._stretches[0][1] - _AHEAD <= position:
+            del self._stretches[0]
+        if self._stretches:
+            start, end, shift = self._stretches[0]
+        elif self._growing:
+            start, end, shift = self._start, self._known, self._shift
+        else:
+            return 0
+        if start or shift:
+            start += _WINDOW
+        end -= _AHEAD
+        if position < start:
+            self.next = start
+            return 0
+        other = position + shift
+        edge = min(_before_edge(position), _before_edge(other))
+        if edge <= 0:
+            self.next = position + 1 + (_WINDOW - 1 - (position if _before_edge(position) <= 0 else other)) % _WINDOW
+            return 0
+        end = min(end, position + edge)
+        if end <= position:
+            return 0
+        if not self._go_to(other):
+            self.next = _NEVER
+            return 0
+        if self._position != other or not self._after_match:
+            self.next = position + max(1, self._position - other)
+            return 0
+        end += shift
+        here = other
+        ahead = 0
+        while True:
+            if self._at + ahead == len(self._tokens) and not self._more(here):
+                break
+            token = self._tokens[self._at + ahead]
+            here += token >> 16 if token > 0xFF else 1
+            ahead += 1
+            if here > end or taken + ahead > room or token >= _MARK:
+                break
+            if token > 0xFF:
+                for i in range(ahead):
+                    tokens[count + taken + i] = self._tokens[self._at + i]
+                taken += ahead
+                self._at += ahead
+                other = self._position = here
+                ahead = 0
+        self.end = other - shift
+        self.next = self.end if taken else position + 1
+        return taken
+
+    def _go_to(self, position: cython.longlong) -> cython.bint:
+        """Go to the first token that begins at `position` or behind it; return whether there is one."""
+        token: cython.uint
+        while self._position < position:
+            if self._at == len(self._tokens):
+                if not self._more(self._position) and not len(self._tokens):
+                    return False
+                continue
+            token = self._tokens[self._at]
+            self._after_match = token > 0xFF
+            self._position += token >> 16 if token > 0xFF else 1
+            self._at += 1
+        return True
+
+    def _more(self, end: cython.longlong) -> cython.bint:
+        """Get more tokens, the current ones of which end at `end`; return whether those that come follow upon them.
+
+        If they do not, the current ones are dropped; if there are none, nothing is left.
+        """
+        found = next(self._pieces, None)
+        if found is None:
+            self._piece = self._tokens = array("I")
+            self._at = 0
+            self._position = _NEVER
+            return False
+        position, piece = found
+        follows = position == end
+        if follows:
+            piece = self._piece[self._at :] + piece
+        else:
+            self._position = position
+            self._after_match = False
+        self._piece = self._tokens = piece
+        self._at = 0
+        return follows and len(piece) > 0
+
+
+@cython.cfunc
+@cython.inline
+@cython.exceptval(check=False)
+def _before_edge(position: cython.longlong) -> cython.longlong:
+    """Bytes from `position` to where an encoder may look back less far; none within."""
+    return _WINDOW - _EDGE - position % _WINDOW
+
+
+@cython.cfunc
+@cython.exceptval(check=False)
+def _slot(data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t, bits: cython.int) -> cython.longlong:
+    """The slot of the block at `at`; below 0 if it begins with the same bytes again and again."""
+    bytes_: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(data[0])) if cython.compiled else data
+    h: cython.ulonglong = load64(bytes_, at)
+    word: cython.ulonglong
+    alike: cython.bint = True
+    i: cython.int
+    for i in range(8, _PROBE, 8):
+        word = load64(bytes_, at + i)
+        alike = alike and word == load64(bytes_, at)
+        h = ((h ^ word) * _MIXER) & _MASK64
+        h ^= h >> 32
+    return -1 if alike else cython.cast(cython.longlong, h >> 8) & ((1 << bits) - 1)

@@ -1,0 +1,40 @@
+"""Whether a source has decisions of the target's encoder that need not be searched for again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from airpatch.encoders.precedent import Precedent
+from airpatch.encoders.recognise import recognise
+from airpatch.encoders.replicas import replica
+from airpatch.errors import FormatError
+
+START = 64 << 10
+"""Bytes of a source by which it is told that the same encoder wrote it."""
+_SHARE = 4
+"""Of so many bytes of the target one must follow the source, or reading its decisions takes more than it spares."""
+
+
+def takes_over(encoder: str) -> bool:
+    """Whether a replica can take decisions over. Raises FormatError if the encoder is unknown."""
+    return replica(encoder).heed is not None
+
+
+def wrote(encoder: str, start: bytes) -> bool:
+    """Whether a blob that begins with `start` (`START` bytes, or all) is gzip that `encoder` may have written."""
+    try:
+        return bool(recognise(start, [encoder]))
+    except FormatError:
+        return False
+
+
+def is_followed(content: memoryview, target: Iterable[memoryview], size: int, pause: Callable[[], None]) -> bool:
+    """Whether enough of the `size` bytes of the `target`, in pieces, follows the `content` of a source.
+
+    `pause` is called after each piece.
+    """
+    precedent = Precedent(content, iter(()))
+    for piece in target:
+        precedent.take(piece)
+        pause()
+    return precedent.followed() * _SHARE >= size
