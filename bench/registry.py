@@ -69,7 +69,7 @@ def main() -> None:
                     ),
                     shell(
                         "skopeo sync",
-                        f"skopeo sync -q --all --scoped --src yaml --dest dir {work}/sync.yml {images}",
+                        f"skopeo sync --all --scoped --src yaml --dest dir {work}/sync.yml {images}",
                         emptied(images),
                     ),
                 ],
@@ -96,7 +96,7 @@ def main() -> None:
             time.sleep(1)
             compare(
                 [
-                    shell(name, f"skopeo sync -q --all --scoped --src yaml --dest dir {yml} {images}", emptied(images))
+                    shell(name, f"skopeo sync --all --scoped --src yaml --dest dir {yml} {images}", emptied(images))
                     for name, yml in (
                         ("from airpatch serve", _renamed(work, host, f"127.0.0.1:{port}")),
                         ("from docker-registry", work / "sync.yml"),
@@ -116,8 +116,7 @@ def main() -> None:
                                      prepare=empty),
                     shell(
                         "skopeo sync",
-                        "skopeo sync -q --all --scoped --src dir --dest docker --dest-tls-verify=false "
-                        f"{images} {host}",
+                        f"skopeo sync --all --src dir --dest docker --dest-tls-verify=false {trees[0]} {host}",
                         empty,
                     ),
                 ],

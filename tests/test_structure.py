@@ -50,7 +50,16 @@ TESTED_BY = {
     "format/index.py": ("format/test_index_encoding.py", "values that it encodes"),
     "format/release_part.py": ("format/test_index_encoding.py", "a part of the encoding"),
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
+    "host/facts.py": ("host/test_runtime.py", "the value that is found out"),
+    "format/parts.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
+    "tool/site_instructions.py": ("tool/test_executable.py", "what lies beside the bundle"),
+    "format/sealed.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
+    "format/top_ups.py": ("archive/test_topped_up.py", "requests and top-ups, as they come and damaged"),
+    "archive/damage.py": ("archive/test_topped_up.py", "what is asked for of a damaged copy"),
+    "parts/*.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
+    "blobs/byte_source.py": ("archive/test_frame_reader.py", "where frames are read"),
     "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
+    "sources/file_folders.py": ("files/test_laying_out.py", "folders are packed and laid out"),
     "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
     "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
     "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),
@@ -76,7 +85,8 @@ TESTED_BY = {
 
 TOP_LEVEL = {
     ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
-    "LICENSE", "README.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs", "environment.sh", "examples",
+    "LICENSE", "README.md", "README.zh-CN.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs",
+    "environment.sh", "examples",
     "fixtures", "fuzz", "packaging", "pyproject.toml", "release.sh", "setup.py", "spec", "tests",
 }  # fmt: skip
 """What lies at the top of the project. A file that a mistyped redirection made is none of it."""

@@ -34,14 +34,14 @@ def test_vectors_are_those_of_the_generator() -> None:
 
 
 @pytest.mark.parametrize("vector", list(good()), ids=lambda vector: vector.name)
-def test_cut_at_every_byte(vector: Vector) -> None:  # ADVERSARIES 37
+def test_cut_at_every_byte(vector: Vector) -> None:  # threat 37
     for end in range(len(vector.delta)):
         with pytest.raises(FormatError):
             list(decode(io.BytesIO(vector.delta[:end]), vector.sources, vector.limit))
 
 
 @pytest.mark.parametrize("vector", list(good()), ids=lambda vector: vector.name)
-def test_every_bit_flipped(vector: Vector) -> None:  # ADVERSARIES 38
+def test_every_bit_flipped(vector: Vector) -> None:  # threat 38
     for at in range(8 * len(vector.delta)):
         delta = bytearray(vector.delta)
         delta[at // 8] ^= 1 << at % 8

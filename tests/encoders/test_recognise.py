@@ -84,7 +84,7 @@ def test_not_gzip(data: bytes) -> None:
 
 @needs_speed
 def test_bomb_is_bounded() -> None:
-    """ADVERSARIES 36: a gigabyte of zeros in a megabyte of input."""
+    """Threat 36: a gigabyte of zeros in a megabyte of input."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, 31)
     piece = bytes(1 << 20)
     data = b"".join(compressor.compress(piece) for _ in range(64)) + compressor.flush()

@@ -1,4 +1,4 @@
-"""Power cuts: a scenario on ext4 in a loop file, stopped at a call, and what a new mount finds (ADVERSARIES 46).
+"""Power cuts: a scenario on ext4 in a loop file, stopped at a call, and what a new mount finds (threat 46).
 
 The run is killed before the call, and in the same instant the file system stops: what was only in memory is lost.
 Two kinds of loss are tried at each call: nothing since the last barrier arrived (NO_LOG_FLUSH), and all metadata

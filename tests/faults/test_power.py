@@ -1,4 +1,4 @@
-"""Power cuts on ext4 (ADVERSARIES 46). These are samples; `python -m tests.faults.sweep power` goes through all."""
+"""Power cuts on ext4 (threat 46). These are samples; `python -m tests.faults.sweep power` goes through all."""
 
 from __future__ import annotations
 

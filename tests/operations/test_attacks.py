@@ -5,8 +5,11 @@ Bundles come from a file and through a pipe. The time is that of a clock that th
 
 from __future__ import annotations
 
+import importlib
 import os
+import stat
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,11 +18,14 @@ from pathlib import Path
 import pytest
 
 import airpatch
-from airpatch.errors import AirpatchError, BaseMismatch, FormatError, TrustError
+from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, TrustError
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.release import Release
+from tests.cli.support import PROJECT
+from tests.operations.conftest import write_images
 from tests.support import Builder, contents_of, split_frames
 
+Spoil = Callable[[list[bytes]], list[bytes]]
 NOW = 1_800_000_000
 """2027-01-15T08:00:00Z."""
 
@@ -175,9 +181,127 @@ def test_adversary_24_endless_data(sample: Builder, tmp_path: Path) -> None:
         feed.wait()
 
 
-def test_a_revoked_key(take: Callable[..., object], keys: Path, sample: Builder, tmp_path: Path) -> None:
+def test_adversary_62_a_revoked_key(take: Callable[..., object], keys: Path, sample: Builder, tmp_path: Path) -> None:
     bundle = write(tmp_path / "signed", sample)
     airpatch.sign(bundle, key=keys / "vendor")
     trusted = airpatch.trusted_signers(keys / "signers", revoked=keys / "vendor.pub")
     refused(lambda: take(bundle, tmp_path / "root", trusted=trusted), tmp_path / "root", TrustError, "none of its 1")
     take(bundle, tmp_path / "root", trusted=airpatch.trusted_signers(keys / "signers"))
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda frames: [b"\0", *frames], id="a byte before"),
+        pytest.param(lambda frames: [*frames, b"\0"], id="a byte after"),
+        pytest.param(lambda frames: [frames[0], b"\x50\x2a\x4d\x18\0\0\0\0", *frames[1:]], id="a frame between"),
+        pytest.param(lambda frames: [frames[0], *frames[2:]], id="the signature removed"),
+        pytest.param(lambda frames: [frames[1], frames[0], *frames[2:]], id="the signature first"),
+        pytest.param(lambda frames: [frames[0], frames[1], frames[1], *frames[2:]], id="the signature twice"),
+    ],
+)
+def test_adversary_4_bytes_before_between_and_after_what_is_signed(
+    take: Callable[..., object],
+    keys: Path,
+    sample: Builder,
+    tmp_path: Path,
+    spoil: Callable[[list[bytes]], list[bytes]],
+) -> None:
+    bundle = write(tmp_path / "signed", sample)
+    airpatch.sign(bundle, key=keys / "vendor")
+    bundle.write_bytes(b"".join(spoil(split_frames(bundle.read_bytes()))))
+    trusted = airpatch.trusted_signers(keys / "signers")
+    with pytest.raises((FormatError, TrustError)):
+        take(bundle, tmp_path / "root", trusted=trusted)
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("how", ["in place", "by another file"])
+def test_adversary_6_a_file_that_changes_after_it_was_verified(
+    keys: Path, sample: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """What was checked is what is used: other content is refused, another file of that name not looked at."""
+    bundle = write(tmp_path / "signed", sample)
+    airpatch.sign(bundle, key=keys / "vendor")
+    content = bundle.read_bytes()
+    (tmp_path / "other").write_bytes(content[:600] + bytes(len(content) - 600))
+
+    def swap(root: object) -> None:
+        if how == "in place":
+            bundle.write_bytes((tmp_path / "other").read_bytes())
+        else:
+            (tmp_path / "other").rename(bundle)
+
+    monkeypatch.setattr("airpatch.target.installer.stored_trust", swap)
+    trusted = airpatch.trusted_signers(keys / "signers")
+    if how == "by another file":
+        (done,) = airpatch.apply(bundle, tmp_path / "root", trusted=trusted).applied
+        assert done.index.release == sample.release
+        return
+    with pytest.raises((FormatError, airpatch.IntegrityError)):
+        airpatch.apply(bundle, tmp_path / "root", trusted=trusted)
+    assert not (tmp_path / "root").exists()
+
+
+def of_vectors(*adversaries: str) -> list[Path]:
+    return [
+        path
+        for path in sorted((PROJECT / "fixtures" / "vectors").glob("*.vector"))
+        if any(f"\nadversary: {number}\n".encode() in path.read_bytes() for number in adversaries)
+        and b"expect: success" not in path.read_bytes()
+    ]
+
+
+@pytest.mark.parametrize("path", of_vectors("14", "15", "16"), ids=lambda path: path.stem)
+def test_adversary_17_names_are_checked_on_load(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_bytes(path.read_bytes().partition(b"\n\n")[2])
+    refused(lambda: airpatch.apply(tmp_path / "bundle", tmp_path / "root"), tmp_path / "root", FormatError, ".")
+
+
+def test_adversary_22_a_source_that_is_swapped_for_a_link_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link leads to the right bytes, so that only following it can be what is refused."""
+    write_images(tmp_path / "images", {"app:r1": [b"layer " * 100]})
+    (layer,) = (path for path in (tmp_path / "images").rglob("*") if path.is_file() and path.stat().st_size == 600)
+    gather = importlib.import_module("airpatch.operations.create_bundle").gather
+
+    def swapping(*words: object, **options: object) -> object:
+        gathered = gather(*words, **options)
+        layer.rename(tmp_path / "elsewhere")
+        layer.symlink_to(tmp_path / "elsewhere")
+        return gathered
+
+    monkeypatch.setattr("airpatch.operations.create_bundle.gather", swapping)
+    with pytest.raises(SourceError, match=r"symbolic link|not a regular file"):
+        airpatch.create(tmp_path / "images", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_adversary_23_nothing_unpacks_archives_on_its_own() -> None:
+    """No archive's names become paths: tar members are read by their offsets."""
+    code = [path for part in ("bundle", "cli") for path in (PROJECT / part).rglob("*.py")]
+    assert len(code) > 200
+    for path in code:
+        text = path.read_text()
+        assert "extractall" not in text, path
+        assert "unpack_archive" not in text, path
+
+
+WATCHED = "socket,connect,sendto,execve,execveat,mknod,mknodat"
+
+
+def test_adversary_25_an_apply_opens_no_socket_and_runs_no_program(sample: Builder, tmp_path: Path) -> None:
+    bundle = write(tmp_path / "bundle", sample)
+    traced = subprocess.run(
+        ["strace", "-f", "-qq", "-o", tmp_path / "trace", "-e", f"trace={WATCHED}",
+         sys.executable, "-m", "airpatch", "apply", bundle, "--root", tmp_path / "root", "--restore", tmp_path / "out"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": f"{PROJECT / 'bundle'}:{PROJECT / 'cli'}"},
+    )  # fmt: skip
+    assert traced.returncode == 0, traced.stderr
+    calls = [line.split(maxsplit=1)[1].partition("(")[0] for line in (tmp_path / "trace").read_text().splitlines()]
+    assert calls == ["execve"], "the one that strace itself begins with"
+    for path in [*(tmp_path / "root").rglob("*"), *(tmp_path / "out").rglob("*")]:
+        mode = path.lstat().st_mode
+        assert stat.S_ISREG(mode) or stat.S_ISDIR(mode), path
+        assert not mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX | 0o022), path

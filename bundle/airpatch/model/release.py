@@ -231,13 +231,18 @@ def assemble(
             findings[SHOWN_FINDINGS:] = [f"and {more} more"]
         raise FormatError("not a release", findings)
     if name is None:
-        tagged = [image for image in ordered if not image.name.has_derived_tag]
-        tags = Counter(image.name.tag for image in tagged or ordered)
-        name = max(tags, key=lambda tag: (tags[tag], tag))
+        name = common_tag(ordered)
     check_label(name, sequence)
     check_product(product)
     check_time(expires)
     return Release(name, sequence, tuple(ordered), found.table(), product, expires)
+
+
+def common_tag(images: Sequence[Image]) -> str:
+    """The tag that most of `images`, of which there is one at least, carry; the greatest of several."""
+    tagged = [image for image in images if not image.name.has_derived_tag]
+    tags = Counter(image.name.tag for image in tagged or images)
+    return max(tags, key=lambda tag: (tags[tag], tag))
 
 
 def check_label(name: str, sequence: int) -> None:

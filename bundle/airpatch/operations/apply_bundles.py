@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.frame_reader import open_frames
+from airpatch.archive.frame_reader import open_bundles
 from airpatch.blobs.output import output_file
 from airpatch.destinations.restorer import Form
 from airpatch.destinations.transfer import LinkMode
@@ -18,7 +18,7 @@ from airpatch.format.inventories import emit
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.arguments import Paths, StrPath, choice, names
-from airpatch.operations.restore_images import Restored, restore_release
+from airpatch.operations.restore_images import Restored, lay_out_release, restore_release
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.stocktaking import make_request
@@ -33,6 +33,8 @@ class ApplyResult:
 
     applied: tuple[Applied, ...]
     restored: Restored | None = None
+    files: int | None = None
+    """How many files, folders and links were laid out, if that was asked for."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -50,6 +52,7 @@ def apply(
     dry_run: bool = False,
     request: StrPath | None = None,
     restore_to: StrPath | None = None,
+    files_to: StrPath | None = None,
     form: str = "dir",
     link: str = "copy",
     trusted: TrustedSigners | None = None,
@@ -58,13 +61,14 @@ def apply(
     """Merge `bundles`, full ones or patches, into the registry's storage `root`, which a registry may be serving.
 
     `root` is the directory that holds `docker/registry/v2`; it is made if it does not exist. A bundle `-` is standard
-    input. Bundles are applied together: a patch and the top-up that completes it may stand in any order. Nothing is
+    input; one that was split is taken out of its parts, which may be named in any order, and stand for those beside
+    them, too. Bundles are applied together: a patch and the one that completes it may stand in any order. Nothing is
     visible before everything is there and verified; an interrupted run is repeated as it is (spec/TARGET.md).
 
     `deep` also hashes the blobs that a patch needs; `allow_downgrade` accepts a release with a smaller sequence number
     than an installed one; with `dry_run` nothing is written. If blobs are missing, the file `request` gets a list of
     them, to be a base of `diff`. With `restore_to`, the images of the last bundle's release are then restored to that
-    folder, in `form` and by `link` as with `restore`.
+    folder, in `form` and by `link` as with `restore`; with `files_to`, the files that it brings are laid out there.
 
     With `trusted` (`trusted_signers`) all bundles must be signed accordingly, and in any case as `root` itself demands
     (`trust`): that is checked before anything is written.
@@ -75,6 +79,8 @@ def apply(
     execution = execution or Execution()
     if restore_to is not None and dry_run:
         raise UsageError("a dry run leaves nothing to restore: leave out --restore or --dry-run")
+    if files_to is not None and dry_run:
+        raise UsageError("a dry run leaves no files to lay out: leave out --files or --dry-run")
     choice(Form, form, "form"), choice(LinkMode, link, "link")  # before anything is written
     warnings: list[str] = []
 
@@ -87,7 +93,8 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        readers = [stack.enter_context(closing(open_frames(name, hashed=not dry_run))) for name in names(bundles)]
+        opened = open_bundles(names(bundles), execution.ask, hashed=not dry_run)
+        readers = [stack.enter_context(closing(reader)) for reader in opened]
         work = preview if dry_run else install
         try:
             applied = work(
@@ -106,7 +113,8 @@ def apply(
     restored = None
     if restore_to is not None:
         restored = _restore(applied[-1].index.release, path, restore_to, form, link, execution)
-    return ApplyResult(tuple(applied), restored, (*warnings, *_unservable(applied)))
+    laid_out = None if files_to is None else _lay_out(applied[-1].index.release, path, files_to, execution)
+    return ApplyResult(tuple(applied), restored, laid_out, (*warnings, *_unservable(applied)))
 
 
 def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
@@ -115,6 +123,14 @@ def _restore(release: Release, root: Path, output: StrPath, form: str, link: str
         return restore_release(root, release, (), output, form, link, execution)
     except AirpatchError as error:
         message = f"release {release.name} was applied, but its images were not restored: {error.message}"
+        raise type(error)(message, error.findings) from None
+
+
+def _lay_out(release: Release, root: Path, folder: StrPath, execution: Execution) -> int:
+    try:
+        return lay_out_release(root, release, folder, execution)
+    except AirpatchError as error:
+        message = f"release {release.name} was applied, but its files were not laid out: {error.message}"
         raise type(error)(message, error.findings) from None
 
 

@@ -43,6 +43,7 @@ def explain(
     tags: Sequence[str] = (),
     images_from: str | None = None,
     pull: PullOptions | None = None,
+    files: Sequence[str] = (),
     content: Paths = (),
     effort: str = "default",
     execution: Execution | None = None,
@@ -53,7 +54,7 @@ def explain(
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
     gathered = gather_release(
-        sources, execution, label_for(bases, release, sequence, product), images_list, tags, images_from, pull
+        sources, execution, label_for(bases, release, sequence, product), images_list, tags, images_from, pull, files
     )
     prepared = prepare_patch(bases, gathered, execution, effort, content=content, pull=pull)
     with prepared.bundle as bundle:

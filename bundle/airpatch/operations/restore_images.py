@@ -29,6 +29,7 @@ from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Image, Release
 from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, choice, within
+from airpatch.operations.lay_out_files import lay_out_files
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.completion import complete_upon
 from airpatch.registry_api.access import PullOptions
@@ -55,6 +56,8 @@ class Restored:
     warnings: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     """Folders of other images that were there; with `exact` they are gone."""
+    files: int | None = None
+    """How many files, folders and links were laid out, if that was asked for."""
 
 
 def restore(
@@ -67,6 +70,7 @@ def restore(
     exact: bool = False,
     form: str = "dir",
     link: str = "copy",
+    files_to: StrPath | None = None,
     pull: PullOptions | None = None,
     trusted: TrustedSigners | None = None,
     execution: Execution | None = None,
@@ -87,6 +91,10 @@ def restore(
     `release` picks a release that is installed on a root, by its name or the beginning of its id; its images are those
     of its own manifests, wherever its tags point by now. With `exact`, folders of other images at `output` are removed.
 
+    With `files_to`, the files that the images bring (`create` with `files`) are laid out in that folder, too: of one
+    artifact in the folder itself, of several in a folder each, called like the repository. What an earlier release has
+    laid out there is replaced in one step; other files in it stay.
+
     `link` tells how files are made out of a root: `copy`, `hard` or `reflink`. With `trusted`, `source` must be a
     bundle that is signed accordingly.
 
@@ -103,13 +111,15 @@ def restore(
         root = Path(source)
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
-        return restore_release(root, chosen, images, output, form, link, execution, exact=exact)
+        return restore_release(root, chosen, images, output, form, link, execution, exact=exact, files_to=files_to)
     if base is not None:
         if release is not None:
             raise UsageError("--release picks a release of a root, and a patch has one alone")
         with ExitStack() as stack:
             patch = stack.enter_context(closing(BundleFile(os.fspath(source))))
-            return _restore_upon(base, patch, images, output, form, link, execution, pull, trusted, exact=exact)
+            return _restore_upon(
+                base, patch, images, output, form, link, execution, pull, trusted, exact=exact, files_to=files_to
+            )
     gathered = gather(
         [os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted), pull=pull
     )
@@ -117,7 +127,9 @@ def restore(
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
     found = gathered.release.images
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
-    return write_images(found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact)
+    return write_images(
+        found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact, files_to=files_to
+    )
 
 
 def _restore_upon(
@@ -132,6 +144,7 @@ def _restore_upon(
     trusted: TrustedSigners | None,
     *,
     exact: bool,
+    files_to: StrPath | None,
 ) -> Restored:
     """Restore the release of `patch` upon what `base` has; only layers of the images that are picked are made."""
     if patch.index.is_full:
@@ -150,7 +163,7 @@ def _restore_upon(
     wanted = {blob.digest for _, manifest in below for blob in manifest.blobs}
     content, made = completed.content(wanted, execution)
     with closing(made):
-        return write_images(images, manifests, content, output, form, link, execution, exact=exact)
+        return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
 
 
 def _unloaded() -> NoReturn:
@@ -167,6 +180,7 @@ def restore_release(
     execution: Execution,
     *,
     exact: bool = False,
+    files_to: StrPath | None = None,
 ) -> Restored:
     """Restore images of `release`, which is installed on `root`: its own manifests, whatever its tags lead to now."""
     images = [i for i in release.images if not picks or {str(i.name), i.name.repository} & set(picks)]
@@ -176,7 +190,7 @@ def restore_release(
     signatures = {s.digest: kept_path(s) for s in signatures_of(release)}
     content = TreeContent(Tree(root), registry.blob_path, signatures)
     manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
-    return write_images(images, manifests, content, output, form, link, execution, exact=exact)
+    return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
 
 
 def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
@@ -210,15 +224,35 @@ def write_images(
     execution: Execution,
     *,
     exact: bool = False,
+    files_to: StrPath | None = None,
 ) -> Restored:
     """Restore `images` to `output`. Raises as `restore` does."""
     path = Path(output)
     if form in ARCHIVES:
         archive = ARCHIVES[form](images, manifests)
         write_archive(archive, content, os.fspath(output), execution)
-        return Restored(path, tuple(images), archive.size, tuple(archive.remarks))
+        files = _lay_out(images, manifests, content, files_to, execution)
+        return Restored(path, tuple(images), archive.size, tuple(archive.remarks), files=files)
     chosen = choice(Form, form, "form")
     others = restore_images(
         images, manifests, content, path, execution, form=chosen, link=choice(LinkMode, link, "link"), exact=exact
     )
-    return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))
+    files = _lay_out(images, manifests, content, files_to, execution)
+    return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others), files=files)
+
+
+def _lay_out(
+    images: Sequence[Image],
+    manifests: Mapping[Digest, bytes],
+    content: Content,
+    folder: StrPath | None,
+    execution: Execution,
+) -> int | None:
+    return None if folder is None else lay_out_files(images, manifests, content, folder, execution)
+
+
+def lay_out_release(root: Path, release: Release, folder: StrPath, execution: Execution) -> int:
+    """Lay out the files of `release`, which is installed on `root`. Raises as `lay_out_files` does."""
+    content = TreeContent(Tree(root), registry.blob_path)
+    manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
+    return lay_out_files(release.images, manifests, content, folder, execution)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from airpatch.errors import FormatError
 from airpatch.signing.wire import WireReader, string
@@ -42,8 +43,14 @@ class Signature:
 
 def signed_data(message: bytes, namespace: str, hash_algorithm: str = "sha512") -> bytes:
     """Return what a signer signs: the hash of the message, bound to the namespace."""
-    digest = _HASHES[hash_algorithm](message).digest()
+    digest = _digest(message, hash_algorithm)
     return _MAGIC + string(namespace.encode()) + string(b"") + string(hash_algorithm.encode()) + string(digest)
+
+
+@lru_cache(maxsize=2)
+def _digest(message: bytes, hash_algorithm: str) -> bytes:
+    """Hash `message` once for all signatures over it: an index of 3 MiB may have sixteen."""
+    return _HASHES[hash_algorithm](message).digest()
 
 
 def emit(signature: Signature) -> str:

@@ -13,13 +13,24 @@ from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution
+from airpatch.files.packing import FilesOption
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, assemble, check_label, check_product, owners
+from airpatch.model.release import (
+    DEFAULT_PRODUCT,
+    Image,
+    Release,
+    assemble,
+    check_label,
+    check_product,
+    common_tag,
+    owners,
+)
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
+from airpatch.sources.file_folders import files_image
 from airpatch.sources.given_names import resolve_names
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
@@ -130,6 +141,7 @@ def gather(
     tags: Sequence[str] = (),
     pull: PullOptions | None = None,
     images_from: str | None = None,
+    files: Sequence[str] = (),
     name: str | None = None,
     sequence: int | None = None,
     product: str | None = None,
@@ -148,6 +160,7 @@ def gather(
     verified here, blobs are looked for with their size, and hashed by whoever reads them.
     `docker://` addresses are read as `pull` says; `images_from` is a place in a registry, `docker://HOST[/PREFIX]`,
     that has the images of `images_list`.
+    `files`, `DIR=REPOSITORY` each, are folders that are packed as artifacts of the release, tagged by its name.
     `opened` is called with each source before anything of it is used, and may refuse it.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
@@ -158,8 +171,9 @@ def gather(
     except FormatError as error:
         raise UsageError(error.message) from None
     pull = pull or PullOptions()
-    if not specs and images_from is None:
+    if not specs and images_from is None and not files:
         raise UsageError("nothing to take images from: name a SOURCE, or a registry with --from")
+    folders = [FilesOption.parse(text) for text in files]
     sources = [open_source(spec, execution.scratch, pull) for spec in specs]
     references = None if images_list is None else read_images_list(images_list)
     if images_from is not None:
@@ -199,6 +213,12 @@ def gather(
         product = product_of_bases if product_of_bases is not None else DEFAULT_PRODUCT
     if sequence is None:
         sequence = sequence_after_bases or 0
+    if folders:
+        guessed = common_tag(list(gathering.images.values())) if gathering.images else None
+        if name is None and guessed is None:
+            raise UsageError("files alone make no release with a name: give it one with --release")
+        for folder in folders:
+            gathering.add(files_image(folder, name or str(guessed), execution.scratch))
     gathered = gathering.finish(name, sequence, product, expires or 0)
     gathered = replace(gathered, is_name_guessed=name is None)
     release = gathered.release

@@ -20,6 +20,7 @@ def run(args: Namespace, console: Console) -> Result:
         dry_run=args.dry_run,
         request=args.request,
         restore_to=args.restore,
+        files_to=args.files_to,
         form=args.kind or "dir",
         link=args.link or "copy",
         trusted=trusted(args),
@@ -33,11 +34,14 @@ def run(args: Namespace, console: Console) -> Result:
         "applied": [_data(applied) for applied in done.applied],
         "dry_run": args.dry_run,
         "new_registry": is_new,
+        "files": done.files,
         "restored": None if done.restored is None else str(done.restored.output),
     }
     if done.restored is not None:
         release = done.applied[-1].index.release
         lines.append(f"{done.restored.output}: {count(len(release.images), 'image')} of {release.name} restored")
+    if done.files is not None:
+        lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")
     if not args.dry_run:
         lines.append(f"took {console.seconds:.1f} s")
     return Result(data, lines, 0 if done.is_possible else airpatch.BaseMismatch.exit_code, notes=done.warnings)

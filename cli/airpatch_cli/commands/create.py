@@ -22,9 +22,11 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         images_from=args.images_from,
         pull=pulling(args),
+        files=args.files,
         repack=args.repack,
         effort=args.effort or "default",
         key=args.key,
+        with_tool=args.with_tool,
         execution=console.execution,
     )
     return written(made, console)

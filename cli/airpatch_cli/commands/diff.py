@@ -23,10 +23,12 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         images_from=args.images_from,
         pull=pulling(args),
+        files=args.files,
         content=args.contents,
         layer_patches=args.layer_patches,
         effort=args.effort or "default",
         key=args.key,
+        with_tool=args.with_tool,
         execution=console.execution,
     )
     return written(made, console)

@@ -24,6 +24,7 @@ def run(args: Namespace, console: Console) -> Result:
         tags=args.tags,
         images_from=args.images_from,
         pull=pulling(args),
+        files=args.files,
         content=args.contents,
         effort=args.effort or "default",
         execution=console.execution,

@@ -19,6 +19,7 @@ def run(args: Namespace, console: Console) -> Result:
         args.source,
         args.output,
         base=args.base,
+        files_to=args.files_to,
         images=args.images,
         release=args.release,
         exact=args.exact,
@@ -33,6 +34,8 @@ def run(args: Namespace, console: Console) -> Result:
         shown = ", ".join(done.others[:_SHOWN]) + (", ..." if len(done.others) > _SHOWN else "")
         what = "removed" if args.exact else "left there, and a later create would pack them; --exact removes them"
         lines.append(f"  {count(len(done.others), 'other image')} {what}: {shown}")
+    if done.files is not None:
+        lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")
     return Result(
         {
             "output": str(done.output),
@@ -41,6 +44,7 @@ def run(args: Namespace, console: Console) -> Result:
             "blob_bytes": done.size,
             "other_images": list(done.others),
             "removed": args.exact,
+            "files": done.files,
         },
         lines,
         notes=done.warnings,

@@ -50,6 +50,15 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         metavar="[DIGEST=]NAME:TAG",
         help="name an image that has no tag; the digest may be left out where it is the only one",
     )
+    parser.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="DIR=REPOSITORY",
+        type=nonempty,
+        help="pack this folder of other files, such as scripts and charts, as an artifact of the release; may be "
+        "repeated",
+    )
     pull_options(parser)
 
 
@@ -64,6 +73,10 @@ def base_options(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
         "may be repeated, and the patch fits targets that have any one of them",
     )
+    content_option(parser)
+
+
+def content_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--content",
         action="append",
@@ -105,6 +118,17 @@ def form_options(parser: argparse._ActionsContainer, *archives: str) -> tuple[ar
         help="how files are made (default: copy, safe to edit)",
     )
     return form, link
+
+
+def files_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--files",
+        dest="files_to",
+        type=path,
+        metavar="DIR",
+        help="lay out the files that the release brings there (create --files); what an earlier release laid out is "
+        "replaced in one step",
+    )
 
 
 def effort_options(group: argparse._ActionsContainer, condition: str = "") -> tuple[argparse.Action, argparse.Action]:
@@ -169,3 +193,16 @@ def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, .
         "--threshold", type=positive, metavar="N", help="how many different principals must have signed (default: 1)"
     )
     return revoked, principals, threshold
+
+
+def tool_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--with-tool",
+        type=path,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="FOLDER",
+        help="also put the executable and a README.txt for the person on the site beside the bundle: out of the folder "
+        "of a release of airpatch, or without one the executable that runs; stands behind SOURCE",
+    )

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
-from airpatch_cli.grammar.shared_options import form_options, output_option, root_argument, trust_options, whom_to_trust
+from airpatch_cli.grammar.shared_options import (
+    files_option,
+    form_options,
+    output_option,
+    root_argument,
+    trust_options,
+    whom_to_trust,
+)
 from airpatch_cli.grammar.values import nonempty, path, positive
 from airpatch_cli.parser import Condition, only_with
 
@@ -17,7 +24,13 @@ def apply(commands: Commands) -> None:
         "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
         "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
     )
-    parser.add_argument("bundles", type=nonempty, nargs="+", metavar="BUNDLE", help="a bundle, - for standard input")
+    parser.add_argument(
+        "bundles",
+        type=nonempty,
+        nargs="+",
+        metavar="BUNDLE",
+        help="a bundle, its parts or their folder, a damaged copy and its top-up, - for standard input",
+    )
     parser.add_argument(
         "--root", type=path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
     )
@@ -32,6 +45,7 @@ def apply(commands: Commands) -> None:
     parser.add_argument("--restore", type=path, metavar="DIR", help="restore the release's images there afterwards")
     form = form_options(parser.add_argument_group("with --restore"))
     only_with(Condition(lambda args: args.restore, "without --restore"), *form)
+    files_option(parser)
     trust_options(parser, "every bundle")
 
 

@@ -1,0 +1,246 @@
+"""Files of a release into a folder, which has those of the old release or those of the new one at any moment.
+
+A new folder is made beside the old one, with all files of the release and what others have put into the old one; then
+the two exchange their names. What the old release had and the new one has not is gone with the old folder. The list of
+what belongs to the release lies in the folder itself (`packing.LISTING`); a folder with files and without that list is
+somebody else's, and is not touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import stat
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import IO, cast
+
+from airpatch.blobs.content import Content, SectionReader
+from airpatch.blobs.output import write_error
+from airpatch.errors import FormatError, IntegrityError, TargetError
+from airpatch.files.packing import ARTIFACT_TYPE, LAYER_TYPE, LISTING
+from airpatch.files.tar_entries import MAX_ENTRIES, FileEntry, entry_of
+from airpatch.linux import remove_all, replace_folder, syncfs
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Descriptor, parse_document, parse_manifest
+from airpatch.model.release import Image
+from airpatch.progress import ProgressPart
+
+_PIECE = 1 << 20
+_MAX_LISTING = 256 << 20
+_STAGING = ".airpatch-{}.new"
+
+
+def files_artifacts(images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> dict[str, list[Descriptor]]:
+    """The layers of each artifact of files among `images`, by its repository."""
+    found: dict[str, list[Descriptor]] = {}
+    for image in images:
+        content = manifests.get(image.manifest)
+        if content is not None and parse_document(content).get("artifactType") == ARTIFACT_TYPE:
+            found[image.name.repository] = list(parse_manifest(content).blobs[1:])
+    return found
+
+
+def lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, part: ProgressPart) -> int:
+    """Make `folder` have the files of `layers`; returns how many entries it has of them.
+
+    Raises FormatError or IntegrityError if a layer is wrong, TargetError if the folder cannot be written or is somebody
+    else's; it is then as it was.
+    """
+    folder = folder.absolute()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        parent = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return _lay_out(layers, content, folder, parent, part)
+        finally:
+            os.close(parent)
+    except OSError as error:
+        raise write_error(str(folder), error) from None
+
+
+def _lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, parent: int, part: ProgressPart) -> int:
+    old = _listed(folder)
+    name = _STAGING.format(folder.name)
+    _remove(name, parent)
+    os.mkdir(name, 0o755, dir_fd=parent)
+    staging = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        laid_out = _Folder(staging)
+        for layer in layers:
+            if layer.media_type != LAYER_TYPE:
+                raise FormatError(f"layer {layer.digest} is of type {layer.media_type}, where files are {LAYER_TYPE}")
+            _extract(layer, content, laid_out, part)
+        laid_out.finish()
+        if old is not None:
+            _take_over(folder, old, laid_out)
+        _write_listing(staging, laid_out.entries)
+        syncfs(staging)
+        if old is None:
+            with suppress(FileNotFoundError):
+                os.rmdir(folder.name, dir_fd=parent)  # an empty one may be there
+            os.rename(name, folder.name, src_dir_fd=parent, dst_dir_fd=parent)
+        else:
+            replace_folder(name, folder.name, src_dir_fd=parent, dst_dir_fd=parent)
+        os.fsync(parent)
+    except BaseException:
+        _remove(name, parent)
+        raise
+    finally:
+        os.close(staging)
+    _remove(name, parent)
+    _remove(f"{name}-old", parent)
+    return len(laid_out.entries)
+
+
+def _remove(name: str, parent: int) -> None:
+    """Remove a folder of ours, if it is there."""
+    with suppress(FileNotFoundError):
+        fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        try:
+            remove_all(fd)
+        finally:
+            os.close(fd)
+        os.rmdir(name, dir_fd=parent)
+
+
+def _listed(folder: Path) -> set[str] | None:
+    """The paths that belong to the release that lies in `folder`; None if there is none, or nothing in it.
+
+    Raises TargetError if the folder is somebody else's.
+    """
+    try:
+        if folder.is_symlink() or not folder.is_dir():
+            if not folder.is_symlink() and not folder.exists():
+                return None
+            raise TargetError(f"{folder}: is no folder; name another place for the files")
+        if not any(folder.iterdir()):
+            return None
+        with (folder / LISTING).open("rb") as file:
+            paths = json.loads(file.read(_MAX_LISTING))
+        if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+            raise ValueError
+    except (FileNotFoundError, ValueError):
+        raise TargetError(
+            f"{folder}: holds files that were not laid out by airpatch (it has no {LISTING}); name a new folder, or "
+            "move them away"
+        ) from None
+    return set(paths)
+
+
+def _write_listing(folder: int, entries: Mapping[str, FileEntry]) -> None:
+    fd = os.open(LISTING, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
+    with os.fdopen(fd, "wb") as file:
+        file.write(json.dumps(sorted(entries), indent=0).encode())
+
+
+class _Folder:
+    """A new folder that is being filled; only folders that were made here are entered."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.entries: dict[str, FileEntry] = {}
+
+    def add(self, entry: FileEntry, pieces: Iterator[bytes]) -> None:
+        """Make an entry; links are made by `finish`, so that nothing is written through one."""
+        if entry.path in self.entries or entry.path == LISTING:
+            raise FormatError(f"{entry.path}: comes twice")
+        above = entry.path.rpartition("/")[0]
+        if above and (above not in self.entries or self.entries[above].type != stat.S_IFDIR):
+            raise FormatError(f"{entry.path}: comes before its folder")
+        if len(self.entries) >= MAX_ENTRIES:
+            raise FormatError(f"more than {MAX_ENTRIES:,} files and folders")
+        self.entries[entry.path] = entry
+        if entry.type == stat.S_IFDIR:
+            os.mkdir(entry.path, 0o700, dir_fd=self._fd)
+        elif entry.type == stat.S_IFREG:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(entry.path, flags, 0o600, dir_fd=self._fd), "wb", buffering=0) as file:
+                for piece in pieces:
+                    file.write(piece)
+                os.fchmod(file.fileno(), entry.mode)
+
+    def finish(self) -> None:
+        """Make the links, and give folders their modes, the deepest first."""
+        for entry in self.entries.values():
+            if entry.type == stat.S_IFLNK:
+                os.symlink(entry.target, entry.path, dir_fd=self._fd)
+        for path in sorted(self.entries, key=lambda path: -path.count("/")):
+            entry = self.entries[path]
+            if entry.type == stat.S_IFDIR:
+                os.chmod(path, entry.mode | 0o700, dir_fd=self._fd)
+
+    def keep(self, source: Path, path: str) -> None:
+        """Take over a file or link that belongs to others; with the folders above it."""
+        above = path.rpartition("/")[0]
+        if above and above not in self.entries:
+            Path(f"/proc/self/fd/{self._fd}/{above}").mkdir(parents=True, exist_ok=True)
+        os.link(source, path, dst_dir_fd=self._fd, follow_symlinks=False)
+
+
+def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
+    """Link what lies in the old folder and belonged to no release into the new one. Raises TargetError."""
+    for base, folders, files in os.walk(folder):
+        place = Path(base)
+        for name in (*files, *(each for each in folders if (place / each).is_symlink())):
+            path = str((place / name).relative_to(folder))
+            if path in old or path == LISTING:
+                continue
+            if path in new.entries or any(
+                above in new.entries and new.entries[above].type != stat.S_IFDIR
+                for above in map(str, Path(path).parents)
+            ):
+                raise TargetError(f"{folder / path}: is not of the old release, and the new one has it: move it away")
+            new.keep(place / name, path)
+
+
+def _extract(layer: Descriptor, content: Content, folder: _Folder, part: ProgressPart) -> None:
+    """Lay out one tar, every header of which is as it is made here. Raises FormatError, IntegrityError."""
+    hash_ = hashlib.sha256()
+    with closing(content.open(layer.digest, layer.size)) as blob:
+        stream = _Hashed(SectionReader(blob, 0, layer.size), hash_, layer.digest, part)
+        try:
+            with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_PIECE) as archive:
+                for info in archive:
+                    entry = entry_of(info)
+                    if info.pax_headers.keys() - {"path", "linkpath", "size"} or info.issparse():
+                        raise FormatError(f"{entry.path}: has a header that this program does not write")
+                    folder.add(entry, _content(archive, info))
+        except tarfile.TarError as error:
+            raise FormatError(f"layer {layer.digest} is no tar: {error}") from None
+        while stream.read(_PIECE):
+            pass
+    if hash_.digest() != layer.digest.raw:
+        raise IntegrityError(f"content of {layer.digest} has the digest sha256:{hash_.hexdigest()}")
+
+
+def _content(archive: tarfile.TarFile, info: tarfile.TarInfo) -> Iterator[bytes]:
+    file = archive.extractfile(info) if info.isreg() else io.BytesIO()
+    assert file is not None  # noqa: S101 - of a regular file
+    left = info.size if info.isreg() else 0
+    while left:
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            raise FormatError(f"{info.name!r:.200}: ends early")
+        left -= len(piece)
+        yield piece
+
+
+class _Hashed:
+    """A stream whose bytes are hashed and counted."""
+
+    def __init__(self, reader: SectionReader, hash_: hashlib._Hash, digest: Digest, part: ProgressPart) -> None:
+        self._reader = reader
+        self._hash = hash_
+        self._digest = digest
+        self._part = part
+
+    def read(self, size: int) -> bytes:
+        data = self._reader.read(size)
+        self._hash.update(data)
+        self._part.advance(len(data), self._digest)
+        return data

@@ -1,0 +1,221 @@
+"""Files of a release into a folder: the old ones or the new ones, and nobody else's lost."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.blobs.content import BytesContent
+from airpatch.errors import AirpatchError, TargetError, UsageError
+from airpatch.execution import Execution
+from airpatch.files.laying_out import lay_out
+from airpatch.files.packing import LAYER_TYPE
+from airpatch.model.digest import Digest
+from airpatch.model.manifest import Descriptor
+from tests.cli.support import IMAGES
+from tests.cli.support import airpatch as command
+from tests.files.support import make_folder, state
+
+IMAGE = IMAGES / "r1/infra"
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> dict[str, Path]:
+    """Folders of two releases, their bundles, and the patch between them."""
+    old, new = make_folder(tmp_path / "old"), make_folder(tmp_path / "new")
+    (new / "charts/web/values.yaml").write_text("replicas: 2\n")
+    (new / "scripts/again.sh").unlink()
+    (new / "docs").mkdir()
+    (new / "docs/howto").write_text("do\n")
+    found = {"old": old, "new": new, **{name: tmp_path / name for name in ("full1", "full2", "patch")}}
+    airpatch.create(IMAGE, found["full1"], files=[f"{old}=shop/files"], release="1")
+    airpatch.create(IMAGE, found["full2"], files=[f"{new}=shop/files"], release="2", sequence=2)
+    airpatch.diff(found["full1"], IMAGE, found["patch"], files=[f"{new}=shop/files"], release="2", sequence=2)
+    return found
+
+
+def test_files_travel_and_are_replaced(releases: dict[str, Path], tmp_path: Path) -> None:
+    root, out = tmp_path / "root", tmp_path / "srv/deploy"
+    done = airpatch.apply(releases["full1"], root, files_to=out)
+    assert done.files == len(state(releases["old"]))
+    assert state(out) == state(releases["old"])
+    (out / "charts/web/local.yaml").write_text("of this host\n")
+    (out / "notes").mkdir()
+    (out / "notes/today").symlink_to("/tmp")
+    (out / "README").write_text("changed here\n")
+    airpatch.apply(releases["patch"], root, files_to=out)
+    found = state(out)
+    assert found.pop("charts/web/local.yaml")[2] == b"of this host\n"
+    assert found.pop("notes/today")[2] == b"/tmp"
+    assert found.pop("notes")[0] == stat.S_IFDIR
+    assert found == state(releases["new"])
+    assert os.listdir(tmp_path / "srv") == ["deploy"]
+
+
+@pytest.mark.parametrize("kind", ["full2", "patch"])
+def test_restore_lays_them_out_too(kind: str, releases: dict[str, Path], tmp_path: Path) -> None:
+    base = releases["full1"] if kind == "patch" else None
+    done = airpatch.restore(releases[kind], tmp_path / "images", base=base, files_to=tmp_path / "out")
+    assert done.files == len(state(releases["new"]))
+    assert state(tmp_path / "out") == state(releases["new"])
+
+
+def test_several_artifacts_get_a_folder_each(releases: dict[str, Path], tmp_path: Path) -> None:
+    files = [f"{releases['old']}=shop/old", f"{releases['new']}=shop/new"]
+    airpatch.create(IMAGE, tmp_path / "both", files=files, release="3")
+    airpatch.restore(tmp_path / "both", tmp_path / "images", files_to=tmp_path / "out")
+    assert state(tmp_path / "out/shop/old") == state(releases["old"])
+    assert state(tmp_path / "out/shop/new") == state(releases["new"])
+
+
+def test_the_tag_is_the_release(releases: dict[str, Path], tmp_path: Path) -> None:
+    made = airpatch.create(IMAGE, tmp_path / "x", files=[f"{releases['old']}=shop/files"])
+    assert made.index.release.name == "r1"
+    assert "shop/files:r1" in [str(image.name) for image in made.index.release.images]
+    alone = airpatch.create([], tmp_path / "y", files=[f"{releases['old']}=shop/files"], release="4 beta")
+    assert [str(image.name) for image in alone.index.release.images] == ["shop/files:4-beta"]
+    with pytest.raises(UsageError, match="--release"):
+        airpatch.create([], tmp_path / "y", files=[f"{releases['old']}=shop/files"])
+
+
+def test_folders_of_others_are_not_touched(releases: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine").write_text("mine\n")
+    before = state(out)
+    with pytest.raises(TargetError, match="not laid out by airpatch"):
+        airpatch.restore(releases["full1"], tmp_path / "images", files_to=out)
+    link = tmp_path / "link"
+    link.symlink_to(releases["old"])
+    with pytest.raises(TargetError, match="no folder"):
+        airpatch.restore(releases["full1"], tmp_path / "images", files_to=link)
+    assert state(out) == before
+
+
+def test_a_file_of_others_in_the_way_is_told(releases: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    airpatch.restore(releases["full1"], tmp_path / "images", files_to=out)
+    (out / "docs").write_text("mine\n")
+    before = state(out)
+    with pytest.raises(TargetError, match="docs"):
+        airpatch.restore(releases["full2"], tmp_path / "images2", files_to=out)
+    assert state(out) == before
+
+
+def test_a_release_without_files(tmp_path: Path) -> None:
+    airpatch.create(IMAGE, tmp_path / "plain")
+    with pytest.raises(UsageError, match="brings no files"):
+        airpatch.restore(tmp_path / "plain", tmp_path / "images", files_to=tmp_path / "out")
+    with pytest.raises(UsageError, match="dry run"):
+        airpatch.apply(tmp_path / "plain", tmp_path / "root", dry_run=True, files_to=tmp_path / "out")
+
+
+def tar(*members: tuple[str, bytes, str]) -> bytes:
+    """A tar of members: name, type, link target; files have one byte."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, kind, target in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, target, int(kind == tarfile.REGTYPE)
+            archive.addfile(info, io.BytesIO(b"x"))
+    return buffer.getvalue()
+
+
+FILE, FOLDER, LINK = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../out", FILE, "")],
+        [("/out", FILE, "")],
+        [("a", LINK, "."), ("a/b", FILE, "")],
+        [("a", LINK, "/tmp")],
+        [("d", FOLDER, ""), ("d/l", LINK, "../.."), ("d/l/x", FILE, "")],
+        [("a", FILE, ""), ("a", FILE, "")],
+        [("a/b", FILE, "")],
+        [("a", FILE, ""), ("a/b", FILE, "")],
+        [(".airpatch-files", FILE, "")],
+        [("a", tarfile.CHRTYPE, "")],
+        [("a", tarfile.LNKTYPE, "/etc/passwd")],
+    ],
+)
+def test_18_19_25_what_a_hostile_layer_brings_is_refused(members: list[tuple[str, bytes, str]], tmp_path: Path) -> None:
+    check_refused(tar(*members), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 512, tar(("a", FILE, ""))[:700], b"\0" * 512])
+def test_what_is_no_tar_is_refused_or_empty(content: bytes, tmp_path: Path) -> None:
+    if content.strip(b"\0"):
+        check_refused(content, tmp_path)
+
+
+def test_wrong_bytes_are_refused(tmp_path: Path) -> None:
+    content = tar(("a", FILE, ""))
+    check_refused(content, tmp_path, digest=Digest.of(b"other"))
+
+
+def check_refused(content: bytes, tmp_path: Path, digest: Digest | None = None) -> None:
+    digest = digest or Digest.of(content)
+    layer = Descriptor(LAYER_TYPE, digest, len(content))
+    folder = tmp_path / "base/out"
+    with Execution().part("", len(content)) as part, pytest.raises(AirpatchError) as caught:
+        lay_out([layer], BytesContent({digest: content}), folder, part)
+    assert caught.value.exit_code in (3, 4)
+    assert os.listdir(tmp_path) == ["base"]
+    assert os.listdir(tmp_path / "base") == []
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("call", ["mkdir", "openat", "rename", "renameat2", "linkat", "symlinkat", "unlinkat", "rmdir"])
+def test_45_a_kill_at_any_call_leaves_the_old_or_the_new(call: str, releases: dict[str, Path], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    states = [state(releases["old"]), state(releases["new"])]
+    script = tmp_path / "run.py"
+    script.write_text(
+        f"import sys, airpatch\nairpatch.restore({str(releases['full2'])!r}, sys.argv[1], files_to={str(out)!r})\n"
+    )
+    for number in range(1, 200, 1 if call in ("rename", "renameat2") else 7):
+        subprocess.run(["rm", "-rf", out, tmp_path / "i1", tmp_path / "i2"], check=True)
+        airpatch.restore(releases["full1"], tmp_path / "i1", files_to=out)
+        inject = f"inject={call}:signal=SIGKILL:when={number}"
+        words = [
+            "strace",
+            "-f",
+            "-o",
+            "/dev/null",
+            "-P",
+            str(out),
+            "-P",
+            str(tmp_path),
+            "-e",
+            f"trace={call}",
+            "-e",
+            inject,
+        ]
+        done = subprocess.run([*words, sys.executable, script, tmp_path / "i2"], capture_output=True)
+        assert state(out) in states, (call, number)
+        if done.returncode == 0:
+            return
+        airpatch.restore(releases["full2"], tmp_path / "i2", files_to=out)
+        assert state(out) == states[1]
+        assert not [name for name in os.listdir(tmp_path) if name.startswith(".airpatch-out")]
+
+
+def test_the_command(releases: dict[str, Path], tmp_path: Path) -> None:
+    words = ("create", IMAGE, "--files", f"{releases['old']}=shop/files", "--release", "1", "-o", tmp_path / "x")
+    assert command(*words).code == 0
+    done = command("restore", tmp_path / "x", "-o", tmp_path / "images", "--files", tmp_path / "out", "--json")
+    assert done.document["files"] == len(state(releases["old"]))
+    done = command("apply", tmp_path / "x", "--root", tmp_path / "root", "--files", tmp_path / "out", "--json")
+    assert done.document["files"] == len(state(releases["old"]))
+    assert hashlib.sha256((tmp_path / "out/README").read_bytes()).digest()
