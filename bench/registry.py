@@ -116,8 +116,7 @@ def main() -> None:
                                      prepare=empty),
                     shell(
                         "skopeo sync",
-                        "skopeo sync --all --scoped --src dir --dest docker --dest-tls-verify=false "
-                        f"{images} {host}",
+                        f"skopeo sync --all --src dir --dest docker --dest-tls-verify=false {trees[0]} {host}",
                         empty,
                     ),
                 ],

@@ -90,6 +90,8 @@ if TYPE_CHECKING:
     from airpatch.operations.push_images import push as push
     from airpatch.operations.restore_images import Restored as Restored
     from airpatch.operations.restore_images import restore as restore
+    from airpatch.operations.send_bundle import SentBundle as SentBundle
+    from airpatch.operations.send_bundle import send as send
     from airpatch.operations.serve_images import Served as Served
     from airpatch.operations.serve_images import serve as serve
     from airpatch.operations.sign_bundle import SignedBundle as SignedBundle
@@ -156,6 +158,7 @@ _HOMES = {
     "operations.push_images": ("PushResult", "push"),
     "operations.restore_images": ("Restored", "restore"),
     "operations.verify_content": ("VerifiedBundle", "verify"),
+    "operations.send_bundle": ("SentBundle", "send"),
     "operations.serve_images": ("Served", "serve"),
     "operations.sign_bundle": ("SignedBundle", "sign"),
     "operations.split_file": ("JoinedFile", "SplitFile", "join", "split"),

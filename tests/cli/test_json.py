@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     "completion": (("bash",), ("fish",)),
 }
 """Command lines that print a document each, in the folder that `everything` makes."""
-ELSEWHERE = {"push", "serve"}
+ELSEWHERE = {"push", "send", "serve"}
 """Commands whose documents are checked in tests/registry_api, since they need a registry or are one."""
 
 

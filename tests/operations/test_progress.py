@@ -14,8 +14,19 @@ import zstandard
 import airpatch
 from airpatch import Execution
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.layers.recipe import Corrected, Frames, Method, Plain, Raw, Replay, Replica, read_header
-from tests.layers.support import ENCODERS, changed, framed, layer
+from airpatch.layers.recipe import (
+    Corrected,
+    CorrectedFrames,
+    FrameReplay,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    read_header,
+)
+from tests.layers.support import ENCODERS, changed, cut, framed, layer, zstd
 from tests.operations.conftest import write_images
 from tests.support import Recorder, execution
 
@@ -36,6 +47,8 @@ LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
     Replay: ENCODERS["huffman"],
     Corrected: ENCODERS["flushed"],
     Frames: framed("kzstd-1.17.8-fastest", 1000),
+    FrameReplay: zstd,
+    CorrectedFrames: cut("kzstd-1.17.8-fastest"),
     Raw: frames,
 }
 

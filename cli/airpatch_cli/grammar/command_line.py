@@ -87,6 +87,7 @@ _COMMANDS = (
     reading.restore,
     using_registries.push,
     using_registries.serve,
+    using_registries.send,
     making_bundles.sign,
     using_roots.trust,
     carrying.split,

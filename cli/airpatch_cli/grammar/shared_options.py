@@ -73,6 +73,10 @@ def base_options(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
         "may be repeated, and the patch fits targets that have any one of them",
     )
+    content_option(parser)
+
+
+def content_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--content",
         action="append",
