@@ -34,6 +34,12 @@ FLAGS = [
     "-Werror=implicit-function-declaration",  # else a call that Cython failed to declare shows only when it is made
 ]
 
+# For fuzz/sanitize.sh: a read or write beyond a buffer, or undefined arithmetic, ends the process.
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+SANITIZED = os.environ.get("AIRPATCH_SANITIZE") == "1"
+if SANITIZED:
+    FLAGS += [*SANITIZERS, "-fno-omit-frame-pointer", "-O1", "-g1"]
+
 COMPILED: list[str] = [
     "airpatch.deflate.blocks",
     "airpatch.deflate.decoding",
@@ -117,7 +123,7 @@ def _extension(name: str, suffix: str) -> Extension:
         extension.depends += [str(path) for path in sorted(folder.iterdir())]
         # It is large: -O2 would take twice the compiler's time.
         extension.extra_compile_args = [*FLAGS, "-O1", "-w"]
-        extension.extra_link_args = ["-pthread"]
+        extension.extra_link_args = [*extension.extra_link_args, "-pthread"]
     return extension
 
 
