@@ -36,6 +36,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "restore": (*_WRITE_HERE, "codecs", "rename exchange"),
     "push": (*_RUN, "extra registry", "codecs"),
     "serve": (*_RUN, "extra serve", "codecs", "memory"),
+    "send": (*_WRITE_HERE, "codecs", "memory"),
     "sign": (*_WRITE_HERE, "clock"),
     "trust": (*_WRITE_ROOT, "clock"),
     "split": (*_WRITE_HERE, "extra parity"),
