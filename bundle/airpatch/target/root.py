@@ -377,7 +377,7 @@ class Root:
             if error.errno == errno.EXDEV:
                 raise TargetError(
                     f"{self.path / path}: {source} cannot be moved there (cross-device): it is on another mount, or in "
-                    "a lower layer of an overlay, whose folders cannot be moved; put all of the root on a volume of its own"
+                    "a lower layer of an overlay, whose folders stay; put all of the root on a volume of its own"
                 ) from error
             raise
 
