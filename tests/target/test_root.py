@@ -119,7 +119,7 @@ def test_adversary_21_a_hard_link_keeps_the_file_that_others_have(files: Root) -
 
 
 def test_adversary_21_a_link_that_somebody_puts_in_staging_gives_its_target_no_name(files: Root, place: Path) -> None:
-    """os.link follows symbolic links: root would have given its own files names in the storage of the registry's user."""
+    """os.link follows them: root would have given its own files names in the storage of the registry's user."""
     secret = place / "secret"
     secret.write_bytes(b"of root")
     files.make_folder("staging")
