@@ -492,7 +492,7 @@ def test_adversary_49_short_writes(root: Path, r1: Sample, monkeypatch: pytest.M
 def test_adversary_57_a_bundle_that_shrinks_while_it_is_read(old: Path, r2: Sample) -> None:
     before = outside(old)
     with support.feeds(r2.full) as (feed,):
-        os.ftruncate(feed._fd, len(r2.full) // 2)
+        os.ftruncate(feed.source._fd, len(r2.full) // 2)
         with pytest.raises(FormatError, match="became shorter"):
             installer.install([feed], old, execution(1))
     assert outside(old) == before
