@@ -5,18 +5,26 @@ The code that typed memoryviews need is in one module that all share: a copy in 
 
 import itertools
 import os
+import re
+import subprocess
 import sys
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 LIBRARY = Path("bundle")
 PROCESSORS = len(os.sched_getaffinity(0))
 SHARED = "airpatch._cython"
 LIBZSTD = "airpatch.encoders.libzstd"
+HELP = (
+    "Install a C compiler and the headers of Python, as by 'apt-get install gcc libc6-dev python3-dev', or a wheel, as "
+    "by 'pip install --only-binary airpatch airpatch'; the executable of a release needs neither"
+)
 
 FLAGS = [
     "-O3",  # 2 % faster codecs than the -O2 of Debian's Python, for a tenth more time of the compiler
@@ -25,6 +33,12 @@ FLAGS = [
     "-Wno-sign-compare",  # Cython compares an index with a length
     "-Werror=implicit-function-declaration",  # else a call that Cython failed to declare shows only when it is made
 ]
+
+# For fuzz/sanitize.sh: a read or write beyond a buffer, or undefined arithmetic, ends the process.
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+SANITIZED = os.environ.get("AIRPATCH_SANITIZE") == "1"
+if SANITIZED:
+    FLAGS += [*SANITIZERS, "-fno-omit-frame-pointer", "-O1", "-g1"]
 
 COMPILED: list[str] = [
     "airpatch.deflate.blocks",
@@ -63,6 +77,12 @@ COMPILED: list[str] = [
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.precedent",
     "airpatch.encoders.zlib_match",
+    "airpatch.encoders.zstd_alignment",
+    "airpatch.encoders.zstd_codes",
+    "airpatch.encoders.zstd_columns",
+    "airpatch.encoders.zstd_read_blocks",
+    "airpatch.encoders.zstd_sequence_bits",
+    "airpatch.encoders.zstd_write_blocks",
     "airpatch.sketches.features",
     "airpatch.sketches.samples",
     "airpatch.sketches.sketch_index",
@@ -103,7 +123,7 @@ def _extension(name: str, suffix: str) -> Extension:
         extension.depends += [str(path) for path in sorted(folder.iterdir())]
         # It is large: -O2 would take twice the compiler's time.
         extension.extra_compile_args = [*FLAGS, "-O1", "-w"]
-        extension.extra_link_args = ["-pthread"]
+        extension.extra_link_args = [*extension.extra_link_args, "-pthread"]
     return extension
 
 
@@ -148,8 +168,19 @@ class Compile(build_ext):
     """
 
     def build_extensions(self) -> None:
+        self._require_compiler()
         self._done = itertools.count(1)
         super().build_extensions()
+
+    def _require_compiler(self) -> None:
+        """End with one line where nothing can be compiled: uncompiled codecs are of no use, 40 times as slow."""
+        with TemporaryDirectory() as folder:
+            probe = Path(folder) / "probe.c"
+            probe.write_text("#include <Python.h>\nint probe(void) {return 0;}\n")
+            try:
+                self.compiler.compile([str(probe)], output_dir=folder, include_dirs=self.include_dirs)
+            except CompileError as error:
+                raise SystemExit(f"airpatch: the codecs cannot be compiled: {error}. {HELP}") from None
 
     def build_extension(self, ext: Extension) -> None:
         in_place = LIBRARY / self.get_ext_filename(ext.name)
@@ -168,7 +199,27 @@ def _is_newer(output: Path, sources: list[str]) -> bool:
     return output.exists() and all(Path(path).stat().st_mtime <= output.stat().st_mtime for path in sources)
 
 
+def _urls() -> dict[str, str]:
+    """Return the addresses of the project: those of the repository that this was cloned from, if it was."""
+    try:
+        command = ["git", "remote", "get-url", "origin"]
+        done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:  # no git
+        return {}
+    match = re.fullmatch(r"(?:https://|(?:ssh://)?git@)([\w.-]+)[:/](.+?)(?:\.git)?/?", done.stdout.strip())
+    if match is None:
+        return {}
+    home = f"https://{match[1]}/{match[2]}"
+    return {
+        "Homepage": home,
+        "Documentation": f"{home}/tree/main/docs",
+        "Changelog": f"{home}/blob/main/CHANGELOG.md",
+        "Issues": f"{home}/issues",
+    }
+
+
 setup(
+    project_urls=_urls(),
     cmdclass={"build_ext": Compile},
     ext_modules=_translated([*(_extension(name, ".py") for name in COMPILED), _extension(SHARED, ".c")]),
     options={

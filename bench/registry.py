@@ -27,7 +27,7 @@ def registry(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
     """A registry on `root`; gives HOST:PORT and its process id."""
     root.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    config = write_config(root, port, folder)
+    config = write_config(root, port, folder, cache=False)  # else it remembers blobs that are gone
     process = subprocess.Popen(["docker-registry", "serve", config], stderr=subprocess.DEVNULL)
     time.sleep(1)
     try:
@@ -116,8 +116,7 @@ def main() -> None:
                                      prepare=empty),
                     shell(
                         "skopeo sync",
-                        "skopeo sync --all --scoped --src dir --dest docker --dest-tls-verify=false "
-                        f"{images} {host}",
+                        f"skopeo sync --all --src dir --dest docker --dest-tls-verify=false {trees[0]} {host}",
                         empty,
                     ),
                 ],

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from airpatch.archive.frame_reader import FileFrameReader, FrameReader, PipeFrameReader
+from airpatch.archive.frame_reader import FileFrameReader, FrameReader, InterruptiblePipe, PipeFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import AirpatchError, SourceError
 from airpatch.execution import Execution
@@ -203,7 +204,12 @@ def frame_reader(kind: str, data: bytes | bytearray) -> FrameReader:
     with os.fdopen(os.dup(fd), "wb") as file:
         file.write(data)
     os.lseek(fd, 0, os.SEEK_SET)
-    return FileFrameReader("bundle", fd) if kind == "file" else PipeFrameReader("bundle", fd)
+    return FileFrameReader(FileBytes("bundle", fd)) if kind == "file" else pipe_reader("bundle", fd)
+
+
+def pipe_reader(name: str, fd: int) -> PipeFrameReader:
+    """A reader of the pipe `fd`, which it owns."""
+    return PipeFrameReader(name, InterruptiblePipe.opened(fd))
 
 
 @contextmanager
@@ -221,7 +227,7 @@ def piped(data: bytes, step: int) -> Iterator[FrameReader]:
 
     thread = threading.Thread(target=fill)
     thread.start()
-    source = PipeFrameReader("bundle", read)
+    source = pipe_reader("bundle", read)
     try:
         yield source
     finally:

@@ -11,6 +11,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 LIBRARY = TESTS.parent / "bundle" / "airpatch"
+COMMANDS = TESTS.parent / "cli" / "airpatch_cli"
 
 SUITES = {
     "blobs/test_conformance.py": "every kind of Content keeps the same promises",
@@ -21,6 +22,7 @@ SUITES = {
     "faults/*": "kills, power cuts and I/O errors under real commands",
     "operations/test_attacks.py": "what an attacker who holds the disk could do, against the public functions",
     "operations/test_progress.py": "of each part of each operation, what is announced is done",
+    "operations/test_zstd_layers.py": "zstd layers go through every operation",
     "patches/test_sizes.py": "the sizes of patches, so that nothing eats them",
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",
@@ -34,50 +36,105 @@ SUITES = {
 }
 """Test files that belong to no single module, and what they hold together."""
 
+CODECS = {
+    "delta/*.py": ("delta/test_delta.py", "parts of one codec: encoder and decoder are inverses"),
+    "encoders/kzstd*.py": ("encoders/test_zstd_replicas.py", "one conformance suite for every replica"),
+    "encoders/*.py": ("encoders/test_replicas.py", "one conformance suite for every replica"),
+    "views/finders/*.py": ("views/test_finders.py", "every finder, on the same inputs"),
+    "views/*.py": ("views/test_expand_fold.py", "expanding and folding are inverses"),
+}
+"""Parts of codecs, by pattern; the first that fits counts. A part shows nothing that the whole does not: the oracle of
+a replica is the real encoder, that of a difference and of a view is what it came from."""
+
 TESTED_BY = {
+    "__main__.py": ("cli/test_process.py", "runs the command line"),
+    "archive/damage.py": ("archive/test_topped_up.py", "what is asked for of a damaged copy"),
+    "archive/pack.py": ("archive/test_writer.py", "a bundle at its destination"),
+    "archive/prepared.py": ("archive/test_writer.py", "the value that is written"),
+    "blobs/byte_source.py": ("archive/test_frame_reader.py", "where frames are read"),
+    "blobs/receiver.py": ("archive/test_reader.py", "a protocol"),
     "deflate/dynamic.py": ("deflate/test_inflate.py", "headers of dynamic blocks come out of whole streams"),
     "deflate/history.py": ("deflate/test_matches.py", "ranks are what matches are told by"),
     "deflate/tables.py": ("deflate/test_huffman.py", "constants of RFC 1951"),
-    "delta/*.py": ("delta/test_delta.py", "parts of one codec: encoder and decoder are inverses"),
-    "destinations/registry_*.py": ("registry_api/test_pushing.py", "pushes into a live registry"),
-    "destinations/*.py": ("destinations/test_restorer.py", "a restore goes through all of them"),
-    "encoders/kzstd*.py": ("encoders/test_zstd_replicas.py", "one conformance suite for every replica"),
-    "encoders/*.py": ("encoders/test_replicas.py", "one conformance suite for every replica"),
-    "archive/pack.py": ("archive/test_writer.py", "a bundle at its destination"),
-    "archive/prepared.py": ("archive/test_writer.py", "the value that is written"),
-    "blobs/receiver.py": ("archive/test_reader.py", "a protocol"),
+    "destinations/forms.py": ("destinations/test_restorer.py", "a restore goes through all of them"),
+    "destinations/registry_plan.py": ("registry_api/test_pushing.py", "pushes into a live registry"),
+    "destinations/registry_push.py": ("registry_api/test_pushing.py", "pushes into a live registry"),
+    "destinations/transfer.py": ("destinations/test_restorer.py", "a restore goes through all of them"),
+    "extras.py": ("cli/test_scripts.py", "what a command says where an extra is missing"),
     "format/fields.py": ("format/test_index_encoding.py", "types of fields are refused there"),
     "format/index.py": ("format/test_index_encoding.py", "values that it encodes"),
+    "format/parts.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
     "format/release_part.py": ("format/test_index_encoding.py", "a part of the encoding"),
+    "format/sealed.py": ("parts/test_joined.py", "the header of a part, by the vectors"),
+    "format/top_ups.py": ("archive/test_topped_up.py", "requests and top-ups, as they come and damaged"),
+    "gear.py": ("delta/test_delta.py", "constants"),
+    "host/facts.py": ("host/test_runtime.py", "the value that is found out"),
+    "layers/differences.py": ("layers/test_patch_maker.py", "a patch maker makes them"),
+    "log.py": ("cli/test_logs.py", "what -v and -vv show"),
     "model/chosen_source.py": ("layers/test_differ.py", "a value that the differ fills"),
-    "operations/*.py": ("cli/test_scripts.py", "each operation is one command"),
-    "sources/file_folders.py": ("files/test_laying_out.py", "folders are packed and laid out"),
+    "operations/apply_bundles.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/complete_copy.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/explain_patch.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/lay_out_files.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/manage_root.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/merge_bundles.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/push_images.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/send_bundle.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/serve_images.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/split_file.py": ("cli/test_scripts.py", "each operation is one command"),
+    "operations/verify_content.py": ("cli/test_scripts.py", "each operation is one command"),
+    "parts/gathering.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
+    "parts/parity.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
+    "parts/part_files.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
+    "parts/splitting.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
     "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
     "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
-    "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),
     "patches/layer_patching.py": ("patches/test_images.py", "patches between whole images"),
-    "registry_api/*.py": ("registry_api/test_pulling.py", "a live registry answers as its storage does"),
-    "report/*.py": ("cli/test_scripts.py", "what the commands print"),
-    "sources/*.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
+    "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),
+    "registry_api/access.py": ("registry_api/test_pulling.py", "a live registry answers as its storage does"),
+    "registry_api/remote_blobs.py": ("registry_api/test_pulling.py", "a live registry answers as its storage does"),
+    "report/layer_encodings.py": ("cli/test_scripts.py", "what the commands print"),
+    "report/layer_patches.py": ("cli/test_scripts.py", "what the commands print"),
+    "report/root_report.py": ("cli/test_scripts.py", "what the commands print"),
+    "report/usage.py": ("cli/test_scripts.py", "what the commands print"),
+    "sources/bundles.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
+    "sources/file_folders.py": ("files/test_laying_out.py", "folders are packed and laid out"),
+    "sources/image_files.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
+    "sources/manifests.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
+    "sources/platforms.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
+    "sources/registries.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
+    "sources/source.py": ("sources/test_conformance.py", "every kind of source gives the same bundle"),
     "target/staging.py": ("target/test_installer.py", "an apply goes through it"),
     "target/stocktaking.py": ("patches/test_bases.py", "an inventory is a base"),
-    "views/finders/*.py": ("views/test_finders.py", "every finder, on the same inputs"),
-    "views/*.py": ("views/test_expand_fold.py", "expanding and folding are inverses"),
-    "extras.py": ("cli/test_scripts.py", "what a command says where an extra is missing"),
-    "errors.py": ("cli/test_help.py", "exit codes, in help and README"),
-    "execution.py": ("archive/test_writer.py", "how every operation is done"),
-    "layers/differences.py": ("layers/test_patch_maker.py", "the workshop makes them"),
-    "log.py": ("cli/test_logs.py", "what -v and -vv show"),
-    "progress.py": ("operations/test_progress.py", "what is announced is done"),
-    "gear.py": ("delta/test_delta.py", "constants"),
-    "__main__.py": ("cli/test_process.py", "runs the command line"),
+    "tool/site_instructions.py": ("tool/test_executable.py", "what lies beside the bundle"),
 }
-"""Modules, by pattern, that have no test file of their own; the first pattern that fits counts."""
+"""Modules that have no test file of their own: the one that tests them, and why. New modules bring their own."""
 
+
+TESTED_BY_SCRIPTS = {
+    "bundle_results.py",
+    "console.py",
+    "grammar/carrying.py",
+    "grammar/command.py",
+    "grammar/command_line.py",
+    "grammar/making_bundles.py",
+    "grammar/reading.py",
+    "grammar/registry_options.py",
+    "grammar/shared_options.py",
+    "grammar/using_registries.py",
+    "grammar/using_roots.py",
+    "inventory_results.py",
+    "layer_results.py",
+    "main.py",
+    "registry_options.py",
+    "trust_options.py",
+}
+"""Modules of the command line without test files of their own: each command goes through them."""
 
 TOP_LEVEL = {
     ".ci", ".github", ".gitignore", ".pre-commit-config.yaml", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md",
-    "LICENSE", "README.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs", "environment.sh", "examples",
+    "LICENSE", "README.md", "README.zh-CN.md", "SECURITY.md", "bench", "bundle", "check.sh", "cli", "docs",
+    "environment.sh", "examples",
     "fixtures", "fuzz", "packaging", "pyproject.toml", "release.sh", "setup.py", "spec", "tests",
 }  # fmt: skip
 """What lies at the top of the project. A file that a mistyped redirection made is none of it."""
@@ -92,6 +149,17 @@ def own_test(module: str) -> Path:
     return path.with_name(f"test_{path.name}")
 
 
+def modules_of_the_command_line() -> list[str]:
+    return sorted(str(path.relative_to(COMMANDS)) for path in COMMANDS.rglob("*.py") if path.name != "__init__.py")
+
+
+@pytest.mark.parametrize("module", modules_of_the_command_line())
+def test_every_module_of_the_command_line_has_its_tests(module: str) -> None:
+    """Commands have scripts, which tests/cli/test_scripts.py demands."""
+    own = TESTS / "cli" / f"test_{Path(module).name}"
+    assert own.is_file() or module.startswith("commands/") or module in TESTED_BY_SCRIPTS, f"write {own}"
+
+
 def files_of_tests() -> list[str]:
     return sorted(str(path.relative_to(TESTS)) for path in TESTS.rglob("test_*.py"))
 
@@ -100,15 +168,16 @@ def files_of_tests() -> list[str]:
 def test_every_module_has_its_tests(module: str) -> None:
     if own_test(module).is_file():
         return
-    suite = next((suite for pattern, (suite, _) in TESTED_BY.items() if fnmatchcase(module, pattern)), None)
+    suite = next((suite for pattern, (suite, _) in CODECS.items() if fnmatchcase(module, pattern)), None)
+    suite, _ = TESTED_BY.get(module, (suite, ""))
     assert suite is not None, f"write tests/{own_test(module).relative_to(TESTS)}"
     assert (TESTS / suite).is_file()
 
 
 def test_every_exception_is_needed() -> None:
     without = [module for module in modules() if not own_test(module).is_file()]
-    unused = [pattern for pattern in TESTED_BY if not any(fnmatchcase(module, pattern) for module in without)]
-    assert unused == []
+    unused = [pattern for pattern in CODECS if not any(fnmatchcase(module, pattern) for module in without)]
+    assert unused + [module for module in TESTED_BY if module not in without] == []
 
 
 @pytest.mark.parametrize("file", files_of_tests())

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from airpatch.format.index import Index as Index
     from airpatch.format.inventories import Inventory as Inventory
     from airpatch.format.inventories import Request as Request
+    from airpatch.format.parts import Whole as Whole
     from airpatch.model.chosen_source import ChosenSource as ChosenSource
     from airpatch.model.digest import Digest as Digest
     from airpatch.model.names import ImageName as ImageName
@@ -63,8 +64,13 @@ if TYPE_CHECKING:
     from airpatch.model.release import Release as Release
     from airpatch.operations.apply_bundles import ApplyResult as ApplyResult
     from airpatch.operations.apply_bundles import apply as apply
+    from airpatch.operations.complete_copy import WrittenTopUp as WrittenTopUp
+    from airpatch.operations.complete_copy import topup as topup
     from airpatch.operations.create_bundle import WrittenBundle as WrittenBundle
     from airpatch.operations.create_bundle import create as create
+    from airpatch.operations.diagnose_host import Ability as Ability
+    from airpatch.operations.diagnose_host import HostReport as HostReport
+    from airpatch.operations.diagnose_host import doctor as doctor
     from airpatch.operations.explain_patch import Explanation as Explanation
     from airpatch.operations.explain_patch import explain as explain
     from airpatch.operations.inspect_content import BundleReport as BundleReport
@@ -84,10 +90,16 @@ if TYPE_CHECKING:
     from airpatch.operations.push_images import push as push
     from airpatch.operations.restore_images import Restored as Restored
     from airpatch.operations.restore_images import restore as restore
+    from airpatch.operations.send_bundle import SentBundle as SentBundle
+    from airpatch.operations.send_bundle import send as send
     from airpatch.operations.serve_images import Served as Served
     from airpatch.operations.serve_images import serve as serve
     from airpatch.operations.sign_bundle import SignedBundle as SignedBundle
     from airpatch.operations.sign_bundle import sign as sign
+    from airpatch.operations.split_file import JoinedFile as JoinedFile
+    from airpatch.operations.split_file import SplitFile as SplitFile
+    from airpatch.operations.split_file import join as join
+    from airpatch.operations.split_file import split as split
     from airpatch.operations.trust_root import RootTrust as RootTrust
     from airpatch.operations.trust_root import trust as trust
     from airpatch.operations.trusted_files import trusted_signers as trusted_signers
@@ -130,11 +142,14 @@ _HOMES = {
     "execution": ("Cancellation", "Execution"),
     "format.index": ("Index",),
     "format.inventories": ("Inventory", "Request"),
+    "format.parts": ("Whole",),
     "model.digest": ("Digest",),
     "model.names": ("ImageName",),
     "model.release": ("Blob", "Image", "Release"),
     "operations.apply_bundles": ("ApplyResult", "apply"),
+    "operations.complete_copy": ("WrittenTopUp", "topup"),
     "operations.create_bundle": ("WrittenBundle", "create"),
+    "operations.diagnose_host": ("Ability", "HostReport", "doctor"),
     "operations.explain_patch": ("Explanation", "explain"),
     "operations.inspect_content": ("BundleReport", "InventoryReport", "LayersReport", "inspect", "open_bundle"),
     "operations.make_patch": ("diff",),
@@ -143,8 +158,10 @@ _HOMES = {
     "operations.push_images": ("PushResult", "push"),
     "operations.restore_images": ("Restored", "restore"),
     "operations.verify_content": ("VerifiedBundle", "verify"),
+    "operations.send_bundle": ("SentBundle", "send"),
     "operations.serve_images": ("Served", "serve"),
     "operations.sign_bundle": ("SignedBundle", "sign"),
+    "operations.split_file": ("JoinedFile", "SplitFile", "join", "split"),
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
     "progress": ("Progress",),

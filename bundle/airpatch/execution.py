@@ -53,6 +53,8 @@ class Execution:
     """Is told what is done."""
     cancellation: Cancellation = field(default_factory=Cancellation)
     """Ends the operation by `concurrent.futures.CancelledError`; nothing is half-done then."""
+    ask: Callable[[str], bool] | None = None
+    """Asks a person for the next medium, and returns when it is there, or False; None where nobody can be asked."""
 
     @property
     def threads(self) -> int:

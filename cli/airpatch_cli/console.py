@@ -16,7 +16,7 @@ from airpatch.execution import Execution
 from airpatch.progress import NO_PROGRESS
 from airpatch.timestamps import emit_timestamp
 from airpatch_cli.progress_display import ProgressDisplay
-from airpatch_cli.standard_streams import try_to_write, write_lines, write_text
+from airpatch_cli.standard_streams import try_to_write, visible, write_lines, write_text
 
 _FORMAT_VERSION = 1
 """Of the documents that `--json` prints (spec/JSON.md)."""
@@ -67,7 +67,8 @@ class Console:
         progress = ProgressDisplay(mode)
         watching = NO_PROGRESS if progress.is_off else progress
         memory = getattr(args, "memory", None) or Execution().memory
-        execution = Execution(getattr(args, "jobs", None), memory, progress=watching)
+        ask = _ask if _is_watched(args) else None
+        execution = Execution(getattr(args, "jobs", None), memory, progress=watching, ask=ask)
         return cls(args.command, args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:
@@ -110,6 +111,18 @@ class Console:
         """Print a document of the format that spec/json.schema.json defines under the name `kind`."""
         document = {"format": f"airpatch.{kind}/{_FORMAT_VERSION}", **data}
         write_text(json.dumps(document, indent=2) + "\n", self.results)
+
+
+def _is_watched(args: Namespace) -> bool:
+    """Whether there is a person who can be asked: at a terminal, and not told to be quiet."""
+    return not args.quiet and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(text: str) -> bool:
+    """Ask for something, and wait for Enter; False where the person ends the input instead."""
+    sys.stderr.write(f"airpatch: {visible(text)}, then press Enter (Ctrl-D to give up) ")
+    sys.stderr.flush()
+    return bool(sys.stdin.readline())
 
 
 def timestamp(seconds: int) -> str:

@@ -22,7 +22,7 @@ from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""
-PRINTING = frozenset(("completion", "explain", "history", "inspect", "verify"))
+PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "verify"))
 """Commands whose work it is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.frame_reader import FileFrameReader, PipeFrameReader, is_bundle, open_frames
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError
 from airpatch.format import zstd
 from airpatch.format.zstd import Frame
-from tests.support import Builder, frame_reader, join_frames, read_bundle, split_frames
+from tests.support import Builder, frame_reader, join_frames, pipe_reader, read_bundle, split_frames
 
 Table = Callable[[list[Frame]], list[Frame]]
 
@@ -58,7 +59,7 @@ def test_what_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert source.name == "standard input"
             source.close()
         os.close(0)
-        with pytest.raises(UsageError):
+        with pytest.raises(TargetError):
             open_frames("-")
     finally:
         os.dup2(saved, 0)
@@ -90,7 +91,7 @@ def test_opening_a_large_bundle_reads_little(tmp_path: Path) -> None:
         file.seek(0, os.SEEK_END)
         file.write(zstd.emit_seek_table(frames))
     before = _bytes_read()
-    source = FileFrameReader("large", os.open(path, os.O_RDONLY))
+    source = FileFrameReader(FileBytes("large", os.open(path, os.O_RDONLY)))
     assert source.table == frames
     assert _bytes_read() - before < 100_000
     source.close()
@@ -183,7 +184,7 @@ def test_adversary_57_a_bundle_that_shrinks(path: Path) -> None:
 
 def test_adversary_57_an_input_that_fails() -> None:
     """Reading /proc/self/mem at address 0 gives EIO."""
-    source = PipeFrameReader("mem", os.open("/proc/self/mem", os.O_RDONLY))
+    source = pipe_reader("mem", os.open("/proc/self/mem", os.O_RDONLY))
     with pytest.raises(TargetError, match="mem: cannot be read: Input/output error"):
         source.next(None)
     source.close()
@@ -192,7 +193,7 @@ def test_adversary_57_an_input_that_fails() -> None:
 def test_a_pipe_that_does_not_block_is_read_all_the_same(sample: Builder) -> None:
     read, write = os.pipe()
     os.set_blocking(read, False)
-    source = PipeFrameReader("pipe", read)
+    source = pipe_reader("pipe", read)
     os.write(write, sample.bundle())
     os.close(write)
     assert read_bundle(source)

@@ -9,14 +9,15 @@ import tarfile
 
 import pytest
 
-from airpatch.archive.frame_reader import FileFrameReader, PipeFrameReader
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.misfits import CUT_SHORT, describe
 from airpatch.archive.reader import read_opening
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.errors import FormatError
 from airpatch.format import inventories, zstd
 from airpatch.format.inventories import Inventory
 from airpatch.model.digest import Digest
-from tests.support import sample
+from tests.support import pipe_reader, sample
 
 
 def tar() -> bytes:
@@ -48,7 +49,7 @@ def test_a_file_that_is_no_bundle_is_called_what_it_is(content: bytes, message: 
     fd = os.memfd_create("x")
     os.write(fd, content)
     with pytest.raises(FormatError) as caught:
-        FileFrameReader("x", fd)
+        FileFrameReader(FileBytes("x", fd))
     assert caught.value.message.startswith(f"x: not a bundle but {message}")
 
 
@@ -58,7 +59,7 @@ def test_what_comes_through_a_pipe_and_is_no_bundle_is_called_what_it_is(name: s
     read, write = os.pipe()
     os.write(write, content)
     os.close(write)
-    feed = PipeFrameReader("x", read)
+    feed = pipe_reader("x", read)
     with pytest.raises(FormatError) as caught:
         read_opening(feed)
     feed.close()
@@ -70,7 +71,7 @@ def test_a_bundle_cut_short_is_called_that(size: int) -> None:
     fd = os.memfd_create("x")
     os.write(fd, sample().bundle()[:size])
     with pytest.raises(FormatError) as caught:
-        FileFrameReader("x", fd)
+        FileFrameReader(FileBytes("x", fd))
     assert caught.value.message == f"x: {CUT_SHORT}"
 
 

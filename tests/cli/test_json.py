@@ -41,10 +41,14 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     ),
     "sign": (("r1.tar.zst", "--export", "message"), ("r1.tar.zst", "--key", "key")),
     "trust": (("root", "signers", "--force"),),
+    "split": (("r1.tar.zst", "--size", "64KiB", "-o", "other parts"),),
+    "join": (("parts", "-o", "joined"),),
+    "topup": (("r1.tar.zst", "--request", "wanted", "-o", "topup"),),
+    "doctor": ((), ("root",), ("nothing",)),
     "completion": (("bash",), ("fish",)),
 }
 """Command lines that print a document each, in the folder that `everything` makes."""
-ELSEWHERE = {"push", "serve"}
+ELSEWHERE = {"push", "send", "serve"}
 """Commands whose documents are checked in tests/registry_api, since they need a registry or are one."""
 
 
@@ -57,6 +61,9 @@ def everything(bundles: Path, root: Path, tmp_path: Path) -> None:
     assert airpatch("inventory", root, "-o", "host.inventory").code == 0
     assert airpatch("merge", "r1.tar.zst", "r1-r2.tar.zst", "-o", "merged.tar.zst").code == 0
     assert airpatch("apply", "r1-r2.tar.zst", "--root", "nothing", "--request", "request").code == 5
+    assert airpatch("split", "r1.tar.zst", "--size", "64KiB", "-o", "parts").code == 0
+    Path("cut").write_bytes(Path("r1.tar.zst").read_bytes()[:-100])
+    assert airpatch("verify", "cut", "--request", "wanted").code == 3
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "key"], check=True)
     public = Path("key.pub").read_text()
     Path("signers").write_text(f'us namespaces="airpatch,airpatch-trust" {public}')

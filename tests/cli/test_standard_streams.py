@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch_cli.run import PRINTING
 from airpatch_cli.standard_streams import NO_READER, visible
 from tests.cli.support import IMAGES, environment, start
 
@@ -97,9 +98,48 @@ def test_what_was_done_counts_though_nobody_reads_it(place: Path, monkeypatch: p
     assert process.returncode == 0
 
 
-def test_few_open_files(place: Path) -> None:
-    done = shell("ulimit -n 200; $airpatch apply r1.tar.zst --root root -q && $airpatch restore root -o out -q", place)
-    assert (done.returncode, done.stderr.count(b"Too many")) == (0, 0)
+EVERY_COMMAND = {
+    "create": "create $images/r1 --release r1 --sequence 1 -o made",
+    "create repacked": "create $images/r1 --repack -o made",
+    "diff": "diff --base r1.tar.zst $images/r2 -o made",
+    "explain": "explain --base r1.tar.zst $images/r2",
+    "apply": "apply r1.tar.zst r1-r2.tar.zst --root new",
+    "merge": "merge r1.tar.zst r1-r2.tar.zst -o made",
+    "inspect": "inspect r1-r2.tar.zst",
+    "inspect a root": "inspect root",
+    "verify": "verify r1-r2.tar.zst --base r1.tar.zst",
+    "verify a root": "verify root",
+    "restore": "restore root -o made",
+    "restore an archive": "restore r1.tar.zst --as oci-archive -o made",
+    "inventory": "inventory root -o made",
+    "rollback": "rollback root --to r1",
+    "prune": "prune root --keep 1",
+    "history": "history root",
+    "completion": "completion bash",
+}
+SURROUNDINGS = {
+    "all closed": ("{} <&- >&- 2>&-", 8),
+    "stdout full": ("{} > /dev/full", 8),
+    "stderr full, ascii, few open files": (
+        "export PYTHONIOENCODING=ascii LC_ALL=C; ulimit -n 200; {} 2> /dev/full",
+        0,
+    ),
+}
+"""The line, and the exit code of commands whose work it is to print; others do their work."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", SURROUNDINGS)
+@pytest.mark.parametrize("name", EVERY_COMMAND)
+def test_every_command_in_every_surrounding(name: str, how: str, place: Path, bundles: Path, root: Path) -> None:
+    (place / "r1-r2.tar.zst").symlink_to(bundles / "r1-r2.tar.zst")
+    line, code = SURROUNDINGS[how]
+    done = shell(f"images={IMAGES}; " + line.format(f"$airpatch {EVERY_COMMAND[name]}"), place)
+    assert done.returncode == (code if name.split()[0] in PRINTING else 0), done.stderr
+    for noise in (b"Traceback", b"Exception ignored", b"internal error", b"Too many open files"):
+        assert noise not in done.stderr
+    if "-o made" in EVERY_COMMAND[name]:
+        assert (place / "made").exists()
 
 
 def test_an_encoding_that_knows_few_characters(place: Path) -> None:

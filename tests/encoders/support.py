@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
+from dataclasses import fields
 from pathlib import Path
 
 from hypothesis import strategies as st
 
 from airpatch.encoders import zlib_match
 from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.encoders.zstd_alignment import Alignment
+from airpatch.encoders.zstd_decisions import Part, parse
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())
@@ -37,3 +41,9 @@ def repetitive(draw: st.DrawFn) -> bytes:
         begin = generator.randrange(max(len(out) - 40_000, 0), len(out))
         out += out[begin : begin + generator.choice((3, 4, 5, 20, 258, 259, 262, 600))]
     return bytes(out[: limit - draw(st.integers(0, 50))])
+
+
+def decisions(file: bytes, alignment: Alignment | None = None) -> Part:
+    """The decisions of a zstd file."""
+    parts = list(parse(io.BytesIO(file).read, 1 << 30, alignment))
+    return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))

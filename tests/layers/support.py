@@ -104,6 +104,17 @@ def zstd(plaintext: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=-100).compress(plaintext)
 
 
+def cut(name: str) -> Callable[[bytes], bytes]:
+    """A zstd frame as a replica makes it, but for a block that is ended early, where no replica ends one."""
+
+    def encode(plaintext: bytes) -> bytes:
+        encoder = frame_encoder(name)
+        half = len(plaintext) // 2
+        return encoder.feed(plaintext[:half]) + encoder.flush() + encoder.feed(plaintext[half:]) + encoder.finish()
+
+    return encode
+
+
 def framed(name: str, size: int = 0) -> Callable[[bytes], bytes]:
     """A zstd frame by a replica; or frames of `size` bytes of plaintext each, then a skippable one, as zstd:chunked."""
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
+from airpatch.delta.decoder import decode
+from airpatch.encoders.zstd_decisions import Part
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.layers.blob_builder import max_column
+from airpatch.layers.frame_decisions import CoversOf, replica_frame, same_content
 from airpatch.layers.frames import split
 from airpatch.layers.recipe import (
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Method,
     Plain,
@@ -30,6 +36,7 @@ from airpatch.model.digest import Digest
 from airpatch.views.description import emit_view
 from tests.deflate.support import take_apart
 from tests.delta.support import delta, noise, tar
+from tests.encoders.support import decisions
 from tests.layers.support import (
     ENCODERS,
     GZIP_HEADER,
@@ -44,6 +51,7 @@ from tests.layers.support import (
     left_open,
     replica,
     text,
+    zstd,
 )
 from tests.views.support import archive, source_view, undo, views
 
@@ -83,6 +91,33 @@ def corrections() -> list[bytes]:
     return [delta(NEW, [OLD]), *replayed(FLUSHED(NEW), NEW, replica("zlib-6")(NEW), NEW)[1:]]
 
 
+def frame_replayed(encode: Callable[[bytes], bytes]) -> list[bytes]:
+    """The sections of a replay of what `encode` makes, beside that of the old layer."""
+    covers = CoversOf.source(0, [len(OLD)])
+    difference = delta(NEW, [OLD])
+    assert b"".join(decode(io.BytesIO(difference), [OLD], len(NEW), covers.take)) == NEW
+    other = decisions(encode(OLD))
+    own = decisions(encode(NEW), covers.covers.alignment(other.matches))
+    return frame_sections(difference, own, other)
+
+
+def frame_corrections(encode: Callable[[bytes], bytes], encoder: str) -> list[bytes]:
+    """The sections of what `encode` makes, beside what a replica makes."""
+    other = decisions(b"".join(replica_frame(encoder, [NEW], len(NEW))))
+    own = decisions(encode(NEW), same_content(len(NEW)).alignment(other.matches))
+    return frame_sections(delta(NEW, [OLD]), own, other)
+
+
+def frame_sections(difference: bytes, own: Part, other: Part) -> list[bytes]:
+    return [
+        difference,
+        delta(own.layout, [other.layout]),
+        delta(own.runs, [other.runs]),
+        delta(own.hits, []),
+        delta(own.offsets, []),
+    ]
+
+
 JARS = [tar({"a.jar": archive({"a": each, "b": b"kept"})}) for each in (OLD, NEW)]
 
 
@@ -113,13 +148,28 @@ GOOD = {
         {FRAMES(OLD): OLD},
         len(NEW),
     ),
+    "frame replay": handmade(zstd(NEW), FrameReplay((0,)), frame_replayed(zstd), {zstd(OLD): OLD}, len(NEW)),
+    "frame replay alone": handmade(
+        zstd(NEW),
+        FrameReplay(()),
+        [delta(NEW, [OLD]), *(delta(column, []) for column in astuple(decisions(zstd(NEW)))[:4])],
+        {GO(OLD): OLD},
+        len(NEW),
+    ),
+    "corrected frames": handmade(
+        zstd(NEW),
+        CorrectedFrames("kzstd-1.17.8-default"),
+        frame_corrections(zstd, "kzstd-1.17.8-default"),
+        {GO(OLD): OLD},
+        len(NEW),
+    ),
     "raw": handmade(FLUSHED(NEW), Raw(), [delta(FLUSHED(NEW), [FLUSHED(OLD)])], {FLUSHED(OLD): OLD}, len(NEW)),
     "corrected": handmade(FLUSHED(NEW), CORRECTED, corrections(), {GO(OLD): OLD}, len(NEW)),
     "whole": handmade(GO(NEW), Whole(), [GO(NEW)]),
     "views": nested(bytes, Plain()),
     "views and corrections": nested(FLUSHED, CORRECTED),
 }
-SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD), GO(JARS[0]))
+SOURCES = by_digest(GO(OLD), FLUSHED(OLD), FRAMES(OLD), GO(JARS[0]), zstd(OLD))
 
 
 @pytest.mark.parametrize("method", GOOD)
@@ -133,6 +183,7 @@ def test_a_patch_made_by_hand(method: str) -> None:
         "whole": GO(NEW),
         "frames": FRAMES(NEW),
     }
+    others |= dict.fromkeys(("frame replay", "frame replay alone", "corrected frames"), zstd(NEW))
     others |= {"views": JARS[1], "views and corrections": FLUSHED(JARS[1])}
     assert made == by_digest(others.get(method, FLUSHED(NEW)))
     assert left_open(before) == 0

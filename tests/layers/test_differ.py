@@ -109,16 +109,17 @@ def test_a_blob_is_patched_against_one_that_is_patched_itself() -> None:
     assert carry_out(patches, by_digest(old)) == by_digest(*new)
 
 
-def test_zstd_is_not_made_of_plaintext_but_is_a_source() -> None:
+def test_zstd_and_others_are_made_of_each_other() -> None:
     plaintext = layer(1, 2, size=SIZE)
-    assert diff([zstd(changed(plaintext))], [plaintext]).steps == []
+    patches = diff([zstd(changed(plaintext))], [plaintext])
+    assert carry_out(patches, by_digest(plaintext)) == by_digest(zstd(changed(plaintext)))
     old = zstd(plaintext)
     new = GO(changed(plaintext))
     patches = diff([new], [old])
     assert patches.steps[0].sources == (Digest.of(old),)
     assert carry_out(patches, by_digest(old)) == by_digest(new)
-    # A new blob of zstd travels whole anyway: the other new ones are made from it.
-    assert sources_of([new, zstd(plaintext)], []) == [{zstd(plaintext)}]
+    # Zstd comes first: it takes the more decisions.
+    assert sources_of([new, zstd(plaintext)], []) == [set(), {zstd(plaintext)}]
 
 
 def test_small_blobs_and_those_without_a_likeness_travel_whole() -> None:

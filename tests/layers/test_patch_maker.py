@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 
 import pytest
+import zstandard
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
@@ -17,7 +18,17 @@ from airpatch.execution import Execution
 from airpatch.layers import blob_builder, patch_maker
 from airpatch.layers.compression import compression, extract
 from airpatch.layers.patch_maker import Made, PatchMaker, Unpacked
-from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, read_header
+from airpatch.layers.recipe import (
+    Corrected,
+    CorrectedFrames,
+    FrameReplay,
+    Frames,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    read_header,
+)
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from tests.delta.support import noise, tar
@@ -30,6 +41,7 @@ from tests.layers.support import (
     by_digest,
     carry_out,
     changed,
+    cut,
     descriptors,
     diff,
     framed,
@@ -110,7 +122,25 @@ def test_the_way_that_a_blob_is_rebuilt(name: str, expected: object) -> None:
 
 def test_zstd_stays_as_it_is_where_no_bytes_are_the_same() -> None:
     assert patched(zstd(noise(9000, 1)), zstd(noise(9000, 2))) is None
-    assert patched(zstd(PLAINTEXT)) is None
+
+
+@pytest.mark.parametrize(("old", "like"), [(zstd, (0,)), (ENCODERS["go"], ()), (bytes, ()), (None, ())])
+def test_zstd_by_an_encoder_that_nobody_knows_is_replayed(
+    old: Callable[[bytes], bytes] | None, like: tuple[int, ...]
+) -> None:
+    """Out of its content and all that the encoder decided, whatever the source is compressed with, or without one."""
+
+    def encode(plaintext: bytes) -> bytes:
+        return zstandard.ZstdCompressor(level=-1).compress(plaintext)
+
+    plaintext = layer(*range(12), size=20_000)
+    blob = encode(changed(plaintext))
+    there = [] if old is None else [encode(plaintext) if like else old(plaintext)]
+    patches = diff([blob], there)
+    assert methods(patches) == [FrameReplay(like)]
+    assert carry_out(patches, by_digest(*there)) == by_digest(blob)
+    if there:
+        assert patches.sizes[0] < len(blob) // 4
 
 
 FASTEST = "kzstd-1.17.8-fastest"
@@ -141,10 +171,14 @@ def test_zstd_is_a_source_of_gzip() -> None:
     assert method(patched(GO(changed(PLAINTEXT)), FRAMES(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
 
 
-def test_zstd_by_an_encoder_that_differs_later_stays_as_it_is() -> None:
-    """Its first frames are those of a replica."""
-    blob = FRAMES(changed(PLAINTEXT)) + zstd(noise(3000, 1))
-    assert patched(blob, GO(PLAINTEXT)) is None
+def test_zstd_by_an_encoder_that_differs_from_its_replica_is_corrected() -> None:
+    """Its beginning is the replica's."""
+    plaintext = layer(*range(12), size=20_000)
+    blob = cut(FASTEST)(changed(plaintext))
+    patches = diff([blob], [GO(plaintext)])
+    assert methods(patches) == [CorrectedFrames(FASTEST)]
+    assert patches.sizes[0] < 1000
+    assert carry_out(patches, by_digest(GO(plaintext))) == by_digest(blob)
 
 
 def test_frames_of_zstd_that_are_the_same_travel_once() -> None:

@@ -15,6 +15,8 @@ from airpatch.errors import FormatError
 from airpatch.layers.recipe import (
     MAX_HEADER,
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Method,
     Plain,
@@ -37,6 +39,8 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
     st.builds(Replica, st.text(max_size=20), st.binary(max_size=300)),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(Frames, st.text(max_size=20), st.lists(st.integers(0, 70), unique=True).map(tuple)),
+    st.builds(FrameReplay, st.lists(st.integers(0, 70), max_size=1).map(tuple)),
+    st.builds(CorrectedFrames, st.text(max_size=20)),
     st.builds(Corrected, st.builds(Replica, st.text(max_size=20), st.binary(max_size=300))),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +14,19 @@ import zstandard
 import airpatch
 from airpatch import Execution
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.layers.recipe import Corrected, Frames, Method, Plain, Raw, Replay, Replica, read_header
-from tests.layers.support import ENCODERS, changed, framed, layer
+from airpatch.layers.recipe import (
+    Corrected,
+    CorrectedFrames,
+    FrameReplay,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    read_header,
+)
+from tests.layers.support import ENCODERS, changed, cut, framed, layer, zstd
 from tests.operations.conftest import write_images
 from tests.support import Recorder, execution
 
@@ -34,6 +47,8 @@ LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
     Replay: ENCODERS["huffman"],
     Corrected: ENCODERS["flushed"],
     Frames: framed("kzstd-1.17.8-fastest", 1000),
+    FrameReplay: zstd,
+    CorrectedFrames: cut("kzstd-1.17.8-fastest"),
     Raw: frames,
 }
 
@@ -64,6 +79,29 @@ def test_the_patch_has_every_method(place: Path) -> None:
     assert methods == set(LAYERS)
 
 
+def fresh(place: Path) -> Path:
+    """A folder for parts."""
+    shutil.rmtree(place / "parts", ignore_errors=True)
+    return place / "parts"
+
+
+def damaged(place: Path) -> Path:
+    """A copy of a bundle in which a byte is wrong, and `request`, which says so."""
+    content = bytearray((place / "1").read_bytes())
+    content[len(content) // 2] ^= 1
+    (place / "damaged").write_bytes(content)
+    with contextlib.suppress(airpatch.FormatError, airpatch.IntegrityError):
+        airpatch.verify(place / "damaged", request=place / "request", execution=execution())
+    return place / "request"
+
+
+def split_once(place: Path) -> Path:
+    """The parts of a bundle, one of them lost."""
+    made = airpatch.split(place / "2", fresh(place), size=256 << 10, parity=1, execution=execution())
+    made.files[0].unlink()
+    return place / "parts"
+
+
 OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "create": (
         ["packing r1"],
@@ -90,6 +128,18 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "explain": (
         ["unpacking layers", "making layer patches", "looking for what costs"],
         lambda place, work: airpatch.explain(place / "1", place / "images-2", execution=work),
+    ),
+    "split": (
+        ["splitting 1"],
+        lambda place, work: airpatch.split(place / "1", fresh(place), size=1 << 20, parity=1, execution=work),
+    ),
+    "join": (
+        ["joining 2"],
+        lambda place, work: airpatch.join(split_once(place), place / "out", execution=work),
+    ),
+    "topup": (
+        ["reading 1"],
+        lambda place, work: airpatch.topup(place / "1", damaged(place), place / "out", execution=work),
     ),
     "apply": (
         ["reading r1"],

@@ -233,6 +233,20 @@ def test_tokens_for_pushes_and_mounts(
                 airpatch.push(bundles["full1"], f"docker://{host}", access=access)
 
 
+def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty: str) -> None:
+    with fault_proxy(empty, share=0.0) as proxy:
+
+        def denying(request: Request) -> Reply:
+            if "mount=" in request.path:
+                return Reply(403, {}, b'{"errors": [{"code": "DENIED", "message": "not from there"}]}')
+            return proxy(request)
+
+        with http_server(denying) as host:
+            push(bundles["full1"], to=host)
+    like = gather([str(bundles["full1"])])
+    assert pack(pulled(empty, like)) == pack(like)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -9,11 +9,22 @@ import pytest
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format.index import Index, Plan
-from airpatch.layers.recipe import Corrected, Frames, Method, Plain, Raw, Replay, Replica, Whole
+from airpatch.layers.recipe import (
+    Corrected,
+    CorrectedFrames,
+    FrameReplay,
+    Frames,
+    Method,
+    Plain,
+    Raw,
+    Replay,
+    Replica,
+    Whole,
+)
 from airpatch.model.digest import Digest
 from airpatch.report.forecast import BlobCost, FileCost, forecast
 from tests.delta.support import delta, noise, tar
-from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, framed, handmade, text, zstd
+from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, cut, diff, framed, handmade, text, zstd
 from tests.support import Builder, Recorder, execution
 from tests.views.support import archive
 
@@ -44,7 +55,9 @@ METHODS: dict[type[Method], tuple[Callable[[bytes], bytes], Callable[..., Patche
     Replay: (ENCODERS["huffman"], diff),
     Corrected: (ENCODERS["flushed"], diff),
     Frames: (framed("kzstd-1.17.8-fastest"), diff),
-    Raw: (frames, diff),
+    FrameReplay: (frames, diff),
+    CorrectedFrames: (cut("kzstd-1.17.8-fastest"), diff),
+    Raw: (zstd, diff),
     Whole: (ENCODERS["go"], whole),
 }
 
@@ -88,7 +101,7 @@ def test_the_cost_of_a_layer_patch(method: type[Method]) -> None:
     assert cost.patch is not None
     assert type(cost.patch.recipe.method) is method
     assert cost.patch.step == patches.steps[0]
-    assert bool(cost.patch.decisions) == (method in (Replay, Corrected, Frames))
+    assert bool(cost.patch.decisions) == (method in (Replay, Corrected, Frames, FrameReplay, CorrectedFrames))
     if method in (Raw, Whole):
         assert cost.files == ()
         return

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from airpatch.archive.frame_reader import STDIN, FileFrameReader, open_frames
+from airpatch.archive.frame_reader import STDIN, FileFrameReader, FrameReader, open_frames
 from airpatch.archive.reader import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError, UsageError
@@ -40,13 +40,13 @@ class _Place:
 
 
 class BundleFile:
-    """The bundle in the file `source`, a `Content` of its layers, configs, manifests and signatures.
+    """The bundle in the file `source`, or in parts, as a `Content` of its layers, configs, manifests and signatures.
 
     `source` is a name, or a reader that has not been read and is closed with the bundle. Raises UsageError if there is
     no such file or it cannot be read at any place, FormatError if it is no bundle.
     """
 
-    def __init__(self, source: str | FileFrameReader) -> None:
+    def __init__(self, source: str | FrameReader) -> None:
         if isinstance(source, str) and source != STDIN and is_pipe(Path(source)):  # opening one waits for a writer
             raise _no_file(source)
         reader = open_frames(source) if isinstance(source, str) else source

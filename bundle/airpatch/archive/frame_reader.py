@@ -11,18 +11,23 @@ import io
 import os
 import select
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
+from airpatch.archive.topped_up import ToppedUp, complete, is_top_up
 from airpatch.blobs.buffers import Buffers
-from airpatch.blobs.content import close_read
+from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import zstd
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
+from airpatch.parts.gathering import gather_parts, group_parts
+from airpatch.parts.in_turn import Ask, PartsInTurn
+from airpatch.parts.joined import JoinedParts
+from airpatch.parts.part_files import begins_as_part
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -60,11 +65,15 @@ class FrameReader(Protocol):
         """Of all bytes that were read or passed over, the whole input once it is finished; None if not asked for."""
 
 
-def open_frames(name: str, *, hashed: bool = False) -> FrameReader:
-    """Open the bundle in the file `name`; `-` is standard input. `hashed` also has all its bytes hashed.
+def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> FrameReader:
+    """Open the bundle in the file `name`, or of which `name` is a part or a folder of parts; `-` is standard input.
 
-    Raises UsageError if there is none, FormatError.
+    `hashed` also has all its bytes hashed. Raises UsageError if there is none, FormatError, IntegrityError if parts are
+    missing and there is nobody to `ask`.
     """
+    joined = None if name == STDIN else gather_parts([Path(name)])
+    if joined is not None:
+        return joined_frames(joined, ask, hashed=hashed)
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
@@ -73,11 +82,43 @@ def open_frames(name: str, *, hashed: bool = False) -> FrameReader:
     if name == STDIN:
         name = "standard input"
     if stat.S_ISREG(mode):
-        return FileFrameReader(name, fd, hashed=hashed)
+        return FileFrameReader(FileBytes(name, fd), hashed=hashed)
     if stat.S_ISDIR(mode):
         os.close(fd)
-        raise UsageError(f"{name}: is a folder; a bundle is a file")
-    return PipeFrameReader(name, fd, hashed=hashed)
+        raise UsageError(f"{name}: is a folder without parts of a bundle; a bundle is a file")
+    return PipeFrameReader(name, InterruptiblePipe.opened(fd), hashed=hashed)
+
+
+def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool = False) -> Iterator[FrameReader]:
+    """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named.
+
+    So do a damaged copy and its top-up. Raises UsageError, too, for a top-up without its copy.
+    """
+    completed: dict[str, ToppedUp] = {}
+    top_ups = [name for name in names if name != STDIN and is_top_up(Path(name))]
+    bundles = [name for name in names if name not in top_ups]
+    with ExitStack() as stack:
+        for name in top_ups:
+            files = [Path(each) for each in bundles if each not in completed and is_file(Path(each))]
+            path, whole = complete(Path(name), files)
+            stack.callback(whole.close)
+            completed[next(each for each in bundles if Path(each) == path)] = whole
+        for each in group_parts(bundles):
+            if not isinstance(each, str):
+                yield joined_frames(each, ask, hashed=hashed)
+            elif each in completed:
+                yield FileFrameReader(completed[each], hashed=hashed)
+            else:
+                yield open_frames(each, ask, hashed=hashed)
+        stack.pop_all()
+
+
+def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False) -> FrameReader:
+    """The bundle out of its parts: at any place, or one part after the other where `ask` has to bring some of them."""
+    if joined.is_complete or ask is None:
+        joined.require_complete()
+        return FileFrameReader(joined, hashed=hashed)
+    return PipeFrameReader(joined.name, PartsInTurn(joined, ask), hashed=hashed)
 
 
 class _InputHash:
@@ -99,18 +140,18 @@ class _InputHash:
 
 
 class FileFrameReader:
-    """Frames out of the regular file `fd`, which it owns."""
+    """Frames out of `source`, which it owns."""
 
-    def __init__(self, name: str, fd: int, *, hashed: bool = False) -> None:
-        self.name = name
-        self._fd = fd
+    def __init__(self, source: ByteSource, *, hashed: bool = False) -> None:
+        self.name = source.name
+        self.source = source
+        self.size = source.size
         self._hash = _InputHash(is_wanted=hashed)
         try:
-            self.size = os.fstat(fd).st_size
-            with located(name):
+            with located(self.name):
                 self.table = self._read_table()
         except BaseException:
-            os.close(fd)
+            source.close()
             raise
         self._next = 0
         self._position = 0
@@ -124,7 +165,7 @@ class FileFrameReader:
 
     def again(self) -> FileFrameReader:
         """Another reader of the same file, from its beginning."""
-        return FileFrameReader(self.name, os.dup(self._fd))
+        return FileFrameReader(self.source.again())
 
     def read_at(self, position: int, size: int) -> memoryview:
         """Return `size` bytes of the file, the caller's own. Raises FormatError if they are not there."""
@@ -134,14 +175,7 @@ class FileFrameReader:
 
     def read_into(self, view: memoryview, position: int) -> None:
         """Fill `view` with bytes of the file. Raises FormatError if they are not there."""
-        while view:
-            try:
-                count = os.preadv(self._fd, [view], position)
-            except OSError as error:
-                raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
-            if not count:
-                raise FormatError(f"{self.name}: became shorter while it was read")
-            view, position = view[count:], position + count
+        self.source.read_into(view, position)
 
     def next(self, content: int | None) -> zstd.Buffer:
         entry = self._entry(content)
@@ -184,7 +218,7 @@ class FileFrameReader:
         return self._hash.digest()
 
     def close(self) -> None:
-        close_read(self._fd)
+        self.source.close()
 
     def _entry(self, content: int | None) -> zstd.Frame:
         if self._next >= len(self.table):
@@ -215,8 +249,14 @@ class FileFrameReader:
         return table
 
 
-class _InterruptiblePipe(io.FileIO):
+class InterruptiblePipe(io.FileIO):
     """A pipe. A signal that comes just before a read is handled within a second, however long the sender is silent."""
+
+    @classmethod
+    def opened(cls, fd: int) -> Self:
+        """The pipe `fd`, made to wait: its creator may have left it non-blocking, and reads would return nothing."""
+        os.set_blocking(fd, True)
+        return cls(fd)
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
         poll = select.poll()
@@ -227,13 +267,12 @@ class _InterruptiblePipe(io.FileIO):
 
 
 class PipeFrameReader:
-    """Frames out of a pipe, a socket or a device."""
+    """Frames out of `stream`, which it owns: of a pipe, a socket or a device."""
 
-    def __init__(self, name: str, fd: int, *, hashed: bool = False) -> None:
+    def __init__(self, name: str, stream: io.RawIOBase, *, hashed: bool = False) -> None:
         self.name = name
         self._hash = _InputHash(is_wanted=hashed)
-        os.set_blocking(fd, True)  # the creator of the pipe may have left it non-blocking; reads would return nothing
-        self._file = io.BufferedReader(_InterruptiblePipe(fd), _PIPE_BUFFER)
+        self._file = io.BufferedReader(stream, _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
         self._peeked: bytes | None = None
 
@@ -299,9 +338,11 @@ class PipeFrameReader:
 
 
 def is_bundle(path: Path) -> bool:
-    """Return whether the file looks like a bundle: it ends in a seek table."""
+    """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all."""
     if not is_file(path):
         return False
+    if begins_as_part(path):
+        return True
     try:
         with path.open("rb") as file:
             file.seek(-zstd.FOOTER, os.SEEK_END)

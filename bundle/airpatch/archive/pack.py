@@ -13,6 +13,7 @@ from airpatch.archive.frame_reader import STDIN, FileFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.blobs.room import room_at
 from airpatch.errors import TargetError, UsageError
@@ -35,7 +36,7 @@ def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> 
         room_at(sink.fd).require(sink.name, _least_size(bundle.index))
     frames = write_bundle(bundle, sink, execution)
     if sink.is_file:
-        with closing(FileFrameReader(sink.name, os.dup(sink.fd))) as reader, ThreadPoolExecutor(1) as pool:
+        with closing(FileFrameReader(FileBytes(sink.name, os.dup(sink.fd)))) as reader, ThreadPoolExecutor(1) as pool:
             if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
                 raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
     return sink.size

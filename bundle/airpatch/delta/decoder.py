@@ -7,7 +7,7 @@ authenticated here: the caller compares its digest. Format: spec/DELTA.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
@@ -28,11 +28,17 @@ CHUNK = 1 << 20  # bytes, about, that `decode` yields at once
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
 
-def decode(delta: ByteReader, sources: Sequence[Buffer], max_size: int) -> Iterator[bytes]:
+def decode(
+    delta: ByteReader,
+    sources: Sequence[Buffer],
+    max_size: int,
+    see: Callable[[Sequence[_Cover]], None] = lambda _covers: None,
+) -> Iterator[bytes]:
     """Yield the target of `delta` in pieces.
 
-    `sources` are those that it was made from, in the same order. FormatError if the delta is malformed,
-    if its sources have other sizes, or if the target exceeds `max_size` bytes.
+    `sources` are those that it was made from, in the same order. `see` is told all covers, in order, some of them
+    empty. FormatError if the delta is malformed, if its sources have other sizes, or if the target exceeds `max_size`
+    bytes.
     """
     reader = Decompressor(delta)
     if reader.exactly(len(MAGIC)) != MAGIC:
@@ -46,7 +52,7 @@ def decode(delta: ByteReader, sources: Sequence[Buffer], max_size: int) -> Itera
     for source in sources:
         if reader.number() != len(source):
             raise FormatError("delta: a source does not have the size it had")
-    state = _State(Space.of(sources), size)
+    state = _State(Space.of(sources), size, see)
     while state.offset < size:
         before = state.offset
         yield from _Segment(reader.segment(), state).run()
@@ -62,8 +68,9 @@ class _State:
     The allowances keep the time of a hostile delta in proportion to its target.
     """
 
-    def __init__(self, space: Space, size: int) -> None:
+    def __init__(self, space: Space, size: int, see: Callable[[Sequence[_Cover]], None]) -> None:
         self.space = space
+        self.see = see
         self.memory = Memory()
         self.size = size
         self.offset = 0
@@ -119,6 +126,7 @@ class _Segment:
         self._state.spend(count)
         addresses = Addresses.read(self._control)
         literals, covers = self._instructions(count)
+        self._state.see(covers)
         self._state.where = AddressMap(addresses, covers, self._state.memory) if addresses is not None else None
         self._state.steps = iter(list(zip(literals, covers, strict=True)))
 

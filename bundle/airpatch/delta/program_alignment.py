@@ -8,6 +8,7 @@ and is aligned again.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from airpatch.delta.addresses import AddressMap
@@ -15,7 +16,6 @@ from airpatch.delta.align import Aligner
 from airpatch.delta.predict import BASED, LABEL, Memory, Predictor
 from airpatch.delta.programs import Cover, Part, Program
 
-_ROUNDS = 2
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
 _WINDOW = 1 << 25  # bytes of the old one that they are aligned with, at most
 _MIN_COVER = 16
@@ -28,9 +28,8 @@ def align(
 
     `new` is the target, `old` the bytes from source position `source`.
     """
-    for _ in range(_ROUNDS):
-        covers = _Labels(program, new, old, source, covers, tries).align()
-    return covers
+    covers = _Labels(program, new, old, source, covers, 1).align()
+    return _Labels(program, new, old, source, covers, tries).align()
 
 
 class _Labels:
@@ -42,6 +41,7 @@ class _Labels:
         self._old = old
         self._start = source
         self._covers = covers
+        self._starts = [at for at, _, _ in covers]
         self._tries = tries
         self._map = AddressMap(program.addresses, covers, Memory()).predictor
         self._same = Predictor([(item.address, item.end) for item in program.addresses.targets], [], Memory())
@@ -54,11 +54,20 @@ class _Labels:
         for part in parts:
             if part.target < end:
                 continue
-            found += _within(self._covers, end, part.target)
+            found += self._kept(end, part.target)
             found += self._part(part)
             end = part.target + part.target_size
-        found += _within(self._covers, end, 1 << 62)
+        found += self._kept(end, len(self._new))
         return found
+
+    def _kept(self, start: int, stop: int) -> Iterator[Cover]:
+        """Yield what the covers found before say of target[start:stop]."""
+        for number in range(max(bisect_right(self._starts, start) - 1, 0), bisect_left(self._starts, stop)):
+            at, position, length = self._covers[number]
+            low = max(at, start)
+            high = min(at + length, stop)
+            if low < high:
+                yield low, position + low - at, high - low
 
     def _part(self, part: Part) -> Iterator[Cover]:
         for start in range(0, part.target_size, _PIECE):
@@ -69,7 +78,7 @@ class _Labels:
             old = self._labelled(part, low, window, False)
             new = self._labelled(part, start, size, True)
             aligner = Aligner(memoryview(old), self._tries)
-            triples = aligner.align(new, 0, size, start - low if low == 0 else guess - low)
+            triples = aligner.align(new, 0, size, guess - low)
             for at, where, length in zip(triples[::3], triples[1::3], triples[2::3], strict=True):
                 if length >= _MIN_COVER:
                     yield part.target + start + at, part.source + low + where, length
@@ -93,11 +102,3 @@ class _Labels:
         if new:
             return self._new[part.target : part.target + part.target_size]
         return self._old[part.source - self._start : part.source - self._start + part.source_size]
-
-
-def _within(covers: list[Cover], start: int, stop: int) -> Iterator[Cover]:
-    for at, position, length in covers:
-        low = max(at, start)
-        high = min(at + length, stop)
-        if low < high:
-            yield low, position + low - at, high - low

@@ -8,6 +8,7 @@ RFC 8878 3.1.1.2 and 3.1.1.3.1. Given the sequences, all of it follows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from mmap import mmap
 
 import cython
 
@@ -80,7 +81,7 @@ class BlockWriter:
         self._literals.forget()
         self._sequences.forget()
 
-    def block(self, found: Sequences, window: bytearray, begin: int, end: int, last: bool, full: bool) -> bytes:
+    def block(self, found: Sequences, window: bytearray | mmap, begin: int, end: int, last: bool, full: bool) -> bytes:
         """Return the block of window[begin:end], which has the sequences `found`.
 
         `full` says that it has as many bytes as a block may have.

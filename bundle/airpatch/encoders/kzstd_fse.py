@@ -19,7 +19,7 @@ else:
 
 MIN_LOG = cython.declare(cython.int, 5)
 MAX_SYMBOLS = cython.declare(cython.int, 64)
-MAX_STATES = cython.declare(cython.int, 256)
+MAX_STATES = cython.declare(cython.int, 512)  # klauspost/compress has 256 at most, libzstd 512
 NEVER = cython.declare(cython.uint, 0xFFFFFFFF)  # the cost of what a code cannot say
 _UNASSIGNED = cython.declare(cython.int, -2)
 # A share below 8 is rounded up if what is left of it is more than this, in 2**-20.
@@ -211,7 +211,7 @@ class FseCode:
             self.shares[i] = other.shares[i]
             self.delta_bits[i] = other.delta_bits[i]
             self.delta_state[i] = other.delta_state[i]
-        for i in range(MAX_STATES):
+        for i in range(1 << self.log):
             self.states[i] = other.states[i]
 
     @cython.cfunc

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
 import cython
 
 if cython.compiled:
@@ -19,6 +21,11 @@ from airpatch.encoders.kzstd_sequences import SLACK
 _REBASE = 1 << 30  # positions stay within 32 bits
 
 
+def _untouched(size: int) -> mmap:
+    """Return zeros that take no memory, and no time, before they are used: most frames are small."""
+    return mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+
+
 @cython.cclass
 class ZstdMatcher:
     """The plaintext of one frame as far as the window reaches, and tables of positions in it.
@@ -28,7 +35,7 @@ class ZstdMatcher:
     """
 
     def __init__(self, reach: int) -> None:
-        self._buffer = bytearray(2 * reach + SLACK)
+        self._buffer = _untouched(2 * reach + SLACK)
         self._window = self._buffer
         self._found = Sequences()
         self._tables: list[tuple[memoryview[int], bool]] = []
@@ -44,11 +51,11 @@ class ZstdMatcher:
         self._filled = 0
         if self._base > _REBASE:
             for table, _ in self._tables:
-                table[:] = memoryview(bytearray(table.nbytes)).cast("Q")
+                table[:] = memoryview(bytes(table.nbytes)).cast("Q")
             self._base = self._reach
 
     @property
-    def buffer(self) -> bytearray:
+    def buffer(self) -> mmap:
         """The plaintext held."""
         return self._buffer
 
@@ -102,7 +109,7 @@ class ZstdMatcher:
 
     def _new_table(self, bits: int, both: bool = False) -> memoryview[int]:
         """Return a table of 2**bits entries whose lower half is a position; the upper half is one, too, if `both`."""
-        table = memoryview(bytearray(8 << bits)).cast("Q")  # whose memory is not touched before it is used
+        table = memoryview(_untouched(8 << bits)).cast("Q")
         self._tables.append((table, both))
         return table
 

@@ -1,5 +1,6 @@
 from airpatch.encoders.kzstd_fse cimport FseCode
 from airpatch.encoders.kzstd_sequences cimport Sequences
+from airpatch.encoders.zstd_sequence_bits cimport SequenceBits
 
 cdef class SequenceWriter:
     cdef FseCode _lengths
@@ -11,12 +12,7 @@ cdef class SequenceWriter:
     cdef FseCode _matches
     cdef FseCode _matches_before
     cdef FseCode _matches_default
-    cdef unsigned char[::1] _length_codes
-    cdef unsigned char[::1] _match_codes
-    cdef unsigned char[::1] _length_of
-    cdef unsigned char[::1] _match_of
-    cdef unsigned char[::1] _length_bits
-    cdef unsigned char[::1] _match_bits
+    cdef SequenceBits _bits
     cdef int _modes
 
     cdef void forget(self) noexcept nogil
@@ -25,5 +21,3 @@ cdef class SequenceWriter:
     cdef int _put_code(self, FseCode code, int mode, unsigned char *out, int at) noexcept nogil
     cdef int _choose(self, FseCode code, FseCode before, FseCode default, int total) noexcept nogil
     cdef void _keep(self, FseCode code, FseCode before, int mode) noexcept nogil
-    cdef void _count_codes(self, Sequences found) noexcept nogil
-    cdef int _put_bits(self, Sequences found, unsigned char *out, int at) noexcept nogil

@@ -80,12 +80,15 @@ def window(version: str, level: str) -> int:
 def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
     """Return a frame in the making; `version` is one of `versions(level)`."""
     reach, matcher = _valid(_MATCHERS[level], version)
-    rules = _valid(_RULES, version)
-    if level in _valid(_CODED_LITERALS, version):
-        rules = replace(rules, codes_literals=True)
     block = _FASTEST_BLOCK if level == "fastest" else _BLOCK
     frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
-    return KlauspostZstd(matcher(reach * _MIB), BlockWriter(rules), reach * _MIB, block, frames_nothing)
+    return KlauspostZstd(matcher(reach * _MIB), BlockWriter(rules(version, level)), reach * _MIB, block, frames_nothing)
+
+
+def rules(version: str, level: str) -> BlockRules:
+    """Return the rules of blocks; `version` is one of `versions(level)`."""
+    found = _valid(_RULES, version)
+    return replace(found, codes_literals=True) if level in _valid(_CODED_LITERALS, version) else found
 
 
 def _valid(by_version: dict[str, _T], version: str) -> _T:

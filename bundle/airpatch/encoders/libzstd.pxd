@@ -3,6 +3,7 @@ cdef extern from "libzstd/api.h" nogil:
         void *(*create)() noexcept nogil
         size_t (*release)(void *context) noexcept nogil
         size_t (*set)(void *context, int level, int workers, int checksum) noexcept nogil
+        size_t (*limit)(void *context, int hash_log, int chain_log) noexcept nogil
         size_t (*begin)(void *context, long long size) noexcept nogil
         size_t (*run)(
             void *context, const void *source, size_t source_size, size_t *source_at,

@@ -41,6 +41,10 @@ class LibzstdEncoder:
         if self._context != cython.NULL:
             self._api.release(self._context)
 
+    def limit(self, hash_log: int, chain_log: int) -> None:
+        """Make tables of so many bits, which for little plaintext is quicker; 0 leaves them. Output may differ."""
+        self._check(self._api.limit(self._context, hash_log, chain_log))
+
     def begin(self, size: int) -> None:
         """Begin another frame, of `size` bytes of plaintext."""
         self._check(self._api.begin(self._context, size if self._sized else -1))

@@ -1,46 +1,96 @@
 """Which libzstd wrote a zstd frame? The versions and levels that write what it begins with.
 
-The header says whether there is a checksum, and whether the size was known; the window tells a few levels. These are
-run on the first blocks.
+The header says whether there is a checksum, and whether the size was known; the window tells a few levels. Fast ones
+are run on the first block. Slow ones are run on a part of it, with small tables: that gives nearly the matches of the
+right one, and only the nearest are run on the block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airpatch.encoders.libzstd import AVAILABLE, VERSIONS
+from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
 from airpatch.encoders.zstd_frame import FrameHeader, find_block_ends
-from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name
+from airpatch.encoders.zstd_matches import Matches, first_matches
+from airpatch.encoders.zstd_replicas import libzstd_encoder, libzstd_name
+from airpatch.errors import FormatError
 
 _LEVELS = (3, 19, 1, 9, 6, 2, 5, 7, 8, 4, 10, 12, 15, 11, 13, 14, 16, 17, 18)
 _WINDOW_LOGS = {1: 19, 2: 20, 3: 21, 4: 21, 5: 21, 6: 21, 7: 21, 8: 21, 17: 23, 18: 23, 19: 23}
 _OTHER_WINDOW_LOG = 22
-_SLOW = 13  # from this level on a MB takes half a second,
-_FEW = 256 << 10  # so that fewer bytes are compared
+_BLOCK = 128 << 10  # the first block of input does not depend on what follows
+_FAST = 8  # up to this level a block takes up to three milliseconds
+_PROBE = 16 << 10  # bytes
+_PROBE_LOGS = 17, 17
+_NEAR = 0.7  # of the matches of a probe
+_LAST_CHAINS = 12  # levels above have trees
+_SAME = 0.002
+_BLOCK_CHAIN_LOG = 19  # a tree of the positions of one block, and more
 
 
 def recognise_libzstd(
-    header: FrameHeader, plaintext: bytes, frame: memoryview, complete: bool, candidates: Sequence[str] | None = None
+    header: FrameHeader,
+    plaintext: bytes,
+    frame: memoryview,
+    complete: bool,
+    candidates: Sequence[str] | None = None,
+    matches: Matches | None = None,
 ) -> list[str]:
     """Return the names of libzstd that write a frame which begins as `frame`, the likeliest first.
 
-    `plaintext` is what that decompresses to, some blocks of it, or all if it is `complete`.
+    `plaintext` is what that decompresses to, some blocks of it, or all if it is `complete`; `matches` are those of the
+    first block, if they are known.
     """
     if not AVAILABLE or not plaintext:
         return []
+    levels = [level for level in _LEVELS if header.window == _window(level, header.content)]
+    if candidates is None and not (complete and len(plaintext) <= _PROBE):
+        slow = [level for level in levels if level > _FAST]
+        near = _nearest(slow, header, plaintext, matches) if matches is not None else slow
+        levels = [level for level in levels if level <= _FAST] + near
     sized = header.content is not None
-    found = []
-    for level in _LEVELS:
-        if header.window != _window(level, header.content):
-            continue
-        data = plaintext if complete else plaintext[: _FEW if level >= _SLOW else None]
-        for version in VERSIONS:
+    found: list[str] = []
+    for level in levels:
+        for version in VERSIONS[::-1]:
             names = [libzstd_name(version, level, workers, sized, header.checksum) for workers in (True, False)]
             names = [name for name in names if candidates is None or name in candidates]
-            found += [name for name in names if _agrees(name, data, header.content, frame, complete)]
+            if not names:
+                continue
+            if not complete or len(plaintext) > _BLOCK:
+                if not _agrees(_first(names[-1], level), plaintext[:_BLOCK], header.content, frame, False):
+                    continue
+                if level > _FAST:
+                    found += names
+                    continue
+            found += [
+                name for name in names if _agrees(libzstd_encoder(name), plaintext, header.content, frame, complete)
+            ]
         if found:
             break
     return found
+
+
+def _nearest(levels: Sequence[int], header: FrameHeader, plaintext: bytes, matches: Matches) -> list[int]:
+    """Return the level whose matches are nearly these, if one has such, and those that can hardly be told from it."""
+    shares = {}
+    for level in levels:
+        encoder = LibzstdEncoder(VERSIONS[-1], level, 0, False, header.content is not None)
+        encoder.limit(*_PROBE_LOGS)
+        encoder.begin(len(plaintext) if header.content is None else header.content)
+        try:
+            shares[level] = first_matches(encoder.feed(plaintext[:_PROBE]) + encoder.flush(), 16).share(matches)
+        except FormatError:  # of fewer bytes than the header says
+            continue
+    best = max(shares.values(), default=0.0)
+    return [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
+
+
+def _first(name: str, level: int) -> LibzstdEncoder:
+    """Return an encoder of that name for the first block."""
+    encoder = libzstd_encoder(name)
+    if level > _LAST_CHAINS:
+        encoder.limit(0, _BLOCK_CHAIN_LOG)
+    return encoder
 
 
 def _window(level: int, size: int | None) -> int:
@@ -51,14 +101,15 @@ def _window(level: int, size: int | None) -> int:
     return size if size <= 1 << log else 1 << log
 
 
-def _agrees(name: str, plaintext: bytes, size: int | None, frame: memoryview, complete: bool) -> bool:
-    """Return whether the encoder of that name writes what the frame begins with."""
-    encoder = frame_encoder(name)
+def _agrees(encoder: LibzstdEncoder, plaintext: bytes, size: int | None, frame: memoryview, complete: bool) -> bool:
+    """Return whether an encoder writes what the frame begins with."""
     encoder.begin(len(plaintext) if size is None else size)
     out = encoder.feed(plaintext)
     if complete:
         return out + encoder.finish() == frame
     out += encoder.flush()
+    if len(plaintext) == _BLOCK:
+        return out == frame[: len(out)]
     ends = find_block_ends(out)
     # The last blocks of a beginning may be others than those of the whole, which are cut with regard to what follows.
     compared = ends[(len(ends) - 1) // 2] if len(ends) > 1 else 0

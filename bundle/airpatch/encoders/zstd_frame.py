@@ -13,7 +13,7 @@ SKIPPABLE_MAGIC = 0x184D2A50
 _SKIPPABLE_HEADER = 8
 _BLOCK_HEADER = 3
 _CHECKSUM_SIZE = 4
-_RUN, _COMPRESSED, _RESERVED = 1, 2, 3
+_RUN, _RESERVED = 1, 3
 MAX_HEADER = 18
 """Bytes."""
 
@@ -116,30 +116,3 @@ def find_block_ends(frame: bytes) -> list[int]:
         at += _BLOCK_HEADER + (1 if word >> 1 & 3 == _RUN else word >> 3)
         ends.append(at)
     return ends
-
-
-def length_log(frame: bytes | memoryview) -> int | None:
-    """Return how many states, as a power of two, the first block's code of literal lengths has.
-
-    None if the first block brings no such code, or `frame` has not all of it. `frame` begins with a header.
-    """
-    at = read_header(frame[:MAX_HEADER]).size
-    word = int.from_bytes(frame[at : at + _BLOCK_HEADER], "little")
-    block = frame[at + _BLOCK_HEADER : at + _BLOCK_HEADER + (word >> 3)]
-    if word >> 1 & 3 != _COMPRESSED or len(block) < 6:
-        return None
-    kind, form = block[0] & 3, block[0] >> 2 & 3
-    head = int.from_bytes(block[:5], "little")
-    if kind < _COMPRESSED:  # plain literals, or one repeated
-        header = (1, 2, 1, 3)[form]
-        size = head >> (3 if header == 1 else 4) & (1 << 8 * header - (3 if header == 1 else 4)) - 1
-        at = header + (size if kind == 0 else 1)
-    else:
-        width = (10, 10, 14, 18)[form]
-        at = (3, 3, 4, 5)[form] + (head >> 4 + width & (1 << width) - 1)
-    if at >= len(block) or block[at] == 0:
-        return None
-    at += 1 if block[at] < 128 else 2 if block[at] < 255 else 3
-    if at + 1 >= len(block) or block[at] >> 6 != _COMPRESSED:
-        return None
-    return 5 + (block[at + 1] & 15)

@@ -1,8 +1,8 @@
 """Which encoder wrote a zstd frame? The replicas that write what it begins with.
 
 The header rules most of them out: klauspost/compress always adds a checksum, and the window tells the level, almost.
-The others are run on the first blocks side by side, level by level, and dropped as soon as they differ, which takes one
-block.
+Given its sequences, a block of klauspost/compress follows: that rules out all others, and most versions, without a
+search. The rest is run on the first block side by side, level by level.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from itertools import groupby
 
 import zstandard
 
+from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
-from airpatch.encoders.zstd_frame import MAX_HEADER, FrameExtent, find_frame, frame_end, length_log, read_header
-from airpatch.encoders.zstd_replicas import zstd_names, zstd_replica
+from airpatch.encoders.zstd_frame import MAX_HEADER, FrameExtent, FrameHeader, find_frame, frame_end, read_header
+from airpatch.encoders.zstd_matches import first_matches
+from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
+from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names, zstd_replica
 from airpatch.errors import FormatError
 
 PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
@@ -24,7 +28,15 @@ _FRAMES = 1000  # of so many frames
 _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
-_MOST_LOG = 8  # klauspost/compress makes no larger codes; libzstd does, of blocks of more than 2048 sequences
+_COMPRESSED = 2
+_AMBIGUOUS = 16 << 10  # bytes of plaintext; in a frame of fewer, several levels may agree
+_QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
+_NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
+_KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better", "best")) + tuple(
+    libzstd_name("1.5.7", level, False, False, True) for level in (3, 1, 6, 9, 12, 15, 17, 19) if AVAILABLE
+)
+"""Of encoders that nobody knows, one of these may be a near relative."""
+_LEAST_SHARE = 0.5
 
 
 def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
@@ -44,26 +56,67 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         plaintext = plaintext[: min(len(plaintext), PLAINTEXT) // _BLOCK * _BLOCK]
     if candidates is not None and any(name.startswith("libzstd") for name in candidates):
         return recognise_libzstd(header, plaintext, frame, complete, candidates)
-    if not header.checksum or (length_log(start) or 0) > _MOST_LOG:
-        return [] if candidates else recognise_libzstd(header, plaintext, frame, complete)
+    try:
+        matches = first_matches(frame) if plaintext else None
+    except UnusualBlock:
+        return []
+    if header.checksum:
+        found = _klauspost(header, plaintext, frame, complete, candidates)
+        if found or candidates:
+            return found
+    return [] if candidates else recognise_libzstd(header, plaintext, frame, complete, None, matches)
+
+
+def _klauspost(
+    header: FrameHeader, plaintext: bytes, frame: memoryview, complete: bool, candidates: Sequence[str] | None
+) -> list[str]:
+    """Return the names of replicas of klauspost/compress, all of one level but for a frame that is complete."""
+    rules = _possible_rules(frame, plaintext)
     names = [
         name
         for name in (zstd_names() if candidates is None else candidates)
-        if complete or header.content is not None or header.window == zstd_replica(name).window
+        if (complete or header.content is not None or header.window == zstd_replica(name).window)
+        and (rules is None or zstd_replica(name).rules in rules)
     ]
-    if complete:  # as short as it is, other levels may agree, too
-        found = _race(names, plaintext, frame, complete)
-        return found if found or candidates else recognise_libzstd(header, plaintext, frame, complete)
-    for _, level in groupby(names, lambda name: zstd_replica(name).level):
-        if found := _race(level, plaintext, frame, complete):
-            return found
-    return [] if candidates else recognise_libzstd(header, plaintext, frame, complete)
+    if complete and len(plaintext) <= _AMBIGUOUS:
+        return _race(names, plaintext, frame, complete)
+    for level, group in groupby(names, lambda name: zstd_replica(name).level):
+        same = list(group)
+        twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
+        different = [name for name in same if name not in twins]
+        if complete and len(plaintext) <= _BLOCK:
+            rest = _race(different, plaintext, frame, complete)
+        else:
+            rest = _race(different, plaintext[:_BLOCK], frame, complete=False)
+            if level in _QUICK or complete:
+                rest = _race(rest, plaintext, frame, complete)
+        if rest:
+            return rest + [name for name, twin in twins.items() if twin in rest]
+    return []
+
+
+def _possible_rules(frame: memoryview, plaintext: bytes) -> set[BlockRules] | None:
+    """Return the rules of klauspost/compress that write the first block if its sequences are given; None if all may."""
+    at = read_header(frame[:MAX_HEADER]).size
+    word = int.from_bytes(frame[at : at + 3], "little")
+    block = bytes(frame[at : at + 3 + (word >> 3)])
+    if word >> 1 & 3 != _COMPRESSED:
+        return None
+    reader = BlockReader()
+    size, _shape = reader.read(block[3:])
+    reader.take_literals(plaintext[:size])
+    window = bytearray(plaintext[:size])
+    return {
+        rules
+        for rules in {zstd_replica(name).rules for name in zstd_names()}
+        if BlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
+    }
 
 
 def recognise_frames(start: bytes) -> list[str]:
     """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
 
-    Of many frames some are looked at: short ones, which take little time, then the largest.
+    Of many frames some are looked at: the largest, which tells the level, then short ones, which tell versions apart.
     Raises FormatError if `start` is not the beginning of a zstd file.
     """
     whole: list[FrameExtent] = []
@@ -76,12 +129,13 @@ def recognise_frames(start: bytes) -> list[str]:
         return recognise_frame(start)
     whole.sort(key=lambda frame: frame.begin - frame.end)
     names: list[str] | None = None
-    for frame in [*[frame for frame in whole if frame.end - frame.begin <= _SHORT][:_COMPARED], whole[0]]:
+    for frame in [whole[0], *[frame for frame in whole[1:] if frame.end - frame.begin <= _SHORT][:_COMPARED]]:
         names = recognise_frame(start[frame.begin : frame.end], names)
     return names or []
 
 
 def _race(candidates: Iterable[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
+    """Return those that write what the frame begins with, or all of it if it is `complete`."""
     encoders = ((name, zstd_replica(name).make()) for name in candidates)
     running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
     return [runner.name for runner in running if runner.written]
@@ -97,3 +151,21 @@ def _decompress(frame: memoryview) -> bytes:
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
     return bytes(out)
+
+
+def nearest_frame_encoders(start: bytes) -> list[str]:
+    """Return the encoder whose matches are most like those at the `start` of a zstd file, if they are like them.
+
+    Raises FormatError if it is not the beginning of a zstd file.
+    """
+    frame = memoryview(start)[: frame_end(start)]
+    plaintext = _decompress(frame)[:_BLOCK]
+    matches = first_matches(frame)
+    best, most = [], _LEAST_SHARE
+    for name in _KIN:
+        encoder = frame_encoder(name)
+        encoder.begin(len(plaintext))
+        share = first_matches(encoder.feed(plaintext) + encoder.flush(), 16).share(matches)
+        if share > most:
+            best, most = [name], share
+    return best

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from airpatch.encoders.kzstd_versions import klauspost_zstd, versions, window
+from airpatch.encoders.kzstd_blocks import BlockRules
+from airpatch.encoders.kzstd_versions import klauspost_zstd, rules, versions, window
 from airpatch.encoders.libzstd import VERSIONS as LIBZSTD_VERSIONS
 from airpatch.encoders.libzstd import LibzstdEncoder
 from airpatch.errors import FormatError
@@ -45,12 +46,14 @@ class FrameEncoder(Protocol):
 class ZstdReplica:
     """An encoder at one of its levels, by the name of that.
 
-    `make` returns a new encoder. `window` is what the header of a frame of unknown size says, in bytes.
+    `make` returns a new encoder. `window` is what the header of a frame of unknown size says, in bytes. `rules` are
+    those of its blocks.
     """
 
     make: Callable[[], FrameEncoder]
     level: str
     window: int
+    rules: BlockRules
 
 
 def zstd_replica(name: str) -> ZstdReplica:
@@ -63,7 +66,7 @@ def zstd_replica(name: str) -> ZstdReplica:
 
 def frame_encoder(name: str) -> FrameEncoder:
     """Return a new encoder of that name. Raises FormatError for an unknown one."""
-    return _libzstd(name) if name.startswith(_LIBZSTD) else zstd_replica(name).make()
+    return libzstd_encoder(name) if name.startswith(_LIBZSTD) else zstd_replica(name).make()
 
 
 def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum: bool) -> str:
@@ -82,7 +85,8 @@ def _libzstd_parameters(name: str) -> re.Match[str] | None:
     return None if found is None or found[1] not in LIBZSTD_VERSIONS or int(found[2]) > LIBZSTD_LEVELS else found
 
 
-def _libzstd(name: str) -> FrameEncoder:
+def libzstd_encoder(name: str) -> LibzstdEncoder:
+    """Return a libzstd by name. Raises FormatError for an unknown one."""
     found = _libzstd_parameters(name)
     if found is None:
         raise FormatError(f"unknown encoder {name!r}")
@@ -95,7 +99,7 @@ def zstd_names() -> tuple[str, ...]:
 
 
 def _klauspost(version: str, level: str) -> ZstdReplica:
-    return ZstdReplica(lambda: klauspost_zstd(version, level), level, window(version, level))
+    return ZstdReplica(lambda: klauspost_zstd(version, level), level, window(version, level), rules(version, level))
 
 
 def _replicas() -> dict[str, ZstdReplica]:

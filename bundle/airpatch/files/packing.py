@@ -2,7 +2,7 @@
 
 Files at the top are one layer more. So a change in one folder leaves the layers of all others as they are, and a patch
 has the difference of one tar. The manifest's `artifactType` says what it is (OCI image-spec `manifest.md`, Guidelines
-for Artifact Usage).
+for Artifact Usage; spec/FILES.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The members of a layer of files: what they may be, and the one way in which each is written.
+"""The members of a layer of files: what they may be, and the one way in which each is written (spec/FILES.md, A layer).
 
 Names are relative, UTF-8 and as they are on disk. Times and owners are fixed, so that the same files give the same
 bytes; of the mode the permissions count. Symbolic links stay inside the folder.

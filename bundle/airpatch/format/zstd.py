@@ -274,12 +274,17 @@ def emit_seek_table(frames: Sequence[Frame]) -> bytes:
     return struct.pack("<II", SKIPPABLE_MAGIC, len(entries) + FOOTER) + entries + footer
 
 
+def seek_table_size(frames: int) -> int:
+    """Return the size in bytes of the seek table of so many frames, a skippable frame."""
+    return _SKIPPABLE_HEADER + frames * ENTRY + FOOTER
+
+
 def seek_table_length(footer: bytes) -> int:
     """Return the size in bytes of the whole skippable frame whose last 9 bytes are `footer`. Raises FormatError."""
     if len(footer) == FOOTER:
         count, descriptor, magic = struct.unpack("<IBI", footer)
         if magic == SEEKABLE_MAGIC and descriptor == _CHECKSUMS_PRESENT and count <= MAX_FRAMES:
-            return _SKIPPABLE_HEADER + int(count) * ENTRY + FOOTER
+            return seek_table_size(int(count))
     raise FormatError(f"no seek table of at most {MAX_FRAMES} frames at the end: not a bundle, or cut short")
 
 

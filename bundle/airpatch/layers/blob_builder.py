@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob, pieces
 from airpatch.blobs.receiver import Receiver
-from airpatch.blobs.scratch import ScratchFile, View, release_pages
+from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
 from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.emit import emit
 from airpatch.deflate.first_member import first_member_tokens
@@ -24,16 +24,28 @@ from airpatch.deflate.parse import GzipParser
 from airpatch.delta.decoder import decode
 from airpatch.encoders.precedent import Precedent
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_alignment import Alignment
+from airpatch.encoders.zstd_decisions import emit as emit_frames
 from airpatch.encoders.zstd_layout import build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
 from airpatch.execution import Cancellation
 from airpatch.format.index import Step
+from airpatch.layers.frame_decisions import (
+    CoversOf,
+    FrameDecisions,
+    align,
+    read_decisions,
+    replica_frame,
+    same_content,
+)
 from airpatch.layers.frames import split
 from airpatch.layers.recipe import (
     COLUMNS,
     FRAME_COLUMNS,
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Plain,
     Raw,
@@ -67,6 +79,8 @@ _STRIDE = 128 << 10
 
 Advance = Callable[[int], None]
 """Is told bytes of work that are done."""
+See = Callable[[Sequence[tuple[int, int, int]]], None]
+"""Is told which bytes of a target come from where: target offset, position in all sources, length."""
 
 
 class BlobBuilder:
@@ -138,18 +152,34 @@ class BlobBuilder:
                 with ExitStack() as stack:
                     others = [self.frame_columns(source, stack, advance) for source in chosen_sources(step, like)]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
+            case FrameReplay(like):
+                with ExitStack() as stack:
+                    yield from self._replay_like(step, patch, recipe, like, stack, advance)
+            case CorrectedFrames(encoder):
+                with ExitStack() as stack:
+                    content = self._keep(step, self._layer(step, patch, recipe, advance), stack)
+                    whole_layer = ScratchRange(content, 0, content.size)
+                    other = self.replica_frame_decisions(encoder, whole_layer, step.digest, stack)
+                    advance(step.uncompressed_size)
+                    alignment = align(same_content(content.size), other)
+                    yield from self._replay_frames(step, patch, recipe, content, other, alignment)
             case Corrected(replica):
                 with ExitStack() as stack:
                     uncompressed = self._layer(step, patch, recipe, advance)
                     others = [self.replica_columns(replica, uncompressed, step.digest, stack)]
                     yield from self._replay(step, patch, recipe, others, advance)
 
-    def _layer(self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance) -> Iterator[bytes]:
-        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it."""
+    def _layer(
+        self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance, see: See = lambda _covers: None
+    ) -> Iterator[bytes]:
+        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it.
+
+        `see` is told the covers of a difference that is not one of views.
+        """
         views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:
             if recipe.views is None:
-                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size)
+                chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size, see)
             else:
                 chunks = self._fold(step, patch, recipe, views, beside)
             kept = self._uncompressed.new(step.digest) if self._uncompressed.wanted(step.digest) else None
@@ -260,6 +290,48 @@ class BlobBuilder:
         yield from build(frame_encoder(encoder), layout.read, uncompressed.read, rest.read)
         _require_end((uncompressed, layout, rest))
 
+    def _replay_like(
+        self, step: Step, patch: BlobReader, recipe: Recipe, like: Sequence[int], stack: ExitStack, advance: Advance
+    ) -> Iterator[bytes]:
+        """Yield a zstd blob out of its content and its decisions, which differ from those of a source, if any."""
+        if not like:
+            content = self._keep(step, self._layer(step, patch, recipe, advance), stack)
+            yield from self._replay_frames(step, patch, recipe, content, None, None)
+            return
+        (source,) = chosen_sources(step, like)
+        seen = CoversOf.source(like[0], [self._sizes[each][1] for each in step.sources])
+        content = self._keep(step, self._layer(step, patch, recipe, advance, seen.take), stack)
+        other = self.frame_decisions(source, stack, advance)
+        yield from self._replay_frames(step, patch, recipe, content, other, align(seen.covers, other))
+
+    def _keep(self, step: Step, chunks: Iterable[bytes], stack: ExitStack) -> ScratchFile:
+        """Return a layer in a scratch file, for what reads it when all of its covers are known."""
+        file = stack.enter_context(closing(self._uncompressed.new(step.digest)))
+        for chunk in chunks:
+            file.append(chunk)
+        return file
+
+    def _replay_frames(
+        self,
+        step: Step,
+        patch: BlobReader,
+        recipe: Recipe,
+        content: ScratchFile,
+        other: FrameDecisions | None,
+        alignment: Alignment | None,
+    ) -> Iterator[bytes]:
+        """Yield a zstd blob out of its content and its decisions, which differ from those of the `other`."""
+        limit = max_column(step.size) + step.uncompressed_size
+        similar = [] if other is None else [other.layout, other.runs]
+        columns = [
+            PieceReader(_apply(section(patch, recipe, 1 + i), [file.view() for file in similar[i : i + 1]], limit))
+            for i in range(COLUMNS)
+        ]
+        layout, runs, hits, offsets = columns
+        uncompressed = PieceReader(content.pieces())
+        yield from emit_frames(layout.read, uncompressed.read, runs.read, hits.read, offsets.read, alignment)
+        _require_end([uncompressed, *columns])
+
     def _streams(
         self,
         step: Step,
@@ -304,6 +376,33 @@ class BlobBuilder:
                 rest.append(beside)
         advance(size)
         return [layout, rest]
+
+    def frame_decisions(
+        self,
+        blob: Digest,
+        stack: ExitStack,
+        advance: Advance = lambda _size: None,
+        alignment: Alignment | None = None,
+    ) -> FrameDecisions:
+        """Return the decisions of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        size, uncompressed = self._sizes[blob]
+        with closing(self._content.open(blob, size)) as reader:
+            file = _counted(pieces(reader, size), advance)
+            return read_decisions(file, uncompressed, self._new(blob, stack), self._pause, alignment)
+
+    def replica_frame_decisions(
+        self, encoder: str, content: ScratchRange, blob: Digest, stack: ExitStack
+    ) -> FrameDecisions:
+        """Return the decisions of the frame that a replica makes of `content`, likewise."""
+        file = replica_frame(encoder, map(bytes, pieces(content, content.size)), content.size)
+        return read_decisions(file, content.size, self._new(blob, stack), self._pause)
+
+    def _new(self, blob: Digest, stack: ExitStack) -> Callable[[], ScratchFile]:
+        return lambda: stack.enter_context(closing(self._uncompressed.new(blob)))
+
+    def _pause(self) -> None:
+        if self._cancellation.is_cancelled:
+            raise CancelledError
 
     def replica_columns(
         self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
@@ -365,10 +464,10 @@ def _require_end(streams: Iterable[PieceReader]) -> None:
             raise FormatError("has decisions or uncompressed bytes left over")
 
 
-def _apply(delta: SectionReader, views: Sequence[View], limit: int) -> Iterator[bytes]:
+def _apply(delta: SectionReader, views: Sequence[View], limit: int, see: See = lambda _covers: None) -> Iterator[bytes]:
     """Yield what `delta` makes of `views`, of which little stays in memory."""
     since = 0
-    for chunk in decode(delta, views, limit):
+    for chunk in decode(delta, views, limit, see):
         yield chunk
         since += len(chunk)
         if since > _RELEASE_EVERY:

@@ -148,17 +148,18 @@ class Differ:
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
+
                 known = target.compression is not Compression.ZSTD or bool(maker.frame_encoders(target))
 
-                def may(source: int) -> bool:
-                    """Return whether it can help: frames of an unknown encoder are in zstd blobs only."""
+                def like(source: int) -> bool:
+                    """A zstd blob of an encoder that nobody knows has decisions like those of zstd blobs alone."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:
                     return maker.compare(target, [layers[source] for source in sources])
 
                 with part.share(maker.work(target), target.blob.digest) as share:
-                    sources = catalogue.choose(number, may, judge)
+                    sources = catalogue.choose(number, like, judge) or catalogue.choose(number, lambda _: True, judge)
                     for choice in sources:
                         _LOG.info(
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,

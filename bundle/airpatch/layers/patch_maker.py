@@ -8,14 +8,16 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from airpatch.blobs.content import BlobReader, Content, pieces
+from airpatch.blobs.content import BlobReader, Content, SectionReader, pieces
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.deflate.gzip import header_size
+from airpatch.delta.decoder import decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import replica as encoder_replica
-from airpatch.encoders.zstd_recognise import recognise_frames
+from airpatch.encoders.zstd_alignment import Alignment
+from airpatch.encoders.zstd_recognise import nearest_frame_encoders, recognise_frames
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, Step
@@ -25,10 +27,13 @@ from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.followed_source import START as START_OF_SOURCE
 from airpatch.layers.followed_source import is_followed, takes_over, wrote
+from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
 from airpatch.layers.nearest_replica import START, nearest_replica
 from airpatch.layers.recipe import (
     FRAME_COLUMNS,
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Method,
     Plain,
@@ -126,18 +131,20 @@ class PatchMaker:
         `share` has the size of `work`.
         """
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
-            if target.compression is Compression.ZSTD and not self.frame_encoders(target):
-                return self._raw(target, sources, share, stack)
             old = [source.uncompressed for source in sources]
-            for differ in (self._differences.nested, self._differences.flat):
+            # Decisions of zstd files are foretold by a difference of the layers themselves.
+            unknown = target.compression is Compression.ZSTD and not self.frame_encoders(target)
+            for differ in (self._differences.flat,) if unknown else (self._differences.nested, self._differences.flat):
                 difference = differ(str(target.blob.digest), target.uncompressed, old, share, stack)
                 if difference is not None:
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
                         made = self._attempt(method, difference, decisions, target, sources, share)
                         if made is not None:
                             return made
-            if target.compression is Compression.ZSTD:
-                return self._raw(target, sources, share, stack)
+            if target.compression is Compression.ZSTD and difference is not None:
+                made = self._by_decisions(target, sources, difference, share, stack)
+                if made is not None:
+                    return made
         _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
         return None
 
@@ -220,13 +227,76 @@ class PatchMaker:
             stack.pop_all()
         return Made(step, file, frozenset(features(method, difference.codings)))
 
+    def _by_decisions(
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, share: Share, stack: ExitStack
+    ) -> Made | None:
+        """Return the smallest patch of a zstd blob that no replica makes: by decisions, or by frames that others have.
+
+        The `difference` is one of the layers themselves.
+        """
+        raw = self._raw(target, sources, share, stack)
+        ways = [self._frame_replay(target, sources, difference, stack), self._corrected_frames(target, stack)]
+        for way in sorted((way for way in ways if way is not None), key=_size):
+            if raw is not None and raw.step.patch_size <= difference.delta.size + _size(way):
+                break
+            made = self._attempt(way[0], difference, way[1], target, sources, share)
+            if made is not None:
+                if raw is not None:
+                    raw.file.close()
+                return made
+        return raw
+
+    def _frame_replay(
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack
+    ) -> _Way | None:
+        """Return decisions as differences to those of the first zstd source, or to nothing."""
+        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        for chosen in (like, ()) if like else ((),):
+            with suppress(FormatError), ExitStack() as files:
+                other = alignment = None
+                if chosen:
+                    seen = CoversOf.source(chosen[0], [source.uncompressed.size for source in sources])
+                    delta = SectionReader(
+                        ScratchRange(difference.delta, 0, difference.delta.size), 0, difference.delta.size
+                    )
+                    views = [source.uncompressed.view() for source in sources]
+                    for _ in decode(delta, views, target.uncompressed.size, seen.take):
+                        self._differences.pause(views)
+                    other = self._builder.frame_decisions(sources[chosen[0]].blob.digest, files)
+                    alignment = align(seen.covers, other)
+                return FrameReplay(chosen), self._frame_decisions(target, other, alignment, stack)
+        return None
+
+    def _corrected_frames(self, target: Unpacked, stack: ExitStack) -> _Way | None:
+        """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
+        with suppress(FormatError), ExitStack() as files:
+            names = self.frame_encoders(target) or nearest_frame_encoders(self._start(target, _RECOGNISED))
+            if names:
+                other = self._builder.replica_frame_decisions(names[0], target.uncompressed, target.blob.digest, files)
+                alignment = align(same_content(target.uncompressed.size), other)
+                return CorrectedFrames(names[0]), self._frame_decisions(target, other, alignment, stack)
+        return None
+
+    def _frame_decisions(
+        self, target: Unpacked, other: FrameDecisions | None, alignment: Alignment | None, stack: ExitStack
+    ) -> list[ScratchFile]:
+        """Return the decisions of a zstd blob as differences; offsets, which the alignment foretells, to nothing."""
+        differences = []
+        with ExitStack() as files:
+            own = self._builder.frame_decisions(target.blob.digest, files, alignment=alignment)
+            similar = [] if other is None else [other.layout, other.runs]
+            for i, column in enumerate(own.columns):
+                difference = self._differences.between(column, similar[i : i + 1], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        return differences
+
     def _raw(self, target: Unpacked, sources: Sequence[Unpacked], share: Share, stack: ExitStack) -> Made | None:
         """Return a patch between zstd blobs as they are: no replica knows the encoder, but frames may be the same."""
         like = [source for source in sources if source.compression is Compression.ZSTD]
         raw = self._raw_difference(target, like, stack) if like else None
         if raw is not None and raw.size <= _RAW * target.blob.size:
             return self._attempt(Raw(), Difference(raw), (), target, like, share)
-        _LOG.info("layer %s: whole, since no zstd layer has frames of it", target.blob.digest.short)
         return None
 
     def _raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:

@@ -20,6 +20,8 @@ from airpatch.format.index import Index, Step
 from airpatch.layers.blob_builder import BlobBuilder, chosen_sources
 from airpatch.layers.recipe import (
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Frames,
     Plain,
     Raw,
@@ -92,9 +94,9 @@ def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
                 total += step.size + sum(sizes[source][0] for source in step.sources)
             case Plain() | Replica():
                 total += step.uncompressed_size
-            case Replay(like) | Frames(_, like):
+            case Replay(like) | Frames(_, like) | FrameReplay(like):
                 total += step.uncompressed_size + sum(sizes[source][0] for source in chosen_sources(step, like))
-            case Corrected():
+            case Corrected() | CorrectedFrames():
                 total += 2 * step.uncompressed_size
     return total
 
@@ -105,7 +107,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
         closing(content.open(step.patch, step.patch_size)) as patch,
     ):
         recipe = read_header(patch, step.patch_size)
-        if isinstance(recipe.method, Replica | Replay | Frames):
+        if isinstance(recipe.method, Replica | Replay | Frames | FrameReplay):
             chosen_sources(step, recipe.method.like)
         return recipe
 

@@ -2,9 +2,10 @@
 
 The first section is the difference of the uncompressed layers (spec/DELTA.md), with `Raw` of the blobs themselves. The
 header says how the blob's bytes follow from the uncompressed content; `Replay` and `Corrected` have four more sections,
-the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md); `Frames` has
-two, the layout and the rest of a zstd file, likewise (spec/ENCODERS.md). `Whole` has the blob itself as its only
-section. Where the difference is one of views (spec/VIEWS.md), their descriptions are the last two sections.
+the blob's decisions, each as a difference to the same decisions of other gzip files (spec/DEFLATE.md). For zstd files,
+`FrameReplay` and `CorrectedFrames` have four, too, and `Frames` two, the layout and the rest (spec/ENCODERS.md).
+`Whole` has the blob itself as its only section. Where the difference is one of views (spec/VIEWS.md), their
+descriptions are the last two sections.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ VERSION = 1
 MAX_HEADER = 2 << 20
 """Bytes: a gzip header may hold 1 MiB of names and comments."""
 COLUMNS = 4
-"""Decisions of a gzip file: layout, runs, sources, distances."""
+"""Decisions of a gzip file: layout, runs, sources, distances; of a zstd file: layout, runs, hits, offsets."""
 FRAME_COLUMNS = 2
 """What a zstd file is beside its plaintext: layout, rest."""
 _LENGTH = struct.Struct("<I")
@@ -74,6 +75,23 @@ class Frames:
 
 
 @dataclass(frozen=True, slots=True)
+class FrameReplay:
+    """The blob is a zstd file that is written anew from its decisions.
+
+    `like` is the number of the source, if any, to whose decisions they are differences.
+    """
+
+    like: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedFrames:
+    """The same; the decisions are differences to those of the one frame that the encoder makes of the content."""
+
+    encoder: str
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """The blob is a difference to its sources as they are, compressed: it has frames that they have, too."""
 
@@ -83,7 +101,7 @@ class Whole:
     """The blob is the section."""
 
 
-Method = Plain | Replica | Replay | Corrected | Frames | Raw | Whole
+Method = Plain | Replica | Replay | Corrected | Frames | FrameReplay | CorrectedFrames | Raw | Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +132,26 @@ class Recipe:
 
 
 def method_name(method: Method) -> str:
-    """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`."""
+    """`plain`, `replica ENCODER`, `corrected ENCODER`, `frames ENCODER`, `replay`, `raw` or `whole`.
+
+    What is replayed or corrected may be a gzip file or a zstd file.
+    """
     match method:
         case Replica(encoder):
             return f"replica {encoder}"
-        case Corrected(Replica(encoder)):
+        case Corrected(Replica(encoder)) | CorrectedFrames(encoder):
             return f"corrected {encoder}"
         case Frames(encoder, _):
             return f"frames {encoder}"
+        case FrameReplay():
+            return "replay"
     return type(method).__name__.lower()
 
 
 def section_count(method: Method, has_views: bool = False) -> int:
     """Return how many sections a layer patch of that method has."""
     decisions = 0
-    if isinstance(method, Replay | Corrected):
+    if isinstance(method, Replay | Corrected | FrameReplay | CorrectedFrames):
         decisions = COLUMNS
     elif isinstance(method, Frames):
         decisions = FRAME_COLUMNS
@@ -148,6 +171,10 @@ def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | No
             plain = ["corrected", encoder, start]
         case Frames(encoder, like):
             plain = ["frames", encoder, list(like)]
+        case FrameReplay(like):
+            plain = ["frame replay", list(like)]
+        case CorrectedFrames(encoder):
+            plain = ["corrected frames", encoder]
         case Raw():
             plain = ["raw"]
         case Whole():
@@ -213,6 +240,11 @@ def _method(name: str, details: list[object]) -> Method | None:
         case "frames", [str(encoder), list(like)]:
             numbers = _numbers(like)
             return None if numbers is None else Frames(encoder, numbers)
+        case "frame replay", [list(like)]:
+            numbers = _numbers(like)
+            return None if numbers is None or len(numbers) > 1 else FrameReplay(numbers)
+        case "corrected frames", [str(encoder)]:
+            return CorrectedFrames(encoder)
         case "raw", []:
             return Raw()
         case "whole", []:

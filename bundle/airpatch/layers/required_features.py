@@ -11,7 +11,7 @@ from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.encoders.zstd_replicas import is_frame_encoder
 from airpatch.errors import FormatError
 from airpatch.format.index import Feature, Index
-from airpatch.layers.recipe import Corrected, Frames, Method, Replica
+from airpatch.layers.recipe import Corrected, CorrectedFrames, Frames, Method, Replica
 from airpatch.views.description import Coding
 from airpatch.views.framings import FRAMINGS
 
@@ -24,7 +24,7 @@ def features(method: Method, codings: Iterable[Coding] = ()) -> set[Feature]:
     names = {f"view {coding.framing}" for coding in codings}
     names |= {f"encoder {coding.encoder}" for coding in codings if coding.encoder}
     match method:
-        case Replica(encoder) | Corrected(Replica(encoder)) | Frames(encoder, _):
+        case Replica(encoder) | Corrected(Replica(encoder)) | Frames(encoder, _) | CorrectedFrames(encoder):
             names.add(f"encoder {encoder}")
     return {Feature(name, _FIRST) for name in names}
 

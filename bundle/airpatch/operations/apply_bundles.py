@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.frame_reader import open_frames
+from airpatch.archive.frame_reader import open_bundles
 from airpatch.blobs.output import output_file
 from airpatch.destinations.restorer import Form
 from airpatch.destinations.transfer import LinkMode
@@ -61,7 +61,8 @@ def apply(
     """Merge `bundles`, full ones or patches, into the registry's storage `root`, which a registry may be serving.
 
     `root` is the directory that holds `docker/registry/v2`; it is made if it does not exist. A bundle `-` is standard
-    input. Bundles are applied together: a patch and the top-up that completes it may stand in any order. Nothing is
+    input; one that was split is taken out of its parts, which may be named in any order, and stand for those beside
+    them, too. Bundles are applied together: a patch and the one that completes it may stand in any order. Nothing is
     visible before everything is there and verified; an interrupted run is repeated as it is (spec/TARGET.md).
 
     `deep` also hashes the blobs that a patch needs; `allow_downgrade` accepts a release with a smaller sequence number
@@ -92,7 +93,8 @@ def apply(
 
     path = Path(root)
     with ExitStack() as stack:
-        readers = [stack.enter_context(closing(open_frames(name, hashed=not dry_run))) for name in names(bundles)]
+        opened = open_bundles(names(bundles), execution.ask, hashed=not dry_run)
+        readers = [stack.enter_context(closing(reader)) for reader in opened]
         work = preview if dry_run else install
         try:
             applied = work(

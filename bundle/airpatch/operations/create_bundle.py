@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airpatch.archive.pack import destination, pack
+from airpatch.archive.pack import STDOUT, destination, pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.output import DescriptorSink
+from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
@@ -21,6 +22,7 @@ from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
 from airpatch.sources.gather import Gathered, gather
 from airpatch.timestamps import emit_timestamp
+from airpatch.tool.executable import Executable, executables_of, own_executable, put_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def create(
     repack: bool = False,
     effort: str = "default",
     key: StrPath | None = None,
+    with_tool: StrPath | bool = False,
     execution: Execution | None = None,
 ) -> WrittenBundle:
     """Pack the images of `sources` into a full bundle, which holds each blob once (spec/FORMAT.md).
@@ -74,17 +77,39 @@ def create(
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
     again on the target, bit for bit; `effort` is then `fast`, `default` or `best`. With `key`, the bundle is signed as
-    by `sign`.
+    by `sign`. `with_tool`, the folder of a release of airpatch, or True for the executable that runs, puts the
+    executable and a README.txt for the person on the site beside the bundle.
 
     Raises SourceError with all findings if images are unusable, UsageError, FormatError for a damaged bundle, and
     TargetError if `output` cannot be written.
     """
     execution = beside(execution, output)
+    tool = find_tool(with_tool, output)
     with open_output(output, key) as place:
         label = Label(release, sequence, product, expires)
         gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
         with prepare(gathered, repack, effort, execution) as bundle:
-            return place.write(bundle, execution, gathered.remarks)
+            made = place.write(bundle, execution, gathered.remarks)
+    return add_tool(made, tool, is_signed=key is not None)
+
+
+def find_tool(with_tool: StrPath | bool, output: StrPath) -> list[Executable]:
+    """The executables to put beside `output`, known to be right before the work begins. Raises UsageError."""
+    if with_tool is False:
+        return []
+    if os.fspath(output) == STDOUT:
+        raise UsageError(
+            "--with-tool puts the executable beside the bundle, and that goes to standard output: name a file"
+        )
+    return own_executable() if with_tool is True else executables_of(Path(with_tool))
+
+
+def add_tool(made: WrittenBundle, executables: Sequence[Executable], *, is_signed: bool) -> WrittenBundle:
+    """Put `executables`, if there are any, beside the bundle that was `made`."""
+    if not executables:
+        return made
+    remarks = put_beside(Path(made.output), made.index, executables, is_signed=is_signed)
+    return replace(made, warnings=(*made.warnings, *remarks))
 
 
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:

@@ -11,7 +11,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.model.release import Release
 from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
-from airpatch.operations.create_bundle import Label, WrittenBundle, gather_release, open_output
+from airpatch.operations.create_bundle import Label, WrittenBundle, add_tool, find_tool, gather_release, open_output
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
@@ -37,6 +37,7 @@ def diff(
     layer_patches: bool = True,
     effort: str = "default",
     key: StrPath | None = None,
+    with_tool: StrPath | bool = False,
     execution: Execution | None = None,
 ) -> WrittenBundle:
     """Make a patch: the release of `sources` without what its targets have.
@@ -54,6 +55,7 @@ def diff(
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
     execution = beside(execution, output)
+    tool = find_tool(with_tool, output)
     with open_output(output, key) as place:
         label = label_for(bases, release, sequence, product, expires)
         gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
@@ -61,7 +63,8 @@ def diff(
             bases, gathered, execution, effort, content=content, layer_patches=layer_patches, pull=pull
         )
         with prepared.bundle as bundle:
-            return place.write(bundle, execution, prepared.warnings)
+            made = place.write(bundle, execution, prepared.warnings)
+    return add_tool(made, tool, is_signed=key is not None)
 
 
 def label_for(

@@ -17,9 +17,10 @@ from airpatch.execution import Execution
 from airpatch.format.digest_list import emit_digest_list
 from airpatch.format.index import Index
 from airpatch.layers.proof import Base, prove
-from airpatch.linux import is_folder, real_path
+from airpatch.linux import is_file, is_folder, real_path
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
+from airpatch.parts.part_files import holds_parts
 from airpatch.signing.policy import Signer
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.audit import VerifiedRoot, audit_root
@@ -41,31 +42,41 @@ def verify(
     subject: StrPath,
     *,
     base: StrPath | None = None,
+    request: StrPath | None = None,
     trusted: TrustedSigners | None = None,
     manifest: StrPath | None = None,
     execution: Execution | None = None,
 ) -> VerifiedBundle | VerifiedRoot:
     """Check every byte of a bundle or of a registry's root, and find all that is wrong.
 
-    `subject` is a bundle's file, `-` for standard input, or the directory that holds `docker/registry/v2`. The layer
-    patches of a full bundle are carried out, those of a patch if there is a `base`: a full bundle or a root that has
-    what the patch builds upon. With `trusted`, a bundle must be signed accordingly, and in any case its release must
-    not have expired. Of a bundle that is right, `manifest` gets the digest of every blob and detached signature of its
-    release, as `sha256sum -c` reads them in the root that has the release; `-` is standard output. Scratch files lie in
-    the current folder, or beside the bundle if that one cannot be written.
+    `subject` is a bundle's file, one of its parts or their folder, `-` for standard input, or the directory that holds
+    `docker/registry/v2`. The layer patches of a full bundle are carried out, those of a patch if there is a `base`: a
+    full bundle or a root that has what the patch builds upon. With `trusted`, a bundle must be signed accordingly, and
+    in any case its release must not have expired. Of a bundle that is right, `manifest` gets the digest of every blob
+    and detached signature of its release, as `sha256sum -c` reads them in the root that has the release; `-` is
+    standard output. If the bundle, a file, is damaged or cut short, the file `request` gets a list of what is damaged
+    or missing, for `topup` at the sender. Scratch files lie in the current folder, or beside the bundle if that one
+    cannot be written.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     UsageError, TargetError.
     """
     name = os.fspath(subject)
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
-    if not is_folder(Path(name)):
+    if not is_folder(Path(name)) or holds_parts(Path(name)):
         with ExitStack() as stack:
             sink = None if manifest is None else stack.enter_context(destination(os.fspath(manifest)))
-            verified = _bundle(name, base, trusted, execution)
+            try:
+                verified = _bundle(name, base, trusted, execution)
+            except (FormatError, IntegrityError) as error:
+                if request is not None and is_file(Path(name)):
+                    error.add_note(_request(Path(name), Path(request), execution))
+                raise
             if sink is not None:
                 sink.write([emit_digest_list(verified.index.release)])
         return verified
+    if request is not None:
+        raise UsageError("--request is for verifying a bundle; what a root lacks, 'apply --request' asks for")
     if manifest is not None:
         raise UsageError("--manifest is for verifying a bundle: it says what a root must hold")
     if base is not None:
@@ -82,7 +93,7 @@ def _scratch_folder(subject: Path) -> Path:
 
 
 def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
-    with closing(open_frames(name)) as reader:
+    with closing(open_frames(name, execution.ask)) as reader:
         checked = prove(reader, execution, None if base is None else _base(os.fspath(base), execution))
         signers = require_signed(trusted, checked.opening, reader.name)
     if checked.findings:
@@ -90,6 +101,13 @@ def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, exe
     checked.opening.require_fresh(reader.name, time.time())
     index = checked.index
     return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
+
+
+def _request(bundle: Path, request: Path, execution: Execution) -> str:
+    # Here, because most bundles are undamaged.
+    from airpatch.operations.complete_copy import request_damaged
+
+    return request_damaged(bundle, request, execution)
 
 
 def _base(name: str, execution: Execution) -> Base:

@@ -53,7 +53,11 @@ class WritableRepository(Repository):
                     pass
             return False
 
-        return self.transport.repeat(attempt, f"{self.where}@{digest}") or self.blob_size(digest, size) is not None
+        try:
+            mounted = self.transport.repeat(attempt, f"{self.where}@{digest}")
+        except self.transport.error:  # who may push here need not be allowed to pull there
+            mounted = False
+        return mounted or self.blob_size(digest, size) is not None
 
     def upload(
         self, digest: Digest, size: int, open_blob: Callable[[], BlobReader], reached: Callable[[int], None]

@@ -20,7 +20,7 @@ from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers.compression import Compression, extract
-from airpatch.layers.recipe import Corrected, Frames, Plain, Raw, Replay, Replica, Whole
+from airpatch.layers.recipe import Corrected, CorrectedFrames, FrameReplay, Frames, Plain, Raw, Replay, Replica, Whole
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -129,7 +129,7 @@ def _of_patch(contents: LayerPatch) -> Encoding:
             return Encoding(Compression.GZIP, step.uncompressed_size)
         case Frames(encoder, _):
             return Encoding(Compression.ZSTD, step.uncompressed_size, (encoder,), step.size)
-        case Raw():
+        case FrameReplay() | CorrectedFrames() | Raw():
             return Encoding(Compression.ZSTD, step.uncompressed_size)
         case Whole():
             return Encoding(None, step.uncompressed_size)

@@ -225,7 +225,11 @@ class _Answer:
         """Send bytes of a blob; one that cannot be read on cuts the connection, so that nobody takes it for whole."""
         while start < end:
             piece = bytearray(min(_PIECE, end - start))
-            await asyncio.to_thread(reader.read_into, memoryview(piece), start)
+            try:
+                await asyncio.to_thread(reader.read_into, memoryview(piece), start)
+            except AirpatchError as error:
+                _LOG.warning("%s: %s", self.path, error)
+                raise
             start += len(piece)
             await self._send({"type": "http.response.body", "body": bytes(piece), "more_body": start < end})
         if not end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import threading
@@ -77,6 +78,7 @@ def run_server(
         config.load()
     except OSError as error:  # ssl.SSLError is one
         raise UsageError(f"{certificate}: is no certificate with its key that can be used: {error.strerror}") from None
+    logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # of clients that try TLS first, and the like
     server = Server(config)
     with suppress(asyncio.CancelledError):
         asyncio.run(_serve(server, listening))

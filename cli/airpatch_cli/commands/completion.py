@@ -9,10 +9,10 @@ import shtab
 from airpatch_cli.console import Console, Result
 from airpatch_cli.grammar.command_line import build_parser
 
-_FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS", "OUT")
+_FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "PART", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS")
 _COMPLETE = {
-    **dict.fromkeys(_FILES, shtab.FILE),
-    **dict.fromkeys(("DIR", "ROOT"), shtab.DIRECTORY),
+    **dict.fromkeys((*_FILES, "OUT"), shtab.FILE),
+    **dict.fromkeys(("DIR", "ROOT", "FOLDER"), shtab.DIRECTORY),
 }
 """What completes an argument, by the name that its help gives it."""
 

@@ -26,6 +26,7 @@ def run(args: Namespace, console: Console) -> Result:
         repack=args.repack,
         effort=args.effort or "default",
         key=args.key,
+        with_tool=args.with_tool,
         execution=console.execution,
     )
     return written(made, console)

@@ -28,6 +28,7 @@ def run(args: Namespace, console: Console) -> Result:
         layer_patches=args.layer_patches,
         effort=args.effort or "default",
         key=args.key,
+        with_tool=args.with_tool,
         execution=console.execution,
     )
     return written(made, console)

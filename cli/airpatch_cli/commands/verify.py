@@ -14,7 +14,12 @@ from airpatch_cli.trust_options import trusted
 
 def run(args: Namespace, console: Console) -> Result:
     verified = airpatch.verify(
-        args.subject, base=args.base, trusted=trusted(args), manifest=args.output, execution=console.execution
+        args.subject,
+        base=args.base,
+        request=args.request,
+        trusted=trusted(args),
+        manifest=args.output,
+        execution=console.execution,
     )
     if isinstance(verified, VerifiedBundle):
         return _bundle(args.subject, verified, args.output)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from airpatch_cli.grammar import making_bundles, reading, using_registries, using_roots
+from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
 
@@ -87,8 +87,13 @@ _COMMANDS = (
     reading.restore,
     using_registries.push,
     using_registries.serve,
+    using_registries.send,
     making_bundles.sign,
     using_roots.trust,
+    carrying.split,
+    carrying.join,
+    carrying.topup,
+    carrying.doctor,
     _completion,
 )
 """In the order of the help."""

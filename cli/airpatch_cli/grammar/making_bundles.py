@@ -10,6 +10,7 @@ from airpatch_cli.grammar.shared_options import (
     output_option,
     sign_option,
     source_options,
+    tool_option,
     trust_options,
 )
 from airpatch_cli.grammar.values import natural, nonempty
@@ -24,6 +25,7 @@ def create(commands: Commands) -> None:
         "airpatch create images/ -o shop-r1.tar.zst",
         "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
         "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+        "airpatch create images/ -o /media/usb/shop-r1.tar.zst --with-tool airpatch-0.1.0/",
         "airpatch create images/ --sign release_key --expires 2027-01-31T00:00:00Z -o shop-r1.tar.zst",
         "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
     )
@@ -39,6 +41,7 @@ def create(commands: Commands) -> None:
     expiry_option(parser)
     output_option(parser)
     sign_option(parser)
+    tool_option(parser)
 
 
 def diff(commands: Commands) -> None:
@@ -63,6 +66,7 @@ def diff(commands: Commands) -> None:
     expiry_option(parser)
     output_option(parser)
     sign_option(parser)
+    tool_option(parser)
 
 
 def explain(commands: Commands) -> None:

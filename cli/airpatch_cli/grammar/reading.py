@@ -5,7 +5,7 @@ from __future__ import annotations
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.shared_options import SOURCE, files_option, form_options, root_argument, trust_options
-from airpatch_cli.grammar.values import nonempty, output_name
+from airpatch_cli.grammar.values import nonempty, output_name, path
 
 
 def history(commands: Commands) -> None:
@@ -50,6 +50,7 @@ def verify(commands: Commands) -> None:
         "airpatch verify shop-r1.tar.zst",
         "airpatch verify - < shop-r1.tar.zst",
         "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+        "airpatch verify shop-r1.tar.zst --request shop.request",
         "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
         "airpatch verify /var/lib/registry",
     )
@@ -57,7 +58,8 @@ def verify(commands: Commands) -> None:
         "subject",
         type=nonempty,
         metavar="WHAT",
-        help="a bundle, - for standard input, or the directory that holds docker/registry/v2",
+        help="a bundle, one of its parts or their folder, - for standard input, or the directory that holds "
+        "docker/registry/v2",
     )
     parser.add_argument(
         "--base",
@@ -65,6 +67,12 @@ def verify(commands: Commands) -> None:
         metavar="BASE",
         help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
+    )
+    parser.add_argument(
+        "--request",
+        type=path,
+        metavar="FILE",
+        help="if the bundle is damaged or its copy broke off, write down which bytes are wanted again, for topup",
     )
     parser.add_argument(
         "--manifest",

@@ -73,6 +73,10 @@ def base_options(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
         "may be repeated, and the patch fits targets that have any one of them",
     )
+    content_option(parser)
+
+
+def content_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--content",
         action="append",
@@ -189,3 +193,16 @@ def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, .
         "--threshold", type=positive, metavar="N", help="how many different principals must have signed (default: 1)"
     )
     return revoked, principals, threshold
+
+
+def tool_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--with-tool",
+        type=path,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="FOLDER",
+        help="also put the executable and a README.txt for the person on the site beside the bundle: out of the folder "
+        "of a release of airpatch, or without one the executable that runs; stands behind SOURCE",
+    )

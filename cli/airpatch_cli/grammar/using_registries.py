@@ -1,10 +1,17 @@
-"""Commands that bring images into registries, or are one."""
+"""Commands that bring images into registries and to other hosts, or are a registry."""
 
 from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.registry_options import access_options
-from airpatch_cli.grammar.shared_options import trust_options
+from airpatch_cli.grammar.shared_options import (
+    content_option,
+    effort_options,
+    expiry_option,
+    sign_option,
+    source_options,
+    trust_options,
+)
 from airpatch_cli.grammar.values import memory_size, nonempty, path
 from airpatch_cli.parser import Condition, only_with
 
@@ -83,3 +90,35 @@ def serve(commands: Commands) -> None:
         help="how much of rebuilt layers to keep in scratch files (default: 2GiB)",
     )
     trust_options(parser, "every bundle")
+
+
+def send(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "send",
+        "bring images to a registry's root on another host over ssh, sending only what is not there",
+        "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst",
+        "airpatch send shop-r2.tar.zst root@qa.example:/var/lib/registry --ssh 'ssh -p 2222'",
+        "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst --via qa.patch.tar.zst",
+    )
+    source_options(parser)
+    parser.add_argument("target", type=nonempty, metavar="HOST:ROOT", help="the host, and the registry's root on it")
+    content_option(parser)
+    effort_options(parser.add_argument_group("layer patches"))
+    expiry_option(parser)
+    parser.add_argument(
+        "--via", type=path, metavar="FILE", help="leave the patch in this file, and send nothing: for a medium"
+    )
+    parser.add_argument(
+        "--ssh", dest="shell", type=nonempty, default="ssh", metavar="COMMAND", help="how to reach it (default: ssh)"
+    )
+    parser.add_argument(
+        "--remote-airpatch",
+        dest="program",
+        type=nonempty,
+        default="airpatch",
+        metavar="COMMAND",
+        help="airpatch on the host, such as 'sudo airpatch' (default: airpatch)",
+    )
+    sign_option(parser)
+    trust_options(parser, "every source, which then is a bundle,")

@@ -24,7 +24,13 @@ def apply(commands: Commands) -> None:
         "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
         "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
     )
-    parser.add_argument("bundles", type=nonempty, nargs="+", metavar="BUNDLE", help="a bundle, - for standard input")
+    parser.add_argument(
+        "bundles",
+        type=nonempty,
+        nargs="+",
+        metavar="BUNDLE",
+        help="a bundle, its parts or their folder, a damaged copy and its top-up, - for standard input",
+    )
     parser.add_argument(
         "--root", type=path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
     )

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _LEAST_MEMORY = 256 << 20
+_LEAST_PART = 64 << 10
 
 
 def nonempty(text: str) -> str:
@@ -45,13 +46,25 @@ def moment(text: str) -> int:
 
 
 def memory_size(text: str) -> int:
-    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+    size = _size(text)
+    if size is None or size < _LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+    return size
+
+
+def part_size(text: str) -> int:
+    size = _size(text)
+    if size is None or size < _LEAST_PART:
+        raise argparse.ArgumentTypeError(f"a size of 64KiB or more, such as 25MiB or 4GiB, not {text!r:.40}")
+    return size
+
+
+def _size(text: str) -> int | None:
+    """Bytes, written with a binary unit; None if that is not so."""
+    for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if text.endswith(unit) and natural(text.removesuffix(unit)):
-            size = int(text.removesuffix(unit)) * factor
-            if size < _LEAST_MEMORY:
-                break
-            return size
-    raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+            return int(text.removesuffix(unit)) * factor
+    return None
 
 
 def raised_limit(text: str) -> tuple[str, int]:

@@ -13,6 +13,14 @@ static size_t libzstd_set(void *context, int level, int workers, int checksum)
     return result;
 }
 
+static size_t libzstd_limit(void *context, int hash_log, int chain_log)
+{
+    size_t result = ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, hash_log);
+    if (!ZSTD_isError(result))
+        result = ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, chain_log);
+    return result;
+}
+
 static size_t libzstd_begin(void *context, long long size)
 {
     size_t result = ZSTD_CCtx_reset(context, ZSTD_reset_session_only);
@@ -34,5 +42,5 @@ static size_t libzstd_run(void *context, const void *in, size_t in_size, size_t 
 
 static unsigned libzstd_is_error(size_t result) { return ZSTD_isError(result); }
 
-const libzstd_api LIBZSTD_API = {libzstd_create, libzstd_release, libzstd_set, libzstd_begin, libzstd_run,
-                                 libzstd_is_error};
+const libzstd_api LIBZSTD_API = {libzstd_create, libzstd_release, libzstd_set, libzstd_limit, libzstd_begin,
+                                 libzstd_run, libzstd_is_error};

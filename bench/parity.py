@@ -1,0 +1,63 @@
+"""Parts with parity: the speed of the code, of splitting, and of joining what has lost parts.
+
+`python -m bench.parity [FILE] [--parity N]` takes a bundle, by default 256 MiB of random bytes. Processor time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import airpatch
+from airpatch.parts.parity import Parity
+from bench.run import scratch
+
+_DEFAULT = 256 << 20
+_PARTS = 10
+_COLUMN = 256 << 10
+_ROUNDS = 50
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", nargs="?", type=Path)
+    parser.add_argument("--parity", type=int, default=2)
+    args = parser.parse_args()
+    _code(args.parity)
+    with scratch() as place:
+        file = args.file or place / "file"
+        if args.file is None:
+            file.write_bytes(os.urandom(_DEFAULT))
+        size = file.stat().st_size
+        limit = max(size // _PARTS, 64 << 10)
+        _timed("split", size, lambda: airpatch.split(file, place / "plain", size=limit))
+        _timed(
+            f"split --parity {args.parity}",
+            size,
+            lambda: airpatch.split(file, place / "parts", size=limit, parity=args.parity),
+        )
+        _timed("join", size, lambda: airpatch.join(place / "parts", place / "out"))
+        for lost in list((place / "parts").glob("*.part-*"))[: args.parity]:
+            lost.unlink()
+        _timed(f"join, {args.parity} parts lost", size, lambda: airpatch.join(place / "parts", place / "out"))
+
+
+def _code(parity: int) -> None:
+    """The code alone, over ten columns."""
+    code = Parity(_PARTS, parity)
+    columns = os.urandom(_PARTS * _COLUMN)
+    size = _ROUNDS * len(columns)
+    _timed("the code alone", size, lambda: [code.encode(columns, _COLUMN) for _ in range(_ROUNDS)])
+
+
+def _timed(name: str, size: int, work: Callable[[], object]) -> None:
+    began = time.process_time()
+    work()
+    print(f"{name}: {size / 1e6 / (time.process_time() - began):,.0f} MB/s")
+
+
+if __name__ == "__main__":
+    main()

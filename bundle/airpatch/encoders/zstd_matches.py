@@ -1,0 +1,65 @@
+"""The matches of the first block of a frame: by these an encoder is told from others, and its nearest kin found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airpatch.encoders.zstd_alignment import RECORD
+from airpatch.encoders.zstd_columns import MATCHES, ColumnWriter
+from airpatch.encoders.zstd_frame import MAX_HEADER, read_header
+from airpatch.encoders.zstd_read_blocks import BlockReader
+from airpatch.errors import FormatError
+
+_COMPRESSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Matches within the first `size` bytes of a frame, each as a record of where it begins, its length, its offset."""
+
+    records: frozenset[bytes]
+    size: int
+
+    def share(self, other: Matches) -> float:
+        """Return how many of the matches before the end of both they have in common, 0 to 1."""
+        end = min(self.size, other.size)
+        own, others = (_before(matches.records, end - end // 16) for matches in (self, other))
+        return len(own & others) / max(len(own), len(others), 1)
+
+
+def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
+    """Return the matches of the first blocks of a frame that is complete or has so many blocks.
+
+    Raises FormatError if it is no frame, UnusualBlock if no encoder writes blocks like these.
+    """
+    reader, columns = BlockReader(), ColumnWriter()
+    at = read_header(frame[:MAX_HEADER]).size
+    records: set[bytes] = set()
+    total = 0
+    for _ in range(blocks):
+        word = int.from_bytes(frame[at : at + 3], "little")
+        kind, size = word >> 1 & 3, word >> 3
+        at += 3
+        if kind == _COMPRESSED:
+            content, _shape = reader.read(bytes(frame[at : at + size]))
+            found = columns.block(reader.found)[MATCHES]
+            records.update(found[i : i + RECORD] for i in range(0, len(found), RECORD))
+            at += size
+        else:
+            content = size
+            columns.skip(size)
+            at += 1 if kind == 1 else size
+        total += content
+        if at > len(frame):
+            raise FormatError("zstd: the first blocks are not all there")
+        if word & 1 or at == len(frame):
+            break
+    return Matches(frozenset(records), total)
+
+
+def _before(records: frozenset[bytes], end: int) -> set[bytes]:
+    return {
+        record
+        for record in records
+        if int.from_bytes(record[:8], "little") + int.from_bytes(record[8:12], "little") <= end
+    }

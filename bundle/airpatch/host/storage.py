@@ -1,0 +1,109 @@
+"""What the disk under a folder does, found by trying it in a folder of our own, which is removed afterwards."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from airpatch.host.facts import Fact, State
+from airpatch.linux import exchange, is_folder
+
+_PREFIX = ".airpatch-doctor-"
+
+
+def nearest_folder(path: Path) -> Path:
+    """The folder `path`, or the nearest one above it that is there."""
+    return next(folder for folder in (path, *path.parents) if is_folder(folder))
+
+
+def room(name: str, folder: Path) -> Fact:
+    """Bytes and files for which there is room."""
+    status = os.statvfs(folder)
+    size = status.f_bavail * status.f_frsize
+    text = f"{size / 1e9:.1f} GB free"
+    if not size or (status.f_files and not status.f_favail):
+        what = "no bytes" if not size else "no files (inodes)"
+        return Fact(name, State.MISSING, f"{folder}: room for {what}; free some")
+    return Fact(name, State.OK, text if not status.f_files else f"{text}, and {status.f_favail:,} files")
+
+
+def rights(name: str, folders: list[Path]) -> Fact:
+    """Whether this process may write into `folders`."""
+    closed = [str(folder) for folder in folders if not os.access(folder, os.R_OK | os.W_OK | os.X_OK)]
+    user = f"user {os.geteuid()}"
+    if closed:
+        return Fact(name, State.MISSING, f"{user} cannot write to {', '.join(closed)}; check owner, mode and mount")
+    return Fact(name, State.OK, f"{user} can write")
+
+
+def file_system(folder: Path) -> Iterator[Fact]:
+    """What the file system of `folder`, which can be written, does of what applying relies on."""
+    try:
+        place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
+    except OSError as error:
+        yield Fact("fsync", State.MISSING, f"{folder}: {error.strerror}")
+        return
+    try:
+        fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name, attempt, otherwise in _ATTEMPTS:
+                yield _tried(name, attempt, otherwise, fd)
+        finally:
+            os.close(fd)
+    finally:
+        shutil.rmtree(place)
+
+
+def _tried(name: str, attempt: Callable[[int], None], otherwise: Fact, fd: int) -> Fact:
+    try:
+        attempt(fd)
+    except OSError as error:
+        known = errno.errorcode.get(error.errno or 0, "")
+        return Fact(name, otherwise.state, f"{error.strerror} ({known}): {otherwise.text}")
+    return Fact(name, State.OK, "works")
+
+
+def _fsync(folder: int) -> None:
+    fd = os.open("synced", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.write(fd, b"airpatch")
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.fsync(folder)
+
+
+def _exchange(folder: int) -> None:
+    for name in ("one", "other"):
+        os.mkdir(name, dir_fd=folder)
+    exchange("one", "other", dir_fd=folder, other_fd=folder)
+
+
+def _link(folder: int) -> None:
+    os.link("synced", "linked", src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _lock(folder: int) -> None:
+    fd = os.open("synced", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(fd)
+
+
+_ATTEMPTS: tuple[tuple[str, Callable[[int], None], Fact], ...] = (
+    ("fsync", _fsync, Fact("fsync", State.MISSING, "nothing is safe from a power cut on this file system")),
+    (
+        "rename exchange",
+        _exchange,
+        Fact("rename exchange", State.LIMITED, "a folder that is replaced is not there for a moment"),
+    ),
+    ("hard links", _link, Fact("hard links", State.MISSING, "blobs get their names by hard links")),
+    ("locks", _lock, Fact("locks", State.MISSING, "two runs could not be kept apart")),
+)
+"""In this order: later attempts use what earlier ones have made."""

@@ -1,0 +1,106 @@
+"""What a damaged copy of a bundle lacks: asked for by the site, given by the sender."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.archive.damage import digest_outside, find_damage, pieces
+from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.pack import destination
+from airpatch.archive.topped_up import read_request
+from airpatch.blobs.byte_source import FileBytes
+from airpatch.blobs.output import output_file
+from airpatch.errors import FormatError, UsageError
+from airpatch.execution import Execution
+from airpatch.format.top_ups import DamageRequest, TopUp, emit_request, emit_top_up, ends
+from airpatch.linux import is_file
+from airpatch.model.digest import Digest
+from airpatch.operations.arguments import StrPath
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTopUp:
+    """A top-up that was written to `output`, in `size` bytes; `given` of them are of the bundle."""
+
+    output: str
+    size: int
+    given: int
+
+
+def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Execution | None = None) -> WrittenTopUp:
+    """Write what the site's copy of `bundle` lacks, by the `request` that `verify` made there (spec/PARTS.md, Top-ups).
+
+    `apply` takes the damaged copy and the top-up together. `output` is a file, `-` standard output. Raises UsageError
+    if the request is not for this very file, FormatError if one of them is damaged, TargetError.
+    """
+    execution = execution or Execution()
+    wanted = read_request(Path(request))
+    with closing(FileFrameReader(_open(Path(bundle)))) as reader:  # whose end is there, and fits its beginning
+        source = reader.source
+        ranges = tuple(ends(wanted.ranges, source.size))
+        fits = all(start < stop <= source.size for start, stop in ranges)
+        with execution.part(f"reading {Path(bundle).name}", source.size) as part:
+            whole = hashlib.sha256()
+            for piece in pieces(source, 0, source.size):
+                whole.update(piece)
+                part.advance(len(piece))
+        if not fits or digest_outside(source, ranges, source.size) != wanted.rest:
+            raise UsageError(
+                f"{request}: is not for {bundle}: the bytes that the site has are not those of this file. Give the "
+                f"very file that was sent as {wanted.name}, or send it again"
+            )
+        given = hashlib.sha256()
+        for start, stop in ranges:
+            for piece in pieces(source, start, stop):
+                given.update(piece)
+        head = emit_top_up(TopUp(wanted, source.size, Digest(whole.digest()), Digest(given.digest())))
+        with destination(os.fspath(output)) as sink:
+            sink.write([head])
+            for start, stop in ranges:
+                for piece in pieces(source, start, stop):
+                    sink.write([piece])
+    size = sum(stop - start for start, stop in ranges)
+    return WrittenTopUp(os.fspath(output), len(head) + size, size)
+
+
+def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
+    """Write to `request` which bytes of the damaged copy `bundle` are wanted again; returns what to say about it.
+
+    Raises UsageError if it is no file, TargetError if it cannot be read or the request not be written.
+    """
+    with closing(_open(bundle)) as source:
+        try:
+            with closing(FileFrameReader(_open(bundle))) as reader:
+                table = reader.table
+        except FormatError:
+            table = None
+        with execution.part(f"looking for damage in {bundle}", source.size) as part:
+            ranges = find_damage(source, table, part)
+        if not ranges:
+            return f"{request}: not written, since every frame of {bundle} is whole; only the whole file helps"
+        known = tuple(ends(ranges, max(source.size, ranges[-1].start)))
+        # A copy without a seek table may have something behind its end, where the last range ends.
+        size = source.size if table is not None else known[-1][1]
+        wanted = DamageRequest(bundle.name, ranges, digest_outside(source, known, size))
+    with output_file(request) as sink:
+        sink.write([emit_request(wanted)])
+    wanted_bytes = sum(stop - start for start, stop in known)
+    count = "1 range" if len(ranges) == 1 else f"{len(ranges):,} ranges"
+    rest = ", and all that follows" if ranges[-1].stop is None else ""
+    return (
+        f"{request}: request for {count} of {wanted_bytes:,} bytes{rest}; the sender of the file answers it with "
+        f"'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then 'airpatch apply {bundle} TOPUP' works"
+    )
+
+
+def _open(path: Path) -> FileBytes:
+    try:
+        if not is_file(path):
+            raise UsageError(f"{path}: is not a file")
+        return FileBytes(str(path), os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be opened: {error.strerror}") from None

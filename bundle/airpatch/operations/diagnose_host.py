@@ -1,0 +1,147 @@
+"""What this host has, and which commands will work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.errors import AirpatchError
+from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
+from airpatch.host import runtime, storage
+from airpatch.host.facts import Fact, State
+from airpatch.host.live_registry import registries
+from airpatch.linux import is_folder
+from airpatch.operations.arguments import StrPath
+from airpatch.target.new_root import check_place
+from airpatch.target.root import HOME, Root
+from airpatch.target.state import history
+
+_RUN = ("packages",)
+_WRITE_HERE = (*_RUN, "current folder", "current room")
+_READ_ROOT = (*_RUN, "root")
+_WRITE_ROOT = (*_READ_ROOT, "root rights", "root room", "fsync", "locks", "hard links")
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "create": _WRITE_HERE,
+    "diff": (*_WRITE_HERE, "codecs", "memory"),
+    "explain": (*_WRITE_HERE, "codecs", "memory"),
+    "apply": (*_RUN, "codecs", "root rights", "root room", "fsync", "locks", "hard links", "clock"),
+    "merge": (*_WRITE_HERE, "codecs"),
+    "inventory": (*_READ_ROOT, "current folder"),
+    "rollback": _WRITE_ROOT,
+    "prune": _WRITE_ROOT,
+    "inspect": _RUN,
+    "history": _READ_ROOT,
+    "verify": (*_RUN, "codecs"),
+    "restore": (*_WRITE_HERE, "codecs", "rename exchange"),
+    "push": (*_RUN, "extra registry", "codecs"),
+    "serve": (*_RUN, "extra serve", "codecs", "memory"),
+    "send": (*_WRITE_HERE, "codecs", "memory"),
+    "sign": (*_WRITE_HERE, "clock"),
+    "trust": (*_WRITE_ROOT, "clock"),
+    "split": (*_WRITE_HERE, "extra parity"),
+    "join": (*_WRITE_HERE, "extra parity"),
+    "topup": _WRITE_HERE,
+    "doctor": (),
+    "completion": (),
+}
+"""The facts that each command, by its name, depends on; those that were not looked for do not count."""
+_NO_FAULT = ("root",)
+"""A root that is not there yet is what `apply` begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ability:
+    """How a command will do on this host, and the facts that keep it from doing better."""
+
+    command: str
+    state: State
+    because: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """What was found out: `root` is the directory that was looked at, if any."""
+
+    root: Path | None
+    facts: tuple[Fact, ...]
+
+    @property
+    def abilities(self) -> tuple[Ability, ...]:
+        """Of every command, in the order of the help."""
+        return tuple(_ability(command, names, self.facts) for command, names in _NEEDS.items())
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether every command works, but for those that want a root with something on it where there is none."""
+        return all(fact.state is not State.MISSING or fact.name in _NO_FAULT for fact in self._counting)
+
+    @property
+    def _counting(self) -> tuple[Fact, ...]:
+        needed = {name for names in _NEEDS.values() for name in names}
+        return tuple(fact for fact in self.facts if fact.name in needed)
+
+
+def doctor(root: StrPath | None = None) -> HostReport:
+    """Find out what this host has, and which commands will work.
+
+    `root` is a directory that holds `docker/registry/v2`, or the one that `apply` is to make. Its file system, or that
+    of the current folder, is tried in a folder that is removed again; nothing else is written. Raises UsageError if
+    `root` lies inside the storage of a registry.
+    """
+    path = None if root is None else Path(root)
+    if path is not None:
+        check_place(path)
+    return HostReport(path, tuple(_facts(path)))
+
+
+def _facts(root: Path | None) -> Iterator[Fact]:
+    yield runtime.python()
+    yield from runtime.packages()
+    yield runtime.codecs()
+    yield runtime.memory()
+    here = Path.cwd()
+    yield storage.rights("current folder", [here])
+    yield storage.room("current room", here)
+    yield from storage.file_system(here) if root is None else _root_facts(root)
+    yield registries()
+    yield runtime.clock(None if root is None else _newest(root))
+
+
+def _root_facts(root: Path) -> Iterator[Fact]:
+    folder = storage.nearest_folder(root.absolute())
+    if folder != root.absolute():
+        yield Fact("root", State.MISSING, f"{root}: there is no such folder; apply makes it")
+    elif not is_folder(root / STORAGE):
+        yield Fact("root", State.MISSING, f"{root}: holds no registry's storage; apply makes it")
+    else:
+        yield Fact("root", State.OK, f"{root}: holds {STORAGE}")
+    rights = storage.rights("root rights", [folder, *_written(root)])
+    yield rights
+    yield storage.room("root room", folder)
+    if rights.state is State.OK:
+        yield from storage.file_system(folder)
+
+
+def _written(root: Path) -> list[Path]:
+    """The folders that are there and that an apply writes to."""
+    return [root / path for path in (HOME, STORAGE, BLOBS, REPOSITORIES) if is_folder(root / path)]
+
+
+def _newest(root: Path) -> int | None:
+    """When something was last recorded on `root`, in seconds since 1970."""
+    if not is_folder(root):
+        return None
+    try:
+        with Root(root) as opened:
+            return max((event.time for event in history(opened).events), default=None)
+    except AirpatchError:
+        return None  # of a damaged or unreadable state: verify says more
+
+
+def _ability(command: str, names: tuple[str, ...], facts: tuple[Fact, ...]) -> Ability:
+    because = tuple(fact for fact in facts if fact.name in names and fact.state is not State.OK)
+    worst = State.OK
+    if because:
+        worst = State.MISSING if any(fact.state is State.MISSING for fact in because) else State.LIMITED
+    return Ability(command, worst, because)

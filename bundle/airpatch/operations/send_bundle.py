@@ -1,0 +1,140 @@
+"""Images to a registry's root on another host."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.frame_reader import is_bundle
+from airpatch.blobs.output import write_error
+from airpatch.errors import UsageError
+from airpatch.execution import Execution
+from airpatch.format.registry import STORAGE
+from airpatch.operations.arguments import Paths, StrPath, names, within
+from airpatch.operations.create_bundle import WrittenBundle, create
+from airpatch.operations.make_patch import diff
+from airpatch.operations.trusted_files import require_signed
+from airpatch.registry_api.access import PullOptions
+from airpatch.remote.ssh import RemoteHost, RemoteRoot
+from airpatch.signing.trusted import TrustedSigners
+
+_NO_ROOT = 3
+"""What the question for a root is answered with where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentBundle:
+    """What was sent, and `applied`, whether it was applied there: not where a file was to be left instead.
+
+    `is_patch` is False where the host had no registry, so that all of the release was sent.
+    """
+
+    bundle: WrittenBundle
+    host: str
+    root: str
+    is_patch: bool
+    applied: bool
+
+
+def send(
+    sources: Paths,
+    target: str,
+    *,
+    release: str | None = None,
+    sequence: int | None = None,
+    product: str | None = None,
+    images_list: StrPath | None = None,
+    tags: Sequence[str] = (),
+    images_from: str | None = None,
+    pull: PullOptions | None = None,
+    files: Sequence[str] = (),
+    content: Paths = (),
+    effort: str = "default",
+    expires: int | None = None,
+    key: StrPath | None = None,
+    via: StrPath | None = None,
+    shell: str = "ssh",
+    program: str = "airpatch",
+    trusted: TrustedSigners | None = None,
+    said: Callable[[str], None] = lambda _: None,
+    execution: Execution | None = None,
+) -> SentBundle:
+    """Bring images to the registry's root `target`, `HOST:ROOT`, over ssh, sending what is not there alone.
+
+    The inventory of the root is taken there, a patch is made here as `diff` makes it, with layer patches upon blobs in
+    `content`, and streamed into `apply` there. A host without that root gets a full bundle. After a broken line the
+    host is asked what has arrived, and the rest is sent. With `via`, a file, the patch is left there, and nothing is
+    sent. `shell` is the command that reaches the host, `program` airpatch on it; `said` is told what the host says on
+    its standard error, its progress among it. With `trusted`, all `sources` must be bundles signed accordingly.
+
+    Raises what `diff` and `apply` raise, and TargetError if the host cannot be reached.
+    """
+    remote = RemoteRoot.parse(target)
+    execution = within(execution, Path.cwd() if via is None else Path(via).absolute().parent)
+    _require_signed(names(sources), trusted)
+    host = RemoteHost(remote.host, shlex.split(shell) or ["ssh"], program, said)
+    with _work_folder() as work:
+        bundle = work / "bundle" if via is None else Path(via)
+        inventory = _inventory(host, remote, work)
+        if inventory is None:
+            made = create(
+                sources, bundle, release=release, sequence=sequence, product=product, expires=expires,
+                images_list=images_list, tags=tags, images_from=images_from, pull=pull, files=files, key=key,
+                execution=execution,
+            )  # fmt: skip
+        else:
+            made = diff(
+                inventory, sources, bundle, release=release, sequence=sequence, product=product, expires=expires,
+                images_list=images_list, tags=tags, images_from=images_from, pull=pull, files=files, content=content,
+                effort=effort, key=key, execution=execution,
+            )  # fmt: skip
+        if via is None:
+            _apply(host, remote, bundle, execution)
+    return SentBundle(made, remote.host, remote.path, inventory is not None, via is None)
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A folder in the current one, which goes with the block. Raises TargetError."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=".airpatch-send-", dir=Path.cwd())
+    except OSError as error:
+        raise write_error(str(Path.cwd()), error) from None
+    with folder as name:
+        yield Path(name)
+
+
+def _require_signed(sources: Sequence[str], trusted: TrustedSigners | None) -> None:
+    for name in sources if trusted is not None else ():
+        if not Path(name).is_file() or not is_bundle(Path(name)):
+            raise UsageError(f"{name}: --trust is for sending bundles: other sources have no signatures over them")
+        with closing(BundleFile(name)) as bundle:
+            require_signed(trusted, bundle.opening, name)
+            bundle.opening.require_fresh(name, time.time())
+
+
+def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path) -> Path | None:
+    """The inventory of the root in a file here; None if there is no root."""
+    storage = shlex.quote(f"{remote.path}/{STORAGE}")
+    code, _ = host.run(f"test -d {storage} || exit {_NO_ROOT}")
+    if code == _NO_ROOT:
+        return None
+    path = work / f"{remote.host}.inventory"
+    path.write_bytes(host.airpatch("inventory", remote.path, "-o", "-", "-q"))
+    return path
+
+
+def _apply(host: RemoteHost, remote: RemoteRoot, bundle: Path, execution: Execution) -> None:
+    size = bundle.stat().st_size
+    words = ("--root", remote.path, "--json", "--progress", "plain")
+    with bundle.open("rb") as file:
+        name = f"{hashlib.file_digest(file, 'sha256').hexdigest()}.partial"
+        with execution.part(f"sending to {remote.host}", size) as part, part.share(size, None) as share:
+            host.apply(file, size, name, words, share.reach)

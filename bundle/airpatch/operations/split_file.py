@@ -1,0 +1,137 @@
+"""A file into parts for media and mail gateways, and parts into the file again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from airpatch.archive.pack import STDOUT, destination
+from airpatch.blobs.byte_source import ByteSource, FileBytes
+from airpatch.blobs.output import write_error
+from airpatch.errors import FormatError, IntegrityError, UsageError
+from airpatch.execution import Execution
+from airpatch.format import parts
+from airpatch.format.parts import Whole
+from airpatch.linux import is_file, is_folder
+from airpatch.operations.arguments import Paths, StrPath, names
+from airpatch.parts.gathering import gather_parts
+from airpatch.parts.joined import JoinedParts
+from airpatch.parts.splitting import require_unchanged, write_parts
+
+LEAST_PART = 64 << 10
+"""Bytes: the least that `split` makes parts of."""
+_PIECE = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class SplitFile:
+    """A file in parts: what it is as a whole, and the `files` of its parts, the parity last."""
+
+    whole: Whole
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedFile:
+    """A file that was made of its parts. `rebuilt` has the numbers of parts that parity stood in for."""
+
+    output: str
+    whole: Whole
+    rebuilt: tuple[int, ...]
+
+
+def split(
+    file: StrPath, output: StrPath, *, size: int, parity: int = 0, execution: Execution | None = None
+) -> SplitFile:
+    """Split `file` into parts smaller than `size` bytes each, which verify alone (spec/PARTS.md).
+
+    They go to the folder `output`, which is made, or must be empty. With `parity`, so many parts more are written, and
+    as many may be lost or damaged on the way. All functions that take bundles take the parts as they are.
+
+    Raises UsageError if `file` is no regular file or cannot be split so, TargetError, SourceError if `file` changes
+    meanwhile.
+    """
+    execution = execution or Execution()
+    source, before = _open(Path(file))
+    with closing(source):
+        if size < LEAST_PART:
+            raise UsageError(f"parts of {size} bytes are too small; take {LEAST_PART >> 10} KiB or more")
+        whole = _plan(Path(file).name, source.size, size, parity)
+        folder = _empty_folder(Path(output))
+        with execution.part(f"splitting {whole.name}", whole.size * (2 if parity else 1)) as part:
+            complete, files = write_parts(source, whole, folder, part)
+        require_unchanged(source, before, Path(file).stat())
+    return SplitFile(complete, tuple(files))
+
+
+def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) -> JoinedFile:
+    """Make the file again out of its parts, some of which may be missing or damaged if there is parity.
+
+    `parts_` are parts or folders of them, in any order; a part stands for those beside it, too. `output` is a file, `-`
+    standard output, or a folder, in which the file gets its own name.
+
+    Raises UsageError if there are no parts or parts of several files, IntegrityError that names what is missing or
+    damaged, TargetError.
+    """
+    execution = execution or Execution()
+    given = names(parts_)
+    joined = gather_parts([Path(name) for name in given])
+    if joined is None:
+        raise UsageError(f"{', '.join(given):.200}: no parts of a file that was split")
+    with closing(joined):
+        if execution.ask is None:
+            joined.require_complete()
+        name = _named(os.fspath(output), joined)
+        with destination(name) as sink, execution.part(f"joining {joined.name}", joined.size) as part:
+            sha256 = hashlib.sha256()
+            buffer = memoryview(bytearray(_PIECE))
+            for position in range(0, joined.size, _PIECE):
+                view = buffer[: min(_PIECE, joined.size - position)]
+                joined.read_into(view, position)
+                sha256.update(view)
+                sink.write([view])
+                part.advance(len(view))
+            if sha256.digest() != joined.whole.digest.raw:
+                raise IntegrityError(f"{joined.name}: the parts do not make the file that was split")
+        return JoinedFile(name, joined.whole, joined.rebuilt)
+
+
+def _named(output: str, joined: JoinedParts) -> str:
+    return str(Path(output) / joined.whole.name) if output != STDOUT and is_folder(Path(output)) else output
+
+
+def _open(path: Path) -> tuple[ByteSource, os.stat_result]:
+    """The regular file `path`, and its state."""
+    try:
+        if not is_file(path):
+            raise UsageError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return FileBytes(str(path), fd), os.fstat(fd)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be opened: {error.strerror}") from None
+
+
+def _plan(name: str, size: int, limit: int, parity: int) -> Whole:
+    try:
+        whole = parts.fitting(name, size, limit, parity)
+    except FormatError as error:
+        raise UsageError(f"{name}: {error.message}") from None
+    longest = max(whole.part_name(1), whole.part_name(whole.parts), key=len)
+    if not parts.is_file_name(name) or not parts.is_file_name(f".{longest}.partial"):
+        raise UsageError(f"{name}: the name is too long or not printable, since parts are named after it; rename it")
+    return whole
+
+
+def _empty_folder(path: Path) -> Path:
+    """The folder `path`, which is made; it is to hold the parts alone."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        there = [name for name in os.listdir(path) if not name.endswith(".partial")]
+    except OSError as error:
+        raise write_error(str(path), error) from None
+    if there:
+        raise UsageError(f"{path}: is not empty; the parts need a folder of their own")
+    return path

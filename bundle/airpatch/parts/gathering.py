@@ -1,0 +1,76 @@
+"""Which files are meant by the names of parts and of their folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from airpatch.errors import IntegrityError, UsageError
+from airpatch.format.parts import Whole
+from airpatch.linux import is_folder
+from airpatch.parts.joined import JoinedParts
+from airpatch.parts.part_files import Found, begins_as_part, find_parts
+
+
+def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
+    """The file of which `paths` are parts or folders of parts; None if none of them is either.
+
+    Each part stands for those beside it, too. Raises UsageError if they are of several files, IntegrityError if all
+    headers are damaged, TargetError.
+    """
+    meant = [path for path in paths if is_folder(path) or begins_as_part(path)]
+    folders = list(dict.fromkeys(path if is_folder(path) else path.parent for path in meant))
+    named = Found()
+    for path in meant:
+        named.add(path)
+    around = find_parts(folders)
+    if not around.parts and not around.spoiled:
+        return None
+    wholes = _wholes(named if named.parts else around)
+    if not wholes:
+        raise IntegrityError(
+            f"{paths[0]}: all parts are damaged in their headers; copy them again",
+            [str(path) for path in around.spoiled],
+        )
+    if len(wholes) > 1:
+        raise UsageError(f"{paths[0]}: has parts of several files; name one of its parts", [w.name for w in wholes])
+    return JoinedParts(wholes[0], around, folders)
+
+
+def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
+    """`names` with all parts of one file in place of the first of them, in whatever order they are."""
+    grouped: list[str | JoinedParts | Whole] = []
+    paths: dict[Whole, list[Path]] = {}
+    for name in names:
+        whole = _whole_of(Path(name))
+        if whole is None:
+            grouped.append(name)
+            continue
+        if whole not in paths:
+            grouped.append(whole)
+        paths.setdefault(whole, []).append(Path(name))
+    result: list[str | JoinedParts] = []
+    spoiled = {name for name in names if begins_as_part(Path(name))}
+    for each in grouped:
+        if isinstance(each, Whole):
+            joined = gather_parts(paths[each])
+            if joined is not None:
+                result.append(joined)
+        elif each not in spoiled or not paths:
+            result.append(each)
+    return result
+
+
+def _whole_of(path: Path) -> Whole | None:
+    """What `path` is a part of, or what a folder has the parts of, if these are of one file."""
+    found = Found()
+    if is_folder(path):
+        found = find_parts([path])
+    else:
+        found.add(path)
+    wholes = _wholes(found)
+    return wholes[0] if len(wholes) == 1 else None
+
+
+def _wholes(found: Found) -> list[Whole]:
+    return list(dict.fromkeys(part.header.whole for part in found.parts))

@@ -1,0 +1,109 @@
+"""Files that are parts: found in folders, opened, their chunks verified."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airpatch.errors import FormatError, TargetError
+from airpatch.format import parts, sealed
+from airpatch.format.parts import Header
+from airpatch.linux import is_file
+
+
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """A file that is a part, by its header, and where in it the payload begins."""
+
+    path: Path
+    header: Header
+    start: int
+
+    def chunk(self, number: int) -> bytes | None:
+        """The chunk `number` of the payload; None if it is damaged, cut off or cannot be read."""
+        whole = self.header.whole
+        offset = number * whole.chunk
+        size = min(whole.chunk, whole.payload(self.header.number) - offset)
+        try:
+            with self.path.open("rb", buffering=0) as file:
+                content = _read(file.fileno(), size, self.start + offset)
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).digest() == self.header.sum(number) else None
+
+
+def read_part(path: Path) -> PartFile | None:
+    """The part in the file `path`; None if it is something else, or damaged in its header.
+
+    Raises TargetError if it cannot be read.
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            prefix = _read(file.fileno(), sealed.PREFIX, 0)
+            try:
+                content = _read(file.fileno(), parts.size_of_header(prefix), 0)
+                return PartFile(path, parts.parse_header(content), len(content))
+            except FormatError:
+                return None
+    except OSError as error:
+        raise TargetError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def begins_as_part(path: Path) -> bool:
+    """Whether the file begins as a part does."""
+    if not is_file(path):
+        return False
+    with suppress(OSError), path.open("rb", buffering=0) as file:
+        return file.read(len(parts.MAGIC)) == parts.MAGIC
+    return False
+
+
+@dataclass(slots=True)
+class Found:
+    """Parts that were found, and files that begin as parts do and are damaged in their header."""
+
+    parts: list[PartFile] = field(default_factory=list)
+    spoiled: list[Path] = field(default_factory=list)
+
+    def add(self, path: Path) -> None:
+        """Add the file `path` if it is a part. Raises TargetError if it cannot be read."""
+        if begins_as_part(path):
+            part = read_part(path)
+            if part is None:
+                self.spoiled.append(path)
+            else:
+                self.parts.append(part)
+
+
+def find_parts(folders: Iterable[Path]) -> Found:
+    """The parts among the files of `folders`, in the order of their names. Raises TargetError."""
+    found = Found()
+    for folder in folders:
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError as error:
+            raise TargetError(f"{folder}: cannot be read: {error.strerror}") from None
+        for name in names:
+            found.add(folder / name)
+    return found
+
+
+def holds_parts(folder: Path) -> bool:
+    """Whether there are parts in `folder`. False, too, where it cannot be read."""
+    try:
+        return any(begins_as_part(folder / name) for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _read(fd: int, size: int, position: int) -> bytes:
+    """Up to `size` bytes; fewer only at the end. Raises OSError."""
+    pieces = []
+    while size and (piece := os.pread(fd, size, position)):
+        pieces.append(piece)
+        size, position = size - len(piece), position + len(piece)
+    return b"".join(pieces)

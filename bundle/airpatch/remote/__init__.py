@@ -1,0 +1,1 @@
+"""Other hosts, reached over ssh."""

@@ -1,0 +1,212 @@
+"""Commands on another host over ssh: their output, and streams that go on where a broken line has ended.
+
+The host runs a POSIX shell. What it is sent goes through `tee` into a file of its own, so that nothing travels twice.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+from airpatch.errors import (
+    AirpatchError,
+    BaseMismatch,
+    FormatError,
+    IntegrityError,
+    SourceError,
+    TargetError,
+    TrustError,
+    UsageError,
+)
+
+_BROKEN = 255
+"""The exit code of ssh where the connection is at fault, and not the command (ssh(1))."""
+_NO_COMMAND = 127
+_PIECE = 1 << 18
+_CLASSES: Sequence[type[AirpatchError]] = (
+    UsageError,
+    FormatError,
+    IntegrityError,
+    BaseMismatch,
+    TrustError,
+    SourceError,
+    TargetError,
+)
+_INCOMING = '"${XDG_CACHE_HOME:-$HOME/.cache}/airpatch/incoming"'
+"""Where a host keeps what has arrived, as its shell understands it."""
+
+
+class LineBroken(Exception):
+    """The connection to the host broke, or was never made."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRoot:
+    """A registry's root on another host: `HOST:PATH`, as rsync(1) writes it."""
+
+    host: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> RemoteRoot:
+        """Raises UsageError."""
+        host, colon, path = text.partition(":")
+        if not colon or not host or not path or host.startswith("-") or "/" in host:
+            raise UsageError(f"{text}: write HOST:ROOT, such as qa.example:/var/lib/registry")
+        return cls(host, path)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteHost:
+    """A host and how it is reached: `shell` are the words before the host's name, `program` is airpatch there.
+
+    `said` is told each line that the host writes to its standard error.
+    """
+
+    host: str
+    shell: Sequence[str]
+    program: str
+    said: Callable[[str], None]
+    attempts: int = 5
+    pause: float = 2.0
+    """Seconds before the second attempt after a broken line, twice as many before each further one."""
+
+    def run(self, script: str) -> tuple[int, bytes]:
+        """Exit code and standard output of a shell script, without input. Raises TargetError."""
+        return self._repeat(lambda: self._run(script))
+
+    def airpatch(self, *words: str) -> bytes:
+        """The standard output of airpatch on the host. Raises what it raises there, and TargetError."""
+        code, output = self.run(self._words(words))
+        self._check(code, output)
+        return output
+
+    def apply(
+        self, bundle: IO[bytes], size: int, name: str, words: Sequence[str], reached: Callable[[int], None]
+    ) -> bytes:
+        """Stream `bundle` into `airpatch apply -` with further `words`; returns what it prints.
+
+        `name`, which no other bundle has, is the file that keeps what has arrived; `reached` is told how far that is.
+        Raises as `airpatch` does.
+        """
+        file = f"{_INCOMING}/{shlex.quote(name)}"
+
+        def stream() -> tuple[int, bytes]:
+            arrived = self._arrived(file, size)
+            reached(arrived)
+            bundle.seek(arrived)
+            script = f"{{ cat {file} 2>/dev/null; tee -a {file}; }} | {self._words(('apply', '-', *words))}"
+            return self._run(script, bundle, size - arrived, lambda count: reached(arrived + count))
+
+        code, output = self._repeat(stream)
+        with suppress(LineBroken):
+            self._run(f"rm -f {file}")
+        self._check(code, output)
+        return output
+
+    def _arrived(self, file: str, size: int) -> int:
+        """Bytes of the bundle that the host has already."""
+        code, output = self._run(f"mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
+        arrived = int(output) if code == 0 and output.strip().isdigit() else 0
+        if arrived <= size:
+            return arrived
+        self._run(f"rm -f {file}")
+        return 0
+
+    def _words(self, words: Sequence[str]) -> str:
+        return " ".join((self.program, *map(shlex.quote, words)))
+
+    def _repeat(self, attempt: Callable[[], tuple[int, bytes]]) -> tuple[int, bytes]:
+        for number in range(self.attempts):
+            if number:
+                time.sleep(self.pause * 2 ** (number - 1))
+            try:
+                return attempt()
+            except LineBroken:
+                self.said("the line is broken")
+        raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see what ssh says")
+
+    def _run(
+        self,
+        script: str,
+        stdin: IO[bytes] | None = None,
+        size: int = 0,
+        sent: Callable[[int], None] = lambda _: None,
+    ) -> tuple[int, bytes]:
+        """Run once, with `size` bytes of `stdin`; `sent` is told how many are on their way.
+
+        Raises LineBroken, and TargetError if there is no ssh.
+        """
+        try:
+            process = subprocess.Popen(
+                [*self.shell, self.host, script],
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as error:
+            raise TargetError(f"{self.shell[0]}: cannot be run: {error.strerror}") from None
+        output = bytearray()
+        with process:
+            readers = [
+                threading.Thread(target=_drain, args=(process.stdout, output.extend)),
+                threading.Thread(target=_lines, args=(process.stderr, self.said)),
+            ]
+            for reader in readers:
+                reader.start()
+            try:
+                if stdin is not None and process.stdin is not None:
+                    _send(stdin, size, process.stdin, sent)
+            except BaseException:
+                process.kill()
+                raise
+            finally:
+                for reader in readers:
+                    reader.join()
+        if process.returncode == _BROKEN or process.returncode < 0:
+            raise LineBroken
+        return process.returncode, bytes(output)
+
+    def _check(self, code: int, output: bytes) -> None:
+        """Raise the error that airpatch on the host ended with."""
+        if code == 0:
+            return
+        if code == _NO_COMMAND:
+            raise TargetError(f"{self.host}: has no {self.program}; name its path with --remote-airpatch")
+        with suppress(ValueError, KeyError, TypeError):
+            error = json.loads(output)["error"]
+            kind = next(kind for kind in _CLASSES if kind.exit_code == error["exit"])
+            raise kind(f"{self.host}: {error['message']}", [str(finding) for finding in error["findings"]])
+        raise TargetError(f"{self.host}: {self.program} ended with {code}")
+
+
+def _send(source: IO[bytes], size: int, pipe: IO[bytes], sent: Callable[[int], None]) -> None:
+    """Write `size` bytes to the pipe; one that nobody reads any more is no error here: the exit code tells."""
+    position = 0
+    with suppress(BrokenPipeError), pipe:
+        while position < size and (piece := source.read(min(size - position, _PIECE))):
+            pipe.write(piece)
+            position += len(piece)
+            sent(position)
+
+
+def _drain(pipe: IO[bytes], take: Callable[[bytes], None]) -> None:
+    for piece in iter(lambda: pipe.read(_PIECE), b""):
+        take(piece)
+
+
+def _lines(pipe: IO[bytes], said: Callable[[str], None]) -> None:
+    for line in _split(pipe):
+        if text := line.decode(errors="replace").strip():
+            said(text)
+
+
+def _split(pipe: IO[bytes]) -> Iterator[bytes]:
+    return iter(pipe.readline, b"")

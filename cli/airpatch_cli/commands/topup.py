@@ -1,0 +1,17 @@
+"""`airpatch topup`: what a damaged copy of a bundle lacks."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import airpatch
+from airpatch.units import megabytes
+from airpatch_cli.console import Console, Result
+
+
+def run(args: Namespace, console: Console) -> Result:
+    made = airpatch.topup(args.bundle, args.request, args.output, execution=console.execution)
+    return Result(
+        {"output": made.output, "bytes": made.size, "given_bytes": made.given},
+        [f"{made.output}: {megabytes(made.given)} of {args.bundle}; the site says 'airpatch apply COPY {made.output}'"],
+    )

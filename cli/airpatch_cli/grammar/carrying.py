@@ -1,0 +1,86 @@
+"""Commands for the way to a site: the host at its end, and the media in between."""
+
+from __future__ import annotations
+
+from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.grammar.shared_options import output_option
+from airpatch_cli.grammar.values import natural, nonempty, part_size, path
+
+
+def doctor(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "doctor",
+        "say what this host has, and which commands will work on it (exit code 8 if some cannot)",
+        "airpatch doctor",
+        "airpatch doctor /var/lib/registry",
+        is_long=False,
+    )
+    parser.add_argument(
+        "root",
+        type=path,
+        nargs="?",
+        metavar="ROOT",
+        help="the directory that holds docker/registry/v2, or that apply is to make (default: look at the host alone)",
+    )
+
+
+def split(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "split",
+        "split a file into parts for media and mail gateways, which every command takes as they are",
+        "airpatch split shop-r1.tar.zst --size 4GiB -o parts/",
+        "airpatch split shop-r1.tar.zst --size 25MiB --parity 2 -o mails/",
+    )
+    parser.add_argument("file", type=path, metavar="FILE", help="a bundle, or any other file")
+    parser.add_argument(
+        "--size",
+        type=part_size,
+        required=True,
+        metavar="SIZE",
+        help="parts are smaller than this, such as 25MiB or 4GiB, which fits on FAT",
+    )
+    parser.add_argument(
+        "--parity",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="add N parts of parity: any N parts may be lost or damaged (default: 0; needs the extra parity)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=path, required=True, metavar="FOLDER", help="an empty folder, or one that is made"
+    )
+
+
+def join(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "join",
+        "make a file again out of its parts",
+        "airpatch join parts/* -o shop-r1.tar.zst",
+        "airpatch join /media/disk1 /media/disk2 -o shop-r1.tar.zst",
+    )
+    parser.add_argument(
+        "parts",
+        type=nonempty,
+        nargs="+",
+        metavar="PART",
+        help="parts or folders of them, in any order; a part stands for those beside it, too",
+    )
+    output_option(parser, "the file")
+
+
+def topup(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "topup",
+        "write what a damaged copy of a bundle lacks, as 'verify --request' asked for it",
+        "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
+        "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry",
+    )
+    parser.add_argument("bundle", type=path, metavar="BUNDLE", help="the very file that was sent")
+    parser.add_argument(
+        "--request", type=path, required=True, metavar="FILE", help="what 'airpatch verify COPY --request FILE' wrote"
+    )
+    output_option(parser, "the top-up")

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Try the aarch64 wheel of a release under qemu-user: try_aarch64.sh OUTDIR [SYSTEM]
+#
+# Debian's Python for arm64 makes bundles, patches and roots of the images in fixtures/ with the aarch64 codecs; they must
+# be, byte for byte, what the airpatch on the PATH makes here. Needs root, debootstrap, qemu-user, and PyPI for the packages
+# that airpatch needs. SYSTEM is one that debootstrap --arch=arm64 --foreign --include=python3 has made.
+set -euo pipefail
+packaging=$(cd "$(dirname "$0")" && pwd)
+out=$(cd "$1" && pwd)
+images=$packaging/../fixtures/images
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+system=${2-}
+if [ -z "$system" ]; then
+    system=$work/system
+    debootstrap --arch=arm64 --foreign --variant=minbase --include=python3 stable "$system" >"$work/log"
+fi
+# Without its second stage, packages are only downloaded; nothing of them needs to be configured.
+for package in "$system"/var/cache/apt/archives/{python3,libpython3,libc6,libexpat,zlib1g,libssl,libffi,libgcc,libbz2,liblzma,libcrypt}*.deb; do
+    dpkg-deb -x "$package" "$work/arm64"
+done
+python=$(ls "$work"/arm64/usr/bin/python3.*)
+version=${python##*/python}
+python3 -m pip install -q --target "$work/site" --only-binary :all: --no-deps --python-version "$version" --implementation cp \
+    --platform manylinux_2_28_aarch64 --platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 \
+    $(sed -n 's/^\([a-z0-9_-]*==[^ ]*\).*/\1/p' "$packaging/runtime-requirements.txt")
+python3 -m zipfile -e "$out"/airpatch-*manylinux_2_17_aarch64.whl "$work/site"
+
+# $1: a folder; then the command that is airpatch
+make_all() {
+    mkdir "$1"
+    (
+        cd "$1"
+        shift
+        "$@" create "$images/r1" --sequence 1 -o r1.tar.zst -q
+        "$@" diff --base r1.tar.zst "$images/r2" --sequence 2 -o patch.tar.zst -q
+        "$@" diff --base r1.tar.zst "$images/r2" --sequence 2 --effort best -o best.tar.zst -q
+        "$@" apply r1.tar.zst patch.tar.zst --root root --restore images -q
+        rm -r root/.airpatch # it has times
+    )
+}
+make_all "$work/here" airpatch
+make_all "$work/there" env PYTHONPATH="$work/site" PYTHONHOME="$work/arm64/usr" QEMU_LD_PREFIX="$work/arm64" \
+    qemu-aarch64 "$python" -m airpatch
+env PYTHONPATH="$work/site" PYTHONHOME="$work/arm64/usr" QEMU_LD_PREFIX="$work/arm64" qemu-aarch64 "$python" -c '
+import platform, airpatch.deflate.inflate as codec
+assert platform.machine() == "aarch64" and codec.__file__.endswith(".so"), codec.__file__'
+diff -r "$work/here" "$work/there"
+echo "aarch64: bundles, patches and roots are those of $(uname -m)"

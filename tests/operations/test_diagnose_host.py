@@ -1,0 +1,43 @@
+"""Which commands will work, by what was found out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.host import storage
+from airpatch.host.facts import Fact, State
+from tests.cli.support import commands
+
+
+def state(report: airpatch.HostReport, command: str) -> State:
+    return next(ability.state for ability in report.abilities if ability.command == command)
+
+
+def test_every_command_is_told_of() -> None:
+    assert [ability.command for ability in airpatch.doctor().abilities] == list(commands())
+
+
+def test_a_new_root_is_no_fault(tmp_path: Path) -> None:
+    report = airpatch.doctor(tmp_path / "new")
+    assert state(report, "apply") is not State.MISSING
+    assert state(report, "rollback") is State.MISSING
+    assert report.is_fit
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_that_cannot_be_written_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "docker/registry/v2/blobs").mkdir(parents=True)
+    monkeypatch.setattr(storage, "rights", lambda name, _: Fact(name, State.MISSING, "closed"))
+    report = airpatch.doctor(tmp_path)
+    assert state(report, "apply") is State.MISSING
+    assert state(report, "inspect") is not State.MISSING
+    assert not report.is_fit
+
+
+def test_a_place_within_a_storage_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "docker/registry/v2").mkdir(parents=True)
+    with pytest.raises(airpatch.UsageError, match="its root is"):
+        airpatch.doctor(tmp_path / "docker")

@@ -1,0 +1,43 @@
+"""Files that say whom to trust: what is wrong with one is told with its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.errors import FormatError, UsageError
+from airpatch.operations.trusted_files import read_limited
+
+SIGNERS = "somebody@example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
+
+
+def test_a_malformed_file_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "signers"
+    file.write_text("# none so far\nsomebody@example.com no-key\n")
+    with pytest.raises(FormatError, match=rf"^{file}: line 2"):
+        airpatch.trusted_signers(file)
+
+
+def test_malformed_revocations_are_named(tmp_path: Path) -> None:
+    (tmp_path / "signers").write_text(SIGNERS)
+    (tmp_path / "revoked").write_bytes(b"SSHKRL\n\0 cut short")
+    with pytest.raises(FormatError, match=rf"^{tmp_path / 'revoked'}: "):
+        airpatch.trusted_signers(tmp_path / "signers", revoked=tmp_path / "revoked")
+
+
+def test_more_signatures_than_there_are_signers_cannot_be_demanded(tmp_path: Path) -> None:
+    (tmp_path / "signers").write_text(SIGNERS)
+    with pytest.raises(UsageError):
+        airpatch.trusted_signers(tmp_path / "signers", threshold=0)
+
+
+def test_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_limited(tmp_path / "file", 10)
+    (tmp_path / "file").write_bytes(bytes(11))
+    with pytest.raises(UsageError, match="has more than 10 bytes"):
+        read_limited(tmp_path / "file", 10)
+    (tmp_path / "file").write_bytes(bytes(10))
+    assert read_limited(tmp_path / "file", 10) == bytes(10)

@@ -1,0 +1,67 @@
+"""Media are changed while a bundle is applied; who is asked gives up, or brings the next."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch import Execution
+from tests.support import Builder
+
+
+@pytest.fixture
+def media(tmp_path: Path, sample: Builder) -> list[Path]:
+    """Each medium has one part of a bundle."""
+    noise = Path("/dev/urandom")
+    with noise.open("rb") as file:
+        sample.tag("large:r1", sample.picture([file.read(200_000)]))
+    (tmp_path / "full.tar.zst").write_bytes(sample.bundle())
+    made = airpatch.split(tmp_path / "full.tar.zst", tmp_path / "parts", size=64 << 10)
+    assert len(made.files) > 3
+    folders = []
+    for number, file in enumerate(made.files):
+        folders.append(tmp_path / f"medium-{number}")
+        folders[-1].mkdir()
+        shutil.move(file, folders[-1] / file.name)
+    return folders
+
+
+def drive(tmp_path: Path, media: list[Path], number: int) -> Path:
+    """The medium `number` is in the drive."""
+    place = tmp_path / "drive"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(media[number], place)
+    return place
+
+
+def test_one_drive_takes_all_media(tmp_path: Path, media: list[Path]) -> None:
+    asked: list[str] = []
+
+    def ask(text: str) -> bool:
+        asked.append(text)
+        number = int(text.split("part ")[1].split(" ")[0])
+        drive(tmp_path, media, number - 1)
+        return True
+
+    place = drive(tmp_path, media, 2)
+    done = airpatch.apply(place, tmp_path / "root", execution=Execution(ask=ask))
+    assert done.applied[0].tags
+    assert [int(text.split("part ")[1].split(" ")[0]) for text in asked] == list(range(1, len(media) + 1))
+    assert airpatch.verify(tmp_path / "root")
+
+
+def test_all_mount_points_at_once(tmp_path: Path, media: list[Path]) -> None:
+    names = [next(medium.iterdir()) for medium in reversed(media)]
+    assert airpatch.apply(names, tmp_path / "root").applied[0].tags
+
+
+def test_who_gives_up_learns_what_is_missing(tmp_path: Path, media: list[Path]) -> None:
+    with pytest.raises(airpatch.IntegrityError) as raised:
+        airpatch.apply(media[0], tmp_path / "root", execution=Execution(ask=lambda _: False))
+    assert len(raised.value.findings) == len(media) - 1
+    with pytest.raises(airpatch.IntegrityError, match="missing or damaged"):
+        airpatch.apply(media[0], tmp_path / "root")
+    assert not (tmp_path / "root").exists()

@@ -1,0 +1,156 @@
+"""Sending to another host. A script stands for ssh, which runs on this machine and can have the line break."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import airpatch
+from airpatch.errors import TargetError, TrustError, UsageError
+from airpatch.remote import ssh
+from airpatch.remote.ssh import RemoteRoot
+from airpatch.sources.gather import gather
+from tests.cli.support import IMAGES
+from tests.cli.support import airpatch as command
+from tests.sources.sample_sources import pack
+
+SHELL = """#!{python}
+import os, subprocess, sys
+host, script = sys.argv[1:]
+folder = {folder!r}
+with open(folder + "/asked", "a") as log:
+    log.write(script + chr(10))
+environment = dict(os.environ, HOME=folder, XDG_CACHE_HOME=folder + "/cache")
+limits = folder + "/limits"  # one line each: after how many bytes a stream breaks
+lines = open(limits).read().split() if os.path.exists(limits) else []
+if " apply - " not in script:
+    sys.exit(subprocess.run(["sh", "-c", script], env=environment).returncode)
+limit = int(lines.pop(0)) if lines else None
+open(limits, "w").write(" ".join(lines))
+process = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, env=environment)
+count = 0
+while piece := sys.stdin.buffer.read(1 if limit is not None and limit - count < 1000 else 1000):
+    if limit is not None and count >= limit:
+        process.stdin.close()
+        process.wait()
+        sys.exit(255)
+    try:
+        process.stdin.write(piece)
+    except BrokenPipeError:
+        break
+    count += len(piece)
+with open(folder + "/sent", "a") as log:
+    log.write(str(count) + chr(10))
+try:
+    process.stdin.close()
+except BrokenPipeError:
+    pass
+sys.exit(process.wait())
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    script = tmp_path / "shell"
+    script.write_text(SHELL.format(python=sys.executable, folder=str(tmp_path)))
+    script.chmod(0o755)
+    monkeypatch.setattr(ssh.RemoteHost.__init__, "__defaults__", (5, 0.0))
+    return str(script)
+
+
+PROGRAM = f"{sys.executable} -m airpatch"
+
+
+def send(tree: str | Path, root: Path, shell: str, **options: object) -> airpatch.SentBundle:
+    return airpatch.send(tree, f"qa:{root}", shell=shell, program=PROGRAM, **options)  # type: ignore[arg-type]
+
+
+def check(root: Path, release: str) -> None:
+    found = {str(image.name): image.manifest for image in gather([f"registry:{root}"]).release.images}
+    for image in gather([str(IMAGES / release)]).release.images:
+        assert found[str(image.name)] == image.manifest
+
+
+def test_a_new_host_gets_all_and_then_patches(shell: str, tmp_path: Path) -> None:
+    root = tmp_path / "the root"
+    said: list[str] = []
+    first = send(IMAGES / "r1", root, shell, said=said.append)
+    assert (first.is_patch, first.applied) == (False, True)
+    check(root, "r1")
+    second = send(IMAGES / "r2", root, shell, sequence=2)
+    assert second.is_patch
+    check(root, "r2")
+    assert second.bundle.size < first.bundle.size
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []
+    assert not list(Path.cwd().glob(".airpatch-send-*"))
+
+
+def test_content_makes_layer_patches(shell: str, tmp_path: Path) -> None:
+    airpatch.create(IMAGES / "r1", tmp_path / "full")
+    airpatch.apply(tmp_path / "full", tmp_path / "root")
+    done = send(IMAGES / "r2", tmp_path / "root", shell, content=tmp_path / "full")
+    assert done.bundle.index.patched
+    check(tmp_path / "root", "r2")
+
+
+def test_what_has_arrived_is_not_sent_again(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "limits").write_text("300000 1 200000")
+    done = send(IMAGES / "r1", tmp_path / "root", shell)
+    (last,) = map(int, (tmp_path / "sent").read_text().split())
+    assert last == done.bundle.size - 500_001
+    check(tmp_path / "root", "r1")
+
+
+def test_a_line_that_stays_broken_is_told_and_the_next_run_goes_on(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "limits").write_text("100000 0 0 0 0")
+    with pytest.raises(TargetError, match="cannot be reached"):
+        send(IMAGES / "r1", tmp_path / "root", shell, release="1")
+    done = send(IMAGES / "r1", tmp_path / "root", shell, release="1")
+    assert int((tmp_path / "sent").read_text()) == done.bundle.size - 100_000
+    check(tmp_path / "root", "r1")
+
+
+def test_via_leaves_a_file(shell: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    send(IMAGES / "r1", root, shell)
+    done = send(IMAGES / "r2", root, shell, via=tmp_path / "patch")
+    assert not done.applied
+    check(root, "r1")
+    airpatch.apply(tmp_path / "patch", root)
+    check(root, "r2")
+
+
+def test_errors_of_the_host_are_told_as_they_are(shell: str, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    send(IMAGES / "r2", root, shell, sequence=7)
+    with pytest.raises(TrustError, match=r"qa: .*(older|downgrade)"):
+        send(IMAGES / "r1", root, shell, sequence=3)
+    with pytest.raises(TargetError, match="has no /nowhere/airpatch"):
+        airpatch.send(IMAGES / "r1", f"qa:{root}", shell=shell, program="/nowhere/airpatch")
+    (root / "docker/registry/v2/blobs").rename(root / "gone")
+    (root / ".airpatch").rename(root / "state")
+    with pytest.raises(TargetError, match="cannot be run"):
+        airpatch.send(IMAGES / "r1", f"qa:{root}", shell="/nowhere/ssh")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    (tmp_path / "signers").write_text(f"us {(tmp_path / 'key.pub').read_text()}")
+    with pytest.raises(UsageError, match="--trust"):
+        send(IMAGES / "r1", root, shell, trusted=airpatch.trusted_signers(tmp_path / "signers"))
+
+
+@pytest.mark.parametrize("text", ["host", ":/root", "host:", "-oProxyCommand=x:/root", "a/b:c"])
+def test_what_names_no_root_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="HOST:ROOT"):
+        RemoteRoot.parse(text)
+
+
+def test_the_command(shell: str, tmp_path: Path) -> None:
+    words = ("send", IMAGES / "r1", f"qa:{tmp_path / 'root'}", "--ssh", shell, "--remote-airpatch", PROGRAM)
+    done = command(*words, "--json")
+    assert done.document["patch"] is False
+    assert "qa: " in done.err
+    again = command(*words)
+    assert again.code == 0
+    assert pack(gather([f"registry:{tmp_path / 'root'}"]))

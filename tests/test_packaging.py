@@ -1,0 +1,79 @@
+"""What a release is made with: everything pinned, every file there, the same bytes from the same wheels."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+PACKAGING = PROJECT / "packaging"
+PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+
+
+def pins(name: str) -> dict[str, int]:
+    """The packages that a file of requirements pins, with the number of hashes that each has."""
+    text = (PACKAGING / name).read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and line[0] not in "#-"]
+    return {line.split("==")[0]: line.count("--hash=sha256:") for line in lines}
+
+
+def test_all_that_airpatch_needs_is_pinned() -> None:
+    extras = PROJECT_TABLE["optional-dependencies"]
+    shipped = [
+        *PROJECT_TABLE["dependencies"],
+        *(line for extra in ("registry", "serve", "parity") for line in extras[extra]),
+    ]
+    needed = {re.split(r"[^\w-]", line)[0] for line in shipped}
+    assert needed <= set(pins("runtime-requirements.txt"))
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "runtime-requirements.txt"])
+def test_every_pin_has_a_hash(name: str) -> None:
+    assert [package for package, hashes in pins(name).items() if not hashes] == []
+
+
+def test_every_file_that_the_scripts_name_is_part_of_the_project() -> None:
+    scripts = [PROJECT / "release.sh", *PACKAGING.glob("*.sh"), *PACKAGING.glob("*.py")]
+    named = {name for script in scripts for name in re.findall(r"\b([\w-]+\.(?:c|py|txt|sh))\b", script.read_text())}
+    ours = {path.name for path in PACKAGING.iterdir()}
+    expected = {"launcher.c", "entry.py", "pyz_main.py", "sbom.py", "join_executable.py", "make_pyz.py"}
+    assert expected <= named & ours
+    ignored = subprocess.run(["git", "check-ignore", *PACKAGING.iterdir()], cwd=PROJECT, capture_output=True, text=True)
+    assert [line for line in ignored.stdout.splitlines() if "__pycache__" not in line] == []
+
+
+def wheel(path: Path, **files: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_the_archive_is_the_same_when_it_is_made_again(tmp_path: Path) -> None:
+    wheels = [
+        wheel(tmp_path / "pure-1-py3-none-any.whl", pure=b"1"),
+        wheel(tmp_path / "stable-1-cp311-abi3-manylinux_2_17_x86_64.whl", stable=b"2"),
+        wheel(tmp_path / "own-1-cp312-cp312-manylinux_2_17_x86_64.whl", own=b"3"),
+    ]
+    made = []
+    for order in (wheels, wheels[::-1]):
+        output = tmp_path / "airpatch.pyz"
+        subprocess.run([sys.executable, PACKAGING / "make_pyz.py", output, *order], check=True)
+        made.append(output.read_bytes())
+    assert made[0] == made[1]
+    with zipfile.ZipFile(tmp_path / "airpatch.pyz") as archive:
+        assert sorted(archive.namelist()) == ["__main__.py", "any/pure", "any/stable", "cp312/own"]
+
+
+def test_a_folder_that_permits_no_execution_is_known(tmp_path: Path) -> None:
+    permits = runpy.run_path(str(PACKAGING / "pyz_main.py"))["permits_execution"]
+    assert permits(str(tmp_path))
+    assert not permits(str(tmp_path / "none"))
+    assert not permits("/proc")
