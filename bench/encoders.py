@@ -1,12 +1,15 @@
-"""Time the encoder replicas over a file, side by side: MB of plaintext per second of CPU time.
+"""Time the encoder replicas over a file, side by side: MB of uncompressed bytes per second of CPU time.
 
-python bench/encoders.py PLAINTEXT [NAME | TITLE=COMMAND ...]
+python -m bench.encoders FILE [NAME | replay:NAME | TITLE=COMMAND ...]
 
-A COMMAND is an original, which compresses its standard input: "gzip=gzip -6".
+NAME is a replica for gzip or zstd. `replay:NAME` writes the zstd frame of that replica out of its decisions, beside an
+older version of which every 100,000th byte is another. A COMMAND is an original, which compresses its standard input:
+"gzip=gzip -6".
 """
 
 from __future__ import annotations
 
+import io
 import resource
 import shlex
 import subprocess
@@ -15,26 +18,65 @@ import time
 from pathlib import Path
 
 from airpatch.encoders.replicas import deflater, usual_names
+from airpatch.encoders.zstd_decisions import Covers, emit, parse
+from airpatch.encoders.zstd_replicas import frame_encoder, is_frame_encoder, zstd_names
 
 PIECE = 1 << 20
+_REPLAY = "replay:"
+_CHANGED = 100_000
 
 
 def main() -> None:
     """Print a line for each encoder: name, MB/s, compressed size."""
     path = Path(sys.argv[1])
-    for argument in sys.argv[2:] or usual_names():
+    for argument in sys.argv[2:] or (*usual_names(), *zstd_names()):
         name, _, command = argument.partition("=")
-        seconds, size = _original(path, command) if command else _replica(path, name)
+        if command:
+            seconds, size = _original(path, command)
+        elif name.startswith(_REPLAY):
+            seconds, size = _replayed(path.read_bytes(), name.removeprefix(_REPLAY))
+        else:
+            seconds, size = _replica(path.read_bytes(), name)
         print(f"{name:28} {path.stat().st_size / seconds / 1e6:7.1f} MB/s {size:12}", flush=True)
 
 
-def _replica(path: Path, name: str) -> tuple[float, int]:
-    plaintext = path.read_bytes()
-    encoder = deflater(name)
+def _replica(plaintext: bytes, name: str) -> tuple[float, int]:
+    encoder = frame_encoder(name) if is_frame_encoder(name) else deflater(name)
     begin = time.process_time()
     size = sum(len(encoder.feed(plaintext[at : at + PIECE])) for at in range(0, len(plaintext), PIECE))
     size += len(encoder.finish())
     return time.process_time() - begin, size
+
+
+def _replayed(plaintext: bytes, name: str) -> tuple[float, int]:
+    """Time what a target does: the old file's matches are read, and the new file is written."""
+    older = bytearray(plaintext)
+    for at in range(0, len(older), _CHANGED):
+        older[at] ^= 1
+    old, new = _frame(bytes(older), name), _frame(plaintext, name)
+    covers = Covers()
+    covers.add([(0, 0, len(plaintext))], 0, len(plaintext))
+    matches = b"".join(part.matches for part in parse(io.BytesIO(old).read, len(older)))
+    parts = list(parse(io.BytesIO(new).read, len(plaintext), covers.alignment(matches)))
+    layout, *columns = (
+        io.BytesIO(b"".join(column))
+        for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)
+    )
+    begin = time.process_time()
+    matches = b"".join(part.matches for part in parse(io.BytesIO(old).read, len(older)))
+    runs, hits, offsets = (column.read for column in columns)
+    alignment = covers.alignment(matches)
+    size = sum(map(len, emit(layout.read, io.BytesIO(plaintext).read, runs, hits, offsets, alignment)))
+    seconds = time.process_time() - begin
+    if size != len(new):
+        raise SystemExit(f"{name}: {size} bytes are replayed, not {len(new)}")
+    return seconds, size
+
+
+def _frame(plaintext: bytes, name: str) -> bytes:
+    encoder = frame_encoder(name)
+    encoder.begin(len(plaintext))
+    return encoder.feed(plaintext) + encoder.finish()
 
 
 def _original(path: Path, command: str) -> tuple[float, int]:

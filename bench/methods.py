@@ -1,13 +1,13 @@
 """What a layer patch takes by each way to rebuild the blob, for each encoder that a layer may come from.
 
 `python -m bench.methods OLD NEW` takes two gzip layers, by default those of a small image in `fixtures/`. Their
-plaintexts are compressed anew by each encoder's replica, which writes what the encoder does. There is no replay of
-zstd. Sizes are in bytes.
+plaintexts are compressed anew by each encoder's replica, which writes what the encoder does. Sizes are in bytes.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
 import zlib
@@ -15,9 +15,11 @@ from pathlib import Path
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.deflate.parse import GzipParser
+from airpatch.delta.decoder import decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater
+from airpatch.encoders.zstd_decisions import Covers, parse
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.layers.frames import split
@@ -71,7 +73,8 @@ def main() -> None:
         blob, base = (_frame(name, plaintext) for plaintext in (new, old))
         columns = [_difference(*pair) for pair in zip(_beside(blob), _beside(base), strict=True)]
         replica = sum((difference, *columns, len(emit_header(Frames(name, (0,)), (difference, *columns)))))
-        print(f"  {name:<28}{len(blob):>13,}{'-':>13}{replica:>13,}{difference:>13,}")
+        decisions = difference + _frame_decisions(blob, base, new, old)
+        print(f"  {name:<28}{len(blob):>13,}{decisions:>13,}{replica:>13,}{difference:>13,}")
 
 
 def example() -> list[bytes]:
@@ -100,6 +103,23 @@ def _beside(file: bytes) -> list[bytes]:
     """Layout and rest of a zstd file."""
     parts = list(split(BytesBlob(file), len(file), MAX_BLOB))
     return [b"".join(emit_part(part) for part, _ in parts), b"".join(rest for _, rest in parts)]
+
+
+def _frame_decisions(blob: bytes, base: bytes, new: bytes, old: bytes) -> int:
+    """How many bytes the decisions of a zstd file take beside those of another (spec/ENCODERS.md, Decisions)."""
+    covers = Covers()
+    delta = b"".join(encode(new, [old], Effort.DEFAULT))
+    for _ in decode(io.BytesIO(delta), [old], len(new), lambda found: covers.add(found, 0, len(old))):
+        pass
+    others = list(parse(io.BytesIO(base).read, MAX_BLOB))
+    alignment = covers.alignment(b"".join(part.matches for part in others))
+    own = list(parse(io.BytesIO(blob).read, MAX_BLOB, alignment))
+    columns = [
+        [b"".join(column) for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)]
+        for parts in (own, others)
+    ]
+    similar = [_difference(*pair) for pair in zip(columns[0][:2], columns[1][:2], strict=True)]
+    return sum(similar) + sum(len(b"".join(encode(column, [], Effort.DEFAULT))) for column in columns[0][2:])
 
 
 def _decisions(file: bytes) -> list[bytes]:

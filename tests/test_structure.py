@@ -22,6 +22,7 @@ SUITES = {
     "faults/*": "kills, power cuts and I/O errors under real commands",
     "operations/test_attacks.py": "what an attacker who holds the disk could do, against the public functions",
     "operations/test_progress.py": "of each part of each operation, what is announced is done",
+    "operations/test_zstd_layers.py": "zstd layers go through every operation",
     "patches/test_sizes.py": "the sizes of patches, so that nothing eats them",
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",

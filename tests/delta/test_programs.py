@@ -142,3 +142,22 @@ def test_addresses_beyond_what_a_delta_may_name_are_left_out() -> None:
     image = elf.parse(memoryview(sections([Section(".text", bytes(64), address=1 << 63), Section(".data", b"x")])))
     assert image is not None
     assert [section.name for section in image.sections] == [b".data", b""]
+
+
+def _go_tables(names: int, version: int = 0xFFFFFFF1) -> bytes:
+    """A program with Go's table of functions, whose table of names takes so many bytes."""
+    head = struct.pack("<IHBB8Q", version, 0, 1, 8, 3, 1, 0x400000, 72, 72 + names, 80 + names, 88 + names, 96 + names)
+    return sections([Section(".gopclntab", head + bytes(names + 64))])
+
+
+def test_tables_within_that_of_go_are_bases() -> None:
+    old, new = memoryview(_go_tables(16)), memoryview(_go_tables(48))
+    program = programs.compare(new, 0, old, 0)
+    assert program is not None
+    (first, second), *_ = program.addresses.bases
+    assert [(one - first, other - second) for one, other in program.addresses.bases[-5:]] == [
+        (72, 72), (88, 120), (96, 128), (104, 136), (112, 144)
+    ]  # fmt: skip
+    changed = programs.compare(memoryview(_go_tables(48, 0xFFFFFFFB)), 0, old, 0)
+    assert changed is not None
+    assert len(changed.addresses.bases) == len(program.addresses.bases) - 5

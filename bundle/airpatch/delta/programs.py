@@ -5,6 +5,7 @@ All of it is advice to the encoder, drawn from ELF headers: the decoder reads th
 
 from __future__ import annotations
 
+import struct
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ Cover = tuple[int, int, int]  # target offset, source position, length
 
 _STEP = 1 << 13  # bytes under one prediction: short ones choose better and learn sooner, long ones cost less
 _PAGE = 1 << 12
+
+_GO_MAGIC = b"\xf1\xff\xff\xff\0\0"
+_GO_HEADER = struct.Struct("<8s8Q")  # two counts and the text's address, then where five tables begin
 
 _CODE = {elf.X86_64: CODE_X86, elf.AARCH64: CODE_AARCH64}
 _OFFSETS = {b".eh_frame_hdr": b".eh_frame_hdr", b".typelink": b".rodata"}  # tables of offsets, from which section
@@ -94,6 +98,7 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
         elif section.address and other.address:
             points.append(pair)
     numbers = {name: number for number, name in enumerate(bases)}
+    bases.update(_go_tables(after, before, new, old, bases))
     parts: list[Part] = []
     modes: dict[int, int | None] = {old_position: None, old_position + len(old): None}
     for section, other in pairs:
@@ -120,6 +125,29 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
     addresses = Addresses(sources, targets, tuple(points[:MAX_POINTS]), tuple(bases.values()))
     cuts = sorted(modes.items())
     return Program(addresses, tuple(parts), tuple(cut for cut, _ in cuts), tuple(mode for _, mode in cuts))
+
+
+def _go_tables(
+    after: elf.LoadedImage,
+    before: elf.LoadedImage,
+    new: memoryview,
+    old: memoryview,
+    bases: dict[bytes, tuple[int, int]],
+) -> dict[bytes, tuple[int, int]]:
+    """Return where the tables within .gopclntab begin (Go's runtime/symtab.go, pcHeader of Go 1.20 and newer)."""
+    name = b".gopclntab"
+    found = []
+    for image, data in ((before, old), (after, new)):
+        offset = next((each.offset for each in image.sections if each.name == name and each.in_file), len(data))
+        head = bytes(data[offset : offset + _GO_HEADER.size])
+        if len(head) < _GO_HEADER.size or not head.startswith(_GO_MAGIC):
+            return {}
+        found.append(_GO_HEADER.unpack(head)[-5:])
+    return {
+        name + b" %d" % number: (bases[name][0] + one, bases[name][1] + other)
+        for number, (one, other) in enumerate(zip(*found, strict=True))
+        if name in bases and one < len(old) and other < len(new) and len(bases) + number < MAX_BASES
+    }
 
 
 def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | None:

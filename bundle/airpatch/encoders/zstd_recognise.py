@@ -29,6 +29,7 @@ _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
+_AMBIGUOUS = 16 << 10  # bytes of plaintext; in a frame of fewer, several levels may agree
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
 _KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better", "best")) + tuple(
@@ -77,16 +78,18 @@ def _klauspost(
         if (complete or header.content is not None or header.window == zstd_replica(name).window)
         and (rules is None or zstd_replica(name).rules in rules)
     ]
-    if complete and len(plaintext) <= _BLOCK:  # as short as it is, several levels may agree
+    if complete and len(plaintext) <= _AMBIGUOUS:
         return _race(names, plaintext, frame, complete)
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
         twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
         different = [name for name in same if name not in twins]
-        first = set(_race(different, plaintext[:_BLOCK], frame, complete=False))
-        rest = [name for name in different if name in first]
-        if level in _QUICK or complete:
-            rest = _race(rest, plaintext, frame, complete)
+        if complete and len(plaintext) <= _BLOCK:
+            rest = _race(different, plaintext, frame, complete)
+        else:
+            rest = _race(different, plaintext[:_BLOCK], frame, complete=False)
+            if level in _QUICK or complete:
+                rest = _race(rest, plaintext, frame, complete)
         if rest:
             return rest + [name for name, twin in twins.items() if twin in rest]
     return []
@@ -113,7 +116,7 @@ def _possible_rules(frame: memoryview, plaintext: bytes) -> set[BlockRules] | No
 def recognise_frames(start: bytes) -> list[str]:
     """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
 
-    Of many frames some are looked at: short ones, which take little time, then the largest.
+    Of many frames some are looked at: the largest, which tells the level, then short ones, which tell versions apart.
     Raises FormatError if `start` is not the beginning of a zstd file.
     """
     whole: list[FrameExtent] = []
@@ -126,7 +129,7 @@ def recognise_frames(start: bytes) -> list[str]:
         return recognise_frame(start)
     whole.sort(key=lambda frame: frame.begin - frame.end)
     names: list[str] | None = None
-    for frame in [*[frame for frame in whole if frame.end - frame.begin <= _SHORT][:_COMPARED], whole[0]]:
+    for frame in [whole[0], *[frame for frame in whole[1:] if frame.end - frame.begin <= _SHORT][:_COMPARED]]:
         names = recognise_frame(start[frame.begin : frame.end], names)
     return names or []
 
