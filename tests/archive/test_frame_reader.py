@@ -59,7 +59,7 @@ def test_what_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert source.name == "standard input"
             source.close()
         os.close(0)
-        with pytest.raises(UsageError):
+        with pytest.raises(TargetError):
             open_frames("-")
     finally:
         os.dup2(saved, 0)

@@ -105,3 +105,18 @@ def test_a_damaged_header_among_the_named_parts_is_no_bundle_of_its_own(folder: 
     (joined,) = group_parts(names)
     assert isinstance(joined, JoinedParts)
     assert joined.missing == (1,)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "loop", "no/such"])
+def test_names_that_lead_nowhere_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    for operation in (
+        lambda: airpatch.join(name, "out"),
+        lambda: airpatch.split(name, "out", size=64 << 10),
+        lambda: airpatch.apply(name, "root"),
+        lambda: airpatch.verify(name),
+    ):
+        with pytest.raises((errors.UsageError, errors.TargetError)):
+            operation()
+    assert not Path("out").exists()

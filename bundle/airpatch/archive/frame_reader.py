@@ -99,7 +99,7 @@ def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool =
     bundles = [name for name in names if name not in top_ups]
     with ExitStack() as stack:
         for name in top_ups:
-            files = [Path(each) for each in bundles if each not in completed and Path(each).is_file()]
+            files = [Path(each) for each in bundles if each not in completed and is_file(Path(each))]
             path, whole = complete(Path(name), files)
             stack.callback(whole.close)
             completed[next(each for each in bundles if Path(each) == path)] = whole

@@ -12,6 +12,7 @@ from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, IntegrityError, UsageError, located
 from airpatch.format import sealed, top_ups
 from airpatch.format.top_ups import TopUp, gaps
+from airpatch.linux import is_file
 
 
 class ToppedUp:
@@ -49,7 +50,7 @@ class ToppedUp:
 
 def is_top_up(path: Path) -> bool:
     """Whether the file begins as a top-up does."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     try:
         with path.open("rb") as file:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from airpatch.host.facts import Fact, State
-from airpatch.linux import exchange
+from airpatch.linux import exchange, is_folder
 
 _PREFIX = ".airpatch-doctor-"
 
 
 def nearest_folder(path: Path) -> Path:
     """The folder `path`, or the nearest one above it that is there."""
-    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+    return next(folder for folder in (path, *path.parents) if is_folder(folder))
 
 
 def room(name: str, folder: Path) -> Fact:

@@ -17,6 +17,7 @@ from airpatch.blobs.output import output_file
 from airpatch.errors import FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.top_ups import DamageRequest, TopUp, emit_request, emit_top_up, ends
+from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.operations.arguments import StrPath
 
@@ -98,7 +99,7 @@ def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
 
 def _open(path: Path) -> FileBytes:
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(f"{path}: is not a file")
         return FileBytes(str(path), os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except OSError as error:

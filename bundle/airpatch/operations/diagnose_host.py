@@ -11,6 +11,7 @@ from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.host import runtime, storage
 from airpatch.host.facts import Fact, State
 from airpatch.host.live_registry import registries
+from airpatch.linux import is_folder
 from airpatch.operations.arguments import StrPath
 from airpatch.target.new_root import check_place
 from airpatch.target.root import HOME, Root
@@ -35,6 +36,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "restore": (*_WRITE_HERE, "codecs", "rename exchange"),
     "push": (*_RUN, "extra registry", "codecs"),
     "serve": (*_RUN, "extra serve", "codecs", "memory"),
+    "send": (*_WRITE_HERE, "codecs", "memory"),
     "sign": (*_WRITE_HERE, "clock"),
     "trust": (*_WRITE_ROOT, "clock"),
     "split": (*_WRITE_HERE, "extra parity"),
@@ -110,7 +112,7 @@ def _root_facts(root: Path) -> Iterator[Fact]:
     folder = storage.nearest_folder(root.absolute())
     if folder != root.absolute():
         yield Fact("root", State.MISSING, f"{root}: there is no such folder; apply makes it")
-    elif not (root / STORAGE).is_dir():
+    elif not is_folder(root / STORAGE):
         yield Fact("root", State.MISSING, f"{root}: holds no registry's storage; apply makes it")
     else:
         yield Fact("root", State.OK, f"{root}: holds {STORAGE}")
@@ -123,12 +125,12 @@ def _root_facts(root: Path) -> Iterator[Fact]:
 
 def _written(root: Path) -> list[Path]:
     """The folders that are there and that an apply writes to."""
-    return [root / path for path in (HOME, STORAGE, BLOBS, REPOSITORIES) if (root / path).is_dir()]
+    return [root / path for path in (HOME, STORAGE, BLOBS, REPOSITORIES) if is_folder(root / path)]
 
 
 def _newest(root: Path) -> int | None:
     """When something was last recorded on `root`, in seconds since 1970."""
-    if not root.is_dir():
+    if not is_folder(root):
         return None
     try:
         with Root(root) as opened:

@@ -15,6 +15,7 @@ from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts
 from airpatch.format.parts import Whole
+from airpatch.linux import is_file, is_folder
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.parts.gathering import gather_parts
 from airpatch.parts.joined import JoinedParts
@@ -99,13 +100,13 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
 
 
 def _named(output: str, joined: JoinedParts) -> str:
-    return str(Path(output) / joined.whole.name) if output != STDOUT and Path(output).is_dir() else output
+    return str(Path(output) / joined.whole.name) if output != STDOUT and is_folder(Path(output)) else output
 
 
 def _open(path: Path) -> tuple[ByteSource, os.stat_result]:
     """The regular file `path`, and its state."""
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         return FileBytes(str(path), fd), os.fstat(fd)

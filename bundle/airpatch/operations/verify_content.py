@@ -17,7 +17,7 @@ from airpatch.execution import Execution
 from airpatch.format.digest_list import emit_digest_list
 from airpatch.format.index import Index
 from airpatch.layers.proof import Base, prove
-from airpatch.linux import is_folder, real_path
+from airpatch.linux import is_file, is_folder, real_path
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
 from airpatch.parts.part_files import holds_parts
@@ -69,7 +69,7 @@ def verify(
             try:
                 verified = _bundle(name, base, trusted, execution)
             except (FormatError, IntegrityError) as error:
-                if request is not None and Path(name).is_file():
+                if request is not None and is_file(Path(name)):
                     error.add_note(_request(Path(name), Path(request), execution))
                 raise
             if sink is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from airpatch.errors import IntegrityError, UsageError
 from airpatch.format.parts import Whole
+from airpatch.linux import is_folder
 from airpatch.parts.joined import JoinedParts
 from airpatch.parts.part_files import Found, begins_as_part, find_parts
 
@@ -17,8 +18,8 @@ def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
     Each part stands for those beside it, too. Raises UsageError if they are of several files, IntegrityError if all
     headers are damaged, TargetError.
     """
-    meant = [path for path in paths if path.is_dir() or begins_as_part(path)]
-    folders = list(dict.fromkeys(path if path.is_dir() else path.parent for path in meant))
+    meant = [path for path in paths if is_folder(path) or begins_as_part(path)]
+    folders = list(dict.fromkeys(path if is_folder(path) else path.parent for path in meant))
     named = Found()
     for path in meant:
         named.add(path)
@@ -63,7 +64,7 @@ def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
 def _whole_of(path: Path) -> Whole | None:
     """What `path` is a part of, or what a folder has the parts of, if these are of one file."""
     found = Found()
-    if path.is_dir():
+    if is_folder(path):
         found = find_parts([path])
     else:
         found.add(path)

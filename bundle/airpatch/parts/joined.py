@@ -15,6 +15,7 @@ from pathlib import Path
 
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format.parts import Whole
+from airpatch.linux import is_file, is_folder
 from airpatch.parts.parity import Parity
 from airpatch.parts.part_files import Found, PartFile, find_parts
 
@@ -79,11 +80,11 @@ class JoinedParts:
 
     def look_again(self) -> None:
         """Look for parts that have come since."""
-        self._add(find_parts([folder for folder in self._folders if folder.is_dir()]))
+        self._add(find_parts([folder for folder in self._folders if is_folder(folder)]))
 
     def has(self, number: int) -> bool:
         """Whether the part `number` is there now, on a medium that may be changed."""
-        return any(part.path.is_file() for part in self._files.get(number, ()))
+        return any(is_file(part.path) for part in self._files.get(number, ()))
 
     def number_at(self, position: int) -> int:
         """The number of the data part that holds the byte at `position`."""

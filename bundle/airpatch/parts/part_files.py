@@ -12,6 +12,7 @@ from pathlib import Path
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import parts, sealed
 from airpatch.format.parts import Header
+from airpatch.linux import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def read_part(path: Path) -> PartFile | None:
 
 def begins_as_part(path: Path) -> bool:
     """Whether the file begins as a part does."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     with suppress(OSError), path.open("rb", buffering=0) as file:
         return file.read(len(parts.MAGIC)) == parts.MAGIC

@@ -15,6 +15,7 @@ from pathlib import Path
 from airpatch.blobs.output import output_file
 from airpatch.errors import IntegrityError, UsageError
 from airpatch.format.index import Index
+from airpatch.linux import is_file
 from airpatch.tool.site_instructions import instructions
 
 README = "README.txt"
@@ -53,7 +54,7 @@ def executables_of(folder: Path) -> list[Executable]:
         sums = {name: sha256 for sha256, name in lines}
     except (OSError, ValueError):
         raise UsageError(f"{folder}: is not the folder of a release, which holds {_SUMS}") from None
-    names = sorted(name for name in sums if _NAME.fullmatch(name) and (folder / name).is_file())
+    names = sorted(name for name in sums if _NAME.fullmatch(name) and is_file(folder / name))
     if not names:
         raise UsageError(f"{folder}: holds no airpatch-linux-x86_64, or {_SUMS} does not list it")
     found = [Executable(folder / name, name, _sha256(folder / name)) for name in names]
