@@ -22,6 +22,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, Release
+from airpatch.signing import sshsig
 from airpatch.signing.policy import NAMESPACE
 from airpatch.signing.signer import open_key
 
@@ -45,6 +46,7 @@ def index_of(images: int) -> bytes:
 def milliseconds(call: Callable[[], object], times: int) -> float:
     began = time.process_time()
     for _ in range(times):
+        sshsig._digest.cache_clear()  # every bundle is a new one
         call()
     return 1000 * (time.process_time() - began) / times
 

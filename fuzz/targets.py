@@ -1,6 +1,7 @@
 """Eight targets that are fuzzed under the guidance of coverage (atheris, libFuzzer): every parser of what others wrote.
 
     python -m fuzz.targets NAME [libFuzzer's arguments]      such as -max_total_time=180 or -runs=10000
+    python -m fuzz.targets NAME FILE                         the input in that file again
     python -m fuzz.targets --smoke CASES                     each of them, in a process of its own
 
 An input may be taken, or end in an AirpatchError other than a TargetError; anything else ends the run, and its input is
@@ -254,10 +255,13 @@ def fuzz(name: str, words: list[str]) -> None:
         except AirpatchError:
             return
 
-    corpus = Path(tempfile.mkdtemp(prefix=f"airpatch-{name}-"))
-    for number, seed in enumerate(seeds):
-        (corpus / f"seed-{number}").write_bytes(seed)
-    atheris.Setup([sys.argv[0], str(corpus), f"-artifact_prefix={name}-", "-max_len=65536", *words], one)
+    arguments = [sys.argv[0], f"-artifact_prefix={name}-", "-max_len=65536", *words]
+    if not any(Path(word).is_file() for word in words):  # inputs to be run again take the place of seeds
+        corpus = Path(tempfile.mkdtemp(prefix=f"airpatch-{name}-"))
+        for number, seed in enumerate(seeds):
+            (corpus / f"seed-{number}").write_bytes(seed)
+        arguments.append(str(corpus))
+    atheris.Setup(arguments, one)
     atheris.Fuzz()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import mounts, strace
-from tests.faults.scenario import Bundles, Lab, Scenario, scenarios, small_bundles
+from tests.faults.scenario import Bundles, Lab, Scenario, scenarios, signed_bundles, small_bundles
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,6 +48,13 @@ def lab(work: Path) -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def bundles(lab: Lab) -> Bundles:
     return small_bundles(lab.folder)
+
+
+@pytest.fixture(scope="session")
+def signed(lab: Lab, bundles: Bundles) -> dict[str, Scenario]:
+    """The same on roots that demand signatures, of bundles that have them."""
+    copies, signers = signed_bundles(lab, bundles)
+    return {scenario.name.split()[1]: scenario for scenario in scenarios(lab, copies, "signed", signers)}
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,22 @@ def bind(source: Path, folder: Path) -> Iterator[Path]:
         shutil.rmtree(source)
 
 
+@contextmanager
+def overlay(lower: Path, folder: Path) -> Iterator[Path]:
+    """An overlayfs at `folder` over `lower`; what is written lies beside it."""
+    upper, work = lower.with_name(f"{lower.name}-upper"), lower.with_name(f"{lower.name}-work")
+    for path in (upper, work, folder):
+        path.mkdir(exist_ok=True)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        unmount(folder)
+        shutil.rmtree(upper)
+        shutil.rmtree(work)
+
+
 def make_ext4(image: Path, size: int) -> None:
     """An empty ext4 in the file `image`, with as little metadata as the tools allow, so that copies are quick."""
     with image.open("wb") as file:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from airpatch.archive.writer import write_bundle
@@ -227,14 +227,30 @@ def image_bundles(lab: Lab, images: Path) -> Bundles:
     return files
 
 
-def scenarios(lab: Lab, bundles: Bundles, kind: str) -> list[Scenario]:
-    """All scenarios on `bundles`; `kind` goes into their names."""
+def signed_bundles(lab: Lab, bundles: Bundles) -> tuple[Bundles, Path]:
+    """Copies of `bundles` that are signed, and the file of allowed signers that a root is to trust."""
+    key, signers = lab.folder / "key", lab.folder / "signers"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    signers.write_text(f"vendor {Path(f'{key}.pub').read_text()}")
+    signed = {}
+    for field in fields(bundles):
+        file: Path = getattr(bundles, field.name)
+        signed[field.name] = copy = file.with_name(f"signed-{file.name}")
+        shutil.copy(file, copy)
+        lab.run("sign", "-q", copy, "--key", key)
+    return Bundles(**signed), signers
+
+
+def scenarios(lab: Lab, bundles: Bundles, kind: str, signers: Path | None = None) -> list[Scenario]:
+    """All scenarios on `bundles`; `kind` goes into their names. With `signers` the root demands their signatures."""
 
     def apply(bundle: Path) -> list[str | Path]:
         return ["apply", "--jobs", "1", "-q", bundle, "--root", ROOT]
 
     def installed(*files: Path) -> Callable[[Path], None]:
         def prepare(root: Path) -> None:
+            if signers is not None:
+                lab.run("trust", "-q", root, signers)
             for file in files:
                 lab.run("apply", "-q", file, "--root", root)
 
@@ -250,7 +266,7 @@ def scenarios(lab: Lab, bundles: Bundles, kind: str) -> list[Scenario]:
         (root / ".airpatch/staging/8").write_text("half a blob")
 
     return [
-        lab.scenario(f"{kind} full", apply(bundles.r1), lambda root: None),
+        lab.scenario(f"{kind} full", apply(bundles.r1), installed()),
         lab.scenario(f"{kind} patch", apply(bundles.patch), installed(bundles.r1)),
         lab.scenario(f"{kind} layers", apply(bundles.layers), installed(bundles.base)),
         lab.scenario(f"{kind} heal", apply(bundles.r1), damaged),

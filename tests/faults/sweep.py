@@ -25,6 +25,7 @@ from tests.faults.scenario import (
     Scenario,
     image_bundles,
     scenarios,
+    signed_bundles,
     small_bundles,
 )
 
@@ -94,7 +95,10 @@ def main() -> int:
         folder = stack.enter_context(mounts.tmpfs(Path(name) / "work", "size=2g"))
         lab = Lab(folder)
         stack.callback(lab.close)
-        found = scenarios(lab, small_bundles(folder), "small")
+        small = small_bundles(folder)
+        found = scenarios(lab, small, "small")
+        signed, signers = signed_bundles(lab, small)
+        found += scenarios(lab, signed, "signed", signers)
         found += scenarios(lab, image_bundles(lab, args.images), "image")
         print(f"{'fault':<8}{'scenario':<18}{'trials':>8}{'wrong':>7}{'s':>7}", flush=True)
         for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):

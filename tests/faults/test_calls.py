@@ -23,6 +23,15 @@ def test_adversary_45_killed_at_every_call_that_changes_the_disk(
     assert trials > 15
 
 
+@pytest.mark.parametrize(("name", "every"), [("layers", 20), ("rollback", 3), ("prune", 9)])
+def test_adversary_45_killed_on_a_root_that_demands_signatures(
+    lab: Lab, signed: dict[str, Scenario], name: str, every: int
+) -> None:
+    trials, problems = sweep(lab, signed[name], KILL, every)
+    assert problems == []
+    assert trials > 5
+
+
 @pytest.mark.parametrize("name", EVERY_KILL)
 def test_adversary_51_sigterm_and_ctrl_c_at_calls(lab: Lab, small: dict[str, Scenario], name: str) -> None:
     trials, problems = sweep(lab, small[name], SIGNAL, 5 * EVERY_KILL[name])

@@ -118,6 +118,18 @@ def test_adversary_21_a_hard_link_keeps_the_file_that_others_have(files: Root) -
     assert files.read("shared", 100) == b"of somebody else"
 
 
+def test_adversary_21_a_link_that_somebody_puts_in_staging_gives_its_target_no_name(files: Root, place: Path) -> None:
+    """os.link follows them: root would have given its own files names in the storage of the registry's user."""
+    secret = place / "secret"
+    secret.write_bytes(b"of root")
+    files.make_folder("staging")
+    (files.path / "staging/1").symlink_to(secret)
+    files.link("staging/1", "blobs/data")
+    assert secret.stat().st_nlink == 1
+    with pytest.raises(TargetError, match="not a regular file"):
+        files.size("blobs/data")
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder", "socket"])
 def test_adversary_25_what_is_no_file_is_an_error_and_does_not_hang(files: Root, kind: str) -> None:
     path = files.path / "odd"

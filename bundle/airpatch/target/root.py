@@ -371,7 +371,15 @@ class Root:
 
     def _second(self, call: Callable[..., None], source: str, origin: int, path: str) -> None:
         folder, name = self._folders.locate(path, create=True)
-        call(source, name, src_dir_fd=origin, dst_dir_fd=folder)
+        try:
+            call(source, name, src_dir_fd=origin, dst_dir_fd=folder)
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                raise TargetError(
+                    f"{self.path / path}: {source} cannot be moved there (cross-device): it is on another mount, or in "
+                    "a lower layer of an overlay, whose folders stay; put all of the root on a volume of its own"
+                ) from error
+            raise
 
     def _new_folder(self, path: str, name: str, above: int) -> int:
         """Make the folder `name` in the folder `above`; in staging at once, else there first."""
