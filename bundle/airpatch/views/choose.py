@@ -45,7 +45,7 @@ class Views:
 class _File:
     member: TarMember
     base: int
-    """Where the plaintext that it is of begins, in the row of sources."""
+    """Where the layer that it is of begins, in the row of sources."""
     data: memoryview
 
 
@@ -301,7 +301,7 @@ class _Source(_Writer):
         return start + level.end - level.start
 
     def _pass(self, gap: int, is_there: bool) -> int:
-        """Drop what of a gap is far from a stream; returns how much is to be copied."""
+        """Drop what of a gap is far from a stream; return how much is to be copied."""
         if gap <= _NEAR or not is_there:
             return gap
         self._put(gap - _NEAR // 4, SKIP)

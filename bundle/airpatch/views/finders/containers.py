@@ -1,4 +1,4 @@
-"""Which container bytes are, told by what they begin with, and the hints that it gives."""
+"""Which container bytes are, recognised by what they begin with, and the hints that it gives."""
 
 from __future__ import annotations
 
