@@ -18,7 +18,7 @@ from pathlib import Path
 
 import airpatch
 from bench.run import airpatch as airpatch_command
-from bench.run import compare, emptied, scratch, shell
+from bench.run import compare, emptied, measure, scratch, shell
 from tests.registry.server import free_port, write_config
 
 
@@ -145,13 +145,10 @@ def _patch(work: Path, bundle: Path, tree: Path, host: str, pid: int) -> None:
     sources = sum(source.size for source in index.sources)
     new = sum(blob.size for blob in (*index.stored, *index.patched))
     read, written = wire(pid)
-    done = subprocess.run(
-        ["/usr/bin/env", "time", "-f", "%e s, %U+%S s of processor, %M KiB", sys.executable, "-m", "airpatch", "push",
-         patch, f"docker://{host}", "--plain-http", "-q"],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+    run = measure(airpatch_command("airpatch push PATCH", "push", patch, f"docker://{host}", "--plain-http", "-q"))
     read, written = wire(pid)[0] - read, wire(pid)[1] - written
-    print(f"push of a patch of {patch.stat().st_size / 1e6:.1f} MB upon the registry: {done.stderr.strip()}")
+    print(f"push of a patch of {patch.stat().st_size / 1e6:.1f} MB upon the registry:")
+    print(f"  {run.wall:.1f} s, {run.cpu:.1f} s of processor, {run.memory:.0f} MiB")
     print(f"  its sources {sources / 1e6:.1f} MB, its new blobs {new / 1e6:.1f} MB")
     print(
         f"  the registry's process read {read / 1e6:.1f} MB and wrote {written / 1e6:.1f} MB, files and sockets alike"

@@ -98,7 +98,7 @@ def layer_patches() -> tuple[Target, Iterator[bytes]]:
     content = MemoryContent({Digest.of(source): source})
     sizes = {Digest.of(source): (len(source), len(source))}
 
-    class Nowhere:
+    class Discarding:
         def write(self, piece: memoryview) -> None: ...
 
         def complete(self) -> None: ...
@@ -108,7 +108,7 @@ def layer_patches() -> tuple[Target, Iterator[bytes]]:
         try:
             builder = BlobBuilder(sizes, content, layers, None, Cancellation())
             step = Step(Digest.of(b""), 1 << 16, 1 << 16, Digest.of(data), len(data), (Digest.of(source),), 1 << 12)
-            builder.build(step, BytesBlob(data), Nowhere())
+            builder.build(step, BytesBlob(data), Discarding())
         finally:
             layers.close()
 
@@ -266,7 +266,7 @@ def fuzz(name: str, words: list[str]) -> None:
 
 
 def smoke(cases: int) -> int:
-    """Run each target for so many cases; returns how many failed."""
+    """Run each target for so many cases; return how many failed."""
     failed = 0
     for name in TARGETS:
         done = subprocess.run(

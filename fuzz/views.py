@@ -118,7 +118,7 @@ def anything(chance: random.Random, depth: int) -> bytes:
 
 
 def check(chance: random.Random) -> str | None:
-    """One case; returns what is wrong, if anything is."""
+    """One case; return what is wrong, if anything is."""
     seed, edited = chance.getrandbits(32), chance.getrandbits(32)
     kind, depth = chance.choice(_KINDS), chance.choice((1, 1, 2, 3))
     old = kind(random.Random(seed), depth)  # noqa: S311

@@ -54,7 +54,7 @@ class BaseMismatch(AirpatchError):
 
 
 class TrustError(AirpatchError):
-    """Unsigned, wrongly signed, or older than what is installed."""
+    """Unsigned, wrongly signed, expired, or older than what is installed."""
 
     exit_code = 6
 

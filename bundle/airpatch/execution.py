@@ -50,7 +50,7 @@ class Execution:
     scratch: NewFile = no_scratch
     """Makes scratch files (`scratch_files`); by default they lie beside what is written, never in `/tmp`."""
     progress: Progress = NO_PROGRESS
-    """Is told what is done."""
+    """Watches what is done."""
     cancellation: Cancellation = field(default_factory=Cancellation)
     """Ends the operation by `concurrent.futures.CancelledError`; nothing is half-done then."""
     ask: Callable[[str], bool] | None = None

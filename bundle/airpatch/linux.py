@@ -33,7 +33,7 @@ def kernel_version() -> tuple[int, int]:
 
 
 SYNCFS_REPORTS_ERRORS = kernel_version() >= (5, 8)
-"""Whether syncfs tells of failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
+"""Whether syncfs reports failed writes (Linux 5.8, syncfs(2)); before, only fsync of each file did."""
 
 
 class _OpenHow(ctypes.Structure):

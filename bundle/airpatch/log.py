@@ -1,4 +1,4 @@
-"""The logger `airpatch`: INFO has one line for each decision, WARNING what should not happen and does no harm.
+"""The logger `airpatch`: INFO has one line for each decision, WARNING what should not happen and is harmless.
 
 Silent unless the program configures logging; the command line does with `-v` (INFO) and `-vv` (DEBUG). Messages are put
 together only when somebody listens. Pure packages do not log.

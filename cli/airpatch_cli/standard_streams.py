@@ -25,7 +25,7 @@ _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def open_standard_streams() -> frozenset[int]:
-    """Rule 1; returns which of the descriptors 0, 1 and 2 were closed. For the beginning of a process."""
+    """Rule 1; return which of the descriptors 0, 1 and 2 were closed. For the beginning of a process."""
     closed = set()
     for number in (0, 1, 2):
         try:

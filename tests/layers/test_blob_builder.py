@@ -190,11 +190,11 @@ def test_a_patch_made_by_hand(method: str) -> None:
 
 
 def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    relaxed: set[int] = set()
+    released: set[int] = set()
     monkeypatch.setattr("airpatch.layers.blob_builder._RELEASE_EVERY", 0)
-    monkeypatch.setattr("airpatch.layers.blob_builder.release_pages", lambda views: relaxed.update(map(len, views)))
+    monkeypatch.setattr("airpatch.layers.blob_builder.release_pages", lambda views: released.update(map(len, views)))
     carry_out(GOOD["replay"], SOURCES)
-    assert relaxed == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}
+    assert released == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}
 
 
 def test_a_whole_blob_is_the_source_of_a_later_step() -> None:
@@ -245,7 +245,7 @@ BAD: dict[str, Callable[[], Patches]] = {
     ),
     "decisions left over": lambda: handmade(FLUSHED(NEW), Replay(()), left_over(b"\0\0"), None, len(NEW)),
     "less plaintext than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) + 1),
-    "more plaintext than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) - 1),
+    "more uncompressed bytes than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) - 1),
     "a difference cut short": lambda: handmade(NEW, Plain(), [delta(NEW, [])[:-3]], None, len(NEW)),
     "a difference and more": lambda: handmade(NEW, Plain(), [delta(NEW, []) + b"\0"], None, len(NEW)),
     "no difference at all": lambda: handmade(NEW, Plain(), [b""], None, len(NEW)),

@@ -65,7 +65,7 @@ def test_many_blocks_that_end_with_an_empty_one() -> None:
 
 def test_more_plaintext_than_there_may_be() -> None:
     file = frame(PLAINTEXT)
-    with pytest.raises(FormatError, match="more plaintext"):
+    with pytest.raises(FormatError, match="more uncompressed bytes"):
         list(split(BytesBlob(file), len(file), len(PLAINTEXT) - 1))
 
 

@@ -99,7 +99,7 @@ class Endless:
         """There is nothing to close."""
 
 
-class Nowhere:
+class Discarding:
     completed = False
 
     def write(self, piece: memoryview) -> None:
@@ -137,7 +137,7 @@ def test_the_first_error_stops_all_other_steps(part: str) -> None:
             return _Headed(header) if part == "patch" else Endless()
 
     index = replace(Patches([slow, bad, *later], []).index, sources=(SourceBlob(endless, size, size),))
-    outputs = [Nowhere() for _ in range(11)]
+    outputs = [Discarding() for _ in range(11)]
     given = iter(outputs)
     with pytest.raises(IntegrityError, match=str(bad.digest)):
         rebuild_blobs(index, index.steps, Content(), lambda _: next(given), execution(2))
@@ -171,7 +171,7 @@ def test_errors_of_reading_a_source_are_no_fault_of_the_patch() -> None:
             patches.index,
             patches.steps,
             Broken(patches.contents),
-            lambda _: Nowhere(),
+            lambda _: Discarding(),
             execution(1),
         )
 
@@ -180,4 +180,4 @@ def test_features_that_nobody_knows_are_refused_before_the_first_step() -> None:
     patches = PLAIN
     index = replace(patches.index, features=(Feature("view lzma", "7.1"),))
     with pytest.raises(FormatError, match=r"needs airpatch 7\.1 or newer"):
-        rebuild_blobs(index, patches.steps, Blobs({}), lambda _: Nowhere(), execution(1))
+        rebuild_blobs(index, patches.steps, Blobs({}), lambda _: Discarding(), execution(1))

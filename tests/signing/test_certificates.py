@@ -53,3 +53,9 @@ def test_what_is_not_for_signing_is_refused(
 ) -> None:
     with pytest.raises(TrustError, match=reason):
         parse(certify(keys, "ed25519", tmp_path, "-n", "alice", *options))
+
+
+@pytest.mark.parametrize("kind", [b"", b"ssh-ed25519", b"ssh-dss-cert-v01@openssh.com"])
+def test_keys_of_other_kinds_are_no_certificates(kind: bytes) -> None:
+    with pytest.raises(FormatError, match="is of an unknown kind"):
+        parse(len(kind).to_bytes(4, "big") + kind + bytes(100))

@@ -219,7 +219,7 @@ def test_a_change_of_trust_is_told_and_one_that_is_not_is_noticed(root: Path, ke
     assert airpatch.history(root).notes == ()
     trust.unlink()
     (note,) = airpatch.history(root).notes
-    assert "is not the file that the history tells of" in note
+    assert "is not the file that the history records" in note
 
 
 def test_a_torn_line_is_a_remark_and_the_next_event_replaces_it(root: Path, r1: Sample, r2: Sample) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -223,3 +224,17 @@ def test_bombs_in_bombs_stay_packed() -> None:
 
     found = choose(memoryview(nest(9)), [memoryview(nest(8))])
     assert found is None or found.target_size <= largest_view(len(nest(9)))
+
+
+def test_files_without_streams_take_no_memory() -> None:
+    """A layer may have millions; those that may hold streams take 24 bytes each, and some while they are hashed."""
+    old, new = (
+        tar({f"usr/share/{number}.txt": b"%d of release %d" % (number, release) for number in range(3000)})
+        for release in (1, 2)
+    )
+    tracemalloc.start()
+    try:
+        assert choose(memoryview(new), [memoryview(old)]) is None
+        assert tracemalloc.get_traced_memory()[1] < 20_000
+    finally:
+        tracemalloc.stop()

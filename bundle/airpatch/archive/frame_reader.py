@@ -56,7 +56,7 @@ class FrameReader(Protocol):
         """Pass over the next frame."""
 
     def finish(self) -> list[zstd.Frame]:
-        """Check that the bundle ends here as it must; returns the seek table."""
+        """Check that the bundle ends here as it must; return the seek table."""
 
     def close(self) -> None: ...
 

@@ -27,7 +27,7 @@ _COMPRESSED = ("gzip", "zstd")
 
 
 def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> int:
-    """Write `bundle` to `sink`, a `destination`; returns its size in bytes.
+    """Write `bundle` to `sink`, a `destination`; return its size in bytes.
 
     Index and seek table are read back where that can be done. Raises what `write_bundle` raises, and TargetError if
     they are not what was written.

@@ -77,7 +77,7 @@ class BundleStream:
         findings: list[AirpatchError] | None = None,
         part: ProgressPart | None = None,
     ) -> None:
-        """Carry the frames of `plans` to the receivers that `accept` gives; `part` is told bytes of blobs.
+        """Carry the frames of `plans` to the receivers that `accept` gives; `part` counts bytes of blobs.
 
         The first error ends it, raised once no receiver is running; with `findings`, damaged content is
         noted there instead and reading continues as long as the frames can be told apart.
@@ -106,7 +106,7 @@ class BundleStream:
         run.add(_Frame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
-        """Check that nothing follows; returns the seek table. Raises FormatError."""
+        """Check that nothing follows; return the seek table. Raises FormatError."""
         return self._reader.finish()
 
     @property

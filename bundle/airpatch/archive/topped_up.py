@@ -114,7 +114,7 @@ def _read_top_up(given: ByteSource) -> tuple[TopUp, int]:
 
 
 def _is_completed(damaged: ByteSource, top_up: TopUp) -> bool:
-    """Whether `damaged` has all that the top-up has not."""
+    """Whether `damaged` has all that the top-up lacks."""
     needed = max((stop for _, stop in gaps(top_up.ranges, top_up.size)), default=0)
     return needed <= damaged.size and digest_outside(damaged, top_up.ranges, top_up.size) == top_up.request.rest
 

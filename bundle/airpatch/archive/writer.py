@@ -33,7 +33,7 @@ WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
 
 
 def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> list[zstd.Frame]:
-    """Write `bundle` to `sink`; returns its seek table.
+    """Write `bundle` to `sink`; return its seek table.
 
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """

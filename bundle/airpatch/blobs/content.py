@@ -173,7 +173,7 @@ def read_blob(content: Content, digest: Digest, size: int) -> bytes:
 def check_blob(
     content: Content, digest: Digest, size: int, advance: Callable[[int], None] = lambda _size: None
 ) -> None:
-    """Read a blob and raise an AirpatchError unless its bytes have the digest. `advance` is told bytes read."""
+    """Read a blob and raise an AirpatchError unless its bytes have the digest; `advance` receives how many are read."""
     hash_ = hashlib.sha256()
     with closing(content.open(digest, size)) as reader:
         for piece in pieces(reader, size):

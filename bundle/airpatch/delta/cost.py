@@ -93,7 +93,7 @@ class _Segment:
             yield literal, position, length
 
     def run(self, offset: int, steps: Iterator[_Step]) -> int:
-        """Share out what is stored; returns the offset in the target where the segment ends."""
+        """Share out what is stored; return the offset in the target where the segment ends."""
         places = list(accumulate(gap + 1 for gap in varints.unpack(self._columns[GAPS])))
         literals: defaultdict[int, bytearray] = defaultdict(bytearray)
         wrong: defaultdict[int, int] = defaultdict(int)

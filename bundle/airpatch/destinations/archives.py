@@ -139,7 +139,7 @@ ARCHIVES: Mapping[str, Callable[[Sequence[Image], Mapping[Digest, bytes]], Archi
 
 
 def write_archive(archive: Archive, content: Content, output: str, execution: Execution) -> int:
-    """Write `archive` to the file `output`, `-` for standard output; returns its bytes.
+    """Write `archive` to the file `output`, `-` for standard output; return its bytes.
 
     Raises IntegrityError for wrong bytes, TargetError, what `content` raises, and UsageError if standard output is a
     terminal.

@@ -113,7 +113,7 @@ class Destination:
                 os.rename(name, part, src_dir_fd=fd, dst_dir_fd=self._staging)
 
     def sync(self) -> None:
-        """Have everything on disk that was done so far."""
+        """Make everything durable that was done so far."""
         with self._errors(""):
             linux.syncfs(self._staging)
 

@@ -124,7 +124,7 @@ def _parts(images: Sequence[Image], manifests: Mapping[Digest, bytes], form: For
 
 
 def _make(parts: Iterable[Part], destination: Destination) -> dict[Wanted, _Need]:
-    """Make all parts, with the files whose content is known; returns what the others need."""
+    """Make all parts, with the files whose content is known; return what the others need."""
     needs: dict[Wanted, _Need] = {}
     for number, part in enumerate(parts):
         if isinstance(part, FolderPart) and part.files:

@@ -1,4 +1,4 @@
-"""The matches of the first block of a frame: by these an encoder is told from others, and its nearest kin found."""
+"""The matches of the first block of a frame: they tell an encoder from others, and find its nearest kin."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def files_artifacts(images: Sequence[Image], manifests: Mapping[Digest, bytes]) 
 
 
 def lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, part: ProgressPart) -> int:
-    """Make `folder` have the files of `layers`; returns how many entries it has of them.
+    """Make `folder` have the files of `layers`; return how many entries it has of them.
 
     Raises FormatError or IntegrityError if a layer is wrong, TargetError if the folder cannot be written or is somebody
     else's; it is then as it was.

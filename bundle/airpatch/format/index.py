@@ -60,8 +60,8 @@ class Step:
     """How the blob `digest` is made: by a layer patch, the member `patch` of `patch_size` bytes, out of `sources`.
 
     Sources are blobs of the table of sources, or made by earlier steps. `size` is that of the blob, `uncompressed_size`
-    that its plaintext, `expanded` that of the view of its sources, in bytes. A blob that is not of the release is there
-    for later steps only.
+    that of its content, `expanded` that of the view of its sources, in bytes. A blob that is not of the release is
+    there for later steps only.
     """
 
     digest: Digest

@@ -173,7 +173,9 @@ def _check_steps(index: Index) -> None:
             raise FormatError(f"the index has a step for {step.digest} that is not to be made, or not in that size")
         unknown = [source for source in step.sources if source not in table and source not in made]
         if unknown or len(set(step.sources)) != len(step.sources) or len(step.sources) > MAX_SOURCES:
-            raise FormatError(f"the index has a step for {step.digest} whose sources are twice, later, nowhere or many")
+            raise FormatError(
+                f"the index has a step for {step.digest} whose sources are repeated, made later, unknown or too many"
+            )
         made[step.digest] = step.size
         used.update(step.sources)
     patched = {digest for digest, (_, plan) in plans.items() if plan is Plan.PATCHED}

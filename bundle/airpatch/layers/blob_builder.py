@@ -78,9 +78,9 @@ _STRIDE = 128 << 10
 """Bytes of a layer that are compressed between two moves of the progress: 10 ms of a slow encoder."""
 
 Advance = Callable[[int], None]
-"""Is told bytes of work that are done."""
+"""Receives how many bytes of work are done."""
 See = Callable[[Sequence[tuple[int, int, int]]], None]
-"""Is told which bytes of a target come from where: target offset, position in all sources, length."""
+"""Receives which bytes of a target come from where: target offset, position in all sources, length."""
 
 
 class BlobBuilder:
@@ -101,7 +101,7 @@ class BlobBuilder:
         self._cancellation = cancellation
 
     def build(self, step: Step, patch: BlobReader, output: Receiver, advance: Advance = lambda _size: None) -> None:
-        """Make the blob of `step` from its layer patch; `advance` is told bytes of work. Raises as `rebuild_blobs`."""
+        """Make the blob of `step` from its layer patch; `advance` receives the work done. Raises as `rebuild_blobs`."""
         try:
             self._build(step, patch, output, advance)
         except (FormatError, IntegrityError, SourceError) as error:
@@ -485,7 +485,7 @@ def _strides(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
-    """Yield the same pieces; `advance` is told their bytes once they are used."""
+    """Yield the same pieces; `advance` receives their sizes once they are used."""
     for piece in pieces:
         yield piece
         advance(len(piece))

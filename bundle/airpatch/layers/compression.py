@@ -17,7 +17,7 @@ from airpatch.format import zstd
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _RESERVED_FLAGS = 0xE0
 _MOST = 1032
-"""A byte of deflate becomes no more bytes than that; what tells of more tells of something else."""
+"""A byte of deflate becomes no more bytes than that; a size that says more is wrong."""
 _INPUT, _PIECE = 32 << 10, 1 << 20
 """Bytes of input and output at a time. What follows a member is copied, and there are layers with one for each file."""
 
@@ -56,7 +56,7 @@ def extract(
 ) -> Compression:
     """Pass what the blob of `size` bytes holds to `take`, piece by piece; return how it was compressed.
 
-    `advance` is told bytes of the blob that are read, which may be less than all where something follows the layer.
+    `advance` receives how many bytes of the blob are read, less than all where something follows the layer.
     Raises FormatError if it does not decompress, or to more than `limit` bytes.
     """
     start = bytearray(min(4, size))

@@ -90,7 +90,7 @@ class Differences:
     ) -> ScratchFile:
         """Return the difference of a layer, or of a column of decisions, to those of the sources.
 
-        `reach` is told how many bytes of the target are described.
+        `reach` receives how many bytes of the target are described.
         """
         view = target.view()
         views = [source.view() for source in sources]

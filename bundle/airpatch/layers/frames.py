@@ -12,13 +12,13 @@ from airpatch.format import zstd
 
 _SKIPPABLE_HEADER = 8
 _MAX_PACKED = 64 << 20
-"""Bytes of plaintext of a frame in a skippable frame: tables of contents have some MiB at most."""
+"""Uncompressed bytes of a frame in a skippable frame: tables of contents have some MiB at most."""
 
 
 def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
 
-    Raises FormatError if it is none, or has more than `limit` bytes of plaintext.
+    Raises FormatError if it is none, or has more than `limit` uncompressed bytes.
     """
     blob = _Slices(reader, size)
     at = 0
@@ -29,7 +29,7 @@ def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[LayoutPar
         if frame.skippable is not None:
             yield from _skippable(reader, blob, frame)
         else:
-            content = sum(map(len, _plaintext(reader, at, frame.end, limit)))
+            content = sum(map(len, _uncompressed(reader, at, frame.end, limit)))
             limit -= content
             yield LayoutPart(BlockKind.FLUSHED if frame.ends_empty else BlockKind.FRAME, content), b""
         at = frame.end
@@ -41,7 +41,7 @@ def _skippable(reader: BlobReader, blob: _Slices, frame: FrameExtent) -> Iterato
     try:
         inner = find_frame(blob, begin)
         if inner is not None and inner.skippable is None and inner.end == frame.end:
-            packed = b"".join(_plaintext(reader, begin, frame.end, _MAX_PACKED))
+            packed = b"".join(_uncompressed(reader, begin, frame.end, _MAX_PACKED))
             yield LayoutPart(BlockKind.PACKED, len(packed), frame.skippable or 0), packed
             return
     except FormatError:
@@ -50,11 +50,11 @@ def _skippable(reader: BlobReader, blob: _Slices, frame: FrameExtent) -> Iterato
         yield LayoutPart(BlockKind.BYTES, len(piece)), bytes(piece)
 
 
-def _plaintext(reader: BlobReader, begin: int, end: int, limit: int) -> Iterator[bytes]:
+def _uncompressed(reader: BlobReader, begin: int, end: int, limit: int) -> Iterator[bytes]:
     for piece in zstd.stream(_pieces(reader, begin, end)):
         limit -= len(piece)
         if limit < 0:
-            raise FormatError("a zstd layer with more plaintext than it may have")
+            raise FormatError("a zstd layer with more uncompressed bytes than it may have")
         yield piece
 
 

@@ -23,16 +23,16 @@ def nearest_replica(start: bytes) -> str | None:
     own = _Beginning.of(start)
     # Encoders that flush often have less of their beginning in an open block, which would be taken for nearness.
     names = [name for name in usual_names() if not replica(name).flushes_often]
-    sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.plaintext))) for name in names}
+    sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.uncompressed))) for name in names}
     best = min(sizes, key=lambda name: sizes[name])
     return best if sizes[best] < own.difference() else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """What the first blocks of a gzip file hold: plaintext, and the columns of decisions that grow with it."""
+    """What the first blocks of a gzip file hold: bytes, and the columns of decisions that grow with it."""
 
-    plaintext: bytes
+    uncompressed: bytes
     columns: Sequence[bytes]
 
     @classmethod
@@ -50,7 +50,7 @@ class _Beginning:
         )
 
 
-def _encode(name: str, plaintext: bytes) -> bytes:
-    """Return the blocks that the encoder completes within `plaintext`; all of them if it completes none."""
+def _encode(name: str, uncompressed: bytes) -> bytes:
+    """Return the blocks that the encoder completes within `uncompressed`; all of them if it completes none."""
     encoder = deflater(name)
-    return encoder.feed(plaintext) or encoder.finish()
+    return encoder.feed(uncompressed) or encoder.finish()

@@ -432,7 +432,7 @@ def _size(way: _Way) -> int:
 
 
 def _assemble(method: Method, sections: Sequence[ScratchFile], views: ViewSizes | None, file: ScratchFile) -> Digest:
-    """Write the layer patch into `file`; returns its digest."""
+    """Write the layer patch into `file`; return its digest."""
     hasher = hashlib.sha256()
     header = emit_header(method, tuple(section.size for section in sections), views)
     for piece in chain([header], *(section.pieces() for section in sections)):

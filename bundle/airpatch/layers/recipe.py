@@ -25,7 +25,7 @@ MAX_HEADER = 2 << 20
 COLUMNS = 4
 """Decisions of a gzip file: layout, runs, sources, distances; of a zstd file: layout, runs, hits, offsets."""
 FRAME_COLUMNS = 2
-"""What a zstd file is beside its plaintext: layout, rest."""
+"""What a zstd file is beside its content: layout, rest."""
 _LENGTH = struct.Struct("<I")
 PREFIX = _LENGTH.size + MAX_HEADER
 """Bytes of a layer patch that may stand before its first section."""
@@ -65,7 +65,7 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The blob is zstd frames that the encoder makes of the plaintext, and what stands between them.
+    """The blob is zstd frames that the encoder makes of the layer, and what stands between them.
 
     Layout and rest are differences to those of the sources numbered `like`, each once.
     """
@@ -106,7 +106,7 @@ Method = Plain | Replica | Replay | Corrected | Frames | FrameReplay | Corrected
 
 @dataclass(frozen=True, slots=True)
 class ViewSizes:
-    """The difference makes the view of the plaintext, of `target` bytes, from the plaintexts of all sources and then a
+    """The difference makes the view of the layer, of `target` bytes, from the contents of all sources and then a
     view of these, of `sources` bytes."""
 
     target: int

@@ -147,38 +147,38 @@ class Sketcher:
             self._hashes, self._weights = sets.thinned(self._hashes, self._weights, before, self._halvings)
 
 
-def sketch(plaintext: memoryview, most: int, release_pages: Callable[[], None] = lambda: None) -> Sketch:
+def sketch(layer: memoryview, most: int, release_pages: Callable[[], None] = lambda: None) -> Sketch:
     """Return the sketch of a tar, by its files; of anything else, as one part.
 
     `release_pages` is called after each 64 MiB or so: whoever maps files may drop their pages then.
     """
     sketcher = Sketcher(most)
-    reader = _Reader(plaintext, release_pages)
+    reader = _Reader(layer, release_pages)
     whole = xxhash.xxh3_64()
-    for piece in reader.pieces(0, len(plaintext)):
+    for piece in reader.pieces(0, len(layer)):
         whole.update(piece)
     end = 0
-    for member in members(plaintext):
+    for member in members(layer):
         end = member.end
         path = member.path.removeprefix(b"./")
         sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
-    if len(plaintext) - end > (_RECORD if end else 0):
-        sketcher.part(b"", len(plaintext) - end, reader.pieces(end, len(plaintext)))
+    if len(layer) - end > (_RECORD if end else 0):
+        sketcher.part(b"", len(layer) - end, reader.pieces(end, len(layer)))
     release_pages()
-    return sketcher.finish(len(plaintext), whole.intdigest())
+    return sketcher.finish(len(layer), whole.intdigest())
 
 
 class _Reader:
-    """Gives parts of a plaintext that may be mapped."""
+    """Gives parts of a layer that may be mapped."""
 
-    def __init__(self, plaintext: memoryview, release_pages: Callable[[], None]) -> None:
-        self._plaintext = plaintext
+    def __init__(self, layer: memoryview, release_pages: Callable[[], None]) -> None:
+        self._layer = layer
         self._release_pages = release_pages
         self._seen = 0
 
     def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
         for offset in range(start, stop, _STRETCH):
-            piece = self._plaintext[offset : min(offset + _STRETCH, stop)]
+            piece = self._layer[offset : min(offset + _STRETCH, stop)]
             yield piece
             self._seen += len(piece)
             if self._seen >= _STRETCH:

@@ -68,7 +68,7 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
 
 
 def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
-    """Write to `request` which bytes of the damaged copy `bundle` are wanted again; returns what to say about it.
+    """Write to `request` which bytes of the damaged copy `bundle` are wanted again; return what to say about it.
 
     Raises UsageError if it is no file, TargetError if it cannot be read or the request not be written.
     """

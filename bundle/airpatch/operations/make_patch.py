@@ -120,7 +120,7 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
         if unread:
             yield (
                 f"{state.base.name} is an inventory, which holds no blobs, and {unread / 1e6:.1f} MB of what it lists "
-                "can be read nowhere: layers that changed travel whole where they resemble these. Give the bundles or "
+                "cannot be read anywhere: changed layers that resemble these travel whole. Give the bundles or "
                 "the root that have them with --content"
             )
     alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}

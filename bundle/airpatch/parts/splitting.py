@@ -38,7 +38,7 @@ class _Sums:
 
 
 def write_parts(source: ByteSource, whole: Whole, folder: Path, part: ProgressPart) -> tuple[Whole, list[Path]]:
-    """Write `source`, split as `whole` says, into `folder`; returns the whole with its digest, and the files.
+    """Write `source`, split as `whole` says, into `folder`; return the whole with its digest, and the files.
 
     Raises TargetError if they cannot be written, and what reading raises; nothing is left then. UsageError if there is
     to be parity and the extra is missing.
@@ -59,7 +59,7 @@ def write_parts(source: ByteSource, whole: Whole, folder: Path, part: ProgressPa
 
 
 def _write_data(source: ByteSource, whole: Whole, paths: dict[int, Path], sums: _Sums, part: ProgressPart) -> Digest:
-    """Write the payloads of the data parts; returns the sha256 of all of `source`."""
+    """Write the payloads of the data parts; return the sha256 of all of `source`."""
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BLOCK))
     with ThreadPoolExecutor(1) as pool:

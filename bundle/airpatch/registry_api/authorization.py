@@ -53,7 +53,7 @@ class Refused(Exception):
 
 
 Fetch = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]
-"""Makes a request by method, URL, headers and body, without authorization of its own; returns status and body."""
+"""Makes a request by method, URL, headers and body, without authorization of its own; return status and body."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class WritableRepository(Repository):
         self.scope = f"repository:{path}:pull,push"
 
     def mount(self, digest: Digest, size: int, source: str) -> bool:
-        """Have the blob as the repository `source` of the same registry has it; returns whether that worked."""
+        """Have the blob as the repository `source` of the same registry has it; return whether that worked."""
         scope = f"{self.scope} repository:{source}:pull"
 
         def attempt() -> bool:
@@ -62,7 +62,7 @@ class WritableRepository(Repository):
     def upload(
         self, digest: Digest, size: int, open_blob: Callable[[], BlobReader], reached: Callable[[int], None]
     ) -> None:
-        """Send a blob; `reached` is told how far that is.
+        """Send a blob; `reached` receives how far that is.
 
         Raises SourceError if what `open_blob` reads does not have the digest.
         """

@@ -84,7 +84,7 @@ class RemoteBlobs:
                 pool.shutdown(cancel_futures=True)
 
     def get(self, digest: Digest, reached: Callable[[int], None] = lambda _position: None) -> BlobReader:
-        """Return a reader of the blob, which is fetched if it is not here; `reached` is told how far that is."""
+        """Return a reader of the blob, which is fetched if it is not here; `reached` receives how far that is."""
         with self._lock:
             lock = self._locks.setdefault(digest, threading.Lock())
         with lock:

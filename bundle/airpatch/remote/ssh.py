@@ -91,9 +91,9 @@ class RemoteHost:
     def apply(
         self, bundle: IO[bytes], size: int, name: str, words: Sequence[str], reached: Callable[[int], None]
     ) -> bytes:
-        """Stream `bundle` into `airpatch apply -` with further `words`; returns what it prints.
+        """Stream `bundle` into `airpatch apply -` with further `words`; return what it prints.
 
-        `name`, which no other bundle has, is the file that keeps what has arrived; `reached` is told how far that is.
+        `name`, which no other bundle has, is the file that keeps what has arrived; `reached` receives how far that is.
         Raises as `airpatch` does.
         """
         file = f"{_INCOMING}/{shlex.quote(name)}"

@@ -93,7 +93,7 @@ def examine_layers(
 
 
 def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:
-    """Return how the blob of `size` bytes is written. `advance` is told bytes that are read."""
+    """Return how the blob of `size` bytes is written. `advance` receives how many bytes are read."""
     uncompressed_size = 0
 
     def take(piece: bytes) -> None:

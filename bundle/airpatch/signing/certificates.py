@@ -53,7 +53,10 @@ def parse(blob: bytes) -> Certificate:
     """Return the user certificate in `blob`, signed by its authority. Raises FormatError, TrustError."""
     what = "the certificate"
     reader = WireReader(blob, what)
-    key_type = _TYPES[reader.text()]
+    kind_of_key = reader.text()
+    if kind_of_key not in _TYPES:
+        raise FormatError(f"{what} is of an unknown kind: {kind_of_key!r:.60}")
+    key_type = _TYPES[kind_of_key]
     reader.string()  # nonce
     start = reader.offset
     read_fields(reader, key_type)

@@ -1,1 +1,1 @@
-"""Sketches: what resembles what, told by content-defined samples of bytes."""
+"""Sketches: what resembles what, judged by content-defined samples of bytes."""

@@ -86,7 +86,7 @@ class GatheredContent:
             content.fetch(found, execution)
 
     def wrong(self, execution: Execution) -> list[str]:
-        """Hash everything that is here; returns what does not have its digest, or cannot be read."""
+        """Hash everything that is here; return what does not have its digest, or cannot be read."""
         here = {d: owner for d, owner in self._owners.items() if not isinstance(owner.content, RemoteContent)}
         total = sum(owner.size for owner in here.values())
         images = {digest: owner.image for digest, owner in here.items()}

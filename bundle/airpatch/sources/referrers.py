@@ -104,7 +104,7 @@ def _attached_names(entry: LayoutEntry, images: Sequence[LayoutEntry]) -> list[I
 
 
 class _Reader:
-    """Reads each manifest once; what cannot be read is None here, and told by whoever loads the image."""
+    """Reads each manifest once; what cannot be read is None here, and reported when the image is loaded."""
 
     def __init__(self, read: ReadManifest) -> None:
         self._read = read
@@ -146,7 +146,7 @@ class _Referrers:
             self._repositories.setdefault(digest, set()).add(repository)
 
     def add_referrers(self, entries: Iterable[LayoutEntry]) -> list[UnnamedImage]:
-        """Add those of `entries` that refer to what is here; returns the others, but for parts of images."""
+        """Add those of `entries` that refer to what is here; return the others, but for parts of images."""
         pending = [entry for entry in entries if entry.digest not in self._repositories]
         found = True
         while found:  # what refers to a referrer may stand before it

@@ -76,7 +76,7 @@ GivenNames = Mapping[Digest, Sequence[ImageName]]
 class Listing:
     """The images of a source, and those without a name.
 
-    `findings` are what looks like an image and cannot be one, `remarks` what is unusual and does no harm.
+    `findings` are what looks like an image and cannot be one, `remarks` what is unusual and is harmless.
     """
 
     images: tuple[FoundImage, ...]

@@ -208,7 +208,7 @@ class _Check:
                 self._remark(path, f"manifest {digest} needs {blob.digest} of {blob.size} bytes, which {there}")
 
     def _check_tag(self, repository: str, path: str, tag: str, revisions: Collection[Digest]) -> int:
-        """Check a tag; returns how many entries of its index lead to manifests that were deleted."""
+        """Check a tag; return how many entries of its index lead to manifests that were deleted."""
         self.tags += 1
         self._check_name(path, repository, tag)
         self._names(path, ("current", "index"))

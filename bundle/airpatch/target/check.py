@@ -37,7 +37,7 @@ _HASHING_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class ManifestsAhead:
-    """Those manifests of a release that can be had now; those that a pipe will bring cannot."""
+    """Those manifests of a release that are available now; those that a pipe will bring are not."""
 
     found: Mapping[Digest, Manifest]
     are_all: bool
@@ -58,7 +58,7 @@ class InstallPlan:
     missing: list[Blob] = field(default_factory=list)
     """Needed and not there, or not right, and not coming with another bundle either."""
     wanted: list[Blob] = field(default_factory=list)
-    """The blobs of the release that cannot be had because of those missing."""
+    """The blobs of the release that are not available because of those missing."""
     ahead: ManifestsAhead = ManifestsAhead({}, False)
     """Those manifests of the release that are known before the bundle is read."""
 
@@ -69,7 +69,7 @@ class InstallPlan:
 
     @property
     def missing_by_image(self) -> list[str]:
-        """Lines that tell what is missing."""
+        """Lines that say what is missing."""
         sizes = {blob.digest: blob.size for blob in self.missing}
         made_of = {step.digest: step.sources for step in self.steps}
         return lacking_by_image(self.index.release.images, self.ahead.found, sizes, self.wrong, made_of)
@@ -127,7 +127,7 @@ def _find_missing(plan: InstallPlan, coming: AbstractSet[Digest]) -> None:
 def hash_blobs(
     root: Root, blobs: Iterable[Blob], pool: Executor, part: ProgressPart | None = None
 ) -> Iterator[tuple[Blob, bool]]:
-    """For each blob of `root`, whether its file has its digest. `part` is told the bytes of all."""
+    """For each blob of `root`, whether its file has its digest. `part` counts the bytes of all."""
     part = part or ProgressPart()
     under_way: deque[tuple[Blob, Future[bytes]]] = deque()
 
@@ -155,7 +155,7 @@ def hash_blobs(
 
 
 def hash_file(fd: int, name: str, advance: Callable[[int], None]) -> bytes:
-    """Return the sha256 of the file behind `fd`, which is closed. `advance` is told bytes that are read."""
+    """Return the sha256 of the file behind `fd`, which is closed. `advance` receives how many bytes are read."""
     hasher = hashlib.sha256()
     buffer = memoryview(bytearray(_PIECE))
     try:
@@ -220,7 +220,7 @@ class Timeline:
             self._current[begun.release.product] = begun.id
 
     def follow(self, index: Index, *, allow_downgrade: bool) -> str | None:
-        """Let the release of `index` come next; returns the name of the one that it goes back from, if it does.
+        """Let the release of `index` come next; return the name of the one that it goes back from, if it does.
 
         It goes back if a release of its product has a greater sequence number; without numbers, if it was installed
         and is not current. The current release may always be applied again. Raises TrustError unless

@@ -1,8 +1,8 @@
 """What was done to a root, as JSON lines that are chained by their hashes (spec/TARGET.md, History).
 
 Each line holds the sha256 of the line before it, so that nobody can change, insert or remove one without changing all
-that follow: whoever has noted the last hash elsewhere can tell. `emit_event` and `parse_history` are inverse; there is
-one encoding of each event. What stands behind the last newline is a line that a crash cut short, and is passed over.
+that follow: whoever has noted the last hash elsewhere notices. `emit_event` and `parse_history` are inverse; there is
+one encoding of each event. What follows the last newline is a line that a crash cut short, and is passed over.
 """
 
 from __future__ import annotations

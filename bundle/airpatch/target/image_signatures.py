@@ -83,7 +83,7 @@ def problem_of(root: Root, path: str, signature: ImageSignature) -> str | None:
 
 
 def stage_folders(state: State, folders: Folders, staged: Mapping[Digest, str]) -> dict[str, str]:
-    """Make `folders` in staging, of files that are `staged` or else kept; returns where. Empty ones are not made."""
+    """Make `folders` in staging, of files that are `staged` or else kept; return where. Empty ones are not made."""
     asides = {}
     for folder, signatures in folders.items():
         asides[folder] = state.staged()

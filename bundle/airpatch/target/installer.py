@@ -51,7 +51,7 @@ class Applied:
     healed: tuple[Blob, ...]
     missing: tuple[Blob, ...]
     missing_by_image: tuple[str, ...]
-    """Lines that tell what is missing."""
+    """Lines that say what is missing."""
     tags: tuple[ImageName, ...]
     """Tags that are new or point elsewhere than before; unknown, and empty, in a dry run."""
     is_new: bool
@@ -241,7 +241,7 @@ def _rebuild(plan: InstallPlan, staging: Staging, execution: Execution) -> None:
 
 
 def _verify(stream: BundleStream, staging: Staging) -> dict[Digest, Manifest]:
-    """Hold the bundle against its manifests, some of which another bundle may bring, and read it to its end."""
+    """Check the bundle against its manifests, some of which another bundle may bring, and read it to its end."""
     index = stream.index
     manifests = {b.digest: staging.manifest(b.digest) for b in index.release.blobs if b.is_manifest}
     check_manifests(index.release, manifests)

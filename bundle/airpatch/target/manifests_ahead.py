@@ -1,6 +1,6 @@
 """The manifests of a bundle that is to be applied, before it is read to its end: out of its file, and of the root.
 
-What is wrong with them is told when they are read in their turn.
+What is wrong with them is reported when they are read.
 """
 
 from __future__ import annotations

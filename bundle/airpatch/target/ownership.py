@@ -21,12 +21,12 @@ _HEADER, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
 """The value of both attributes: a version, then tag, permissions and id of each entry (Linux `posix_acl_xattr.h`)."""
 _USER_OBJ, _GROUP_OBJ, _MASK, _OTHER = 0x01, 0x04, 0x10, 0x20
 _UNAVAILABLE = (errno.EOPNOTSUPP, errno.EPERM, errno.EACCES, errno.EINVAL)
-"""Not to be had on this file system, or not by this process."""
+"""Not available on this file system, or not to this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """What new files and folders get, as far as the process may give it. Made by `of`."""
+    """What new files and folders get, as far as the process may set it. Made by `of`."""
 
     uid: int
     gid: int

@@ -205,7 +205,7 @@ def _remove_tag(state: State, image: Image) -> None:
 
 
 def _remove_file(root: Root, path: str, top: str) -> bool:
-    """Remove a file and the folders that it leaves empty; tells whether it was there."""
+    """Remove a file and the folders that it leaves empty; return whether it was there."""
     was_there = root.unlink(path)
     _remove_empty(root, path, top)
     return was_there

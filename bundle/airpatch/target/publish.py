@@ -44,7 +44,7 @@ def publish(
     pool: Executor,
     origin: Origin,
 ) -> list[Link]:
-    """Make `release` visible; returns the links that were written.
+    """Make `release` visible; return the links that were written.
 
     `staged` has the paths of those blobs and signatures of the release that are in staging; the root must have the
     others. `origin` goes into the history. Raises TargetError.

@@ -131,7 +131,7 @@ class Root:
             self._folders.get(path, create=True)
 
     def make_workplace(self) -> None:
-        """Make `HOME` and `STAGING`, and give them their marks: a run that was killed may not have come to that."""
+        """Make `HOME` and `STAGING`, and give them their marks: a run that was killed may not have got that far."""
         with self._errors(STAGING):
             above = self._fd
             self._folders.forget(HOME)
@@ -253,7 +253,7 @@ class Root:
         return True
 
     def remove_folder(self, path: str) -> bool:
-        """Remove the folder `path` if it is empty; tells whether it is gone."""
+        """Remove the folder `path` if it is empty; return whether it is gone."""
         self._folders.forget(path)
         try:
             with self._errors(path):
@@ -283,7 +283,7 @@ class Root:
             remove_all(folder)
 
     def sync(self, written: list[str]) -> None:
-        """Have everything on disk that was done so far. `written` are the files since the last `sync`.
+        """Make everything durable that was done so far. `written` are the files since the last `sync`.
 
         One syncfs for all of them: an fsync of each costs a flush of the disk's cache. A failed one is never
         repeated, since the kernel forgets what it could not write. Raises TargetError.

@@ -1,4 +1,4 @@
-"""Whose signatures a root demands for good: one file in `ROOT/.airpatch/` (spec/TARGET.md, Trust).
+"""Whose signatures a root demands permanently: one file in `ROOT/.airpatch/` (spec/TARGET.md, Trust).
 
 Where it is there, every bundle must be signed as it says before anything of the bundle is written.
 """
@@ -57,13 +57,13 @@ def parse_trust(content: bytes) -> TrustedSigners:
 
 
 def history_remarks(root: Root, found: History) -> Iterator[str]:
-    """Yield what is odd about the history `found` of `root` and does no harm."""
+    """Yield what is unusual about the history `found` of `root` and is harmless."""
     if found.torn:
         yield f"{root.path / HISTORY}: its last line was cut short by a crash, and is passed over"
     recorded = next((event.trust for event in reversed(found.events) if event.trust is not None), None)
     content = root.read(TRUST, MAX_TRUST)
     if recorded != (None if content is None else Digest.of(content)):
-        yield f"{root.path / TRUST}: is not the file that the history tells of; renew it with airpatch trust --force"
+        yield f"{root.path / TRUST}: is not the file that the history records; renew it with airpatch trust --force"
 
 
 def stored_trust(root: Root) -> TrustedSigners | None:

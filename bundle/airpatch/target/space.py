@@ -3,7 +3,7 @@
 It takes bytes, and files and folders, each of which takes an inode.
 
 What goes to staging is known from the index. Links and their folders follow from the manifests: those of a bundle in a
-file are read ahead, those of a pipe are there once it is staged; until then, each blob counts one link. So all is
+file are read ahead, those of a pipe are known once it is staged; until then, each blob counts one link. So all is
 counted before anything is published, and of a file before anything is written.
 """
 

@@ -8,7 +8,7 @@
     history           what was done, one line for each event (`history`); a product's last apply or rollback is current
     trust             whose signatures the root demands (`root_trust`)
 
-Nothing of this lies where a registry looks. Receipts are in canonical msgpack.
+None of this lies where a registry looks. Receipts are in canonical msgpack.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ class State:
         return path
 
     def stage(self, content: bytes, path: str | None = None) -> str:
-        """Write a small file in staging, under a new name or at `path` in a staged folder; returns its path."""
+        """Write a small file in staging, under a new name or at `path` in a staged folder; return its path."""
         if path is None:
             path = self.staged()
         else:
@@ -197,7 +197,7 @@ class State:
         return path
 
     def sync(self) -> None:
-        """Have on disk what was done so far; see `Root.sync`."""
+        """Make durable what was done so far; see `Root.sync`."""
         written, self._written = self._written, []
         self.root.sync([path for path in written if self.root.is_file(path)])
 

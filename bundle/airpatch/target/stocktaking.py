@@ -1,4 +1,4 @@
-"""What a root tells the sender: its inventory, and a request for the blobs that an apply found missing."""
+"""What a root reports to the sender: its inventory, and a request for the blobs that an apply found missing."""
 
 from __future__ import annotations
 

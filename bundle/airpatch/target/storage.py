@@ -1,7 +1,8 @@
 """What lies in a root's registry storage: repositories, tags, revisions, layers and blobs, whoever put them there.
 
 Only what has the form that distribution gives it is listed; `verify` names the rest. Where a folder may be, anything
-but folders and files is a TargetError: a registry follows symbolic links, and what it finds there must not be missed.
+but folders and files is a TargetError: a registry follows symbolic links, and what it finds there must not
+be overlooked.
 """
 
 from __future__ import annotations

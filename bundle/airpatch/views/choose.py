@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import xxhash
@@ -18,6 +18,7 @@ from airpatch.delta.tar_members import TarMember, members
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
+from airpatch.views.finders import containers
 from airpatch.views.prove import Prover
 from airpatch.views.survey import Found, Sides, check, streams
 
@@ -44,7 +45,7 @@ class Views:
 class _File:
     member: TarMember
     base: int
-    """Where the plaintext that it is of begins, in the row of sources."""
+    """Where the layer that it is of begins, in the row of sources."""
     data: memoryview
 
 
@@ -59,18 +60,17 @@ def choose(
 
     `release_pages` is called each time that some 64 MiB have been looked at: whoever maps files may drop pages then.
     """
-    new = _files(target, 0)
-    old: list[_File] = []
+    fresh = _Candidates(target, 0, release_pages)
+    given = []
     base = 0
     for source in sources:
-        old += _files(source, base)
+        given.append(_Candidates(source, base, release_pages))
         base += len(source)
-    hashes = _hashes([*new, *old], release_pages)
-    known, has = set(hashes[len(new) :]), set(hashes[: len(new)])
-    old_hashes = hashes[len(new) :]
-    new = [file for file, value in zip(new, hashes, strict=False) if value not in known]
-    paths = {file.member.path for file in new}
-    old = [file for file, value in zip(old, old_hashes, strict=True) if value not in has or file.member.path in paths]
+    known = set().union(*(each.hashes for each in given))
+    new = list(fresh.files(lambda value, _: value not in known))
+    has = set(fresh.hashes)
+    paths = {xxhash.xxh3_64_intdigest(file.member.path) for file in new}
+    old = [file for each in given for file in each.files(lambda value, path: value not in has or path in paths)]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
     prover = prover or Prover()
     kept = [_kept_target(levels, sides.digests[1], prover) for levels in sides.levels[0]]
@@ -94,30 +94,51 @@ def choose(
     )
 
 
-def _files(layer: memoryview, base: int) -> list[_File]:
-    found = [
-        _File(member, base, layer[member.content : member.content + member.size])
-        for member in members(layer)
-        if member.size
-    ]
-    return found or [_File(TarMember(b"", 0, 0, len(layer), len(layer)), base, layer)]
+class _Candidates:
+    """The files of a layer that may hold streams, 24 bytes of memory for each: a layer may have millions.
 
+    Of what is no tar that is all of it.
+    """
 
-def _hashes(files: Sequence[_File], release_pages: Callable[[], None]) -> list[int]:
-    """Return the hash of each file."""
-    hashes = []
-    seen = 0
-    for file in files:
-        hasher = xxhash.xxh3_64()
-        for at in range(0, len(file.data), _STRETCH):
-            piece = file.data[at : at + _STRETCH]
-            hasher.update(piece)
-            seen += len(piece)
-            if seen >= _STRETCH:
-                seen = 0
+    def __init__(self, layer: memoryview, base: int, release_pages: Callable[[], None]) -> None:
+        self._layer = layer
+        self._base = base
+        self._starts, self.hashes, self._paths = array("q"), array("Q"), array("Q")
+        self._is_tar = False
+        seen = 0
+        for member in members(layer):
+            self._is_tar = True
+            content = layer[member.content : member.content + member.size]
+            if containers.may_hold(content):
+                self._starts.append(member.start)
+                self.hashes.append(_hash(content, release_pages))
+                self._paths.append(xxhash.xxh3_64_intdigest(member.path))
+            if member.end - seen >= _STRETCH:
+                seen = member.end
                 release_pages()
-        hashes.append(hasher.intdigest())
-    return hashes
+        if not self._is_tar and containers.may_hold(layer):
+            self._starts.append(0)
+            self.hashes.append(_hash(layer, release_pages))
+            self._paths.append(xxhash.xxh3_64_intdigest(b""))
+
+    def files(self, wanted: Callable[[int, int], bool]) -> Iterator[_File]:
+        """Yield those whose hashes, of content and path, are `wanted`."""
+        for start, value, path in zip(self._starts, self.hashes, self._paths, strict=True):
+            if wanted(value, path):
+                member = TarMember(b"", 0, 0, len(self._layer), len(self._layer))
+                if self._is_tar:
+                    found = next(iter(members(self._layer[start:])))
+                    member = replace(found, start=start, content=start + found.content, end=start + found.end)
+                yield _File(member, self._base, self._layer[member.content : member.content + member.size])
+
+
+def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
+    hasher = xxhash.xxh3_64()
+    for at in range(0, len(data), _STRETCH):
+        hasher.update(data[at : at + _STRETCH])
+        if at:
+            release_pages()
+    return hasher.intdigest()
 
 
 def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
@@ -280,7 +301,7 @@ class _Source(_Writer):
         return start + level.end - level.start
 
     def _pass(self, gap: int, is_there: bool) -> int:
-        """Drop what of a gap is far from a stream; returns how much is to be copied."""
+        """Drop what of a gap is far from a stream; return how much is to be copied."""
         if gap <= _NEAR or not is_there:
             return gap
         self._put(gap - _NEAR // 4, SKIP)

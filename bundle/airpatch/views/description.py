@@ -49,7 +49,7 @@ class View:
 
     @property
     def is_reversible(self) -> bool:
-        """Whether the packed bytes follow from the view's: nothing is dropped, and every end is told."""
+        """Whether the packed bytes follow from the view's: nothing is dropped, and every end is given."""
         return REST not in self.actions and SKIP not in self.actions
 
 

@@ -83,7 +83,7 @@ class OpenLevel:
     def rest(self) -> Iterator[bytes]:
         """Yield what is left."""
         if not self.has_end:
-            raise FormatError("a view of all that is left where nothing tells how much that is")
+            raise FormatError("a view of all that is left where nothing says how much that is")
         return iter(lambda: self.read(_PIECE), b"")
 
     def skip(self, size: int) -> None:
@@ -179,7 +179,7 @@ class Inflated(OpenLevel):
         if self._header:
             parent.entries[self._start] = entry_fields(self._sums, packed)
             if self._header[framings.LOCAL_FIELDS] != right.fields:
-                raise FormatError("a view of a zip entry whose header tells another checksum or size")
+                raise FormatError("a view of a zip entry whose header states another checksum or size")
         if b"".join(parent.exactly(len(right.trailer))) != right.trailer:
             raise FormatError("a view of a stream that is followed by another checksum or size")
 
@@ -234,7 +234,7 @@ class Chunks(OpenLevel):
         return data
 
     def _begin(self, most: int) -> bool:
-        """Begin a chunk of at most so many bytes; returns whether there is one. None follows a shorter one."""
+        """Begin a chunk of at most so many bytes; return whether there is one. None follows a shorter one."""
         header = b""
         while len(header) < framings.CHUNK_HEADER.size:
             part = self._parent.read(framings.CHUNK_HEADER.size - len(header))

@@ -25,7 +25,7 @@ MAX_NESTED = 64 << 20
 """Bytes of contents, all together, that are searched for further streams."""
 _PIECE = 256 << 10
 _START = 512
-"""Bytes by which a container is told."""
+"""Bytes by which a container is recognised."""
 _CHUNK_SIZE = 4
 """Bytes of the number before what chunks hold."""
 _ROUNDS = 3
@@ -201,7 +201,7 @@ def _digest(packed: memoryview) -> int:
 
 
 class Sides:
-    """The files of two sides, and what they hold that the other one has not."""
+    """The files of two sides, and what they hold that the other one lacks."""
 
     def __init__(self, target: Sequence[tuple[memoryview, bytes]], sources: Sequence[tuple[memoryview, bytes]]) -> None:
         """Files with their names. Streams of the target, and of the sources, are in `levels`, one list for each."""

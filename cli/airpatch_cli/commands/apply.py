@@ -78,7 +78,9 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
         lines.insert(0, f"going back from {applied.left} to {release.name}")
     if applied.healed:
         verb = (
-            "would be replaced" if dry else "replaced; restart a registry that serves this root, it may remember sizes"
+            "would be replaced"
+            if dry
+            else "replaced; restart a registry that serves this root, it may have cached sizes"
         )
         lines += [f"  blobs with wrong content, {verb}:", *(f"    {blob.digest}" for blob in applied.healed)]
     return lines

@@ -146,9 +146,9 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         yield from (f"  {line}" for line in table(rows, right=[0]))
 
 
-def _reason(source: ChosenSource, plaintext: int) -> str:
-    """Why a layer of `plaintext` bytes is made from that source."""
-    share = min(round(100 * source.resembling / plaintext), 100)
+def _reason(source: ChosenSource, uncompressed: int) -> str:
+    """Why a layer of `uncompressed` bytes is made from that source."""
+    share = min(round(100 * source.resembling / uncompressed), 100)
     reason = f"from {source.digest.short}: samples say that it has about {share} % of the layer"
     if not source.rivals:
         return reason

@@ -1,4 +1,4 @@
-"""Which container bytes are, told by what they begin with, and the hints that it gives."""
+"""Which container bytes are, recognised by what they begin with, and the hints that it gives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from airpatch.delta.tar_members import members
 from airpatch.views.finders import elf, gitpack, gzip, jimage, pdf, png, woff, zip
 from airpatch.views.finders.hint import Hint
 
+_END_OF_ZIP = b"PK\x05\x06"
 _MAX_NESTED = 2
 """Archives stored in archives: more are left as they are."""
 
@@ -28,6 +29,11 @@ def may_hold_streams(start: bytes) -> bool:
     return start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
 
 
+def may_hold(data: memoryview) -> bool:
+    """Whether `find` may give hints in a file."""
+    return may_hold_streams(bytes(data[:512])) or bytes(data[:2]) == b"PK" or bytes(data[-22:-18]) == _END_OF_ZIP
+
+
 def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
     """Hints in `data`, in their order and without overlap, to be proven."""
     start = bytes(data[:512])
@@ -36,7 +42,7 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
             return finder(data, name)
     if start[257:262] == b"ustar":
         return _tar(data, name, depth)
-    if start.startswith(b"PK") or bytes(data[-22:-18]) == b"PK\x05\x06":
+    if start.startswith(b"PK") or bytes(data[-22:-18]) == _END_OF_ZIP:
         return zip.find(data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ())
     return ()
 
