@@ -173,7 +173,7 @@ def test_a_new_registry_is_told_from_one_that_was_there(place: Path, r1: Sample,
 
 
 @needs_root
-def test_folders_that_may_not_be_looked_into_and_loops_are_no_crash(place: Path) -> None:
+def test_folders_that_may_not_be_looked_into_and_loops_are_told_with_their_path(place: Path) -> None:
     (place / "closed/inside").mkdir(parents=True)
     (place / "closed").chmod(0o700)
     (place / "loop").symlink_to("loop")
@@ -182,7 +182,7 @@ def test_folders_that_may_not_be_looked_into_and_loops_are_no_crash(place: Path)
     try:
         for path in (place / "closed/inside", place / "loop"):
             check_place(path)
-            with pytest.raises(UsageError):
+            with pytest.raises(TargetError, match=f"{path}: cannot be reached: "):
                 require_root(path)
     finally:
         os.seteuid(0)
