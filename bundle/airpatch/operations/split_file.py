@@ -72,8 +72,8 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     """Make the file again out of its parts, some of which may be missing or damaged if there is parity.
 
     `parts_` are parts or folders of them, in any order; a part stands for those beside it, too. `output` is a file, `-`
-    standard output, or a folder, in which the file gets its own name. Where `execution` can ask somebody, a part that is
-    not there is asked for when its turn comes, so that media may be changed in one drive.
+    standard output, or a folder, in which the file gets its own name. Where `execution` can ask somebody, a part that
+    is not there is asked for when its turn comes, so that media may be changed in one drive.
 
     Raises UsageError if there are no parts or parts of several files, IntegrityError that names what is missing or
     damaged, TargetError.
