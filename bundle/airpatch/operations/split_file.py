@@ -18,6 +18,7 @@ from airpatch.format.parts import Whole
 from airpatch.linux import is_file, is_folder
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.parts.gathering import gather_parts
+from airpatch.parts.in_turn import PartsInTurn
 from airpatch.parts.joined import JoinedParts
 from airpatch.parts.splitting import require_unchanged, write_parts
 
@@ -71,7 +72,8 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     """Make the file again out of its parts, some of which may be missing or damaged if there is parity.
 
     `parts_` are parts or folders of them, in any order; a part stands for those beside it, too. `output` is a file, `-`
-    standard output, or a folder, in which the file gets its own name.
+    standard output, or a folder, in which the file gets its own name. Where `execution` can ask somebody, a part that
+    is not there is asked for when its turn comes, so that media may be changed in one drive.
 
     Raises UsageError if there are no parts or parts of several files, IntegrityError that names what is missing or
     damaged, TargetError.
@@ -84,19 +86,23 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     with closing(joined):
         if execution.ask is None:
             joined.require_complete()
+        stream = PartsInTurn(joined, execution.ask or _nobody)
         name = _named(os.fspath(output), joined)
         with destination(name) as sink, execution.part(f"joining {joined.name}", joined.size) as part:
             sha256 = hashlib.sha256()
             buffer = memoryview(bytearray(_PIECE))
-            for position in range(0, joined.size, _PIECE):
-                view = buffer[: min(_PIECE, joined.size - position)]
-                joined.read_into(view, position)
-                sha256.update(view)
-                sink.write([view])
-                part.advance(len(view))
+            while count := stream.readinto(buffer):
+                sha256.update(buffer[:count])
+                sink.write([buffer[:count]])
+                part.advance(count)
             if sha256.digest() != joined.whole.digest.raw:
                 raise IntegrityError(f"{joined.name}: the parts do not make the file that was split")
         return JoinedFile(name, joined.whole, joined.rebuilt)
+
+
+def _nobody(_: str) -> bool:
+    """Nobody brings what is missing."""
+    return False
 
 
 def _named(output: str, joined: JoinedParts) -> str:
