@@ -29,7 +29,7 @@ from airpatch.target.root import open_root
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """A bundle of which every byte is right. `patches_proved`: its layer patches were carried out, too."""
+    """A bundle of which every byte is correct. `patches_proved`: its layer patches were carried out, too."""
 
     name: str
     index: Index
