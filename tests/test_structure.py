@@ -108,6 +108,7 @@ TESTED_BY = {
     "target/audit_releases.py": ("target/test_audit.py", "an audit goes through it"),
     "target/audit_report.py": ("target/test_audit.py", "an audit goes through it"),
     "target/audit_repositories.py": ("target/test_audit.py", "an audit goes through it"),
+    "target/root_reader.py": ("target/test_root.py", "the half of a root that reads"),
     "target/staging.py": ("target/test_installer.py", "an apply goes through it"),
     "target/stocktaking.py": ("patches/test_bases.py", "an inventory is a base"),
     "tool/site_instructions.py": ("tool/test_executable.py", "what lies beside the bundle"),

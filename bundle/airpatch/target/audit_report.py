@@ -34,9 +34,7 @@ class AuditReport:
         return []
 
     def folders(self, folder: str, allowed: Collection[str] | None = None) -> list[str]:
-        """Return those of `names` that are folders; files are remarks, and whatever else may be there is an
-        obstacle.
-        """
+        """Return those of `names` that are folders; files are remarks, and whatever else is there is an obstacle."""
         folders = []
         for name in self.names(folder, allowed):
             path = f"{folder}/{name}"
@@ -48,12 +46,15 @@ class AuditReport:
         return folders
 
     def find(self, path: str, what: str) -> None:
+        """Add a finding about `path`."""
         self.findings.append(f"{self.root.path / path}: {what}")
 
     def remark(self, path: str, what: str) -> None:
+        """Add a note about `path`."""
         self.notes.append(f"{self.root.path / path}: {what}")
 
     def odd(self, path: str) -> None:
+        """Note that neither airpatch nor a registry puts anything at `path`."""
         self.remark(path, "does not belong there")
 
     @contextmanager

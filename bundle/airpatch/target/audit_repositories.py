@@ -59,9 +59,7 @@ class AuditedRepositories:
         for tag in self._report.folders(f"{path}/_manifests/tags"):
             stale += self._check_tag(repository, f"{path}/_manifests/tags/{tag}", tag, revisions)
         if stale:
-            self._report.notes.append(
-                f"{self._root.path / path}: {stale} links to content that was deleted; they do no harm"
-            )
+            self._report.remark(path, f"{stale} links to content that was deleted; they do no harm")
 
     def _check_revision(self, path: str, digest: Digest, revisions: Collection[Digest]) -> Iterator[Digest]:
         """Check what a revision refers to, and give the layers and configs that its repository must link."""
