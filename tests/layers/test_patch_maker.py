@@ -17,7 +17,7 @@ from airpatch.errors import FormatError
 from airpatch.execution import Execution
 from airpatch.layers import blob_builder, patch_maker
 from airpatch.layers.compression import compression, extract
-from airpatch.layers.patch_maker import Made, PatchMaker, Unpacked
+from airpatch.layers.patch_maker import Made, PatchMaker
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -29,6 +29,7 @@ from airpatch.layers.recipe import (
     Replica,
     read_header,
 )
+from airpatch.layers.ways import Unpacked
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from tests.delta.support import noise, tar
