@@ -14,7 +14,8 @@ from airpatch.host.live_registry import registries
 from airpatch.linux import is_folder
 from airpatch.operations.arguments import StrPath
 from airpatch.target.new_root import check_place
-from airpatch.target.root import HOME, Root
+from airpatch.target.root import Root
+from airpatch.target.root_reader import HOME
 from airpatch.target.state import history
 
 _RUN = ("packages",)
