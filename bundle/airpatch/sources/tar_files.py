@@ -76,15 +76,15 @@ class TarFiles:
                 self._contradictory.add(name)
 
     def name(self, path: str) -> str:
-        """`path` as errors give it: with the archive before it."""
+        """Return `path` as error messages show it: after the archive's name."""
         return f"{self.path}:{path}"
 
     def lacks(self, path: str) -> bool:
-        """Return whether nothing has the name `path`."""
+        """Return whether there is nothing at `path`."""
         return path not in self._members
 
     def size(self, path: str) -> int | None:
-        """Return the size of the file `path` in bytes, None if there is none that can be read."""
+        """Return the size of the file `path` in bytes, None if there is no readable file."""
         try:
             return self._find(path).size
         except SourceError:
