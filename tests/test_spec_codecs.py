@@ -42,7 +42,7 @@ def rows(text: str) -> list[list[str]]:
         ("| bases | count, at most {}.", addresses.MAX_BASES),
         ("These numbers are below 2^{}.", addresses.LIMIT.bit_length() - 1),
         ("cover is at\n   most {} bytes long", predict.MAX_COVER),
-        ("| {} + i | 4 bytes", modes.BASED),
+        ("| {} + 3i | 4 bytes", modes.BASED),
         ("Memory has {} slots", references.MEMORY),
         ("The covers that count have at least {} bytes", addresses.MIN_COVER),
     ],
