@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import open_bundles
+from airpatch.archive.frame_reader import open_bundle_files
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
@@ -39,7 +39,7 @@ def merge(
     execution = beside(execution, output)
     with ExitStack() as stack:
         place = stack.enter_context(open_output(output, key))
-        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundles(names(bundles))]
+        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundle_files(names(bundles))]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
         opened[-1].opening.require_fresh(opened[-1].name, time.time())
