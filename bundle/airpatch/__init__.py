@@ -1,7 +1,7 @@
 """airpatch packs the container images of a release into one file, makes small patches, and applies them offline.
 
 A bundle is one content-addressed file with all images of a product release; a patch is a bundle without what its
-targets have already. Applied to a registry's storage on a host without a network, both give the release with every
+targets already have. Applied to a registry's storage on a host without a network, both give the release with every
 digest exactly as it was built.
 
 The functions are those of the command line (`airpatch --help`). On the sender's side, with trees of images as
@@ -20,15 +20,15 @@ On the host, whose registry may be serving `/var/lib/registry` meanwhile:
     except airpatch.BaseMismatch as error:
         print(error.message, *error.findings, sep="\\n")
 
-Paths are `str` or `os.PathLike`; where several are taken, one alone does, too. Sizes are in bytes. Every function that
-works long takes an `Execution`: how many threads and how much memory it may use, where scratch files go, who watches
+Paths are `str` or `os.PathLike`; where several are accepted, so is a single one. Sizes are in bytes. Every long-running
+function takes an `Execution`: how many threads and how much memory it may use, where scratch files go, what receives
 its progress, and how to cancel it:
 
     airpatch.diff(base, images, patch, execution=airpatch.Execution(jobs=4, memory=4 << 30, progress=MyProgress()))
 
-Whatever a caller can meet and mend is an `AirpatchError` of one of seven classes; `message` says what is wrong, where,
-and what to do, `findings` lists every single defect. Decisions are logged to the logger `airpatch` (INFO: which source
-and method for which layer; DEBUG: more), which is silent unless the program configures it.
+Every failure that a caller can cause and resolve is an `AirpatchError` of one of seven classes; `message` says what is
+wrong, where, and what to do, `findings` lists the individual defects. Decisions are logged to the logger `airpatch`
+(INFO: which source and method for which layer; DEBUG: more), which is silent unless the program configures it.
 
 Formats are specified in spec/FORMAT.md (bundles), spec/TARGET.md (roots), spec/DELTA.md, spec/DEFLATE.md and
 spec/ENCODERS.md (layer patches).

@@ -72,7 +72,7 @@ class TargetError(AirpatchError):
 
 
 def unreadable(name: str, cause: OSError) -> UsageError | TargetError:
-    """What it means that a file which the user named cannot be read: it is not there, or the host forbids it."""
+    """Return the error for an unreadable file that the user named: it is missing, or the host forbids reading it."""
     message = f"{name}: cannot be read: {cause.strerror}"
     is_absent = cause.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR)
     return UsageError(message) if is_absent else TargetError(message)

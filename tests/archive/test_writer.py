@@ -177,7 +177,7 @@ def test_a_missing_signature_is_named_as_such(sample: Builder) -> None:
 class BreakingBlob(BytesBlob):
     def read_into(self, view: memoryview, offset: int) -> None:
         if offset:
-            raise SourceError("it became shorter while it was read")
+            raise SourceError("it shrank while it was being read")
         super().read_into(view, offset)
 
 
@@ -190,7 +190,7 @@ class Breaking(MemoryContent):
 def test_a_blob_that_changes_its_size_while_it_is_read() -> None:
     builder = with_layers([3 * FRAME])
     error, _ = fails(builder, Breaking(builder.blobs))
-    assert "became shorter" in error.findings[0]
+    assert "shrank while" in error.findings[0]
 
 
 class FullSink(MemorySink):

@@ -394,7 +394,7 @@ def test_adversary_57_the_bundle_shrinks(lab: Lab, bundles: Bundles, small: dict
         with strace.stopped(lab.zygote, argv, strace.Point("flock", 1, main=True), lab.folder, ended):
             os.truncate(bundle, size)
         assert ended[0].code == 3, ended
-        assert "became shorter while it was read" in ended[0].output
+        assert "shrank while it was being read" in ended[0].output
         assert snapshot(lab.root) == before
 
 

@@ -92,7 +92,7 @@ def test_folders_of_others_are_not_touched(releases: dict[str, Path], tmp_path: 
     out.mkdir()
     (out / "mine").write_text("mine\n")
     before = state(out)
-    with pytest.raises(TargetError, match="not laid out by airpatch"):
+    with pytest.raises(TargetError, match="airpatch did not lay out"):
         airpatch.restore(releases["full1"], tmp_path / "images", files_to=out)
     link = tmp_path / "link"
     link.symlink_to(releases["old"])

@@ -46,7 +46,7 @@ def test_something_else_at_the_port_is_no_registry(monkeypatch: pytest.MonkeyPat
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         monkeypatch.setattr(live_registry, "_PATIENCE", 0.05)
         monkeypatch.setattr(live_registry, "_ports", lambda: {server.getsockname()[1]})
-        assert live_registry.registries().text == "none answers on this host"
+        assert live_registry.registries().text == "none is running on this host"
 
 
 def test_the_ports_of_a_process_are_found() -> None:

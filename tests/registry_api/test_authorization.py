@@ -187,5 +187,5 @@ def test_a_registry_with_tokens(
 
 
 def test_plain_http_is_for_this_machine() -> None:
-    with pytest.raises(Exception, match="--plain-http is for this machine alone"):
+    with pytest.raises(Exception, match="--plain-http is only for this machine"):
         gather(["docker://registry.example/shop/web:r1"], pull=PullOptions(PLAIN))

@@ -229,7 +229,7 @@ def test_tokens_for_pushes_and_mounts(
             assert done.mounted
             assert any(len(scopes) == 2 for scopes, _ in tokens.asked)
             (tmp_path / "config.json").write_text("{}")
-            with pytest.raises(TargetError, match="wants credentials"):
+            with pytest.raises(TargetError, match="demands credentials"):
                 airpatch.push(bundles["full1"], f"docker://{host}", access=access)
 
 

@@ -270,7 +270,12 @@ def test_what_cannot_be_served_is_told(bundles: dict[str, Path], tmp_path: Path)
         (UsageError, "is a full bundle", (bundles["full1"], bundles["full2"]), {}),
         (UsageError, "HOST:PORT", (bundles["full1"],), {"listen": "here"}),
         (TargetError, "cannot be listened on", (bundles["full1"],), {"listen": "203.0.113.1:1"}),
-        (UsageError, "no certificate", (bundles["full1"],), {"listen": "127.0.0.1:0", "certificate": tmp_path / "no"}),
+        (
+            UsageError,
+            "not a usable certificate",
+            (bundles["full1"],),
+            {"listen": "127.0.0.1:0", "certificate": tmp_path / "no"},
+        ),
     ]
     for kind, message, files, options in refused:
         with pytest.raises(kind, match=message):

@@ -56,8 +56,8 @@ def test_a_malformed_line_is_named(line: str, reason: str, keys: dict[str, Path]
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "without a single signer"),
-        (b"# x\n", "without a single"),
+        (b"", "has no signer"),
+        (b"# x\n", "has no signer"),
         (b"\xff", "UTF-8"),
         (bytes(MAX_FILE + 1), "most"),
     ],

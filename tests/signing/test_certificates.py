@@ -46,7 +46,7 @@ def test_every_byte_is_covered_by_the_authority(keys: dict[str, Path], tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("options", "reason"), [(["-h"], "one of a host"), (["-O", "force-command=true"], "critical options")]
+    ("options", "reason"), [(["-h"], "for a host"), (["-O", "force-command=true"], "critical options")]
 )
 def test_what_is_not_for_signing_is_refused(
     options: list[str], reason: str, keys: dict[str, Path], tmp_path: Path

@@ -64,8 +64,8 @@ def test_adversary_3_a_signature_of_another_message(lines: dict[str, str], signe
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ('valid-before="20260101Z"', "not valid at this time by the clock of this host"),
-        ('valid-after="20280101Z"', "not valid at this time by the clock of this host"),
+        ('valid-before="20260101Z"', "not valid at this time by this host's clock"),
+        ('valid-after="20280101Z"', "not valid at this time by this host's clock"),
         ('namespaces="git"', "not allowed for the namespace"),
         ("cert-authority", "not among the allowed signers"),
     ],
@@ -96,7 +96,7 @@ def test_a_threshold_counts_different_principals(lines: dict[str, str], signed: 
     everybody = list(signed.values())
     allowed = "".join(f"{who} {lines[key]}\n" for who, key in [("a", "ed25519"), ("b", "other"), ("a", "p256")])
     assert len(policy(allowed, threshold=2).require(MESSAGE, everybody, NOW)) == 3
-    with pytest.raises(TrustError, match="signatures of 3 principals are required, and 2 of its 4 counts"):
+    with pytest.raises(TrustError, match="signatures of 3 principals are required, but 2 of its 4 counts"):
         policy(allowed, threshold=3).require(MESSAGE, everybody, NOW)
     with pytest.raises(TrustError):
         policy(allowed, threshold=2).require(MESSAGE, [signed["ed25519"]] * 2, NOW)
@@ -141,7 +141,7 @@ def test_an_expired_certificate_counts_no_more(
     text = sign_with_certificate(keys, tmp_path, sign_by_openssh, *options)
     with pytest.raises(TrustError) as caught:
         policy(f"alice cert-authority {lines['authority']}").require(MESSAGE, [text], NOW)
-    assert "expired by the clock of this host" in caught.value.findings[0]
+    assert "expired by this host's clock" in caught.value.findings[0]
 
 
 CASES = {

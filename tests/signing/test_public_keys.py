@@ -106,7 +106,7 @@ def test_short_rsa_keys_are_refused(keys: dict[str, Path]) -> None:
         ("", "not of the kind"),
         ("ssh-ed25519", "not of the kind"),
         ("ssh-ed25519 !!!", "not base64"),
-        ("ssh-ed25519 " + base64.b64encode(string(b"ssh-rsa")).decode(), "that stands in front"),
+        ("ssh-ed25519 " + base64.b64encode(string(b"ssh-rsa")).decode(), "stated before it"),
         ("ssh-dss " + base64.b64encode(string(b"ssh-dss")).decode(), "known are"),
         ("ssh-ed25519 " + base64.b64encode(string(b"ssh-ed25519") + string(bytes(31))).decode(), "31 bytes, not 32"),
         ("ssh-ed25519 " + base64.b64encode(string(b"ssh-ed25519") + string(bytes(32)) + b"x").decode(), "goes on"),

@@ -29,9 +29,9 @@ def successor(keys: dict[str, Path]) -> TrustedSigners:
     [
         ({"threshold": 0}, "from 1 to 16"),
         ({"threshold": 17}, "from 1 to 16"),
-        ({"principals": ("a", "a")}, "named twice"),
+        ({"principals": ("a", "a")}, "are named twice"),
         ({"principals": tuple(map(str, range(65)))}, "more than 64"),
-        ({"allowed_signers": b""}, "without a single signer"),
+        ({"allowed_signers": b""}, "has no signer"),
         ({"revoked": b"\xff"}, "neither a key revocation list"),
     ],
 )

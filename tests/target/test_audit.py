@@ -262,7 +262,7 @@ WRONG: dict[Damage, str] = {
     _empty_tag: "current/link: not a sha256 digest",
     _damaged_receipt: "not a receipt that this airpatch reads",
     _renamed_receipt: "is not the receipt of the release that it is named after",
-    _damaged_history: "history: line 1 is no JSON",
+    _damaged_history: "history: line 1 is not JSON",
     _wrong_signature: "signature-1: content is not sha256:",
 }
 """Bytes without their digest."""
@@ -287,15 +287,15 @@ REMARKED: dict[Damage, str] = {
     _unknown_part: "_other: does not belong there",
     _missing_layer_link: "folders have no link, as a deletion through the registry leaves them",
     _missing_layer_folder: "has no layer link, which a revision needs",
-    _missing_revision: "is no revision of the repository",
+    _missing_revision: "is not a revision of the repository",
     _missing_child: "1 of 2 manifests of the index",
     _revision_is_no_manifest: "1 manifests of types that airpatch does not know",
     _revision_of_nothing: "is missing, and is a revision",
     _tag_without_current: "current/link: is missing",
-    _tag_without_index: "which its index does not have",
+    _tag_without_index: "which is missing from the tag's index",
     _bad_tag: "not a valid tag: '-r1'",
     _torn_history: "its last line was cut short",
-    _tag_of_no_revision: "which is no revision of the repository",
+    _tag_of_no_revision: "which is not a revision of the repository",
 }
 """What registries take, and what others leave behind."""
 INCOMPLETE: dict[Damage, str] = {
@@ -368,7 +368,7 @@ def test_what_a_garbage_collection_leaves_is_no_finding(root: Path, gathered: Ga
     verified = verify(root)
     assert verified.findings == ()
     assert [note.rpartition(": ")[2] for note in verified.notes] == [
-        "2 links to content that was deleted; they do no harm"
+        "2 links lead to deleted content, which is harmless"
     ]
 
 
@@ -390,7 +390,7 @@ def test_an_interrupted_apply_is_a_note(root: Path) -> None:
     (root / ".airpatch" / "journal").write_bytes(b"x")
     verified = verify(root)
     assert verified.findings == ()
-    assert verified.notes == ("an apply was interrupted or is at work; run it again to bring it to its end",)
+    assert verified.notes == ("an apply was interrupted or is still running; if it was interrupted, run it again",)
 
 
 def test_foreign_layers_may_be_missing(root: Path, gathered: Gathered) -> None:

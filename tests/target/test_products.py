@@ -75,7 +75,7 @@ def test_prune_of_one_product_leaves_the_others_whole(two: Path) -> None:
 
 def test_rollback_is_of_one_product_and_that_has_to_be_named(two: Path) -> None:
     with Root(two) as opened:
-        with pytest.raises(UsageError, match="has several products: bank, shop; say which with --product"):
+        with pytest.raises(UsageError, match="has several products: bank, shop; choose one with --product"):
             roll_back(opened, execution())
         done = roll_back(opened, execution(), product="bank")
         assert done.receipt.release == BANK[0].release
@@ -89,7 +89,7 @@ def test_rollback_is_of_one_product_and_that_has_to_be_named(two: Path) -> None:
 
 def test_an_inventory_is_of_one_product_and_that_has_to_be_named(two: Path) -> None:
     with Root(two) as opened:
-        with pytest.raises(UsageError, match="say which with --product"):
+        with pytest.raises(UsageError, match="choose one with --product"):
             take_inventory(opened)
         found = take_inventory(opened, "bank")
     assert (found.product, found.name, found.sequence) == ("bank", "r8", 8)

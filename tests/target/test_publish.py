@@ -313,7 +313,7 @@ def test_adversary_53_blobs_that_vanish_again_and_again_end_the_apply(root: Path
         if name == "sync" and blob_file(root, LARGE).exists():
             drop(root, [LARGE])
 
-    with watched(collect), pytest.raises(TargetError, match="vanish as fast"):
+    with watched(collect), pytest.raises(TargetError, match="are removed as fast"):
         install(root, r1.full)
 
 

@@ -211,7 +211,7 @@ def test_adversary_51_one_of_two_processes_gets_the_lock_and_a_stale_one_does_no
     process = holder(root)
     try:
         (root / ".airpatch/staging/theirs").write_bytes(b"x")
-        with pytest.raises(TargetError, match="another airpatch is at work"):
+        with pytest.raises(TargetError, match="another airpatch is working"):
             install(root, r1.full)
         assert staging(root) == ["theirs"]
         assert not (root / "docker").exists()

@@ -39,7 +39,7 @@ class FileBytes:
             except OSError as error:
                 raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
             if not count:
-                raise FormatError(f"{self.name}: became shorter while it was read")
+                raise FormatError(f"{self.name}: shrank while it was being read")
             view, position = view[count:], position + count
 
     def again(self) -> FileBytes:

@@ -93,7 +93,7 @@ class FileBlob:
             except OSError as cause:
                 raise self._error(f"{self._name}: cannot be read: {cause.strerror}") from None
             if not count:
-                raise self._error(f"{self._name}: became shorter while it was read")
+                raise self._error(f"{self._name}: shrank while it was being read")
             view, offset = view[count:], offset + count
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""Files of a release into a folder, which has those of the old release or those of the new one at any moment.
+"""Lays out files of a release in a folder, which at any moment has those of the old release or those of the new one.
 
 A new folder is made beside the old one, with all files of the release and what others have put into the old one; then
-the two exchange their names. What the old release had and the new one has not is gone with the old folder. The list of
+the two exchange their names. What only the old release had goes with the old folder. The list of
 what belongs to the release lies in the folder itself (`packing.LISTING`); a folder with files and without that list is
 somebody else's, and is not touched.
 """
@@ -117,7 +117,7 @@ def _listed(folder: Path) -> set[str] | None:
         if folder.is_symlink() or not folder.is_dir():
             if not folder.is_symlink() and not folder.exists():
                 return None
-            raise TargetError(f"{folder}: is no folder; name another place for the files")
+            raise TargetError(f"{folder}: is not a folder; name another place for the files")
         if not any(folder.iterdir()):
             return None
         with (folder / LISTING).open("rb") as file:
@@ -126,8 +126,8 @@ def _listed(folder: Path) -> set[str] | None:
             raise ValueError
     except (FileNotFoundError, ValueError):
         raise TargetError(
-            f"{folder}: holds files that were not laid out by airpatch (it has no {LISTING}); name a new folder, or "
-            "move them away"
+            f"{folder}: holds files that airpatch did not lay out (it has no {LISTING}); name a new folder, or "
+            "move the files away"
         ) from None
     return set(paths)
 
@@ -148,7 +148,7 @@ class _Folder:
     def add(self, entry: FileEntry, pieces: Iterator[bytes]) -> None:
         """Make an entry; links are made by `finish`, so that nothing is written through one."""
         if entry.path in self.entries or entry.path == LISTING:
-            raise FormatError(f"{entry.path}: comes twice")
+            raise FormatError(f"{entry.path}: occurs twice")
         above = entry.path.rpartition("/")[0]
         if above and (above not in self.entries or self.entries[above].type != stat.S_IFDIR):
             raise FormatError(f"{entry.path}: comes before its folder")
@@ -194,7 +194,9 @@ def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
                 above in new.entries and new.entries[above].type != stat.S_IFDIR
                 for above in map(str, Path(path).parents)
             ):
-                raise TargetError(f"{folder / path}: is not of the old release, and the new one has it: move it away")
+                raise TargetError(
+                    f"{folder / path}: does not belong to the old release, but the new one has it, too: move it away"
+                )
             new.keep(place / name, path)
 
 
@@ -208,10 +210,10 @@ def _extract(layer: Descriptor, content: Content, folder: _Folder, part: Progres
                 for info in archive:
                     entry = entry_of(info)
                     if info.pax_headers.keys() - {"path", "linkpath", "size"} or info.issparse():
-                        raise FormatError(f"{entry.path}: has a header that this program does not write")
+                        raise FormatError(f"{entry.path}: has a header that airpatch does not write")
                     folder.add(entry, _content(archive, info))
         except tarfile.TarError as error:
-            raise FormatError(f"layer {layer.digest} is no tar: {error}") from None
+            raise FormatError(f"layer {layer.digest} is not a tar archive: {error}") from None
         while stream.read(_PIECE):
             pass
     if hash_.digest() != layer.digest.raw:

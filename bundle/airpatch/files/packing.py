@@ -114,7 +114,7 @@ def _walk(folder: Path, findings: list[str]) -> Iterator[FileEntry]:
     """All that lies in the folder, sorted by path, folders before what is in them; not what airpatch keeps there."""
     pending = [""]
     if not folder.is_dir():
-        findings.append(f"{folder}: is no folder")
+        findings.append(f"{folder}: is not a folder")
         return
     while pending:
         below = pending.pop()
@@ -190,11 +190,11 @@ def _read(path: Path, size: int) -> Iterator[bytes]:
         while size:
             piece = os.read(fd, min(size, PIECE))
             if not piece:
-                raise SourceError(f"{path}: became shorter while it was read")
+                raise SourceError(f"{path}: shrank while it was being read")
             size -= len(piece)
             yield piece
         if os.read(fd, 1):
-            raise SourceError(f"{path}: became longer while it was read")
+            raise SourceError(f"{path}: grew while it was being read")
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
     finally:

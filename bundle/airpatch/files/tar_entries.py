@@ -40,7 +40,7 @@ class FileEntry:
         if self.type not in _TYPES:
             raise FormatError(f"{self.path}: is neither a file, a folder nor a symbolic link")
         if self.type == stat.S_IFLNK and not _is_inside(self.path, self.target):
-            raise FormatError(f"{self.path}: is a symbolic link to {self.target!r:.200}, outside of the folder")
+            raise FormatError(f"{self.path}: is a symbolic link to {self.target!r:.200}, outside the folder")
 
     def header(self) -> bytes:
         """The member's header: POSIX.1-2001 (pax), with an extended header where a name or size needs one."""

@@ -1,1 +1,1 @@
-"""What the host under this process has: facts, each found by looking or trying, none by guessing."""
+"""What the host provides: facts, each established by inspection or a test, never by guessing."""

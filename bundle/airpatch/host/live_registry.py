@@ -26,7 +26,7 @@ _PATIENCE = 2
 def registries() -> Fact:
     """Each registry that runs here, with the version of its API."""
     found = [text for port in sorted(_ports()) if (text := _ask(port)) is not None]
-    return Fact("registry", State.OK, "; ".join(found) or "none answers on this host")
+    return Fact("registry", State.OK, "; ".join(found) or "none is running on this host")
 
 
 def _ports() -> set[int]:

@@ -44,7 +44,7 @@ def codecs() -> Fact:
     plain = uncompiled_codecs()
     if not plain:
         return Fact("codecs", State.OK, "compiled")
-    text = f"{len(plain)} modules are not compiled: layer patches take up to 40 times as long; install a wheel"
+    text = f"{len(plain)} modules are not compiled, so layer patches take up to 40 times as long; install a wheel"
     return Fact("codecs", State.LIMITED, text)
 
 
@@ -71,7 +71,7 @@ def packages() -> Iterator[Fact]:
     """What airpatch needs of PyPI, and then each extra: whether it is installed."""
     required: dict[str, list[str]] = {}
     if not _is_installed("airpatch"):
-        yield Fact("packages", State.LIMITED, "airpatch is not installed and runs from its source")
+        yield Fact("packages", State.LIMITED, "airpatch is not installed, but runs from its source tree")
         return
     for line in importlib.metadata.requires("airpatch") or ():
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
@@ -112,7 +112,7 @@ def memory() -> Fact:
         return Fact("memory", State.MISSING, f"{text}; layer patches need {LEAST_MEMORY >> 20} MiB")
     if free < DEFAULT_MEMORY:
         return Fact(
-            "memory", State.LIMITED, f"{text}; give commands that make patches --memory {free >> 20}MiB at most"
+            "memory", State.LIMITED, f"{text}; for commands that make patches, use --memory {free >> 20}MiB or less"
         )
     return Fact("memory", State.OK, text)
 
@@ -143,7 +143,9 @@ def clock(newest: int | None) -> Fact:
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     if newest is not None and newest > now:
         recorded = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
-        return Fact("clock", State.LIMITED, f"{text}, before the last change of this root, {recorded}: set the clock")
+        return Fact(
+            "clock", State.LIMITED, f"{text}, which is before the last change of this root, {recorded}: set the clock"
+        )
     if not is_clock_synchronized():
-        return Fact("clock", State.OK, f"{text}; nothing keeps it right, so check it where signatures expire")
+        return Fact("clock", State.OK, f"{text}; not synchronized, so check it where signatures or releases expire")
     return Fact("clock", State.OK, f"{text}, synchronized")

@@ -28,7 +28,7 @@ def room(name: str, folder: Path) -> Fact:
     text = f"{size / 1e9:.1f} GB free"
     if not size or (status.f_files and not status.f_favail):
         what = "no bytes" if not size else "no files (inodes)"
-        return Fact(name, State.MISSING, f"{folder}: room for {what}; free some")
+        return Fact(name, State.MISSING, f"{folder}: has room for {what}; free some space")
     return Fact(name, State.OK, text if not status.f_files else f"{text}, and {status.f_favail:,} files")
 
 
@@ -97,13 +97,13 @@ def _lock(folder: int) -> None:
 
 
 _ATTEMPTS: tuple[tuple[str, Callable[[int], None], Fact], ...] = (
-    ("fsync", _fsync, Fact("fsync", State.MISSING, "nothing is safe from a power cut on this file system")),
+    ("fsync", _fsync, Fact("fsync", State.MISSING, "this file system cannot protect anything from a power failure")),
     (
         "rename exchange",
         _exchange,
-        Fact("rename exchange", State.LIMITED, "a folder that is replaced is not there for a moment"),
+        Fact("rename exchange", State.LIMITED, "a folder is briefly missing while it is replaced"),
     ),
-    ("hard links", _link, Fact("hard links", State.MISSING, "blobs get their names by hard links")),
-    ("locks", _lock, Fact("locks", State.MISSING, "two runs could not be kept apart")),
+    ("hard links", _link, Fact("hard links", State.MISSING, "apply needs hard links to give blobs their names")),
+    ("locks", _lock, Fact("locks", State.MISSING, "without locks, two runs would interfere with each other")),
 )
 """In this order: later attempts use what earlier ones have made."""

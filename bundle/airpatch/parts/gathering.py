@@ -29,11 +29,13 @@ def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
     wholes = _wholes(named if named.parts else around)
     if not wholes:
         raise IntegrityError(
-            f"{paths[0]}: all parts are damaged in their headers; copy them again",
+            f"{paths[0]}: the headers of all parts are damaged; copy the parts again",
             [str(path) for path in around.spoiled],
         )
     if len(wholes) > 1:
-        raise UsageError(f"{paths[0]}: has parts of several files; name one of its parts", [w.name for w in wholes])
+        raise UsageError(
+            f"{paths[0]}: holds parts of several files; name a part of the one you mean", [w.name for w in wholes]
+        )
     return JoinedParts(wholes[0], around, folders)
 
 

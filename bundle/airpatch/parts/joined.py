@@ -111,10 +111,10 @@ class JoinedParts:
         whole = self.whole
         findings = [text for number in range(1, whole.parts + 1) if (text := self._finding(number)) is not None]
         bad = len(findings)
-        findings += [f"a part is damaged in its header, or of another file: {path}" for path in self._spoiled]
+        findings += [f"a part has a damaged header, or belongs to another file: {path}" for path in self._spoiled]
         message = f"{self.name}: of {whole.parts} parts, {bad} are missing or damaged"
         if whole.parity:
-            message += f", more than the {whole.parity} that parity can stand in for"
+            message += f", more than the {whole.parity} that parity can replace"
         return IntegrityError(f"{message}; copy these again", findings)
 
     def _finding(self, number: int) -> str | None:

@@ -168,4 +168,4 @@ def _named(whole: Whole, folder: Path, paths: dict[int, Path]) -> list[Path]:
 def require_unchanged(source: ByteSource, before: os.stat_result, after: os.stat_result) -> None:
     """Raise SourceError if the file of `source` was written to while it was read."""
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise SourceError(f"{source.name}: changed while it was split; run it again")
+        raise SourceError(f"{source.name}: changed while it was being split; split it again")

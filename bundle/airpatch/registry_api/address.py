@@ -34,7 +34,7 @@ class Place:
         host, _, path = text.removeprefix(SCHEME).partition("/")
         path = path.rstrip("/")
         if not text.startswith(SCHEME) or not is_host(host):
-            raise UsageError(f"{text}: no registry: write {SCHEME}HOST[:PORT][/PREFIX]")
+            raise UsageError(f"{text}: is not a registry: write {SCHEME}HOST[:PORT][/PREFIX]")
         if path:
             try:
                 check_repository(path)

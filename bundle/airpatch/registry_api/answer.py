@@ -107,11 +107,11 @@ def failure_reason(error: BaseException) -> str:
     match error:
         case causes.NewConnectionError():  # a ConnectTimeoutError, too, in urllib3
             cause = error.__cause__
-            return (_words(cause) if isinstance(cause, OSError) else "") or "no connection can be made"
+            return (_words(cause) if isinstance(cause, OSError) else "") or "a connection cannot be made"
         case causes.ConnectTimeoutError() | causes.ReadTimeoutError():
             return "it does not answer in time"
         case causes.ProxyError():
-            return "the proxy refuses, or cannot be reached"
+            return "the proxy refuses the connection, or cannot be reached"
         case causes.SSLError():
             return "TLS fails"
         case causes.IncompleteRead() | causes.ProtocolError() | ConnectionError():

@@ -1,4 +1,4 @@
-"""What a registry wants to be told before it answers: basic authentication (RFC 7617) or bearer tokens.
+"""How a registry demands authentication: basic (RFC 7617) or with bearer tokens.
 
 A registry answers 401 with a challenge (RFC 9110, 11.6.1). For a bearer token the challenge names a token server, which
 gives one for a scope against the credentials of the user, or to anybody (distribution `docs/spec/auth/token.md`, and
@@ -103,7 +103,7 @@ class Authorizer:
         challenges = {challenge.scheme: challenge for challenge in parse_challenges(header)}
         challenge = challenges.get("bearer") or challenges.get("basic")
         if challenge is None:
-            raise Refused(f"{self._server} wants an authentication that is not known: {header!r:.100}")
+            raise Refused(f"{self._server} demands an unknown kind of authentication: {header!r:.100}")
         with self._lock:
             if challenge.scheme == "basic" and tried is not None and tried.startswith("Basic "):
                 raise Refused(f"{self._server} does not accept the user and password; log in again: {self._login}")
@@ -118,13 +118,13 @@ class Authorizer:
 
     def wanted(self) -> Refused:
         """Return what to say where there are no credentials, or not enough of them."""
-        return Refused(f"{self._server} wants credentials, or does not allow this user: log in with {self._login}")
+        return Refused(f"{self._server} demands credentials, or does not allow this user: log in with {self._login}")
 
     def _get_token(self, challenge: Challenge, scope: str, credential: Credential | None) -> _Token:
         realm = challenge.parameters.get("realm", "")
         parts = urlsplit(realm)
         if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise Refused(f"{self._server} names no server of tokens: {realm!r:.100}")
+            raise Refused(f"{self._server} names no usable token server: {realm!r:.100}")
         query = [("service", challenge.parameters.get("service", "")), *(("scope", each) for each in scope.split())]
         headers = {"Accept": "application/json"}
         if credential is not None and credential.identity_token:

@@ -81,7 +81,7 @@ def _read(path: Path, *, required: bool) -> Mapping[str, object]:
     except ValueError:
         data = None
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: is no file of credentials as 'docker login' writes it (JSON)")
+        raise UsageError(f"{path}: is not a file of credentials as 'docker login' writes it (JSON)")
     return data
 
 
@@ -138,7 +138,7 @@ def _ask(helper: str, key: str, path: Path) -> Credential | None:
     """Return what the credential helper has for `key`. Raises UsageError if it cannot be asked."""
     program = f"docker-credential-{helper}"
     if "/" in helper:
-        raise UsageError(f"{path}: names a credential helper {helper!r:.60}, which is no name of a program")
+        raise UsageError(f"{path}: names a credential helper {helper!r:.60}, which is not the name of a program")
     try:
         done = subprocess.run([program, "get"], input=key.encode(), capture_output=True, timeout=_HELPER_TIME)
     except FileNotFoundError:

@@ -140,11 +140,11 @@ class Repository:
         headers = {"Range": f"bytes={sink.size}-"} if sink.size else {}
         with self._get(f"blobs/{digest}", headers) as answer:
             if answer.status == 416:
-                raise Wrong("the registry has fewer bytes of it than it should have")
+                raise Wrong("the registry has fewer bytes of it than expected")
             if answer.status == 206:
                 skipped = 0
                 if not answer.headers.get("Content-Range", "").startswith(f"bytes {sink.size}-"):
-                    raise Wrong("another part came than was asked for")
+                    raise Wrong("it sent another range than was requested")
             else:
                 self.require(answer, 200, name)
                 skipped = sink.size  # by a registry that knows no ranges
@@ -152,7 +152,7 @@ class Repository:
                 if skipped:
                     piece, skipped = piece[skipped:], max(0, skipped - len(piece))
                 if sink.size + len(piece) > size:
-                    raise Wrong(f"more than its {size} bytes came")
+                    raise Wrong(f"it sent more than its {size} bytes")
                 if piece:
                     sink.write(piece)
                     patience.renew()
@@ -204,7 +204,7 @@ class Repository:
         except ValueError:
             data = None
         if not isinstance(data, dict):
-            raise self.transport.error(f"{self.where}: is no registry: it answers with something else than JSON")
+            raise self.transport.error(f"{self.where}: is not a registry: its answer is not JSON")
         return data
 
     def _get(self, path: str, headers: dict[str, str]) -> Answer:
@@ -240,5 +240,5 @@ def _meaning(answer: Answer) -> str:
     if answer.status == 404:
         return f"is not there ({message})"
     if answer.status in (401, 403):
-        return f"access is denied ({message}); log in with a user that may"
+        return f"access is denied ({message}); log in as a user who is allowed to"
     return f"the registry answers {message}"

@@ -164,7 +164,7 @@ class _Upload:
             if answer.status == 404:
                 raise _Lost
             if answer.status == 416:  # it has more or less than we think
-                raise Interrupted("the registry wants another part")
+                raise Interrupted("the registry expects another part")
             self._repository.require(answer, 202, self._name)
             self._move(answer)
             return end
@@ -207,7 +207,7 @@ class _Upload:
         if location:
             self._place = urljoin(answer.url, location)
         if self._place is None:
-            raise self._repository.transport.error(f"{self._name}: the registry names no place to send it to")
+            raise self._repository.transport.error(f"{self._name}: the registry gives no location to upload to")
 
     def _read(self, start: int, end: int) -> bytes:
         body = bytearray(end - start)

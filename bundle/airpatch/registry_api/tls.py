@@ -30,12 +30,12 @@ def tls_context(place: Place, access: RegistryAccess) -> ssl.SSLContext:
         try:
             context.load_verify_locations(authority)
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"{authority}: holds no certificates in PEM that can be read: {_why(error)}") from None
+            raise UsageError(f"{authority}: holds no readable PEM certificates: {_why(error)}") from None
     for certificate, key in clients[:1]:
         try:
             context.load_cert_chain(certificate, key, password=lambda: "")  # so that nobody is asked on a terminal
         except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"{certificate}: is no certificate with its key that can be used: {_why(error)}") from None
+            raise UsageError(f"{certificate}: is not a usable certificate with its key: {_why(error)}") from None
     return context
 
 

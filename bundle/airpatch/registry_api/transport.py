@@ -58,7 +58,7 @@ class Transport:
     ) -> None:
         require_extra("registry", "urllib3")
         if access.plain_http and not is_loopback(place.host):
-            raise UsageError(f"--plain-http is for this machine alone, and {place.host} is another: use TLS")
+            raise UsageError(f"--plain-http is only for this machine, and {place.host} is another: use TLS")
         self.place = place
         self.access = access
         self.error = error
@@ -132,7 +132,9 @@ class Transport:
             target = urljoin(answer.url, answer.headers.get("Location", ""))
         old, new = urlsplit(answer.url), urlsplit(target)
         if new.scheme not in ("https", "http") or (old.scheme, new.scheme) == ("https", "http"):
-            raise self.error(f"{shown(answer.url)}: redirects to {shown(target)}, which is not followed: it has no TLS")
+            raise self.error(
+                f"{shown(answer.url)}: redirects to {shown(target)}, which is not followed, since it is without TLS"
+            )
         own = _origin(target) == self._origin
         try:
             header = self._authorizer.header(repository, scope) if own else None
@@ -195,7 +197,7 @@ class Transport:
 
     def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         if self.base.startswith("https:") and url.startswith("http:"):
-            raise Refused(f"{self.place.host} has its tokens given without TLS, by {shown(url)}: that is refused")
+            raise Refused(f"{self.place.host} names a token server without TLS, {shown(url)}, which is refused")
 
         def attempt() -> tuple[int, bytes]:
             with self._send(method, url, headers, body) as answer:
@@ -203,7 +205,7 @@ class Transport:
                     raise Interrupted(answer.message(), retry_after(answer.headers.get("Retry-After")))
                 return answer.status, answer.read(1 << 20)
 
-        return self.repeat(attempt, f"the server of tokens {shown(url)}")
+        return self.repeat(attempt, f"the token server {shown(url)}")
 
     def repeat(self, attempt: Callable[[], _T], what: str) -> _T:
         """Return what `attempt` returns; it is tried again while it raises Interrupted. Raises `error` in the end."""

@@ -130,8 +130,8 @@ class RemoteHost:
             try:
                 return attempt()
             except LineBroken:
-                self.said("the line is broken")
-        raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see what ssh says")
+                self.said("the connection was lost")
+        raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see ssh's messages")
 
     def _run(
         self,

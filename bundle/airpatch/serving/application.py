@@ -68,7 +68,7 @@ class RegistryApplication:
         path = answer.path
         if answer.method not in ("GET", "HEAD"):
             if not path.startswith("/v2/"):
-                raise Problem(404, "NOT_FOUND", "there is nothing here but /v2/")
+                raise Problem(404, "NOT_FOUND", "this server has only /v2/")
             problem = Problem(405, "UNSUPPORTED", "this registry is read-only")
             problem.headers["allow"] = "GET, HEAD"
             raise problem
@@ -143,7 +143,7 @@ class RegistryApplication:
             reader = await asyncio.to_thread(self._catalog.content.open, digest, size)
         except AirpatchError as error:
             _LOG.warning("blob %s: %s", digest, error)
-            raise Problem(500, "UNKNOWN", "the blob cannot be read here") from None
+            raise Problem(500, "UNKNOWN", "the server cannot read the blob") from None
         with closing(reader):
             await answer.begin(status, headers, end - start)
             await answer.pieces(reader, start, end)
@@ -247,5 +247,5 @@ def _count(values: Sequence[str] | None) -> int | None:
     if not values:
         return None
     if not values[0].isdecimal() or len(values[0]) > 9:
-        raise Problem(400, "PAGINATION_NUMBER_INVALID", "n is a number")
+        raise Problem(400, "PAGINATION_NUMBER_INVALID", "n must be a number")
     return int(values[0])

@@ -72,7 +72,7 @@ class RebuiltOnDemand:
         content = rebuild_chain(work, [*self._bundles, self._base], self._execution)
         if content.size(digest) != size:
             content.close()
-            raise SourceError(f"{digest} cannot be made of what is here")
+            raise SourceError(f"{digest} cannot be rebuilt from what is here")
         kept = _Kept(content, sum(step.size for _, steps in work for step in steps), readers=1)
         with self._lock:
             self._kept[digest] = kept

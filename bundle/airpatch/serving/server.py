@@ -77,7 +77,7 @@ def run_server(
     try:
         config.load()
     except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"{certificate}: is no certificate with its key that can be used: {error.strerror}") from None
+        raise UsageError(f"{certificate}: is not a usable certificate with its key: {error.strerror}") from None
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # of clients that try TLS first, and the like
     server = Server(config)
     with suppress(asyncio.CancelledError):

@@ -55,7 +55,7 @@ def parse(content: bytes) -> tuple[AllowedSigner, ...]:
         raise FormatError("allowed signers that are not UTF-8 text") from None
     signers = tuple(_signers(lines))
     if not signers:
-        raise FormatError("allowed signers without a single signer")
+        raise FormatError("the file of allowed signers has no signer")
     return signers
 
 

@@ -41,7 +41,7 @@ class Certificate:
         """Raise TrustError unless the certificate is valid at `time`, in seconds since 1970."""
         if not self.valid_after <= time < self.valid_before:
             when = "not valid yet" if time < self.valid_after else "expired"
-            raise TrustError(f"the certificate {self.key_id!r:.100} is {when} by the clock of this host")
+            raise TrustError(f"the certificate {self.key_id!r:.100} is {when} by this host's clock")
 
 
 def is_certificate(blob: bytes) -> bool:
@@ -76,7 +76,7 @@ def parse(blob: bytes) -> Certificate:
     certificate = Certificate(key, serial, key_id, principals, valid_after, valid_before, PublicKey(authority))
     certificate.authority.verify(signature, signed)
     if kind != _USER:
-        raise TrustError(f"the certificate {key_id!r:.100} is one of a host, not of a user")
+        raise TrustError(f"the certificate {key_id!r:.100} is for a host, not for a user")
     if critical_options:
         raise TrustError(f"the certificate {key_id!r:.100} has critical options, which say nothing about signatures")
     return certificate

@@ -71,7 +71,7 @@ class Policy:
         wanted = f"a signature{by} is" if self.threshold == 1 else f"signatures of {self.threshold} principals{by} are"
         if not signatures:
             raise TrustError(f"is not signed; {wanted} required")
-        raise TrustError(f"{wanted} required, and {count or 'none'} of its {len(signatures)} counts", reasons)
+        raise TrustError(f"{wanted} required, but {count or 'none'} of its {len(signatures)} counts", reasons)
 
     def _check(self, signature: Signature, message: bytes, time: float, namespace: str) -> Signer:
         if signature.namespace != namespace:
@@ -127,10 +127,10 @@ class Policy:
         if not lines:
             return f"{what} is not among the allowed signers"
         if not any(line.is_valid(time) for line in lines):
-            return f"{what} is not valid at this time by the clock of this host"
+            return f"{what} is not valid at this time by this host's clock"
         if not any(line.allows_namespace(namespace) for line in lines):
             return f"{what} is not allowed for the namespace {namespace!r}"
-        return f"{what} belongs to none of the principals that are asked for"
+        return f"{what} belongs to none of the demanded principals"
 
 
 def _different(choices: Sequence[Sequence[str]]) -> int:

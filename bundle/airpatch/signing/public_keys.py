@@ -141,7 +141,7 @@ class PublicKey:
         try:
             return RSAPublicNumbers(exponent, modulus).public_key()
         except ValueError:
-            raise FormatError("the public key: its RSA numbers are of no use") from None
+            raise FormatError("the public key: its RSA numbers are invalid") from None
 
     @cached_property
     def _fields(self) -> tuple[bytes, ...]:
@@ -183,5 +183,5 @@ def parse_line(text: str) -> PublicKey:
     except ValueError:
         raise FormatError("a public key that is not base64") from None
     if not blob or WireReader(blob, "the public key").text() != kind:
-        raise FormatError(f"a public key that is not of the kind {kind!r:.60} that stands in front of it")
+        raise FormatError(f"a public key that is not of the kind {kind!r:.60} stated before it")
     return PublicKey(blob)

@@ -1,4 +1,4 @@
-"""Keys that count no more: OpenSSH's key revocation lists (PROTOCOL.krl), or public keys one a line.
+"""Revoked keys: OpenSSH's key revocation lists (PROTOCOL.krl), or public keys, one per line.
 
 Both are what `ssh-keygen -Y verify -r FILE` takes, and the binary form is what `ssh-keygen -k` makes.
 """
@@ -85,7 +85,7 @@ def _read_lines(content: bytes, revoked: RevokedKeys) -> None:
     try:
         lines = content.decode().splitlines()
     except UnicodeDecodeError:
-        raise FormatError("neither a key revocation list nor public keys, one a line") from None
+        raise FormatError("neither a key revocation list nor public keys, one per line") from None
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.lstrip().startswith("#"):
             try:

@@ -112,7 +112,7 @@ def _sign_with_agent(path: str, public_key: bytes, data: bytes) -> bytes:
             agent.sendall(string(body))
             size = int.from_bytes(_receive(agent, 4), "big")
             if size > _MAX_ANSWER:
-                raise TrustError("the agent's answer is not one")
+                raise TrustError("the agent's answer is malformed")
             answer = WireReader(_receive(agent, size), "the agent's answer")
     except OSError as error:
         raise TrustError(f"the agent cannot be reached: {error.strerror or error}") from None
@@ -128,6 +128,6 @@ def _receive(agent: socket.socket, size: int) -> bytes:
     while len(received) < size:
         piece = agent.recv(size - len(received))
         if not piece:
-            raise TrustError("the agent hung up")
+            raise TrustError("the agent closed the connection")
         received += piece
     return received

@@ -29,7 +29,7 @@ class TrustedSigners:
         if not 1 <= self.threshold <= MAX_SIGNATURES:
             raise FormatError(f"a threshold of {self.threshold}; it must be from 1 to {MAX_SIGNATURES}")
         if len(self.principals) > MAX_PRINCIPALS or len(set(self.principals)) < len(self.principals):
-            raise FormatError(f"principals that are named twice, or more than {MAX_PRINCIPALS} of them")
+            raise FormatError(f"principals are named twice, or are more than {MAX_PRINCIPALS}")
         self.policy()
 
     def policy(self) -> Policy:
@@ -62,7 +62,9 @@ class TrustedSigners:
             if is_weaker and not (what == "other principals" and not self.principals)
         ]
         if weaker:
-            raise TrustError(f"{' and '.join(weaker)} cannot be signed for; the root's owner may use --force")
+            raise TrustError(
+                f"{' and '.join(weaker)} cannot be authorized by a signature; the root's owner may use --force"
+            )
         return signers
 
 

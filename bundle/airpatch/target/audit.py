@@ -1,10 +1,10 @@
-"""Checks everything that lies on a root, whoever put it there, and lists all that is wrong. Reads only.
+"""Checks everything on a root, whoever put it there, and lists everything that is wrong. Reads only.
 
 Findings are bytes without their digest: a blob, a link, a receipt or a signature that is not what its place says.
-Obstacles are what could not be checked: a file that cannot be read, a symbolic link. All else is a remark: what the
-current release has to have and lacks, since others may delete it; what registries take and airpatch does not know; what
+Obstacles are what could not be checked: an unreadable file, a symbolic link. Everything else is a remark: what the
+current release needs but lacks, since others may delete it; what registries accept but airpatch does not know; what
 deletions, garbage collections and caches leave behind; names that do not belong there; tags that were pushed since; an
-apply that was interrupted. An apply or a push that goes on meanwhile can show up as either.
+interrupted apply. A concurrent apply or push can show up as any of these.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class AuditedBlobs:
         with self._report.noting():
             size = self._root.size(path)
             if size is None:
-                self._report.remark(path, "is missing; a garbage collection may have left its folder")
+                self._report.remark(path, "is missing; a garbage collection may have left this folder behind")
             else:
                 self.sizes[Digest.from_hex(match[2])] = size
 
@@ -68,7 +68,7 @@ class AuditedBlobs:
             try:
                 fd = self._root.open(path)
             except FileNotFoundError:
-                self._report.remark(path, "was removed meanwhile")
+                self._report.remark(path, "was removed during the check")
                 part.advance(self.sizes[digest], digest)
                 continue
             except AirpatchError as error:

@@ -59,7 +59,9 @@ class AuditedReleases:
                     f"{RELEASES}/{id_.hex}", f"is missing, the receipt of the current release of {product}"
                 )
         if self._root.size(JOURNAL) is not None:
-            self._report.notes.append("an apply was interrupted or is at work; run it again to bring it to its end")
+            self._report.notes.append(
+                "an apply was interrupted or is still running; if it was interrupted, run it again"
+            )
         elif now or len(installed) == 1:
             self._check_signatures(by_age(self._root, installed) if now else installed)
 
@@ -76,7 +78,7 @@ class AuditedReleases:
             self._lack(release, what, lines)
         elif missing:
             self._report.notes.append(
-                f"release {release.name} cannot be returned to: {len(missing)} of its blobs are gone"
+                f"release {release.name} cannot be rolled back to: {len(missing)} of its blobs are gone"
             )
         elif is_current and not any(blob.digest in self._blobs.wrong for blob in release.blobs):
             with self._report.noting(f"release {release.name}: "):
@@ -102,7 +104,7 @@ class AuditedReleases:
         (self._report.find if problem.startswith("content") else self._report.remark)(path, problem)
 
     def _lack(self, release: Release, what: str, lines: Sequence[str]) -> None:
-        """The current `release` is not whole."""
+        """Report that the current `release` is incomplete."""
         self.incomplete.append(release.name)
         self._report.notes.append(
             f"release {release.name}, which is current, lacks {what}; apply its bundle again: {'; '.join(lines)}"

@@ -53,13 +53,13 @@ class AuditedRepositories:
             self._report.remark(path, f"{digest} has no layer link, which a revision needs")
         if unknown := len(self._blobs.unknown & revisions):
             self._report.remark(
-                path, f"{unknown} manifests of types that airpatch does not know; prune keeps what they name"
+                path, f"{unknown} manifests are of types that airpatch does not know; prune keeps what they name"
             )
         stale = sum(digest not in self._blobs.sizes for digest in layers - needed)
         for tag in self._report.folders(f"{path}/_manifests/tags"):
             stale += self._check_tag(repository, f"{path}/_manifests/tags/{tag}", tag, revisions)
         if stale:
-            self._report.remark(path, f"{stale} links to content that was deleted; they do no harm")
+            self._report.remark(path, f"{stale} links lead to deleted content, which is harmless")
 
     def _check_revision(self, path: str, digest: Digest, revisions: Collection[Digest]) -> Iterator[Digest]:
         """Check what a revision refers to, and give the layers and configs that its repository must link."""
@@ -99,9 +99,9 @@ class AuditedRepositories:
                     self._report.find(f"{path}/current/link", error.message)
             else:
                 if digest not in revisions:
-                    self._report.remark(path, f"leads to {digest}, which is no revision of the repository")
+                    self._report.remark(path, f"leads to {digest}, which is not a revision of the repository")
                 if digest not in known:
-                    self._report.remark(path, f"leads to {digest}, which its index does not have")
+                    self._report.remark(path, f"leads to {digest}, which is missing from the tag's index")
         return len(known.difference(revisions))
 
     def _links(self, folder: str) -> set[Digest]:

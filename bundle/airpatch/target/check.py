@@ -1,7 +1,7 @@
-"""What a root has of a bundle's blobs, and whether the bundle may be applied to it. Reads only.
+"""Which of a bundle's blobs a root has, and whether the bundle may be applied to it. Reads only.
 
-A blob that the bundle brings and the root has already is hashed: right, it need not be written; wrong, it will be
-healed. A blob that the bundle leaves out must be there in its size; `deep` hashes those, too.
+A blob that the bundle contains and the root already has is hashed: a correct one need not be written, a wrong one will
+be replaced. A blob that the bundle leaves out must be there in its size; `deep` hashes those, too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _HASHING_AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class ManifestsAhead:
-    """Those manifests of a release that are available now; those that a pipe will bring are not."""
+    """Those manifests of a release that are available now; those still to come through a pipe are not."""
 
     found: Mapping[Digest, Manifest]
     are_all: bool
@@ -46,17 +46,17 @@ class ManifestsAhead:
 
 @dataclass(slots=True)
 class InstallPlan:
-    """What a root has of the blobs of the bundle that `index` describes."""
+    """Which blobs of the bundle that `index` describes a root has."""
 
     index: Index
     present: set[Digest] = field(default_factory=set)
-    """There, in size and, where it was asked for, in content."""
+    """Present with the right size and, where it was checked, the right content."""
     wrong: set[Digest] = field(default_factory=set)
-    """There with other bytes or another size."""
+    """Present with wrong content or a wrong size."""
     steps: list[Step] = field(default_factory=list)
     """The steps to carry out."""
     missing: list[Blob] = field(default_factory=list)
-    """Needed and not there, or not right, and not coming with another bundle either."""
+    """Needed, but missing or wrong, and not in another bundle either."""
     wanted: list[Blob] = field(default_factory=list)
     """The blobs of the release that are not available because of those missing."""
     ahead: ManifestsAhead = ManifestsAhead({}, False)
@@ -143,7 +143,7 @@ def hash_blobs(
         path = registry.blob_path(blob.digest)
         try:
             fd = root.open(path)
-        except FileNotFoundError:  # a garbage collection was faster
+        except FileNotFoundError:  # removed by a concurrent garbage collection
             part.advance(blob.size, blob.digest)
             yield blob, False
             continue
@@ -190,7 +190,7 @@ def require_base(plans: Sequence[InstallPlan], root: Path, *, is_new: bool) -> N
     bases = " or ".join(sorted({base.name for plan in missing.values() for base in plan.index.bases}))
     if is_new:
         raise BaseMismatch(
-            f"there is no registry at {root} yet, and the patch needs one that has {bases}; name the right root, or "
+            f"there is no registry at {root} yet, but the patch needs one that has {bases}; name the right root, or "
             "bring a full bundle"
         )
     raise BaseMismatch(
@@ -220,9 +220,9 @@ class Timeline:
             self._current[begun.release.product] = begun.id
 
     def follow(self, index: Index, *, allow_downgrade: bool) -> str | None:
-        """Let the release of `index` come next; return the name of the one that it goes back from, if it does.
+        """Let the release of `index` come next; return the name of the one that it replaces if it is a downgrade.
 
-        It goes back if a release of its product has a greater sequence number; without numbers, if it was installed
+        It is one if a release of its product has a greater sequence number; without numbers, if it was installed
         and is not current. The current release may always be applied again. Raises TrustError unless
         `allow_downgrade`.
         """
@@ -238,7 +238,7 @@ class Timeline:
                 left, why = self._releases[now], "it was installed before"
         if left is not None and not allow_downgrade:
             raise TrustError(
-                f"going back from {left.name} to {release.name} ({why}); use --allow-downgrade if that is wanted"
+                f"going back from {left.name} to {release.name} ({why}); use --allow-downgrade if you want that"
             )
         self._releases[id_] = release
         self._current[release.product] = id_
@@ -246,7 +246,7 @@ class Timeline:
 
 
 def require_agreement(indexes: Sequence[Index]) -> None:
-    """Raise FormatError where bundles that are applied together say different things about one blob or signature."""
+    """Raise FormatError if bundles that are applied together contradict each other about a blob or signature."""
     sizes: dict[Digest, tuple[int, str]] = {}
     for index in indexes:
         release = index.release

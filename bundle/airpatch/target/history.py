@@ -1,8 +1,8 @@
 """What was done to a root, as JSON lines that are chained by their hashes (spec/TARGET.md, History).
 
 Each line holds the sha256 of the line before it, so that nobody can change, insert or remove one without changing all
-that follow: whoever has noted the last hash elsewhere notices. `emit_event` and `parse_history` are inverse; there is
-one encoding of each event. What follows the last newline is a line that a crash cut short, and is passed over.
+that follow: anyone who has kept the last hash elsewhere notices. `emit_event` and `parse_history` are inverse; there is
+one encoding of each event. What follows the last newline is a line that a crash cut short, and is ignored.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The events of a root, oldest first, with the hash of each line; `torn` are bytes of a line that was cut short."""
+    """The events of a root, oldest first, with the hash of each line; `torn` counts the bytes of a line cut short."""
 
     events: tuple[Event, ...] = ()
     hashes: tuple[Digest, ...] = ()
@@ -131,7 +131,7 @@ def parse_history(content: bytes) -> History:
         stated, event = _parse_line(line, number)
         if stated != previous:
             raise IntegrityError(
-                f"the chain is broken: line {number} does not hold the hash of the line before it, so that lines were "
+                f"the chain is broken: line {number} does not hold the hash of the line before it, so lines were "
                 "changed, inserted or removed"
             )
         previous = Digest.of(line)
@@ -150,7 +150,7 @@ def _parse_line(line: bytes, number: int) -> tuple[Digest | None, Event]:
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
-        raise IntegrityError(f"line {number} is no JSON: it was damaged or changed") from None
+        raise IntegrityError(f"line {number} is not JSON: it was damaged or changed") from None
     if isinstance(document, dict) and document.get("airpatch") != EVENT_VERSION:
         raise FormatError(
             f"line {number} is of version {document.get('airpatch')!r:.20}; this airpatch reads {EVENT_VERSION}"
@@ -158,7 +158,7 @@ def _parse_line(line: bytes, number: int) -> tuple[Digest | None, Event]:
     try:
         previous, event = _parse_event(document)
     except (FormatError, ValueError):
-        raise IntegrityError(f"line {number} is no event of a history: it was damaged or changed") from None
+        raise IntegrityError(f"line {number} is not an event of a history: it was damaged or changed") from None
     if emit_event(event, previous) != line:
         raise IntegrityError(f"line {number} is not in its canonical form: it was changed")
     return previous, event

@@ -67,8 +67,8 @@ class Applied:
 _LOG = logger(__name__)
 
 OnMissing = Callable[[Index, Sequence[Blob]], None]
-"""Called before it becomes an error that the target lacks blobs: with the first bundle that needs some, and with the
-blobs of its release that a top-up has to bring."""
+"""Called before missing blobs become an error: with the first bundle that needs some, and with the blobs of its release
+that a top-up must contain."""
 
 
 def install(

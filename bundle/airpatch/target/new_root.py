@@ -1,7 +1,7 @@
-"""Where a root may be, and how a new one comes to be: whole, with its mode, or not at all.
+"""Where a root may be, and how a new one is made: completely, with its mode, or not at all.
 
-The missing folders of its path are made beside their place, under a hidden name that the run holds a lock on, and
-take their place together. What a run that was killed has left there is used by the next.
+The missing folders of its path are made beside their final place, under a hidden name that the run locks, and are moved
+there together. The next run reuses what a killed run has left there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def check_place(path: Path) -> None:
     resolved = Path(os.path.realpath(path))
     for above in (resolved, *resolved.parents):
         if resolved.is_relative_to(above / "docker") and is_folder(above / STORAGE):
-            raise UsageError(f"{path}: lies inside a registry's storage; its root is {above}")
+            raise UsageError(f"{path}: lies inside a registry's storage; name its root, {above}")
 
 
 def require_root(path: Path) -> None:
@@ -36,9 +36,9 @@ def require_root(path: Path) -> None:
     check_place(path)
     require_reachable(path)
     if not is_folder(path):
-        raise UsageError(f"{path}: is not a registry's root: there is no such folder")
+        raise UsageError(f"{path}: is not a registry's root: no such folder")
     if not is_folder(path / STORAGE):
-        raise UsageError(f"{path}: is not a registry's root, which holds {STORAGE}")
+        raise UsageError(f"{path}: is not a registry's root (which holds {STORAGE})")
 
 
 def require_place(path: Path) -> None:

@@ -53,8 +53,8 @@ def prune_root(root: Root, keep: int, product: str | None = None, *, dry_run: bo
     """Keep the `keep` releases of `product` that were current last, forget its others; without `product`, of each.
 
     What others have pushed stays with all that it needs, whatever the types of its manifests (`storage.needs`).
-    Raises IntegrityError, before the first change, if a manifest in any repository is damaged: what it needs cannot
-    be told.
+    Raises IntegrityError, before the first change, if a manifest in any repository is damaged: what it needs is
+    unknown.
     """
     if dry_run:
         require_unlocked(root)

@@ -142,7 +142,7 @@ def _place(state: State, staged: str, blob: Blob, pool: Executor) -> None:
         _LOG.info("blob %s: replaced, since the one on the root is damaged", blob.digest.short)
         _replace(state, staged, path)
     else:
-        _LOG.debug("blob %s: came to the root meanwhile, and is right", blob.digest.short)
+        _LOG.debug("blob %s: was written to the root by another process, and is correct", blob.digest.short)
 
 
 def _replace(state: State, staged: str, path: str) -> None:
@@ -179,7 +179,7 @@ def _put_back_collected(state: State, release: Release, links: Collection[Link],
                 "run a full bundle or a top-up when it has ended",
                 lost,
             )
-        _LOG.info("removed by somebody meanwhile, and put back: blobs: %d, links: %d", len(gone), len(without))
+        _LOG.info("removed by another process, and put back: blobs: %d, links: %d", len(gone), len(without))
         moves = _stage_links(state, _in_order(release, without))
         for blob in gone:
             root.link(staged[blob.digest], registry.blob_path(blob.digest))
@@ -187,4 +187,4 @@ def _put_back_collected(state: State, release: Release, links: Collection[Link],
         for stage in Stage:
             _move(root, moves, (stage,))
         state.sync()
-    raise TargetError(f"{root.path}: blobs vanish as fast as they are written; stop the garbage collection")
+    raise TargetError(f"{root.path}: blobs are removed as fast as they are written; stop the garbage collection")

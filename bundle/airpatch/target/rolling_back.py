@@ -88,4 +88,4 @@ def _previous(root: Root, product: str) -> Receipt:
     for id_ in reversed(before):
         if id_ in installed:
             return installed[id_]
-    raise UsageError(f"{root.path}: no earlier release of product {product} is installed to go back to")
+    raise UsageError(f"{root.path}: no earlier release of product {product} is installed to roll back to")

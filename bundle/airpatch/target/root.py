@@ -245,7 +245,7 @@ class Root(RootReader):
                 try:
                     self._second(call, source_name, origin, path)
                 except FileNotFoundError:
-                    raise TargetError(f"{self.path / source}: vanished while airpatch was at work") from None
+                    raise TargetError(f"{self.path / source}: vanished while airpatch was running") from None
             finally:
                 close_read(origin)
 

@@ -88,7 +88,7 @@ class RootReader:
         if size is None:
             return None
         if size > limit:
-            raise TargetError(f"{self.path / path}: has {size} bytes, more than the {limit} that belong there")
+            raise TargetError(f"{self.path / path}: has {size} bytes, more than the {limit} allowed there")
         try:
             fd = self.open(path)
         except FileNotFoundError:

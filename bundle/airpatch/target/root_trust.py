@@ -54,13 +54,13 @@ def parse_trust(content: bytes) -> TrustedSigners:
             trusted = TrustedSigners(allowed, revoked, tuple(principals), threshold)
             if emit_trust(trusted) == content:
                 return trusted
-    raise FormatError("not the trusted signers of a root, or in a version of their format that is not known")
+    raise FormatError("not the trusted signers of a root, or in an unknown version of their format")
 
 
 def history_remarks(root: Root, found: History) -> Iterator[str]:
     """Yield what is unusual about the history `found` of `root` and is harmless."""
     if found.torn:
-        yield f"{root.path / HISTORY}: its last line was cut short by a crash, and is passed over"
+        yield f"{root.path / HISTORY}: its last line was cut short by a crash, and is ignored"
     recorded = next((event.trust for event in reversed(found.events) if event.trust is not None), None)
     content = root.read(TRUST, MAX_TRUST)
     if recorded != (None if content is None else Digest.of(content)):

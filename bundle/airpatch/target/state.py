@@ -63,7 +63,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Why a release is published: the action, the sha256 of the bundle's file, and whose signatures were counted."""
+    """How a release comes to be published: by which action and bundle (its sha256), and whose signatures counted."""
 
     action: Action = Action.APPLY
     bundle: Digest | None = None
@@ -139,7 +139,7 @@ def choose_product(root: Root, wanted: str | None) -> str:
     """Return the product `wanted`, or the only one of `root`. Raises UsageError if there is no such one, or several."""
     installed = products(root)
     if wanted is None and len(installed) > 1:
-        raise UsageError(f"{root.path}: has several products: {', '.join(installed)}; say which with --product")
+        raise UsageError(f"{root.path}: has several products: {', '.join(installed)}; choose one with --product")
     if wanted is not None and wanted not in (installed or [DEFAULT_PRODUCT]):
         raise UsageError(
             f"{root.path}: has no release of product {wanted!r}; installed: {', '.join(installed) or 'none'}"
@@ -320,7 +320,7 @@ def require_unlocked(root: Root) -> None:
 
 
 def _is_locked(root: Root) -> TargetError:
-    return TargetError(f"{root.path}: another airpatch is at work on this root; wait for it to end")
+    return TargetError(f"{root.path}: another airpatch is working on this root; wait until it has ended")
 
 
 def _lock(root: Root) -> int:
@@ -331,7 +331,7 @@ def _lock(root: Root) -> int:
         try:
             root.make_workplace()
         except FileNotFoundError:
-            raise TargetError(f"{root.path}: vanished while airpatch was at work") from None
+            raise TargetError(f"{root.path}: vanished while airpatch was running") from None
         try:
             fd = root.open_lock(LOCK)
         except FileNotFoundError:

@@ -132,7 +132,7 @@ def _manifest(root: Root, repository: str, digest: Digest) -> bytes | None:
         pointing = [str(name) for name, target in tags(root, repository) if target == digest]
         raise IntegrityError(
             f"{root.path}: manifest {digest} of {', '.join(pointing) or repository} is damaged, so what it needs "
-            "cannot be told; push or apply the image again, or delete the manifest through the registry, and run again"
+            "is unknown; push or apply the image again, or delete the manifest through the registry, and run again"
         )
     return content
 

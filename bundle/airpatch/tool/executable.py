@@ -38,8 +38,8 @@ def own_executable() -> list[Executable]:
     path = os.environ.get("AIRPATCH_EXECUTABLE")
     if not getattr(sys, "frozen", False) or path is None:
         raise UsageError(
-            "--with-tool without a folder takes the executable that runs, and this is an installed package: name the "
-            "folder of a release, as --with-tool FOLDER"
+            "--with-tool without a folder takes the running executable, but this is an installed package: name the "
+            "folder of a release with --with-tool FOLDER"
         )
     return [Executable(Path(path), f"airpatch-linux-{platform.machine()}", _sha256(Path(path)))]
 
@@ -53,7 +53,7 @@ def executables_of(folder: Path) -> list[Executable]:
         lines = [line.split(maxsplit=1) for line in (folder / _SUMS).read_text().splitlines() if line]
         sums = {name: sha256 for sha256, name in lines}
     except (OSError, ValueError):
-        raise UsageError(f"{folder}: is not the folder of a release, which holds {_SUMS}") from None
+        raise UsageError(f"{folder}: is not the folder of a release (which holds {_SUMS})") from None
     names = sorted(name for name in sums if _NAME.fullmatch(name) and is_file(folder / name))
     if not names:
         raise UsageError(f"{folder}: holds no airpatch-linux-x86_64, or {_SUMS} does not list it")
@@ -76,7 +76,7 @@ def put_beside(bundle: Path, index: Index, executables: Sequence[Executable], *,
             target.chmod(0o755)
     readme = bundle.parent / README
     if os.path.lexists(readme):
-        yield f"{readme}: is there already, and stays as it is; remove it first for one about this release"
+        yield f"{readme}: exists already and was left unchanged; remove it first to get one about this release"
         return
     sums = {each.name: each.sha256 for each in executables}
     with output_file(readme) as sink:

@@ -29,7 +29,7 @@ Type these three commands in the folder of this file:
    sudo airpatch apply {argument} --root ROOT{trust}
 
 {need}If a command fails, it says why and what to do, and has changed nothing. "airpatch doctor ROOT" says
-what this host has; "airpatch verify ROOT" checks every byte afterwards.
+what this host provides; "airpatch verify ROOT" checks every byte afterwards.
 """
 
 _CHINESE = """\
@@ -77,7 +77,7 @@ def instructions(bundle: str, index: Index, sums: Mapping[str, str], *, is_signe
     english = _ENGLISH.format(
         **values,
         what="the patch" if bases else "the full bundle",
-        need=f"The registry must have {bases} already.\n" if bases else "",
+        need=f"The registry must already have {bases}.\n" if bases else "",
     )
     chinese = _CHINESE.format(
         **values,
