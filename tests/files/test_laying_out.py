@@ -96,7 +96,7 @@ def test_folders_of_others_are_not_touched(releases: dict[str, Path], tmp_path: 
         airpatch.restore(releases["full1"], tmp_path / "images", files_to=out)
     link = tmp_path / "link"
     link.symlink_to(releases["old"])
-    with pytest.raises(TargetError, match="no folder"):
+    with pytest.raises(TargetError, match="is not a folder"):
         airpatch.restore(releases["full1"], tmp_path / "images", files_to=link)
     assert state(out) == before
 
