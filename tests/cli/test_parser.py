@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 import pytest
 
@@ -72,3 +73,23 @@ def test_options_without_an_effect_are_refused(words: str, message: str) -> None
     outcome = airpatch(*words.split())
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_an_empty_string_is_refused_by_every_option_and_argument(tmp_path: Path) -> None:
+    """What a script makes of an unset variable must stand neither for the current folder nor for the default."""
+    tried = set()
+    for command, parser in COMMANDS.items():
+        positionals = [action for action in parser._actions if not action.option_strings]
+        for action in parser._actions:
+            if action.nargs == 0:
+                continue
+            if action.option_strings:
+                words = [f"{action.option_strings[-1]}="]
+            else:
+                words = ["" if other is action else "x" for other in positionals]
+            outcome = airpatch(command, *words)
+            assert outcome.code == 2, (command, words)
+            assert outcome.err.startswith("airpatch: argument "), (command, words, outcome.err)
+            tried.add((command, action.dest))
+    assert {("apply", "root"), ("serve", "root"), ("prune", "root"), ("restore", "output"), ("trust", "root")} <= tried
+    assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.errors import AirpatchError
+from airpatch.errors import AirpatchError, UsageError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.host import runtime, storage
 from airpatch.host.facts import Fact, State
@@ -92,6 +92,8 @@ def doctor(root: StrPath | None = None) -> HostReport:
     path = None if root is None else Path(root)
     if path is not None:
         check_place(path)
+        if path.exists() and not is_folder(path):
+            raise UsageError(f"{path}: is not a folder, and a registry's root is one")
     return HostReport(path, tuple(_facts(path)))
 
 

@@ -180,12 +180,16 @@ class _Check:
         for digest in sorted(needed - layers):
             self._remark(path, f"{digest} has no layer link, which a revision needs")
         if unknown := len(self._unknown & revisions):
-            self._remark(path, f"{unknown} manifests of types that airpatch does not know; prune keeps what they name")
+            self._remark(
+                path, f"{count(unknown, 'manifest')} of types that airpatch does not know; prune keeps what they name"
+            )
         stale = sum(digest not in self.sizes for digest in layers - needed)
         for tag in self._folders(f"{path}/_manifests/tags"):
             stale += self._check_tag(repository, f"{path}/_manifests/tags/{tag}", tag, revisions)
         if stale:
-            self.notes.append(f"{self._root.path / path}: {stale} links to content that was deleted; they do no harm")
+            self.notes.append(
+                f"{self._root.path / path}: {count(stale, 'link')} to content that was deleted, which is harmless"
+            )
 
     def _check_revision(self, path: str, digest: Digest, revisions: Collection[Digest]) -> Iterator[Digest]:
         """Check what a revision refers to, and give the layers and configs that its repository must link."""
@@ -252,7 +256,9 @@ class _Check:
                     found.add(digest)
                     self._check_link(f"{path}/link", digest)
         if emptied:
-            self._remark(folder, f"{emptied} folders have no link, as a deletion through the registry leaves them")
+            self._remark(
+                folder, f"{count(emptied, 'folder')} without a link, as a deletion through the registry leaves them"
+            )
         return found
 
     def _check_link(self, path: str, digest: Digest) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import argparse
 
 from airpatch_cli.grammar.registry_options import pull_options
-from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive
+from airpatch_cli.grammar.values import (
+    memory_size,
+    moment,
+    natural,
+    nonempty,
+    output_name,
+    path,
+    positive,
+    word,
+)
 from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
@@ -18,11 +27,14 @@ SOURCE = (
 def source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", type=nonempty, nargs="*", metavar="SOURCE", help=SOURCE)
     parser.add_argument(
-        "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
+        "--release",
+        type=word,
+        metavar="NAME",
+        help="name of the release (default: the tag that most images carry)",
     )
     parser.add_argument(
         "--product",
-        type=nonempty,
+        type=word,
         metavar="NAME",
         help="product that the release is of: a root keeps the releases of each apart (default: that of the base or of "
         'a bundle as the source, else "default")',
@@ -37,13 +49,14 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     images_from = parser.add_argument(
         "--from",
         dest="images_from",
-        type=nonempty,
+        type=word,
         metavar="docker://HOST[/PREFIX]",
         help="fetch the images of the list from this registry: NAME:TAG is there as HOST/PREFIX/NAME:TAG",
     )
     only_with(Condition(lambda args: args.images_list, "without --images-list"), images_from)
     parser.add_argument(
         "--tag",
+        type=word,
         action="append",
         default=[],
         dest="tags",
@@ -183,6 +196,7 @@ def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, .
     )
     principals = group.add_argument(
         "--principal",
+        type=word,
         dest="principals",
         action="append",
         default=[],

@@ -11,7 +11,7 @@ from airpatch_cli.grammar.shared_options import (
     trust_options,
     whom_to_trust,
 )
-from airpatch_cli.grammar.values import nonempty, path, positive
+from airpatch_cli.grammar.values import nonempty, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -60,7 +60,7 @@ def inventory(commands: Commands) -> None:
     root_argument(parser)
     parser.add_argument(
         "--product",
-        type=nonempty,
+        type=word,
         metavar="NAME",
         help="the product whose current release is named (default: the only one)",
     )
@@ -76,11 +76,12 @@ def rollback(commands: Commands) -> None:
         "airpatch rollback /var/lib/registry --to 4.1.0",
     )
     root_argument(parser)
+    parser.add_argument("--product", type=word, metavar="NAME", help="the product to take back (default: the only one)")
     parser.add_argument(
-        "--product", type=nonempty, metavar="NAME", help="the product to take back (default: the only one)"
-    )
-    parser.add_argument(
-        "--to", metavar="RELEASE", help="its name, or the beginning of its id (default: the one before the current)"
+        "--to",
+        type=word,
+        metavar="RELEASE",
+        help="its name, or the beginning of its id (default: the one before the current)",
     )
 
 
@@ -95,7 +96,7 @@ def prune(commands: Commands) -> None:
     )
     root_argument(parser)
     parser.add_argument(
-        "--product", type=nonempty, metavar="NAME", help="prune this product only (default: one after the other)"
+        "--product", type=word, metavar="NAME", help="prune this product only (default: one after the other)"
     )
     parser.add_argument(
         "--keep", type=positive, default=2, metavar="N", help="releases to keep, the current one counted (default: 2)"
