@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.byte_access import common, common_before, load32, load32_big, load64, store64
+from airpatch.byte_access import common, common_before, load32, load32_big, load64, store32, store64
 
 
 @given(st.binary(min_size=8, max_size=40), st.data())
@@ -20,6 +20,9 @@ def test_words(data: bytes, draws: st.DataObject) -> None:
     copy = bytearray(len(data))
     store64(copy, at, word)
     assert copy == bytes(at) + data[at : at + 8] + bytes(len(data) - at - 8)
+    copy = bytearray(len(data))
+    store32(copy, at, word)
+    assert copy == bytes(at) + data[at : at + 4] + bytes(len(data) - at - 4)
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20), st.integers(0, 30))

@@ -11,7 +11,7 @@ import pytest
 from airpatch.deflate import layout_column as layout
 from airpatch.deflate.layout_column import Code
 from airpatch.deflate.parse import GzipParser
-from airpatch.delta import addresses, columns, predict
+from airpatch.delta import addresses, columns, modes, predict, references
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.decoder import MAX_SOURCES as MAX_DELTA_SOURCES
 from airpatch.encoders.replicas import other_names, usual_names
@@ -42,8 +42,8 @@ def rows(text: str) -> list[list[str]]:
         ("| bases | count, at most {}.", addresses.MAX_BASES),
         ("These numbers are below 2^{}.", addresses.LIMIT.bit_length() - 1),
         ("cover is at\n   most {} bytes long", predict.MAX_COVER),
-        ("| {} + i | 4 bytes", predict.BASED),
-        ("Memory has {} slots", predict.MEMORY),
+        ("| {} + 3i | 4 bytes", modes.BASED),
+        ("Memory has {} slots", references.MEMORY),
         ("The covers that count have at least {} bytes", addresses.MIN_COVER),
     ],
 )

@@ -39,6 +39,14 @@ cdef inline unsigned long long load64(const unsigned char *data, Py_ssize_t at) 
     )
 
 
+cdef inline void store32(unsigned char *data, Py_ssize_t at, unsigned int word) noexcept nogil:
+    data += at
+    data[0] = word & 0xFF
+    data[1] = word >> 8 & 0xFF
+    data[2] = word >> 16 & 0xFF
+    data[3] = word >> 24 & 0xFF
+
+
 cdef inline void store64(unsigned char *data, Py_ssize_t at, unsigned long long word) noexcept nogil:
     data += at
     data[0] = word & 0xFF

@@ -18,6 +18,11 @@ def load64(data: bytes, at: int) -> int:
     return int.from_bytes(data[at : at + 8], "little")
 
 
+def store32(data: bytearray, at: int, word: int) -> None:
+    """Write the lowest four bytes of `word` at `at`, little-endian."""
+    data[at : at + 4] = (word & 0xFFFFFFFF).to_bytes(4, "little")
+
+
 def store64(data: bytearray, at: int, word: int) -> None:
     """Write eight bytes at `at`, little-endian."""
     data[at : at + 8] = word.to_bytes(8, "little")

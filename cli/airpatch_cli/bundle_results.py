@@ -1,4 +1,4 @@
-"""What `create`, `diff` and `merge` say about the bundle that they wrote."""
+"""What `create`, `diff` and `merge` report about the bundle that they wrote."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result, timestamp
 
 _SHOWN = 3
-"""Images and blobs that are named as the largest."""
+"""Number of the largest images and blobs to name."""
 
 
 def written(made: WrittenBundle, console: Console) -> Result:
-    """Return what is in the bundle, and what makes it large."""
+    """Return a report of what is in the bundle, and what makes it large."""
     index, release = made.index, made.index.release
     stored = sum(blob.size for blob in index.stored)
     patches = sum(step.patch_size for step in index.steps)
@@ -50,7 +50,7 @@ def written(made: WrittenBundle, console: Console) -> Result:
 
 
 def expiry(release: Release) -> str | None:
-    """When `release` expires, as JSON has it."""
+    """Return when `release` expires, as JSON states it."""
     return timestamp(release.expires) if release.expires else None
 
 

@@ -1,4 +1,4 @@
-"""What the user sees: results on stdout, everything else on stderr, all of it as JSON if that is asked for."""
+"""What the user sees: results on stdout, everything else on stderr, and all of it as JSON on request."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from airpatch_cli.progress_display import ProgressDisplay
 from airpatch_cli.standard_streams import try_to_write, visible, write_lines, write_text
 
 _FORMAT_VERSION = 1
-"""Of the documents that `--json` prints (spec/JSON.md)."""
+"""Version of the documents that `--json` prints (spec/JSON.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command has to say: `lines` for people, `data` for `--json`."""
+    """What a command reports: `lines` for people, `data` for `--json`."""
 
     data: dict[str, object]
     lines: Sequence[str] = ()
@@ -32,7 +32,7 @@ class Result:
     notes: Sequence[str] = ()
     """Remarks for stderr."""
     text: str = ""
-    """What stands for `lines` where it must be printed as it is."""
+    """Replaces `lines` where text must be printed unchanged."""
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Console:
     results: TextIO = field(default_factory=lambda: sys.stdout)
     progress: ProgressDisplay = field(default_factory=ProgressDisplay)
     execution: Execution = field(default_factory=Execution)
-    """How the command works, as its options say."""
+    """How the command is to work, according to its options."""
     began: float = field(default_factory=time.monotonic)
 
     @property
@@ -72,12 +72,12 @@ class Console:
         return cls(args.command, args.json, args.quiet, args.verbose > 0, results, progress, execution)
 
     def note(self, text: str) -> None:
-        """A remark on stderr."""
+        """Print a remark on stderr."""
         if not self.quiet:
             try_to_write([f"airpatch: {text}"], sys.stderr)
 
     def report(self, result: Result) -> None:
-        """Print a result, and what there is to remark about it. Raises BrokenPipeError, or TargetError."""
+        """Print a result and its remarks. Raises BrokenPipeError, or TargetError."""
         for note in result.notes:
             self.note(note)
         if self.json:
@@ -88,7 +88,7 @@ class Console:
             write_lines(result.lines, self.results)
 
     def fail(self, error: AirpatchError) -> None:
-        """Print an error: one line, then one for each finding; before it what was done nevertheless."""
+        """Print an error: one line, then one for each finding; before it, what was done in spite of it."""
         for note in getattr(error, "__notes__", ()):
             self.note(note)
         self._dump_error(type(error).__name__, error.exit_code, error.message, error.findings)
@@ -98,7 +98,11 @@ class Console:
         """Print an internal error."""
         message = f"{type(error).__name__}: {error}"
         self._dump_error("InternalError", 1, message, ())
-        details = trace.splitlines() if self.verbose else ["  please report it, with what another run with -v prints"]
+        details = (
+            trace.splitlines()
+            if self.verbose
+            else ["  please report it, together with the output of another run with -v"]
+        )
         try_to_write([f"airpatch: internal error: {message}", *details], sys.stderr)
 
     def _dump_error(self, kind: str, exit_code: int, message: str, findings: Sequence[str]) -> None:
@@ -108,13 +112,13 @@ class Console:
                 self._dump("error", {"error": error})
 
     def _dump(self, kind: str, data: dict[str, object]) -> None:
-        """Print a document of the format that spec/json.schema.json defines under the name `kind`."""
+        """Print a document in the format that spec/json.schema.json defines under the name `kind`."""
         document = {"format": f"airpatch.{kind}/{_FORMAT_VERSION}", **data}
         write_text(json.dumps(document, indent=2) + "\n", self.results)
 
 
 def _is_watched(args: Namespace) -> bool:
-    """Whether there is a person who can be asked: at a terminal, and not told to be quiet."""
+    """Whether a person can be asked: there is a terminal, and no --quiet."""
     return not args.quiet and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -126,12 +130,12 @@ def _ask(text: str) -> bool:
 
 
 def timestamp(seconds: int) -> str:
-    """Return a moment in seconds since 1970, as RFC 3339 has it."""
+    """Return a moment, in seconds since 1970, in the notation of RFC 3339."""
     return emit_timestamp(seconds)
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
-    """Return lines with the columns of `rows` aligned; the columns numbered in `right` to the right."""
+    """Return lines with the columns of `rows` aligned to the left, those numbered in `right` to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

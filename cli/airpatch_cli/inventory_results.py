@@ -1,4 +1,4 @@
-"""What `airpatch inspect` says about an inventory or a request."""
+"""What `airpatch inspect` reports about an inventory or a request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airpatch_cli.console import Result, table
 
 
 def inventory_result(found: InventoryReport, *, with_blobs: bool) -> Result:
-    """Return its facts, for people with its blobs only if they are asked for."""
+    """Return its facts; for people, its blobs only on request."""
     return Result(_data(found), list(_lines(found, with_blobs=with_blobs)))
 
 

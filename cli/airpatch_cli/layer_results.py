@@ -1,4 +1,4 @@
-"""What `airpatch inspect --layers` says: the encoder of each layer."""
+"""What `airpatch inspect --layers` reports: the encoder of each layer."""
 
 from __future__ import annotations
 

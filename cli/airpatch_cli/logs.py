@@ -1,4 +1,4 @@
-"""Decisions of the library on stderr: with `-v` each of them, with `-vv` more."""
+"""The library's log on stderr: with `-v` each decision, with `-vv` more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LEVELS = (logging.INFO, logging.DEBUG)
 
 
 class _Handler(logging.Handler):
-    """Writes to what is stderr now. A line that cannot be written is lost, and nothing else."""
+    """Writes to whatever `sys.stderr` is at the moment. A line that cannot be written is lost, and nothing else is."""
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError, ValueError):
@@ -20,7 +20,7 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def decisions_shown(verbosity: int) -> Iterator[None]:
-    """Show what the library logs within the block: `verbosity` is how often `-v` was given, at least once."""
+    """Show what the library logs within the block; `verbosity`, 1 or more, counts how often `-v` was given."""
     logger = logging.getLogger("airpatch")
     handler = _Handler()
     level = logger.level

@@ -1,6 +1,6 @@
-"""Entry point: parses the command line, and has everything else done by `airpatch_cli.run`.
+"""Entry point: parses the command line and leaves everything else to `airpatch_cli.run`.
 
-That and the libraries behind it are loaded when they are needed, so that `--help` is there at once.
+That module and the libraries behind it are loaded only when they are needed, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from airpatch_cli.standard_streams import NO_READER, open_standard_streams
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line `argv` (default: that of the process) and return its exit code."""
+    """Run the command line `argv` (default: the process's own) and return its exit code."""
     closed = open_standard_streams() if argv is None else frozenset()
     with _interruptible():
         words = list(sys.argv[1:] if argv is None else argv)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends the process without a word as long as nothing is begun. One that is ignored stays ignored."""
+    """Let Ctrl-C end the process silently until work begins. If SIGINT is ignored, it stays ignored."""
     try:
         before = signal.getsignal(signal.SIGINT)
         if before is signal.default_int_handler:

@@ -1,4 +1,4 @@
-"""argparse, made strict: nothing is abbreviated, and what is misspelt is answered with what may have been meant."""
+"""argparse, made strict: it accepts no abbreviations, and answers a misspelling with what may have been meant."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ class Parser(argparse.ArgumentParser):
 
 
 class Condition(NamedTuple):
-    """What an option needs in order to have an effect; `unless` says it, as `without --repack`."""
+    """What an option needs in order to have an effect; `unless` completes the message, such as `without --repack`."""
 
     is_met: Callable[[argparse.Namespace], object]
     unless: str
 
 
 def only_with(need: Condition, *actions: argparse.Action) -> None:
-    """Have each of `actions`, whose default must not be a value that people give, refused where `need` is not met."""
+    """Refuse each of `actions` where `need` is not met. Their defaults must not be values that people give."""
     for action in actions:
         action.need = need  # type: ignore[attr-defined] # argparse has no place for what belongs to an option
 
@@ -82,7 +82,7 @@ def _unknown(word: str, options: Iterable[str]) -> str:
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # here, since a right command line does not need it
+    from difflib import get_close_matches  # here, since a correct command line does not need it
 
     names = sorted(known)
     begun = [name for name in names if len(word) > len("--") and name.startswith(word)]

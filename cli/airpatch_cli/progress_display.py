@@ -1,7 +1,7 @@
 """Progress on stderr for every part of the work that takes longer than a second: a bar on a terminal, lines in a log.
 
-Both show what is done, the rate, the time that has passed and that is left, and the image and blob at hand. A display
-that cannot be written, on a full disk or a terminal that is gone, is given up; the work goes on.
+Both show the amount done, the rate, the elapsed and the remaining time, and the current image and blob. A display that
+cannot be written, on a full disk or a terminal that is gone, is given up; the work goes on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _DELAY = 1.0
-"""Seconds of a part before anything is shown."""
+"""Seconds that a part takes before anything is shown."""
 _LINE_EVERY = 5.0
 """Seconds between lines."""
 _BAR = "{desc}: {percentage:3.0f}%|{bar:12}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}"
@@ -30,7 +30,7 @@ class _Part:
     shown: float | None = None
     """When the last line was printed."""
     shown_done: int = 0
-    """What it said was done."""
+    """The amount that it reported as done."""
     bar: Any = None
 
 

@@ -1,4 +1,4 @@
-"""The options that say how registries are reached, and what is pulled out of them, as the library takes them."""
+"""Turns the options about reaching registries and pulling from them into the values that the library takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airpatch import PullOptions, RegistryAccess
 
 
 def access(args: Namespace) -> RegistryAccess:
-    """Return how the registries of a command are reached."""
+    """Return how to reach the registries of a command."""
     return RegistryAccess(
         plain_http=args.plain_http,
         ca=args.ca,
@@ -20,5 +20,5 @@ def access(args: Namespace) -> RegistryAccess:
 
 
 def pulling(args: Namespace) -> PullOptions:
-    """Return what is pulled, and how."""
+    """Return what to pull, and how."""
     return PullOptions(access(args), cache=args.cache, platform=args.platform, referrers=args.referrers)

@@ -1,4 +1,4 @@
-"""Runs a parsed command; every outcome becomes one exit code and one report (README, Exit codes)."""
+"""Runs a parsed command and turns every outcome into one exit code and one report (README, Exit codes)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from airpatch_cli.standard_streams import NO_READER
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""
 PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "verify"))
-"""Commands whose work it is to print something."""
+"""Commands whose purpose is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
 
 
 class _Terminated(BaseException):
-    """SIGTERM or SIGHUP came: unwind, so that nothing is left half-done."""
+    """SIGTERM or SIGHUP has arrived: unwind, so that nothing is left half-done."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -81,7 +81,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
 
 
 def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
-    """Return the exit code where a result could not be printed: of what was done, if printing was not all of it."""
+    """Return the exit code where a result could not be printed: that of the work, unless printing was the work."""
     if command not in PRINTING:
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")
@@ -93,16 +93,16 @@ def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Cons
 
 
 def _require_output(args: Namespace, closed: AbstractSet[int]) -> None:
-    """Refuse before the work what would be lost: a bundle, or all that a command prints, with stdout closed."""
+    """Refuse, before any work, a command whose result would be lost because stdout is closed."""
     piped = getattr(args, "output", None) == "-"
     if 1 in closed and (piped or args.command in PRINTING):
-        raise TargetError("standard output is closed, and the result was to go there")
+        raise TargetError("standard output is closed, but the result should go there")
     if 0 in closed and "-" in (*getattr(args, "bundles", ()), getattr(args, "subject", None)):
-        raise TargetError("standard input is closed, and a bundle was to come from there")
+        raise TargetError("standard input is closed, but a bundle should come from there")
 
 
 def _prepare_process() -> None:
-    """Signals unwind, but for those that the caller has us ignore (nohup); as many files may be open as can be."""
+    """Unwind on signals, except those that the caller ignores (nohup), and raise the limit on open files."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
@@ -125,9 +125,9 @@ def _terminate(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc reuse freed buffers: frames of 8 MiB come and go, and fresh pages cost more than hashing them.
+    """Make glibc reuse freed buffers: frames of 8 MiB come and go, and fresh pages cost more than hashing them.
 
-    Halves the system time of an apply. Other C libraries have no such knob and need none.
+    This halves the system time of an apply. Other C libraries have no such setting and need none.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

@@ -1,9 +1,9 @@
-"""The standard streams as callers leave them: closed, full, without a reader, of another encoding than UTF-8.
+"""The standard streams in any state that callers leave them: closed, full, without a reader, not in UTF-8.
 
-1. A closed descriptor 0, 1 or 2 is given to /dev/null before anything else is opened, so that no other file gets its
-   number and, with it, messages that were meant for people.
+1. A closed descriptor 0, 1 or 2 is opened on /dev/null before anything else, so that no other file gets its number
+   and, with it, messages that were meant for people.
 2. What cannot be written to stderr is lost, and changes nothing.
-3. What cannot be written to stdout is an error only for commands whose work it is to print.
+3. What cannot be written to stdout is an error only for commands whose purpose is to print.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import TextIO
 from airpatch.errors import TargetError
 
 NO_READER = 128 + signal.SIGPIPE
-"""The exit code where nobody reads what was to be printed, as of programs that SIGPIPE ends."""
+"""The exit code where nobody reads the output, the same as that of programs ended by SIGPIPE."""
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-"""Unicode categories of what a terminal obeys, reorders or does not show."""
+"""Unicode categories of characters that a terminal obeys, reorders or does not show."""
 
 
 def open_standard_streams() -> frozenset[int]:
-    """Rule 1; return which of the descriptors 0, 1 and 2 were closed. For the beginning of a process."""
+    """Apply rule 1; return which of the descriptors 0, 1 and 2 were closed. To be called when the process begins."""
     closed = set()
     for number in (0, 1, 2):
         try:
@@ -45,7 +45,7 @@ def open_standard_streams() -> frozenset[int]:
 
 
 def visible(text: str) -> str:
-    """`text`, which may hold names out of a bundle, without anything that a terminal obeys."""
+    """Return `text`, which may hold names from a bundle, without anything that a terminal obeys."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(character) for character in text)
@@ -58,12 +58,12 @@ def _escaped(character: str) -> str:
 
 
 def write_lines(lines: Iterable[str], stream: TextIO) -> None:
-    """Write each line, made visible, and see that they arrive. Raises BrokenPipeError, or TargetError."""
+    """Write each line, made visible, and flush. Raises BrokenPipeError, or TargetError."""
     write_text("".join(f"{visible(line)}\n" for line in lines), stream)
 
 
 def write_text(text: str, stream: TextIO) -> None:
-    """Write `text` as it is, and see that it arrives. Raises BrokenPipeError, or TargetError."""
+    """Write `text` as it is, and flush. Raises BrokenPipeError, or TargetError."""
     try:
         stream.write(text)
         stream.flush()
@@ -77,13 +77,13 @@ def write_text(text: str, stream: TextIO) -> None:
 
 
 def try_to_write(lines: Iterable[str], stream: TextIO) -> None:
-    """Write lines that nothing depends on: rule 2."""
+    """Write lines that nothing depends on (rule 2)."""
     with suppress(BrokenPipeError, TargetError):
         write_lines(lines, stream)
 
 
 def abandon(stream: TextIO) -> None:
-    """Have what is left in a stream's buffer go to /dev/null: the interpreter would fail over it at its end."""
+    """Divert what is left in a stream's buffer to /dev/null: at its end the interpreter would fail to flush it."""
     with suppress(OSError, ValueError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, stream.fileno())

@@ -78,7 +78,7 @@ def test_too_many_signatures_are_refused(path: Path) -> None:
 def test_only_a_file_can_be_signed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     write = os.open(tmp_path / "fifo", os.O_RDWR)
-    with pytest.raises(UsageError, match="only a bundle in a file"):
+    with pytest.raises(UsageError, match="needs a bundle in a file"):
         replace_signatures(str(tmp_path / "fifo"), [signature()])
     os.close(write)
 

@@ -86,7 +86,7 @@ def test_the_sender_must_have_the_very_file(tmp_path: Path) -> None:
     copy.write_bytes(whole()[: len(whole()) // 2])
     request_for(copy)
     other.write_bytes(whole()[:1000] + bytes(1) + whole()[1001:])
-    with pytest.raises(UsageError, match="very file that was sent"):
+    with pytest.raises(UsageError, match="Name the file that was sent"):
         airpatch.topup(other, tmp_path / "wanted", tmp_path / "topup")
     with pytest.raises(FormatError, match="cut short"):
         airpatch.topup(copy, tmp_path / "wanted", tmp_path / "topup")

@@ -54,9 +54,10 @@ def _run(command: str, folder: Path) -> Outcome:
 
 
 def test_every_command_has_a_script() -> None:
-    text = "".join(path.read_text() for path in SCRIPTS)
+    """One that runs it: what scripts expect to be printed does not count."""
+    lines = [step.command for path in SCRIPTS for step in parse_script(path.read_text())]
     commands = {path.stem for path in (PROJECT / "cli" / "airpatch_cli" / "commands").glob("[!_]*.py")}
-    assert commands <= set(re.findall(r"\bairpatch ([a-z]+)", text))
+    assert commands <= {name for line in lines for name in re.findall(r"\bairpatch ([a-z]+)", line)}
 
 
 def test_matching_can_fail() -> None:

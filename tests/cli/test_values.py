@@ -30,7 +30,7 @@ def test_what_is_taken(take: Callable[[str], object], text: str, value: object) 
 @pytest.mark.parametrize(
     ("take", "text", "message"),
     [
-        (nonempty, "", "an empty path; for the current folder write ."),
+        (nonempty, "", "an empty path; write . for the current folder"),
         (path, "", "an empty path"),
         (output_name, "", "an empty path"),
         (memory_size, "255MiB", "a size of 256MiB or more"),

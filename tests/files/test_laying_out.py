@@ -113,7 +113,7 @@ def test_a_file_of_others_in_the_way_is_told(releases: dict[str, Path], tmp_path
 
 def test_a_release_without_files(tmp_path: Path) -> None:
     airpatch.create(IMAGE, tmp_path / "plain")
-    with pytest.raises(UsageError, match="brings no files"):
+    with pytest.raises(UsageError, match="the release has no files"):
         airpatch.restore(tmp_path / "plain", tmp_path / "images", files_to=tmp_path / "out")
     with pytest.raises(UsageError, match="dry run"):
         airpatch.apply(tmp_path / "plain", tmp_path / "root", dry_run=True, files_to=tmp_path / "out")

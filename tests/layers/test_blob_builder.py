@@ -191,7 +191,7 @@ def test_a_patch_made_by_hand(method: str) -> None:
 
 def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     released: set[int] = set()
-    monkeypatch.setattr("airpatch.layers.blob_builder._RELEASE_EVERY", 0)
+    monkeypatch.setattr("airpatch.layers.blob_builder.RELEASE_EVERY", 0)
     monkeypatch.setattr("airpatch.layers.blob_builder.release_pages", lambda views: released.update(map(len, views)))
     carry_out(GOOD["replay"], SOURCES)
     assert released == {len(OLD), *map(len, columns(FLUSHED(OLD), OLD))}

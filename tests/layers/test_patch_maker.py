@@ -15,9 +15,9 @@ from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.effort import Effort
 from airpatch.errors import FormatError
 from airpatch.execution import Execution
-from airpatch.layers import blob_builder, patch_maker
+from airpatch.layers import decision_reader, gzip_ways
 from airpatch.layers.compression import compression, extract
-from airpatch.layers.patch_maker import Made, PatchMaker, Unpacked
+from airpatch.layers.patch_maker import Made, PatchMaker
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -29,6 +29,7 @@ from airpatch.layers.recipe import (
     Replica,
     read_header,
 )
+from airpatch.layers.ways import Unpacked
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from tests.delta.support import noise, tar
@@ -230,14 +231,14 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
     def refuse(*_: object) -> None:
         raise FormatError("the parser does not take it")
 
-    monkeypatch.setattr(blob_builder, "GzipParser", refuse)
+    monkeypatch.setattr(decision_reader, "GzipParser", refuse)
     assert method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
     assert patched(ENCODERS["flushed"](changed(PLAINTEXT)), GO(PLAINTEXT)) is None
 
 
 def test_a_replica_that_is_wrong_later_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recognised by its beginning, tried on the whole, and given up for the next way."""
-    monkeypatch.setattr(patch_maker, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
+    monkeypatch.setattr(gzip_ways, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
     found = method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT)))
     assert found == Replica("go1-flate-6", GZIP_HEADER)
 

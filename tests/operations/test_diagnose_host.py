@@ -41,9 +41,3 @@ def test_a_place_within_a_storage_is_refused(tmp_path: Path) -> None:
     (tmp_path / "docker/registry/v2").mkdir(parents=True)
     with pytest.raises(airpatch.UsageError, match="its root is"):
         airpatch.doctor(tmp_path / "docker")
-
-
-def test_a_file_is_no_place_for_a_root(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(airpatch.UsageError, match="file: is not a folder"):
-        airpatch.doctor(tmp_path / "file")

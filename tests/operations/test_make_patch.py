@@ -1,4 +1,4 @@
-"""What a patch is called and warned about before anybody carries it to a site."""
+"""How a patch is named, and what airpatch warns about before anybody carries it to a site."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_top_up_has_the_number_of_the_release_that_is_asked_for(place: Path, t
 @pytest.mark.parametrize(
     ("base", "source", "sequence", "warning"),
     [
-        ("r2", "r1", 4, "hosts that have it want --allow-downgrade. Are base and sources the right way round?"),
+        ("r2", "r1", 4, "hosts that have it need --allow-downgrade. Are base and sources the right way round?"),
         ("r2", "r2", 5, "is not newer than r2"),
         ("unnumbered", "r2", 0, None),
         ("r1", "r2", None, None),
@@ -81,13 +81,13 @@ def test_bases_that_are_not_older_are_told(
 
 def test_two_releases_of_one_name_are_told(place: Path, tmp_path: Path) -> None:
     warnings = made(place, tmp_path, "unnumbered", release="r1").warnings
-    assert any("is called r1, too" in text for text in warnings)
+    assert any("also has a release named r1;" in text for text in warnings)
 
 
 def test_an_inventory_is_completed_by_content(place: Path, tmp_path: Path) -> None:
     """A base that holds nothing gets no differences, and says so; content makes the patch that the bundle makes."""
     whole = made(place, tmp_path, "inventory", layer_patches=True)
-    assert any("Give the bundles or the root that have them with --content" in text for text in whole.warnings)
+    assert any("Name the bundles or the root that have them with --content" in text for text in whole.warnings)
     assert not sources_of(whole)
     for content in ("r1", "root"):
         small = made(place, tmp_path, "inventory", layer_patches=True, content=place / content)
@@ -120,7 +120,7 @@ def test_several_bases_that_differ_are_told_with_what_each_costs(place: Path, tm
 
 def test_a_guessed_name_is_told(place: Path, tmp_path: Path) -> None:
     warnings = made(place, tmp_path, "r1", release=None).warnings
-    assert "the release is called r2, the tag that 7 of 8 images carry" in warnings
+    assert "the release is named r2, after the tag that 7 of 8 images carry" in warnings
 
 
 def test_costs_add_up(place: Path, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         lambda place, work: airpatch.merge([place / "1", place / "1-2", place / "2-3"], place / "out", execution=work),
     ),
     "merge --patch": (
-        ["reading blobs between the releases", "packing r3"],
+        ["reading blobs of intermediate releases", "packing r3"],
         lambda place, work: airpatch.merge(
             [place / "1-2", place / "2-3"], place / "out", patches_only=True, execution=work
         ),
@@ -223,7 +223,7 @@ def test_what_is_announced_is_done(name: str, place: Path, tmp_path: Path, monke
     assert [label.removesuffix(f" {place}").split(f" {place}/")[0] for label in progress.labels] == labels
     assert [(part.label, part.done) for part in progress.parts] == [(part.label, part.total) for part in progress.parts]
     assert progress.adds_up
-    assert all(part.total for part in progress.parts if part.label != "reading blobs between the releases")
+    assert all(part.total for part in progress.parts if part.label != "reading blobs of intermediate releases")
 
 
 def test_the_image_and_the_layer_at_hand_are_told(place: Path, tmp_path: Path) -> None:

@@ -37,20 +37,46 @@ def drive(tmp_path: Path, media: list[Path], number: int) -> Path:
     return place
 
 
-def test_one_drive_takes_all_media(tmp_path: Path, media: list[Path]) -> None:
-    asked: list[str] = []
+class Person:
+    """Puts the medium that is asked for into the drive; `asked` has the numbers of their parts."""
 
-    def ask(text: str) -> bool:
-        asked.append(text)
-        number = int(text.split("part ")[1].split(" ")[0])
-        drive(tmp_path, media, number - 1)
+    def __init__(self, tmp_path: Path, media: list[Path]) -> None:
+        self.asked: list[int] = []
+        self._tmp_path = tmp_path
+        self._media = media
+
+    def __call__(self, text: str) -> bool:
+        self.asked.append(int(text.split("part ")[1].split(" ")[0]))
+        drive(self._tmp_path, self._media, self.asked[-1] - 1)
         return True
 
-    place = drive(tmp_path, media, 2)
-    done = airpatch.apply(place, tmp_path / "root", execution=Execution(ask=ask))
+
+@pytest.mark.parametrize("first", [2, -1])
+def test_one_drive_takes_all_media(first: int, tmp_path: Path, media: list[Path]) -> None:
+    person = Person(tmp_path, media)
+    place = drive(tmp_path, media, first)
+    done = airpatch.apply(place, tmp_path / "root", execution=Execution(ask=person))
     assert done.applied[0].tags
-    assert [int(text.split("part ")[1].split(" ")[0]) for text in asked] == list(range(1, len(media) + 1))
+    assert person.asked == list(range(1, len(media) + 1))
     assert airpatch.verify(tmp_path / "root")
+
+
+@pytest.mark.parametrize("first", [2, -1])
+def test_media_are_joined_out_of_one_drive(first: int, tmp_path: Path, media: list[Path]) -> None:
+    person = Person(tmp_path, media)
+    made = airpatch.join(drive(tmp_path, media, first), tmp_path / "joined", execution=Execution(ask=person))
+    assert person.asked == list(range(1, len(media) + 1))
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "full.tar.zst").read_bytes()
+    assert made.rebuilt == ()
+
+
+def test_nothing_is_joined_of_what_nobody_brings(tmp_path: Path, media: list[Path]) -> None:
+    with pytest.raises(airpatch.IntegrityError) as raised:
+        airpatch.join(media[0], tmp_path / "joined", execution=Execution(ask=lambda _: False))
+    assert [each.split(" is ")[0] for each in raised.value.findings] == [
+        f"part {number}" for number in range(2, len(media) + 1)
+    ]
+    assert not (tmp_path / "joined").exists()
 
 
 def test_all_mount_points_at_once(tmp_path: Path, media: list[Path]) -> None:

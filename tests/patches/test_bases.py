@@ -143,7 +143,7 @@ def test_a_root_that_lost_a_blob_gets_it_again(old: Path, r1: Sample, r2: Sample
 
 def test_a_request_for_another_release(place: Path, r1: Sample, r2: Sample) -> None:
     request = inventories.emit(make_request(Index.full(r1.release), r1.release.blobs[:1]))
-    with pytest.raises(UsageError, match=r"requests blobs of release r1 .* and the sources give r2") as caught:
+    with pytest.raises(UsageError, match=r"requests blobs of release r1 .* but the sources give r2") as caught:
         opened(place / "request", request, r2)
     assert r1.id.short in caught.value.message
     renumbered = sample(r1.builder, "r1", 7)

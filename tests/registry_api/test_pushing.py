@@ -207,7 +207,7 @@ def test_names_that_no_registry_serves_are_refused(empty: str, tmp_path: Path) -
     assert "registry.example:5000/shop/web: no registry serves a name with a port" in caught.value.findings[0]
     done = push(str(IMAGES), to=empty, renames=["registry.example:5000/=registry/"])
     assert "registry/shop/web:r1" in done.tags
-    assert any("detached signatures of 2 images stay behind" in warning for warning in done.warnings)
+    assert any("detached signatures of 2 images are not pushed" in warning for warning in done.warnings)
 
 
 def test_tokens_for_pushes_and_mounts(
@@ -250,8 +250,8 @@ def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["full1", "full2"], "is no patch"),
-        (["patch", "full1"], "is no patch"),
+        (["full1", "full2"], "is not a patch"),
+        (["patch", "full1"], "is not a patch"),
         ([], "nothing to push"),
     ],
 )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import email.utils
-import time
+import socket
 from pathlib import Path
 
 import pytest
 
-from airpatch.errors import SourceError, UsageError
-from airpatch.registry_api.access import PullOptions, RegistryAccess
+from airpatch.errors import SourceError
+from airpatch.registry_api.access import RegistryAccess
 from airpatch.registry_api.address import Place
-from airpatch.registry_api.transport import Transport, _retry_after, shown
-from airpatch.sources.gather import gather
-from tests.registry_api.authority import Issued, issue, make_authority
+from airpatch.registry_api.transport import Transport
+from tests.registry_api.authority import Issued
 from tests.registry_api.http_server import Cut, Reply, Request, http_server
-from tests.registry_api.registries import PLAIN, registry
-from tests.registry_api.sample import expected
+from tests.registry_api.registries import PLAIN
 
 
 def transport(host: str, access: RegistryAccess = PLAIN) -> Transport:
@@ -29,50 +26,6 @@ def get(of: Transport, path: str = "/v2/") -> tuple[int, bytes]:
             return answer.status, answer.read(1000)
 
     return of.repeat(attempt, "it")
-
-
-def test_an_authority_of_ones_own_and_client_certificates(
-    root: Path, tmp_path: Path, authority: Issued, server_certificate: Issued
-) -> None:
-    client = issue(tmp_path, "client", authority)
-    with registry(root, tmp_path, tls=server_certificate, clients=authority) as host:
-        access = RegistryAccess(ca=authority.certificate, certificate=client.certificate, key=client.key)
-        found = gather([f"docker://{host}/shop/web:r1"], pull=PullOptions(access))
-        assert found.release.images[0] in expected(root).release.images
-        with pytest.raises(SourceError) as caught:
-            gather([f"docker://{host}/shop/web:r1"], pull=PullOptions(RegistryAccess()))
-        assert "its certificate is not accepted" in caught.value.findings[0]
-        assert "--ca" in caught.value.findings[0]
-        access = RegistryAccess(ca=authority.certificate, attempts=1)  # without a certificate of the client
-        with pytest.raises(SourceError):
-            gather([f"docker://{host}/shop/web:r1"], pull=PullOptions(access))
-
-
-def test_the_folders_of_docker_and_podman_are_read(
-    root: Path, tmp_path: Path, authority: Issued, server_certificate: Issued, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with registry(root, tmp_path, tls=server_certificate, clients=authority) as host:
-        folder = tmp_path / f".config/containers/certs.d/{host}"
-        folder.mkdir(parents=True)
-        (folder / "ca.crt").write_bytes(authority.certificate.read_bytes())
-        client = issue(tmp_path, "client", authority)
-        (folder / "client.cert").write_bytes(client.certificate.read_bytes())
-        (folder / "client.key").write_bytes(client.key.read_bytes())
-        assert gather([f"docker://{host}/shop/web:r1"]).release.images[0] in expected(root).release.images
-
-
-def test_certificates_that_cannot_be_used_are_told(tmp_path: Path, authority: Issued) -> None:
-    broken = tmp_path / "broken.pem"
-    broken.write_text("nothing")
-    for access in (
-        RegistryAccess(ca=broken),
-        RegistryAccess(ca=tmp_path / "absent"),
-        RegistryAccess(certificate=broken),
-        RegistryAccess(certificate=authority.certificate, key=make_authority(tmp_path).key),
-    ):
-        with pytest.raises(UsageError, match=r"PEM|certificate"):
-            transport("r.example", access)
 
 
 def test_attempts_are_repeated_and_end() -> None:
@@ -90,6 +43,15 @@ def test_attempts_are_repeated_and_end() -> None:
         assert len(asked) == 4
         with pytest.raises(SourceError, match=r"the connection broke \(tried 6 times\)"):
             get(of, "/v2/never")
+        of.close()
+
+
+def test_a_refused_connection_is_told_as_such() -> None:
+    with socket.socket() as bound:  # and does not listen
+        bound.bind(("127.0.0.1", 0))
+        of = transport(f"127.0.0.1:{bound.getsockname()[1]}")
+        with pytest.raises(SourceError, match=r"^it: connection refused \(tried 6 times\)$"):
+            get(of)
         of.close()
 
 
@@ -155,15 +117,3 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
             of._send("GET", "http://registry.invalid/v2/", {}, None)
         of.close()
     assert asked == ["http://registry.example/v2/"]
-
-
-def test_urls_are_shown_without_secrets() -> None:
-    assert shown("https://u:p@s3.example/blob?X-Amz-Signature=1") == "https://s3.example/blob"
-
-
-def test_retry_after_is_seconds_or_a_date() -> None:
-    assert _retry_after("7") == 7.0
-    assert _retry_after(None) is None
-    assert _retry_after("soon") is None
-    assert 0.0 <= (_retry_after(email.utils.formatdate(time.time() + 50, usegmt=True)) or -1) <= 50
-    assert _retry_after(email.utils.formatdate(0, usegmt=True)) == 0.0

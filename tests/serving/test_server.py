@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import signal
 import ssl
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.cli.support import check_document
+from tests.cli.support import check_document, start
 from tests.registry_api.authority import issue, make_authority
 
 
@@ -20,15 +18,9 @@ def test_a_signal_ends_it(number: signal.Signals, bundles: dict[str, Path], tmp_
     authority = make_authority(tmp_path)
     server = issue(tmp_path, "server", authority)
     words = ["serve", bundles["full1"], "--listen", "127.0.0.1:0", "--cert", server.certificate, "--key", server.key]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airpatch", *map(str, words), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+    with start(*words, "--json") as process:
         assert process.stderr is not None
-        line = process.stderr.readline()
+        line = process.stderr.readline().decode()
         assert line.startswith("airpatch: serving 7 images at https://127.0.0.1:")
         address = line.split()[-1]
         context = ssl.create_default_context(cafile=str(authority.certificate))
@@ -36,5 +28,5 @@ def test_a_signal_ends_it(number: signal.Signals, bundles: dict[str, Path], tmp_
             assert answer.status == 200
         process.send_signal(number)
         out, err = process.communicate()
-        assert (process.returncode, err) == (0, "")
-        assert check_document(out)["address"] in address
+        assert (process.returncode, err) == (0, b"")
+        assert check_document(out.decode())["address"] in address

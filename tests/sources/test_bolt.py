@@ -58,13 +58,13 @@ def test_the_last_transaction_that_is_whole_counts() -> None:
     assert open_database(DATA).root == ROOT_PAGES[last]
     assert open_database(bytes(damaged)).root == ROOT_PAGES[1 - last]
     damaged[(1 - last) * PAGE + 40] ^= 1
-    with pytest.raises(FormatError, match="no Bolt database"):
+    with pytest.raises(FormatError, match="not a Bolt database"):
         open_database(bytes(damaged))
 
 
 def test_a_tree_that_is_a_circle_ends() -> None:
     page = struct.pack("<QHHI", 0, 1, 1, 0) + struct.pack("<IIQ", 16, 0, 0)
-    with pytest.raises(FormatError, match="page 0 is damaged"):
+    with pytest.raises(FormatError, match="page 0 of the database is damaged"):
         list(Bucket(page, 4096, 0).items())
 
 

@@ -73,7 +73,10 @@ def test_layers_that_containerd_discarded_are_named(store: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"x" * 100, bytes(8192), DATA[:6000], DATA[:4096] + bytes(len(DATA) - 4096)])
 def test_a_damaged_database_is_named(data: bytes, store: Path) -> None:
     (store / DATABASE).write_bytes(data)
-    with pytest.raises(SourceError, match=r"meta\.db: a database|meta\.db: no Bolt database|meta\.db: names no image"):
+    with pytest.raises(
+        SourceError,
+        match=r"meta\.db: the database|meta\.db: page |meta\.db: not a Bolt database|meta\.db: names no image",
+    ):
         gather([str(store)])
 
 

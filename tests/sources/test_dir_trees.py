@@ -170,7 +170,7 @@ def test_06_a_digest_that_is_not_the_manifests_is_named(trees: Trees) -> None:
     (tree / "web:1").rename(tree / f"web@{other}")
     with pytest.raises(SourceError) as caught:
         gather([str(tree)])
-    assert f"says {other}, and its manifest is" in caught.value.findings[0]
+    assert f"says {other}, but its manifest is" in caught.value.findings[0]
     assert "skopeo sync --all" in caught.value.findings[0]
 
 

@@ -37,7 +37,7 @@ def test_a_digest_says_which_image_is_meant() -> None:
     [
         (
             "shop/web:1",
-            f"2 images have no tag: say which one is meant with DIGEST=NAME:TAG ({A} is there; {B} is ",
+            f"2 images have no tag: say which one you mean with DIGEST=NAME:TAG ({A} is there; {B} is ",
         ),
         (f"{C}=shop/web:1", "no image without a tag has this digest"),
         ("sha256:12=shop/web:1", "not a sha256 digest"),

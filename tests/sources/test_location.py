@@ -51,13 +51,13 @@ def test_01_a_dir_image_that_was_begun_is_named(make: Callable[[Path], None], tr
     (tree / "shop/half:2").mkdir()
     make(tree / "shop/half:2")
     (finding,) = findings(tree)
-    assert finding.startswith(f"{tree}/shop/half:2: is an image that was begun and has no manifest.json: ")
+    assert finding.startswith(f"{tree}/shop/half:2: is an incomplete image without manifest.json: ")
 
 
 def test_01_nothing_but_an_image_that_was_begun_is_not_an_empty_folder(tmp_path: Path) -> None:
     write("version")(tmp_path / "tree/half:2")
     (finding,) = findings(tmp_path / "tree")
-    assert "half:2: is an image that was begun" in finding
+    assert "half:2: is an incomplete image" in finding
 
 
 def test_01_what_skopeo_leaves_when_a_blob_cannot_be_read_is_named(tree: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_01_what_skopeo_leaves_when_a_blob_cannot_be_read_is_named(tree: Path, t
             write(f"blobs/sha256/{HEX}")(copied)
         (finding,) = findings(tmp_path / kind)
         assert finding.startswith(f"{copied}: is an ")
-        assert "was begun" in finding
+        assert "is an incomplete " in finding
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_01_an_oci_layout_that_was_begun_is_named(files: tuple[str, ...], trees:
     write(*files)(tree / "layout")
     (finding,) = findings(tree)
     assert finding.startswith(f"{tree}/layout: is an ")
-    assert "was begun" in finding
+    assert "is an incomplete " in finding
 
 
 def test_an_unpacked_docker_save_is_named_with_the_command_to_run(trees: Trees) -> None:
@@ -95,7 +95,7 @@ def test_an_unpacked_docker_save_is_named_with_the_command_to_run(trees: Trees) 
     write(f"saved/{HEX}/layer.tar", f"saved/{HEX}/VERSION", f"saved/{HEX}.json", "saved/repositories")(tree)
     (tree / "saved/manifest.json").write_text('[{"Config": "x.json", "RepoTags": null, "Layers": []}]')
     (finding,) = findings(tree)
-    assert finding.startswith(f"{tree}/saved: is what 'docker save' writes, unpacked: ")
+    assert finding.startswith(f"{tree}/saved: is an unpacked 'docker save' archive: ")
     assert f"'tar -C {tree}/saved -cf images.tar .'" in finding
 
 
@@ -111,9 +111,9 @@ def test_files_that_belong_to_nothing_are_remarks(trees: Trees) -> None:
     write("images.txt", "shop/notes", f"shop/ok:1/{HEX}", "shop/ok:1/readme", ".DS_Store", "lost+found/x:1")(tree)
     (tree / "host").mkdir()
     assert gather([str(tree)]).remarks == (
-        f"{tree}/: no image has images.txt",
-        f"{tree}/shop: no image has notes",
-        f"{tree}/shop/ok:1: no image has {HEX}, readme",
+        f"{tree}/: no image uses images.txt",
+        f"{tree}/shop: no image uses notes",
+        f"{tree}/shop/ok:1: no image uses {HEX}, readme",
     )
 
 

@@ -47,7 +47,7 @@ def test_an_archive_of_no_image_is_named(tmp_path: Path) -> None:
 def test_a_tar_archive_of_something_else_is_no_source(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(tar(("readme", b"hello")))
-    with pytest.raises(UsageError, match="is a file, and no"):
+    with pytest.raises(UsageError, match="is a file, but no"):
         gather([str(path)])
 
 

@@ -130,7 +130,7 @@ def test_read_images_list(tmp_path: Path) -> None:
     [
         (b"", "names no image", 0),
         (b"# nothing\n", "names no image", 0),
-        (b"\xff\xfe", "not text", 0),
+        (b"\xff\xfe", "not UTF-8 text", 0),
         (b"web:r1\nWEB\nweb r1\n", "no image references", 2),
         (b"#" * ((16 << 20) + 1), "more than", 0),
     ],

@@ -150,7 +150,7 @@ def test_24_sparse_files_cannot_be_read() -> None:
     "size", [b"\x80" + b"\xff" * 11, b"\xff" * 12, b"9" * 12, b"\x80" + bytes(3) + b"\x80" + bytes(7)]
 )
 def test_24_sizes_that_cannot_be_are_refused(size: bytes) -> None:
-    with pytest.raises(SourceError, match=r"size cannot be read|is cut short"):
+    with pytest.raises(SourceError, match=r"malformed size|is cut short"):
         opened(with_header(tar(("a", b"x")), 0, 124, size))
 
 
@@ -162,7 +162,7 @@ def test_a_size_in_base_256_is_read() -> None:
 def test_34_a_name_twice_with_other_content_cannot_be_read() -> None:
     files = opened(tar(("a", b"one"), ("a", b"two"), ("b", b"same"), ("b", b"same")))
     assert files.read("b", 4) == b"same"
-    with pytest.raises(SourceError, match="a: stands in the archive twice, with different content"):
+    with pytest.raises(SourceError, match="a: occurs twice in the archive, with different content"):
         files.read("a", 3)
 
 
@@ -175,7 +175,7 @@ def test_18_links_that_lead_out_are_not_followed(target: str) -> None:
 
 
 def test_19_links_in_a_circle_end() -> None:
-    with pytest.raises(SourceError, match="leads from link to link"):
+    with pytest.raises(SourceError, match="leads through too many links"):
         opened(tar(("a", "b"), ("b", "a"))).read("a", 10)
 
 
@@ -194,7 +194,7 @@ def test_24_too_many_members_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_damaged_header_is_named_with_its_place() -> None:
     content = bytearray(tar(("a", b"x"), ("b", b"x")))
     content[1024] ^= 1
-    with pytest.raises(SourceError, match="is no tar archive, or is damaged at byte 1024"):
+    with pytest.raises(SourceError, match="is not a tar archive, or is damaged at byte 1024"):
         opened(bytes(content))
 
 

@@ -285,11 +285,11 @@ REMARKED: dict[Damage, str] = {
     _file_among_repositories: "shop/notes: does not belong there",
     _bad_repository_name: "not a valid repository name",
     _unknown_part: "_other: does not belong there",
-    _missing_layer_link: "folder without a link, as a deletion through the registry leaves them",
+    _missing_layer_link: "folders have no link, as a deletion through the registry leaves them",
     _missing_layer_folder: "has no layer link, which a revision needs",
     _missing_revision: "is no revision of the repository",
     _missing_child: "1 of 2 manifests of the index",
-    _revision_is_no_manifest: "1 manifest of types that airpatch does not know",
+    _revision_is_no_manifest: "1 manifests of types that airpatch does not know",
     _revision_of_nothing: "is missing, and is a revision",
     _tag_without_current: "current/link: is missing",
     _tag_without_index: "which its index does not have",
@@ -368,7 +368,7 @@ def test_what_a_garbage_collection_leaves_is_no_finding(root: Path, gathered: Ga
     verified = verify(root)
     assert verified.findings == ()
     assert [note.rpartition(": ")[2] for note in verified.notes] == [
-        "2 links to content that was deleted, which is harmless"
+        "2 links to content that was deleted; they do no harm"
     ]
 
 

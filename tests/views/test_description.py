@@ -73,7 +73,7 @@ def test_a_view_that_is_cut_short_is_refused(view: View, cut: int) -> None:
 @pytest.mark.parametrize(
     ("view", "defect"),
     [
-        (view_of((0, FIRST_CODING), (0, END)), "without an end"),
+        (view_of((0, FIRST_CODING), (0, END)), "has no end"),
         (view_of((0, FIRST_CODING), (0, END), (0, END), (0, END)), "after its end"),
         (view_of((0, FIRST_CODING), (0, REST), (0, REST)), "after its end"),
         (view_of((0, END)), "first use"),

@@ -14,16 +14,14 @@ import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
-from airpatch.archive.frame_reader import STDIN, FileFrameReader, FrameReader, open_frames
+from airpatch.archive.frame_reader import FileFrameReader, open_file_frames
 from airpatch.archive.reader import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
-from airpatch.errors import FormatError, UsageError
+from airpatch.errors import FormatError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index
-from airpatch.linux import is_pipe
 from airpatch.model.digest import Digest
 
 _KEPT_FRAMES = 8
@@ -46,13 +44,9 @@ class BundleFile:
     no such file or it cannot be read at any place, FormatError if it is no bundle.
     """
 
-    def __init__(self, source: str | FrameReader) -> None:
-        if isinstance(source, str) and source != STDIN and is_pipe(Path(source)):  # opening one waits for a writer
-            raise _no_file(source)
-        reader = open_frames(source) if isinstance(source, str) else source
+    def __init__(self, source: str | FileFrameReader) -> None:
+        reader = open_file_frames(source) if isinstance(source, str) else source
         try:
-            if not isinstance(reader, FileFrameReader):
-                raise _no_file(reader.name)
             self.opening: Opening = read_opening(reader)
         except BaseException:
             reader.close()
@@ -134,10 +128,6 @@ class BundleFile:
                     places[member.digest] = _Place(number, offset + len(member.header), member.size)
                 offset += piece.stop - piece.start
         return places
-
-
-def _no_file(name: str) -> UsageError:
-    return UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
 
 
 class _BundleBlob:

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
 from airpatch.archive.topped_up import ToppedUp, complete, is_top_up
@@ -22,7 +22,7 @@ from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import zstd
-from airpatch.linux import is_file
+from airpatch.linux import is_file, is_pipe
 from airpatch.model.digest import Digest
 from airpatch.parts.gathering import gather_parts, group_parts
 from airpatch.parts.in_turn import Ask, PartsInTurn
@@ -92,11 +92,38 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
     return PipeFrameReader(name, InterruptiblePipe.opened(fd), hashed=hashed)
 
 
+def open_file_frames(name: str) -> FileFrameReader:
+    """As `open_frames`, of a bundle that can be read at any offset. Raises UsageError for a pipe or a device."""
+    if name != STDIN and is_pipe(Path(name)):  # opening one waits for a writer
+        raise _no_file(name)
+    reader = open_frames(name)
+    if not isinstance(reader, FileFrameReader):
+        reader.close()
+        raise _no_file(reader.name)
+    return reader
+
+
+def _no_file(name: str) -> UsageError:
+    return UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
+
+
 def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool = False) -> Iterator[FrameReader]:
     """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named.
 
     So do a damaged copy and its top-up. Raises UsageError, too, for a top-up without its copy.
     """
+    return _open_each(names, ask, hashed, lambda name: open_frames(name, ask, hashed=hashed))
+
+
+def open_bundle_files(names: Sequence[str]) -> Iterator[FileFrameReader]:
+    """As `open_bundles`, of bundles that can be read at any offset. Raises UsageError for a pipe or a device."""
+    readers = _open_each(names, None, False, open_file_frames)
+    return cast(Iterator[FileFrameReader], readers)  # so are parts for which nobody is asked
+
+
+def _open_each(
+    names: Sequence[str], ask: Ask | None, hashed: bool, open_one: Callable[[str], FrameReader]
+) -> Iterator[FrameReader]:
     completed: dict[str, ToppedUp] = {}
     top_ups = [name for name in names if name != STDIN and is_top_up(Path(name))]
     bundles = [name for name in names if name not in top_ups]
@@ -112,7 +139,7 @@ def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool =
             elif each in completed:
                 yield FileFrameReader(completed[each], hashed=hashed)
             else:
-                yield open_frames(each, ask, hashed=hashed)
+                yield open_one(each)
         stack.pop_all()
 
 

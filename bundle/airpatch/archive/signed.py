@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from airpatch.archive.frame_reader import FileFrameReader, open_frames
+from airpatch.archive.frame_reader import FileFrameReader, open_file_frames
 from airpatch.archive.reader import read_opening
 from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.errors import FormatError, UsageError
@@ -29,10 +29,7 @@ def replace_signatures(name: str, signatures: Sequence[bytes]) -> None:
         raise UsageError(
             f"{name}: would have {len(signatures)} signatures; at most {layout.MAX_SIGNATURES} are allowed"
         )
-    reader = open_frames(name)
-    with closing(reader):
-        if not isinstance(reader, FileFrameReader):
-            raise UsageError(f"{name}: is a pipe or a device; only a bundle in a file can be signed")
+    with closing(open_file_frames(name)) as reader:
         opening = read_opening(reader)
         index_frames = reader.passed - bool(opening.signatures)
         with output_file(Path(name)) as sink:
@@ -43,7 +40,7 @@ def replace_signatures(name: str, signatures: Sequence[bytes]) -> None:
             _copy(reader, sink, reader.passed, len(reader.table))
             entries = [zstd.Frame(len(frame), zstd.content_size(frame), zstd.trailer(frame)) for frame in made]
             sink.write([zstd.emit_seek_table([*reader.table[:index_frames], *entries, *reader.table[reader.passed :]])])
-    with closing(open_frames(name)) as reader:
+    with closing(open_file_frames(name)) as reader:
         written = read_opening(reader)
         if (written.content, written.signatures) != (opening.content, tuple(signatures)):
             raise FormatError(f"{name}: what was read back is not what was written; check the disk")

@@ -98,7 +98,7 @@ class Tree:
             os.close(fd)
 
     def lacks(self, path: str) -> bool:
-        """Return whether nothing has the name `path`. What is there and cannot be reached is not lacking."""
+        """Return whether there is nothing at `path`. What is there and cannot be reached is not lacking."""
         try:
             os.close(self.open(path, os.O_PATH))
         except OSError as cause:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from airpatch.delta import varints
-from airpatch.delta.predict import BASED, Memory, Predictor
+from airpatch.delta.modes import BASED
+from airpatch.delta.predict import Predictor
+from airpatch.delta.references import Memory
 from airpatch.errors import FormatError
 
 MAX_RANGES = 16  # of source, and of target, in a group

@@ -13,7 +13,9 @@ from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
 from airpatch.delta.columns import ByteReader, Decompressor
-from airpatch.delta.predict import LEARN, MAX_COVER, PLAIN, PREDICT, Memory
+from airpatch.delta.modes import PLAIN
+from airpatch.delta.predict import MAX_COVER
+from airpatch.delta.references import LEARN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import FormatError
 

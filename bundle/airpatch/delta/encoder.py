@@ -18,9 +18,11 @@ from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MO
 from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
+from airpatch.delta.modes import BASED, CODE_X86, PLAIN, POINTERS, RELATIVE
 from airpatch.delta.olds import Cover
-from airpatch.delta.predict import BASED, CODE_X86, LEARN, MAX_COVER, PLAIN, POINTERS, PREDICT, RELATIVE, Memory
+from airpatch.delta.predict import MAX_COVER
 from airpatch.delta.programs import Program
+from airpatch.delta.references import LEARN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
 from airpatch.errors import UsageError
 

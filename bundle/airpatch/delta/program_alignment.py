@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 from airpatch.delta.addresses import AddressMap
 from airpatch.delta.align import Aligner
-from airpatch.delta.predict import BASED, LABEL, Memory, Predictor
+from airpatch.delta.modes import BASED
+from airpatch.delta.predict import Predictor
 from airpatch.delta.programs import Cover, Part, Program
+from airpatch.delta.references import LABEL, Memory
 
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
 _WINDOW = 1 << 25  # bytes of the old one that they are aligned with, at most

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from airpatch.delta import elf
 from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
-from airpatch.delta.predict import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, RELOCATIONS, SYMBOLS
+from airpatch.delta.modes import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, RELOCATIONS, SYMBOLS
 
 Cover = tuple[int, int, int]  # target offset, source position, length
 

@@ -7,42 +7,31 @@ the blob with the right digest or in an error, which tells a wrong source from a
 from __future__ import annotations
 
 import hashlib
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from contextlib import ExitStack, closing
-from itertools import chain
-from typing import TypeVar
 
-from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob, pieces
+from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, check_blob
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
-from airpatch.deflate.decompressor import crc32
 from airpatch.deflate.emit import emit
-from airpatch.deflate.first_member import first_member_tokens
-from airpatch.deflate.parse import GzipParser
 from airpatch.delta.decoder import decode
-from airpatch.encoders.precedent import Precedent
-from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import emit as emit_frames
-from airpatch.encoders.zstd_layout import build, emit_part
+from airpatch.encoders.zstd_layout import build
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
 from airpatch.execution import Cancellation
 from airpatch.format.index import Step
+from airpatch.layers.decision_reader import RELEASE_EVERY, Advance, DecisionReader, counted
 from airpatch.layers.frame_decisions import (
     CoversOf,
     FrameDecisions,
     align,
-    read_decisions,
-    replica_frame,
     same_content,
 )
-from airpatch.layers.frames import split
 from airpatch.layers.recipe import (
     COLUMNS,
-    FRAME_COLUMNS,
     Corrected,
     CorrectedFrames,
     FrameReplay,
@@ -62,7 +51,6 @@ from airpatch.layers.steps import Sizes
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.log import logger
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import MAX_BLOB
 from airpatch.piece_reader import PieceReader
 from airpatch.views.description import MAX_DESCRIPTION, parse_view
 from airpatch.views.description import View as NestedView
@@ -70,15 +58,9 @@ from airpatch.views.expand import expand, largest_view
 from airpatch.views.fold import fold
 
 _LOG = logger(__name__)
-_Piece = TypeVar("_Piece", bytes, memoryview)
-_RELEASE_EVERY = 16 << 20
-"""Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
-
 _STRIDE = 128 << 10
 """Bytes of a layer that are compressed between two moves of the progress: 10 ms of a slow encoder."""
 
-Advance = Callable[[int], None]
-"""Receives how many bytes of work are done."""
 See = Callable[[Sequence[tuple[int, int, int]]], None]
 """Receives which bytes of a target come from where: target offset, position in all sources, length."""
 
@@ -96,7 +78,7 @@ class BlobBuilder:
     ) -> None:
         self._content = content
         self._uncompressed = uncompressed
-        self._blocks = blocks
+        self.decisions = DecisionReader(sizes, content, uncompressed, blocks, cancellation)
         self._sizes = sizes
         self._cancellation = cancellation
 
@@ -133,24 +115,28 @@ class BlobBuilder:
         match recipe.method:
             case Whole():
                 whole = section(patch, recipe, 0)
-                yield from _counted(iter(lambda: whole.read(PIECE), b""), advance)
+                yield from counted(iter(lambda: whole.read(PIECE), b""), advance)
             case Raw():
                 with ExitStack() as stack:
-                    views = [self.raw(source, stack, advance).view() for source in step.sources]
-                    yield from _counted(_apply(section(patch, recipe, 0), views, step.size), advance)
+                    views = [self.decisions.raw(source, stack, advance).view() for source in step.sources]
+                    yield from counted(_apply(section(patch, recipe, 0), views, step.size), advance)
             case Plain():
                 yield from self._layer(step, patch, recipe, advance)
             case Replica() as replica:
                 with ExitStack() as stack:
-                    precedents = [self._precedent(source, stack) for source in chosen_sources(step, replica.like)]
-                    yield from self.encode(replica, self._layer(step, patch, recipe, advance), *precedents)
+                    precedents = [
+                        self.decisions.precedent(source, stack) for source in chosen_sources(step, replica.like)
+                    ]
+                    yield from self.decisions.encode(replica, self._layer(step, patch, recipe, advance), *precedents)
             case Replay(like):
                 with ExitStack() as stack:
-                    others = [self.columns(source, stack, advance) for source in chosen_sources(step, like)]
+                    others = [self.decisions.columns(source, stack, advance) for source in chosen_sources(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
             case Frames(encoder, like):
                 with ExitStack() as stack:
-                    others = [self.frame_columns(source, stack, advance) for source in chosen_sources(step, like)]
+                    others = [
+                        self.decisions.frame_columns(source, stack, advance) for source in chosen_sources(step, like)
+                    ]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
             case FrameReplay(like):
                 with ExitStack() as stack:
@@ -159,14 +145,14 @@ class BlobBuilder:
                 with ExitStack() as stack:
                     content = self._keep(step, self._layer(step, patch, recipe, advance), stack)
                     whole_layer = ScratchRange(content, 0, content.size)
-                    other = self.replica_frame_decisions(encoder, whole_layer, step.digest, stack)
+                    other = self.decisions.replica_frame_decisions(encoder, whole_layer, step.digest, stack)
                     advance(step.uncompressed_size)
                     alignment = align(same_content(content.size), other)
                     yield from self._replay_frames(step, patch, recipe, content, other, alignment)
             case Corrected(replica):
                 with ExitStack() as stack:
                     uncompressed = self._layer(step, patch, recipe, advance)
-                    others = [self.replica_columns(replica, uncompressed, step.digest, stack)]
+                    others = [self.decisions.replica_columns(replica, uncompressed, step.digest, stack)]
                     yield from self._replay(step, patch, recipe, others, advance)
 
     def _layer(
@@ -226,42 +212,12 @@ class BlobBuilder:
                 file.append(buffer)
                 buffer.clear()
             since += len(piece)
-            if since > _RELEASE_EVERY:
+            if since > RELEASE_EVERY:
                 since = 0
                 release_pages(packed)
                 if self._cancellation.is_cancelled:
                     raise CancelledError
         file.append(buffer)
-
-    def _precedent(self, source: Digest, stack: ExitStack) -> Precedent:
-        """What the encoder of `source` decided there, read from a blob that `stack` closes."""
-        size, uncompressed_size = self._sizes[source]
-        content = self._uncompressed.take(source, size, uncompressed_size).view()
-        reader = stack.enter_context(closing(self._content.open(source, size)))
-
-        def tokens() -> Iterator[tuple[int, array[int]]]:
-            since = 0
-            for position, tokens in first_member_tokens(pieces(reader, size)):
-                if position - since > _RELEASE_EVERY:
-                    since = position
-                    release_pages([content])
-                yield position, tokens
-
-        return Precedent(memoryview(content), tokens())
-
-    def encode(
-        self, replica: Replica, uncompressed: Iterable[bytes], precedent: Precedent | None = None
-    ) -> Iterator[bytes]:
-        """Yield the gzip file that the replica makes of the bytes. Raises FormatError if the encoder is unknown."""
-        encoder = deflater(replica.encoder, self._blocks, precedent)
-        yield replica.start
-        crc = size = 0
-        for chunk in uncompressed:
-            crc = crc32(chunk, crc)
-            size += len(chunk)
-            yield encoder.feed(chunk)
-        yield encoder.finish()
-        yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
     def _replay(
         self,
@@ -301,7 +257,7 @@ class BlobBuilder:
         (source,) = chosen_sources(step, like)
         seen = CoversOf.source(like[0], [self._sizes[each][1] for each in step.sources])
         content = self._keep(step, self._layer(step, patch, recipe, advance, seen.take), stack)
-        other = self.frame_decisions(source, stack, advance)
+        other = self.decisions.frame_decisions(source, stack, advance)
         yield from self._replay_frames(step, patch, recipe, content, other, align(seen.covers, other))
 
     def _keep(self, step: Step, chunks: Iterable[bytes], stack: ExitStack) -> ScratchFile:
@@ -347,81 +303,6 @@ class BlobBuilder:
             for i in range(section_count(recipe.method) - 1)
         ]
         return [PieceReader(chunks) for chunks in (self._layer(step, patch, recipe, advance), *columns)]
-
-    def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
-        """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
-        size, _ = self._sizes[blob]
-        file = stack.enter_context(closing(self._uncompressed.new(blob)))
-        with closing(self._content.open(blob, size)) as reader:
-            for piece in pieces(reader, size):
-                file.append(piece)
-                advance(len(piece))
-        return file
-
-    def columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """Return the decisions of a blob whose sizes are known, in scratch files that `stack` closes."""
-        size, uncompressed = self._sizes[blob]
-        with closing(self._content.open(blob, size)) as reader:
-            return self._parse(_counted(pieces(reader, size), advance), uncompressed, blob, stack)
-
-    def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
-        size, uncompressed = self._sizes[blob]
-        layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
-        with closing(self._content.open(blob, size)) as reader:
-            for part, beside in split(reader, size, uncompressed):
-                if self._cancellation.is_cancelled:
-                    raise CancelledError
-                layout.append(emit_part(part))
-                rest.append(beside)
-        advance(size)
-        return [layout, rest]
-
-    def frame_decisions(
-        self,
-        blob: Digest,
-        stack: ExitStack,
-        advance: Advance = lambda _size: None,
-        alignment: Alignment | None = None,
-    ) -> FrameDecisions:
-        """Return the decisions of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
-        size, uncompressed = self._sizes[blob]
-        with closing(self._content.open(blob, size)) as reader:
-            file = _counted(pieces(reader, size), advance)
-            return read_decisions(file, uncompressed, self._new(blob, stack), self._pause, alignment)
-
-    def replica_frame_decisions(
-        self, encoder: str, content: ScratchRange, blob: Digest, stack: ExitStack
-    ) -> FrameDecisions:
-        """Return the decisions of the frame that a replica makes of `content`, likewise."""
-        file = replica_frame(encoder, map(bytes, pieces(content, content.size)), content.size)
-        return read_decisions(file, content.size, self._new(blob, stack), self._pause)
-
-    def _new(self, blob: Digest, stack: ExitStack) -> Callable[[], ScratchFile]:
-        return lambda: stack.enter_context(closing(self._uncompressed.new(blob)))
-
-    def _pause(self) -> None:
-        if self._cancellation.is_cancelled:
-            raise CancelledError
-
-    def replica_columns(
-        self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
-    ) -> list[ScratchFile]:
-        """Return the decisions of the gzip file that the replica makes of `uncompressed`, likewise."""
-        return self._parse(self.encode(replica, uncompressed), MAX_BLOB, blob, stack)
-
-    def _parse(
-        self, file: Iterable[bytes | memoryview], uncompressed: int, blob: Digest, stack: ExitStack
-    ) -> list[ScratchFile]:
-        parser = GzipParser(uncompressed)
-        columns = [stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(COLUMNS)]
-        for piece in chain(file, [None]):
-            if self._cancellation.is_cancelled:
-                raise CancelledError
-            for part in parser.close() if piece is None else parser.feed(bytes(piece)):
-                for column, data in zip(columns, (part.layout, part.runs, part.sources, part.distances), strict=True):
-                    column.append(data)
-        return columns
 
     def _blame_sources(self, step: Step) -> None:
         """Raise BaseMismatch if it is a source that is wrong, and not the patch."""
@@ -470,7 +351,7 @@ def _apply(delta: SectionReader, views: Sequence[View], limit: int, see: See = l
     for chunk in decode(delta, views, limit, see):
         yield chunk
         since += len(chunk)
-        if since > _RELEASE_EVERY:
+        if since > RELEASE_EVERY:
             since = 0
             release_pages(views)
 
@@ -482,10 +363,3 @@ def _strides(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield chunk
         else:
             yield from (chunk[at : at + _STRIDE] for at in range(0, len(chunk), _STRIDE))
-
-
-def _counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:
-    """Yield the same pieces; `advance` receives their sizes once they are used."""
-    for piece in pieces:
-        yield piece
-        advance(len(piece))

@@ -22,8 +22,9 @@ from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, extract, size_told
-from airpatch.layers.patch_maker import PatchMaker, Unpacked
+from airpatch.layers.patch_maker import PatchMaker
 from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
+from airpatch.layers.ways import Unpacked
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.chosen_source import ChosenSource

@@ -1,5 +1,5 @@
-"""What airpatch does: one module for each operation, of which `airpatch` itself shows the functions and their results.
+"""What airpatch does: one module for each operation. The package `airpatch` exports its functions and their results.
 
-An operation opens what it is given, works as its `Execution` says, and returns a value. It prints nothing; what decides
-about the outcome is decided here or below, never in the command line.
+An operation opens what it is given, works as its `Execution` says, and returns a value. It prints nothing; everything
+that affects the outcome is decided here or below, never in the command line.
 """

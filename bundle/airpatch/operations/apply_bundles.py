@@ -1,4 +1,4 @@
-"""Bundles into a registry's storage."""
+"""Applies bundles to a registry's storage."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from airpatch.target.stocktaking import make_request
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What an `apply` did, or with `dry_run` would do: `applied` has what came of each bundle, in their order.
+    """What an `apply` did, or with `dry_run` would do: `applied` has the outcome for each bundle, in their order.
 
-    `restored` is what it restored, if that was asked for. `warnings` are for people.
+    `restored` is what it restored, if requested. `warnings` are for people.
     """
 
     applied: tuple[Applied, ...]
     restored: Restored | None = None
     files: int | None = None
-    """How many files, folders and links were laid out, if that was asked for."""
+    """How many files, folders and links were laid out, if requested."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -64,14 +64,14 @@ def apply(
     """Merge `bundles`, full ones or patches, into the registry's storage `root`, which a registry may be serving.
 
     `root` is the directory that holds `docker/registry/v2`; it is made if it does not exist. A bundle `-` is standard
-    input; one that was split is taken out of its parts, which may be named in any order, and stand for those beside
-    them, too. Bundles are applied together: a patch and the one that completes it may stand in any order. Nothing is
-    visible before everything is there and verified; an interrupted run is repeated as it is (spec/TARGET.md).
+    input; a split one is read from its parts, which may be named in any order, and each of which includes those beside
+    it. Bundles are applied together: a patch and the one that completes it may come in any order. Nothing is visible
+    before everything is there and verified; after an interruption, run the same call again (spec/TARGET.md).
 
     `deep` also hashes the blobs that a patch needs; `allow_downgrade` accepts a release with a smaller sequence number
     than an installed one; with `dry_run` nothing is written. If blobs are missing, the file `request` gets a list of
     them, to be a base of `diff`. With `restore_to`, the images of the last bundle's release are then restored to that
-    folder, in `form` and by `link` as with `restore`; with `files_to`, the files that it brings are laid out there.
+    folder, with `form` and `link` as in `restore`; with `files_to`, the files of the release are laid out there.
 
     With `trusted` (`trusted_signers`) all bundles must be signed accordingly, and in any case as `root` itself demands
     (`trust`): that is checked before anything is written.
@@ -81,9 +81,9 @@ def apply(
     """
     execution = execution or Execution()
     if restore_to is not None and dry_run:
-        raise UsageError("a dry run leaves nothing to restore: leave out --restore or --dry-run")
+        raise UsageError("a dry run leaves nothing to restore: omit --restore or --dry-run")
     if files_to is not None and dry_run:
-        raise UsageError("a dry run leaves no files to lay out: leave out --files or --dry-run")
+        raise UsageError("a dry run leaves no files to lay out: omit --files or --dry-run")
     choice(Form, form, "form"), choice(LinkMode, link, "link")  # before anything is written
     for folder in (restore_to, files_to):
         if folder is not None:
@@ -131,7 +131,7 @@ def _check_folder(path: Path, root: Path) -> None:
 
 
 def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
-    """Restore `release`, which was applied; its own manifests, whatever a push has done to its tags since."""
+    """Restore the applied `release` from its own manifests, whatever a push has done to its tags since."""
     try:
         return restore_release(root, release, (), output, form, link, execution)
     except AirpatchError as error:
@@ -148,12 +148,12 @@ def _lay_out(release: Release, root: Path, folder: StrPath, execution: Execution
 
 
 def _unservable(applied: Iterable[Applied]) -> list[str]:
-    """Return a warning about repositories that can be restored and that no registry can serve."""
+    """Return a warning about repositories that can be restored but that no registry can serve."""
     repositories = {name.repository for each in applied for name in each.tags}
     found = sorted(name for name in repositories if not is_servable(name))
     if not found:
         return []
     return [
-        "a registry cannot serve these repositories, nor collect garbage while they are there, because of the port "
-        f"in their names; restore gives them back: {', '.join(found)}"
+        "a registry can neither serve these repositories nor collect garbage while they are there, because of the port "
+        f"in their names; restore still gives them back: {', '.join(found)}"
     ]

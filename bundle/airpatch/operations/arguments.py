@@ -22,7 +22,7 @@ _Choice = TypeVar("_Choice", bound=Enum)
 
 
 def names(paths: Paths) -> list[str]:
-    """Return one path or several, as text: a prefix or `-` would be lost on `Path`."""
+    """Return one or several paths as text, since `Path` would lose a prefix or `-`."""
     every = [paths] if isinstance(paths, str | os.PathLike) else paths
     return [os.fspath(path) for path in every]
 
@@ -45,7 +45,7 @@ def beside(execution: Execution | None, output: StrPath) -> Execution:
 
 
 def within(execution: Execution | None, folder: StrPath) -> Execution:
-    """Work with scratch files in `folder`, which need not exist yet: then as near to it as there is a folder."""
+    """Work with scratch files in `folder`, or if it does not exist yet, in the nearest folder above it that does."""
     path = real_path(Path(folder))
     return with_scratch(execution or Execution(), next(each for each in (path, *path.parents) if is_folder(each)))
 

@@ -1,4 +1,4 @@
-"""What a damaged copy of a bundle lacks: asked for by the site, given by the sender."""
+"""What a damaged copy of a bundle lacks: requested by the site, provided by the sender."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from airpatch.operations.arguments import StrPath, check_apart
 
 @dataclass(frozen=True, slots=True)
 class WrittenTopUp:
-    """A top-up that was written to `output`, in `size` bytes; `given` of them are of the bundle."""
+    """A top-up that was written to `output`, in `size` bytes, `given` of which are the bundle's."""
 
     output: str
     size: int
@@ -32,15 +32,16 @@ class WrittenTopUp:
 
 
 def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Execution | None = None) -> WrittenTopUp:
-    """Write what the site's copy of `bundle` lacks, by the `request` that `verify` made there (spec/PARTS.md, Top-ups).
+    """Write what the site's copy of `bundle` lacks, as listed in the `request` that `verify` made there (spec/PARTS.md,
+    Top-ups).
 
     `apply` takes the damaged copy and the top-up together. `output` is a file, `-` standard output. Raises UsageError
-    if the request is not for this very file, FormatError if one of them is damaged, TargetError.
+    if the request is for another file, FormatError if one of them is damaged, TargetError.
     """
     check_apart(output, bundle, request)
     execution = execution or Execution()
     wanted = read_request(Path(request))
-    with closing(FileFrameReader(_open(Path(bundle)))) as reader:  # whose end is there, and fits its beginning
+    with closing(FileFrameReader(_open(Path(bundle)))) as reader:  # checks that the end is there and fits the beginning
         source = reader.source
         ranges = tuple(ends(wanted.ranges, source.size))
         fits = all(start < stop <= source.size for start, stop in ranges)
@@ -51,8 +52,8 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
                 part.advance(len(piece))
         if not fits or digest_outside(source, ranges, source.size) != wanted.rest:
             raise UsageError(
-                f"{request}: is not for {bundle}: the bytes that the site has are not those of this file. Give the "
-                f"very file that was sent as {wanted.name}, or send it again"
+                f"{request}: is not for {bundle}: the bytes that the site has are not those of this file. Name the "
+                f"file that was sent as {wanted.name}, unchanged, or send it again"
             )
         given = hashlib.sha256()
         for start, stop in ranges:
@@ -69,9 +70,9 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
 
 
 def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
-    """Write to `request` which bytes of the damaged copy `bundle` are wanted again; return what to say about it.
+    """Write to `request` which bytes of the damaged copy `bundle` are needed again; return what to tell the user.
 
-    Raises UsageError if it is no file, TargetError if it cannot be read or the request not be written.
+    Raises UsageError if it is not a file, TargetError if it cannot be read or the request cannot be written.
     """
     with closing(_open(bundle)) as source:
         try:
@@ -82,16 +83,16 @@ def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
         with execution.part(f"looking for damage in {bundle}", source.size) as part:
             ranges = find_damage(source, table, part)
         if not ranges:
-            return f"{request}: not written, since every frame of {bundle} is whole; only the whole file helps"
+            return f"{request}: not written, since every frame of {bundle} is intact; copy the whole file again"
         known = tuple(ends(ranges, max(source.size, ranges[-1].start)))
-        # A copy without a seek table may have something behind its end, where the last range ends.
+        # A copy without a seek table may have something after its end, where the last range ends.
         size = source.size if table is not None else known[-1][1]
         wanted = DamageRequest(bundle.name, ranges, digest_outside(source, known, size))
     with output_file(request) as sink:
         sink.write([emit_request(wanted)])
     wanted_bytes = sum(stop - start for start, stop in known)
     count = "1 range" if len(ranges) == 1 else f"{len(ranges):,} ranges"
-    rest = ", and all that follows" if ranges[-1].stop is None else ""
+    rest = ", and everything after them" if ranges[-1].stop is None else ""
     return (
         f"{request}: request for {count} of {wanted_bytes:,} bytes{rest}; the sender of the file answers it with "
         f"'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then 'airpatch apply {bundle} TOPUP' works"

@@ -1,4 +1,4 @@
-"""Images into a full bundle."""
+"""Packs images into a full bundle."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class WrittenBundle:
     """A bundle that was written.
 
     `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it, `costs` what makes
-    it large. `warnings` are for
-    people: what may not be as they expect.
+    it large. `warnings` tell
+    people what may not be as they expect.
     """
 
     output: str
@@ -66,19 +66,19 @@ def create(
     (`dir:`, `registry:`, `oci:`, `bundle:`) disambiguates. `images_list` is a file with one image reference a line:
     only these are taken. `tags` name images that have no tag: `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one of
     the sources. `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]` is an image in a registry, and `images_from`,
-    `docker://HOST[/PREFIX]`, a registry that has the images of `images_list`; `pull` says how they are got
+    `docker://HOST[/PREFIX]`, a registry that has the images of `images_list`; `pull` says how to fetch them
     (docs/REGISTRIES.md). `files`, `DIR=REPOSITORY` each, are folders of other files that belong to the release, such as
     scripts and charts; they are packed as OCI artifacts under its name. `release` names the release (default: the tag
     that most of its images carry), `sequence` is its number, which grows from release to release of the `product`
     (default: 0; of the product: that of a single bundle as the source, else `default`). From `expires` on, in seconds
-    since 1970, no host takes the release any more (default: never; of a single bundle as the source: when that
+    since 1970, hosts refuse the release (default: never, or, with a single bundle as the source, when that
     expires).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
-    same images give the same bytes. With `repack`, layers travel uncompressed where that is smaller, and are compressed
-    again on the target, bit for bit; `effort` is then `fast`, `default` or `best`. With `key`, the bundle is signed as
-    by `sign`. `with_tool`, the folder of a release of airpatch, or True for the executable that runs, puts the
-    executable and a README.txt for the person on the site beside the bundle.
+    same images give the same bytes. With `repack`, layers travel uncompressed where that makes the bundle smaller, and
+    are recompressed on the target, bit for bit; `effort` is then `fast`, `default` or `best`. With `key`, the bundle is
+    signed as by `sign`. `with_tool`, the folder of a release of airpatch, or True for the running executable, puts the
+    executable and a README.txt for the person on site beside the bundle.
 
     Raises SourceError with all findings if images are unusable, UsageError, FormatError for a damaged bundle, and
     TargetError if `output` cannot be written.
@@ -95,12 +95,12 @@ def create(
 
 
 def find_tool(with_tool: StrPath | bool, output: StrPath) -> list[Executable]:
-    """The executables to put beside `output`, known to be right before the work begins. Raises UsageError."""
+    """Return the executables to put beside `output`, verified before the work begins. Raises UsageError."""
     if with_tool is False:
         return []
     if os.fspath(output) == STDOUT:
         raise UsageError(
-            "--with-tool puts the executable beside the bundle, and that goes to standard output: name a file"
+            "--with-tool puts the executable beside the bundle, but that goes to standard output: name a file"
         )
     return own_executable() if with_tool is True else executables_of(Path(with_tool))
 
@@ -119,7 +119,7 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
     gathered.fetch((blob.digest for blob in index.stored), execution)
     if not repack:
         return PreparedBundle(index, gathered.manifests, gathered.content)
-    # Here, because most bundles are made without the differ and what it loads.
+    # Imported here, because most bundles are made without the differ and what it loads.
     from airpatch.patches.layer_patching import patch_layers
 
     return patch_layers(index, gathered, [], execution, effort_of(effort))
@@ -127,7 +127,7 @@ def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution)
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a release is to be called; what is None is found out, of a patch from its bases."""
+    """What to call a release; what is None is derived, for a patch from its bases."""
 
     release: str | None
     sequence: int | None
@@ -166,18 +166,18 @@ def gather_release(
     release = gathered.release
     if release.expires and release.expires <= time.time():
         moment = emit_timestamp(release.expires)
-        warning = f"the release expired at {moment} by the clock of this host: no host whose clock is right takes it"
+        warning = f"the release expired at {moment} by this host's clock: every host with a correct clock refuses it"
         gathered = replace(gathered, remarks=(warning, *gathered.remarks))
     if not gathered.is_name_guessed:
         return gathered
     count = sum(image.name.tag == release.name for image in release.images)
-    guess = f"the release is called {release.name}, the tag that {count} of {len(release.images)} images carry"
+    guess = f"the release is named {release.name}, after the tag that {count} of {len(release.images)} images carry"
     return replace(gathered, remarks=(guess, *gathered.remarks))
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Where a bundle will be written, and the key that will sign it, both known to be of use before the work begins."""
+    """Where to write a bundle, and the key to sign it with, both checked before the work begins."""
 
     name: str
     sink: DescriptorSink
@@ -198,10 +198,10 @@ class Output:
 
 @contextmanager
 def open_output(output: StrPath, key: StrPath | None) -> Iterator[Output]:
-    """Give the place `output`, a file or `-`; the file has its name when the block has ended well."""
+    """Yield the destination `output`, a file or `-`; the file gets its name when the block has succeeded."""
     sign = None
     if key is not None:
-        from airpatch.signing.signer import open_key  # here, because most bundles are made without a key
+        from airpatch.signing.signer import open_key  # imported here, because most bundles are made without a key
 
         sign = open_key(key)
     with destination(os.fspath(output)) as sink:

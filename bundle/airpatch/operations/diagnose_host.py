@@ -1,4 +1,4 @@
-"""What this host has, and which commands will work on it."""
+"""What this host provides, and which commands will work on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.errors import AirpatchError, UsageError
+from airpatch.errors import AirpatchError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.host import runtime, storage
 from airpatch.host.facts import Fact, State
@@ -14,7 +14,8 @@ from airpatch.host.live_registry import registries
 from airpatch.linux import is_folder
 from airpatch.operations.arguments import StrPath
 from airpatch.target.new_root import check_place
-from airpatch.target.root import HOME, Root
+from airpatch.target.root import Root
+from airpatch.target.root_reader import HOME
 from airpatch.target.state import history
 
 _RUN = ("packages",)
@@ -45,14 +46,14 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "doctor": (),
     "completion": (),
 }
-"""The facts that each command, by its name, depends on; those that were not looked for do not count."""
+"""The facts that each command depends on, by its name; those that were not looked up do not count."""
 _NO_FAULT = ("root",)
-"""A root that is not there yet is what `apply` begins with."""
+"""Commands for which the root need not exist yet, since they make it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """How a command will do on this host, and the facts that keep it from doing better."""
+    """How well a command will work on this host, and the facts that keep it from working better."""
 
     command: str
     state: State
@@ -61,19 +62,19 @@ class Ability:
 
 @dataclass(frozen=True, slots=True)
 class HostReport:
-    """What was found out: `root` is the directory that was looked at, if any."""
+    """The diagnosis: `root` is the directory that was examined, if any."""
 
     root: Path | None
     facts: tuple[Fact, ...]
 
     @property
     def abilities(self) -> tuple[Ability, ...]:
-        """Of every command, in the order of the help."""
+        """One for every command, in the order of the help."""
         return tuple(_ability(command, names, self.facts) for command, names in _NEEDS.items())
 
     @property
     def is_fit(self) -> bool:
-        """Whether every command works, but for those that want a root with something on it where there is none."""
+        """Whether every command works, except those that need an existing root where there is none."""
         return all(fact.state is not State.MISSING or fact.name in _NO_FAULT for fact in self._counting)
 
     @property
@@ -83,17 +84,15 @@ class HostReport:
 
 
 def doctor(root: StrPath | None = None) -> HostReport:
-    """Find out what this host has, and which commands will work.
+    """Find out what this host provides, and which commands will work.
 
-    `root` is a directory that holds `docker/registry/v2`, or the one that `apply` is to make. Its file system, or that
-    of the current folder, is tried in a folder that is removed again; nothing else is written. Raises UsageError if
+    `root` is a directory that holds `docker/registry/v2`, or one that `apply` is to make. Its file system, or that of
+    the current folder, is tested in a folder that is then removed; nothing else is written. Raises UsageError if
     `root` lies inside the storage of a registry.
     """
     path = None if root is None else Path(root)
     if path is not None:
         check_place(path)
-        if path.exists() and not is_folder(path):
-            raise UsageError(f"{path}: is not a folder, and a registry's root is one")
     return HostReport(path, tuple(_facts(path)))
 
 
@@ -113,12 +112,15 @@ def _facts(root: Path | None) -> Iterator[Fact]:
 def _root_facts(root: Path) -> Iterator[Fact]:
     folder = storage.nearest_folder(root.absolute())
     if folder != root.absolute():
-        yield Fact("root", State.MISSING, f"{root}: there is no such folder; apply makes it")
+        yield Fact("root", State.MISSING, f"{root}: no such folder; apply will create it")
     elif not is_folder(root / STORAGE):
-        yield Fact("root", State.MISSING, f"{root}: holds no registry's storage; apply makes it")
+        yield Fact("root", State.MISSING, f"{root}: holds no registry's storage; apply will create it")
     else:
         yield Fact("root", State.OK, f"{root}: holds {STORAGE}")
     rights = storage.rights("root rights", [folder, *_written(root)])
+    obstacle = storage.in_the_way(root.absolute())
+    if obstacle is not None:
+        rights = Fact("root rights", State.MISSING, f"{obstacle}: is not a folder; move it away, or name another root")
     yield rights
     yield storage.room("root room", folder)
     if rights.state is State.OK:
@@ -126,7 +128,7 @@ def _root_facts(root: Path) -> Iterator[Fact]:
 
 
 def _written(root: Path) -> list[Path]:
-    """The folders that are there and that an apply writes to."""
+    """The existing folders that an apply writes to."""
     return [root / path for path in (HOME, STORAGE, BLOBS, REPOSITORIES) if is_folder(root / path)]
 
 
@@ -138,7 +140,7 @@ def _newest(root: Path) -> int | None:
         with Root(root) as opened:
             return max((event.time for event in history(opened).events), default=None)
     except AirpatchError:
-        return None  # of a damaged or unreadable state: verify says more
+        return None  # the state is damaged or unreadable: verify reports it
 
 
 def _ability(command: str, names: tuple[str, ...], facts: tuple[Fact, ...]) -> Ability:

@@ -21,7 +21,7 @@ from airpatch.report.usage import usage
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a patch will cost: `costs` of all blobs that it brings, the costliest first.
+    """What a patch will cost: `costs` of all blobs that it contains, the costliest first.
 
     `index` is that of the patch; `images` has for each blob the images that it belongs to.
     """
@@ -48,9 +48,9 @@ def explain(
     effort: str = "default",
     execution: Execution | None = None,
 ) -> Explanation:
-    """Say what the patch that `diff` would make costs, layer by layer and file by file, in bytes. Writes nothing.
+    """Report the cost in bytes of the patch that `diff` would make, layer by layer and file by file. Writes nothing.
 
-    Takes the time of making the patch; scratch files lie in the current folder. Raises what `diff` raises.
+    Takes as long as making the patch; scratch files lie in the current folder. Raises what `diff` raises.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
     gathered = gather_release(

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BundleReport:
-    """What is in a bundle of `size` bytes: `weights` of images as far as their manifests are in it.
+    """What is in a bundle of `size` bytes: `weights` are of the images whose manifests are in it.
 
-    `costs` says what each image and each blob takes of it, likewise. `patches` are its layer patches by their headers,
-    in the order of the index; empty if they were not asked for.
+    `costs` says how many of its bytes each of these images and each blob takes. `patches` are the headers of its layer
+    patches, in the order of the index; empty if not requested.
     """
 
     name: str
@@ -47,7 +47,7 @@ class BundleReport:
 
     @property
     def places(self) -> Mapping[Digest, str]:
-        """Where each source of a layer patch is when it is needed: `target`, `bundle`, or made by another `patch`."""
+        """Where each source of a layer patch comes from: the `target`, the `bundle`, or another layer `patch`."""
         from airpatch.report.layer_patches import places
 
         return places(self.index)
@@ -63,7 +63,7 @@ class InventoryReport:
 
     @property
     def id(self) -> Digest:
-        """What patches made against it call their base."""
+        """The name by which patches made against it refer to their base."""
         return content_id(self.content)
 
 
@@ -76,10 +76,10 @@ class LayersReport:
 
 
 def open_bundle(path: StrPath) -> BundleFile:
-    """Open the bundle in the file `path` and read its index (spec/FORMAT.md), whatever its size in a few KiB.
+    """Open the bundle in the file `path` and read its index (spec/FORMAT.md): a few KiB, whatever the bundle's size.
 
-    Use it as a context manager. It gives the manifests, and all blobs by digest; whoever reads a blob hashes it. Raises
-    UsageError if there is no such file, FormatError if it is not a bundle.
+    Use it as a context manager. It provides the manifests, and all blobs by digest; the caller hashes the blobs it
+    reads. Raises UsageError if there is no such file, FormatError if it is not a bundle.
     """
     return BundleFile(os.fspath(path))
 
@@ -87,7 +87,7 @@ def open_bundle(path: StrPath) -> BundleFile:
 def inspect(
     subject: StrPath, *, patches: bool = True, layers: bool = False, execution: Execution | None = None
 ) -> BundleReport | InventoryReport | RootReport | LayersReport:
-    """Say what is in the bundle, inventory or request, or on the registry's root, `subject`, without reading a layer.
+    """Return what is in `subject`, a bundle, an inventory, a request or a registry's root, without reading a layer.
 
     With `patches`, the headers of layer patches are read, too. With `layers`, `subject` is any source of images (as
     `create` takes it) or a patch, and its layers are read, to say how each is compressed and by which encoder.
@@ -119,7 +119,7 @@ def inspect(
 
 
 def _layers(name: str, execution: Execution) -> tuple[Layer, ...]:
-    # Here, and below, because a bundle is looked at in less time than it takes to load what this needs.
+    # Imported here, and below, because inspecting a bundle takes less time than loading what this needs.
     from airpatch.report.layer_encodings import examine_layers
     from airpatch.sources.gather import gather
 
@@ -144,5 +144,5 @@ def _root(path: Path) -> RootReport:
 
     with Root(path) as root:
         if not root.is_folder(STORAGE):
-            raise UsageError(f"{path}: is neither a bundle nor a registry's root, which holds {STORAGE}")
+            raise UsageError(f"{path}: is neither a bundle nor a registry's root (which holds {STORAGE})")
         return report_root(root)

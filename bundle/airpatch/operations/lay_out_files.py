@@ -1,4 +1,4 @@
-"""Files of a release into a folder."""
+"""Lays out the files of a release in a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from airpatch.operations.arguments import StrPath
 def lay_out_files(
     images: Sequence[Image], manifests: Mapping[Digest, bytes], content: Content, folder: StrPath, execution: Execution
 ) -> int:
-    """Lay out the artifacts of files among `images`: the only one in `folder`, several in `folder/REPOSITORY` each.
+    """Lay out the artifacts of files among `images`: a single one in `folder`, several in `folder/REPOSITORY` each.
 
     Returns the number of files, folders and links. Raises UsageError if there is no such artifact, and what `lay_out`
     raises.
@@ -25,7 +25,7 @@ def lay_out_files(
 
     found = files_artifacts(images, manifests)
     if not found:
-        raise UsageError("the release brings no files (create --files): leave out --files")
+        raise UsageError("the release has no files (create --files): omit --files")
     total = sum(layer.size for layers in found.values() for layer in layers)
     with execution.part(f"laying out {folder}", total) as part:
         if len(found) == 1:

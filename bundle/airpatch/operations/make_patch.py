@@ -1,4 +1,4 @@
-"""Images into a patch against what targets have."""
+"""Makes a patch: images against what targets have."""
 
 from __future__ import annotations
 
@@ -45,12 +45,13 @@ def diff(
     `bases` say what a target has: bundles, patches, roots of a registry's storage, inventories, or the request of an
     `apply`. The patch fits every target that has all of any one of them. Changed layers travel as layer patches
     (spec/FORMAT.md, Layer patches) where that is smaller, unless `layer_patches` is False or a base is a request;
-    `effort` is `fast`, `default` or `best`, `execution.memory` bounds what the making takes. All else is as with
-    `create`; the `product` is that of the bases where nobody says otherwise, and the `sequence` number one more than
-    the highest of theirs.
+    `effort` is `fast`, `default` or `best`; `execution.memory` bounds the memory used. Everything else is as in
+    `create`, but the `product` defaults to that of the bases, and the `sequence` number to one more than the highest of
+    theirs.
 
     Layer patches build upon blobs that every base has and that can be read: from the bases, or from `content`, bundles
-    and roots that need not be bases (an inventory holds no blobs). Warnings say what makes a patch larger than need be.
+    and roots that need not be bases (an inventory holds no blobs). Warnings say what makes a patch larger than
+    necessary.
 
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
@@ -73,14 +74,14 @@ def label_for(
 ) -> Label:
     """Return what to call a release that is made against `bases`; its number is one more than the highest of theirs.
 
-    A base that is not numbered gives a release that is not, a request alone the number that it asks for. Raises
+    An unnumbered base gives an unnumbered release, and a request alone gives the number that it is for. Raises
     UsageError if the products of the bases differ and no `product` is given.
     """
     found = {name: of for name in names(bases) if (of := installed_release(name)) is not None}
     products = {of.product for of in found.values()}
     if product is None and len(products) > 1:
         raise UsageError(
-            "the bases are of several products; say which with --product",
+            "the bases belong to several products; choose one with --product",
             [f"{name}: product {of.product}" for name, of in found.items()],
         )
     return Label(release, sequence, product, expires, next(iter(products), None), _next_sequence(list(found.values())))
@@ -94,7 +95,7 @@ def _next_sequence(installed: Sequence[InstalledRelease]) -> int | None:
 
 
 def _order_warnings(bases: Sequence[str], release: Release) -> Iterator[str]:
-    """Bases that are not older than the release, so that old and new may have been taken for each other."""
+    """Yield warnings about bases that are not older than the release, so that the two may have been mixed up."""
     for name in bases:
         of = installed_release(name)
         if of is None or of.is_requested or of.product != release.product:
@@ -102,15 +103,15 @@ def _order_warnings(bases: Sequence[str], release: Release) -> Iterator[str]:
         if of.sequence and release.sequence and release.sequence <= of.sequence:
             yield (
                 f"release {release.name} has number {release.sequence} and is not newer than {of.name} in {name}, "
-                f"number {of.sequence}: hosts that have it want --allow-downgrade. Are base and sources the right way "
+                f"number {of.sequence}: hosts that have it need --allow-downgrade. Are base and sources the right way "
                 "round?"
             )
         elif of.name == release.name:
-            yield f"{name} has a release that is called {release.name}, too; give the new one a name with --release"
+            yield f"{name} also has a release named {release.name}; give the new one another name with --release"
 
 
 def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState], index: Index) -> Iterator[str]:
-    """Bases of which too little can be read, and what it costs that there are several."""
+    """Yield warnings about bases too little of which can be read, and about what having several bases costs."""
     if not any(not blob.is_manifest for blob in index.stored):
         return
     givers = [state.content for state in (*states, *contents) if state.content is not None]
@@ -121,15 +122,15 @@ def _content_warnings(states: Sequence[BaseState], contents: Sequence[BaseState]
         if unread:
             yield (
                 f"{state.base.name} is an inventory, which holds no blobs, and {unread / 1e6:.1f} MB of what it lists "
-                "cannot be read anywhere: changed layers that resemble these travel whole. Give the bundles or "
+                "cannot be read anywhere: changed layers that resemble these travel whole. Name the bundles or "
                 "the root that have them with --content"
             )
     alone = {state.base.name: _stored(plan_patch(index.release, [state])) for state in states}
     if len(states) > 1 and min(alone.values()) < _stored(index):
         each = ", ".join(f"{size / 1e6:.1f} MB for {name}" for name, size in alone.items())
         yield (
-            f"the bases differ: {_stored(index) / 1e6:.1f} MB of blobs are not in all of them, and alone it would be "
-            f"{each}. A patch for each base, or a chain of patches, is smaller"
+            f"the bases differ: {_stored(index) / 1e6:.1f} MB of blobs are not in all of them; one base alone takes "
+            f"{each}. One patch for each base, or a chain of patches, is smaller"
         )
 
 
@@ -139,7 +140,7 @@ def _stored(index: Index) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PreparedPatch:
-    """A patch that is to be written, and what may not be as people expect."""
+    """A patch to write, and warnings about what may not be as people expect."""
 
     bundle: PreparedBundle
     warnings: tuple[str, ...]

@@ -35,10 +35,10 @@ class WrittenInventory:
 
 
 def inventory(root: StrPath, output: StrPath, *, product: str | None = None) -> WrittenInventory:
-    """Write down which blobs the registry's storage `root` has, in a few KiB that tell the sender what to leave out.
+    """List the blobs that the registry's storage `root` has, in a few KiB that tell the sender what to leave out.
 
     Nothing is hashed. `output` is a file, `-` standard output (spec/FORMAT.md, Inventories and requests). `product` is
-    the one whose current release is named; it may be left out where the root has one only. Raises UsageError if `root`
+    the one whose current release is named; it may be omitted if the root has only one. Raises UsageError if `root`
     holds no registry's storage or no such product, TargetError.
     """
     with open_root(Path(root)) as opened:
@@ -59,13 +59,13 @@ class RootHistory:
 
 
 def history(root: StrPath) -> RootHistory:
-    """Return what was done to the registry's storage `root`, each line held against the hash that the next one has of
-    it.
+    """Return what was done to the registry's storage `root`; each line is checked against the hash that the next one
+    holds.
 
     Raises IntegrityError if that chain is broken, FormatError if it is of another version, TargetError, UsageError.
     """
     path = Path(root)
-    has_history = is_file(path / state.HISTORY)  # a root may know whom to trust before anything was applied
+    has_history = is_file(path / state.HISTORY)  # a root may demand signatures before anything was applied
     with Root(path) if has_history else open_root(path) as opened:
         found = state.history(opened)
         return RootHistory(path, found, tuple(history_remarks(opened, found)))
@@ -76,9 +76,9 @@ def rollback(
 ) -> RolledBack:
     """Point the tags of `root` back at the installed release `to` of `product`: its name, or the beginning of its id.
 
-    Without `to` it is the release that was current before this one; `product` may be left out where the root has one
-    only. Raises UsageError if there is no such release
-    or no registry, BaseMismatch if the root lacks blobs of it, TargetError.
+    Without `to` it is the release that was current before this one; `product` may be omitted if the root has only one.
+    Raises UsageError if there is no such release or no registry, BaseMismatch if the root lacks blobs of it,
+    TargetError.
     """
     with open_root(Path(root)) as opened:
         return roll_back(opened, execution or Execution(), to, product)
@@ -87,7 +87,7 @@ def rollback(
 def prune(root: StrPath, *, keep: int = 2, product: str | None = None, dry_run: bool = False) -> Pruned:
     """Forget old releases of `root` and remove what nothing else needs (spec/TARGET.md, Prune).
 
-    Of `product`, or of each product, the `keep` releases that were current last stay. With `dry_run` nothing is
+    Of `product`, or of each product, the `keep` most recently current releases stay. With `dry_run` nothing is
     removed. Raises IntegrityError before the first change if a manifest in any repository is damaged.
     """
     if keep < 1:

@@ -1,4 +1,4 @@
-"""Bundles into one."""
+"""Merges bundles into one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import open_bundles
+from airpatch.archive.frame_reader import open_bundle_files
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
@@ -27,11 +27,11 @@ def merge(
     """Merge a full bundle and patches, in the order of their releases, into the full bundle of the last release.
 
     It is the bundle that `create` makes of that release, byte for byte. With `patches_only` all `bundles` are patches,
-    and one patch is made that does what they do one after the other.
+    and are merged into one patch with the same effect.
 
-    Signatures of `bundles` do not carry over, since they are over other indexes: a warning says so. With `trusted`,
-    all `bundles` must be signed accordingly, and in any case the last release must not have expired, which it does at
-    the same moment in the new bundle; with `key`, the new bundle is signed as by `sign`.
+    Signatures of `bundles` do not carry over, since they cover other indexes: a warning says so. With `trusted`, all
+    `bundles` must be signed accordingly, and in any case the last release must not have expired; the new bundle
+    expires at the same moment; with `key`, the new bundle is signed as by `sign`.
 
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
     IntegrityError if one is damaged, TargetError if `output` cannot be written.
@@ -40,12 +40,14 @@ def merge(
     execution = beside(execution, output)
     with ExitStack() as stack:
         place = stack.enter_context(open_output(output, key))
-        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundles(names(bundles))]
+        opened = [stack.enter_context(closing(BundleFile(each))) for each in open_bundle_files(names(bundles))]
         for each in opened:
             require_signed(trusted, each.opening, each.name)
         opened[-1].opening.require_fresh(opened[-1].name, time.time())
         signed = [each.name for each in opened if each.opening.signatures]
-        warnings = (f"signatures are dropped, sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
+        warnings = (
+            (f"signatures do not carry over; sign the new bundle: {', '.join(signed)}",) if signed and not key else ()
+        )
         bundle = (merge_patches if patches_only else merge_full)(opened, execution)
         with bundle:
             return place.write(bundle, execution, warnings)

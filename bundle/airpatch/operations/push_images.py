@@ -1,4 +1,4 @@
-"""Images into a registry, through its API."""
+"""Pushes images to a registry through its API."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class PushResult:
     """What a push did, or with `dry_run` would do.
 
     `uploaded` are blobs that the registry did not have, `mounted` counts those that it had in another repository,
-    `manifests` and `tags` what was put and set. `missing` are blobs that can be had nowhere; only a dry run ends well
-    with some.
+    `manifests` counts those that were put, and `tags` are those that were set. `missing` are blobs that no source has;
+    only a dry run succeeds in spite of them.
     """
 
     destination: str
@@ -79,16 +79,16 @@ def push(
     access: RegistryAccess | None = None,
     execution: Execution | None = None,
 ) -> PushResult:
-    """Push images to the registry `destination`, `docker://HOST[/PREFIX]`, with every digest as it is.
+    """Push images to the registry `destination`, `docker://HOST[/PREFIX]`, with every digest unchanged.
 
     `sources` are a source as `create` takes it, of which `images` may pick some, or a base and the patches that follow
-    it. Patches alone take the registry as their base: what their layers are made of is read from it, and a `request`
-    is written there for what it lacks, as with `apply`. `renames`, `OLD=NEW` each, change the beginnings of
-    repositories.
+    it. Patches alone take the registry as their base: what their layers are made from is read from it, and what it
+    lacks is listed in the file `request`, as in `apply`. `renames`, `OLD=NEW` each, change the beginnings of repository
+    names.
 
-    What the registry has is left alone, what it has in another repository is mounted. Blobs come before manifests,
-    children before the indexes that name them, tags last: an interrupted push is repeated as it is. With `dry_run`
-    nothing is written. With `trusted`, all bundles must be signed accordingly.
+    What the registry has is left alone, and what it has in another repository is mounted. Blobs come before manifests,
+    children before the indexes that name them, tags last: after an interruption, run the same push again. With
+    `dry_run` nothing is written. With `trusted`, all bundles must be signed accordingly.
 
     Raises UsageError, SourceError, FormatError, IntegrityError, TrustError, BaseMismatch (with the missing blobs as its
     findings), and TargetError if the registry refuses something or cannot be reached.
@@ -103,10 +103,10 @@ def push(
         patches = _open_patches(paths, stack, trusted)
         if not patches:
             if len(paths) > 1:
-                raise UsageError(f"{paths[1]}: is no patch; push one source, or a base and its patches")
+                raise UsageError(f"{paths[1]}: is not a patch; push one source, or a base and its patches")
             prepared = _from_source(job, paths[0], images, trusted)
         elif images:
-            raise UsageError("--image picks out of one source; patches are pushed whole")
+            raise UsageError("--image picks images from one source; patches are pushed whole")
         elif len(patches) == len(paths):
             prepared = _from_registry(job, patches)
         else:
@@ -115,12 +115,12 @@ def push(
 
 
 _GiveContent = Callable[[Iterable[Digest]], Content]
-"""Gives a content that has the blobs."""
+"""Returns a content that has the blobs."""
 
 
 @dataclass(slots=True)
 class _Prepared:
-    """What is to be pushed: the plan, all manifests, and `content`, which is asked for what must be uploaded."""
+    """What to push: the plan, all manifests, and `content`, which provides what must be uploaded."""
 
     plan: PushPlan
     images: Sequence[Image]
@@ -200,7 +200,7 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
         bundle = stack.enter_context(closing(BundleFile(path))) if _is_bundle_file(path) else None
         if bundle is None or bundle.index.is_full:
             if number:
-                raise UsageError(f"{path}: is no patch; after the first, all must be patches")
+                raise UsageError(f"{path}: is not a patch; after the first, all must be patches")
             continue
         _check_opening(trusted, bundle)
         found.append(bundle)
@@ -221,7 +221,7 @@ def _check_source(trusted: TrustedSigners | None, source: Source) -> None:
         require_signed(trusted, source.opening, source.name)
         source.opening.require_fresh(source.name, time.time())
     elif trusted is not None:
-        raise UsageError("--trust is for pushing bundles: other sources have no signatures over them")
+        raise UsageError("--trust is for pushing bundles: other sources carry no signatures")
 
 
 def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
@@ -239,7 +239,7 @@ def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSi
 
 
 def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
-    """Return the release of the last patch, upon the base in `path`; only what must be uploaded is made."""
+    """Return the release of the last patch, upon the base in `path`; only what must be uploaded is rebuilt."""
     from airpatch.patches.completion import complete_upon
 
     if _is_bundle_file(path):
@@ -297,6 +297,6 @@ def _signature_warnings(images: Iterable[Image]) -> tuple[str, ...]:
     if not signed:
         return ()
     return (
-        f"detached signatures of {len(signed)} images stay behind, since registries have no place for them: "
+        f"detached signatures of {len(signed)} images are not pushed, since registries have no place for them: "
         f"{', '.join(signed[:5])}{', ...' if len(signed) > 5 else ''}",
     )

@@ -1,4 +1,4 @@
-"""Images out of a registry's root, a bundle or any other source."""
+"""Restores images from a registry's root, a bundle or any other source."""
 
 from __future__ import annotations
 
@@ -45,7 +45,8 @@ from airpatch.target.root import open_root
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """Images that were restored to the folder or archive `output`. `size` is bytes of content, each blob counted once.
+    """Images that were restored to the folder or archive `output`. `size` is in bytes of content, each blob counted
+    once.
 
     `warnings` say what the form cannot hold.
     """
@@ -55,9 +56,9 @@ class Restored:
     size: int
     warnings: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
-    """Folders of other images that were there; with `exact` they are gone."""
+    """Folders of other images that were there; with `exact` they were removed."""
     files: int | None = None
-    """How many files, folders and links were laid out, if that was asked for."""
+    """How many files, folders and links were laid out, if requested."""
 
 
 def restore(
@@ -77,8 +78,8 @@ def restore(
 ) -> Restored:
     """Write images of `source` (as `create` takes them) to the folder or file `output`, as skopeo reads them.
 
-    `source` may also be a patch, and `base` what it was made for: a full bundle, a root, or any other source, such as
-    containerd's storage on a host without a registry. `pull` is for images in registries.
+    `source` may also be a patch, and `base` what it was made against: a full bundle, a root, or any other source, such
+    as containerd's storage on a host without a registry. `pull` is for images in registries.
 
     `images` are references as in an images list, or names of whole repositories; without any, all are restored. `form`
     is one of
@@ -89,16 +90,16 @@ def restore(
     - `docker-archive`: what `docker load` takes, likewise.
 
     `release` picks a release that is installed on a root, by its name or the beginning of its id; its images are those
-    of its own manifests, wherever its tags point by now. With `exact`, folders of other images at `output` are removed.
+    of its own manifests, wherever its tags point now. With `exact`, folders of other images at `output` are removed.
 
-    With `files_to`, the files that the images bring (`create` with `files`) are laid out in that folder, too: of one
-    artifact in the folder itself, of several in a folder each, called like the repository. What an earlier release has
-    laid out there is replaced in one step; other files in it stay.
+    With `files_to`, the files among the images (`create` with `files`) are also laid out in that folder: those of a
+    single artifact in the folder itself, those of several in a folder each, named like the repository. What an earlier
+    release has laid out there is replaced in one step; other files in it stay.
 
-    `link` tells how files are made out of a root: `copy`, `hard` or `reflink`. With `trusted`, `source` must be a
+    `link` says how files are created from a root: `copy`, `hard` or `reflink`. With `trusted`, `source` must be a
     bundle that is signed accordingly.
 
-    Nothing at `output` changes before all content is there and verified. Raises UsageError, SourceError,
+    Nothing at `output` changes before all content is present and verified. Raises UsageError, SourceError,
     IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
     _check_output(form, output, choice(LinkMode, link, "link"))
@@ -106,17 +107,17 @@ def restore(
         check_apart(output, source, base)
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     if exact and form != Form.DIR.value:
-        raise UsageError(f"--exact removes folders of images, and {form} has none")
+        raise UsageError(f"--exact removes folders of images, but {form} has none")
     if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
-            raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
+            raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
         root = Path(source)
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
         return restore_release(root, chosen, images, output, form, link, execution, exact=exact, files_to=files_to)
     if base is not None:
         if release is not None:
-            raise UsageError("--release picks a release of a root, and a patch has one alone")
+            raise UsageError("--release picks a release of a root, but a patch has only one")
         with ExitStack() as stack:
             patch = stack.enter_context(closing(BundleFile(os.fspath(source))))
             return _restore_upon(
@@ -148,7 +149,7 @@ def _restore_upon(
     exact: bool,
     files_to: StrPath | None,
 ) -> Restored:
-    """Restore the release of `patch` upon what `base` has; only layers of the images that are picked are made."""
+    """Restore the release of `patch` upon what `base` has; only layers of the picked images are rebuilt."""
     if patch.index.is_full:
         raise UsageError(f"{patch.name}: is a full bundle, which needs no --base")
     require_signed(trusted, patch.opening, patch.name)
@@ -174,7 +175,7 @@ def _picked(picks: Sequence[str], images: Sequence[Image], where: str) -> list[I
 
 
 def _unloaded() -> NoReturn:
-    raise RuntimeError("an image whose digest is known is not loaded to be picked")
+    raise RuntimeError("picking must not load an image whose digest is known")
 
 
 def restore_release(
@@ -189,7 +190,7 @@ def restore_release(
     exact: bool = False,
     files_to: StrPath | None = None,
 ) -> Restored:
-    """Restore images of `release`, which is installed on `root`: its own manifests, whatever its tags lead to now."""
+    """Restore images of `release`, installed on `root`, from its own manifests, wherever its tags point now."""
     images = _picked(picks, release.images, f"release {release.name}")
     signatures = {s.digest: kept_path(s) for s in signatures_of(release)}
     content = TreeContent(Tree(root), registry.blob_path, signatures)
@@ -198,21 +199,21 @@ def restore_release(
 
 
 def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
-    """Raise UsageError unless there is such a form, `output` can be one, and `link` has a meaning for it."""
+    """Raise UsageError unless the form exists, `output` can hold it, and `link` applies to it."""
     if form not in ARCHIVES:
         choice(Form, form, "form", ARCHIVES)
         check_is_no_root(Path(output))
         if os.fspath(output) == STDOUT:
             raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
     elif is_folder(Path(output)):
-        raise UsageError(f"{output}: is a folder, and {form} is a file")
+        raise UsageError(f"{output}: is a folder, but {form} is a file")
     elif link is not LinkMode.COPY:
-        raise UsageError(f"--link is for folders: {form} is a file of its own")
+        raise UsageError(f"--link is for folders, but {form} is a single file")
 
 
 def _require_trusted(trusted: TrustedSigners | None, source: Source) -> None:
     if trusted is not None and source.opening is None:
-        raise UsageError("--trust is for restoring from a bundle: other sources have no signatures over them")
+        raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
     if source.opening is not None:
         require_signed(trusted, source.opening, source.name)
         source.opening.require_fresh(source.name, time.time())

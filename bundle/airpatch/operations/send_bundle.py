@@ -1,4 +1,4 @@
-"""Images to a registry's root on another host."""
+"""Sends images to a registry's root on another host."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from airpatch.remote.ssh import RemoteHost, RemoteRoot
 from airpatch.signing.trusted import TrustedSigners
 
 _NO_ROOT = 3
-"""What the question for a root is answered with where there is none."""
+"""The exit code by which the host answers that it has no root."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentBundle:
-    """What was sent, and `applied`, whether it was applied there: not where a file was to be left instead.
+    """What was sent; `applied` says whether it was applied there, or a file was left instead.
 
-    `is_patch` is False where the host had no registry, so that all of the release was sent.
+    `is_patch` is False if the host had no registry, so that the whole release was sent.
     """
 
     bundle: WrittenBundle
@@ -66,13 +66,14 @@ def send(
     said: Callable[[str], None] = lambda _: None,
     execution: Execution | None = None,
 ) -> SentBundle:
-    """Bring images to the registry's root `target`, `HOST:ROOT`, over ssh, sending what is not there alone.
+    """Bring images to the registry's root `target`, `HOST:ROOT`, over ssh, sending only what it lacks.
 
-    The inventory of the root is taken there, a patch is made here as `diff` makes it, with layer patches upon blobs in
-    `content`, and streamed into `apply` there. A host without that root gets a full bundle. After a broken line the
-    host is asked what has arrived, and the rest is sent. With `via`, a file, the patch is left there, and nothing is
-    sent. `shell` is the command that reaches the host, `program` airpatch on it; `said` is told what the host says on
-    its standard error, its progress among it. With `trusted`, all `sources` must be bundles signed accordingly.
+    The inventory of the root is taken there; a patch is made here as by `diff`, with layer patches upon blobs in
+    `content`, and streamed into `apply` there. A host without that root gets a full bundle. After a lost connection,
+    the host is asked what has arrived, and the rest is sent. With `via`, the patch is written to that file, and nothing
+    is sent. `shell` is the command that reaches the host, `program` is airpatch on it; `said` receives what the host
+    writes to its standard error, including its progress. With `trusted`, all `sources` must be bundles signed
+    accordingly.
 
     Raises what `diff` and `apply` raise, and TargetError if the host cannot be reached.
     """
@@ -102,7 +103,7 @@ def send(
 
 @contextmanager
 def _work_folder() -> Iterator[Path]:
-    """A folder in the current one, which goes with the block. Raises TargetError."""
+    """A folder in the current one, which is removed when the block ends. Raises TargetError."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=".airpatch-send-", dir=Path.cwd())
     except OSError as error:
@@ -114,14 +115,14 @@ def _work_folder() -> Iterator[Path]:
 def _require_signed(sources: Sequence[str], trusted: TrustedSigners | None) -> None:
     for name in sources if trusted is not None else ():
         if not Path(name).is_file() or not is_bundle(Path(name)):
-            raise UsageError(f"{name}: --trust is for sending bundles: other sources have no signatures over them")
+            raise UsageError(f"{name}: --trust is for sending bundles: other sources carry no signatures")
         with closing(BundleFile(name)) as bundle:
             require_signed(trusted, bundle.opening, name)
             bundle.opening.require_fresh(name, time.time())
 
 
 def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path) -> Path | None:
-    """The inventory of the root in a file here; None if there is no root."""
+    """Write the inventory of the root to a local file; None if there is no root."""
     storage = shlex.quote(f"{remote.path}/{STORAGE}")
     code, _ = host.run(f"test -d {storage} || exit {_NO_ROOT}")
     if code == _NO_ROOT:

@@ -1,4 +1,4 @@
-"""Bundles and roots as a read-only registry."""
+"""Serves bundles and roots as a read-only registry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROOM = 2 << 30
 class Served:
     """A registry that answers at `address`, HOST:PORT, with these images.
 
-    `left_out` are those whose names no registry serves.
+    `left_out` are those whose names no registry can serve.
     """
 
     address: str
@@ -53,16 +53,16 @@ def serve(
 ) -> Served:
     """Serve `bundles`, a full one and patches that follow it, as a read-only registry, straight from the files.
 
-    With `root` its images are served, too, and patches may follow upon it. Later images win where names are the same.
-    Layers that travel as layer patches are made when somebody pulls them; at most `room` bytes of them are kept, in
-    scratch files in the current folder. `listen` is HOST:PORT, and 0 a free port; with `certificate`, a PEM file, and
-    its `key` the registry speaks TLS.
+    With `root` its images are also served, and patches may follow it. Where names are the same, later images win.
+    Layers that travel as layer patches are rebuilt when they are pulled; at most `room` bytes of them are kept, in
+    scratch files in the current folder. `listen` is HOST:PORT, and port 0 means a free port; with `certificate`, a PEM
+    file, and its `key` the registry serves TLS.
 
-    `started` is called when it answers. Returns when a signal ends it (SIGINT, SIGTERM, SIGHUP, in the main thread), or
-    `execution.cancellation`. With `trusted` all bundles must be signed accordingly.
+    `started` is called when the registry answers. Returns when a signal ends it (SIGINT, SIGTERM, SIGHUP, in the main
+    thread), or `execution.cancellation`. With `trusted` all bundles must be signed accordingly.
 
     Raises UsageError, FormatError, IntegrityError, TrustError, BaseMismatch if patches do not fit, and TargetError if
-    nobody can listen there.
+    the address cannot be listened on.
     """
     from airpatch.serving.application import RegistryApplication
     from airpatch.serving.catalog import Catalog

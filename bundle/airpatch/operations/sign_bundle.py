@@ -1,4 +1,4 @@
-"""Signatures over a bundle that is there."""
+"""Signatures for an existing bundle."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from airpatch.signing.signer import make_signature
 class SignedBundle:
     """The bundle `name` with its signatures: the fingerprints of the keys that made them, in their order.
 
-    `exported` names the file that holds what is to be signed elsewhere, if that was asked for.
+    `exported` names the file with the message to be signed elsewhere, if requested.
     """
 
     name: str
@@ -39,11 +39,12 @@ class SignedBundle:
 def sign(
     bundle: StrPath, *, key: StrPath | None = None, signatures: Paths = (), export: StrPath | None = None
 ) -> SignedBundle:
-    """Add signatures to `bundle` in namespace `airpatch` (spec/FORMAT.md, Signatures); one by a key replaces its last.
+    """Add signatures to `bundle` in namespace `airpatch` (spec/FORMAT.md, Signatures); each replaces an earlier one by
+    its key.
 
     `key` is a private Ed25519 key of OpenSSH, or a public key or certificate of any kind that an agent holds
     ($SSH_AUTH_SOCK). `signatures` are files that `ssh-keygen -Y sign -n airpatch` made elsewhere, with keys that never
-    leave a token, of the message that a call with `export`, and nothing else, writes to that file. The bundle is
+    leave a token; the message to sign is what a call with only `export` writes to that file. The bundle is
     replaced in one step.
 
     Raises UsageError, TrustError if a signature does not fit the bundle or the agent refuses, FormatError, TargetError.
@@ -53,13 +54,13 @@ def sign(
         opening = opened.opening
     if export is not None:
         if key is not None or names(signatures):
-            raise UsageError("what is to be signed is either exported or signed: give no key and no signatures")
+            raise UsageError("the message is either exported or signed: with --export, give no key and no signatures")
         return _exported(name, opening, os.fspath(export))
     made = [_imported(file, opening.content) for file in names(signatures)]
     if key is not None:
         made.append(make_signature(opening.content, key, NAMESPACE))
     if not made:
-        raise UsageError("nothing to sign with: give a key, or signatures that were made elsewhere")
+        raise UsageError("nothing to sign with: give a key, or signatures made elsewhere")
     keys = {sshsig.parse(text).public_key for text in made}
     kept = [text for text in opening.signatures if sshsig.parse(text).public_key not in keys]
     replace_signatures(name, [*kept, *made])
@@ -78,7 +79,7 @@ def fingerprints(signatures: Sequence[bytes]) -> tuple[str, ...]:
 
 
 def _imported(file: str, message: bytes) -> bytes:
-    """Return the signature in `file`, which must be one of `message`; carriage returns of a journey are taken off."""
+    """Return the signature in `file`, which must be one of `message`; carriage returns added on the way are removed."""
     text = read_limited(file, 2 * sshsig.MAX_SIGNATURE).replace(b"\r\n", b"\n")
     try:
         signature = check_signature(text)

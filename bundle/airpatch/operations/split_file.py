@@ -1,4 +1,4 @@
-"""A file into parts for media and mail gateways, and parts into the file again."""
+"""Splits a file into parts for media and mail gateways, and joins them again."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from airpatch.format.parts import Whole
 from airpatch.linux import is_file, is_folder
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.parts.gathering import gather_parts
+from airpatch.parts.in_turn import PartsInTurn
 from airpatch.parts.joined import JoinedParts
 from airpatch.parts.splitting import require_unchanged, write_parts
 
 LEAST_PART = 64 << 10
-"""Bytes: the least that `split` makes parts of."""
+"""Smallest size of parts, in bytes."""
 _PIECE = 8 << 20
 
 
@@ -36,7 +37,7 @@ class SplitFile:
 
 @dataclass(frozen=True, slots=True)
 class JoinedFile:
-    """A file that was made of its parts. `rebuilt` has the numbers of parts that parity stood in for."""
+    """A file that was joined from its parts. `rebuilt` has the numbers of the parts that parity replaced."""
 
     output: str
     whole: Whole
@@ -46,13 +47,13 @@ class JoinedFile:
 def split(
     file: StrPath, output: StrPath, *, size: int, parity: int = 0, execution: Execution | None = None
 ) -> SplitFile:
-    """Split `file` into parts smaller than `size` bytes each, which verify alone (spec/PARTS.md).
+    """Split `file` into parts smaller than `size` bytes, each of which can be verified alone (spec/PARTS.md).
 
-    They go to the folder `output`, which is made, or must be empty. With `parity`, so many parts more are written, and
-    as many may be lost or damaged on the way. All functions that take bundles take the parts as they are.
+    They go to the folder `output`, which is created or must be empty. With `parity`, that many more parts are written,
+    and as many may be lost or damaged on the way. All functions that take bundles take the parts directly.
 
-    Raises UsageError if `file` is no regular file or cannot be split so, TargetError, SourceError if `file` changes
-    meanwhile.
+    Raises UsageError if `file` is not a regular file or cannot be split like this, TargetError, SourceError if `file`
+    changes meanwhile.
     """
     execution = execution or Execution()
     source, before = _open(Path(file))
@@ -68,10 +69,11 @@ def split(
 
 
 def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) -> JoinedFile:
-    """Make the file again out of its parts, some of which may be missing or damaged if there is parity.
+    """Join parts into the file, though some may be missing or damaged if there is parity.
 
-    `parts_` are parts or folders of them, in any order; a part stands for those beside it, too. `output` is a file, `-`
-    standard output, or a folder, in which the file gets its own name.
+    `parts_` are parts or folders of them, in any order; a part includes those beside it. `output` is a file, `-`
+    standard output, or a folder, in which the file gets its own name. Where `execution` can ask somebody, a part that
+    is not there is asked for when its turn comes, so that media may be changed in one drive.
 
     Raises UsageError if there are no parts or parts of several files, IntegrityError that names what is missing or
     damaged, TargetError.
@@ -80,23 +82,27 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     given = names(parts_)
     joined = gather_parts([Path(name) for name in given])
     if joined is None:
-        raise UsageError(f"{', '.join(given):.200}: no parts of a file that was split")
+        raise UsageError(f"{', '.join(given):.200}: not parts of a file that airpatch split")
     with closing(joined):
         if execution.ask is None:
             joined.require_complete()
+        stream = PartsInTurn(joined, execution.ask or _nobody)
         name = _named(os.fspath(output), joined)
         with destination(name) as sink, execution.part(f"joining {joined.name}", joined.size) as part:
             sha256 = hashlib.sha256()
             buffer = memoryview(bytearray(_PIECE))
-            for position in range(0, joined.size, _PIECE):
-                view = buffer[: min(_PIECE, joined.size - position)]
-                joined.read_into(view, position)
-                sha256.update(view)
-                sink.write([view])
-                part.advance(len(view))
+            while count := stream.readinto(buffer):
+                sha256.update(buffer[:count])
+                sink.write([buffer[:count]])
+                part.advance(count)
             if sha256.digest() != joined.whole.digest.raw:
                 raise IntegrityError(f"{joined.name}: the parts do not make the file that was split")
         return JoinedFile(name, joined.whole, joined.rebuilt)
+
+
+def _nobody(_: str) -> bool:
+    """Nobody brings what is missing."""
+    return False
 
 
 def _named(output: str, joined: JoinedParts) -> str:
@@ -121,12 +127,14 @@ def _plan(name: str, size: int, limit: int, parity: int) -> Whole:
         raise UsageError(f"{name}: {error.message}") from None
     longest = max(whole.part_name(1), whole.part_name(whole.parts), key=len)
     if not parts.is_file_name(name) or not parts.is_file_name(f".{longest}.partial"):
-        raise UsageError(f"{name}: the name is too long or not printable, since parts are named after it; rename it")
+        raise UsageError(
+            f"{name}: the name is too long or not printable, and parts are named after it; rename the file"
+        )
     return whole
 
 
 def _empty_folder(path: Path) -> Path:
-    """The folder `path`, which is made; it is to hold the parts alone."""
+    """Create the folder `path`, which is to hold only the parts."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         there = [name for name in os.listdir(path) if not name.endswith(".partial")]

@@ -1,4 +1,4 @@
-"""Whose signatures a root demands for good."""
+"""Whose signatures a root demands from now on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airpatch.target.state import locked
 
 @dataclass(frozen=True, slots=True)
 class RootTrust:
-    """Whom `root` trusts from now on, and who signed for that; nobody if it trusted nobody before, or by force."""
+    """Whom `root` trusts from now on, and who signed for that; nobody on the first call, or by force."""
 
     root: Path
     trusted: TrustedSigners
@@ -30,11 +30,11 @@ class RootTrust:
 def trust(
     root: StrPath, trusted: TrustedSigners, *, signature: StrPath | None = None, force: bool = False
 ) -> RootTrust:
-    """Make the registry's storage `root` demand signatures for good, by those that are `trusted` (`trusted_signers`).
+    """Make the registry's storage `root` demand signatures by `trusted` (`trusted_signers`) from now on.
 
-    The first time anybody who may write the root decides. Later, `signature` must be a file of armored signatures over
-    the new allowed signers in namespace `airpatch-trust`, by signers whom the root trusts now; `force`, for the root's
-    owner, takes the place of it. Raises TrustError, TargetError, FormatError.
+    The first time, anybody who may write to the root decides. Later, `signature` must be a file of armored signatures
+    over the new allowed signers in namespace `airpatch-trust`, by signers whom the root trusts now; the root's owner
+    may use `force` instead. Raises TrustError, TargetError, FormatError.
     """
     path = Path(root)
     with Root(path, create=True) as opened, locked(opened) as state:
@@ -53,7 +53,7 @@ def _signers_of_change(before: TrustedSigners, after: TrustedSigners, signature:
     if signature is None or not Path(signature).exists():
         where = f"{signature}, signed" if signature is not None else "a signature over the new file"
         raise TrustError(
-            f"the root trusts others already: {where} by them in the namespace airpatch-trust, is needed "
+            f"the root already trusts others: {where} by them in the namespace airpatch-trust, is needed "
             "(ssh-keygen -Y sign -n airpatch-trust), or --force by the root's owner"
         )
     content = read_limited(signature, MAX_SIGNATURES * MAX_SIGNATURE)
@@ -63,4 +63,4 @@ def _signers_of_change(before: TrustedSigners, after: TrustedSigners, signature:
 def _require_owner(path: Path) -> None:
     owner = path.stat().st_uid
     if os.geteuid() not in (0, owner):
-        raise TargetError(f"{path}: belongs to the user {owner}, who alone may use --force")
+        raise TargetError(f"{path}: belongs to user {owner}, and only this user may use --force")

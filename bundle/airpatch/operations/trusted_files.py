@@ -1,4 +1,4 @@
-"""The files that say whom to trust, as operations take them."""
+"""Reads the files that say whom to trust."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def trusted_signers(
     principals: Sequence[str] = (),
     threshold: int = 1,
 ) -> TrustedSigners:
-    """Whom to trust: the signers in a file as OpenSSH's `allowed_signers`, but for the `revoked` keys.
+    """Whom to trust: the signers in a file in the format of OpenSSH's `allowed_signers`, except the `revoked` keys.
 
     `revoked` is a file as `ssh-keygen -Y verify -r` takes it. With `principals`, only theirs count; `threshold`
     different principals must have signed. Raises UsageError if a file cannot be read, FormatError, naming the file and
@@ -46,7 +46,7 @@ def trusted_signers(
 
 
 def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) -> tuple[Signer, ...]:
-    """Return who signed the bundle `name`, of those that are `trusted`; nobody is asked for if that is None.
+    """Return which of the `trusted` signed the bundle `name`; nobody if `trusted` is None, which demands no signatures.
 
     Raises TrustError unless they suffice at the time of this host's clock.
     """

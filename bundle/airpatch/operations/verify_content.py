@@ -1,4 +1,4 @@
-"""Every byte of a bundle or of a registry's root, with all findings."""
+"""Checks every byte of a bundle or of a registry's root, and collects all findings."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from airpatch.target.root import open_root
 
 @dataclass(frozen=True, slots=True)
 class VerifiedBundle:
-    """A bundle of which every byte is right. `patches_proved`: its layer patches were carried out, too."""
+    """A bundle whose every byte is correct. `patches_proved`: its layer patches were carried out, too."""
 
     name: str
     index: Index
     patches_proved: bool
     signers: tuple[Signer, ...] = ()
-    """Those that were asked for."""
+    """Those whose signatures were demanded and counted."""
 
 
 def verify(
@@ -47,16 +47,16 @@ def verify(
     manifest: StrPath | None = None,
     execution: Execution | None = None,
 ) -> VerifiedBundle | VerifiedRoot:
-    """Check every byte of a bundle or of a registry's root, and find all that is wrong.
+    """Check every byte of a bundle or of a registry's root, and find everything that is wrong.
 
     `subject` is a bundle's file, one of its parts or their folder, `-` for standard input, or the directory that holds
     `docker/registry/v2`. The layer patches of a full bundle are carried out, those of a patch if there is a `base`: a
     full bundle or a root that has what the patch builds upon. With `trusted`, a bundle must be signed accordingly, and
-    in any case its release must not have expired. Of a bundle that is right, `manifest` gets the digest of every blob
-    and detached signature of its release, as `sha256sum -c` reads them in the root that has the release; `-` is
-    standard output. If the bundle, a file, is damaged or cut short, the file `request` gets a list of what is damaged
-    or missing, for `topup` at the sender. Scratch files lie in the current folder, or beside the bundle if that one
-    cannot be written.
+    in any case its release must not have expired. If a bundle is correct, the digests of every blob and detached
+    signature of its release are written to `manifest`, for `sha256sum -c` in the root that has the release; `-` is
+    standard output. If the bundle, a file, is damaged or cut short, a list of what is damaged or missing is written to
+    the file `request`, for `topup` at the sender. Scratch files lie in the current folder, or beside the bundle if the
+    current folder is not writable.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     UsageError, TargetError.
@@ -76,7 +76,7 @@ def verify(
                 sink.write([emit_digest_list(verified.index.release)])
         return verified
     if request is not None:
-        raise UsageError("--request is for verifying a bundle; what a root lacks, 'apply --request' asks for")
+        raise UsageError("--request is for verifying a bundle; for what a root lacks, use 'apply --request'")
     if manifest is not None:
         raise UsageError("--manifest is for verifying a bundle: it says what a root must hold")
     if base is not None:
@@ -87,7 +87,7 @@ def verify(
 
 
 def _scratch_folder(subject: Path) -> Path:
-    """Return where scratch files lie: the current folder, or that of the bundle if that one cannot be written."""
+    """Return where scratch files go: the current folder, or the bundle's if that one is not writable."""
     folders = [Path.cwd(), real_path(subject).parent]
     return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
@@ -104,21 +104,21 @@ def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, exe
 
 
 def _request(bundle: Path, request: Path, execution: Execution) -> str:
-    # Here, because most bundles are undamaged.
+    # Imported here, because most bundles are undamaged.
     from airpatch.operations.complete_copy import request_damaged
 
     return request_damaged(bundle, request, execution)
 
 
 def _base(name: str, execution: Execution) -> Base:
-    # Here, because most bundles are verified without a base.
+    # Imported here, because most bundles are verified without a base.
     from airpatch.patches.bases import patch_sources
 
     return lambda index: patch_sources(name, index, execution)
 
 
 def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
-    """Return one error of all findings: of content if the bundle's form is right, of form if not."""
+    """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError."""
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
     return kind(f"{name}: is damaged; {_count(findings)}", findings)

@@ -62,12 +62,12 @@ class JoinedParts:
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """The numbers of the parts that are not there."""
-        return tuple(number for number in range(1, self.whole.parts + 1) if number not in self._files)
+        """The numbers of the parts that are not there now, on media that may be changed."""
+        return tuple(number for number in range(1, self.whole.parts + 1) if not self.has(number))
 
     @property
     def is_complete(self) -> bool:
-        """Whether there are enough parts, if these are undamaged."""
+        """Whether enough parts are there now, if these are undamaged."""
         missing = self.missing
         if not any(number <= self.whole.data_parts for number in missing):
             return True
@@ -120,7 +120,7 @@ class JoinedParts:
     def _finding(self, number: int) -> str | None:
         """What is wrong with the part `number`, if anything is."""
         name = self.whole.part_name(number)
-        copies = self._files.get(number, [])
+        copies = [part for part in self._files.get(number, ()) if is_file(part.path)]
         if not copies:
             return f"part {number} is missing: {name}"
         chunks = self.whole.chunks(number)

@@ -1,1 +1,1 @@
-"""Patches: what a target has already is left out. Bases, plans, and merging a patch back into a full bundle."""
+"""Patches, which leave out what a target already has: bases, plans, and merging patches into a full bundle."""

@@ -1,8 +1,8 @@
 """What a target may have: the state that a patch is made against.
 
 A base is a full bundle, a patch (its release counts as installed), a registry's root, an inventory of one, a request,
-or a host's images in archives or in containerd's storage. They differ in what they name, and agree in what they say:
-which blobs are there, in which size.
+or a host's images in archives or in containerd's storage. They differ in form, but all say the same: which blobs are
+there, and of which size.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _NO_RELEASE = Digest(bytes(32))
 
 @dataclass(frozen=True, slots=True)
 class BaseState:
-    """`blobs` with their sizes in bytes, `repositories` of the release that is there; `warning` for the user.
+    """`blobs` with their sizes in bytes, and `repositories` of the installed release; `warning` is for the user.
 
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
-    may be sources of layer patches; `images` tell where they lie. With `no_layer_patches`, as a request has it, the
-    patch gets none: a top-up must not need what it completes.
+    may be sources of layer patches; `images` say in which images they are. With `no_layer_patches`, as for a request,
+    the patch has none: a top-up must not need what it completes.
     """
 
     base: Base
@@ -61,7 +61,7 @@ class BaseState:
 
 
 def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
-    """Return the base in the file or folder `name`, for a patch to `release`; one in a registry is read as `pull` says.
+    """Return the base in the file or folder `name`, for a patch to `release`; `pull` is for one in a registry.
 
     Raises UsageError if there is none that can be read or it is a request for another release, FormatError if it is
     damaged, TargetError if a root cannot be read, SourceError if images of an archive cannot be used.
@@ -91,14 +91,14 @@ def _small_file(path: Path) -> Inventory | Request:
 
 
 def readable(base: BaseState, wanted: Iterable[Digest], execution: Execution) -> Content | None:
-    """Return where the blobs of `base` can be read; those `wanted` that a full bundle has as layer patches are made."""
+    """Return where the blobs of `base` can be read; those `wanted` that it has as layer patches are rebuilt."""
     if isinstance(base.content, BundleFile) and base.content.index.is_full:
         return content_with_rebuilt(base.content, wanted, execution)
     return base.content
 
 
 def patch_sources(name: str, index: Index, execution: Execution) -> Content:
-    """Return the blobs of the base `name` that layer patches of `index` build upon and its bundle does not bring.
+    """Return the blobs of the base `name` that layer patches of `index` build upon and its bundle does not contain.
 
     Raises UsageError if the base holds no content, BaseMismatch if the patch does not fit it, and what
     `open_base` raises.
@@ -116,14 +116,14 @@ def patch_sources(name: str, index: Index, execution: Execution) -> Content:
     content = readable(base, wanted, execution)
     if content is None or any(content.size(digest) is None for digest in wanted):
         raise UsageError(
-            f"{name}: does not hold all that the patch builds upon; give a full bundle or a registry's root"
+            f"{name}: does not hold everything that the patch builds upon; give a full bundle or a registry's root"
         )
     return content
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledRelease:
-    """The release that a base has, or for a request the one that is asked for."""
+    """The release that a base has, or for a request the release that it is for."""
 
     product: str
     name: str
@@ -201,8 +201,8 @@ def _from_bundle(name: str) -> BaseState:
     if not index.is_full:
         bases = " or ".join(base.name for base in index.bases)
         warning = (
-            f"{name} is a patch for {bases}: the new patch fits targets that had it applied, and no target that "
-            f"has {bases} alone"
+            f"{name} is a patch for {bases}: the new patch fits targets that have it applied, but no target that "
+            f"has only {bases}"
         )
     return BaseState(
         Base(release_id(release), release.name),
@@ -216,7 +216,7 @@ def _from_bundle(name: str) -> BaseState:
 
 
 def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
-    """Return what a host has that keeps its images elsewhere than in a root: in archives, containerd's storage, a
+    """Return what a host has that keeps its images somewhere other than a root: in archives, containerd's storage, or a
     registry.
     """
     gathered = gather([name], pull=pull)
@@ -238,7 +238,7 @@ def _from_inventory(value: Inventory, name: str) -> BaseState:
 
 
 def _file_label(path: Path) -> str:
-    """Return the label of a root whose release is not known: the name of its folder, or of its inventory's file."""
+    """Return the label of a root whose release is unknown: the name of its folder, or of its inventory's file."""
     label = path.absolute().name
     try:
         check_label(label, 0)
@@ -250,7 +250,7 @@ def _file_label(path: Path) -> str:
 def _from_request(request: Request, release: Release, name: str) -> BaseState:
     if request.release_id != release_id(release):
         raise UsageError(
-            f"{name}: requests blobs of release {request.name} ({request.release_id.short}), and the sources give "
+            f"{name}: requests blobs of release {request.name} ({request.release_id.short}), but the sources give "
             f"{release.name} ({release_id(release).short}); give its sources, its --release and its --sequence"
         )
     blobs = {b.digest: b.size for b in release.blobs if b.digest not in request.blobs}

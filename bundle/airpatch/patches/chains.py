@@ -1,4 +1,4 @@
-"""Bundles that follow each other: whether they do, and the blobs that their layer patches make."""
+"""Chains of bundles: whether each follows the one before it, and the blobs that their layer patches make."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airpatch.model.manifest import parse_manifest
 from airpatch.units import count, megabytes
 
 Work = Sequence[tuple[BundleFile, Sequence[Step]]]
-"""The steps of each bundle that are to be carried out, in order."""
+"""The steps of each bundle to carry out, in order."""
 
 
 def chain_steps(bundles: Sequence[BundleFile], wanted: Iterable[Digest], there: AbstractSet[Digest]) -> Work:

@@ -1,6 +1,6 @@
-"""The release that patches lead to, for whoever has no root: out of the patches and what their base has.
+"""The release that patches lead to, without a root: made from the patches and what their base has.
 
-Nothing is rebuilt before somebody says which blobs are needed.
+Nothing is rebuilt before the caller says which blobs it needs.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class CompletedRelease:
         return found
 
     def from_base(self, wanted: Iterable[Digest]) -> set[Digest]:
-        """Return the blobs of the base that are read to have those `wanted`."""
+        """Return the blobs of the base that must be read to get those `wanted`."""
         needed = set(wanted)
         for _, steps in self._work(needed):
             needed.update(source for step in steps for source in step.sources)
         return {digest for digest in needed - self._stored if self._base.size(digest) is not None}
 
     def content(self, wanted: Iterable[Digest], execution: Execution) -> tuple[Content, RebuiltContent]:
-        """Return where the blobs `wanted` of the release are read, and those that were made, which the caller closes.
+        """Return where the blobs `wanted` of the release can be read, and the rebuilt ones, which the caller closes.
 
         Raises BaseMismatch if a blob of the base is wrong, FormatError or IntegrityError if a layer patch is,
         TargetError if there is no room.
@@ -91,7 +91,8 @@ def complete_upon(
 
 
 def _content_of(name: str, patch: BundleFile, execution: Execution, pull: PullOptions | None) -> Content:
-    """The blobs of the base; where they lie by themselves, whatever images they belong to: these may be incomplete."""
+    """The blobs of the base. Where it keeps them by digest, they count whatever images they belong to: images may be
+    incomplete."""
     path = Path(name)
     if is_other_source(name) or (path.is_dir() and not (path / STORAGE).is_dir()):
         blobs = open_source(name, execution.scratch, pull).all_blobs

@@ -43,7 +43,7 @@ def patch_layers(
     givers = [*bases, *contents]
     available = _available(bases, givers)
     content = ChainedContent([gathered.content, *_contents(givers, available, gathered.content, execution)])
-    _LOG.info("sources of layer patches: %d blobs that every base has, and new ones", len(available))
+    _LOG.info("sources of layer patches: %d blobs that every base has, and new blobs", len(available))
     targets = [blob for blob in index.stored if not blob.is_manifest]
     patches = Differ(content, execution, effort, gathered.owners).make(targets, available, _places(gathered, givers))
     made = {step.digest for step in patches.steps}
@@ -63,7 +63,7 @@ def patch_layers(
 
 
 def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
-    """Return where layers lie in the images of the bases and of the release."""
+    """Return where the layers are in the images of the bases and of the release."""
     found: dict[Digest, Place] = {}
     known = [
         *(places(b.images, manifests_in(b.content, b.blobs), b.content) for b in bases if b.content is not None),
@@ -83,7 +83,7 @@ def _contents(
 
 
 def _available(bases: Sequence[BaseState], givers: Sequence[BaseState]) -> list[Blob]:
-    """Return the blobs that every base has and one of `givers` can give, the largest first."""
+    """Return the blobs that every base has and one of `givers` can provide, the largest first."""
     found: dict[Digest, int] = {}
     for giver in givers:
         for digest in giver.layers:

@@ -1,8 +1,8 @@
 """Merges bundles: a full bundle and patches into the full bundle of the last release, or a chain of patches into one.
 
 A merged full bundle is the one that `create` makes of the last release; layer patches are carried out in scratch files.
-A merged patch fits the bases of the first patch of the chain; it takes over layer patches as they are, and those of
-blobs between the releases with them.
+A merged patch fits the bases of the first patch of the chain; it takes over layer patches unchanged, including those of
+blobs that only intermediate releases have.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def merge_full(bundles: Sequence[BundleFile], execution: Execution) -> PreparedB
 
 
 def _rebuild(bundles: Sequence[BundleFile], execution: Execution) -> RebuiltContent:
-    """Return the blobs that layer patches make, as far as the last release needs them."""
+    """Return those blobs made by layer patches that the last release needs."""
     stored = frozenset(blob.digest for bundle in bundles for blob in bundle.index.stored)
     wanted = {blob.digest for blob in bundles[-1].index.release.blobs}
     return rebuild_chain(chain_steps(bundles, wanted, stored), bundles, execution)
@@ -77,8 +77,8 @@ def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> Prepar
 class _Chain:
     """Follows blobs back through a chain of patches to where they come from; `whole` has those that travel whole.
 
-    Of several steps that make a blob the first counts: so the steps that are taken over need only what the target has,
-    what a patch stores, and each other in their order.
+    Of several steps that make a blob, the first counts. Thus the steps taken over need only what the target has, what a
+    patch stores, and earlier ones of these steps.
     """
 
     def __init__(self, patches: Sequence[BundleFile], execution: Execution) -> None:
@@ -95,7 +95,7 @@ class _Chain:
         self.whole = WholePatches(self._union)
 
     def plan(self, digest: Digest) -> Plan:
-        """Return what the merged patch does with a blob, as one of the last release."""
+        """Return what the merged patch does with a blob of the last release."""
         if digest in self._there:
             return Plan.LEFT_OUT
         if self._union.size(digest) is not None:
@@ -111,7 +111,7 @@ class _Chain:
         taken = [step for step in self._made.values() if step.digest in needed]
         between = {source for step in taken for source in step.sources if self._is_between(source)}
         total = sum(self._sizes[digest][0] for digest in between)
-        with self._execution.part("reading blobs between the releases", total) as part:
+        with self._execution.part("reading blobs of intermediate releases", total) as part:
             for step in taken:
                 for source in step.sources:
                     if source in between:
@@ -125,7 +125,7 @@ class _Chain:
         return source not in self._release and self.plan(source) is Plan.STORED
 
     def _travel_whole(self, digest: Digest, part: ProgressPart) -> None:
-        """A blob between the releases, which a patch of the chain stores, becomes a step without a difference."""
+        """Make a blob of an intermediate release, which a patch of the chain stores, a step without a difference."""
         if digest in self.steps:
             return
         size, uncompressed_size = self._sizes[digest]
@@ -141,14 +141,14 @@ class _Chain:
 
 
 class WholePatches:
-    """Layer patches that bring a blob as it is: a `Content` of headers, each followed by a blob out of `blobs`."""
+    """Layer patches that contain a blob unchanged: a `Content` of headers, each followed by a blob out of `blobs`."""
 
     def __init__(self, blobs: Content) -> None:
         self._blobs = blobs
         self._patches: dict[Digest, tuple[bytes, Digest, int]] = {}
 
     def add(self, patch: Digest, header: bytes, blob: Digest, size: int) -> None:
-        """Have `patch`, which is `header` and the blob of `size` bytes."""
+        """Add `patch`, which is `header` and the blob of `size` bytes."""
         self._patches[patch] = header, blob, size
 
     def size(self, digest: Digest) -> int | None:
@@ -156,7 +156,7 @@ class WholePatches:
         return None if patch is None else len(patch[0]) + patch[2]
 
     def open(self, digest: Digest, size: int) -> BlobReader:
-        require(self.size(digest), digest, size, "the layer patches that bring whole blobs")
+        require(self.size(digest), digest, size, "the layer patches that contain whole blobs")
         header, blob, length = self._patches[digest]
         return _WholeReader(header, self._blobs.open(blob, length))
 
@@ -180,7 +180,7 @@ class _WholeReader:
 
 def _require_several(bundles: Sequence[BundleFile]) -> None:
     if len(bundles) < 2:
-        raise UsageError("merge needs two bundles or more")
+        raise UsageError("merge needs at least two bundles")
 
 
 def _manifests(bundles: Sequence[BundleFile], blobs: Sequence[Blob]) -> dict[Digest, bytes]:

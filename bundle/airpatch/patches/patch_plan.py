@@ -12,7 +12,7 @@ from airpatch.patches.bases import BaseState
 def plan_patch(release: Release, bases: Sequence[BaseState]) -> Index:
     """Return the index of a patch to `release` that fits a target in any of the states `bases`, which are not empty.
 
-    What every base has, in the right size, is left out; all else is stored.
+    What every base has, in the right size, is left out; everything else is stored.
     """
     plans = tuple(
         Plan.LEFT_OUT if all(base.blobs.get(blob.digest) == blob.size for base in bases) else Plan.STORED

@@ -1,4 +1,4 @@
-"""Where the images of a release have their layers: hints for the choice of sources, so nothing here is an error."""
+"""Where layers are in the images of a release: hints for the choice of sources, so nothing here is an error."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from airpatch.model.release import Image
 from airpatch.model.walk import walk
 
 _MAX_REFERENCES = 1 << 20
-"""Layers of all images that are looked at: manifests can name the same ones over and over."""
+"""Number of layers, over all images, that are looked at: manifests can name the same ones over and over."""
 _MAX_CONFIG = 1 << 20
-"""Bytes of a config that is read."""
+"""Largest config that is read, in bytes."""
 
 
 def places(
@@ -59,7 +59,7 @@ def places(
 
 
 def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Digest], bytes | None]:
-    """Gives the manifests that `content` has, with their `sizes` in bytes."""
+    """Provides the manifests that `content` has, with their `sizes` in bytes."""
 
     def read(digest: Digest) -> bytes | None:
         with suppress(AirpatchError):
@@ -71,7 +71,7 @@ def manifests_in(content: Content, sizes: Mapping[Digest, int]) -> Callable[[Dig
 
 
 def _read(data: bytes | None, content: Content) -> tuple[Manifest, str | None] | None:
-    """Return the manifest, and the platform that its config tells."""
+    """Return the manifest, and the platform that its config states."""
     if data is None:
         return None
     try:
@@ -93,7 +93,7 @@ def _content(digest: Digest, size: int, content: Content) -> bytes:
 
 
 def _platform(config: bytes) -> str | None:
-    """As OCI's image-spec `config.md` has it; None if it does not say."""
+    """Return the platform as in OCI's image-spec `config.md`; None if the config does not state it."""
     with suppress(ValueError, RecursionError):
         data = json.loads(config)
         if isinstance(data, dict) and isinstance(data.get("architecture"), str):

@@ -1,4 +1,4 @@
-"""A registry as the base of patches: its manifests, and where in it the blobs are that layer patches build upon."""
+"""A registry as the base of patches: its manifests, and the places of the blobs that layer patches build upon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 class RegistryBase:
     """What the `repositories` of a registry have of what `patches` need.
 
-    `others` are repositories that the release does not have any more, in which old layers may lie.
+    `others` are repositories that the release no longer has, in which old layers may lie.
     """
 
     def __init__(
@@ -39,10 +39,10 @@ class RegistryBase:
         self.blobs = blobs
         self.manifests: dict[Digest, bytes] = {}
         self.lost: dict[Digest, Blob] = {}
-        """Blobs of the release that cannot be had, since the registry lacks them or what they are made of."""
+        """Blobs of the release that are unobtainable, since the registry lacks them or what they are made from."""
 
     def read_manifests(self) -> None:
-        """Collect the manifests of the release, from the patches and, for those left out, from the registry."""
+        """Collect the manifests of the release: from the patches, or from the registry where the patches omit them."""
         for patch in self._patches:
             self.manifests |= patch.manifests()
         release = self._patches[-1].index.release
@@ -82,7 +82,7 @@ class RegistryBase:
         self._note_lost(wanted, steps, stored)
 
     def _find(self, digest: Digest, size: int, user: Digest) -> RemoteBlob | None:
-        """Look first where the blob is used that is made of it: that is where its forerunner was."""
+        """Look first where the blob made from it is used: its predecessor was in the same place."""
         near = [plan.repository for plan in self._repositories.values() if user in self._blobs_of(plan)]
         far = [plan.repository for plan in self._repositories.values() if plan.repository not in near]
         for repository in (*near, *far, *self._others):
@@ -106,7 +106,7 @@ class RegistryBase:
 
     @property
     def content(self) -> Content:
-        """Manifests and sources, as far as they were found."""
+        """Manifests and sources that were found."""
         return ChainedContent([BytesContent(self.manifests), self.blobs])
 
 

@@ -14,7 +14,8 @@ from airpatch import limits
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES
-from airpatch.registry_api.transport import Answer, Interrupted, Patience, Transport
+from airpatch.registry_api.answer import Answer, Interrupted
+from airpatch.registry_api.transport import Patience, Transport
 
 _ACCEPT = {"Accept": ", ".join(sorted(MANIFEST_TYPES))}
 _PIECE = 1 << 20

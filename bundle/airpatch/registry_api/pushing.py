@@ -15,8 +15,9 @@ from urllib.parse import urljoin
 from airpatch.blobs.content import BlobReader
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
+from airpatch.registry_api.answer import Answer, Interrupted
 from airpatch.registry_api.pulling import Repository
-from airpatch.registry_api.transport import Answer, Interrupted, Patience, Transport
+from airpatch.registry_api.transport import Patience, Transport
 
 _CHUNK = 8 << 20
 """Bytes sent at a time: more than object stores demand of a part (5 MiB), little enough to send twice."""

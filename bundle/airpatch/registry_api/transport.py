@@ -1,4 +1,6 @@
-"""HTTP to one registry: TLS, proxies, repeated attempts, redirects, authorization. The only module that knows urllib3.
+"""HTTP to one registry: TLS, proxies, repeated attempts, redirects, authorization.
+
+This module and `answer.py` alone know urllib3.
 
 Rules:
 1. An Authorization header goes to the registry's own origin and to the token server that it names, nowhere else: a
@@ -9,8 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import email.utils
-import json
 import random
 import ssl
 import threading
@@ -18,21 +18,19 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
-from contextlib import suppress
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Cancellation
 from airpatch.extras import require_extra
-from airpatch.linux import is_folder
 from airpatch.log import logger
 from airpatch.registry_api.access import RegistryAccess
 from airpatch.registry_api.address import Place, is_loopback
+from airpatch.registry_api.answer import Answer, Interrupted, failure_reason, retry_after, shown
 from airpatch.registry_api.authorization import Authorizer, Refused
 from airpatch.registry_api.credentials import Credential, find_credential
+from airpatch.registry_api.tls import certificate_error, tls_context
 
 if TYPE_CHECKING:
     import urllib3
@@ -45,74 +43,8 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 """Statuses of failures that may pass."""
 _LONGEST_PAUSE = 300.0
 """Seconds that a registry may ask us to wait."""
-_MAX_ERROR = 64 << 10
-"""Bytes of an answer that are read for its message."""
 _HEED = 0.2
 """Seconds after which a pause looks whether the work is cancelled."""
-_CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d")
-
-
-class Interrupted(Exception):
-    """A connection broke, or the registry has trouble that may pass. `retry_after` in seconds, if it said so."""
-
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
-        super().__init__(reason)
-        self.retry_after = retry_after
-
-
-class Answer:
-    """The answer to a request, whose body is yet to be read. A context manager: it gives the connection back."""
-
-    def __init__(self, response: urllib3.BaseHTTPResponse, url: str) -> None:
-        self._response = response
-        self.url = url
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        if kind is not None:
-            self._response.close()
-        else:
-            self.give_back()
-
-    def give_back(self) -> None:
-        """Let the connection be used again; what is left of a long body is not read, and the connection closed."""
-        with suppress(Exception):
-            if self._response.read(1):
-                self._response.close()
-        self._response.release_conn()
-
-    def read(self, limit: int) -> bytes:
-        """Return the body of at most `limit` bytes. Raises Interrupted if it does not come whole, ValueError if
-        longer.
-        """
-        content = bytearray()
-        while piece := self.read_piece(1 << 16):
-            content += piece
-            if len(content) > limit:
-                raise ValueError(f"an answer of more than {limit} bytes")
-        return bytes(content)
-
-    def read_piece(self, size: int) -> bytes:
-        """Return the next bytes of the body, none at its end. Raises Interrupted."""
-        import urllib3
-
-        try:
-            return self._response.read(size)
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Interrupted(_reason(error)) from None
-
-    def message(self) -> str:
-        """Return what an error says (distribution-spec, Error Codes), and its status."""
-        texts = []
-        with suppress(Exception):
-            errors = json.loads(self.read(_MAX_ERROR))["errors"]
-            texts = [f"{each.get('code')}: {each.get('message')}" for each in errors if isinstance(each, dict)]
-        said = "; ".join(texts)[:300]
-        return f"{self.status} {said if said.isprintable() else ascii(said)}".strip()
 
 
 class Transport:
@@ -137,7 +69,7 @@ class Transport:
         self._lock = threading.Lock()
         self._credentials: dict[str, Credential | None] = {}
         self._authorizer = Authorizer(place.host, self._credential, self._fetch_token)
-        self._context = _tls(place, access) if not access.plain_http else ssl.create_default_context()
+        self._context = tls_context(place, access) if not access.plain_http else ssl.create_default_context()
 
     def _credential(self, repository: str) -> Credential | None:
         if repository not in self._credentials:
@@ -190,7 +122,7 @@ class Transport:
                 break
             answer = self._follow(method, answer, headers or {}, repository, scope)
         if answer.status in _PASSING:
-            pause = _retry_after(answer.headers.get("Retry-After"))
+            pause = retry_after(answer.headers.get("Retry-After"))
             with answer:
                 raise Interrupted(answer.message(), pause)
         return answer
@@ -220,7 +152,7 @@ class Transport:
                 decode_content=False,
             )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
-            cause = _certificate_error(error)
+            cause = certificate_error(error)
             if cause is not None:
                 raise self.error(
                     f"{urlsplit(url).netloc}: its certificate is not accepted: {cause}. Name the authority that issued "
@@ -228,9 +160,9 @@ class Transport:
                 ) from None
             if isinstance(error, urllib3.exceptions.NameResolutionError):
                 raise self.error(f"{urlsplit(url).netloc}: its name cannot be resolved") from None
-            raise Interrupted(_reason(error)) from None
+            raise Interrupted(failure_reason(error)) from None
         except (OSError, ValueError) as error:
-            raise Interrupted(_reason(error)) from None
+            raise Interrupted(failure_reason(error)) from None
         _LOG.debug("%s %s: %d", method, shown(url), response.status)
         return Answer(response, url)
 
@@ -268,7 +200,7 @@ class Transport:
         def attempt() -> tuple[int, bytes]:
             with self._send(method, url, headers, body) as answer:
                 if answer.status in _PASSING:
-                    raise Interrupted(answer.message(), _retry_after(answer.headers.get("Retry-After")))
+                    raise Interrupted(answer.message(), retry_after(answer.headers.get("Retry-After")))
                 return answer.status, answer.read(1 << 20)
 
         return self.repeat(attempt, f"the server of tokens {shown(url)}")
@@ -312,12 +244,6 @@ class Patience:
             time.sleep(min(left, _HEED))
 
 
-def shown(url: str) -> str:
-    """Return a URL for people: without a query, a user and a password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"[:300]
-
-
 def _origin(url: str) -> tuple[str, str, int]:
     """Scheme, host and port (RFC 6454)."""
     parts = urlsplit(url)
@@ -328,80 +254,6 @@ def _origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", port or (443 if parts.scheme == "https" else 80)
 
 
-def _retry_after(value: str | None) -> float | None:
-    """Return seconds of a Retry-After header (RFC 9110, 10.2.3): a number, or a date."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
 def _all(headers: Mapping[str, str], name: str) -> list[str]:
     getlist = getattr(headers, "getlist", None)
     return list(getlist(name)) if getlist is not None else [headers[name]]
-
-
-def _reason(error: BaseException) -> str:
-    """Return what broke, in a few words; never the representation of a URL."""
-    import urllib3
-
-    causes = urllib3.exceptions
-    match error:
-        case causes.ConnectTimeoutError() | causes.ReadTimeoutError():
-            return "it does not answer in time"
-        case causes.NewConnectionError():
-            return "no connection can be made"
-        case causes.ProxyError():
-            return "the proxy refuses, or cannot be reached"
-        case causes.SSLError():
-            return "TLS fails"
-        case causes.IncompleteRead() | causes.ProtocolError() | ConnectionError():
-            return "the connection broke"
-        case OSError() if error.strerror:
-            return error.strerror
-    return f"the answer cannot be understood ({type(error).__name__})"
-
-
-def _certificate_error(error: BaseException) -> str | None:
-    """Return what is wrong with a certificate, if that is why a request failed: no second attempt helps then."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return seen.verify_message or "it cannot be verified"
-        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
-        seen = inner or seen.__cause__ or seen.__context__
-    return None
-
-
-def _tls(place: Place, access: RegistryAccess) -> ssl.SSLContext:
-    """Return who is trusted, and what this client presents: options, and the folders that docker and podman read for a
-    host.
-
-    These have `*.crt` of authorities, and `*.cert` with `*.key` for the client (containers-certs.d(5)).
-    """
-    context = ssl.create_default_context()
-    folders = [Path(base) / place.host for base in (str(Path.home() / ".config/containers/certs.d"), *_CERTIFICATES)]
-    folder = next((path for path in folders if is_folder(path)), None)
-    authorities = [access.ca] if access.ca is not None else sorted(folder.glob("*.crt")) if folder is not None else []
-    clients = [(access.certificate, access.key)] if access.certificate is not None else []
-    if not clients and folder is not None:
-        clients = [(path, path.with_suffix(".key")) for path in sorted(folder.glob("*.cert"))]
-    for authority in authorities:
-        try:
-            context.load_verify_locations(authority)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"{authority}: holds no certificates in PEM that can be read: {_why(error)}") from None
-    for certificate, key in clients[:1]:
-        try:
-            context.load_cert_chain(certificate, key, password=lambda: "")  # so that nobody is asked on a terminal
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"{certificate}: is no certificate with its key that can be used: {_why(error)}") from None
-    return context
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or type(error).__name__

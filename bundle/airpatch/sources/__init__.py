@@ -1,1 +1,1 @@
-"""Images to pack: trees of `dir:` images, registry storage, OCI layouts and bundles, all giving the same release."""
+"""Images to pack: every kind of source (`dir:` trees, registry storage, OCI layouts, ...) gives the same release."""

@@ -2,7 +2,7 @@
 
 The file is a tree of pages of one size: two metas that describe the last two transactions, branches and leaves. A
 bucket is a key whose value names the bucket's root page, or holds that page itself. Everything is read at once and from
-one transaction, so that a daemon may go on writing; the file is small.
+one transaction, so that a daemon may keep writing; the file is small.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from airpatch.errors import FormatError
 
 MAX_DATABASE = 1 << 30
-"""Bytes. A page counts for itself, so that memory is not more than this."""
+"""Largest database, in bytes. It also bounds the memory taken, since each page is held once."""
 _MAGIC, _VERSION = 0xED0CDAED, 2
 _HEADER = struct.Struct("<QHHI")
 """Page id, flags, count, overflow."""
@@ -39,14 +39,14 @@ class Bucket:
     inline: bytes = b""
 
     def items(self) -> Iterator[tuple[bytes, bytes | Bucket]]:
-        """Keys with values or buckets, in order. Raises FormatError."""
+        """Yield the keys that have values or buckets, in order. Raises FormatError."""
         try:
             if self.inline:
                 yield from self._leaf(self.inline, 0)
             else:
                 yield from self._walk(self.root, set())
         except struct.error:
-            raise FormatError("a database that is damaged or cut short") from None
+            raise FormatError("the database is damaged or cut short") from None
 
     def bucket(self, key: bytes) -> Bucket | None:
         """Return the bucket `key`, None if there is none. Raises FormatError."""
@@ -60,7 +60,7 @@ class Bucket:
         start = page * self.page_size
         number, flags, count, _ = _HEADER.unpack_from(self.data, start)
         if number != page or page in seen:
-            raise FormatError(f"a database whose page {page} is damaged")
+            raise FormatError(f"page {page} of the database is damaged")
         seen.add(page)
         if flags & _LEAF:
             yield from self._leaf(self.data, start)
@@ -71,7 +71,7 @@ class Bucket:
                 )
                 yield from self._walk(child, seen)
         else:
-            raise FormatError(f"a database whose page {page} is damaged")
+            raise FormatError(f"page {page} of the database is damaged")
 
     def _leaf(self, data: bytes, start: int) -> Iterator[tuple[bytes, bytes | Bucket]]:
         _, _, count, _ = _HEADER.unpack_from(data, start)
@@ -82,7 +82,7 @@ class Bucket:
             value = data[key_start + key_size : key_start + key_size + value_size]
             key = data[key_start : key_start + key_size]
             if len(key) != key_size or len(value) != value_size:
-                raise FormatError("a database that is damaged or cut short")
+                raise FormatError("the database is damaged or cut short")
             if flags & 1:
                 root, _ = _BUCKET.unpack_from(value)
                 yield key, Bucket(self.data, self.page_size, root, b"" if root else value[_BUCKET.size :])
@@ -91,12 +91,12 @@ class Bucket:
 
 
 def open_database(data: bytes) -> Bucket:
-    """Return the root bucket of the last whole transaction in the database `data`. Raises FormatError."""
+    """Return the root bucket of the last complete transaction in the database `data`. Raises FormatError."""
     first = _meta(data, 0)
     page_size = first[2] if first is not None else 4096
     metas = [meta for meta in (first, _meta(data, page_size)) if meta is not None]
     if not metas:
-        raise FormatError("no Bolt database of version 2, or one that is damaged")
+        raise FormatError("not a Bolt database of version 2, or a damaged one")
     last = max(metas, key=lambda meta: meta[8])
     return Bucket(data, last[2], last[4])
 

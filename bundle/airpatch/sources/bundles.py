@@ -24,8 +24,8 @@ class BundleSource(Source):
     def __init__(self, bundle: BundleFile) -> None:
         if not bundle.index.is_full:
             raise UsageError(
-                f"{bundle.name}: is a patch, which holds only what its base lacks: make a full bundle of both with "
-                "'airpatch merge BASE PATCH -o FULL' first"
+                f"{bundle.name}: is a patch, which holds only what its base lacks: first make a full bundle of both "
+                "with 'airpatch merge BASE PATCH -o FULL'"
             )
         self._bundle = bundle
         self._content: Content = bundle
@@ -70,4 +70,4 @@ def _recognise(location: Location) -> BundleSource | None:
     return BundleSource(BundleFile(str(location.path)))
 
 
-KIND = Kind("bundle", "no bundle is there, which is a file that airpatch made", _recognise)
+KIND = Kind("bundle", "no bundle made by airpatch", _recognise)

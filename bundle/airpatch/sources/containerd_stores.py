@@ -1,10 +1,10 @@
 """containerd's own storage, as k3s and Kubernetes hosts have it: `/var/lib/containerd`.
 
 Blobs lie in its content store under their digests, names of images in its database, by namespace (containerd
-`metadata/buckets.go`). What a runtime has unpacked is not read: a snapshot keeps no layer's exact bytes. containerd
-may be running; nothing is locked or written.
+`metadata/buckets.go`). What a runtime has unpacked is not read: a snapshot does not keep the exact bytes of a layer.
+containerd may be running; nothing is locked or written.
 
-containerd keeps the blobs of the host's platform alone, and none where it is told to (`discard_unpacked_layers`).
+containerd keeps only the blobs of the host's platform, and no layers where `discard_unpacked_layers` is set.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """An image in the database, by the name that containerd has for it."""
+    """An image in the database, under its name in containerd."""
 
     namespace: str
     name: str
@@ -82,9 +82,9 @@ class ContainerdStore(Source):
         return load_files(self._tree, manifests, _path, lambda _: {})
 
     def _records(self) -> list[_Record]:
-        """Return all images in the database, as one transaction has left it. Raises SourceError."""
+        """Return all images in the database, as of one transaction. Raises SourceError."""
         where, problem = self._tree.name(DATABASE), ""
-        for _ in range(_ATTEMPTS):  # a daemon may write pages that the transaction has given up
+        for _ in range(_ATTEMPTS):  # a daemon may overwrite pages that the transaction has freed
             data = self._tree.read(DATABASE, MAX_DATABASE)
             try:
                 records = list(_images(open_database(data)))
@@ -93,7 +93,7 @@ class ContainerdStore(Source):
                 continue
             if self._tree.read(DATABASE, MAX_DATABASE) == data:
                 return records
-            problem = "changes while it is read: stop containerd, or try again"
+            problem = "keeps changing while it is read: stop containerd, or try again"
         raise SourceError(f"{where}: {problem}")
 
 
@@ -117,4 +117,4 @@ def _recognise(location: Location) -> ContainerdStore | None:
     return ContainerdStore(location.tree)
 
 
-KIND = Kind("containerd", f"no storage of containerd (which holds {DATABASE})", _recognise)
+KIND = Kind("containerd", f"no storage of containerd (with {DATABASE})", _recognise)

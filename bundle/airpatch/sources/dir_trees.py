@@ -62,10 +62,10 @@ class DirTree(Source):
                 unknown = [name for name in files if folder not in images or not _is_part(name, names)]
                 if unknown:
                     more = f" and {len(unknown) - _SHOWN_FILES} more" if len(unknown) > _SHOWN_FILES else ""
-                    yield f"{self._tree.name(folder)}: no image has {', '.join(unknown[:_SHOWN_FILES])}{more}"
+                    yield f"{self._tree.name(folder)}: no image uses {', '.join(unknown[:_SHOWN_FILES])}{more}"
 
     def _digest(self, folder: str) -> Digest | None:
-        """Return the digest of the image in `folder`, None if its manifest cannot be read: loading it will tell."""
+        """Return the digest of the image in `folder`, None if its manifest cannot be read: loading it reports why."""
         try:
             return Digest.of(self._tree.read(_inside(folder, DIR_MANIFEST), limits.MANIFEST.value))
         except AirpatchError:
@@ -93,7 +93,7 @@ def _inside(folder: str, name: str) -> str:
 
 
 def _is_part(name: str, used: AbstractSet[str]) -> bool:
-    """Return whether a file `name` in an image's folder is one of the image's, whose blobs and manifests are in
+    """Return whether a file `name` in an image's folder belongs to the image, whose blobs and manifests are in
     `used`.
     """
     match = _HEX.fullmatch(name)

@@ -1,7 +1,7 @@
 """Docker archives: what `docker save`, `podman save -m` and `skopeo copy ... docker-archive:` write.
 
 A `manifest.json` lists images, each with its config, its tags and its layers (moby `image/tarexport`). Docker's layers
-are uncompressed there, named by their diff ids: the compressed layers that a registry has are not in it, nor is the
+are uncompressed there, named by their diff ids: the archive holds neither the compressed layers of a registry nor the
 registry's manifest. The manifest of such an image is made here, byte for byte as containers/image does
 (`docker/internal/tarfile/src.go`), so that the same archive gives the same digests wherever it is read. Layers that
 are compressed in the archive, as other tools write them, stay as they are.
@@ -32,7 +32,7 @@ from airpatch.sources.tar_files import TarFiles
 INDEX = "manifest.json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-"""Of compressed and uncompressed layers alike, as containers/image has it; runtimes look at the layer's first bytes."""
+"""For compressed and uncompressed layers alike, as in containers/image; runtimes look at the layer's first bytes."""
 MAX_CONFIG = 8 << 20
 _IMAGE: Shape = {"Config": Type.TEXT, "RepoTags": Type.TEXTS, "Layers": Type.TEXTS}
 _CONFIG: Shape = {"rootfs": {"diff_ids": Type.TEXTS}}
@@ -77,9 +77,9 @@ class DockerArchive(Source):
         if not entries:
             findings.append(f"{where}: names no image")
         remark = (
-            f"{self._archive.path}: holds layers as 'docker save' writes them: the manifests are made here, and their "
-            "digests are not those that the images have in a registry; 'skopeo copy --all docker://IMAGE dir:IMAGE' "
-            "keeps those"
+            f"{self._archive.path}: holds layers as 'docker save' writes them: airpatch makes the manifests, and their "
+            "digests differ from those of the images in a registry; 'skopeo copy --all docker://IMAGE dir:IMAGE' "
+            "keeps these"
         )
         return Listing(tuple(images), tuple(unnamed), tuple(findings), (remark,) if images else ())
 
@@ -119,7 +119,7 @@ class DockerArchive(Source):
             raise SourceError(f"{self._archive.name(config_path)}: {error.message}") from None
         layers = _texts(entry, "Layers")
         if len(layers) != len(diff_ids):
-            raise SourceError(f"{where}: has {len(layers)} layers, and its config has {len(diff_ids)}")
+            raise SourceError(f"{where}: has {len(layers)} layers, but its config has {len(diff_ids)}")
         paths = {Digest.of(config): config_path}
         descriptors = []
         for path, diff_id in zip(layers, diff_ids, strict=True):
@@ -135,7 +135,7 @@ class DockerArchive(Source):
         return _Made(json.dumps(document, separators=(",", ":")).encode(), paths)
 
     def _layer(self, path: str, diff_id: Digest) -> tuple[Digest, int]:
-        """Digest and size of a layer: of one that is not compressed the digest is its diff id, which readers check."""
+        """Return digest and size of a layer. The digest of an uncompressed one is its diff id, which readers check."""
         size = self._archive.size(path)
         if size is None:
             raise SourceError(f"{self._archive.name(path)}: is missing, or cannot be read")
@@ -175,7 +175,7 @@ def _recognise(location: Location) -> DockerArchive | OciArchive | None:
     archive = location.archive
     if archive is None or archive.lacks(INDEX):
         return None
-    if holds_layout(archive):  # Docker 25 and newer: the layout says more
+    if holds_layout(archive):  # Docker 25 and newer: the layout tells more
         return OciArchive(archive) if location.prefix == KIND.prefix else None
     return DockerArchive(archive)
 

@@ -1,4 +1,4 @@
-"""What other tools call images, and the command that makes a source of it."""
+"""How other tools name images, and the command that turns such an image into a source."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _ADDRESS = re.compile(r"(?:(?:https?|oci)://)?((?:localhost|[\w-]+(?:\.[\w-]+)+)
 
 
 def explain_spec(spec: str) -> str | None:
-    """Return what to do about `spec`, which names no file or folder: a transport of skopeo, a layout with a tag
-    behind it, or an image in a registry.
+    """Return what to do about `spec`, which names no file or folder: a transport of skopeo, a layout followed by a tag,
+    or an image in a registry.
 
     None if it looks like neither.
     """
@@ -21,12 +21,12 @@ def explain_spec(spec: str) -> str | None:
         case "docker":
             return f"is in a registry: write docker://{name}"
         case "docker-daemon":
-            return f"is in Docker: save it first, with 'docker save -o images.tar {name}', and name images.tar"
+            return f"is in Docker: first save it with 'docker save -o images.tar {name}', and name images.tar"
         case "containers-storage":
             return (
                 "is in the storage of Podman or CRI-O, which keeps no compressed layers: copy the image from its "
-                f"registry, with 'skopeo copy --all docker://{name} dir:images/{folder}', or save it as it is there, "
-                f"with 'podman save -m -o images.tar {name}', and name images.tar"
+                f"registry with 'skopeo copy --all docker://{name} dir:images/{folder}', or save it from there with "
+                f"'podman save -m -o images.tar {name}' and name images.tar"
             )
         case "oci" | "oci-archive" | "docker-archive" | "dir":
             path, tag = _existing_beginning(rest)
@@ -39,7 +39,7 @@ def explain_spec(spec: str) -> str | None:
 
 
 def _existing_beginning(text: str) -> tuple[str, str]:
-    """Return the longest part of `text` before a colon that is a file or folder, and what is behind it."""
+    """Return the longest part of `text` before a colon that is a file or folder, and the rest."""
     path, colon, tag = text.rpartition(":")
     while colon and path:
         if Path(path).exists():

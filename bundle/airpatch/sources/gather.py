@@ -42,7 +42,7 @@ _LOG = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Owner:
-    """The first image that has a blob, and where it has it."""
+    """The first image that has a blob, and where it gets it from."""
 
     image: ImageName
     size: int
@@ -51,7 +51,7 @@ class _Owner:
 
 @runtime_checkable
 class RemoteContent(Content, Protocol):
-    """A content elsewhere: what is read one blob after the other is better fetched before."""
+    """Content on another host: blobs that will be read one after the other are better fetched in advance."""
 
     def fetch(self, digests: Iterable[Digest], execution: Execution) -> None: ...
 
@@ -76,7 +76,7 @@ class GatheredContent:
         return owner.content.open(digest, size)
 
     def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
-        """Get those of the blobs that are elsewhere, many at a time. Raises SourceError, IntegrityError."""
+        """Fetch those of the blobs that are on other hosts, many at a time. Raises SourceError, IntegrityError."""
         wanted = set(digests)
         remote: dict[int, tuple[RemoteContent, list[Digest]]] = {}
         for digest, owner in self._owners.items():
@@ -86,7 +86,7 @@ class GatheredContent:
             content.fetch(found, execution)
 
     def wrong(self, execution: Execution) -> list[str]:
-        """Hash everything that is here; return what does not have its digest, or cannot be read."""
+        """Hash everything that is local; return what does not have its digest or cannot be read."""
         here = {d: owner for d, owner in self._owners.items() if not isinstance(owner.content, RemoteContent)}
         total = sum(owner.size for owner in here.values())
         images = {digest: owner.image for digest, owner in here.items()}
@@ -109,9 +109,9 @@ class GatheredContent:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """`manifests` has all manifests of `release`, `content` all else: layers, configs, signatures.
+    """`manifests` has all manifests of `release`, `content` everything else: layers, configs, signatures.
 
-    `remarks` are what the user may want to know of the sources: what lies there and is not part of the release.
+    `remarks` are what the user may want to know of the sources: what lies there but is not part of the release.
     """
 
     release: Release
@@ -119,10 +119,10 @@ class Gathered:
     content: Content
     remarks: tuple[str, ...] = ()
     is_name_guessed: bool = False
-    """Whether the release is called after a tag, since nobody gave it a name."""
+    """Whether the release is named after a tag, since the user gave it no name."""
 
     def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
-        """Get those of the blobs `digests` that are in registries. Raises SourceError, IntegrityError."""
+        """Fetch those of the blobs `digests` that are in registries. Raises SourceError, IntegrityError."""
         if isinstance(self.content, GatheredContent):
             self.content.fetch(digests, execution)
 
@@ -150,18 +150,18 @@ def gather(
     sequence_after_bases: int | None = None,
     opened: Callable[[Source], None] = lambda _: None,
 ) -> Gathered:
-    """Read the sources `specs`: all images, or those of the file `images_list`, and of these the `picks`.
+    """Read the sources `specs`: all images, or those listed in the file `images_list`, and of these the `picks`.
 
-    Images that have no tag get the names that `tags` say, `DIGEST=NAME:TAG` each, or `NAME:TAG` for the only one.
+    `tags`, each `DIGEST=NAME:TAG`, or `NAME:TAG` for the only one, name images that have no tag.
 
-    Blobs that a bundle has as layer patches are made in scratch files, by default in the current folder. Without a
-    `name` the release has that of the bundle, if all of one bundle is all there is, together with its sequence number
-    and the moment when it `expires` (seconds since 1970; 0: never); else the default of `assemble`. Manifests are
-    verified here, blobs are looked for with their size, and hashed by whoever reads them.
-    `docker://` addresses are read as `pull` says; `images_from` is a place in a registry, `docker://HOST[/PREFIX]`,
+    Blobs that a bundle has as layer patches are rebuilt in scratch files, by default in the current folder. Without a
+    `name`, the release takes its name, its sequence number and the moment when it `expires` (seconds since 1970; 0:
+    never) from the bundle, if the sources are exactly one whole bundle; else the default of `assemble`. Manifests are
+    verified here; blobs are looked up with their size, and hashed by the code that reads them.
+    `pull` says how to read `docker://` addresses; `images_from` is a place in a registry, `docker://HOST[/PREFIX]`,
     that has the images of `images_list`.
     `files`, `DIR=REPOSITORY` each, are folders that are packed as artifacts of the release, tagged by its name.
-    `opened` is called with each source before anything of it is used, and may refuse it.
+    `opened` is called with each source before any of it is used, and may refuse it.
     Raises SourceError with all findings of all sources; UsageError, FormatError as `open_source` and `pick` do.
     """
     execution = with_scratch(execution or Execution(), Path())
@@ -172,7 +172,7 @@ def gather(
         raise UsageError(error.message) from None
     pull = pull or PullOptions()
     if not specs and images_from is None and not files:
-        raise UsageError("nothing to take images from: name a SOURCE, or a registry with --from")
+        raise UsageError("no images to pack: name a SOURCE, or a registry with --from")
     folders = [FilesOption.parse(text) for text in files]
     sources = [open_source(spec, execution.scratch, pull) for spec in specs]
     references = None if images_list is None else read_images_list(images_list)
@@ -201,7 +201,9 @@ def gather(
         source.prepare({image.name for image in images}, execution)
     _LOG.info("images in the sources: %d, taken: %d", sum(len(listing.images) for listing in listings), len(images))
     gathering = _Gathering(findings, execution)
-    for image in sorted(images, key=lambda image: image.name):  # as the writer names the first image with a bad blob
+    for image in sorted(
+        images, key=lambda image: image.name
+    ):  # so that the writer names the first image with a bad blob
         gathering.add(image)
     whole = sources[0].release if len(sources) == 1 else None
     if name is None and whole is not None and len(gathering.images) == len(whole.images):
@@ -216,7 +218,7 @@ def gather(
     if folders:
         guessed = common_tag(list(gathering.images.values())) if gathering.images else None
         if name is None and guessed is None:
-            raise UsageError("files alone make no release with a name: give it one with --release")
+            raise UsageError("a release of files alone needs a name: give it one with --release")
         for folder in folders:
             gathering.add(files_image(folder, name or str(guessed), execution.scratch))
     gathered = gathering.finish(name, sequence, product, expires or 0)
@@ -282,7 +284,7 @@ class _Gathering:
         if self._findings:
             self._findings += self._content.wrong(self._execution)
             way_out = "; to do without them, choose the others with --images-list or --image" if self._sound else ""
-            raise SourceError(f"images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
+            raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content)
 
     def _difference(self, entry: FoundImage, known: Image, image: Image) -> str:
@@ -294,7 +296,7 @@ class _Gathering:
         return f"has other manifests in {where} than in {other}"
 
     def _missing(self, entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
-        """Look for every blob and signature of an image, tell which are missing, and keep the others."""
+        """Look for every blob and signature of an image; yield which are missing, and keep the others."""
         for signature in loaded.signatures:
             self._content.add(signature.digest, entry.name, signature.size, loaded.content)
         absent = absent_platforms(loaded)
@@ -308,15 +310,15 @@ class _Gathering:
                     yield f"{'layer' if number else 'config'} {blob.digest}: {error.message}"
                     if blob.foreign and loaded.content.size(blob.digest) is None:
                         yield (
-                            f"layer {blob.digest} is foreign ({blob.media_type}): registries need not hold it. Get its "
-                            "content with 'skopeo copy docker://IMAGE dir:FOLDER' and use that folder as the source"
+                            f"layer {blob.digest} is foreign ({blob.media_type}), and registries need not hold it. Get "
+                            "its content with 'skopeo copy docker://IMAGE dir:FOLDER' and use that folder as the source"
                         )
 
 
 def _contradictions(entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
-    """Yield what the source says of an image and is not so."""
+    """Yield what the source wrongly says about an image."""
     if entry.digest not in (None, loaded.manifest):
         yield (
-            f"{entry.where} says {entry.digest}, and its manifest is {loaded.manifest}. Where the first is that of all "
-            "platforms and the second that of one, copy all of them ('skopeo sync --all', 'skopeo copy --all')"
+            f"{entry.where} says {entry.digest}, but its manifest is {loaded.manifest}. If the first is the index of "
+            "all platforms and the second the image of one, copy all of them ('skopeo sync --all', 'skopeo copy --all')"
         )

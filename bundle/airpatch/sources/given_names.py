@@ -13,7 +13,7 @@ from airpatch.sources.source import GivenNames, Listing
 def resolve_names(options: Sequence[str], listings: Iterable[Listing]) -> GivenNames:
     """Return the names that `options` give to the images without a tag in `listings`.
 
-    Raises UsageError naming every option that has no valid name, or means no image without a tag or more than one.
+    Raises UsageError naming every option that gives an invalid name, or does not match exactly one image without a tag.
     """
     untagged = _untagged(listings)
     names: dict[Digest, list[ImageName]] = {}
@@ -50,6 +50,6 @@ def _parse(option: str, untagged: dict[Digest, str]) -> tuple[Digest, ImageName]
     elif len(untagged) == 1:
         return next(iter(untagged)), name
     else:
-        problem = f"{len(untagged)} images have no tag: say which one is meant with DIGEST=NAME:TAG"
+        problem = f"{len(untagged)} images have no tag: say which one you mean with DIGEST=NAME:TAG"
     known = "; ".join(f"{digest} is {where}" for digest, where in untagged.items())
     raise FormatError(f"{problem} ({known})" if known else problem)

@@ -24,13 +24,13 @@ class Files(Protocol):
     """Files by path, with `/` between components: a folder, or an archive. Errors are SourceErrors."""
 
     def name(self, path: str) -> str:
-        """`path` as errors give it."""
+        """Return `path` as error messages show it."""
 
     def lacks(self, path: str) -> bool:
-        """Return whether nothing has the name `path`."""
+        """Return whether there is nothing at `path`."""
 
     def size(self, path: str) -> int | None:
-        """Return the size of the file `path` in bytes, None if there is none that can be read."""
+        """Return the size of the file `path` in bytes, None if there is no readable file."""
 
     def is_folder(self, path: str) -> bool: ...
 
@@ -45,7 +45,7 @@ class Files(Protocol):
 
 
 class TreeContent:
-    """Blobs that are files of `tree`: where `locate` says, but for those in `placed`."""
+    """Blobs that are files of `tree`: at the path that `placed` has, or else where `locate` says."""
 
     def __init__(
         self, tree: Files, locate: Callable[[Digest], str], placed: Mapping[Digest, str] | None = None
@@ -65,7 +65,7 @@ class TreeContent:
 
 
 def read_manifest(tree: Files, path: str) -> bytes | None:
-    """Return the manifest in the file `path`, None if there is nothing of that name. Raises SourceError."""
+    """Return the manifest in the file `path`, None if there is no such file. Raises SourceError."""
     return None if tree.lacks(path) else tree.read(path, limits.MANIFEST.value)
 
 
@@ -103,7 +103,7 @@ def load_files(
     for manifest in sorted(manifests.content):
         files = signature_files(manifest)
         if sorted(files) != list(range(1, len(files) + 1)):
-            findings.append(f"its signatures of {manifest} are not numbered from 1 without a gap: {sorted(files)}")
+            findings.append(f"its signatures of {manifest} are not numbered from 1 without gaps: {sorted(files)}")
         for _, path in sorted(files.items()):
             try:
                 content = tree.read(path, MAX_IMAGE_SIGNATURE)

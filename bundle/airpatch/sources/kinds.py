@@ -1,8 +1,7 @@
 """Finds out what kind of source a path is, by what it holds.
 
 A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `containerd:`,
-`bundle:`) disambiguates where a path holds
-more than one kind.
+`bundle:`) disambiguates where a path holds more than one kind.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
     """Return the source that `spec`, a path with or without a prefix, names. What must be decompressed goes to
     `new_file`.
 
-    An address `docker://...` is an image in a registry, which is read as `pull` says.
+    An address `docker://...` is an image in a registry; `pull` says how to read it.
 
     Raises UsageError if there is nothing of the kind or more than one kind, FormatError for a broken bundle,
     SourceError if the path cannot be read.
@@ -72,7 +71,7 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
     }
     if len(found) > 1:
         choices = " or ".join(f"{prefix}:{spec}" for prefix in sorted(found))
-        raise UsageError(f"{spec}: holds more than one kind of source; say which one is meant: {choices}")
+        raise UsageError(f"{spec}: holds more than one kind of source; say which one you mean: {choices}")
     if not found:
         raise _nothing(location, kind)
     ((prefix, source),) = found.items()
@@ -90,7 +89,7 @@ def listed_images(place: str, references: Sequence[Reference] | None, new_file: 
 
 
 def is_other_source(spec: str) -> bool:
-    """Return whether `spec` means a source that is neither a bundle nor a root: by its prefix, or as it is an
+    """Return whether `spec` is a source that is neither a bundle nor a root: by its prefix, or because it is an
     archive.
     """
     if is_address(spec):
@@ -120,11 +119,11 @@ def _existing(spec: str, name: str) -> Path:
 
 def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
     if not location.is_folder:
-        return UsageError(f"{location.spec}: is a file, and {kind.absent if kind else 'no source'}")
+        return UsageError(f"{location.spec}: is a file, but {kind.absent if kind else 'no source of images'}")
     if location.scan.findings:
         return SourceError(f"{location.spec}: holds no images that can be used", location.scan.findings)
-    absent = kind.absent if kind is not None else f"holds no images: {', '.join(kind.absent for kind in KINDS)}"
-    return UsageError(f"{location.spec}: {_hint(location.path) or absent}")
+    absent = kind.absent if kind is not None else f"no images: {', '.join(kind.absent for kind in KINDS)}"
+    return UsageError(f"{location.spec}: {_hint(location.path) or f'holds {absent}'}")
 
 
 def _hint(path: Path) -> str | None:

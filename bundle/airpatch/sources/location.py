@@ -1,4 +1,4 @@
-"""A path that a user named as a source, and what lies there. Each look is taken once, whichever kinds ask for it."""
+"""A path that a user named as a source, and what lies there. Each thing is looked up once, however many kinds ask."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from airpatch.sources.tar_files import TarFiles, open_archive
 DIR_MANIFEST = "manifest.json"
 """The file that makes a folder an image of the `dir:` transport."""
 DIR_VERSION = "version"
-"""The file that skopeo writes first into a `dir:` image (containers/image `directory/directory_dest.go`)."""
+"""The file that skopeo writes first in a `dir:` image (containers/image `directory/directory_dest.go`)."""
 OCI_LAYOUT = "oci-layout"
 """The file that makes a folder an OCI layout (image-spec `image-layout.md`)."""
 OCI_INDEX = "index.json"
 OCI_BLOBS = "blobs"
 """The folder of an OCI layout's content."""
 IMAGE_FILE = re.compile(r"[0-9a-f]{64}(\.manifest\.json|\.signature-[0-9]+)?|signature-[0-9]+|version|manifest\.json")
-"""What the `dir:` transport names a file, each of them a part of an image."""
+"""How the `dir:` transport names the files that are parts of an image."""
 _UNFINISHED_FILE = re.compile(rf"{IMAGE_FILE.pattern}|(dir|oci)-put-blob[0-9]*")
 _BLOB_FILE = re.compile(r"[0-9a-f]{64}|(oci-)?put-blob[0-9]*")
 _NO_IMAGES = ("lost+found", "System Volume Information", "$RECYCLE.BIN")
-"""What file systems put at the top of a disk."""
+"""Folders that file systems put at the top of a disk."""
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class FolderScan:
     """The folders below a directory by path, `""` for itself, with what lies in each.
 
     Hidden folders, a registry's storage and the blobs of OCI layouts are left out. `findings` are what could not be
-    looked at, and images that a copy began and did not finish.
+    read, and images whose copy was not finished.
     """
 
     folders: dict[str, list[Entry]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class FolderScan:
 
 
 class Location:
-    """The folder or file `path`; `spec` is how the user wrote it, for messages, `prefix` the kind that it asks for.
+    """The folder or file `path`; `spec` is how the user wrote it, for messages, and `prefix` the kind that it requests.
 
     `new_file` makes scratch files for what must be decompressed.
     """
@@ -66,7 +66,7 @@ class Location:
 
     @cached_property
     def archive(self) -> TarFiles | None:
-        """The tar archive in the file, None if it holds none; a bundle, which is one, is none here.
+        """The tar archive in the file, None if it holds none. A bundle does not count, though it is a tar archive.
 
         Raises SourceError, FormatError, TargetError as `open_archive` does.
         """
@@ -128,7 +128,7 @@ def scan_folders(tree: Tree) -> FolderScan:
 
 
 def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
-    """Return what to say of a folder that is no image yet: a copy that broke off has left it. None for other folders.
+    """Return what to say about a folder that an interrupted copy has left without an image. None for other folders.
 
     skopeo makes the folder, then `version`, blobs (under another name until they are complete) and signatures, and
     `manifest.json` last; for `oci:` it makes `blobs/sha256`, and `oci-layout` and `index.json` last.
@@ -139,29 +139,29 @@ def _unfinished(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
         begun = DIR_VERSION in files or any(map(_UNFINISHED_FILE.fullmatch, files))
         if begun or (not entries and (":" in name or "@" in name)):
             where = tree.name(folder)
-            return f"{where}: is an image that was begun and has no {DIR_MANIFEST}: copy it again, or remove it"
+            return f"{where}: is an incomplete image without {DIR_MANIFEST}: copy it again, or remove it"
     if any(entry.name == OCI_BLOBS and entry.is_folder for entry in entries):
         blobs = tree.scan(f"{folder}/{OCI_BLOBS}/sha256".lstrip("/")) if _holds_sha256(tree, folder) else []
         if OCI_INDEX in files or any(_BLOB_FILE.fullmatch(entry.name) for entry in blobs):
             return (
-                f"{tree.name(folder)}: is an OCI layout that was begun and has no file {OCI_LAYOUT}: copy it again, or "
+                f"{tree.name(folder)}: is an incomplete OCI layout without a file {OCI_LAYOUT}: copy it again, or "
                 "remove it"
             )
     return None
 
 
 def _saved_by_docker(tree: Tree, folder: str, entries: list[Entry]) -> str | None:
-    """Return what to say of an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
+    """Return what to say about an unpacked docker archive: its `manifest.json` is a list, which no manifest is."""
     if not has_file(entries, DIR_MANIFEST) or has_file(entries, DIR_VERSION):
         return None
     try:
         if not tree.read(f"{folder}/{DIR_MANIFEST}".lstrip("/"), limits.MANIFEST.value).lstrip().startswith(b"["):
             return None
     except SourceError:
-        return None  # reading the image will tell
+        return None  # reading the image reports it
     name = tree.name(folder).rstrip("/")
     return (
-        f"{name}: is what 'docker save' writes, unpacked: pack it again with 'tar -C {name} -cf images.tar .', and "
+        f"{name}: is an unpacked 'docker save' archive: pack it again with 'tar -C {name} -cf images.tar .', and "
         "name docker-archive:images.tar as the source"
     )
 

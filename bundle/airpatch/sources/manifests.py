@@ -12,7 +12,7 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.walk import walk
 
 ReadManifest = Callable[[Digest], bytes | None]
-"""Gives a manifest's bytes, None if it is not there. Raises AirpatchError if it is there and cannot be read."""
+"""Returns a manifest's bytes, None if it is not there. Raises AirpatchError if it is there but cannot be read."""
 
 
 @dataclass(slots=True)

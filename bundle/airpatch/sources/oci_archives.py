@@ -1,7 +1,7 @@
 """OCI archives: an OCI layout in a tar file, plain or compressed.
 
 `skopeo copy ... oci-archive:`, `podman save --format oci-archive`, `nerdctl save`, `ctr images export`, BuildKit's type
-`oci` and `docker save` of Docker 25 and newer write them. Read as it lies, an archive gives the digests of its layout.
+`oci` and `docker save` of Docker 25 and newer write them. Images keep the digests that they have in the layout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airpatch.sources.tar_files import TarFiles
 
 
 class OciArchive(Source):
-    """The layout in `archive`. Where entries have tags alone, the file's name up to its first dot is the repository."""
+    """The layout in `archive`. Where entries have only tags, the file's name up to its first dot is the repository."""
 
     def __init__(self, archive: TarFiles) -> None:
         self._layout = Layout(archive, "", archive.path.name.partition(".")[0])
@@ -39,7 +39,7 @@ def holds_layout(archive: TarFiles) -> bool:
     try:
         return archive.lacks("manifest.json") or bool(Layout(archive, "", "").entries())
     except SourceError:
-        return True  # reading it will tell
+        return True  # reading it reports the problem
 
 
 def _recognise(location: Location) -> OciArchive | None:

@@ -3,9 +3,9 @@
 An image's name is its `org.opencontainers.image.ref.name` where that is a whole `repository:tag`, as `restore --as oci`
 writes it and `skopeo copy oci:DIR:NAME` finds it; else `io.containerd.image.name`, as containerd and BuildKit write
 it; else the ref name is a tag, and the folder's path below the tree is the repository (`skopeo copy oci:DIR:TAG`, zot).
-Instead of a tag, or behind it, a name may have a digest. What refers to an image gets its name in `referrers`.
+A name may have a digest instead of a tag, or after it. `referrers` names what refers to an image.
 
-Blobs are known by digest, so that symbolic links to them, which build tools make, are followed.
+Blobs are verified by their digests, so symbolic links to them, which build tools make, are followed.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Layout:
         return self.tree.name(f"{self.prefix}{OCI_INDEX}")
 
     def images(self, names: GivenNames) -> tuple[list[FoundImage], list[UnnamedImage]]:
-        """Return all images, and those without a name. Raises SourceError if there is no index that can be read."""
+        """Return all images, and those without a name. Raises SourceError if there is no readable index."""
         entries: list[LayoutEntry] = []
         unnamed: list[UnnamedImage] = []
         for number, data in enumerate(self.entries()):
@@ -101,7 +101,7 @@ class Layout:
         return read_index(self.tree, f"{self.prefix}{OCI_INDEX}")
 
     def leftovers(self, used: AbstractSet[Digest]) -> Iterator[str]:
-        """Yield what to say of blobs that are not `used`."""
+        """Yield what to say about blobs that are not `used`."""
         blobs = f"{self.prefix}{OCI_BLOBS}/sha256"
         names = {digest.hex for digest in used}
         unknown = [entry for entry in self.tree.scan(blobs) if entry.name not in names]
@@ -135,7 +135,7 @@ def read_index(tree: Files, path: str) -> list[Mapping[str, object]]:
 
 
 def _compare(image: Descriptor, manifests: Manifests) -> None:
-    """Add a finding where the top manifest is not what its entry in the index claims."""
+    """Add a finding if the top manifest is not what its entry in the index claims."""
     if image.digest in manifests.parsed:
         size, media_type = len(manifests.content[image.digest]), manifests.parsed[image.digest].media_type
         if (image.size, image.media_type) != (size, media_type):
@@ -156,7 +156,7 @@ def _entry(data: Mapping[str, object], repository: str, where: str) -> LayoutEnt
     except FormatError as error:
         return LayoutEntry(where, descriptor, None, error.message, kind)
     if digest not in (None, descriptor.digest):
-        return LayoutEntry(where, descriptor, None, f"its name says {digest}, and it is {descriptor.digest}", kind)
+        return LayoutEntry(where, descriptor, None, f"its name says {digest}, but it is {descriptor.digest}", kind)
     return LayoutEntry(where, descriptor, name, f"an image without a name: it has no annotation {REF_NAME}", kind)
 
 

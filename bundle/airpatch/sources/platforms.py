@@ -1,4 +1,4 @@
-"""Multi-platform images of which not all platforms are there."""
+"""Multi-platform images that lack some of their platforms."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _SHOWN = 8
 
 
 def absent_platforms(image: LoadedImage) -> set[Digest]:
-    """Return the manifests of `image` that are not there, or of whose blobs none is: a copy of one platform leaves
-    these.
+    """Return the manifests of `image` that are missing, or all of whose blobs are: a copy of one platform leaves
+    such manifests.
     """
     children = {child.digest for manifest in image.parsed.values() for child in manifest.manifests}
     hollow = (
@@ -31,7 +31,7 @@ def absent_findings(image: LoadedImage, absent: AbstractSet[Digest], where: str)
     is.
     """
     if image.manifest in image.missing:
-        yield f"manifest {image.manifest}: is missing, and {where} names it"
+        yield f"manifest {image.manifest}: is missing, though {where} names it"
     for manifest in image.parsed.values():
         missing = [child for child in manifest.manifests if child.digest in absent]
         if missing:

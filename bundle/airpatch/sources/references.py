@@ -1,7 +1,7 @@
 """Picks images by references: the lines of an images list, or names on the command line.
 
-A reference names an image as the source does, or with more in front: a registry's host or a path that the source does
-not have, since `skopeo sync` keeps the last component only unless it is told to keep all (`--scoped`). The
+A reference names an image as the source does, or with a prefix that the source does not have, such as a registry's host
+or a path: `skopeo sync` keeps only the last component of a name without `--scoped`. The
 short names of Docker Hub mean what they mean to docker: `alpine` is `docker.io/library/alpine`; and so do the other
 names of its host, in references and in sources.
 """
@@ -67,7 +67,7 @@ def canonical(repository: str) -> str:
 
 
 def read_images_list(path: Path) -> list[Reference]:
-    """Return the references in the file `path`, one a line, `#` begins a comment. Raises UsageError naming all bad
+    """Return the references in the file `path`, one per line; `#` begins a comment. Raises UsageError naming all bad
     lines.
     """
     try:
@@ -76,7 +76,7 @@ def read_images_list(path: Path) -> list[Reference]:
     except OSError as error:
         raise unreadable(str(path), error) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: is not text in UTF-8") from None
+        raise UsageError(f"{path}: is not UTF-8 text") from None
     if len(content) > limits.LISTING.value:
         raise UsageError(f"{path}: has more than {limits.LISTING} bytes")
     references = []
@@ -98,7 +98,7 @@ def read_images_list(path: Path) -> list[Reference]:
 def select(references: Iterable[Reference], entries: Iterable[FoundImage]) -> list[FoundImage]:
     """Return the entries that are meant, in the order of the references.
 
-    A name as the source has it goes before one that is found by leaving out what stands in front. Loads an entry only
+    An exact match takes precedence over one found by leaving out a prefix. Loads an entry only
     where the reference has a digest. Raises SourceError naming every reference that is missing, ambiguous or has
     another digest.
     """
@@ -114,7 +114,7 @@ def select(references: Iterable[Reference], entries: Iterable[FoundImage]) -> li
         except SourceError as error:
             findings.append(error.message)
     if findings:
-        raise SourceError("images that were asked for are not in the source", findings)
+        raise SourceError("some of the requested images are not in the source", findings)
     return [entry for name in chosen for entry in index.entries[name]]
 
 
@@ -130,7 +130,7 @@ class _Index:
                 self._names.setdefault(repository, {})[entry.name] = None
 
     def find(self, reference: Reference) -> list[ImageName]:
-        """Return the names that `reference` means. Raises SourceError if none or not clearly one."""
+        """Return the names that `reference` means. Raises SourceError if it matches none, or is ambiguous."""
         found = self._matches(reference.repository, reference)
         if not found:
             matches = {r: names for r in _shortened(reference.full) if (names := self._matches(r, reference))}
@@ -162,9 +162,9 @@ def _shortened(repository: str) -> Iterator[str]:
 
 
 def pick(names: Sequence[str], entries: Iterable[FoundImage]) -> list[FoundImage]:
-    """Return the entries that `names` give: references as in an images list, but a repository alone means all its tags.
+    """Return the entries that `names` mean: references as in an images list, but a repository alone means all its tags.
 
-    Raises UsageError naming every one that is no reference, missing or ambiguous.
+    Raises UsageError naming every one that is malformed, missing or ambiguous.
     """
     references = []
     findings = []

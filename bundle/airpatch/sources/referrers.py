@@ -1,7 +1,7 @@
 """Names for the entries of an OCI layout that have none of their own, and for what refers to images.
 
-Registries with a referrers API find what refers to an image by the `subject` of its manifest; all others by tags, and
-tags are what a release holds. So signatures, SBOMs and attestations travel under the tags that such registries use:
+Registries with a referrers API find what refers to an image by the `subject` of its manifest; all others find it by
+tags, and a release consists of tags. So signatures, SBOMs and attestations travel under the tags that the latter use:
 
 - `sha256-<hex>.sig`, `.att`, `.sbom` for those of cosign, which `cosign save` and hauler mark by a kind;
 - `sha256-<hex>`, an index of all manifests whose `subject` is the image (distribution-spec 1.1, Referrers Tag Schema).
@@ -25,7 +25,7 @@ from airpatch.sources.manifests import ReadManifest
 from airpatch.sources.source import GivenNames, UnnamedImage
 
 _COSIGN_SUFFIXES = {"sigs": "sig", "atts": "att", "sboms": "sbom"}
-"""Kinds of what cosign attaches to an image, and how the tags of each end (cosign `SignatureTagSuffix` and others)."""
+"""Kinds of what cosign attaches to an image, and the ends of their tags (cosign `SignatureTagSuffix` and others)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def name_entries(
         tags = _attached_names(entry, images)
         named += [NamedManifest(name, entry.digest, entry.descriptor) for name in tags]
         if not tags:
-            reason = f"holds {entry.kind} of an image that is not here, or has no name"
+            reason = f"holds {entry.kind} of an image that is not here or has no name"
             unnamed.append(UnnamedImage(entry.where, reason))
     others = [entry for entry in images if entry.name is None]
     if others:
@@ -91,7 +91,7 @@ def _with_given_names(entry: LayoutEntry, names: GivenNames) -> list[LayoutEntry
 
 
 def _attached_names(entry: LayoutEntry, images: Sequence[LayoutEntry]) -> list[ImageName]:
-    """Return the tags of what cosign attached to the image that has the same name, or to the only image there is."""
+    """Return the tags of what cosign attached to the image of the same name, or to the only image."""
     owners = [image for image in images if image.name == entry.name]
     if entry.name is None and len({image.digest for image in images}) == 1:
         owners = list(images)
@@ -146,10 +146,10 @@ class _Referrers:
             self._repositories.setdefault(digest, set()).add(repository)
 
     def add_referrers(self, entries: Iterable[LayoutEntry]) -> list[UnnamedImage]:
-        """Add those of `entries` that refer to what is here; return the others, but for parts of images."""
+        """Add those of `entries` that refer to what is here; return the others, except parts of images."""
         pending = [entry for entry in entries if entry.digest not in self._repositories]
         found = True
-        while found:  # what refers to a referrer may stand before it
+        while found:  # what refers to a referrer may come before it
             found = False
             for entry in list(pending):
                 manifest = self._reader.manifest(entry.digest)
@@ -167,10 +167,10 @@ class _Referrers:
         manifest = self._reader.manifest(entry.digest)
         if manifest is None or manifest.subject is None:
             return UnnamedImage(entry.where, entry.unnamed, entry.digest)
-        return UnnamedImage(entry.where, f"refers to {manifest.subject}, which is not here, or has no name")
+        return UnnamedImage(entry.where, f"refers to {manifest.subject}, which is not here or has no name")
 
     def indexes(self, taken: AbstractSet[ImageName]) -> tuple[list[NamedManifest], list[UnnamedImage]]:
-        """Return an index for each manifest that others refer to; where its tag is `taken`, the referrers have
+        """Return an index for each manifest that others refer to; where its tag is `taken`, the referrers get
         no name.
         """
         made: list[NamedManifest] = []
@@ -178,7 +178,7 @@ class _Referrers:
         for (repository, subject), entries in sorted(self._referrers.items()):
             name = ImageName(repository, f"sha256-{subject.hex}")
             if name in taken:
-                reason = f"refers to {subject}, and {name}, which names what does, does not name it"
+                reason = f"refers to {subject}, but is missing from its referrers index, {name}"
                 unnamed += [UnnamedImage(entry.where, reason) for entry in entries.values()]
             else:
                 content = referrers_index([entry.descriptor for entry in entries.values()], self._reader.content)

@@ -1,7 +1,7 @@
 """Images in registries, over HTTP: `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`, or the lines of a list.
 
-An image is called as in its registry, without the host and without the `library/` of official images. Listing reads
-the manifests; blobs are looked for when images are chosen, and fetched by whoever needs them (`RemoteBlobs.fetch`).
+An image has its name in the registry, without the host and without the `library/` of official images. Listing reads the
+manifests; blobs are looked up when images are chosen, and fetched where they are needed (`RemoteBlobs.fetch`).
 
 What refers to an image is found by the referrers API, by its tag schema, and under the tags of cosign; it is packed
 under the names that `referrers` gives to such manifests.
@@ -33,12 +33,12 @@ from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage
 _COSIGN_TAGS = ("sig", "att", "sbom")
 _SHOWN_TAGS = 8
 _MOST_REFERRERS = 1000
-"""Of one image, those that refer to referrers counted."""
+"""Most referrers of one image, including those that refer to referrers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """An image that is asked for: its name in the release, and where it is."""
+    """A requested image: its name in the release, and where it is."""
 
     name: ImageName
     address: Address
@@ -46,7 +46,7 @@ class _Wanted:
 
 @dataclass(slots=True)
 class _Found:
-    """An image whose manifests were read, with what refers to it; or the error that kept it from being read."""
+    """An image whose manifests were read, with what refers to it; or the error that prevented reading it."""
 
     name: ImageName
     where: str
@@ -57,7 +57,7 @@ class _Found:
 
 
 class RegistryImages(Source):
-    """The images `wanted`, all of one registry."""
+    """The images `wanted`, all in one registry."""
 
     def __init__(self, host: str, wanted: Sequence[_Wanted], new_file: NewFile, pull: PullOptions) -> None:
         self._wanted = wanted
@@ -77,7 +77,7 @@ class RegistryImages(Source):
     def listed(
         cls, place_name: str, references: Iterable[Reference], new_file: NewFile, pull: PullOptions
     ) -> RegistryImages:
-        """Return the images `references`, below `place_name`: a line NAME:TAG is there as HOST/PREFIX/NAME:TAG.
+        """Return the images `references` below `place_name`, where a line NAME:TAG is HOST/PREFIX/NAME:TAG.
 
         A host in front of a name is left out. Raises UsageError.
         """
@@ -92,7 +92,7 @@ class RegistryImages(Source):
             if other.address != address:
                 findings.append(f"{reference}: {each.name} would be both {other.address} and {address}")
         if findings:
-            raise UsageError("lines of the list mean different images of the same name", findings)
+            raise UsageError("lines of the list name different images that would get the same name", findings)
         return cls(place.host, list(wanted.values()), new_file, pull)
 
     def listing(self, names: GivenNames) -> Listing:
@@ -165,7 +165,7 @@ class RegistryImages(Source):
         return _below(content, repository)
 
     def _what_is(self, repository: Repository, address: Address) -> str:
-        """Return the tags that there are instead."""
+        """Return the tags that exist instead."""
         if address.digest is not None:
             return ""
         tags = repository.tags()

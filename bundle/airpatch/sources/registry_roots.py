@@ -1,7 +1,7 @@
 """A registry's storage, distribution 2.x and 3, which a registry may be serving meanwhile.
 
-Images are the tags: `_manifests/tags/TAG/current/link` of each repository. Uploads and everything else that clients
-of the registry do not see is passed over. Detached signatures, which registries do not keep, lie in
+The images are the tags: `_manifests/tags/TAG/current/link` of each repository. Uploads and everything else that
+clients of the registry do not see are skipped. Detached signatures, which registries do not keep, lie in
 `.airpatch/signatures` (`format.layout.image_signature_folder`).
 """
 
@@ -55,7 +55,7 @@ class RegistryRoot(Source):
         return Listing(tuple(images), findings=tuple(findings), remarks=tuple(remarks))
 
     def _repositories(self, findings: list[str]) -> Iterator[str]:
-        """Yield the paths that hold a `_manifests`. Names with an underscore in front are no parts of repositories."""
+        """Yield the paths that hold a `_manifests`. Repositories have no names that begin with an underscore."""
         pending = [""]
         while pending:
             repository = pending.pop()
@@ -93,4 +93,4 @@ def _recognise(location: Location) -> RegistryRoot | None:
     return RegistryRoot(location.tree) if location.is_folder and location.tree.is_folder(registry.STORAGE) else None
 
 
-KIND = Kind("registry", f"no registry's root (which holds {registry.STORAGE})", _recognise)
+KIND = Kind("registry", f"no registry's storage ({registry.STORAGE})", _recognise)

@@ -1,4 +1,4 @@
-"""What every kind of source gives: images by name, each with its manifests, signatures and a way to its blobs.
+"""What every kind of source provides: images by name, each with its manifests, signatures and access to its blobs.
 
 Listing a source reads as little as it can, so that images can be picked first; loading an image reads and verifies its
 manifests, and never a layer. What is wrong with an image goes into findings, so that one run reports all of it.
@@ -25,8 +25,8 @@ from airpatch.sources.location import Location
 class LoadedImage:
     """An image with its manifests read: the top one and those below it that could be read, as bytes and parsed.
 
-    `content` holds its blobs and signatures, so far as the source has them. `missing` are manifests that are not there,
-    `findings` say what else is wrong.
+    `content` holds those of its blobs and signatures that the source has. `missing` are manifests that are not there,
+    and `findings` say what else is wrong.
     """
 
     manifest: Digest
@@ -42,7 +42,7 @@ class LoadedImage:
 class FoundImage:
     """An image in a source, not yet read. `where` is for messages; `load` raises AirpatchError.
 
-    `digest` is what the source says is that of the manifest, None if it says nothing; whoever loads the image compares.
+    `digest` is the manifest's according to the source, None if it does not say; whoever loads the image compares.
     """
 
     name: ImageName
@@ -53,9 +53,9 @@ class FoundImage:
 
 @dataclass(frozen=True, slots=True)
 class UnnamedImage:
-    """An image that has no name that can be used, and `reason`, what is wrong with it or with its entry.
+    """An image without a usable name; `reason` is what is wrong with it or with its entry.
 
-    Whoever knows its `digest` can name it; None if that is not known, or its name follows from that of another image.
+    The user can name it by its `digest`; None if that is unknown, or the name follows from that of another image.
     """
 
     where: str
@@ -76,7 +76,7 @@ GivenNames = Mapping[Digest, Sequence[ImageName]]
 class Listing:
     """The images of a source, and those without a name.
 
-    `findings` are what looks like an image and cannot be one, `remarks` what is unusual and is harmless.
+    `findings` are what looks like an image but cannot be one, `remarks` what is unusual but harmless.
     """
 
     images: tuple[FoundImage, ...]
@@ -89,7 +89,7 @@ class Source(Protocol):
     """Images that can be packed. May be used by many threads once it is listed.
 
     `release` is set where the source is one whole release, with a name and a sequence number of its own; `opening`
-    where signatures may be over it, and `name` is its file then.
+    where the source may be signed, and then `name` is its file.
     """
 
     release: Release | None = None
@@ -98,16 +98,16 @@ class Source(Protocol):
 
     @property
     def all_blobs(self) -> Content | None:
-        """All blobs that lie there, whatever they belong to; None where blobs are found by way of images alone."""
+        """All blobs in the source, whatever they belong to; None where blobs can be found only through images."""
         return None
 
     def listing(self, names: GivenNames) -> Listing:
-        """Return all images. Those that have no tag get `names`. Raises SourceError if the source cannot be read at
+        """Return all images. Those without a tag get `names`. Raises SourceError if the source cannot be read at
         all.
         """
 
     def prepare(self, names: AbstractSet[ImageName], execution: Execution) -> None:
-        """Do what loading the images `names` takes: make blobs that are layer patches, look for those in a registry.
+        """Prepare for loading the images `names`: rebuild blobs that are layer patches, look up those in a registry.
 
         Called once, before any image is loaded; most kinds have nothing to do. Raises what `layers.rebuilt_content`
         raises.
@@ -115,7 +115,7 @@ class Source(Protocol):
         return None  # noqa: RET501 a default of the protocol
 
     def leftovers(self, used: AbstractSet[Digest]) -> Iterable[str]:
-        """Return what lies in the source and belongs to no image, one remark for each place.
+        """Return what lies in the source but belongs to no image, one remark for each place.
 
         `used` are all blobs and manifests of all images. Most kinds have no place for anything else.
         """
@@ -126,9 +126,9 @@ class Source(Protocol):
 class Kind:
     """A kind of source. Each module of a kind has one as `KIND`, and `kinds.KINDS` lists them.
 
-    `prefix` is what a user writes before the path; `absent` completes the message "PATH: ..." where the path holds none
-    of this kind. `recognise` returns the source at a location, None if it holds none of this kind; it raises an
-    AirpatchError where the location is of this kind and cannot be used.
+    `prefix` is what a user writes before the path; `absent` completes the message "PATH: holds ..." where the path
+    holds none of this kind. `recognise` returns the source at a location, None if it holds none of this kind; it raises
+    an AirpatchError where the location is of this kind and cannot be used.
     """
 
     prefix: str

@@ -2,8 +2,8 @@
 
 The archive is a file, plain or compressed (gzip, zstd); a compressed one is decompressed once, into a scratch file.
 Read are ustar, pax and GNU headers (POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar
-manual, "Basic Tar Format"). Links are followed within the archive. What is sparse, or stands twice with other content,
-cannot be read; names that lead out of the archive are not there.
+manual, "Basic Tar Format"). Links are followed within the archive. Sparse files, and files that occur twice with
+different content, cannot be read; names that lead out of the archive count as missing.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from airpatch.layers.compression import Compression, compression, extract
 RECORD = 512
 """Bytes of a header; contents are padded to this."""
 MAX_HEADERS = 200_000
-"""Headers of an archive: images have a few for each layer."""
+"""Number of headers in an archive: images have a few for each layer."""
 MAX_EXTENDED = 1 << 20
 """Bytes of an extended header or a long name."""
 MAX_LINKS = 8
-"""Links from one name to another until a file."""
+"""Number of links that may lead from a name to a file."""
 _CHECKSUM = slice(148, 156)
 _FILE_TYPES = (b"0", b"\0", b"7")
 _PAX_RECORD = re.compile(rb"([0-9]{1,8}) ([^=]+)=", re.DOTALL)
 _HEAD = 256 << 10
-"""Bytes in which the first block of a compressed archive is: zstd's have 128 KiB at most."""
+"""Bytes that contain the first block of a compressed archive: zstd's have 128 KiB at most."""
 _GZIP = 31
 """`wbits` of zlib for gzip."""
 
@@ -58,9 +58,9 @@ class ArchiveMember:
 
 
 class TarFiles:
-    """The archive in the file that is open as `fd`, which it owns; `size` bytes, called `path` in messages.
+    """The archive of `size` bytes in the open file `fd`, which it owns; messages call it `path`.
 
-    Raises SourceError if it is no tar archive, is cut short or is over a limit.
+    Raises SourceError if it is not a tar archive, is cut short or exceeds a limit.
     """
 
     def __init__(self, fd: int, size: int, path: Path) -> None:
@@ -76,15 +76,15 @@ class TarFiles:
                 self._contradictory.add(name)
 
     def name(self, path: str) -> str:
-        """`path` as errors give it: with the archive before it."""
+        """Return `path` as error messages show it: after the archive's name."""
         return f"{self.path}:{path}"
 
     def lacks(self, path: str) -> bool:
-        """Return whether nothing has the name `path`."""
+        """Return whether there is nothing at `path`."""
         return path not in self._members
 
     def size(self, path: str) -> int | None:
-        """Return the size of the file `path` in bytes, None if there is none that can be read."""
+        """Return the size of the file `path` in bytes, None if there is no readable file."""
         try:
             return self._find(path).size
         except SourceError:
@@ -94,7 +94,7 @@ class TarFiles:
         return any(name.startswith(f"{path}/") for name in self._members)
 
     def scan(self, path: str) -> list[Entry]:
-        """Return the files right below `path`, sorted."""
+        """Return the files directly below `path`, sorted."""
         below = [name.removeprefix(f"{path}/") for name in self._members if name.startswith(f"{path}/")]
         return [Entry(name, stat.S_IFREG) for name in sorted(below) if "/" not in name]
 
@@ -130,13 +130,13 @@ class TarFiles:
             if member is None:
                 raise SourceError(f"{self.name(path)}: is missing")
             if name in self._contradictory:
-                raise SourceError(f"{self.name(path)}: stands in the archive twice, with different content")
+                raise SourceError(f"{self.name(path)}: occurs twice in the archive, with different content")
             if member.unusable is not None:
                 raise SourceError(f"{self.name(path)}: {member.unusable}")
             if member.link is None:
                 return member
             name = member.link
-        raise SourceError(f"{self.name(path)}: leads from link to link")
+        raise SourceError(f"{self.name(path)}: leads through too many links")
 
     def _is_same(self, one: ArchiveMember, other: ArchiveMember) -> bool:
         if one.link is not None or other.link is not None or one.size != other.size:
@@ -161,7 +161,7 @@ class TarFiles:
             if count > MAX_HEADERS:
                 raise SourceError(f"{self.path}: has more than {MAX_HEADERS} members")
             if not is_header(header):
-                raise SourceError(f"{self.path}: is no tar archive, or is damaged at byte {position}")
+                raise SourceError(f"{self.path}: is not a tar archive, or is damaged at byte {position}")
             kind = header[156:157]
             start, size = position + RECORD, self._number(extended.get("size"), header)
             position = start + (size + RECORD - 1) // RECORD * RECORD
@@ -188,7 +188,7 @@ class TarFiles:
             yield name, ArchiveMember(start, 0, link, unusable)
 
     def _extend(self, extended: dict[str, str], kind: bytes, start: int, size: int) -> None:
-        """Take over what an extended header says of the next member. Global ones say nothing that matters here."""
+        """Take over what an extended header says about the next member. Global ones say nothing relevant here."""
         if size > MAX_EXTENDED:
             raise SourceError(f"{self.path}: has an extended header of {size} bytes, more than {MAX_EXTENDED}")
         content = self._read_at(start, size)
@@ -222,7 +222,7 @@ class TarFiles:
             digits = field.strip(b" \0")
             value = int(digits or b"0", 8) if re.fullmatch(rb"[0-7]*", digits) else -1
         if not 0 <= value < 1 << 63:
-            raise SourceError(f"{self.path}: has a member whose size cannot be read")
+            raise SourceError(f"{self.path}: has a member with a malformed size")
         return value
 
     def _read_at(self, position: int, size: int) -> bytes:
@@ -244,7 +244,7 @@ class _MemberBlob:
         self._archive.read_into(view, self._offset + offset)
 
     def close(self) -> None:
-        """The archive stays open."""
+        """Do nothing: the archive stays open."""
 
 
 def is_header(record: bytes) -> bool:
@@ -279,11 +279,11 @@ def is_archive(path: Path) -> bool:
 
 
 class _NoTarError(Exception):
-    """What is decompressed is no archive; nobody outside hears of it."""
+    """What is decompressed is not an archive; handled within this module."""
 
 
 def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
-    """Return the tar archive in the regular file `path`, None if it is none; decompressed into a file by `new_file`.
+    """Return the tar archive in the regular file `path`, decompressed into a file by `new_file`; None if it is not one.
 
     Raises SourceError if it cannot be read, FormatError if it does not decompress, TargetError if there is no room.
     """
@@ -305,7 +305,7 @@ def open_archive(path: Path, new_file: NewFile) -> TarFiles | None:
 
 
 def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[int, int] | None:
-    """Return a scratch file with what `file` decompresses to, and its size; None if that is no tar archive."""
+    """Return a scratch file with what `file` decompresses to, and its size; None if that is not a tar archive."""
     fds: list[int] = []
 
     def new() -> int:
@@ -331,7 +331,7 @@ def _expand(file: FileBlob, size: int, path: Path, new_file: NewFile) -> tuple[i
         if isinstance(error, _NoTarError):
             return None
         if isinstance(error, FormatError):
-            raise FormatError(f"{path}: is compressed, and damaged or cut short: copy it again") from None
+            raise FormatError(f"{path}: is compressed, but damaged or cut short: copy it again") from None
         raise
     return fds[0], scratch.size
 

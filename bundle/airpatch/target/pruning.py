@@ -21,7 +21,8 @@ from airpatch.model.release import Blob, Image, Release
 from airpatch.model.walk import complete
 from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
-from airpatch.target.root import HOME, Root
+from airpatch.target.root import Root
+from airpatch.target.root_reader import HOME
 from airpatch.target.state import (
     RELEASES,
     Receipt,

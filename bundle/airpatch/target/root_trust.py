@@ -13,7 +13,8 @@ from airpatch.model.digest import Digest
 from airpatch.signing import allowed_signers, revocation
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.history import History
-from airpatch.target.root import HOME, Root
+from airpatch.target.root import Root
+from airpatch.target.root_reader import HOME
 from airpatch.target.state import HISTORY
 
 TRUST = f"{HOME}/trust"

@@ -24,7 +24,8 @@ from airpatch.model.release import Release
 from airpatch.target import image_signatures
 from airpatch.target.check import InstallPlan, present
 from airpatch.target.publish import wanting
-from airpatch.target.root import STAGING, Root
+from airpatch.target.root import Root
+from airpatch.target.root_reader import STAGING
 from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emit_receipt, is_recorded
 
 Manifests = Mapping[Digest, Manifest]

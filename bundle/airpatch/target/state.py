@@ -38,7 +38,8 @@ from airpatch.target.history import (
     parse_history,
     recordable,
 )
-from airpatch.target.root import HOME, STAGING, Root
+from airpatch.target.root import Root
+from airpatch.target.root_reader import HOME, STAGING
 
 LOCK = f"{HOME}/lock"
 JOURNAL = f"{HOME}/journal"

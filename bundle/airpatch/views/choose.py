@@ -1,7 +1,7 @@
-"""Which streams of a target and of its sources to expand, and the views that follow (spec/VIEWS.md, Writers).
+"""Chooses which streams of a target and of its sources to expand, and makes their views (spec/VIEWS.md, Writers).
 
-What is the same on both sides stays packed, and is copied. Of the target is expanded what changed and a replica makes
-again; of the sources what changed and resembles by its name what is expanded of the target.
+What is the same on both sides stays packed, and is copied. In the target, streams are expanded that changed and that a
+replica reproduces; in the sources, streams that changed and whose names resemble those expanded in the target.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from airpatch.views.prove import Prover
 from airpatch.views.survey import Found, Sides, check, streams
 
 _NEAR = 1 << 10
-"""Bytes between expanded streams of a source that the view takes along: headers."""
+"""Bytes between expanded streams of a source that the view includes: headers."""
 
 
 _STRETCH = 64 << 20
@@ -31,7 +31,7 @@ _STRETCH = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """The view of a target and the one of its sources, and where files and streams lie in them."""
+    """The view of a target and that of its sources, and where files and streams lie in them."""
 
     target: View
     source: View
@@ -45,7 +45,7 @@ class Views:
 class _File:
     member: TarMember
     base: int
-    """Where the layer that it is of begins, in the row of sources."""
+    """Where its layer begins in the concatenated sources."""
     data: memoryview
 
 
@@ -55,10 +55,10 @@ def choose(
     release_pages: Callable[[], None] = lambda: None,
     prover: Prover | None = None,
 ) -> Views | None:
-    """Return the views by which `target` is made from `sources`, uncompressed layers; None where nothing is to be
+    """Return the views by which `target` is made from `sources`, uncompressed layers; None if nothing needs to be
     expanded.
 
-    `release_pages` is called each time that some 64 MiB have been looked at: whoever maps files may drop pages then.
+    `release_pages` is called after about every 64 MiB looked at, so that a caller who maps files may drop pages.
     """
     fresh = _Candidates(target, 0, release_pages)
     given = []
@@ -97,7 +97,7 @@ def choose(
 class _Candidates:
     """The files of a layer that may hold streams, 24 bytes of memory for each: a layer may have millions.
 
-    Of what is no tar that is all of it.
+    What is not a tar archive counts as one file.
     """
 
     def __init__(self, layer: memoryview, base: int, release_pages: Callable[[], None]) -> None:
@@ -122,7 +122,7 @@ class _Candidates:
             self._paths.append(xxhash.xxh3_64_intdigest(b""))
 
     def files(self, wanted: Callable[[int, int], bool]) -> Iterator[_File]:
-        """Yield those whose hashes, of content and path, are `wanted`."""
+        """Yield those whose hashes of content and path are `wanted`."""
         for start, value, path in zip(self._starts, self.hashes, self._paths, strict=True):
             if wanted(value, path):
                 member = TarMember(b"", 0, 0, len(self._layer), len(self._layer))
@@ -142,7 +142,7 @@ def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
 
 
 def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
-    """Return those of `levels` that changed and that a replica makes again, or that hold such."""
+    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams."""
     kept = []
     for level in levels:
         if not level.is_stream:
@@ -173,7 +173,7 @@ def _kept_source(levels: Sequence[Found], others: set[int], wanted: _Names) -> l
 
 
 def _with_directories(kept: list[Found], levels: Sequence[Found]) -> list[Found]:
-    """`kept`, and if anything is, the directories beside it."""
+    """Return `kept`, and the directories beside it unless it is empty."""
     directories = [level for level in levels if level.framing == framings.DIRECTORY] if kept else []
     return sorted((*kept, *directories), key=lambda level: level.start)
 
@@ -186,7 +186,7 @@ def _all_streams(files: Iterable[Iterable[Found]]) -> Iterator[Found]:
 
 
 class _Names:
-    """Names of streams that are expanded of the target."""
+    """Names of the streams that are expanded in the target."""
 
     def __init__(self, levels: Iterable[Found]) -> None:
         self._exact = {level.name for level in levels}
@@ -195,7 +195,7 @@ class _Names:
     def want(self, level: Found, others: set[int]) -> bool:
         """Return whether a stream of a source has such a name; `others` are streams that the target has.
 
-        One that has just this name is wanted even if the target has it, too: somewhere else, then.
+        A stream with exactly this name is wanted even if the target has it, too, since it is then somewhere else.
         """
         return level.name in self._exact or (level.digest not in others and _without_digits(level.name) in self._alike)
 
@@ -206,7 +206,7 @@ def _without_digits(path: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _Writer:
-    """Puts records together. `position` is where the view is, `members` what lies where in it."""
+    """Assembles records. `position` is the current offset in the view, `members` says what lies where in it."""
 
     codings: dict[Coding, int] = field(default_factory=dict)
     actions: bytearray = field(default_factory=bytearray)
@@ -218,7 +218,7 @@ class _Writer:
         return View(tuple(self.codings), bytes(self.actions), self.lengths)
 
     def members(self) -> list[TarMember]:
-        """Return what lies where in the view: files and streams, each as far as the next one."""
+        """Return what lies where in the view: files and streams, each extending to the next one."""
         found = []
         for (start, member), (end, _) in pairwise([*self.cuts, (self.position, None)]):
             if member is not None and start < end:
@@ -265,7 +265,7 @@ class _Target(_Writer):
         self._copy(len(layer) - at, END)
 
     def _level(self, level: Found, start: int, at: int) -> int:
-        """Begin and end `level`, which begins at `start` of the level around, at `at` of which the view is."""
+        """Begin and end `level`, which begins at `start` of the enclosing level, where the view is at `at`."""
         self._begin(start - at, level, level.encoder)
         inner = 0
         for each in level.inside:
@@ -276,7 +276,7 @@ class _Target(_Writer):
 
 
 class _Source(_Writer):
-    """The view of sources. What is not inside a stream is there in the sources themselves, and dropped."""
+    """The view of sources. What is not inside a stream is dropped, since the sources themselves have it."""
 
     def row(self, files: Sequence[tuple[_File, list[Found]]]) -> None:
         at = 0
@@ -301,7 +301,7 @@ class _Source(_Writer):
         return start + level.end - level.start
 
     def _pass(self, gap: int, is_there: bool) -> int:
-        """Drop what of a gap is far from a stream; return how much is to be copied."""
+        """Drop the part of a gap that is far from a stream; return how much to copy."""
         if gap <= _NEAR or not is_there:
             return gap
         self._put(gap - _NEAR // 4, SKIP)

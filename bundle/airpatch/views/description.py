@@ -13,14 +13,14 @@ from airpatch.delta import varints
 from airpatch.errors import FormatError
 
 END, REST, SKIP = range(3)
-"""Actions. The one of a record that begins a level is FIRST_CODING plus the number of its coding."""
+"""Actions. That of a record which begins a level is FIRST_CODING plus the number of its coding."""
 FIRST_CODING = 3
 MAX_DEPTH = 12
 """Levels above the base: a zip archive in a zip archive takes four, two archives and two of their entries."""
 MAX_CODINGS = 250
 """An action is one byte."""
 MAX_RECORDS = 1 << 21
-"""Two for each stream: a million files in archives."""
+"""Two for each stream, which suffices for a million files in archives."""
 MAX_DESCRIPTION = 24 << 20
 """Bytes of an encoded view: MAX_RECORDS of an action and a length of ten bytes, and its codings."""
 _NAME = 64
@@ -29,7 +29,7 @@ _NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How a level is packed: its framing, and the replica that deflates it, empty where nothing has to be."""
+    """How a level is packed: its framing, and the replica that deflates it, empty where nothing is deflated."""
 
     framing: str
     encoder: str = ""
@@ -49,7 +49,7 @@ class View:
 
     @property
     def is_reversible(self) -> bool:
-        """Whether the packed bytes follow from the view's: nothing is dropped, and every end is given."""
+        """Whether the packed bytes can be made from the view's: nothing is dropped, and every end is given."""
         return REST not in self.actions and SKIP not in self.actions
 
 
@@ -80,20 +80,20 @@ def parse_view(data: bytes) -> View:
     places = [array("q") for _ in range(FIRST_CODING + len(codings))]
     for i, action in enumerate(actions):
         if action >= len(places):
-            raise FormatError("a view with an unknown action")
+            raise FormatError("the view has an unknown action")
         places[action].append(i)
     places[REST] = array("q")
     for indexes in places:
         for i in indexes:
             length = next(numbers, None)
             if length is None:
-                raise FormatError("a view with fewer lengths than records")
+                raise FormatError("the view has fewer lengths than records")
             lengths[i] = length
     if next(numbers, None) is not None:
-        raise FormatError("a view with more lengths than records")
+        raise FormatError("the view has more lengths than records")
     first_uses = list(dict.fromkeys(action for action in actions if action >= FIRST_CODING))
     if first_uses != list(range(FIRST_CODING, FIRST_CODING + len(codings))) or len(set(codings)) != len(codings):
-        raise FormatError("a view whose codings are not in the order of their first use")
+        raise FormatError("the view's codings are not in the order of their first use")
     _check_levels(actions)
     return View(codings, actions, lengths)
 
@@ -105,20 +105,20 @@ def _check_levels(actions: bytes) -> None:
         if action >= FIRST_CODING:
             depth += 1
             if depth > MAX_DEPTH:
-                raise FormatError(f"a view with more than {MAX_DEPTH} levels")
+                raise FormatError(f"the view has more than {MAX_DEPTH} levels")
         elif action != SKIP:
             depth -= 1
             if depth < 0 and (i + 1 < len(actions) or action == REST):
-                raise FormatError("a view that goes on after its end")
+                raise FormatError("the view goes on after its end")
     if depth >= 0:
-        raise FormatError("a view without an end")
+        raise FormatError("the view has no end")
 
 
 def _coding(name: bytes) -> Coding:
     try:
         framing, encoder = name.decode("ascii").split(" ")
     except ValueError:
-        raise FormatError("a view with a malformed name of a coding") from None
+        raise FormatError("the view has a malformed name of a coding") from None
     return Coding(framing, encoder)
 
 
@@ -127,7 +127,7 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_DESCRIPTION:
-            raise FormatError(f"a view that is described by more than {MAX_DESCRIPTION} bytes")
+            raise FormatError(f"the view's description has more than {MAX_DESCRIPTION} bytes")
         self._data = data
         self.position = 0
 
@@ -138,13 +138,13 @@ class _Reader:
             end += 1
         number: int = varints.unpack(self.take(end + 1 - self.position))[0]
         if number > limit:
-            raise FormatError(f"a view with {number} codings, records or letters, more than {limit}")
+            raise FormatError(f"the view has {number} codings, records or letters, more than {limit}")
         return number
 
     def take(self, size: int) -> bytes:
         """Return the next `size` bytes."""
         data = self._data[self.position : self.position + size]
         if len(data) < size:
-            raise FormatError("a view whose description is cut short")
+            raise FormatError("the view's description is cut short")
         self.position += size
         return data

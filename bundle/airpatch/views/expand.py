@@ -1,6 +1,7 @@
-"""Makes the view of packed bytes, by records that tell where streams lie (spec/VIEWS.md, Expanding).
+"""Makes the view of packed bytes by records that say where streams are (spec/VIEWS.md, Expanding).
 
-Nothing is trusted: records that do not fit the bytes end in FormatError. Memory stays within a few hundred KiB a level.
+Nothing is trusted: records that do not fit the bytes raise FormatError. Memory stays within a few hundred KiB per
+level.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fi
 MAX_RATIO = 64
 MAX_SMALL = 64 << 10
 _INPUT = 16 << 10
-"""Packed bytes at a time: what follows a stream is copied back."""
+"""Packed bytes read at a time: what follows a stream is copied back."""
 _PIECE = 1 << 20
 
 
 def largest_view(packed: int) -> int:
-    """Return how large the view of so many packed bytes may be: a bomb, or bombs in bombs, stay packed."""
+    """Return how large the view of that many packed bytes may be, so that decompression bombs stay packed."""
     return MAX_RATIO * packed + MAX_SMALL
 
 
@@ -37,7 +38,7 @@ def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]
         for piece in level.rest() if action == REST else level.exactly(length):
             limit -= len(piece)
             if limit < 0:
-                raise FormatError("a view that is larger than it should be")
+                raise FormatError("the view is larger than it may be")
             yield piece
         if action >= FIRST_CODING:
             levels.append(open_level(view.codings[action - FIRST_CODING].framing, level))
@@ -47,10 +48,10 @@ def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]
 
 
 class OpenLevel:
-    """Bytes that are read in order, and of which the last ones can be given back."""
+    """Bytes that are read in order, the last of which can be given back."""
 
     has_end = False
-    """Whether it is known without being told where it ends."""
+    """Whether the level itself determines where it ends."""
 
     def __init__(self) -> None:
         self.position = 0
@@ -58,7 +59,7 @@ class OpenLevel:
         self._back = b""
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, none only at the end."""
+        """Return up to `size` bytes, none only at the end."""
         if self._back:
             data, self._back = self._back[:size], self._back[size:]
         else:
@@ -67,7 +68,7 @@ class OpenLevel:
         return data
 
     def unread(self, data: bytes) -> None:
-        """Give back the bytes that were read last."""
+        """Take back the bytes that were read last."""
         self._back = data + self._back
         self.position -= len(data)
 
@@ -76,23 +77,23 @@ class OpenLevel:
         while size:
             data = self.read(min(size, _PIECE))
             if not data:
-                raise FormatError("a view of more bytes than there are")
+                raise FormatError("the view is of more bytes than there are")
             size -= len(data)
             yield data
 
     def rest(self) -> Iterator[bytes]:
         """Yield what is left."""
         if not self.has_end:
-            raise FormatError("a view of all that is left where nothing says how much that is")
+            raise FormatError("the view takes all that is left where nothing says how much that is")
         return iter(lambda: self.read(_PIECE), b"")
 
     def skip(self, size: int) -> None:
-        """Pass over `size` bytes. Raises FormatError if there are fewer."""
+        """Skip `size` bytes. Raises FormatError if there are fewer."""
         for _ in self.exactly(size):
             pass
 
     def close(self) -> None:
-        """Nobody reads on. Raises FormatError if there is more, or if what follows is not as its framing asks for."""
+        """End the level. Raises FormatError if there is more, or if what follows is not what its framing demands."""
 
     def _produce(self, size: int) -> bytes:
         raise NotImplementedError
@@ -126,12 +127,12 @@ class PackedBytes(OpenLevel):
             self._number += 1
             self._at = 0
         if size and self._number == len(self._sources):
-            raise FormatError("a view of more bytes than there are")
+            raise FormatError("the view is of more bytes than there are")
         self._at += size
 
 
 class Inflated(OpenLevel):
-    """What a deflate stream holds; what its framing adds is read, compared, and left out."""
+    """The content of a deflate stream; what its framing adds is read, compared, and left out."""
 
     has_end = True
 
@@ -144,7 +145,7 @@ class Inflated(OpenLevel):
         if framing in (framings.ENTRY, framings.STREAMED):
             self._header = b"".join(parent.exactly(framings.LOCAL_HEADER.size))
             if not self._header.startswith(framings.LOCAL_MAGIC):
-                raise FormatError("a view of a zip entry where there is none")
+                raise FormatError("the view begins a zip entry where there is none")
             name, extra = framings.LOCAL_HEADER.unpack(self._header)[-2:]
             self._header += b"".join(parent.exactly(name + extra))
             fields = framings.LOCAL_FIELDS
@@ -160,28 +161,28 @@ class Inflated(OpenLevel):
             try:
                 out = inflater.decompress(data, size)
             except DecompressionError:
-                raise FormatError("a view of a deflate stream that does not decompress") from None
+                raise FormatError("the view has a deflate stream that does not decompress") from None
             if inflater.eof:
                 self._parent.unread(inflater.unused_data)
             if out:
                 self._sums.add(out)
                 return out
             if not data:
-                raise FormatError("a view of a deflate stream that is cut short")
+                raise FormatError("the view has a deflate stream that is cut short")
         return b""
 
     def close(self) -> None:
         if self.read(1):
-            raise FormatError("a view of a deflate stream that goes on after its end")
+            raise FormatError("the view has a deflate stream that goes on after its end")
         parent = self._parent
         packed = parent.position - self._begin
         right = Surroundings.of(self._framing, self._sums, packed)
         if self._header:
             parent.entries[self._start] = entry_fields(self._sums, packed)
             if self._header[framings.LOCAL_FIELDS] != right.fields:
-                raise FormatError("a view of a zip entry whose header states another checksum or size")
+                raise FormatError("the view has a zip entry whose header states another checksum or size")
         if b"".join(parent.exactly(len(right.trailer))) != right.trailer:
-            raise FormatError("a view of a stream that is followed by another checksum or size")
+            raise FormatError("the view has a stream that is followed by another checksum or size")
 
 
 class OpenArchive(OpenLevel):
@@ -205,7 +206,7 @@ class OpenArchive(OpenLevel):
 
 
 class Chunks(OpenLevel):
-    """What IDAT chunks hold, after the size of the first one; their CRCs are compared, and left out."""
+    """The content of IDAT chunks, after the size of the first one; their CRCs are compared, and left out."""
 
     has_end = True
 
@@ -221,16 +222,16 @@ class Chunks(OpenLevel):
                 return b""
             if not self._most:
                 if not self._begin(framings.MAX_CHUNK):
-                    raise FormatError("a view of IDAT chunks where there are none")
+                    raise FormatError("the view begins IDAT chunks where there are none")
                 self._most = self._size
                 return self._most.to_bytes(4, "big")
         data = self._parent.read(min(size, self._left))
         if not data:
-            raise FormatError("a view of an IDAT chunk that is cut short")
+            raise FormatError("the view has an IDAT chunk that is cut short")
         self._crc = crc32(data, self._crc)
         self._left -= len(data)
         if not self._left and b"".join(self._parent.exactly(4)) != self._crc.to_bytes(4, "big"):
-            raise FormatError("a view of an IDAT chunk with another CRC-32")
+            raise FormatError("the view has an IDAT chunk with a wrong CRC-32")
         return data
 
     def _begin(self, most: int) -> bool:
@@ -252,7 +253,7 @@ class Chunks(OpenLevel):
 
     def close(self) -> None:
         if self.read(1):
-            raise FormatError("a view of IDAT chunks that go on after their end")
+            raise FormatError("the view has IDAT chunks that go on after their end")
 
 
 class CentralDirectory(OpenLevel):
@@ -270,11 +271,11 @@ class CentralDirectory(OpenLevel):
         return b""
 
     def exactly(self, size: int) -> Iterator[bytes]:
-        """As many bytes come out as go in, but those of an entry's head only when it is complete."""
+        """As many bytes come out as go in, but those of an entry's fixed part only when it is complete."""
         while size:
             data = self._parent.read(min(size, _PIECE))
             if not data:
-                raise FormatError("a view of more bytes than there are")
+                raise FormatError("the view is of more bytes than there are")
             size -= len(data)
             out = self._directory.feed(data)
             self.position += len(out)

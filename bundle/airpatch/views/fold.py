@@ -1,6 +1,6 @@
-"""Makes packed bytes out of their view again: the inverse of `expand` (spec/VIEWS.md, Folding).
+"""Makes packed bytes from their view: the inverse of `expand` (spec/VIEWS.md, Folding).
 
-Pieces come in and go out as they are made; memory stays within two MiB a level, and `MAX_BUFFERED` for zip entries.
+Pieces come in and go out as they are made; memory stays within two MiB per level, and `MAX_BUFFERED` for zip entries.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fi
 
 _PIECE = 1 << 20
 _CHUNK_SIZE = 4
-"""Bytes of the number before IDAT chunks."""
+"""Size in bytes of the number before IDAT chunks."""
 
 
 class Packer(Protocol):
     """Packs one level."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes of the level; return packed bytes, maybe none."""
+        """Take bytes of the level; return packed bytes, possibly none."""
         ...
 
     def finish(self) -> bytes:
@@ -34,7 +34,7 @@ class Packer(Protocol):
 
 
 class PackedLevel:
-    """How far a level is, what it has taken, and the zip entries in it."""
+    """The position within a level, what it has taken, and the zip entries in it."""
 
     def __init__(self, packer: Packer | None) -> None:
         self.packer = packer
@@ -48,14 +48,14 @@ def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
     Raises FormatError if they do not fit, or a coding is unknown.
     """
     if not view.is_reversible:
-        raise FormatError("a view that leaves something out where it has to be complete")
+        raise FormatError("the view leaves something out where it must be complete")
     pieces = PieceReader(view_bytes)
     levels = [PackedLevel(None)]
     for length, action in view.records():
         while length:
             piece = pieces.read(min(length, _PIECE))
             if not piece:
-                raise FormatError("a view of more bytes than there are")
+                raise FormatError("the view is of more bytes than there are")
             length -= len(piece)
             if out := _put(levels, len(levels), piece):
                 yield out
@@ -64,11 +64,11 @@ def fold(view_bytes: Iterable[bytes], view: View) -> Iterator[bytes]:
         elif (packer := levels.pop().packer) is not None and (out := _put(levels, len(levels), packer.finish())):
             yield out
     if not pieces.at_end():
-        raise FormatError("a view of fewer bytes than there are")
+        raise FormatError("the view is of fewer bytes than there are")
 
 
 def _put(levels: list[PackedLevel], depth: int, data: bytes) -> bytes:
-    """Give `data` to the uppermost of `depth` levels; return what comes out at the base."""
+    """Pass `data` to the uppermost of `depth` levels; return what comes out at the base."""
     while data:
         depth -= 1
         level = levels[depth]
@@ -89,7 +89,7 @@ def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:
-        raise FormatError(f"a view with an encoder for {framing}, which has none")
+        raise FormatError(f"the view names an encoder for {framing}, which takes none")
     if framing == framings.CHUNKS:
         return _Chunks()
     return _Archive() if framing == framings.ARCHIVE else _CentralDirectory(parent)
@@ -140,7 +140,7 @@ class _ZipEntry:
         return out + self._pass(self._deflater.feed(data))
 
     def _begin(self) -> bytes:
-        """Return the header is complete, or so much of it that its size is known."""
+        """Begin once the header is complete, and return what can be written of it; else note its size."""
         head = bytes(self._head)
         name, extra = (int.from_bytes(head[i : i + 2], "little") for i in (14, 16))
         size = framings.LOCAL_HEADER.size - len(framings.NO_FIELDS) + name + extra
@@ -160,12 +160,12 @@ class _ZipEntry:
             return out
         self._out += out
         if len(self._out) > framings.MAX_BUFFERED:
-            raise FormatError(f"a zip entry in a view that packs to more than {framings.MAX_BUFFERED} bytes")
+            raise FormatError(f"the view has a zip entry that packs to more than {framings.MAX_BUFFERED} bytes")
         return b""
 
     def finish(self) -> bytes:
         if not self._has_header:
-            raise FormatError("a zip entry in a view that ends within its header")
+            raise FormatError("the view has a zip entry that ends within its header")
         out = self._pass(self._deflater.finish())
         self._parent.entries[self._start] = entry_fields(self._sums, self._packed)
         right = Surroundings.of(self._framing, self._sums, self._packed)
@@ -196,7 +196,9 @@ class _Chunks:
                 return b""
             self._size = int.from_bytes(self._held[:_CHUNK_SIZE], "big")
             if not 0 < self._size <= framings.MAX_CHUNK:
-                raise FormatError(f"IDAT chunks of {self._size} bytes in a view, over {framings.MAX_CHUNK} or none")
+                raise FormatError(
+                    f"the view has IDAT chunks of {self._size} bytes; 1 to {framings.MAX_CHUNK} are allowed"
+                )
             del self._held[:_CHUNK_SIZE]
         whole = len(self._held) // self._size * self._size
         out = b"".join(self._chunk(at) for at in range(0, whole, self._size))
@@ -210,7 +212,7 @@ class _Chunks:
 
     def finish(self) -> bytes:
         if not self._size:
-            raise FormatError("IDAT chunks in a view that end within their size")
+            raise FormatError("the view has IDAT chunks that end within their size")
         return self._chunk(0) if self._held else b""
 
 

@@ -27,7 +27,7 @@ CHUNKS = "png-idat"
 FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS)
 
 MAX_BUFFERED = 8 << 20
-"""Bytes of a deflate stream whose header, which has checksum and sizes, can only be written after it."""
+"""Bytes of a deflate stream whose header, which has checksum and sizes, can be written only after it."""
 MAX_CHUNK = 8 << 20
 """Bytes of an IDAT chunk, whose size stands before it."""
 CHUNK_HEADER = struct.Struct(">I4s")
@@ -47,7 +47,7 @@ _U32 = 0xFFFFFFFF
 
 
 class Checksums:
-    """CRC-32 or Adler-32, as the framing asks for, and the size of bytes that pass by."""
+    """CRC-32 or Adler-32, whichever the framing demands, and the size of the bytes that pass through."""
 
     def __init__(self, framing: str) -> None:
         self._is_adler = framing == ZLIB
@@ -70,7 +70,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, framing: str, sums: Checksums, packed: int) -> Surroundings:
-        """Return the trailer of a deflate stream of `packed` bytes that holds what `sums` has seen."""
+        """Return the trailer of a deflate stream of `packed` bytes whose content `sums` has seen."""
         match framing:
             case "gzip":
                 return cls(NO_FIELDS, _GZIP_TRAILER.pack(sums.value, sums.size & _U32))
@@ -89,27 +89,27 @@ def trailer_size(framing: str) -> int:
 
 
 def entry_fields(sums: Checksums, packed: int) -> bytes:
-    """CRC-32 and sizes as zip's headers have them."""
+    """CRC-32 and sizes as in zip headers."""
     return _FIELDS.pack(sums.value, packed & _U32, sums.size & _U32)
 
 
 class Directory:
-    """A central directory, in which the offset of an entry is told by what it is beyond the end of the one before, and
-    fields of entries that are known by what they differ in.
+    """A central directory, in which the offset of an entry is stated relative to the end of the entry before it, and
+    fields of known entries by their difference.
 
-    `entries` are the fields by the offset of each entry. `forward` makes the view of it, else the view is undone.
-    Takes pieces of any size, and gives as many bytes, those of an entry's fixed part when it is complete.
+    `entries` are the fields by the offset of each entry. `forward` makes the view, otherwise the view is undone. Takes
+    pieces of any size, and returns as many bytes, those of an entry's fixed part once it is complete.
     """
 
     def __init__(self, entries: dict[int, bytes], forward: bool) -> None:
         self._entries = entries
         self._forward = forward
-        self._expected = 0  # where the next entry would begin, were there nothing but headers without extra fields
+        self._expected = 0  # where the next entry would begin if there were only headers without extra fields
         self._head = bytearray()
         self._tail = 0  # bytes of names that follow the fixed part, still to come
 
     def feed(self, data: bytes) -> bytes:
-        """Raises FormatError if it is no central directory."""
+        """Raises FormatError if it is not a central directory."""
         out = bytearray()
         at = 0
         while at < len(data):
@@ -129,12 +129,12 @@ class Directory:
     def finish(self) -> None:
         """Raises FormatError within an entry."""
         if self._head or self._tail:
-            raise FormatError("a zip directory that ends within an entry")
+            raise FormatError("the zip directory ends within an entry")
 
     def _convert(self) -> bytes:
         head = self._head
         if not head.startswith(CENTRAL_MAGIC):
-            raise FormatError("a zip directory with something else in it")
+            raise FormatError("the zip directory holds something other than entries")
         sign = 1 if self._forward else -1
         given = int.from_bytes(head[42:46], "little")
         offset = given if self._forward else (given + self._expected) & _U32

@@ -1,4 +1,4 @@
-"""Which encoder makes a stream, proven by making it again."""
+"""Which encoder made a stream, proven by reproducing it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _HEADER = b"\x1f\x8b\x08" + bytes(7)
 _RECOGNISED = 1 << 20
 """Packed bytes by which an encoder is recognised."""
 _PATIENCE = 16
-"""Streams in a row that no replica makes, after which only one of so many is tried with all of them."""
+"""After this many streams in a row that no replica reproduces, only one in this many is tried with all replicas."""
 _SYSTEM = {"zlib-6": 6, "zlib-9": 9, "zlib-1": 1}
-"""The likeliest encoders, for which the system's zlib is asked first: it is fast, and says yes only if it agrees."""
+"""The likeliest encoders, for which the system's zlib is tried first: it is fast, and a match is proof."""
 
 
 LIKELY = tuple(
@@ -26,7 +26,7 @@ LIKELY = tuple(
     for name in (*usual_names(), *other_names())
     if re.fullmatch(r"zlib-.(-mem9)?|gzip-.|go1-flate-.|klauspost-1\.18\.2-.", name)
 )
-"""What writes streams within files: libraries, whose versions of today are the only ones met, and no pigz or pgzip."""
+"""Encoders that write streams within files: libraries, of which only today's versions are met, not pigz or pgzip."""
 
 
 class Prover:
@@ -38,7 +38,7 @@ class Prover:
         self._failed = 0
 
     def encoder(self, level: Found) -> str | None:
-        """Return the name of the replica that makes a stream out of what it holds, None if there is none."""
+        """Return the name of the replica that makes a stream from its content, None if there is none."""
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         for name in self._recent:
             if _makes(_encode(name), packed):
@@ -80,7 +80,7 @@ def _makes(encoder: _Encoder, packed: memoryview) -> bool:
     at = 0
     for piece, _ in inflate(packed, 0):
         out = feed(piece)
-        if bytes(packed[at : at + len(out)]) != out:  # a view would be compared byte by byte
+        if bytes(packed[at : at + len(out)]) != out:  # a memoryview would be compared byte by byte
             return False
         at += len(out)
     return bytes(packed[at:]) == finish()

@@ -1,6 +1,6 @@
 """Finds the streams that two sides hold, and which of them the other side does not have (spec/VIEWS.md, Writers).
 
-For writers alone: what comes out is proven by whoever uses it.
+For writers only: the code that uses the results proves them.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from airpatch.views.finders.zlib import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings
 
 MAX_NESTED = 64 << 20
-"""Bytes of contents, all together, that are searched for further streams."""
+"""Total bytes of contents that are searched for further streams."""
 _PIECE = 256 << 10
 _START = 512
 """Bytes by which a container is recognised."""
 _CHUNK_SIZE = 4
-"""Bytes of the number before what chunks hold."""
+"""Size in bytes of the number before the content of chunks."""
 _ROUNDS = 3
 """Streams in streams: each may lie in up to three archives, which are stored in one another (`MAX_DEPTH`)."""
 
 
 @dataclass(slots=True)
 class Found:
-    """A level of a view: `start` to `end` of `data`, which are the bytes of a file, or those of the level around."""
+    """A level of a view: `start` to `end` of `data`, which are the bytes of a file or of the enclosing level."""
 
     data: memoryview
     start: int
@@ -44,11 +44,11 @@ class Found:
     """Where the deflate stream begins."""
     name: bytes
     digest: int = 0
-    """Hash of the packed stream, 0 for what is no stream."""
+    """Hash of the packed stream, 0 for a level that is not a stream."""
     inside: list[Found] = field(default_factory=list)
     encoder: str = ""
     size: int = 0
-    """Bytes of the level without what is expanded inside; of a stream it is known when that was inflated."""
+    """Bytes of the level without what is expanded inside; for a stream, known once it was inflated."""
 
     @property
     def is_stream(self) -> bool:
@@ -56,7 +56,7 @@ class Found:
 
     @property
     def header(self) -> int:
-        """Bytes of the view before what the stream holds."""
+        """Bytes of the view before the content of the stream."""
         is_zip = self.framing in (framings.ENTRY, framings.STREAMED)
         return self.body - self.start - len(framings.NO_FIELDS) if is_zip else 0
 
@@ -71,7 +71,7 @@ def streams(levels: Iterable[Found]) -> Iterator[Found]:
 
 
 def survey(data: memoryview, name: bytes) -> list[Found]:
-    """Return the levels in `data`, in their order and without overlap; where they end is known, not what they hold."""
+    """Return the levels in `data`, in order and without overlap; their ends are known, but not their content."""
     found: list[Found] = []
     for hint in containers.find(data, name):
         found += _levels(data, hint)
@@ -125,7 +125,7 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
 
 
 def _end(data: memoryview, body: int) -> int | None:
-    """Return where the deflate stream that begins at `body` ends; None if it does not, or grows too much."""
+    """Return where the deflate stream that begins at `body` ends; None if it is invalid, or grows too much."""
     try:
         ((_, end),) = deque(inflate(data, body), maxlen=1)
     except FormatError:
@@ -134,9 +134,9 @@ def _end(data: memoryview, body: int) -> int | None:
 
 
 def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
-    """Yield what the deflate stream at `body` holds, in pieces, and with the last one where it ends.
+    """Yield the content of the deflate stream at `body`, in pieces, and with the last piece where it ends.
 
-    Raises FormatError if it is none, or grows too much.
+    Raises FormatError if it is invalid, or grows too much.
     """
     inflater = decompressor(RAW)
     at = body
@@ -159,7 +159,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
 
 
 def check(level: Found) -> bool:
-    """Return whether a stream inflates to its end; its framing, extent and size are corrected by what it holds."""
+    """Return whether a stream inflates to its end; its framing, extent and size are corrected by its content."""
     sums = Checksums(level.framing)
     end = level.body
     try:
@@ -183,7 +183,7 @@ def check(level: Found) -> bool:
 
 
 def _held(level: Found, limit: int) -> bytes | None:
-    """Return what a stream holds; None if that is more than `limit` bytes, or if it is no deflate stream."""
+    """Return the content of a stream; None if that is more than `limit` bytes, or if it is not a deflate stream."""
     parts = []
     try:
         for piece, _ in inflate(level.data, level.body):
@@ -201,7 +201,7 @@ def _digest(packed: memoryview) -> int:
 
 
 class Sides:
-    """The files of two sides, and what they hold that the other one lacks."""
+    """The files of two sides, and what each holds that the other lacks."""
 
     def __init__(self, target: Sequence[tuple[memoryview, bytes]], sources: Sequence[tuple[memoryview, bytes]]) -> None:
         """Files with their names. Streams of the target, and of the sources, are in `levels`, one list for each."""

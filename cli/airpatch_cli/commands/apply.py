@@ -73,14 +73,14 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     elif applied.written or applied.tags:
         lines = [f"release {release.name}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
     else:
-        lines = [f"release {release.name}: all of it was there already"]
+        lines = [f"release {release.name}: everything was there already"]
     if applied.left is not None:
         lines.insert(0, f"going back from {applied.left} to {release.name}")
     if applied.healed:
         verb = (
             "would be replaced"
             if dry
-            else "replaced; restart a registry that serves this root, it may have cached sizes"
+            else "replaced; restart a registry that serves this root, since it may have cached sizes"
         )
         lines += [f"  blobs with wrong content, {verb}:", *(f"    {blob.digest}" for blob in applied.healed)]
     return lines

@@ -14,7 +14,7 @@ _COMPLETE = {
     **dict.fromkeys((*_FILES, "OUT"), shtab.FILE),
     **dict.fromkeys(("DIR", "ROOT", "FOLDER"), shtab.DIRECTORY),
 }
-"""What completes an argument, by the name that its help gives it."""
+"""How to complete an argument, by its metavar."""
 
 
 def run(args: argparse.Namespace, _: Console) -> Result:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace, _: Console) -> Result:
 
 
 def _mark(parser: argparse.ArgumentParser) -> None:
-    """Tell shtab which arguments are files."""
+    """Mark for shtab the arguments that are files."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

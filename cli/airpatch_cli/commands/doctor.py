@@ -1,4 +1,4 @@
-"""`airpatch doctor`: what this host has, and which commands will work."""
+"""`airpatch doctor`: what this host provides, and which commands will work on it."""
 
 from __future__ import annotations
 

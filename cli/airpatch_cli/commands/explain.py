@@ -33,9 +33,7 @@ def run(args: Namespace, console: Console) -> Result:
 
 
 def _image_costs(found: Explanation) -> list[tuple[ImageName, int, int, int]]:
-    """Return for each image how many of its blobs are new, their cost, and the cost of those that no other image
-    has.
-    """
+    """Return for each image the number of its new blobs, their cost, and the cost of those that no other image has."""
     costs: defaultdict[ImageName, list[int]] = defaultdict(lambda: [0, 0, 0])
     for each in found.costs:
         images = found.images[each.digest]
@@ -147,9 +145,9 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
 
 
 def _reason(source: ChosenSource, uncompressed: int) -> str:
-    """Why a layer of `uncompressed` bytes is made from that source."""
+    """Say why a layer of `uncompressed` bytes is made from that source."""
     share = min(round(100 * source.resembling / uncompressed), 100)
-    reason = f"from {source.digest.short}: samples say that it has about {share} % of the layer"
+    reason = f"from {source.digest.short}: samples suggest that it has about {share} % of the layer"
     if not source.rivals:
         return reason
     rivals = " and ".join(rival.short for rival in source.rivals)

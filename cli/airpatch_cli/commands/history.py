@@ -47,7 +47,7 @@ def _data(event: Event) -> dict[str, object]:
 def _lines(found: RootHistory) -> list[str]:
     events = found.history.events
     if not events:
-        return [f"{found.root}: nothing was done here yet"]
+        return [f"{found.root}: nothing has been done here yet"]
     rows = [
         [
             timestamp(event.time),
@@ -62,5 +62,5 @@ def _lines(found: RootHistory) -> list[str]:
     ]
     return [
         *table([["TIME", "USER", "ACTION", "OUTCOME", "RELEASE", "BUNDLE", "SIGNED BY"], *rows]),
-        f"last hash, to be noted elsewhere: {found.history.last_hash}",
+        f"last hash, to be kept elsewhere: {found.history.last_hash}",
     ]

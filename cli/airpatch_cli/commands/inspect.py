@@ -110,7 +110,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
         patches = _blobs_line(step.patch_size for step in index.steps)
         facts.append(["patches", f"{patches}, which make {megabytes(made)}"])
         uncompressed = megabytes(sum(step.uncompressed_size for step in index.steps))
-        facts.append(["to rebuild", f"{uncompressed} of uncompressed layers, when it is applied"])
+        facts.append(["to rebuild", f"{uncompressed} of uncompressed layers, when the patch is applied"])
     if index.features:
         facts.append(["features", ", ".join(feature.name for feature in index.features)])
     facts += [["removed", repository] for repository in index.removed]
@@ -119,7 +119,7 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
     yield ""
     yield from _image_table(images, weights, None if index.is_full else dict(bundle.costs.images))
     if not index.is_full and bundle.costs.unattributed:
-        yield f"{megabytes(bundle.costs.unattributed)} are of images whose manifests the target has"
+        yield f"{megabytes(bundle.costs.unattributed)} belong to images whose manifests the target has"
 
 
 def _blob_lines(bundle: BundleReport) -> Iterator[str]:
@@ -175,7 +175,7 @@ def _root_lines(name: str, found: RootReport, *, with_blobs: bool) -> Iterator[s
     current = [found.receipts[id_] for _, id_ in sorted(found.current.items()) if id_ in found.receipts]
     facts = [["release", f"{receipt.release.title}, {receipt.id}"] for receipt in current]
     facts += [
-        *([] if current else [["release", "none: nothing was applied here yet"]]),
+        *([] if current else [["release", "none: nothing has been applied here yet"]]),
         ["images", _images_line(found.images, found.weights, sum(found.blobs.values()))],
         ["blobs", _blobs_line(found.blobs.values())],
     ]
@@ -242,7 +242,7 @@ def _image_data(images: Images, weights: Weights) -> Iterator[dict[str, object]]
 
 
 def _image_bytes(images: Images, weights: Weights) -> int | None:
-    """Return the sizes of all images together; None if one is not known."""
+    """Return the total size of all images; None if one of them is unknown."""
     return sum(weight.size for weight in weights.values()) if len(weights) == len(images) else None
 
 
@@ -259,7 +259,7 @@ def _blobs_line(sizes: Iterable[int]) -> str:
 
 
 def _image_table(images: Images, weights: Weights, costs: Mapping[ImageName, int] | None = None) -> list[str]:
-    """Return the images, and what each costs in a patch; what several share is divided among them there."""
+    """Return the images, and in a patch what each costs; the cost of what several share is divided among them."""
     rows = [["IMAGE", "LAYERS", "SIZE", "OWN", *(["COST"] if costs is not None else []), "MANIFEST"]]
     for name, manifest in images.items():
         weight = weights.get(name)

@@ -1,4 +1,4 @@
-"""`airpatch inventory`: what a root has, for the sender."""
+"""`airpatch inventory`: a list of what a root has, for the sender."""
 
 from __future__ import annotations
 

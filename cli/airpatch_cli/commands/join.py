@@ -1,4 +1,4 @@
-"""`airpatch join`: parts into the file again."""
+"""`airpatch join`: parts back into the file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airpatch_cli.console import Console, Result
 
 def run(args: Namespace, console: Console) -> Result:
     made = airpatch.join(args.parts, args.output, execution=console.execution)
-    notes = [f"parity stood in for part {number}, which is missing or damaged" for number in made.rebuilt]
+    notes = [f"parity replaced part {number}, which is missing or damaged" for number in made.rebuilt]
     return Result(
         {
             "output": made.output,

@@ -1,4 +1,4 @@
-"""`airpatch prune`: old releases off a root."""
+"""`airpatch prune`: old releases removed from a root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ def run(args: Namespace, console: Console) -> Result:
         f"{count(len(pruned.blobs), 'blob')} of {megabytes(pruned.bytes)} {verb}"
     ]
     if pruned.blobs and not args.dry_run:
-        lines.append("  restart a registry that serves this root before the next push: it may remember these blobs")
+        lines.append(
+            "  restart a registry that serves this root before the next push, since it may have cached these blobs"
+        )
     return Result(
         {
             "forgotten": [

@@ -11,7 +11,7 @@ from airpatch_cli.registry_options import pulling
 from airpatch_cli.trust_options import trusted
 
 _SHOWN = 5
-"""Other images that are named."""
+"""Number of other images to name."""
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -32,7 +32,7 @@ def run(args: Namespace, console: Console) -> Result:
     lines = [f"{args.output}: {count(len(done.images), 'image')} restored, {megabytes(done.size)} of distinct content"]
     if done.others:
         shown = ", ".join(done.others[:_SHOWN]) + (", ..." if len(done.others) > _SHOWN else "")
-        what = "removed" if args.exact else "left there, and a later create would pack them; --exact removes them"
+        what = "removed" if args.exact else "left there; a later create would pack them, and --exact removes them"
         lines.append(f"  {count(len(done.others), 'other image')} {what}: {shown}")
     if done.files is not None:
         lines.append(f"{args.files_to}: {count(done.files, 'file')} laid out, folders and links counted")

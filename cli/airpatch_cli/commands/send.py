@@ -35,7 +35,7 @@ def run(args: Namespace, console: Console) -> Result:
         execution=console.execution,
     )
     release = done.bundle.index.release
-    what = "a patch" if done.is_patch else "a full bundle, since there was no registry,"
+    what = "a patch" if done.is_patch else "a full bundle, since the host had no registry,"
     where = f"applied at {args.target}" if done.applied else f"left in {args.via}"
     data: dict[str, object] = {
         "host": done.host,

@@ -16,7 +16,7 @@ def run(args: Namespace, console: Console) -> Result:
         scheme = "http" if args.cert is None else "https"
         console.note(f"serving {count(len(served.images), 'image')} at {scheme}://{served.address}/v2/")
         for name in served.left_out:
-            console.note(f"{name}: is not served, since no registry serves a name with a port")
+            console.note(f"{name}: not served, since no registry can serve a name with a port")
 
     options = {} if args.room is None else {"room": args.room}
     done = airpatch.serve(

@@ -20,7 +20,7 @@ def run(args: Namespace, console: Console) -> Result:
     if done.exported is None:
         return Result(data, [f"{done.name}: signed by", *(f"  {key}" for key in done.fingerprints)])
     lines = [
-        f"{done.exported}: what a signature over {done.name} signs; make one with",
+        f"{done.exported}: the message to sign for {done.name}; make a signature and add it with",
         f"  ssh-keygen -Y sign -n airpatch -f KEY {done.exported}",
         f"  airpatch sign {done.name} --import {done.exported}.sig",
     ]

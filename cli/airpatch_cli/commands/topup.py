@@ -13,5 +13,5 @@ def run(args: Namespace, console: Console) -> Result:
     made = airpatch.topup(args.bundle, args.request, args.output, execution=console.execution)
     return Result(
         {"output": made.output, "bytes": made.size, "given_bytes": made.given},
-        [f"{made.output}: {megabytes(made.given)} of {args.bundle}; the site says 'airpatch apply COPY {made.output}'"],
+        [f"{made.output}: {megabytes(made.given)} of {args.bundle}; the site runs 'airpatch apply COPY {made.output}'"],
     )

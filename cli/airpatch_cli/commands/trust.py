@@ -1,4 +1,4 @@
-"""`airpatch trust`: whose signatures a root demands for good."""
+"""`airpatch trust`: the signers that a root demands from now on."""
 
 from __future__ import annotations
 

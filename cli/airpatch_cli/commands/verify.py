@@ -1,4 +1,4 @@
-"""`airpatch verify`: every byte of a bundle or of a registry's root, with all findings."""
+"""`airpatch verify`: a check of every byte of a bundle or of a registry's root, with all findings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Res
     patched = sum(blob.size for blob in index.patched)
     kind = "bundle" if index.is_full else "patch"
     patches = f" and layer patches for {count(len(index.patched), 'blob')} of {megabytes(patched)}" if patched else ""
-    proof = ", and the patches make their blobs" if verified.patches_proved else ""
+    proof = ", and the layer patches make their blobs" if verified.patches_proved else ""
     return Result(
         {
             "kind": kind,
@@ -54,7 +54,7 @@ def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Res
         [
             f"{verified.name}: {kind} of release {index.release.name} with "
             f"{count(len(index.release.images), 'image')}, "
-            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is right{proof}",
+            f"{count(len(index.stored), 'blob')} of {megabytes(size)}{patches}: every byte is correct{proof}",
             *(f"  signed by {signer}" for signer in verified.signers),
         ],
     )
@@ -76,8 +76,8 @@ def _root(subject: str, verified: VerifiedRoot) -> Result:
         [
             f"{subject}: {count(verified.releases, 'release')}, {count(verified.tags, 'tag')}, "
             f"{count(verified.blobs, 'blob')} of {megabytes(verified.bytes)}: every byte "
-            f"{'that is there ' if verified.incomplete else ''}is right",
-            *(f"  release {name} is not whole" for name in verified.incomplete),
+            f"{'that is there ' if verified.incomplete else ''}is correct",
+            *(f"  release {name} is incomplete" for name in verified.incomplete),
         ],
         notes=verified.notes,
     )

@@ -1,1 +1,1 @@
-"""The grammar of the command line. Imports nothing that takes time: `--help` and completion need this package alone."""
+"""The grammar of the command line. Imports nothing slow: `--help` and completion need only this package."""

@@ -1,4 +1,4 @@
-"""Commands for the way to a site: the host at its end, and the media in between."""
+"""Commands for getting a bundle to a site: the media that carry it, and the host that receives it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def doctor(commands: Commands) -> None:
     parser = add_command(
         commands,
         "doctor",
-        "say what this host has, and which commands will work on it (exit code 8 if some cannot)",
+        "report what this host provides and which commands will work on it (exit code 8 if some will not)",
         "airpatch doctor",
         "airpatch doctor /var/lib/registry",
         is_long=False,
@@ -21,7 +21,7 @@ def doctor(commands: Commands) -> None:
         type=path,
         nargs="?",
         metavar="ROOT",
-        help="the directory that holds docker/registry/v2, or that apply is to make (default: look at the host alone)",
+        help="the directory that holds docker/registry/v2, or that apply will create (default: check only the host)",
     )
 
 
@@ -29,7 +29,7 @@ def split(commands: Commands) -> None:
     parser = add_command(
         commands,
         "split",
-        "split a file into parts for media and mail gateways, which every command takes as they are",
+        "split a file into parts for media and mail gateways; every command reads the parts directly",
         "airpatch split shop-r1.tar.zst --size 4GiB -o parts/",
         "airpatch split shop-r1.tar.zst --size 25MiB --parity 2 -o mails/",
     )
@@ -39,17 +39,17 @@ def split(commands: Commands) -> None:
         type=part_size,
         required=True,
         metavar="SIZE",
-        help="parts are smaller than this, such as 25MiB or 4GiB, which fits on FAT",
+        help="upper bound on the size of a part, such as 25MiB, or 4GiB for a FAT file system",
     )
     parser.add_argument(
         "--parity",
         type=natural,
         default=0,
         metavar="N",
-        help="add N parts of parity: any N parts may be lost or damaged (default: 0; needs the extra parity)",
+        help="add N parity parts, so that any N parts may be lost or damaged (default: 0; needs the 'parity' extra)",
     )
     parser.add_argument(
-        "-o", "--output", type=path, required=True, metavar="FOLDER", help="an empty folder, or one that is made"
+        "-o", "--output", type=path, required=True, metavar="FOLDER", help="an empty folder, or one to create"
     )
 
 
@@ -57,7 +57,7 @@ def join(commands: Commands) -> None:
     parser = add_command(
         commands,
         "join",
-        "make a file again out of its parts",
+        "reassemble a file from its parts",
         "airpatch join parts/* -o shop-r1.tar.zst",
         "airpatch join /media/disk1 /media/disk2 -o shop-r1.tar.zst",
     )
@@ -66,7 +66,7 @@ def join(commands: Commands) -> None:
         type=nonempty,
         nargs="+",
         metavar="PART",
-        help="parts or folders of them, in any order; a part stands for those beside it, too",
+        help="parts, or folders of parts, in any order; naming one part includes those beside it",
     )
     output_option(parser, "the file")
 
@@ -75,11 +75,11 @@ def topup(commands: Commands) -> None:
     parser = add_command(
         commands,
         "topup",
-        "write what a damaged copy of a bundle lacks, as 'verify --request' asked for it",
+        "write what a damaged copy of a bundle lacks, as requested by 'verify --request'",
         "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
         "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry",
     )
-    parser.add_argument("bundle", type=path, metavar="BUNDLE", help="the very file that was sent")
+    parser.add_argument("bundle", type=path, metavar="BUNDLE", help="the file that was sent, unchanged")
     parser.add_argument(
         "--request", type=path, required=True, metavar="FILE", help="what 'airpatch verify COPY --request FILE' wrote"
     )

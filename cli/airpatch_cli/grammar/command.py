@@ -1,4 +1,4 @@
-"""What all commands have in common."""
+"""What all commands share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 def add_command(
     commands: Commands, name: str, help_: str, *examples: str, is_long: bool = True
 ) -> argparse.ArgumentParser:
-    """Return a command with its common options; those for work that takes long only where it can."""
+    """Return a command with its common options; `is_long` adds those for long-running work."""
     epilog = "examples:\n" + "\n".join(f"  {example}" for example in examples)
     parser = commands.add_parser(
         name,
@@ -24,11 +24,14 @@ def add_command(
         epilog=epilog,
     )
     common = parser.add_argument_group("common options")
-    common.add_argument("--json", action="store_true", help="print one JSON document, for errors too")
+    common.add_argument("--json", action="store_true", help="print one JSON document, also for errors")
     if is_long:
-        common.add_argument("--jobs", type=positive, metavar="N", help="threads (default: one for each processor)")
+        common.add_argument("--jobs", type=positive, metavar="N", help="number of threads (default: one per processor)")
         common.add_argument(
-            "--progress", choices=("auto", "bar", "plain", "off"), default="auto", help="on stderr (default: auto)"
+            "--progress",
+            choices=("auto", "bar", "plain", "off"),
+            default="auto",
+            help="how to show progress on stderr (default: auto)",
         )
     common.add_argument(
         "--limit",
@@ -37,8 +40,10 @@ def add_command(
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="raise a limit to what files from elsewhere may cost, such as index=64MiB (spec/FORMAT.md, Limits)",
+        help="raise a limit on what untrusted files may cost, such as index=64MiB (spec/FORMAT.md, Limits)",
     )
-    common.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
-    common.add_argument("-v", "--verbose", action="count", default=0, help="say what was decided, and why; twice: more")
+    common.add_argument("-q", "--quiet", action="store_true", help="print only errors")
+    common.add_argument(
+        "-v", "--verbose", action="count", default=0, help="log each decision and its reason; -vv logs more"
+    )
     return parser

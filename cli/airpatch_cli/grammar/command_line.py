@@ -24,7 +24,7 @@ exit codes:
 
 
 class _Version(argparse.Action):
-    """Asks for the version only when it is wanted: the metadata of the distribution takes time to load."""
+    """Looks up the version only on request: the distribution's metadata is slow to load."""
 
     def __init__(self, option_strings: list[str], dest: str, **_: object) -> None:
         super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
@@ -37,18 +37,18 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """Return the command line that `words` stand for: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    """Return the command line that `words` mean: `airpatch help COMMAND` and bare `airpatch` ask for help."""
     if not words:
         return ["--help"]
     return [*words[1:2], "--help"] if words[0] == "help" else words
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands. It raises UsageError instead of leaving."""
+    """Return the parser of all commands. It raises UsageError instead of exiting."""
     parser = Parser(
         prog="airpatch",
         description=_DESCRIPTION,
-        epilog=f"airpatch help COMMAND says more of one.\n\n{EXIT_CODES}",
+        epilog=f"Run 'airpatch help COMMAND' for details of a command.\n\n{EXIT_CODES}",
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
@@ -96,4 +96,4 @@ _COMMANDS = (
     carrying.doctor,
     _completion,
 )
-"""In the order of the help."""
+"""In the order in which the help lists them."""

@@ -1,4 +1,4 @@
-"""Commands that make a bundle, or say what it would cost."""
+"""Commands that make a bundle, or report what one would cost."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def create(commands: Commands) -> None:
     group.add_argument(
         "--repack",
         action="store_true",
-        help="send layers uncompressed where that is smaller, to be compressed again on the target: takes time on both "
-        "sides, and plain tar cannot unpack the images any more",
+        help="store layers uncompressed where that makes the bundle smaller, and recompress them on the target: takes "
+        "time on both sides, and plain tar can no longer unpack the images",
     )
     only_with(Condition(lambda args: args.repack, "without --repack"), *effort_options(group, "with --repack: "))
     expiry_option(parser)
@@ -48,7 +48,7 @@ def diff(commands: Commands) -> None:
     parser = add_command(
         commands,
         "diff",
-        "make a patch: the new release without what its targets have",
+        "make a patch: the new release without what its targets already have",
         "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
         "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
         "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
@@ -60,7 +60,7 @@ def diff(commands: Commands) -> None:
         "--no-layer-patches",
         dest="layer_patches",
         action="store_false",
-        help="send every changed blob whole: nothing to rebuild on the target",
+        help="send every changed blob whole, so that the target has nothing to rebuild",
     )
     only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
     expiry_option(parser)
@@ -73,7 +73,7 @@ def explain(commands: Commands) -> None:
     parser = add_command(
         commands,
         "explain",
-        "say what a patch will cost before it is made: which images, layers and files make it grow",
+        "report what a patch will cost before it is made: which images, layers and files make it large",
         "airpatch explain --base shop-r1.tar.zst images-r2/",
         "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
         "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
@@ -81,7 +81,7 @@ def explain(commands: Commands) -> None:
     base_options(parser)
     source_options(parser)
     parser.add_argument(
-        "--top", type=natural, default=10, metavar="N", help="files to list of each layer (default: 10)"
+        "--top", type=natural, default=10, metavar="N", help="number of files to list for each layer (default: 10)"
     )
     effort_options(parser.add_argument_group("layer patches"))
 
@@ -90,12 +90,14 @@ def merge(commands: Commands) -> None:
     parser = add_command(
         commands,
         "merge",
-        "make a full bundle of a full bundle and patches, or one patch of a chain of them",
+        "merge a full bundle and patches into one full bundle, or a chain of patches into one patch",
         "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
         "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
     )
-    parser.add_argument("bundles", type=nonempty, nargs="+", metavar="BUNDLE", help="in the order of their releases")
-    parser.add_argument("--patch", action="store_true", help="all of them are patches; make one patch")
+    parser.add_argument(
+        "bundles", type=nonempty, nargs="+", metavar="BUNDLE", help="bundles in the order of their releases"
+    )
+    parser.add_argument("--patch", action="store_true", help="merge patches alone into one patch")
     output_option(parser)
     sign_option(parser)
     trust_options(parser, "every bundle")
@@ -105,7 +107,7 @@ def sign(commands: Commands) -> None:
     parser = add_command(
         commands,
         "sign",
-        "sign a bundle as ssh-keygen does, over its index and thereby over every byte of it",
+        "sign a bundle as ssh-keygen does; the signature covers its index and thereby every byte",
         "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
         "airpatch sign shop-r1.tar.zst --key release.pub",
         "airpatch sign shop-r1.tar.zst --export message",
@@ -113,16 +115,16 @@ def sign(commands: Commands) -> None:
         "airpatch sign shop-r1.tar.zst --import message.sig",
         is_long=False,
     )
-    parser.add_argument("bundle", type=nonempty, metavar="BUNDLE", help="the file, which gets the signature")
+    parser.add_argument("bundle", type=nonempty, metavar="BUNDLE", help="the file to add the signature to")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument(
         "--key",
         type=nonempty,
         metavar="KEY",
-        help="a private Ed25519 key, or the public key of one that an agent holds",
+        help="a private Ed25519 key, or the public key of one held by an SSH agent",
     )
     how.add_argument(
-        "--export", type=nonempty, metavar="FILE", help="write what is to be signed elsewhere; sign nothing"
+        "--export", type=nonempty, metavar="FILE", help="write the message to be signed elsewhere; sign nothing"
     )
     how.add_argument(
         "--import",
@@ -131,5 +133,5 @@ def sign(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="FILE.sig",
-        help="add a signature that was made elsewhere; may be repeated",
+        help="add a signature made elsewhere; may be repeated",
     )

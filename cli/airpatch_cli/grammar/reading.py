@@ -1,4 +1,4 @@
-"""Commands that read: what is in a bundle, whether it is right, the images out of it."""
+"""Commands that read: they show, verify and restore what a bundle or a root holds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def history(commands: Commands) -> None:
     parser = add_command(
         commands,
         "history",
-        "show what was done to a registry's root, by whom and with which bundle, and check the record",
+        "show what was done to a registry's root, by whom and with which bundle, and check that the record is intact",
         "airpatch history /var/lib/registry",
         "airpatch history /var/lib/registry --json | jq -r .last_hash",
         is_long=False,
@@ -24,7 +24,7 @@ def inspect(commands: Commands) -> None:
     parser = add_command(
         commands,
         "inspect",
-        "show what is in a bundle, an inventory or a request, or on a registry's root",
+        "show what is in a bundle, an inventory, a request or a registry's root",
         "airpatch inspect shop-r1.tar.zst",
         "airpatch inspect shop-r1-r2.tar.zst --blobs",
         "airpatch inspect qa-host.inventory",
@@ -38,15 +38,15 @@ def inspect(commands: Commands) -> None:
         help="a bundle, an inventory, the request of an apply, or the directory that holds docker/registry/v2; with "
         "--layers any source of images",
     )
-    parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always has them)")
-    parser.add_argument("--layers", action="store_true", help="name the encoder of each layer instead")
+    parser.add_argument("--blobs", action="store_true", help="also list the blobs (--json always includes them)")
+    parser.add_argument("--layers", action="store_true", help="show which encoder wrote each layer instead")
 
 
 def verify(commands: Commands) -> None:
     parser = add_command(
         commands,
         "verify",
-        "check every byte of a bundle or of a registry's root, and list all that is wrong",
+        "check every byte of a bundle or of a registry's root, and list everything that is wrong",
         "airpatch verify shop-r1.tar.zst",
         "airpatch verify - < shop-r1.tar.zst",
         "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
@@ -72,15 +72,15 @@ def verify(commands: Commands) -> None:
         "--request",
         type=path,
         metavar="FILE",
-        help="if the bundle is damaged or its copy broke off, write down which bytes are wanted again, for topup",
+        help="if the bundle is damaged or cut short, write a request for the bytes it lacks, for 'airpatch topup'",
     )
     parser.add_argument(
         "--manifest",
         dest="output",
         type=output_name,
         metavar="FILE",
-        help="write the digests of all that a root with the release must hold, which sha256sum -c checks there; - for "
-        "standard output",
+        help="write the digests of all files that a root with this release must hold, for sha256sum -c; - for standard "
+        "output",
     )
     trust_options(parser, "the bundle")
 
@@ -89,7 +89,7 @@ def restore(commands: Commands) -> None:
     parser = add_command(
         commands,
         "restore",
-        "write images out of a registry's root or a bundle, as skopeo reads them",
+        "write the images in a registry's root or a bundle in a form that skopeo reads",
         "airpatch restore /var/lib/registry -o images/",
         "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
         "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
@@ -104,7 +104,7 @@ def restore(commands: Commands) -> None:
         "--base",
         type=nonempty,
         metavar="SOURCE",
-        help="what the patch FROM was made for: a full bundle, a root, containerd's storage, archives, ...",
+        help="what the patch FROM was made against: a full bundle, a root, containerd's storage, archives, ...",
     )
     parser.add_argument(
         "-o",
@@ -112,7 +112,7 @@ def restore(commands: Commands) -> None:
         type=nonempty,
         required=True,
         metavar="OUT",
-        help="the folder or archive that the images go to, - for an archive on standard output",
+        help="the folder or archive to write the images to, - for an archive on standard output",
     )
     parser.add_argument(
         "--image",
@@ -121,15 +121,12 @@ def restore(commands: Commands) -> None:
         default=[],
         dest="images",
         metavar="NAME",
-        help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
+        help="only this image: a reference as in an images list, or a repository for all its tags; may be repeated",
     )
     parser.add_argument(
-        "--release",
-        type=word,
-        metavar="NAME",
-        help="this release of a root: its name, or the beginning of its id",
+        "--release", type=word, metavar="NAME", help="which release of a root: its name, or the beginning of its id"
     )
-    parser.add_argument("--exact", action="store_true", help="remove the folders of other images from DIR")
+    parser.add_argument("--exact", action="store_true", help="remove the folders of other images from OUT")
     form_options(parser, "oci-archive", "docker-archive")
     files_option(parser)
     pull_options(parser)

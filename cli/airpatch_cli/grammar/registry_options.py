@@ -1,4 +1,4 @@
-"""Options that say how registries are reached, and what is pulled out of them."""
+"""Options that say how to reach registries, and what to pull from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from airpatch_cli.grammar.values import path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 _PLACES = ("sources", "bases", "source", "base", "images_from")
-"""Arguments that may be an address in a registry, by their names."""
+"""Names of the arguments that may be an address in a registry."""
 
 
 def pull_options(parser: argparse.ArgumentParser) -> None:
@@ -17,13 +17,16 @@ def pull_options(parser: argparse.ArgumentParser) -> None:
         "--platform",
         type=word,
         metavar="OS/ARCH[/VARIANT]",
-        help="take this image out of an index, in the place of the index (default: all of it)",
+        help="take only this platform's image out of an index (default: the whole index)",
     )
     referrers = group.add_argument(
-        "--referrers", action="store_true", help="take signatures, SBOMs and attestations of the images, too"
+        "--referrers", action="store_true", help="also take the images' signatures, SBOMs and attestations"
     )
     cache = group.add_argument(
-        "--cache", type=path, metavar="DIR", help="keep blobs there, so that the next release fetches only new ones"
+        "--cache",
+        type=path,
+        metavar="DIR",
+        help="keep fetched blobs there, so that the next release fetches only new ones",
     )
     only_with(
         Condition(_reads_registry, "without a docker:// source"), platform, referrers, cache, *access_options(group)
@@ -31,21 +34,29 @@ def pull_options(parser: argparse.ArgumentParser) -> None:
 
 
 def access_options(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
-    """Return how a registry is reached."""
+    """Add the options that say how to reach a registry, and return them."""
     return (
-        group.add_argument("--ca", type=path, metavar="FILE", help="certificates of authorities to trust as well"),
-        group.add_argument("--cert", type=path, metavar="FILE", help="certificate that this client presents"),
-        group.add_argument("--key", dest="client_key", type=path, metavar="FILE", help="its key, if apart from it"),
+        group.add_argument("--ca", type=path, metavar="FILE", help="additional CA certificates to trust"),
+        group.add_argument("--cert", type=path, metavar="FILE", help="client certificate to present"),
+        group.add_argument(
+            "--key",
+            dest="client_key",
+            type=path,
+            metavar="FILE",
+            help="key of the client certificate, if in a separate file",
+        ),
         group.add_argument(
             "--authfile",
             type=path,
             metavar="FILE",
-            help="credentials, as 'skopeo login' and 'docker login' write them (default: where these do)",
+            help="credentials as 'skopeo login' and 'docker login' write them (default: the files these write)",
         ),
         group.add_argument(
             "--plain-http", action="store_true", help="HTTP without TLS, for a registry on this machine"
         ),
-        group.add_argument("--connections", type=positive, metavar="N", help="requests at the same time (default: 8)"),
+        group.add_argument(
+            "--connections", type=positive, metavar="N", help="maximum number of concurrent requests (default: 8)"
+        ),
     )
 
 

@@ -1,20 +1,11 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
 import argparse
 
 from airpatch_cli.grammar.registry_options import pull_options
-from airpatch_cli.grammar.values import (
-    memory_size,
-    moment,
-    natural,
-    nonempty,
-    output_name,
-    path,
-    positive,
-    word,
-)
+from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
@@ -27,31 +18,30 @@ SOURCE = (
 def source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", type=nonempty, nargs="*", metavar="SOURCE", help=SOURCE)
     parser.add_argument(
-        "--release",
-        type=word,
-        metavar="NAME",
-        help="name of the release (default: the tag that most images carry)",
+        "--release", type=word, metavar="NAME", help="name of the release (default: the tag that most images carry)"
     )
     parser.add_argument(
         "--product",
         type=word,
         metavar="NAME",
-        help="product that the release is of: a root keeps the releases of each apart (default: that of the base or of "
-        'a bundle as the source, else "default")',
+        help="product that the release belongs to; a root keeps the releases of each product apart (default: that of "
+        'the base, or of a bundle as the source, else "default")',
     )
     parser.add_argument(
         "--sequence",
         type=natural,
         metavar="N",
-        help="number that grows from release to release (default: 0; of a patch one more than the bases have)",
+        help="number that grows from release to release (default: 0; for a patch, one above the highest of its bases)",
     )
-    parser.add_argument("--images-list", type=path, metavar="FILE", help="take these images only: one reference a line")
+    parser.add_argument(
+        "--images-list", type=path, metavar="FILE", help="take only these images: one reference per line"
+    )
     images_from = parser.add_argument(
         "--from",
         dest="images_from",
         type=word,
         metavar="docker://HOST[/PREFIX]",
-        help="fetch the images of the list from this registry: NAME:TAG is there as HOST/PREFIX/NAME:TAG",
+        help="fetch the listed images from this registry, where NAME:TAG is HOST/PREFIX/NAME:TAG",
     )
     only_with(Condition(lambda args: args.images_list, "without --images-list"), images_from)
     parser.add_argument(
@@ -61,7 +51,7 @@ def source_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="tags",
         metavar="[DIGEST=]NAME:TAG",
-        help="name an image that has no tag; the digest may be left out where it is the only one",
+        help="give a name to an image that has no tag; DIGEST may be omitted if there is only one such image",
     )
     parser.add_argument(
         "--files",
@@ -83,8 +73,8 @@ def base_options(parser: argparse.ArgumentParser) -> None:
         required=True,
         dest="bases",
         metavar="BASE",
-        help="what a target has: a bundle, a patch, a registry's root, an inventory, or the request of an apply; "
-        "may be repeated, and the patch fits targets that have any one of them",
+        help="what a target has: a bundle, a patch, a registry's root, an inventory, or a request written by apply; "
+        "may be repeated, and the patch then fits targets that have any one of them",
     )
     content_option(parser)
 
@@ -98,7 +88,7 @@ def content_option(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=nonempty,
         help="a bundle or a registry's root that holds blobs of the bases, for layer patches to build upon; may be "
-        "repeated (an inventory says what a target has, and holds nothing)",
+        "repeated (an inventory only lists what a target has and holds no blobs)",
     )
 
 
@@ -113,7 +103,7 @@ def output_option(parser: argparse.ArgumentParser, what: str = "the bundle") -> 
         type=output_name,
         required=True,
         metavar="FILE",
-        help=f"where {what} goes, - for standard output",
+        help=f"where to write {what}, - for standard output",
     )
 
 
@@ -122,13 +112,13 @@ def form_options(parser: argparse._ActionsContainer, *archives: str) -> tuple[ar
         "--as",
         dest="kind",
         choices=("dir", "oci", *archives),
-        help="a folder for each image as skopeo's dir: has it, or one OCI layout for all"
-        f"{', that layout as a tar archive, or what docker load takes' if archives else ''} (default: dir)",
+        help="one folder for each image as in skopeo's dir: transport, or one OCI layout for all"
+        f"{', that layout as a tar archive, or an archive for docker load' if archives else ''} (default: dir)",
     )
     link = parser.add_argument(
         "--link",
         choices=("copy", "hard", "reflink"),
-        help="how files are made (default: copy, safe to edit)",
+        help="how to create files (default: copy, which is safe to edit)",
     )
     return form, link
 
@@ -139,7 +129,7 @@ def files_option(parser: argparse.ArgumentParser) -> None:
         dest="files_to",
         type=path,
         metavar="DIR",
-        help="lay out the files that the release brings there (create --files); what an earlier release laid out is "
+        help="lay out the files of the release (create --files) in this folder; those of an earlier release are "
         "replaced in one step",
     )
 
@@ -148,13 +138,13 @@ def effort_options(group: argparse._ActionsContainer, condition: str = "") -> tu
     effort = group.add_argument(
         "--effort",
         choices=("fast", "default", "best"),
-        help=f"{condition}time against size (default: default)",
+        help=f"{condition}how much time to spend on a smaller result (default: default)",
     )
     memory = group.add_argument(
         "--memory",
         type=memory_size,
         metavar="SIZE",
-        help=f"{condition}such as 512MiB or 4GiB (default: 1GiB)",
+        help=f"{condition}how much memory to use, such as 512MiB or 4GiB (default: 1GiB)",
     )
     return effort, memory
 
@@ -164,7 +154,7 @@ def expiry_option(parser: argparse.ArgumentParser) -> None:
         "--expires",
         type=moment,
         metavar="DATE",
-        help="no host takes the release from then on, by its own clock: a time or date of RFC 3339, such as "
+        help="hosts refuse the release from this moment on, by their own clocks: an RFC 3339 time such as "
         "2027-01-31T00:00:00Z (default: never)",
     )
 
@@ -175,7 +165,7 @@ def sign_option(parser: argparse.ArgumentParser) -> None:
         dest="key",
         type=nonempty,
         metavar="KEY",
-        help="sign the bundle with this private Ed25519 key, or the agent's key to this public one",
+        help="sign the bundle with this private Ed25519 key, or with the SSH agent's key for this public key",
     )
 
 
@@ -185,14 +175,14 @@ def trust_options(parser: argparse.ArgumentParser, what: str) -> None:
         "--trust",
         type=path,
         metavar="ALLOWED_SIGNERS",
-        help=f"{what} must be signed by one of these, as ssh-keygen(1) describes the file",
+        help=f"{what} must be signed by a key in this file, which ssh-keygen(1) describes",
     )
     only_with(Condition(lambda args: args.trust, "without --trust ALLOWED_SIGNERS"), *whom_to_trust(group))
 
 
 def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, ...]:
     revoked = group.add_argument(
-        "--revoked", type=path, metavar="FILE", help="keys that do not count, as ssh-keygen -Y verify -r takes them"
+        "--revoked", type=path, metavar="FILE", help="revoked keys, in a file as ssh-keygen -Y verify -r takes it"
     )
     principals = group.add_argument(
         "--principal",
@@ -201,7 +191,7 @@ def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, .
         action="append",
         default=[],
         metavar="NAME",
-        help="who must have signed (default: any of the file); may be repeated, one of them suffices",
+        help="who must have signed (default: anyone in the file); may be repeated, and one of them suffices",
     )
     threshold = group.add_argument(
         "--threshold", type=positive, metavar="N", help="how many different principals must have signed (default: 1)"
@@ -217,6 +207,6 @@ def tool_option(parser: argparse.ArgumentParser) -> None:
         const=True,
         default=False,
         metavar="FOLDER",
-        help="also put the executable and a README.txt for the person on the site beside the bundle: out of the folder "
-        "of a release of airpatch, or without one the executable that runs; stands behind SOURCE",
+        help="also put airpatch's executable and a README.txt for the person on site beside the bundle. FOLDER is a "
+        "release of airpatch (default: the running executable; then put the option after SOURCE)",
     )

@@ -1,4 +1,4 @@
-"""Commands that bring images into registries and to other hosts, or are a registry."""
+"""Commands that move images into registries and to other hosts, or serve them as a registry."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def push(commands: Commands) -> None:
     parser = add_command(
         commands,
         "push",
-        "push images into a registry through its API, with every digest as it is",
+        "push images to a registry through its API, with every digest unchanged",
         "airpatch push shop-r1.tar.zst docker://harbor.example/shop",
         "airpatch push shop-r1.tar.zst shop-r1-r2.tar.zst docker://harbor.example/shop",
-        "airpatch push shop-r1-r2.tar.zst docker://harbor.example/shop    # upon what is there",
+        "airpatch push shop-r1-r2.tar.zst docker://harbor.example/shop    # onto what is there",
         "airpatch push /var/lib/registry docker://harbor.example --image shop/web --dry-run",
     )
     parser.add_argument(
@@ -31,10 +31,10 @@ def push(commands: Commands) -> None:
         type=nonempty,
         nargs="+",
         metavar="FROM",
-        help="a root, a bundle or another source; or one of them and the patches that follow it; or patches alone, "
+        help="a root, a bundle or another source; or one of these and the patches that follow it; or only patches, "
         "whose base is what the registry has",
     )
-    parser.add_argument("destination", type=word, metavar="docker://HOST[/PREFIX]", help="where the images go")
+    parser.add_argument("destination", type=word, metavar="docker://HOST[/PREFIX]", help="where to push the images")
     parser.add_argument(
         "--image",
         type=word,
@@ -42,7 +42,7 @@ def push(commands: Commands) -> None:
         default=[],
         dest="images",
         metavar="NAME",
-        help="this image only, a reference as in an images list, or all tags of a repository; may be repeated",
+        help="only this image: a reference as in an images list, or a repository for all its tags; may be repeated",
     )
     parser.add_argument(
         "--map",
@@ -51,11 +51,14 @@ def push(commands: Commands) -> None:
         dest="renames",
         type=word,
         metavar="OLD=NEW",
-        help="repositories that begin with OLD get NEW in its place; may be repeated, the first that fits counts",
+        help="replace OLD with NEW at the beginning of repository names; may be repeated, and the first match applies",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be pushed; write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be pushed; write nothing")
     parser.add_argument(
-        "--request", type=path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
+        "--request",
+        type=path,
+        metavar="FILE",
+        help="if blobs are missing, list them in this file, for diff --base FILE",
     )
     access_options(parser.add_argument_group("the registry"))
     trust_options(parser, "every bundle")
@@ -75,24 +78,26 @@ def serve(commands: Commands) -> None:
         "bundles", type=nonempty, nargs="*", metavar="BUNDLE", help="a full bundle, then patches that follow it"
     )
     parser.add_argument(
-        "--root", type=path, metavar="DIR", help="serve this registry's storage, too; the patches may follow upon it"
+        "--root", type=path, metavar="DIR", help="also serve this registry's storage, which the patches may follow"
     )
     parser.add_argument(
         "--listen",
         type=word,
         metavar="HOST:PORT",
         default="127.0.0.1:5000",
-        help="where to answer (default: 127.0.0.1:5000)",
+        help="address to listen on (default: 127.0.0.1:5000)",
     )
-    parser.add_argument("--cert", type=path, metavar="FILE", help="speak TLS with this certificate")
-    key = parser.add_argument("--key", dest="server_key", type=path, metavar="FILE", help="its key, if apart from it")
+    parser.add_argument("--cert", type=path, metavar="FILE", help="serve TLS with this certificate")
+    key = parser.add_argument(
+        "--key", dest="server_key", type=path, metavar="FILE", help="key of the certificate, if in a separate file"
+    )
     only_with(Condition(lambda args: args.cert, "without --cert FILE"), key)
     parser.add_argument(
         "--keep",
         dest="room",
         type=memory_size,
         metavar="SIZE",
-        help="how much of rebuilt layers to keep in scratch files (default: 2GiB)",
+        help="how much space rebuilt layers may take in scratch files (default: 2GiB)",
     )
     trust_options(parser, "every bundle")
 
@@ -101,7 +106,7 @@ def send(commands: Commands) -> None:
     parser = add_command(
         commands,
         "send",
-        "bring images to a registry's root on another host over ssh, sending only what is not there",
+        "bring images to a registry's root on another host over ssh, sending only what it lacks",
         "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst",
         "airpatch send shop-r2.tar.zst root@qa.example:/var/lib/registry --ssh 'ssh -p 2222'",
         "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst --via qa.patch.tar.zst",
@@ -112,7 +117,10 @@ def send(commands: Commands) -> None:
     effort_options(parser.add_argument_group("layer patches"))
     expiry_option(parser)
     parser.add_argument(
-        "--via", type=path, metavar="FILE", help="leave the patch in this file, and send nothing: for a medium"
+        "--via",
+        type=path,
+        metavar="FILE",
+        help="write the patch to this file, to be carried on a medium, and send nothing",
     )
     parser.add_argument(
         "--ssh",
@@ -120,7 +128,7 @@ def send(commands: Commands) -> None:
         type=word,
         default="ssh",
         metavar="COMMAND",
-        help="how to reach it (default: ssh)",
+        help="how to reach the host (default: ssh)",
     )
     parser.add_argument(
         "--remote-airpatch",
@@ -128,7 +136,7 @@ def send(commands: Commands) -> None:
         type=word,
         default="airpatch",
         metavar="COMMAND",
-        help="airpatch on the host, such as 'sudo airpatch' (default: airpatch)",
+        help="how to run airpatch on the host, such as 'sudo airpatch' (default: airpatch)",
     )
     sign_option(parser)
-    trust_options(parser, "every source, which then is a bundle,")
+    trust_options(parser, "every source, which must then be a bundle,")

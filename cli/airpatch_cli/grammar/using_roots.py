@@ -1,4 +1,4 @@
-"""Commands that change a registry's root, or write down what it has."""
+"""Commands that change a registry's root, or list what it has."""
 
 from __future__ import annotations
 
@@ -35,14 +35,21 @@ def apply(commands: Commands) -> None:
         "--root", type=path, required=True, metavar="DIR", help="the directory that holds docker/registry/v2"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be written and what is missing; write nothing"
+        "--dry-run", action="store_true", help="report what would be written and what is missing; write nothing"
     )
     parser.add_argument("--deep", action="store_true", help="also hash the blobs that the patch needs")
-    parser.add_argument("--allow-downgrade", action="store_true", help="accept an older sequence number than installed")
     parser.add_argument(
-        "--request", type=path, metavar="FILE", help="if blobs are missing, write down which, for diff --base FILE"
+        "--allow-downgrade", action="store_true", help="accept a sequence number lower than the installed one"
     )
-    parser.add_argument("--restore", type=path, metavar="DIR", help="restore the release's images there afterwards")
+    parser.add_argument(
+        "--request",
+        type=path,
+        metavar="FILE",
+        help="if blobs are missing, list them in this file, for diff --base FILE",
+    )
+    parser.add_argument(
+        "--restore", type=path, metavar="DIR", help="afterwards restore the release's images into this folder"
+    )
     form = form_options(parser.add_argument_group("with --restore"))
     only_with(Condition(lambda args: args.restore, "without --restore"), *form)
     files_option(parser)
@@ -53,7 +60,7 @@ def inventory(commands: Commands) -> None:
     parser = add_command(
         commands,
         "inventory",
-        "write down what a registry's storage has, in a few KiB for the sender",
+        "list what a registry's storage has, in a few KiB for the sender",
         "airpatch inventory /var/lib/registry -o qa-host.inventory",
         is_long=False,
     )
@@ -62,7 +69,7 @@ def inventory(commands: Commands) -> None:
         "--product",
         type=word,
         metavar="NAME",
-        help="the product whose current release is named (default: the only one)",
+        help="the product whose current release to name (default: the only one)",
     )
     output_option(parser, "the inventory")
 
@@ -71,17 +78,17 @@ def rollback(commands: Commands) -> None:
     parser = add_command(
         commands,
         "rollback",
-        "point the tags back at a release that is installed",
+        "point the tags back to an installed release",
         "airpatch rollback /var/lib/registry",
         "airpatch rollback /var/lib/registry --to 4.1.0",
     )
     root_argument(parser)
-    parser.add_argument("--product", type=word, metavar="NAME", help="the product to take back (default: the only one)")
+    parser.add_argument("--product", type=word, metavar="NAME", help="the product to roll back (default: the only one)")
     parser.add_argument(
         "--to",
         type=word,
         metavar="RELEASE",
-        help="its name, or the beginning of its id (default: the one before the current)",
+        help="name of the release, or the beginning of its id (default: the one before the current)",
     )
 
 
@@ -89,26 +96,28 @@ def prune(commands: Commands) -> None:
     parser = add_command(
         commands,
         "prune",
-        "forget old releases and remove what nothing else needs",
+        "forget old releases and remove blobs and tags that nothing else needs",
         "airpatch prune /var/lib/registry --keep 2 --dry-run",
         "airpatch prune /var/lib/registry --keep 1",
         is_long=False,
     )
     root_argument(parser)
+    parser.add_argument("--product", type=word, metavar="NAME", help="prune only this product (default: each in turn)")
     parser.add_argument(
-        "--product", type=word, metavar="NAME", help="prune this product only (default: one after the other)"
+        "--keep",
+        type=positive,
+        default=2,
+        metavar="N",
+        help="number of releases to keep, including the current one (default: 2)",
     )
-    parser.add_argument(
-        "--keep", type=positive, default=2, metavar="N", help="releases to keep, the current one counted (default: 2)"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="say what would be removed; remove nothing")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be removed; remove nothing")
 
 
 def trust(commands: Commands) -> None:
     parser = add_command(
         commands,
         "trust",
-        "make a registry's root demand signatures for good",
+        "make a registry's root demand signatures from now on",
         "airpatch trust /var/lib/registry allowed_signers --threshold 2",
         "airpatch trust /var/lib/registry new_signers",
         is_long=False,
@@ -118,9 +127,9 @@ def trust(commands: Commands) -> None:
         "allowed_signers",
         type=path,
         metavar="ALLOWED_SIGNERS",
-        help="who is trusted: a file as in ssh-keygen(1)",
+        help="who is trusted: an allowed signers file, which ssh-keygen(1) describes",
     )
     whom_to_trust(parser)
     parser.add_argument(
-        "--force", action="store_true", help="trust them though those trusted now did not sign it (owner only)"
+        "--force", action="store_true", help="trust them even if those trusted now did not sign this file (owner only)"
     )

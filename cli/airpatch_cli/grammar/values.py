@@ -1,4 +1,4 @@
-"""Types of arguments: each turns a word of the command line into a value, or raises ArgumentTypeError."""
+"""Argument types: each turns a word of the command line into a value, or raises ArgumentTypeError."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LEAST_PART = 64 << 10
 def nonempty(text: str) -> str:
     """Return a path that is not empty: an unset variable in a script must not stand for the current folder."""
     if not text:
-        raise argparse.ArgumentTypeError("an empty path; for the current folder write .")
+        raise argparse.ArgumentTypeError("an empty path; write . for the current folder")
     return text
 
 
@@ -26,7 +26,7 @@ def word(text: str) -> str:
 
 
 def output_name(text: str) -> str:
-    """Return a path, `-` for all names that the system has for standard output: the file behind them must not be
+    """Return a path, or `-` for any of the system's names for standard output: the file behind them must not be
     replaced.
     """
     if nonempty(text).startswith(("/dev/", "/proc/")):
@@ -67,7 +67,7 @@ def part_size(text: str) -> int:
 
 
 def _size(text: str) -> int | None:
-    """Bytes, written with a binary unit; None if that is not so."""
+    """Return the bytes that a number with a binary unit stands for; None if it is malformed."""
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
         if text.endswith(unit) and natural(text.removesuffix(unit)):
             return int(text.removesuffix(unit)) * factor
@@ -75,7 +75,7 @@ def _size(text: str) -> int | None:
 
 
 def raised_limit(text: str) -> tuple[str, int]:
-    """The name of a limit, and its value."""
+    """Return the name of a limit, and its value."""
     name, _, value = text.partition("=")
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
         if value.endswith(unit):

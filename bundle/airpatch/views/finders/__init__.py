@@ -1,1 +1,1 @@
-"""Where packed streams may lie: hints out of the containers that are known. Nothing that they say is trusted."""
+"""Where packed streams may be: hints from known container formats. Nothing that they say is trusted."""

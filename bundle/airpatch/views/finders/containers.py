@@ -1,4 +1,4 @@
-"""Which container bytes are, recognised by what they begin with, and the hints that it gives."""
+"""Recognises containers by the bytes that they begin with, and collects the hints that they give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airpatch.views.finders.hint import Hint
 
 _END_OF_ZIP = b"PK\x05\x06"
 _MAX_NESTED = 2
-"""Archives stored in archives: more are left as they are."""
+"""Depth of archives stored in archives; deeper ones are left as they are."""
 
 
 _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
@@ -25,7 +25,7 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
 
 
 def may_hold_streams(start: bytes) -> bool:
-    """Return whether bytes that begin so are of a container that is known."""
+    """Return whether bytes that begin like this are a known container."""
     return start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
 
 
@@ -35,7 +35,7 @@ def may_hold(data: memoryview) -> bool:
 
 
 def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
-    """Hints in `data`, in their order and without overlap, to be proven."""
+    """Return the hints in `data`, in order and without overlap; they are yet to be proven."""
     start = bytes(data[:512])
     for magic, finder in _KINDS.items():
         if start.startswith(magic):

@@ -19,7 +19,7 @@ _ZLIB_HEADER, _ADLER = 2, 4
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """Return the zlib streams of objects, which are inflated to know where the next one begins."""
+    """Return the zlib streams of objects, which are inflated to find where the next one begins."""
     return tuple(_objects(data, name))
 
 
@@ -47,7 +47,7 @@ def _stream(data: memoryview, at: int) -> int | None:
 
 
 def _number(data: memoryview, at: int) -> int:
-    """Return where a number ends that goes on while the high bit is set."""
+    """Return where a number ends, whose bytes have the high bit set except the last."""
     stop = min(at + _MAX_NUMBER, len(data))
     while at < stop and data[at] & 0x80:
         at += 1

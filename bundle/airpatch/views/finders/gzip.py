@@ -9,7 +9,7 @@ from airpatch.views.finders.hint import Hint
 
 
 def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
-    """Return the member that `data` begins with; those behind it are found when its end is known."""
+    """Return the member that `data` begins with; those after it are found once its end is known."""
     start = bytes(data[: 1 << 10])
     if len(start) < FIXED_HEADER or not may_begin_member(start):
         return ()

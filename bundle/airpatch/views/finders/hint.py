@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A level of a view may begin at `start` and be `size` bytes long, None if only inflating tells.
+    """A level of a view may begin at `start` and be `size` bytes long, None if only inflating can tell.
 
     `inside` are hints within an archive, counted from its start. `name` tells streams of one container apart.
     """
@@ -22,7 +22,7 @@ class Hint:
 
 
 def clear(hints: list[Hint], size: int) -> tuple[Hint, ...]:
-    """Return the hints in order, without those that overlap one before them or end beyond `size`."""
+    """Return the hints in order, without those that overlap an earlier one or end beyond `size`."""
     end = 0
     kept = []
     for hint in sorted(hints, key=lambda hint: (hint.start, hint.body)):

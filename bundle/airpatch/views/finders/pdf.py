@@ -1,4 +1,4 @@
-"""Streams of PDF files (ISO 32000-1, 7.3.8), as far as they are deflated and nothing else: found by the keyword."""
+"""Streams of PDF files (ISO 32000-1, 7.3.8) with no filter but deflate, found by their keyword."""
 
 from __future__ import annotations
 

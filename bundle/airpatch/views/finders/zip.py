@@ -21,12 +21,12 @@ _STREAMED_FLAG = 0x08
 _NONE = 0xFFFFFFFF
 
 Nested = Callable[[memoryview, bytes], tuple[Hint, ...]]
-"""Finds hints in bytes of a name."""
+"""Finds hints in bytes, given their name."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Central:
-    """An entry of the central directory, in which it ends at `end`."""
+    """An entry of the central directory, where it ends at `end`."""
 
     name: bytes
     method: int
@@ -93,7 +93,7 @@ def _entries(directory: memoryview) -> Iterator[_Central]:
 
 
 def _zip64(extra: bytes, packed: int, size: int, offset: int) -> tuple[int, int]:
-    """Packed size and offset, where the extra field has them (4.5.3)."""
+    """Return packed size and offset, from the extra field where it has them (4.5.3)."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)

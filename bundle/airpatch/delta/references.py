@@ -1,0 +1,160 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""References, as addresses: which are valid, where each leads to in the target, and what was learned about that.
+
+All numbers are addresses in the sense of the ranges that the delta declares, computed modulo 2**64.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import cython
+
+if cython.compiled:
+    from cython.cimports.airpatch.byte_access import load32, load64, store32, store64
+else:
+    from airpatch.byte_access import load32, load64, store32, store64
+
+PREDICT, LEARN, LABEL = 0, 1, 2  # what to do with references
+
+MEMORY = 1 << 18  # references that a group remembers
+_SLOT_SHIFT = cython.declare(cython.int, 46)  # leaves the 18 bits of a slot
+_MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
+_SIGN = cython.declare(cython.ulonglong, 1 << 31)
+_MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
+_PREDICT = cython.declare(cython.int, PREDICT)
+_LEARN = cython.declare(cython.int, LEARN)
+
+
+class Memory:
+    """Where references went, shared by all groups of a delta.
+
+    Each group has a number of its own, which takes part in the keys: what one has learned says nothing to the
+    next.
+    """
+
+    def __init__(self) -> None:
+        self.keys = array("Q")  # filled when first used: most deltas declare no addresses
+        self.went = array("Q")
+        self._groups = 0
+
+    def next_group(self) -> int:
+        """Return the number of the next group with addresses, from 1 on."""
+        if not self._groups:
+            self.keys = array("Q", bytes(8)) * MEMORY
+            self.went = array("Q", bytes(8)) * MEMORY
+        self._groups += 1
+        return self._groups
+
+
+@cython.cclass
+class References:
+    """The references of one group: a reference whose prediction was wrong shows where its address really went.
+
+    That is remembered in a direct-mapped table, so the next reference to the same address is right. Types are in
+    references.pxd.
+    """
+
+    def __init__(self, spans: list[tuple[int, int]], points: list[tuple[int, int]], memory: Memory) -> None:
+        """`spans` are the ranges of valid source addresses (first, one past the last), `points` pairs
+        (source address, target address): from the first on up to the next point, addresses move alike. Both
+        ascend.
+        """
+        self._low = array("Q", [low for low, _ in spans] or [0])
+        self._high = array("Q", [high for _, high in spans] or [0])
+        self._from = array("Q", [origin for origin, _ in points] or [0])
+        self._to = array("Q", [to for _, to in points] or [0])
+        self._spans = len(spans)
+        self._points = len(points)
+        self._salt = (memory.next_group() << 48) & ((1 << 64) - 1)
+        self._keys = memory.keys
+        self._went = memory.went
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def valid(self, address: cython.ulonglong) -> cython.bint:
+        """Whether there is something at a source address."""
+        i: cython.Py_ssize_t = 0
+        while i < self._spans and not self._low[i] <= address < self._high[i]:
+            i += 1
+        return i < self._spans
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def map(self, address: cython.ulonglong) -> cython.ulonglong:
+        """Return where a source address leads to in the target."""
+        slot: cython.Py_ssize_t = _slot(address)
+        if self._keys[slot] == address ^ self._salt:
+            return self._went[slot]
+        low: cython.Py_ssize_t = 0
+        high: cython.Py_ssize_t = self._points
+        middle: cython.Py_ssize_t
+        while low < high:
+            middle = (low + high) >> 1
+            if self._from[middle] <= address:
+                low = middle + 1
+            else:
+                high = middle
+        if low == 0:
+            return address
+        return (self._to[low - 1] + (address - self._from[low - 1])) & _MASK64
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def learn(self, address: cython.ulonglong, went: cython.ulonglong) -> cython.void:
+        """Remember where a source address leads to, if that is not where it is mapped."""
+        slot: cython.Py_ssize_t
+        if self.map(address) != went:
+            slot = _slot(address)
+            self._keys[slot] = address ^ self._salt
+            self._went[slot] = went
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def field64(
+        self, source: cython.p_const_uchar, piece: cython.p_uchar, at: cython.Py_ssize_t, task: cython.int
+    ) -> cython.void:
+        """Carry out the task for the 64-bit address at `at`, if it is valid."""
+        address: cython.ulonglong = load64(source, at)
+        if not self.valid(address):
+            return
+        if task == _LEARN:
+            self.learn(address, load64(piece, at))
+        else:
+            store64(piece, at, self.map(address))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def field32(
+        self,
+        source: cython.p_const_uchar,
+        piece: cython.p_uchar,
+        at: cython.Py_ssize_t,
+        task: cython.int,
+        there: cython.ulonglong,
+        here: cython.ulonglong,
+    ) -> cython.bint:
+        """Carry out the task for the signed 32-bit field at `at`, which counts from `there` in the source and from
+        `here` in the target; return whether it means a valid address.
+        """
+        address: cython.ulonglong = (there + ((load32(source, at) ^ _SIGN) - _SIGN)) & _MASK64
+        if not self.valid(address):
+            return False
+        if task == _LEARN:
+            self.learn(address, (here + ((load32(piece, at) ^ _SIGN) - _SIGN)) & _MASK64)
+        else:
+            store32(piece, at, (self.map(address) - (here if task == _PREDICT else 0)) & _MASK64)
+        return True
+
+
+@cython.cfunc
+@cython.inline
+@cython.nogil
+@cython.exceptval(check=False)
+def _slot(address: cython.ulonglong) -> cython.Py_ssize_t:
+    return cython.cast(cython.Py_ssize_t, ((address * _MULTIPLIER) & _MASK64) >> _SLOT_SHIFT)

@@ -1,0 +1,127 @@
+"""Ways to rebuild a gzip blob: by the encoder that wrote it, by its decisions, or by an encoder and corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+from airpatch.blobs.content import Content, pieces
+from airpatch.blobs.scratch import ScratchFile
+from airpatch.deflate.gzip import header_size
+from airpatch.delta.effort import Effort
+from airpatch.encoders.recognise import recognise
+from airpatch.encoders.replicas import replica as encoder_replica
+from airpatch.errors import FormatError
+from airpatch.layers.compression import Compression
+from airpatch.layers.decision_reader import DecisionReader
+from airpatch.layers.differences import Differences
+from airpatch.layers.followed_source import START as START_OF_SOURCE
+from airpatch.layers.followed_source import is_followed, takes_over, wrote
+from airpatch.layers.nearest_replica import START, nearest_replica
+from airpatch.layers.recipe import Corrected, Replay, Replica
+from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
+from airpatch.log import logger
+
+_LOG = logger(__name__)
+_TOLD = 128 << 10
+"""Bytes that do where they leave one encoder: the proof finds out if it is another."""
+_REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
+"""Replay comes before a slow replica where its decisions take at most one byte for so many uncompressed bytes."""
+
+
+class GzipWays:
+    """Finds ways to rebuild gzip blobs of `content`. For use by many threads."""
+
+    def __init__(self, content: Content, effort: Effort, reader: DecisionReader, differences: Differences) -> None:
+        self._content = content
+        self._effort = effort
+        self._reader = reader
+        self._differences = differences
+
+    def of(self, target: Unpacked, sources: Sequence[Unpacked], difference: int, stack: ExitStack) -> Iterator[Way]:
+        """Yield the ways to rebuild the blob of `target`, the best first.
+
+        A replica takes no decisions, but has to search all matches again. Where that is slow, replay comes first if it
+        costs little: its decisions take a third to all of what the `difference` of the layers does, in bytes.
+        """
+        replay = None
+        cheap = target.uncompressed.size // _REPLAY_SHARE[self._effort]
+        replicas = self._replicas(target, _TOLD)
+        if len(replicas) != 1:
+            replicas = self._replicas(target, RECOGNISED)
+        if replicas and encoder_replica(replicas[0].encoder).searches_long and difference <= 2 * cheap:
+            replay = self._replay(target, sources, stack)
+            if replay is not None and way_size(replay) <= cheap:
+                yield replay
+        yield from self._made_anew(replicas, target, sources)
+        tried, replicas = replicas, self._replicas(target, RECOGNISED)
+        yield from self._made_anew([each for each in replicas if each not in tried], target, sources)
+        ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
+        yield from sorted((way for way in ways if way is not None), key=way_size)
+
+    def _made_anew(self, replicas: Iterable[Replica], target: Unpacked, sources: Sequence[Unpacked]) -> Iterator[Way]:
+        for replica in replicas:
+            for like in self._followed(replica.encoder, target, sources):
+                yield replace(replica, like=(like,)), ()
+            yield replica, ()
+
+    def _replicas(self, target: Unpacked, size: int) -> list[Replica]:
+        """Return the replicas that write the first `size` bytes of the blob, the likeliest first."""
+        start = start_of(self._content, target, size)
+        with suppress(FormatError):  # of a header that is longer than the start
+            names = recognise(start)
+            _LOG.debug(
+                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+            )
+            return [Replica(name, start[: header_size(start)]) for name in names]
+        return []
+
+    def _followed(self, encoder: str, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
+        """Return the number of the first source that `encoder` seems to have written, if its decisions are of use."""
+        if takes_over(encoder):
+            for number, source in enumerate(sources):
+                if wrote(encoder, start_of(self._content, source, START_OF_SOURCE)):
+                    content, size = source.uncompressed.view(), target.uncompressed.size
+                    pause = self._differences.pause([content])
+                    followed = is_followed(memoryview(content), pieces(target.uncompressed, size), size, pause)
+                    return [number] if followed else []
+        return []
+
+    def _replay(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Way | None:
+        """Return decisions as differences to those of the first source that has some."""
+        like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._reader.columns(sources[i].blob.digest, columns) for i in like]
+            return Replay(like), self._decisions(target, others, stack)
+        return None
+
+    def _corrected(self, target: Unpacked, replicas: Sequence[Replica], stack: ExitStack) -> Way | None:
+        """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
+        with suppress(FormatError), ExitStack() as columns:
+            replica = replicas[0] if replicas else self._nearest(target)
+            if replica is not None:
+                uncompressed = map(bytes, pieces(target.uncompressed, target.uncompressed.size))
+                others = [self._reader.replica_columns(replica, uncompressed, target.blob.digest, columns)]
+                return Corrected(replica), self._decisions(target, others, stack)
+        return None
+
+    def _nearest(self, target: Unpacked) -> Replica | None:
+        start = start_of(self._content, target, START)
+        name = nearest_replica(start)
+        return None if name is None else Replica(name, start[: header_size(start)])
+
+    def _decisions(
+        self, target: Unpacked, others: Sequence[Sequence[ScratchFile]], stack: ExitStack
+    ) -> list[ScratchFile]:
+        """Return the decisions of the blob, each column as a difference to those of `others`.
+
+        Raises FormatError if the parser does not take the blob, though gunzip has.
+        """
+        differences = []
+        with ExitStack() as columns:
+            for i, column in enumerate(self._reader.columns(target.blob.digest, columns)):
+                difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        return differences

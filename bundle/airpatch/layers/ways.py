@@ -1,0 +1,41 @@
+"""Ways to rebuild a blob, which are tried one after the other, and what they are chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from airpatch.blobs.content import Content
+from airpatch.blobs.scratch import ScratchFile, ScratchRange
+from airpatch.layers.compression import Compression
+from airpatch.layers.recipe import Method
+from airpatch.model.release import Blob
+
+RECOGNISED = 1 << 20
+"""Bytes of a blob by which its encoder is recognised."""
+
+Way = tuple[Method, Sequence[ScratchFile]]
+"""How to rebuild a blob, and the decisions that this takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A blob on the sender's side, and its uncompressed content."""
+
+    blob: Blob
+    compression: Compression
+    uncompressed: ScratchRange
+
+
+def way_size(way: Way) -> int:
+    """Return the bytes of a way's decisions."""
+    return sum(file.size for file in way[1])
+
+
+def start_of(content: Content, target: Unpacked, size: int) -> bytes:
+    """Return the first `size` bytes of the blob of `target`, or all of it."""
+    start = bytearray(min(size, target.blob.size))
+    with closing(content.open(target.blob.digest, target.blob.size)) as reader:
+        reader.read_into(memoryview(start), 0)
+    return bytes(start)

@@ -1,0 +1,113 @@
+"""Ways to rebuild a zstd blob: by the encoder that wrote its frames, or by the decisions that it took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
+
+from airpatch.blobs.content import Content, SectionReader
+from airpatch.blobs.scratch import ScratchFile, ScratchRange
+from airpatch.delta.decoder import decode
+from airpatch.encoders.zstd_alignment import Alignment
+from airpatch.encoders.zstd_recognise import nearest_frame_encoders, recognise_frames
+from airpatch.errors import FormatError
+from airpatch.layers.compression import Compression
+from airpatch.layers.decision_reader import DecisionReader
+from airpatch.layers.differences import Difference, Differences
+from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
+from airpatch.layers.recipe import FRAME_COLUMNS, CorrectedFrames, FrameReplay, Frames
+from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
+from airpatch.model.digest import Digest
+
+
+class ZstdWays:
+    """Finds ways to rebuild zstd blobs of `content`. For use by many threads."""
+
+    def __init__(self, content: Content, reader: DecisionReader, differences: Differences) -> None:
+        self._content = content
+        self._reader = reader
+        self._differences = differences
+        self._encoders: dict[Digest, list[str]] = {}
+
+    def encoders(self, target: Unpacked) -> list[str]:
+        """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
+        known = self._encoders
+        if target.blob.digest not in known:
+            known[target.blob.digest] = []
+            with suppress(FormatError):
+                known[target.blob.digest] = recognise_frames(start_of(self._content, target, RECOGNISED))
+        return known[target.blob.digest]
+
+    def made_anew(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[Way]:
+        """Yield the encoders that may be it; layout and rest as differences to those of the first zstd source."""
+        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        differences = []
+        with suppress(FormatError), ExitStack() as columns:
+            others = [self._reader.frame_columns(sources[i].blob.digest, columns) for i in like]
+            for i, column in enumerate(self._reader.frame_columns(target.blob.digest, columns)):
+                difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        if len(differences) == FRAME_COLUMNS:
+            for encoder in self.encoders(target):
+                yield Frames(encoder, like), differences
+
+    def by_decisions(
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack
+    ) -> list[Way]:
+        """Return ways by decisions, the smallest first. The `difference` is one of the layers themselves."""
+        ways = (self._replay(target, sources, difference, stack), self._corrected(target, stack))
+        return sorted((way for way in ways if way is not None), key=way_size)
+
+    def raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
+        """Return the difference of the blob as it is to the sources as they are."""
+        with ExitStack() as blobs:
+            new, *old = (self._reader.raw(each.blob.digest, blobs) for each in (target, *sources))
+            delta = self._differences.between(new, old, str(target.blob.digest))
+            stack.callback(delta.close)
+            return delta
+
+    def _replay(
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack
+    ) -> Way | None:
+        """Return decisions as differences to those of the first zstd source, or to nothing."""
+        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        for chosen in (like, ()) if like else ((),):
+            with suppress(FormatError), ExitStack() as files:
+                other = alignment = None
+                if chosen:
+                    seen = CoversOf.source(chosen[0], [source.uncompressed.size for source in sources])
+                    delta = SectionReader(
+                        ScratchRange(difference.delta, 0, difference.delta.size), 0, difference.delta.size
+                    )
+                    views = [source.uncompressed.view() for source in sources]
+                    for _ in decode(delta, views, target.uncompressed.size, seen.take):
+                        self._differences.pause(views)
+                    other = self._reader.frame_decisions(sources[chosen[0]].blob.digest, files)
+                    alignment = align(seen.covers, other)
+                return FrameReplay(chosen), self._decisions(target, other, alignment, stack)
+        return None
+
+    def _corrected(self, target: Unpacked, stack: ExitStack) -> Way | None:
+        """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
+        with suppress(FormatError), ExitStack() as files:
+            names = self.encoders(target) or nearest_frame_encoders(start_of(self._content, target, RECOGNISED))
+            if names:
+                other = self._reader.replica_frame_decisions(names[0], target.uncompressed, target.blob.digest, files)
+                alignment = align(same_content(target.uncompressed.size), other)
+                return CorrectedFrames(names[0]), self._decisions(target, other, alignment, stack)
+        return None
+
+    def _decisions(
+        self, target: Unpacked, other: FrameDecisions | None, alignment: Alignment | None, stack: ExitStack
+    ) -> list[ScratchFile]:
+        """Return the decisions of a zstd blob as differences; offsets, which the alignment foretells, to nothing."""
+        differences = []
+        with ExitStack() as files:
+            own = self._reader.frame_decisions(target.blob.digest, files, alignment=alignment)
+            similar = [] if other is None else [other.layout, other.runs]
+            for i, column in enumerate(own.columns):
+                difference = self._differences.between(column, similar[i : i + 1], str(target.blob.digest))
+                stack.callback(difference.close)
+                differences.append(difference)
+        return differences
