@@ -65,7 +65,8 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     pull_options(parser)
 
 
-def base_options(parser: argparse.ArgumentParser) -> None:
+def base_options(parser: argparse.ArgumentParser) -> argparse.Action:
+    """Add --base, and --content, which is returned."""
     parser.add_argument(
         "--base",
         type=nonempty,
@@ -76,11 +77,11 @@ def base_options(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or a request written by apply; "
         "may be repeated, and the patch then fits targets that have any one of them",
     )
-    content_option(parser)
+    return content_option(parser)
 
 
-def content_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def content_option(parser: argparse.ArgumentParser) -> argparse.Action:
+    return parser.add_argument(
         "--content",
         action="append",
         default=[],
