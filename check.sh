@@ -15,6 +15,8 @@ if [ $# -gt 0 ]; then
     run_tests "$@"
 else
     # The fast tests alone are measured: tracing makes Python half as fast, and slow tests run commands, tools and kernels.
-    run_tests -m "not slow and not faults" --cov --cov-report=term
-    run_tests -m "slow or faults"
+    failed=0
+    run_tests -m "not slow and not faults" --cov --cov-report=term || failed=1
+    run_tests -m "slow or faults" || failed=1
+    exit $failed
 fi

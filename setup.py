@@ -80,6 +80,7 @@ COMPILED: list[str] = [
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.precedent",
     "airpatch.encoders.zlib_match",
+    "airpatch.encoders.zlib_window",
     "airpatch.encoders.zstd_alignment",
     "airpatch.encoders.zstd_codes",
     "airpatch.encoders.zstd_columns",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, NoReturn
 
 from airpatch.errors import UsageError
@@ -25,6 +26,7 @@ class Parser(argparse.ArgumentParser):
         first = next(iter(args or ()), "")
         if first.startswith("-") and first not in self._option_string_actions:
             self.error(_unknown(first, self._option_string_actions))
+        self._refuse_unknown(first, args or ())
         parsed, unknown = self.parse_known_args(args, namespace)
         if not unknown:
             self._refuse_idle(parsed)
@@ -45,6 +47,14 @@ class Parser(argparse.ArgumentParser):
             meant = _meant(str(value), action.choices)
             raise argparse.ArgumentError(None, f"unknown command {str(value)!r:.60}{meant}")
         super()._check_value(action, value)
+
+    def _refuse_unknown(self, command: str, words: Sequence[str]) -> None:
+        """Refuse a misspelt option first: else argparse would say that the one that was meant is missing."""
+        parser = self._parser_of(command)
+        for word in takewhile(lambda word: word != "--", words if parser is not self else ()):
+            is_option = word.startswith("--") and " " not in word  # as argparse tells them apart
+            if is_option and word.partition("=")[0] not in parser._option_string_actions:
+                parser.error(_unknown(word, parser._option_string_actions))
 
     def _refuse_idle(self, parsed: argparse.Namespace) -> None:
         """Refuse options of the command that have no effect without another one (see `only_with`)."""

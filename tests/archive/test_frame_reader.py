@@ -197,3 +197,8 @@ def test_a_pipe_that_does_not_block_is_read_all_the_same(sample: Builder) -> Non
     os.write(write, sample.bundle())
     os.close(write)
     assert read_bundle(source)
+
+
+def test_a_folder_of_images_is_answered_with_the_command_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"'airpatch create {tmp_path} -o BUNDLE'"):
+        open_frames(str(tmp_path))

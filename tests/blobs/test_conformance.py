@@ -22,6 +22,7 @@ from airpatch.blobs.stopping import Stoppable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation
+from airpatch.files.packing import _PackedLayers
 from airpatch.layers.differ import LayerPatches
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
@@ -149,6 +150,16 @@ def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
         yield content
 
 
+@contextmanager
+def packed_layers(place: Path) -> Iterator[_PackedLayers]:
+    content = _PackedLayers(scratch_files(place))
+    file = ScratchFile(scratch_files(place), "layer")
+    file.append(BLOB)
+    content._layers[DIGEST] = content._store.keep(file)
+    with closing(content._store):
+        yield content
+
+
 IMPLEMENTATIONS = (
     chained,
     stoppable,
@@ -160,6 +171,7 @@ IMPLEMENTATIONS = (
     whole_patches,
     staging,
     archive_content,
+    packed_layers,
     rebuilt_on_demand,
     remote_blobs,
     bytes_content,

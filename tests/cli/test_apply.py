@@ -50,3 +50,16 @@ def test_missing_blobs_are_told_by_image_in_a_dry_run_too(bundles: Path, root: P
     assert ended.code == 5
     assert re.search(rf"^  missing: \S+:r2( and \d+ more images?)?: {source} of ", ended.out, re.M)
     assert "bytes" not in ended.out
+
+
+@pytest.mark.parametrize("option", ["--restore", "--files"])
+@pytest.mark.parametrize("folder", ["new", "new/docker/images", "other", "file", "file/images"])
+def test_a_folder_that_nothing_can_go_to_is_refused_before_the_work(
+    option: str, folder: str, bundles: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other/docker/registry/v2").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    outcome = airpatch("apply", bundles / "r1.tar.zst", "--root", "new", option, folder)
+    assert outcome.code == (8 if folder.startswith("file") else 2)
+    assert folder.partition("/")[0] in outcome.err
+    assert not (tmp_path / "new").exists()

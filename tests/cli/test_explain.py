@@ -69,4 +69,4 @@ def test_it_says_why_a_layer_is_made_from_its_sources(bundles: Path) -> None:
     lines = airpatch(*words).out
     made_from = [each["sources"][0][7:19] for each in patched if each["sources"]]
     assert made_from
-    assert all(f"from {short}: samples say that it has about " in lines for short in made_from)
+    assert all(f"from {short}: samples suggest that it has about " in lines for short in made_from)

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
@@ -75,3 +76,11 @@ except SystemExit:
 def test_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", {"airpatch": "1.2.3"}.__getitem__)
     assert airpatch("--version").out == "airpatch 1.2.3\n"
+
+
+def test_version_of_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
+    assert airpatch("--version").out == "airpatch, run from its source and not installed\n"

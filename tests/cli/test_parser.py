@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,8 @@ def test_every_prefix_of_every_option_is_refused() -> None:
         (["restore", "root", "-o", "out", "--imag", "x"], "unrecognized option --imag; did you mean --image?"),
         (["create", "x", "-o", "y", "--image=z"], "unrecognized option --image; did you mean --images-list?"),
         (["create", "x", "-o", "y", "--nonsense"], "unrecognized option --nonsense (see airpatch create --help)"),
+        (["apply", "x", "--rooot", "y"], "unrecognized option --rooot; did you mean --root?"),
+        (["create", "x", "--output-file=y"], "unrecognized option --output-file"),
         (["inspect", "a", "b"], "unexpected argument 'b'"),
         (["aply"], "unknown command 'aply'; did you mean apply?"),
         (["nonsense"], "unknown command 'nonsense' (see airpatch --help)"),
@@ -60,6 +63,7 @@ def test_help_for_a_command() -> None:
         ("create r1 -o x --effort best", "--effort has no effect without --repack"),
         ("create r1 -o x --memory 1GiB", "--memory has no effect without --repack"),
         ("diff --base a r1 -o x --no-layer-patches --effort fast", "--effort has no effect with --no-layer-patches"),
+        ("diff --base a r1 -o x --no-layer-patches --content b", "--content has no effect with --no-layer-patches"),
         ("apply x --root y --as oci", "--as has no effect without --restore"),
         ("apply x --root y --link hard", "--link has no effect without --restore"),
         ("verify x --threshold 2", "--threshold has no effect without --trust ALLOWED_SIGNERS"),
@@ -72,3 +76,23 @@ def test_options_without_an_effect_are_refused(words: str, message: str) -> None
     outcome = airpatch(*words.split())
     assert outcome.code == 2
     assert message in outcome.err
+
+
+def test_an_empty_string_is_refused_by_every_option_and_argument(tmp_path: Path) -> None:
+    """What a script makes of an unset variable must stand neither for the current folder nor for the default."""
+    tried = set()
+    for command, parser in COMMANDS.items():
+        positionals = [action for action in parser._actions if not action.option_strings]
+        for action in parser._actions:
+            if action.nargs == 0:
+                continue
+            if action.option_strings:
+                words = [f"{action.option_strings[-1]}="]
+            else:
+                words = ["" if other is action else "x" for other in positionals]
+            outcome = airpatch(command, *words)
+            assert outcome.code == 2, (command, words)
+            assert outcome.err.startswith("airpatch: argument "), (command, words, outcome.err)
+            tried.add((command, action.dest))
+    assert {("apply", "root"), ("serve", "root"), ("prune", "root"), ("restore", "output"), ("trust", "root")} <= tried
+    assert list(tmp_path.iterdir()) == []

@@ -135,3 +135,25 @@ def test_folders_that_are_too_deep(place: Path) -> None:
     fd = os.open(deep, os.O_RDONLY)
     remove_all(fd)
     os.close(fd)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "in", "-o", "in"),
+        ("create", "bundle:in", "-o", "in"),
+        ("diff", "--base", "in", IMAGES / "r2", "-o", "in"),
+        ("diff", "--base", "other", "--content", "in", IMAGES / "r2", "-o", "in"),
+        ("merge", "in", "patch", "-o", "in"),
+        ("restore", "in", "-o", "in", "--as", "oci-archive"),
+        ("topup", "in", "--request", "other", "-o", "in"),
+    ],
+    ids=str,
+)
+def test_no_command_replaces_what_it_reads(words: tuple[object, ...], bundles: Path, tmp_path: Path) -> None:
+    for name, bundle in (("in", "r1"), ("other", "r1"), ("patch", "r1-r2")):
+        shutil.copyfile(bundles / f"{bundle}.tar.zst", tmp_path / name)
+    outcome = airpatch(*words)
+    assert outcome.code == 2
+    assert "which would be lost: name another file" in outcome.err
+    assert (tmp_path / "in").read_bytes() == (bundles / "r1.tar.zst").read_bytes()

@@ -53,5 +53,14 @@ def test_room(tmp_path: Path) -> None:
         assert storage.room("room", tmp_path).state is State.MISSING
 
 
+def test_what_is_in_the_way_of_a_folder(tmp_path: Path) -> None:
+    file, dangling = tmp_path / "file", tmp_path / "dangling"
+    file.touch()
+    dangling.symlink_to("nowhere")
+    assert storage.in_the_way(file) == storage.in_the_way(file / "a" / "b") == file
+    assert storage.in_the_way(dangling) == dangling
+    assert storage.in_the_way(tmp_path) is storage.in_the_way(tmp_path / "a" / "b") is None
+
+
 def test_nearest_folder(tmp_path: Path) -> None:
     assert storage.nearest_folder(tmp_path / "a" / "b") == tmp_path

@@ -198,3 +198,8 @@ def test_any_json_gives_a_manifest_or_a_format_error(changes: dict[str, Any]) ->
             parse(base(**changes))
         except FormatError:
             continue
+
+
+def test_schema_1_is_named_with_the_way_out() -> None:
+    with pytest.raises(FormatError, match=r"old schema 1.*'skopeo copy --format v2s2'"):
+        parse_manifest(b'{"schemaVersion": 1, "name": "shop/web", "fsLayers": []}')

@@ -11,7 +11,7 @@ from airpatch.delta.effort import Effort
 from airpatch.destinations.restorer import Form
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.operations.arguments import beside, choice, effort_of, names, within
+from airpatch.operations.arguments import beside, check_apart, choice, effort_of, names, within
 
 
 def folder_of(execution: Execution) -> Path:
@@ -52,3 +52,15 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
         effort_of("much")
     with pytest.raises(UsageError, match=r"unknown form 'zip'; choose one of dir, oci, oci-archive"):
         choice(Form, "zip", "form", ["oci-archive"])
+
+
+@pytest.mark.parametrize("spelled", ["in", "./in", "folder/../in", "link", "bundle:in"])
+def test_an_output_is_no_input(spelled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in").touch()
+    Path("folder").mkdir()
+    Path("link").symlink_to("in")
+    with pytest.raises(UsageError, match=f"^in: is the input {spelled}, which would be lost"):
+        check_apart("in", ["-", "folder"], None, spelled)
+    check_apart("out", spelled)
+    check_apart("-", "-", spelled)

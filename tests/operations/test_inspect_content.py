@@ -9,6 +9,7 @@ import pytest
 import airpatch
 from airpatch import FormatError, Inventory, InventoryReport, Request, UsageError
 from airpatch.format.inventories import content_id, emit
+from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
 
 BLOBS = {Digest.of(b"one"): 3, Digest.of(b"three"): 5}
@@ -39,3 +40,9 @@ def test_what_is_neither(tmp_path: Path) -> None:
         airpatch.inspect(tmp_path)
     with pytest.raises(UsageError):
         airpatch.inspect(tmp_path / "missing")
+
+
+def test_a_folder_inside_a_root_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / STORAGE / "blobs").mkdir(parents=True)
+    with pytest.raises(UsageError, match=f"its root is {tmp_path}$"):
+        airpatch.inspect(tmp_path / STORAGE / "blobs")

@@ -84,3 +84,13 @@ def test_what_makes_no_sense_is_refused(made: dict[str, Path], tmp_path: Path) -
         airpatch.restore(
             made["patch"], tmp_path / "x", base=made["full1"], trusted=airpatch.trusted_signers(tmp_path / "signers")
         )
+
+
+def test_an_image_of_a_release_is_picked_by_any_of_its_names(made: dict[str, Path], tmp_path: Path) -> None:
+    name = airpatch.inspect(made["full1"]).index.release.images[0].name  # type: ignore[union-attr]
+    for number, reference in enumerate((str(name), name.repository, f"docker.io/{name}", f"host.example/{name}")):
+        whole = airpatch.restore(made["root"], tmp_path / f"a{number}", images=[reference])
+        of_release = airpatch.restore(made["root"], tmp_path / f"b{number}", images=[reference], release="r1")
+        assert whole.images == of_release.images
+    with pytest.raises(UsageError, match="no such image"):
+        airpatch.restore(made["root"], tmp_path / "c", images=["shop/nothing"], release="r1")

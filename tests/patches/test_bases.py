@@ -178,7 +178,7 @@ def test_files_that_are_neither_bundle_nor_inventory(place: Path, r2: Sample, co
 def test_adversary_5_a_huge_file_is_refused_unread(place: Path, r2: Sample) -> None:
     with (place / "base").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(FormatError, match="is neither a bundle nor an inventory"):
+    with pytest.raises(FormatError, match="not a bundle but a file of zeros"):
         open_base(str(place / "base"), r2.release)
 
 
@@ -243,3 +243,8 @@ def test_an_archive_is_what_a_host_without_a_registry_has(
         for digest in base.layers:
             check_blob(base.content, digest, base.blobs[digest])
         assert (base.warning is not None) == (form == "docker-archive")
+
+
+def test_a_foreign_file_is_named(place: Path, r2: Sample) -> None:
+    with pytest.raises(FormatError, match="base: not a bundle but a web page"):
+        opened(place / "base", b"<!DOCTYPE html><html></html>", r2)

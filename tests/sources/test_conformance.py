@@ -153,15 +153,21 @@ def replace_manifest(kind: Kind, path: Path, image: str, content: bytes) -> Dige
     return digest
 
 
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b'{"schemaVersion": 1, "fsLayers": []}', "a manifest of Docker's old schema 1"),
+        (b'{"schemaVersion": 2, "mediaType": "application/json"}', "unknown manifest type"),
+    ],
+    ids=["schema 1", "another type"],
+)
 @folders
-def test_unknown_manifest_types_are_named(kind: Kind, tmp_path: Path) -> None:
+def test_unknown_manifest_types_are_named(kind: Kind, content: bytes, what: str, tmp_path: Path) -> None:
     path = source(kind, IMAGES, tmp_path)
-    digest = replace_manifest(kind, path, "infra/settings:r1", b'{"schemaVersion": 1, "fsLayers": []}')
+    digest = replace_manifest(kind, path, "infra/settings:r1", content)
     with pytest.raises(SourceError) as caught:
         gather([str(path)])
-    assert any(
-        f.startswith(f"infra/settings:r1: manifest {digest}: unknown manifest type") for f in caught.value.findings
-    )
+    assert any(f.startswith(f"infra/settings:r1: manifest {digest}: {what}") for f in caught.value.findings)
 
 
 def child_manifest(kind: Kind, path: Path, child: Digest) -> Path:

@@ -35,3 +35,11 @@ def test_a_layout_or_archive_with_a_name_behind_it_is_answered(transport: str, t
 @pytest.mark.parametrize("spec", ["nowhere", "oci:nowhere:1", "dir:nowhere", "", ":"])
 def test_other_words_have_no_explanation(spec: str) -> None:
     assert explain_spec(spec) is None
+
+
+@pytest.mark.parametrize(
+    "spec", ["host.example/shop/web:1", "https://host.example/shop/web:1", "oci://host.example/shop/web:1"]
+)
+def test_the_address_of_an_image_is_answered_with_the_one_to_write(spec: str) -> None:
+    with pytest.raises(UsageError, match=r"an image in a registry is docker://host\.example/shop/web:1$"):
+        gather([spec])

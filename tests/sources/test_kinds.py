@@ -61,7 +61,7 @@ def test_a_prefix_disambiguates(tree: Path) -> None:
         assert isinstance(open_source(f"{prefix}:{tree}", no_scratch), CLASSES[prefix])
 
 
-@pytest.mark.parametrize("below", ["docker", "docker/registry", STORAGE])
+@pytest.mark.parametrize("below", ["docker", "docker/registry", STORAGE, f"{STORAGE}/blobs"])
 def test_a_folder_inside_a_root_gets_a_hint(below: str, tree: Path, tmp_path: Path) -> None:
     root = tmp_path / "root"
     KINDS[1].make(tree, root)

@@ -128,3 +128,11 @@ def test_signatures_belong_to_the_repository(tmp_path: Path) -> None:
     }
     shutil.rmtree(path / ".airpatch")
     assert not any(image.signatures for image in gather([str(path)]).release.images)
+
+
+@pytest.mark.parametrize("linked", ["blobs", "blobs/sha256"])
+def test_a_linked_folder_of_blobs_is_followed(linked: str, tmp_path: Path) -> None:
+    path = layout(tmp_path / "layout", "shop/web:r1")
+    (path / linked).rename(tmp_path / "elsewhere")
+    (path / linked).symlink_to(tmp_path / "elsewhere")
+    assert names(path) == ["shop/web:r1"]

@@ -120,3 +120,18 @@ def test_a_blob_that_is_held_open_outlives_its_source(root: Path) -> None:
     reader.read_into(memoryview(buffer), 0)
     reader.close()
     assert buffer == content
+
+
+def test_a_file_among_the_tags_is_a_remark(root: Path) -> None:
+    whole = gather([str(root)])
+    stray = next((root / REPOSITORIES).rglob("_manifests/tags")) / ".DS_Store"
+    stray.touch()
+    gathered = gather([str(root)])
+    assert gathered.release == whole.release
+    assert gathered.remarks == (*whole.remarks, f"{stray}: does not belong there")
+
+
+def test_the_way_to_do_without_a_tag_that_is_not_whole_is_named(root: Path) -> None:
+    shutil.rmtree(next((root / REPOSITORIES).rglob("_manifests/tags/*/current")))  # as a broken deletion leaves it
+    with pytest.raises(SourceError, match="choose the others with --images-list or --image"):
+        gather([str(root)])

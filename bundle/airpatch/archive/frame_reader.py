@@ -85,7 +85,10 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
         return FileFrameReader(FileBytes(name, fd), hashed=hashed)
     if stat.S_ISDIR(mode):
         os.close(fd)
-        raise UsageError(f"{name}: is a folder without parts of a bundle; a bundle is a file")
+        raise UsageError(
+            f"{name}: is a folder without parts of a bundle; where images are in it, pack them first with "
+            f"'airpatch create {name} -o BUNDLE'"
+        )
     return PipeFrameReader(name, InterruptiblePipe.opened(fd), hashed=hashed)
 
 

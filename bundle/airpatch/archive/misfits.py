@@ -52,5 +52,5 @@ def _what(head: bytes) -> str:
             return "a tar archive; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'"
         if looks_like_one(content):
             return "an inventory or a request, which 'inspect' and 'diff --base' take"
-        return "a zstd file, neither a bundle nor an inventory"
+        return "a zstd file; if it was a bundle or an inventory, it is cut short: copy it again"
     return "something else"

@@ -145,7 +145,7 @@ class Tree:
         """Open `path` through links. Devices and FIFOs, which may wait or act when they are opened, are only named."""
         mode = os.stat(path, dir_fd=self._fd).st_mode
         opened = flags if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else os.O_PATH
-        return os.open(path, opened | os.O_CLOEXEC, dir_fd=self._fd)
+        return os.open(path, opened & ~os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
 
     def _open_stepwise(self, path: str, flags: int) -> int:
         with closing(Folders(self._fd, flags=PASS_THROUGH)) as folders:

@@ -172,11 +172,17 @@ class Destination:
             raise write_error(f"{self.path}/{path}".rstrip("/"), cause) from cause
 
 
-def check_is_no_root(path: Path) -> None:
-    """Raise UsageError if `path` is a registry's root, or lies in its storage: images do not belong there."""
+def check_is_no_root(path: Path, new_root: Path | None = None) -> None:
+    """Raise UsageError if `path` is a registry's root, or lies in its storage: images do not belong there.
+
+    `new_root` is one that may not be there yet.
+    """
     resolved = Path(os.path.realpath(path))
+    new = None if new_root is None else Path(os.path.realpath(new_root))
     for above in (resolved, *resolved.parents):
-        if linux.is_folder(above / STORAGE) and (above == resolved or resolved.is_relative_to(above / "docker")):
+        if (above == new or linux.is_folder(above / STORAGE)) and (
+            above == resolved or resolved.is_relative_to(above / "docker")
+        ):
             raise UsageError(f"{path}: belongs to a registry; restore images to a folder of their own")
 
 

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Match search of zlib, levels 1 to 9, and of GNU gzip: plaintext in, blocks of tokens out.
+"""Decisions of zlib, levels 1 to 9, and of GNU gzip: plaintext in, blocks of tokens out.
 
 The decisions are those of `deflate.c` in zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and
 in gzip 1.12 (Jean-loup Gailly, GPL), reimplemented here: hash chains over three bytes, with lazy evaluation
@@ -21,26 +21,25 @@ import cython
 from airpatch.encoders.zlib_levels import SearchLimits
 
 if cython.compiled:
-    from cython.cimports.airpatch.byte_access import common, load32
     from cython.cimports.airpatch.encoders.precedent import Precedent
+    from cython.cimports.airpatch.encoders.zlib_chains import enter
+    from cython.cimports.airpatch.encoders.zlib_window import ZlibWindow
 else:
-    from airpatch.byte_access import common, load32
     from airpatch.encoders.precedent import Precedent
+    from airpatch.encoders.zlib_chains import enter
+    from airpatch.encoders.zlib_window import ZlibWindow
 
 _WINDOW = cython.declare(cython.int, 1 << 15)
-_SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
 _MIN_MATCH = cython.declare(cython.int, 3)
-_MAX_MATCH = cython.declare(cython.int, 258)
 _LOOKAHEAD = cython.declare(cython.int, 258 + 3 + 1)  # plaintext needed to decide, but at the end
 _FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of a match
 _SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
-_MASK32 = cython.declare(cython.uint, 0xFFFFFFFF)
 _NEAR = cython.declare(cython.int, 4096)  # with lazy evaluation: of a match of 3 bytes
 _NOWHERE = cython.declare(cython.longlong, 1 << 30)  # an index beyond the window
 
 
 @cython.cclass
-class ZlibMatcher:
+class ZlibMatcher(ZlibWindow):
     """The state of one stream, at the size of zlib's own.
 
     `memory_level` is zlib's memLevel, 1 to 9; `gzip` makes the search GNU gzip's: it looks past the end
@@ -48,20 +47,11 @@ class ZlibMatcher:
     no output.
     """
 
-    # 0 stands for no position, which is why nothing matches the first byte of the window. The window's upper
-    # half keeps what was there before when it slides, and beyond it lies room for reading past the end.
-    _window: cython.uchar[::1]
-    _newest: cython.ushort[::1]  # hash -> newest position
-    _older: cython.ushort[::1]  # position modulo the window -> next older position with the same hash
     _tokens: cython.uint[::1]
-    _plaintext: memoryview
     _token_array: array[int]
     _source: memoryview | None
-    _hash_shift: cython.int
-    _hash_mask: cython.uint
     _full: cython.int  # tokens in a full block
     _index: cython.int  # where the next decision is made
-    _end: cython.int  # where the plaintext in the window ends
     _block: cython.int  # where the current block begins; negative: it has left the window
     _cut: cython.int  # where the block returned last ends
     _owed: cython.int  # so many bytes before `_index` are to enter the chains when those after it are known
@@ -73,15 +63,10 @@ class ZlibMatcher:
     _match: cython.uint  # the match that begins at that byte, as a token; 0: none
     _last: cython.bint
     _ending: cython.bint
-    _gzip: cython.bint
     _greedy: cython.bint
     _early: cython.bint  # gzip: blocks may end early
-    _good: cython.int
     _lazy: cython.int
-    _nice: cython.int
-    _chain: cython.int
     _precedent: Precedent
-    _dropped: cython.longlong  # bytes of the stream that were before the window
     _heeding: cython.bint  # the block goes on where the precedent may tell more
 
     def __init__(
@@ -92,32 +77,20 @@ class ZlibMatcher:
         dictionary: bytes = b"",
         precedent: Precedent | None = None,
     ) -> None:
-        self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
-        self._window = self._plaintext
-        hash_bits = memory_level + 7
-        self._hash_shift = (hash_bits + 2) // 3
-        self._hash_mask = (1 << hash_bits) - 1
-        self._newest = array("H", bytes(2 << hash_bits))
-        self._older = array("H", bytes(2 * _WINDOW))
+        super().__init__(search, memory_level, gzip, dictionary)
         self._full = 0x7FFF if gzip else (1 << (memory_level + 6)) - 1
         self._token_array = array("I", bytes(4 * self._full))
         self._tokens = self._token_array
-        self._gzip = gzip
         self._greedy = search.greedy
         self._early = search.chain > 8  # not levels 1 and 2
-        self._good = search.good
         self._lazy = search.lazy
-        self._nice = search.nice
-        self._chain = search.chain
         self._source = None
         self._precedent = precedent
-        self._dropped = -len(dictionary)
         self._heeding = False
         self._last = self._ending = self._waiting = False
         self._match = 0
         self._count = self._weighed = self._matches = self._distance_bits = 0
-        self._plaintext[: len(dictionary)] = dictionary
-        self._index = self._end = self._block = self._cut = self._owed = len(dictionary)
+        self._index = self._block = self._cut = self._owed = len(dictionary)
 
     @property
     def source(self) -> memoryview | None:
@@ -133,9 +106,7 @@ class ZlibMatcher:
         """Take plaintext; return how many bytes of it were taken, 0 if the window is full."""
         if self._index >= _SLIDE:
             self._slide()
-        taken = min(len(data), _SPAN - self._end)
-        self._plaintext[self._end : self._end + taken] = data[:taken]
-        self._end += taken
+        taken = self.take(data)
         if self._precedent is not None:
             self._precedent.take(data[:taken])
         return taken
@@ -179,14 +150,10 @@ class ZlibMatcher:
     @cython.cfunc
     def _slide(self) -> cython.void:
         """Drop the older half of the window."""
-        self._plaintext[:_WINDOW] = self._plaintext[_WINDOW:_SPAN]
+        self.drop_half()
         self._index -= _WINDOW
-        self._end -= _WINDOW
         self._block -= _WINDOW
         self._cut -= _WINDOW
-        self._dropped += _WINDOW
-        _shift(self._newest)
-        _shift(self._older)
 
     @cython.cfunc
     def _search(self, final: cython.bint) -> cython.bint:
@@ -218,7 +185,7 @@ class ZlibMatcher:
         index: cython.int
         end: cython.int = self._precedent.end - self._dropped
         for index in range(self._index, end):
-            _enter(window, newest, older, index, self._hash_shift, self._hash_mask)
+            enter(window, newest, older, index, self._hash_shift, self._hash_mask)
         self._cut = self._index = end
 
     @cython.cfunc
@@ -233,7 +200,7 @@ class ZlibMatcher:
         stop: cython.int = max(begin, min(self._index, self._end - (_MIN_MATCH - 1)))
         at: cython.int
         for at in range(begin, stop):
-            _enter(window, newest, older, at, self._hash_shift, self._hash_mask)
+            enter(window, newest, older, at, self._hash_shift, self._hash_mask)
         self._owed = self._index - stop
 
     @cython.cfunc
@@ -275,12 +242,12 @@ class ZlibMatcher:
             if index >= pause and not self._waiting:
                 self._heeding = True
                 break
-            candidate = _enter(window, newest, older, index, shift, mask) if index < enter_end else 0
+            candidate = enter(window, newest, older, index, shift, mask) if index < enter_end else 0
             before = match
             match = 0
             length = before >> 16 if before else _MIN_MATCH - 1
             if candidate != 0 and length < self._lazy and index - candidate <= _FARTHEST:
-                match = self._longest(index, candidate, length)
+                match = self.longest(index, candidate, length)
                 if match >> 16 == _MIN_MATCH and index - candidate > 0 and (match & 0xFFFF) > _NEAR:
                     match = 0
             if before and match >> 16 <= before >> 16:
@@ -291,7 +258,7 @@ class ZlibMatcher:
                 index += 1
                 while index < stop:
                     if index < enter_end:
-                        _enter(window, newest, older, index, shift, mask)
+                        enter(window, newest, older, index, shift, mask)
                     index += 1
                 self._waiting = False
                 match = 0
@@ -335,61 +302,22 @@ class ZlibMatcher:
             if index == end:
                 self._last = whole = True
                 break
-            candidate = _enter(window, newest, older, index, shift, mask) if index < enter_end else 0
+            candidate = enter(window, newest, older, index, shift, mask) if index < enter_end else 0
             match = 0
             if candidate != 0 and index - candidate <= _FARTHEST:
-                match = self._longest(index, candidate, _MIN_MATCH - 1)
+                match = self.longest(index, candidate, _MIN_MATCH - 1)
             tokens[count] = match if match else window[index]
             count += 1
             whole = self._is_whole(count, index)
             length = match >> 16 if match else 1
             if 1 < length <= self._lazy and end - (index + length) >= _MIN_MATCH:
                 for inner in range(index + 1, index + length):
-                    _enter(window, newest, older, inner, shift, mask)
+                    enter(window, newest, older, inner, shift, mask)
             index += length
         self._cut = index
         self._index = index
         self._count = count
         return whole
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def _longest(
-        self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, length: cython.Py_ssize_t
-    ) -> cython.uint:
-        """Follow a chain for the longest match over `length` bytes at `index`; return its token, or 0."""
-        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
-        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
-        ahead: cython.Py_ssize_t = self._end - index
-        limit: cython.Py_ssize_t = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
-        enough: cython.Py_ssize_t = min(self._nice, limit)
-        oldest: cython.Py_ssize_t = max(index - _FARTHEST, 0)
-        chain: cython.int = self._chain >> 2 if length >= self._good else self._chain
-        match: cython.uint = 0
-        found: cython.Py_ssize_t
-        ending: cython.uint
-        if length >= limit or (self._gzip and index > _SLIDE):
-            return 0
-        # The last four bytes of a longer match, or all three: where they differ, nothing else need be compared. Before
-        # `candidate` there is a byte, since chains end at 0.
-        mask: cython.uint = _MASK32 if length >= _MIN_MATCH else _MASK32 - 0xFF
-        ending = load32(window, index + length - 3)
-        while True:
-            if (load32(window, candidate + length - 3) ^ ending) & mask == 0:
-                found = common(window, candidate, window, index, limit)
-                if found > length:
-                    length = found
-                    match = cython.cast(cython.uint, min(length, ahead)) << 16 | (index - candidate)
-                    if found >= enough:
-                        break
-                    mask = _MASK32
-                    ending = load32(window, index + length - 3)
-            candidate = older[candidate & 0x7FFF]  # modulo the window, as a constant of C
-            chain -= 1
-            if candidate <= oldest or chain == 0:
-                break
-        return match if match >> 16 >= _MIN_MATCH else 0
 
     @cython.cfunc
     @cython.inline
@@ -419,31 +347,3 @@ class ZlibMatcher:
                     distance >>= 1
         size: cython.int = (8 * count + self._distance_bits) >> 3
         return self._matches < count // 2 and size < (index - self._block) // 2
-
-
-@cython.cfunc
-@cython.inline
-@cython.nogil
-@cython.exceptval(check=False)
-def _enter(
-    window: cython.p_uchar,
-    newest: cython.p_ushort,
-    older: cython.p_ushort,
-    index: cython.Py_ssize_t,
-    shift: cython.int,
-    mask: cython.uint,
-) -> cython.int:
-    """Put the byte at `index` at the head of its chain; return the former head, or 0."""
-    slot: cython.uint = ((window[index] << 2 * shift) ^ (window[index + 1] << shift) ^ window[index + 2]) & mask
-    head: cython.ushort = newest[slot]
-    older[index & 0x7FFF] = head  # modulo the window, as a constant of C
-    newest[slot] = index
-    return head
-
-
-@cython.cfunc
-def _shift(positions: cython.ushort[::1]) -> cython.void:
-    """Positions after the window has slid; those that left it become 0."""
-    i: cython.Py_ssize_t
-    for i in range(len(positions)):
-        positions[i] = positions[i] - _WINDOW if positions[i] >= _WINDOW else 0

@@ -32,6 +32,12 @@ def room(name: str, folder: Path) -> Fact:
     return Fact(name, State.OK, text if not status.f_files else f"{text}, and {status.f_favail:,} files")
 
 
+def in_the_way(path: Path) -> Path | None:
+    """What stands where the folder `path`, or one above it, would have to be, and is none."""
+    nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    return None if is_folder(nearest) else nearest
+
+
 def rights(name: str, folders: list[Path]) -> Fact:
     """Whether this process may write into `folders`."""
     closed = [str(folder) for folder in folders if not os.access(folder, os.R_OK | os.W_OK | os.X_OK)]

@@ -148,6 +148,10 @@ def parse_document(content: bytes) -> dict[str, object]:
 
 
 def _media_type(data: Mapping[str, object]) -> str:
+    if data.get("schemaVersion") == 1:
+        raise FormatError(
+            "a manifest of Docker's old schema 1, which is converted when it is copied: 'skopeo copy --format v2s2'"
+        )
     own = data.get("mediaType", OCI_INDEX if "manifests" in data else OCI_MANIFEST)
     if data.get("schemaVersion") != 2 or not isinstance(own, str) or own not in MANIFEST_TYPES:
         raise FormatError(

@@ -9,18 +9,21 @@ from pathlib import Path
 
 from airpatch.archive.frame_reader import open_bundles
 from airpatch.blobs.output import output_file
+from airpatch.destinations.destination import check_is_no_root
 from airpatch.destinations.restorer import Form
 from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.inventories import emit
+from airpatch.linux import is_folder
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.arguments import Paths, StrPath, choice, names
 from airpatch.operations.restore_images import Restored, lay_out_release, restore_release
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.installer import Applied, install, preview
+from airpatch.target.new_root import require_place
 from airpatch.target.stocktaking import make_request
 
 
@@ -82,6 +85,9 @@ def apply(
     if files_to is not None and dry_run:
         raise UsageError("a dry run leaves no files to lay out: omit --files or --dry-run")
     choice(Form, form, "form"), choice(LinkMode, link, "link")  # before anything is written
+    for folder in (restore_to, files_to):
+        if folder is not None:
+            _check_folder(Path(folder), Path(root))
     warnings: list[str] = []
 
     def write_request(index: Index, missing: Sequence[Blob]) -> None:
@@ -115,6 +121,13 @@ def apply(
         restored = _restore(applied[-1].index.release, path, restore_to, form, link, execution)
     laid_out = None if files_to is None else _lay_out(applied[-1].index.release, path, files_to, execution)
     return ApplyResult(tuple(applied), restored, laid_out, (*warnings, *_unservable(applied)))
+
+
+def _check_folder(path: Path, root: Path) -> None:
+    """Raise UsageError or TargetError unless `path` can become a folder of its own beside `root`. Changes nothing."""
+    check_is_no_root(path, root)
+    if not is_folder(path):
+        require_place(path)
 
 
 def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +14,7 @@ from airpatch.blobs.scratch import with_scratch
 from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.linux import is_folder, real_path
+from airpatch.linux import is_file, is_folder, real_path
 
 StrPath = str | os.PathLike[str]
 Paths = StrPath | Sequence[StrPath]
@@ -24,6 +25,17 @@ def names(paths: Paths) -> list[str]:
     """Return one or several paths as text, since `Path` would lose a prefix or `-`."""
     every = [paths] if isinstance(paths, str | os.PathLike) else paths
     return [os.fspath(path) for path in every]
+
+
+def check_apart(output: StrPath, *inputs: Paths | None) -> None:
+    """Raise UsageError if the file `output` is one of `inputs`, which may have a prefix: it would be replaced."""
+    if os.fspath(output) == STDOUT:
+        return
+    for name in (name for paths in inputs if paths is not None for name in names(paths)):
+        for path in (Path(name), Path(name.partition(":")[2])):
+            with suppress(OSError):
+                if is_file(path) and path.samefile(output):
+                    raise UsageError(f"{output}: is the input {name}, which would be lost: name another file")
 
 
 def beside(execution: Execution | None, output: StrPath) -> Execution:

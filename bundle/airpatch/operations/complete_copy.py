@@ -19,7 +19,7 @@ from airpatch.execution import Execution
 from airpatch.format.top_ups import DamageRequest, TopUp, emit_request, emit_top_up, ends
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
-from airpatch.operations.arguments import StrPath
+from airpatch.operations.arguments import StrPath, check_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ def topup(bundle: StrPath, request: StrPath, output: StrPath, *, execution: Exec
     `apply` takes the damaged copy and the top-up together. `output` is a file, `-` standard output. Raises UsageError
     if the request is for another file, FormatError if one of them is damaged, TargetError.
     """
+    check_apart(output, bundle, request)
     execution = execution or Execution()
     wanted = read_request(Path(request))
     with closing(FileFrameReader(_open(Path(bundle)))) as reader:  # checks that the end is there and fits the beginning

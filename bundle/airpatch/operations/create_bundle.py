@@ -16,7 +16,7 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
-from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, effort_of, names
 from airpatch.registry_api.access import PullOptions
 from airpatch.report.costs import Costs, costs_of
 from airpatch.signing.policy import NAMESPACE, Sign
@@ -83,6 +83,7 @@ def create(
     Raises SourceError with all findings if images are unusable, UsageError, FormatError for a damaged bundle, and
     TargetError if `output` cannot be written.
     """
+    check_apart(output, sources)
     execution = beside(execution, output)
     tool = find_tool(with_tool, output)
     with open_output(output, key) as place:

@@ -118,6 +118,9 @@ def _root_facts(root: Path) -> Iterator[Fact]:
     else:
         yield Fact("root", State.OK, f"{root}: holds {STORAGE}")
     rights = storage.rights("root rights", [folder, *_written(root)])
+    obstacle = storage.in_the_way(root.absolute())
+    if obstacle is not None:
+        rights = Fact("root rights", State.MISSING, f"{obstacle}: is not a folder; move it away, or name another root")
     yield rights
     yield storage.room("root room", folder)
     if rights.state is State.OK:

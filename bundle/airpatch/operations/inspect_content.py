@@ -99,6 +99,9 @@ def inspect(
         return LayersReport(os.fspath(subject), _layers(os.fspath(subject), execution or Execution()))
     path = Path(subject)
     if is_folder(path):
+        from airpatch.target.new_root import check_place
+
+        check_place(path)
         return _root(path)
     if is_inventory(path):
         return InventoryReport(os.fspath(subject), path.stat().st_size, read_inventory(path))

@@ -10,7 +10,7 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.model.release import Release
-from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
+from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, effort_of, names
 from airpatch.operations.create_bundle import Label, WrittenBundle, add_tool, find_tool, gather_release, open_output
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layer_patching import patch_layers
@@ -55,6 +55,7 @@ def diff(
 
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
+    check_apart(output, sources, bases, content)
     execution = beside(execution, output)
     tool = find_tool(with_tool, output)
     with open_output(output, key) as place:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import open_bundle_files
 from airpatch.execution import Execution
-from airpatch.operations.arguments import Paths, StrPath, beside, names
+from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.merging import merge_full, merge_patches
@@ -36,6 +36,7 @@ def merge(
     Raises UsageError if the bundles are not of that kind, BaseMismatch if one lacks what the next needs, FormatError or
     IntegrityError if one is damaged, TargetError if `output` cannot be written.
     """
+    check_apart(output, bundles)
     execution = beside(execution, output)
     with ExitStack() as stack:
         place = stack.enter_context(open_output(output, key))

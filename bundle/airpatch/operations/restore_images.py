@@ -28,7 +28,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Image, Release
 from airpatch.model.walk import walk
-from airpatch.operations.arguments import StrPath, beside, choice, within
+from airpatch.operations.arguments import StrPath, beside, check_apart, choice, within
 from airpatch.operations.lay_out_files import lay_out_files
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.completion import complete_upon
@@ -103,6 +103,8 @@ def restore(
     IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
     _check_output(form, output, choice(LinkMode, link, "link"))
+    if form in ARCHIVES:
+        check_apart(output, source, base)
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
     if exact and form != Form.DIR.value:
         raise UsageError(f"--exact removes folders of images, but {form} has none")
@@ -154,17 +156,22 @@ def _restore_upon(
     patch.opening.require_fresh(patch.name, time.time())
     completed = complete_upon(os.fspath(base), [patch], execution, pull)
     manifests = completed.manifests()
-    images = list(completed.release.images)
-    if picks:
-        found = pick(picks, [FoundImage(each.name, patch.name, _unloaded, each.manifest) for each in images])
-        chosen = {entry.name for entry in found}
-        images = [each for each in images if each.name in chosen]
+    images = _picked(picks, completed.release.images, patch.name)
     parsed = {digest: parse_manifest(content) for digest, content in manifests.items()}
     below = walk((image.manifest for image in images), parsed.get)
     wanted = {blob.digest for _, manifest in below for blob in manifest.blobs}
     content, made = completed.content(wanted, execution)
     with closing(made):
         return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
+
+
+def _picked(picks: Sequence[str], images: Sequence[Image], where: str) -> list[Image]:
+    """Return the `images` that `picks` mean, all without any. Raises UsageError as `pick` does."""
+    if not picks:
+        return list(images)
+    found = pick(picks, [FoundImage(each.name, where, _unloaded, each.manifest) for each in images])
+    chosen = {entry.name for entry in found}
+    return [each for each in images if each.name in chosen]
 
 
 def _unloaded() -> NoReturn:
@@ -184,10 +191,7 @@ def restore_release(
     files_to: StrPath | None = None,
 ) -> Restored:
     """Restore images of `release`, installed on `root`, from its own manifests, wherever its tags point now."""
-    images = [i for i in release.images if not picks or {str(i.name), i.name.repository} & set(picks)]
-    known = {name for image in images for name in (str(image.name), image.name.repository)}
-    if unknown := [name for name in picks if name not in known]:
-        raise UsageError(f"release {release.name} has no such image or repository", unknown)
+    images = _picked(picks, release.images, f"release {release.name}")
     signatures = {s.digest: kept_path(s) for s in signatures_of(release)}
     content = TreeContent(Tree(root), registry.blob_path, signatures)
     manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}

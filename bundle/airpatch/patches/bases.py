@@ -14,18 +14,19 @@ from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
-from airpatch.archive.inventory_files import read_inventory
+from airpatch.archive.inventory_files import is_inventory, read_inventory
+from airpatch.archive.misfits import HEAD, describe
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
-from airpatch.errors import BaseMismatch, FormatError, UsageError
+from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.format import inventories
 from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
 from airpatch.format.release_part import release_id
 from airpatch.layers.rebuilt_content import content_with_rebuilt
-from airpatch.linux import is_file, is_folder
+from airpatch.linux import is_file, is_folder, read_start
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.registry_api.access import PullOptions
@@ -80,6 +81,12 @@ def _small_file(path: Path) -> Inventory | Request:
     require_reachable(path)
     if not is_file(path):
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
+    try:
+        head = read_start(path, HEAD)
+    except OSError as error:
+        raise unreadable(str(path), error) from None
+    if not is_inventory(path):
+        raise FormatError(f"{path}: {describe(head)}")
     return read_inventory(path)
 
 

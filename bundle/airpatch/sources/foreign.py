@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+_ADDRESS = re.compile(r"(?:(?:https?|oci)://)?((?:localhost|[\w-]+(?:\.[\w-]+)+)(?::[0-9]+)?/.+)", re.ASCII)
 
 
 def explain_spec(spec: str) -> str | None:
-    """Return what to do about `spec`, which names no file or folder: a transport of skopeo, or a layout followed by a
-    tag.
+    """Return what to do about `spec`, which names no file or folder: a transport of skopeo, a layout followed by a tag,
+    or an image in a registry.
 
     None if it looks like neither.
     """
@@ -31,7 +34,8 @@ def explain_spec(spec: str) -> str | None:
                 return (
                     f"names an image in {path}: name {transport}:{path}, and choose the image {tag} with --images-list"
                 )
-    return None
+    address = _ADDRESS.fullmatch(spec)
+    return None if address is None else f"no such file or folder; an image in a registry is docker://{address[1]}"
 
 
 def _existing_beginning(text: str) -> tuple[str, str]:

@@ -283,7 +283,8 @@ class _Gathering:
                 self._findings += error.findings or [error.message]
         if self._findings:
             self._findings += self._content.wrong(self._execution)
-            raise SourceError("some images cannot be used as they are", list(dict.fromkeys(self._findings)))
+            way_out = "; to do without them, choose the others with --images-list or --image" if self._sound else ""
+            raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content)
 
     def _difference(self, entry: FoundImage, known: Image, image: Image) -> str:

@@ -127,9 +127,9 @@ def _nothing(location: Location, kind: Kind | None) -> AirpatchError:
 
 
 def _hint(path: Path) -> str | None:
-    """Return what to say to a user who named a folder between a root and its storage."""
-    parts = STORAGE.split("/")
-    for depth in range(1, len(parts) + 1):
-        if is_folder(path.joinpath(*parts[depth:]) / "repositories"):
-            return f"lies inside a registry's root: name the root, {real_path(path).parents[depth - 1]}"
+    """Return what to say to somebody who named a folder inside a registry's storage."""
+    resolved = real_path(path)
+    for above in resolved.parents:
+        if resolved.is_relative_to(above / "docker") and is_folder(above / STORAGE):
+            return f"lies inside a registry's root: name the root, {above}"
     return None

@@ -38,17 +38,21 @@ class RegistryRoot(Source):
     def listing(self, names: GivenNames) -> Listing:
         images = []
         findings: list[str] = []
+        remarks: list[str] = []
         for repository in self._repositories(findings):
             tags = f"{registry.repository_path(repository)}/_manifests/tags"
             for entry in self._tree.scan(tags) if self._tree.is_folder(tags) else ():
                 where = self._tree.name(f"{tags}/{entry.name}")
+                if entry.is_file:  # such as `.DS_Store`; registries make folders
+                    remarks.append(f"{where}: does not belong there")
+                    continue
                 try:
                     name = ImageName(repository, entry.name)
                 except FormatError as error:
                     findings.append(f"{where}: {error.message}")
                 else:
                     images.append(FoundImage(name, where, partial(self._load, name)))
-        return Listing(tuple(images), findings=tuple(findings))
+        return Listing(tuple(images), findings=tuple(findings), remarks=tuple(remarks))
 
     def _repositories(self, findings: list[str]) -> Iterator[str]:
         """Yield the paths that hold a `_manifests`. Repositories have no names that begin with an underscore."""

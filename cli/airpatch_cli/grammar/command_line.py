@@ -30,9 +30,12 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"airpatch {version('airpatch')}")
+        try:
+            print(f"airpatch {version('airpatch')}")
+        except PackageNotFoundError:
+            print("airpatch, run from its source and not installed")
         parser.exit()
 
 

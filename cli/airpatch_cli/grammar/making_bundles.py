@@ -53,7 +53,7 @@ def diff(commands: Commands) -> None:
         "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
         "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
     )
-    base_options(parser)
+    content = base_options(parser)
     source_options(parser)
     group = parser.add_argument_group("layer patches")
     group.add_argument(
@@ -62,7 +62,7 @@ def diff(commands: Commands) -> None:
         action="store_false",
         help="send every changed blob whole, so that the target has nothing to rebuild",
     )
-    only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), *effort_options(group))
+    only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), content, *effort_options(group))
     expiry_option(parser)
     output_option(parser)
     sign_option(parser)

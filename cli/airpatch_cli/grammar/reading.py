@@ -5,7 +5,7 @@ from __future__ import annotations
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.shared_options import SOURCE, files_option, form_options, root_argument, trust_options
-from airpatch_cli.grammar.values import nonempty, output_name, path
+from airpatch_cli.grammar.values import nonempty, output_name, path, word
 
 
 def history(commands: Commands) -> None:
@@ -116,6 +116,7 @@ def restore(commands: Commands) -> None:
     )
     parser.add_argument(
         "--image",
+        type=word,
         action="append",
         default=[],
         dest="images",
@@ -123,7 +124,7 @@ def restore(commands: Commands) -> None:
         help="only this image: a reference as in an images list, or a repository for all its tags; may be repeated",
     )
     parser.add_argument(
-        "--release", type=nonempty, metavar="NAME", help="which release of a root: its name, or the beginning of its id"
+        "--release", type=word, metavar="NAME", help="which release of a root: its name, or the beginning of its id"
     )
     parser.add_argument("--exact", action="store_true", help="remove the folders of other images from OUT")
     form_options(parser, "oci-archive", "docker-archive")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from airpatch_cli.grammar.values import nonempty, path, positive
+from airpatch_cli.grammar.values import path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 _PLACES = ("sources", "bases", "source", "base", "images_from")
@@ -15,7 +15,7 @@ def pull_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("images in registries (docker://)")
     platform = group.add_argument(
         "--platform",
-        type=nonempty,
+        type=word,
         metavar="OS/ARCH[/VARIANT]",
         help="take only this platform's image out of an index (default: the whole index)",
     )

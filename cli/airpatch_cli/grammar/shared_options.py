@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from airpatch_cli.grammar.registry_options import pull_options
-from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive
+from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, output_name, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
@@ -18,11 +18,11 @@ SOURCE = (
 def source_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("sources", type=nonempty, nargs="*", metavar="SOURCE", help=SOURCE)
     parser.add_argument(
-        "--release", metavar="NAME", help="name of the release (default: the tag that most images carry)"
+        "--release", type=word, metavar="NAME", help="name of the release (default: the tag that most images carry)"
     )
     parser.add_argument(
         "--product",
-        type=nonempty,
+        type=word,
         metavar="NAME",
         help="product that the release belongs to; a root keeps the releases of each product apart (default: that of "
         'the base, or of a bundle as the source, else "default")',
@@ -39,13 +39,14 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     images_from = parser.add_argument(
         "--from",
         dest="images_from",
-        type=nonempty,
+        type=word,
         metavar="docker://HOST[/PREFIX]",
         help="fetch the listed images from this registry, where NAME:TAG is HOST/PREFIX/NAME:TAG",
     )
     only_with(Condition(lambda args: args.images_list, "without --images-list"), images_from)
     parser.add_argument(
         "--tag",
+        type=word,
         action="append",
         default=[],
         dest="tags",
@@ -64,7 +65,8 @@ def source_options(parser: argparse.ArgumentParser) -> None:
     pull_options(parser)
 
 
-def base_options(parser: argparse.ArgumentParser) -> None:
+def base_options(parser: argparse.ArgumentParser) -> argparse.Action:
+    """Add --base, and --content, which is returned."""
     parser.add_argument(
         "--base",
         type=nonempty,
@@ -75,11 +77,11 @@ def base_options(parser: argparse.ArgumentParser) -> None:
         help="what a target has: a bundle, a patch, a registry's root, an inventory, or a request written by apply; "
         "may be repeated, and the patch then fits targets that have any one of them",
     )
-    content_option(parser)
+    return content_option(parser)
 
 
-def content_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+def content_option(parser: argparse.ArgumentParser) -> argparse.Action:
+    return parser.add_argument(
         "--content",
         action="append",
         default=[],
@@ -185,6 +187,7 @@ def whom_to_trust(group: argparse._ActionsContainer) -> tuple[argparse.Action, .
     )
     principals = group.add_argument(
         "--principal",
+        type=word,
         dest="principals",
         action="append",
         default=[],

@@ -12,7 +12,7 @@ from airpatch_cli.grammar.shared_options import (
     source_options,
     trust_options,
 )
-from airpatch_cli.grammar.values import memory_size, nonempty, path
+from airpatch_cli.grammar.values import memory_size, nonempty, path, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -34,9 +34,10 @@ def push(commands: Commands) -> None:
         help="a root, a bundle or another source; or one of these and the patches that follow it; or only patches, "
         "whose base is what the registry has",
     )
-    parser.add_argument("destination", type=nonempty, metavar="docker://HOST[/PREFIX]", help="where to push the images")
+    parser.add_argument("destination", type=word, metavar="docker://HOST[/PREFIX]", help="where to push the images")
     parser.add_argument(
         "--image",
+        type=word,
         action="append",
         default=[],
         dest="images",
@@ -48,7 +49,7 @@ def push(commands: Commands) -> None:
         action="append",
         default=[],
         dest="renames",
-        type=nonempty,
+        type=word,
         metavar="OLD=NEW",
         help="replace OLD with NEW at the beginning of repository names; may be repeated, and the first match applies",
     )
@@ -80,7 +81,11 @@ def serve(commands: Commands) -> None:
         "--root", type=path, metavar="DIR", help="also serve this registry's storage, which the patches may follow"
     )
     parser.add_argument(
-        "--listen", metavar="HOST:PORT", default="127.0.0.1:5000", help="address to listen on (default: 127.0.0.1:5000)"
+        "--listen",
+        type=word,
+        metavar="HOST:PORT",
+        default="127.0.0.1:5000",
+        help="address to listen on (default: 127.0.0.1:5000)",
     )
     parser.add_argument("--cert", type=path, metavar="FILE", help="serve TLS with this certificate")
     key = parser.add_argument(
@@ -107,7 +112,7 @@ def send(commands: Commands) -> None:
         "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst --via qa.patch.tar.zst",
     )
     source_options(parser)
-    parser.add_argument("target", type=nonempty, metavar="HOST:ROOT", help="the host, and the registry's root on it")
+    parser.add_argument("target", type=word, metavar="HOST:ROOT", help="the host, and the registry's root on it")
     content_option(parser)
     effort_options(parser.add_argument_group("layer patches"))
     expiry_option(parser)
@@ -120,7 +125,7 @@ def send(commands: Commands) -> None:
     parser.add_argument(
         "--ssh",
         dest="shell",
-        type=nonempty,
+        type=word,
         default="ssh",
         metavar="COMMAND",
         help="how to reach the host (default: ssh)",
@@ -128,7 +133,7 @@ def send(commands: Commands) -> None:
     parser.add_argument(
         "--remote-airpatch",
         dest="program",
-        type=nonempty,
+        type=word,
         default="airpatch",
         metavar="COMMAND",
         help="how to run airpatch on the host, such as 'sudo airpatch' (default: airpatch)",

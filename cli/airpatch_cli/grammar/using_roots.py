@@ -11,7 +11,7 @@ from airpatch_cli.grammar.shared_options import (
     trust_options,
     whom_to_trust,
 )
-from airpatch_cli.grammar.values import nonempty, path, positive
+from airpatch_cli.grammar.values import nonempty, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -67,7 +67,7 @@ def inventory(commands: Commands) -> None:
     root_argument(parser)
     parser.add_argument(
         "--product",
-        type=nonempty,
+        type=word,
         metavar="NAME",
         help="the product whose current release to name (default: the only one)",
     )
@@ -83,11 +83,10 @@ def rollback(commands: Commands) -> None:
         "airpatch rollback /var/lib/registry --to 4.1.0",
     )
     root_argument(parser)
-    parser.add_argument(
-        "--product", type=nonempty, metavar="NAME", help="the product to roll back (default: the only one)"
-    )
+    parser.add_argument("--product", type=word, metavar="NAME", help="the product to roll back (default: the only one)")
     parser.add_argument(
         "--to",
+        type=word,
         metavar="RELEASE",
         help="name of the release, or the beginning of its id (default: the one before the current)",
     )
@@ -103,9 +102,7 @@ def prune(commands: Commands) -> None:
         is_long=False,
     )
     root_argument(parser)
-    parser.add_argument(
-        "--product", type=nonempty, metavar="NAME", help="prune only this product (default: each in turn)"
-    )
+    parser.add_argument("--product", type=word, metavar="NAME", help="prune only this product (default: each in turn)")
     parser.add_argument(
         "--keep",
         type=positive,

@@ -18,6 +18,13 @@ def nonempty(text: str) -> str:
     return text
 
 
+def word(text: str) -> str:
+    """Return a name that is not empty: an unset variable must not stand for the default."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty string where a name is expected")
+    return text
+
+
 def output_name(text: str) -> str:
     """Return a path, or `-` for any of the system's names for standard output: the file behind them must not be
     replaced.

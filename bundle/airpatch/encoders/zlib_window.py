@@ -1,0 +1,111 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""The window of zlib and of GNU gzip over the plaintext, and the longest match in it (`deflate.c`).
+
+zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and gzip 1.12 (Jean-loup Gailly, GPL), reimplemented here.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+import cython
+
+from airpatch.encoders.zlib_levels import SearchLimits
+
+if cython.compiled:
+    from cython.cimports.airpatch.byte_access import common, load32
+    from cython.cimports.airpatch.encoders.zlib_chains import RING, slide
+else:
+    from airpatch.byte_access import common, load32
+    from airpatch.encoders.zlib_chains import RING, slide
+
+_WINDOW = cython.declare(cython.int, 1 << 15)
+_SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
+_MIN_MATCH = cython.declare(cython.int, 3)
+_MAX_MATCH = cython.declare(cython.int, 258)
+_FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of a match
+_SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
+_MASK32 = cython.declare(cython.uint, 0xFFFFFFFF)
+
+
+@cython.cclass
+class ZlibWindow:
+    """Two windows of plaintext, of which the older one is dropped when both are full. Types are in zlib_window.pxd.
+
+    `_end` is where the plaintext ends, `_dropped` how many bytes of the stream were before the window. Parameters are
+    those of ZlibMatcher.
+    """
+
+    # 0 stands for no position, which is why nothing matches the first byte of the window. The window's upper
+    # half keeps what was there before when it slides, and beyond it lies room for reading past the end.
+
+    def __init__(self, search: SearchLimits, memory_level: int, gzip: bool, dictionary: bytes) -> None:
+        self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
+        self._window = self._plaintext
+        hash_bits = memory_level + 7
+        self._hash_shift = (hash_bits + 2) // 3
+        self._hash_mask = (1 << hash_bits) - 1
+        self._newest = array("H", bytes(2 << hash_bits))
+        self._older = array("H", bytes(2 * _WINDOW))
+        self._gzip = gzip
+        self._good = search.good
+        self._nice = search.nice
+        self._chain = search.chain
+        self._dropped = -len(dictionary)
+        self._plaintext[: len(dictionary)] = dictionary
+        self._end = len(dictionary)
+
+    def take(self, data: memoryview) -> int:
+        """Take plaintext; return how many bytes of it, 0 if the window is full."""
+        taken = min(len(data), _SPAN - self._end)
+        self._plaintext[self._end : self._end + taken] = data[:taken]
+        self._end += taken
+        return taken
+
+    @cython.cfunc
+    def drop_half(self) -> cython.void:
+        """Drop the older half of the window, and the positions in it."""
+        newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        self._plaintext[:_WINDOW] = self._plaintext[_WINDOW:_SPAN]
+        self._end -= _WINDOW
+        self._dropped += _WINDOW
+        slide(newest, len(self._newest), _WINDOW)
+        slide(older, len(self._older), _WINDOW)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def longest(self, index: cython.Py_ssize_t, candidate: cython.Py_ssize_t, length: cython.Py_ssize_t) -> cython.uint:
+        """Follow a chain for the longest match over `length` bytes at `index`; return its token, or 0."""
+        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+        ahead: cython.Py_ssize_t = self._end - index
+        limit: cython.Py_ssize_t = _MAX_MATCH if self._gzip else min(_MAX_MATCH, ahead)
+        enough: cython.Py_ssize_t = min(self._nice, limit)
+        oldest: cython.Py_ssize_t = max(index - _FARTHEST, 0)
+        chain: cython.int = self._chain >> 2 if length >= self._good else self._chain
+        match: cython.uint = 0
+        found: cython.Py_ssize_t
+        ending: cython.uint
+        if length >= limit or (self._gzip and index > _SLIDE):
+            return 0
+        # The last four bytes of a longer match, or all three: where they differ, nothing else need be compared. Before
+        # `candidate` there is a byte, since chains end at 0.
+        mask: cython.uint = _MASK32 if length >= _MIN_MATCH else _MASK32 - 0xFF
+        ending = load32(window, index + length - 3)
+        while True:
+            if (load32(window, candidate + length - 3) ^ ending) & mask == 0:
+                found = common(window, candidate, window, index, limit)
+                if found > length:
+                    length = found
+                    match = cython.cast(cython.uint, min(length, ahead)) << 16 | (index - candidate)
+                    if found >= enough:
+                        break
+                    mask = _MASK32
+                    ending = load32(window, index + length - 3)
+            candidate = older[candidate & RING]
+            chain -= 1
+            if candidate <= oldest or chain == 0:
+                break
+        return match if match >> 16 >= _MIN_MATCH else 0
