@@ -84,7 +84,7 @@ def test_helpers_are_asked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_helpers_that_fail_are_told_without_what_they_say(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     helper(home, "broken", "echo my secret; exit 3", monkeypatch)
     helper(home, "silly", "echo my secret", monkeypatch)
-    for name, message in {"broken": "fails", "silly": "no user", "absent": "not installed", "../x": "not the name"}.items():
+    for name, message in {"broken": "fails", "silly": "no user", "absent": "not installed", "../x": "not the"}.items():
         file = write(home / "auth", {"credsStore": name})
         with pytest.raises(UsageError, match=message) as caught:
             find_credential("r", "web", file)
