@@ -311,7 +311,7 @@ def test_adversary_51_two_appliers(lab: Lab, small: dict[str, Scenario], tmp_pat
                     for argv in (*commands, *([*words, "--dry-run"] for words in commands)):
                         second = other.run(argv)
                         assert second.code == TARGET_ERROR, second
-                        assert "another airpatch is at work" in second.output
+                        assert "another airpatch is working" in second.output
                 assert ended[0].code == 0, ended
                 assert judge_end(scenario, lab.root) == []
     finally:

@@ -39,5 +39,5 @@ def test_a_root_that_cannot_be_written_is_one(tmp_path: Path, monkeypatch: pytes
 
 def test_a_place_within_a_storage_is_refused(tmp_path: Path) -> None:
     (tmp_path / "docker/registry/v2").mkdir(parents=True)
-    with pytest.raises(airpatch.UsageError, match="its root is"):
+    with pytest.raises(airpatch.UsageError, match="name its root"):
         airpatch.doctor(tmp_path / "docker")

@@ -44,5 +44,5 @@ def test_what_is_neither(tmp_path: Path) -> None:
 
 def test_a_folder_inside_a_root_is_called_so(tmp_path: Path) -> None:
     (tmp_path / STORAGE / "blobs").mkdir(parents=True)
-    with pytest.raises(UsageError, match=f"its root is {tmp_path}$"):
+    with pytest.raises(UsageError, match=f"name its root, {tmp_path}$"):
         airpatch.inspect(tmp_path / STORAGE / "blobs")
