@@ -139,7 +139,8 @@ def test_adversary_48_no_room_for_scratch_files_and_outputs(
             monkeypatch.undo()
         assert ended.returncode == TARGET_ERROR, (words, ended)
         what = "" if words in commands[-3:] else " for scratch files"
-        assert f": {disk}" in ended.stderr, (words, ended)
+        where = "restored" if words == commands[-1] else disk  # as it was named
+        assert f": {where}" in ended.stderr, (words, ended)
         assert f"bytes are needed{what} and" in ended.stderr, (words, ended)
         assert left in ([], [disk / "restored"]), words
 
@@ -367,19 +368,25 @@ def test_adversary_56_applied_again_nothing_changes(lab: Lab, small: dict[str, S
 
 
 def test_adversary_57_the_bundle_cannot_be_read(lab: Lab, small: dict[str, Scenario]) -> None:
+    """Manifests are also looked at ahead: a read that fails there alone does no harm, since it is done once more."""
     scenario = small["patch"]
     lab.copy(scenario.start, lab.root)
     calls = strace.record(lab.zygote, lab.argv(scenario), lab.folder, ["preadv", "preadv2"])
     reads = [call for call in calls if ".tar.zst>" in call.arguments]
-    assert len(reads) > 3
+    refused = 0
     for call in reads:
         lab.copy(scenario.start, lab.root)
         before = snapshot(lab.root)
         point = strace.Point(call.name, call.number, main=True)
         ended = strace.inject(lab.zygote, lab.argv(scenario), point, "error=EIO", lab.folder)
+        if ended.code == 0:
+            assert lab.judge_rerun(scenario, lab.root) == []
+            continue
         assert ended.code == TARGET_ERROR, ended
         assert f"{scenario.argv[4]}: cannot be read: Input/output error" in ended.output
         assert snapshot(lab.root) == before
+        refused += 1
+    assert refused > 3
 
 
 def test_adversary_57_the_bundle_shrinks(lab: Lab, bundles: Bundles, small: dict[str, Scenario]) -> None:
