@@ -285,7 +285,7 @@ REMARKED: dict[Damage, str] = {
     _file_among_repositories: "shop/notes: does not belong there",
     _bad_repository_name: "not a valid repository name",
     _unknown_part: "_other: does not belong there",
-    _missing_layer_link: "folders have no link, as a deletion through the registry leaves them",
+    _missing_layer_link: "without a link, as a deletion through the registry leaves",
     _missing_layer_folder: "has no layer link, which a revision needs",
     _missing_revision: "is not a revision of the repository",
     _missing_child: "1 of 2 manifests of the index",
@@ -367,9 +367,7 @@ def test_what_a_garbage_collection_leaves_is_no_finding(root: Path, gathered: Ga
         path.write_text(str(digest))
     verified = verify(root)
     assert verified.findings == ()
-    assert [note.rpartition(": ")[2] for note in verified.notes] == [
-        "2 links lead to deleted content, which is harmless"
-    ]
+    assert [note.rpartition(": ")[2] for note in verified.notes] == ["2 links to deleted content, which is harmless"]
 
 
 def test_a_tag_that_was_pushed_since_is_no_finding(root: Path) -> None:

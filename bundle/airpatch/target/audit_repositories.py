@@ -10,6 +10,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.target.audit_blobs import AuditedBlobs
 from airpatch.target.audit_report import AuditReport
+from airpatch.units import count
 
 _LINK = len("sha256:") + 64
 """Bytes of a link file."""
@@ -59,7 +60,7 @@ class AuditedRepositories:
         for tag in self._report.folders(f"{path}/_manifests/tags"):
             stale += self._check_tag(repository, f"{path}/_manifests/tags/{tag}", tag, revisions)
         if stale:
-            self._report.remark(path, f"{stale} links lead to deleted content, which is harmless")
+            self._report.remark(path, f"{count(stale, 'link')} to deleted content, which is harmless")
 
     def _check_revision(self, path: str, digest: Digest, revisions: Collection[Digest]) -> Iterator[Digest]:
         """Check what a revision refers to, and give the layers and configs that its repository must link."""
@@ -127,7 +128,7 @@ class AuditedRepositories:
                     self._check_link(f"{path}/link", digest)
         if emptied:
             self._report.remark(
-                folder, f"{emptied} folders have no link, as a deletion through the registry leaves them"
+                folder, f"{count(emptied, 'folder')} without a link, as a deletion through the registry leaves"
             )
         return found
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
+from airpatch.errors import UsageError
 from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
@@ -40,9 +41,14 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """Return the command line that `words` mean: `airpatch help COMMAND` and bare `airpatch` ask for help."""
+    """Return the command line that `words` mean: `airpatch help COMMAND` and bare `airpatch` ask for help.
+
+    Raises UsageError for help about more than one command.
+    """
     if not words:
         return ["--help"]
+    if words[0] == "help" and len(words) > 2:
+        raise UsageError("help takes one command at most: write 'airpatch help COMMAND'")
     return [*words[1:2], "--help"] if words[0] == "help" else words
 
 
