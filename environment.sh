@@ -56,7 +56,8 @@ _need_packages() {
     if [ -z "$python" ] || ! _can_compile; then lacking="$lacking $name-dev gcc libc6-dev"; fi
     needed=$lacking
     if [ "$1" = test ]; then
-        for program in skopeo docker-registry tar zstd gzip pigz strace:strace mkfs.ext4:e2fsprogs setpriv:util-linux; do
+        for program in skopeo docker-registry tar zstd gzip pigz strace:strace mkfs.ext4:e2fsprogs setpriv:util-linux \
+            ssh-keygen:openssh-client git:git; do
             command -v "${program%:*}" >/dev/null || [ -x "/sbin/${program%:*}" ] || lacking="$lacking ${program#*:}"
         done
     fi

@@ -38,6 +38,7 @@ def _issue(folder: Path, name: str, authority: Issued | None) -> Issued:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
+    signer = authority.signer if authority is not None else key
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -47,11 +48,20 @@ def _issue(folder: Path, name: str, authority: Issued | None) -> Issued:
         .not_valid_before(now - _DAY)
         .not_valid_after(now + _DAY)
         .add_extension(x509.BasicConstraints(ca=authority is None, path_length=None), critical=True)
+        # RFC 5280 4.2.1.1 to 4.2.1.3, to which Python 3.13 and newer hold certificates
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
-    if authority is not None:
+    if authority is None:
+        nothing = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False
+        )
+        usage = x509.KeyUsage(key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False, **nothing)
+        builder = builder.add_extension(usage, critical=True)
+    else:
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    certificate = builder.sign(authority.signer if authority is not None else key, hashes.SHA256())
+    certificate = builder.sign(signer, hashes.SHA256())
     files = folder / f"{name}.crt", folder / f"{name}.key"
     files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(

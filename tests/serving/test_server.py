@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import signal
 import ssl
+import subprocess
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +16,21 @@ from tests.cli.support import check_document, start
 from tests.registry_api.authority import issue, make_authority
 
 
+@contextmanager
+def ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Have the process end with the test, whatever becomes of that."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it(number: signal.Signals, bundles: dict[str, Path], tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     server = issue(tmp_path, "server", authority)
     words = ["serve", bundles["full1"], "--listen", "127.0.0.1:0", "--cert", server.certificate, "--key", server.key]
-    with start(*words, "--json") as process:
+    with start(*words, "--json") as process, ending(process):
         assert process.stderr is not None
         line = process.stderr.readline().decode()
         assert line.startswith("airpatch: serving 7 images at https://127.0.0.1:")
