@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from airpatch.errors import UsageError
+from airpatch.errors import FormatError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName, is_servable
@@ -94,7 +94,7 @@ def repositories_for(
         path = place.below(name)
         try:
             ImageName(path, image.name.tag)
-        except Exception as error:  # noqa: BLE001 - FormatError, told with all others
+        except FormatError as error:
             findings.append(f"{image.name}: {error}")
             continue
         plan = found.setdefault(path, RepositoryPlan(WritableRepository(transport, path)))
