@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,12 @@ def empty(tmp_path: Path) -> Iterator[str]:
         yield host
 
 
+PATIENT = replace(PLAIN, attempts=12)
+"""Each request of an upload, which has four or more, may be hurt twice before it is left alone."""
+
+
 def push(*sources: Path | str, to: str, **options: object) -> airpatch.PushResult:
-    return airpatch.push(list(sources), f"docker://{to}", access=PLAIN, **options)  # type: ignore[arg-type]
+    return airpatch.push(list(sources), f"docker://{to}", **{"access": PLAIN, **options})  # type: ignore[arg-type]
 
 
 def pulled(host: str, like: Gathered, prefix: str = "") -> Gathered:
@@ -143,8 +148,8 @@ def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: s
 def test_faults_on_the_way_do_no_harm(bundles: dict[str, Path], empty: str, seed: int) -> None:
     like = gather([str(bundles["full2"])])
     with fault_proxy(empty, seed=seed, budget=60) as proxy:
-        push(bundles["full1"], to=proxy.address)
-        push(bundles["patch"], to=proxy.address)
+        push(bundles["full1"], to=proxy.address, access=PATIENT)
+        push(bundles["patch"], to=proxy.address, access=PATIENT)
         assert sum(proxy.seen.values()) > 30
     assert pack(pulled(empty, like)) == pack(like)
 
