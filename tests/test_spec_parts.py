@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from airpatch.format import canonical, parts, sealed, top_ups
-from airpatch.format.parts import Header, Whole, emit_header
+from airpatch.format.parts import Header, WholeFile, emit_header
 from airpatch.model.digest import SIZE, Digest
 
 SPEC = (Path(__file__).resolve().parents[1] / "spec" / "PARTS.md").read_text()
@@ -14,7 +14,7 @@ ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in SPEC.s
 
 
 def header() -> bytes:
-    whole = Whole("name", 5, Digest.of(b"whole"), 4096, 4096, 0)
+    whole = WholeFile("name", 5, Digest.of(b"whole"), 4096, 4096, 0)
     return emit_header(Header(whole, 1, bytes(SIZE), Header(whole, 1, bytes(SIZE)).digest))
 
 

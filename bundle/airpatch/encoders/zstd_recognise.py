@@ -12,7 +12,7 @@ from itertools import groupby
 
 import zstandard
 
-from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
@@ -109,7 +109,7 @@ def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] |
     return {
         rules
         for rules in {zstd_replica(name).rules for name in zstd_names()}
-        if BlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
+        if ZstdBlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
     }
 
 
