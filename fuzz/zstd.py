@@ -28,7 +28,7 @@ from airpatch.errors import FormatError
 from fuzz.deflate import mutated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-PLAINTEXT_LIMIT = 1 << 20
+UNCOMPRESSED_LIMIT = 1 << 20
 OUTPUT_LIMIT = 1 << 21
 SECONDS_LIMIT = 5.0
 COLUMNS = [field.name for field in fields(Part)][:4]
@@ -62,7 +62,7 @@ def seeds() -> list[Seed]:
 
 
 def take_apart(data: bytes, alignment: Alignment | None = None) -> Part:
-    parts = list(parse(io.BytesIO(data).read, PLAINTEXT_LIMIT, alignment))
+    parts = list(parse(io.BytesIO(data).read, UNCOMPRESSED_LIMIT, alignment))
     return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))
 
 
@@ -85,7 +85,7 @@ def fuzz_file(seed: Seed, other: Seed, rng: random.Random) -> None:
     part = take_apart(data)
     try:
         reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
-        content = reader.read(PLAINTEXT_LIMIT)
+        content = reader.read(UNCOMPRESSED_LIMIT)
     except zstandard.ZstdError:
         with suppress(FormatError):
             put_together(part, seed.content + other.content)

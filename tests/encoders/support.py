@@ -1,4 +1,4 @@
-"""What the tests of encoder replicas share: their names, their kept output, and plaintext that has matches."""
+"""What the tests of encoder replicas share: their names, their kept output, and uncompressed data that has matches."""
 
 from __future__ import annotations
 

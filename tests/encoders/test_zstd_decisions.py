@@ -19,16 +19,16 @@ from airpatch.encoders.zstd_decisions import Covers, Part, emit, parse
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 from tests.encoders.support import decisions, repetitive
 
 COMPILED = str(kzstd_fast.__file__).endswith(".so")
-DATA = plaintexts()["tar"] if COMPILED else plaintexts()["first 300"]
+DATA = inputs()["tar"] if COMPILED else inputs()["first 300"]
 
 
-def put_together(part: Part, plaintext: bytes, alignment: Alignment | None = None) -> bytes:
+def put_together(part: Part, uncompressed: bytes, alignment: Alignment | None = None) -> bytes:
     layout, runs, hits, offsets = (io.BytesIO(column).read for column in astuple(part)[:4])
-    return b"".join(emit(layout, io.BytesIO(plaintext).read, runs, hits, offsets, alignment))
+    return b"".join(emit(layout, io.BytesIO(uncompressed).read, runs, hits, offsets, alignment))
 
 
 def compress(data: bytes, level: int, **parameters: int) -> bytes:

@@ -65,7 +65,7 @@ _FRAMES_NOTHING = "1.18.5"
 def versions(level: str) -> list[str]:
     """Return the first versions of all outputs of a level, the newest first.
 
-    The output of the very newest differs from that before it for an empty plaintext only, so it comes last.
+    The output of the very newest differs from that before it for empty input only, so it comes last.
     """
     oldest = min(_MATCHERS[level], key=_order)
     firsts = {first for first in (*_RULES, *_MATCHERS[level]) if _order(first) >= _order(oldest)}

@@ -121,14 +121,14 @@ def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iter
 
 
 def emit(
-    layout: Read, plaintext: Read, runs: Read, hits: Read, offsets: Read, alignment: Alignment | None = None
+    layout: Read, uncompressed: Read, runs: Read, hits: Read, offsets: Read, alignment: Alignment | None = None
 ) -> Iterator[bytes]:
     """Yield the zstd file that has these decisions. Raises FormatError if they are malformed, or not used up."""
     blocks = ShapedBlocks()
     columns = ColumnReader(runs, hits, offsets, alignment)
     while tag := layout(1):
         if tag[0] == _FRAME:
-            yield from _emit_frame(layout, plaintext, blocks, columns)
+            yield from _emit_frame(layout, uncompressed, blocks, columns)
         elif tag[0] == _BYTES:
             size = _read_number(layout)
             if not size:
@@ -139,7 +139,7 @@ def emit(
     columns.close()
 
 
-def _emit_frame(layout: Read, plaintext: Read, blocks: ShapedBlocks, columns: ColumnReader) -> Iterator[bytes]:
+def _emit_frame(layout: Read, uncompressed: Read, blocks: ShapedBlocks, columns: ColumnReader) -> Iterator[bytes]:
     blocks.reset()
     columns.reset()
     header = exactly(layout, exactly(layout, 1)[0])
@@ -154,7 +154,7 @@ def _emit_frame(layout: Read, plaintext: Read, blocks: ShapedBlocks, columns: Co
         size = _read_number(layout)
         if tag & ~7 or kind == _RESERVED or size > MAX_BLOCK:
             raise FormatError("zstd: an unknown tag, or a block that is too large")
-        content = exactly(plaintext, size)
+        content = exactly(uncompressed, size)
         checksum.update(content)
         if kind == _COMPRESSED:
             columns.block(blocks.found, content)
