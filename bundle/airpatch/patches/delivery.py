@@ -25,7 +25,7 @@ from airpatch.layers.required_features import require_features
 from airpatch.layers.steps import PASSED, scratch_space
 from airpatch.model.digest import Digest
 from airpatch.patches.chains import Work
-from airpatch.patches.completion import CompletedRelease
+from airpatch.patches.completed_release import CompletedRelease
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.remote_blobs import RemoteBlobs
 
