@@ -45,7 +45,7 @@ def test_the_limits() -> None:
 
 
 def test_top_ups() -> None:
-    request = top_ups.DamageRequest("name", (top_ups.Range(1, None),), Digest.of(b"rest"))
+    request = top_ups.DamageRequest("name", (top_ups.ByteRange(1, None),), Digest.of(b"rest"))
     top_up = top_ups.TopUp(request, 9, Digest.of(b"whole"), Digest.of(b"given"))
     rows = [row[0].strip("`") for row in ROWS]
     for head, content, magic in (
