@@ -12,7 +12,7 @@ from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.description import Coding
-from airpatch.views.survey import Found, inflate
+from airpatch.views.survey import FoundLevel, inflate
 
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 _RECOGNISED = 1 << 20
@@ -64,7 +64,7 @@ class Prover:
         self._recent = list(_SYSTEM)
         self._failed = 0
 
-    def encoder(self, level: Found, reader: ViewReader = LIKEWISE) -> str | None:
+    def encoder(self, level: FoundLevel, reader: ViewReader = LIKEWISE) -> str | None:
         """Return the name of a replica that makes a stream from its content and that `reader` knows, None if there is
         none.
         """
