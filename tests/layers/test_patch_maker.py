@@ -327,7 +327,7 @@ def test_an_encoder_that_the_reader_lacks_is_not_used(
     encode: Callable[[bytes], bytes], encoder: str, expected: tuple[type, ...], known_still: tuple[str, ...]
 ) -> None:
     """What it wrote is made in another way, and that it would have been used is noted."""
-    old, new = encode(PLAINTEXT), encode(changed(PLAINTEXT))
+    old, new = encode(UNCOMPRESSED), encode(changed(UNCOMPRESSED))
     lacks = {name for name in known_features() if name.startswith(f"encoder {encoder}")}
     reader = ReaderFeatures(known_features() - lacks)
     found = method(patched(new, old, reader=reader))
@@ -339,6 +339,6 @@ def test_an_encoder_that_the_reader_lacks_is_not_used(
 
 
 def test_a_reader_that_knows_no_encoder_gets_patches_by_decisions() -> None:
-    old, new = ENCODERS["flushed"](PLAINTEXT), ENCODERS["flushed"](changed(PLAINTEXT))
+    old, new = ENCODERS["flushed"](UNCOMPRESSED), ENCODERS["flushed"](changed(UNCOMPRESSED))
     assert isinstance(method(patched(new, old)), Corrected)
     assert isinstance(method(patched(new, old, reader=ReaderFeatures(frozenset()))), Replay)
