@@ -30,9 +30,9 @@ from airpatch.model.release import (
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.given_names import resolve_names
+from airpatch.sources.image_references import pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
-from airpatch.sources.references import pick, read_images_list, select
 from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
 
 _LOG = logger(__name__)
