@@ -13,7 +13,6 @@ from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution
-from airpatch.files.packing import FilesOption
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
@@ -30,7 +29,6 @@ from airpatch.model.release import (
 )
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
-from airpatch.sources.file_folders import files_image
 from airpatch.sources.given_names import resolve_names
 from airpatch.sources.image_references import pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
@@ -169,7 +167,11 @@ def gather(
     pull = pull or PullOptions()
     if not specs and images_from is None and not files:
         raise UsageError("no images to pack: name a SOURCE, or a registry with --from")
-    folders = [FilesOption.parse(text) for text in files]
+    folders = []
+    if files:
+        from airpatch.files.packing import FilesOption  # most releases are images alone
+
+        folders = [FilesOption.parse(text) for text in files]
     sources = [open_source(spec, execution.scratch, pull) for spec in specs]
     references = None if images_list is None else read_images_list(images_list)
     if images_from is not None:
@@ -210,6 +212,8 @@ def gather(
     if sequence is None:
         sequence = sequence_after_bases or 0
     if folders:
+        from airpatch.sources.file_folders import files_image
+
         guessed = common_tag(list(gathering.images.values())) if gathering.images else None
         if name is None and guessed is None:
             raise UsageError("a release of files alone needs a name: give it one with --release")
