@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.delta import decode, encode
 from airpatch.delta.covers import Members
+from airpatch.delta.decoder import decode
+from airpatch.delta.encoder import encode
 from airpatch.views.choose import Views, choose
 from airpatch.views.description import FIRST_CODING, Coding
 from airpatch.views.expand import largest_view

@@ -15,13 +15,13 @@ from pathlib import Path
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import is_inventory, read_inventory
-from airpatch.archive.misfits import HEAD, describe
+from airpatch.archive.misfits import describe
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
-from airpatch.format import inventories
+from airpatch.format import inventories, magics
 from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
 from airpatch.format.release_part import release_id
@@ -84,7 +84,7 @@ def _small_file(path: Path) -> Inventory | Request:
     if not is_file(path):
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     try:
-        head = read_start(path, HEAD)
+        head = read_start(path, magics.HEAD)
     except OSError as error:
         raise unreadable(str(path), error) from None
     if not is_inventory(path):
