@@ -32,8 +32,9 @@ from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
 from airpatch.sources.docker_archives import ArchiveContent
-from airpatch.sources.gather import GatheredContent, RemoteContent
+from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
+from airpatch.sources.source import LoadedImage
 from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
@@ -74,7 +75,8 @@ def tree_content(place: Path) -> Iterator[TreeContent]:
 @contextmanager
 def gathered_content(_: Path) -> Iterator[GatheredContent]:
     content = GatheredContent()
-    content.add(DIGEST, ImageName("a", "r1"), len(BLOB), MemoryContent({DIGEST: BLOB}))
+    loaded = LoadedImage(DIGEST, {}, {}, (), MemoryContent({DIGEST: BLOB}))
+    content.add(DIGEST, len(BLOB), ImageName("a", "r1"), loaded)
     yield content
 
 
@@ -194,7 +196,7 @@ def contents() -> set[type]:
             open_ = getattr(each, "open", None)
             if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
                 found.add(each)
-    return found - {Content, RemoteContent}
+    return found - {Content}
 
 
 def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:
