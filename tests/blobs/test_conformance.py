@@ -7,6 +7,7 @@ import io
 import pkgutil
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +28,9 @@ from airpatch.layers.differ import LayerPatches
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
+from airpatch.patches.delivery import _FetchedAhead
 from airpatch.patches.merging import WholePatches
+from airpatch.progress import ProgressPart
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
@@ -162,7 +165,15 @@ def packed_layers(place: Path) -> Iterator[_PackedLayers]:
         yield content
 
 
+@contextmanager
+def fetched_ahead(_: Path) -> Iterator[_FetchedAhead]:
+    base = MemoryContent({DIGEST: BLOB})
+    with ThreadPoolExecutor(1) as pool:
+        yield _FetchedAhead(base, None, [], {}, pool, ProgressPart())
+
+
 IMPLEMENTATIONS = (
+    fetched_ahead,
     chained,
     stoppable,
     bundle_file,
