@@ -6,7 +6,6 @@ An interrupted push is repeated as it is: the next plan leaves out what has arri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from airpatch.blobs.content import Content
@@ -15,6 +14,7 @@ from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.progress import ProgressPart
+from airpatch.worker_pool import worker_pool
 
 _T = TypeVar("_T")
 
@@ -28,7 +28,10 @@ def carry_out(
     """
     task = execution.task()
     total = sum(plan.uploads.values())
-    with task.part(f"pushing to {plan.place.host}", total) as part, ThreadPoolExecutor(connections) as pool:
+    with (
+        task.part(f"pushing to {plan.place.host}", total) as part,
+        worker_pool(connections, task.cancellation) as pool,
+    ):
 
         def every(call: Callable[[_T], None], items: Iterable[_T]) -> None:
             for future in [pool.submit(call, item) for item in items]:
@@ -46,14 +49,10 @@ def carry_out(
             repository.repository.put_manifest(tag, document, parse_manifest(document).media_type)
             part.advance(0)
 
-        try:
-            largest_first = sorted(plan.blobs.items(), key=lambda item: (-item[1].size, item[0]))
-            every(lambda item: _bring(item[0], item[1], content, part), largest_first)
-            every(put_manifests, plan.repositories.values())
-            every(set_tag, [(each, t, d) for each in plan.repositories.values() for t, d in each.tags.items()])
-        finally:
-            task.cancellation.cancel()
-            pool.shutdown(cancel_futures=True)
+        largest_first = sorted(plan.blobs.items(), key=lambda item: (-item[1].size, item[0]))
+        every(lambda item: _bring(item[0], item[1], content, part), largest_first)
+        every(put_manifests, plan.repositories.values())
+        every(set_tag, [(each, t, d) for each in plan.repositories.values() for t, d in each.tags.items()])
 
 
 def _bring(digest: Digest, blob: BlobPlan, content: Content, part: ProgressPart) -> None:

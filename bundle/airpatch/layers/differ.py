@@ -8,7 +8,7 @@ number of threads. A patch that is not smaller than its blob is dropped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 
@@ -31,6 +31,7 @@ from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
+from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
 _SKETCHES, _SKETCH = 4, 16
@@ -96,14 +97,14 @@ class Differ:
         execution = self._execution
         require_scratch(execution.scratch, self._scratch_needed([*available, *targets]))
         patches = LayerPatches(ScratchStore(execution.scratch))
-        with closing(ScratchStore(execution.scratch)) as store, ThreadPoolExecutor(execution.threads) as pool:
-            try:
+        with ExitStack() as stack:
+            stack.callback(patches.close)
+            with (
+                closing(ScratchStore(execution.scratch)) as store,
+                worker_pool(execution.threads, execution.cancellation) as pool,
+            ):
                 self._make(patches, targets, available, places or {}, pool, store)
-            except BaseException:
-                execution.cancellation.cancel()
-                pool.shutdown(cancel_futures=True)
-                patches.close()
-                raise
+            stack.pop_all()
         return patches
 
     def _scratch_needed(self, blobs: Iterable[Blob]) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +35,7 @@ from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.references import pick, read_images_list, select
 from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
+from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
 
@@ -92,7 +92,7 @@ class GatheredContent:
         images = {digest: owner.image for digest, owner in here.items()}
         with (
             execution.part("looking for damage", total, lambda: images) as part,
-            ThreadPoolExecutor(execution.threads) as pool,
+            worker_pool(execution.threads) as pool,
         ):
             found = pool.map(lambda digest: self._wrong(digest, part), here)
             return [finding for finding in found if finding is not None]
