@@ -1,4 +1,4 @@
-"""Measure deltas: `python -m bench.delta [--effort E] TARGET SOURCE...` over plaintext files, or `--scale N`.
+"""Measure deltas: `python -m bench.delta [--effort E] TARGET SOURCE...` over uncompressed files, or `--scale N`.
 
 Prints the sizes of target and delta, MB of target a second for encoding and applying (CPU time), and the peak
 of resident memory in MiB of each, measured in processes of their own. `--scale N` makes N MiB of random

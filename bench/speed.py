@@ -20,7 +20,7 @@ from airpatch.deflate.first_member import first_member_tokens
 from airpatch.errors import FormatError
 from airpatch.layers.compression import extract
 from airpatch.model.manifest import MAX_BLOB
-from bench.patches import EXAMPLES, plaintext
+from bench.patches import EXAMPLES, uncompressed
 from bench.run import Command, Run, airpatch, compare, emptied, measure, scratch, shell
 
 _TIMES = 3
@@ -61,7 +61,7 @@ def main() -> None:
             ],
             _TIMES,
         )
-        _print_rates(found, plaintext(patch), patch.stat().st_size)
+        _print_rates(found, uncompressed(patch), patch.stat().st_size)
 
 
 def _link_blobs(tree: Path, folder: Path, digests: set[str]) -> None:

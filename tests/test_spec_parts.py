@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from airpatch.format import canonical, parts, sealed, top_ups
-from airpatch.format.parts import Header, Whole, emit_header
+from airpatch.format.parts import Header, WholeFile, emit_header
 from airpatch.model.digest import SIZE, Digest
 
 SPEC = (Path(__file__).resolve().parents[1] / "spec" / "PARTS.md").read_text()
@@ -14,7 +14,7 @@ ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in SPEC.s
 
 
 def header() -> bytes:
-    whole = Whole("name", 5, Digest.of(b"whole"), 4096, 4096, 0)
+    whole = WholeFile("name", 5, Digest.of(b"whole"), 4096, 4096, 0)
     return emit_header(Header(whole, 1, bytes(SIZE), Header(whole, 1, bytes(SIZE)).digest))
 
 
@@ -45,7 +45,7 @@ def test_the_limits() -> None:
 
 
 def test_top_ups() -> None:
-    request = top_ups.DamageRequest("name", (top_ups.Range(1, None),), Digest.of(b"rest"))
+    request = top_ups.DamageRequest("name", (top_ups.ByteRange(1, None),), Digest.of(b"rest"))
     top_up = top_ups.TopUp(request, 9, Digest.of(b"whole"), Digest.of(b"given"))
     rows = [row[0].strip("`") for row in ROWS]
     for head, content, magic in (

@@ -54,7 +54,7 @@ TESTED_BY = {
     "blobs/byte_source.py": ("archive/test_frame_reader.py", "where frames are read"),
     "blobs/receiver.py": ("archive/test_reader.py", "a protocol"),
     "deflate/dynamic.py": ("deflate/test_inflate.py", "headers of dynamic blocks come out of whole streams"),
-    "deflate/history.py": ("deflate/test_matches.py", "ranks are what matches are told by"),
+    "deflate/match_window.py": ("deflate/test_matches.py", "ranks are what matches are told by"),
     "deflate/tables.py": ("deflate/test_huffman.py", "constants of RFC 1951"),
     "destinations/forms.py": ("destinations/test_restorer.py", "a restore goes through all of them"),
     "destinations/registry_plan.py": ("registry_api/test_pushing.py", "pushes into a live registry"),
@@ -92,7 +92,7 @@ TESTED_BY = {
     "parts/part_files.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
     "parts/splitting.py": ("parts/test_joined.py", "parts are split, found, verified and read as one file"),
     "patches/chains.py": ("patches/test_merging.py", "bundles that follow each other are merged"),
-    "patches/completion.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
+    "patches/completed_release.py": ("registry_api/test_pushing.py", "a base and its patches are pushed"),
     "patches/layer_patching.py": ("patches/test_images.py", "patches between whole images"),
     "patches/registry_base.py": ("registry_api/test_pushing.py", "a patch is pushed upon what a registry has"),
     "registry_api/access.py": ("registry_api/test_pulling.py", "a live registry answers as its storage does"),
@@ -135,7 +135,7 @@ TESTED_BY_SCRIPTS = {
     "inventory_results.py",
     "layer_results.py",
     "main.py",
-    "registry_options.py",
+    "registry_access.py",
     "trust_options.py",
 }
 """Modules of the command line without test files of their own: each command goes through them."""

@@ -20,6 +20,8 @@ _SYS_OPENAT2 = 437
 """The same on all architectures."""
 _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
 """RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
+_PUNCH_HOLE = 0x01 | 0x02
+"""FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE."""
 _TIMEX = 256
 """Bytes; struct timex has 208 on 64 bits."""
 _TIME_ERROR = 5
@@ -113,6 +115,16 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
     if call(ctypes.c_int(dir_fd), names[0], ctypes.c_int(other_fd), names[1], ctypes.c_uint(how)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name, None, other)
+
+
+def punch_hole(fd: int, start: int, size: int) -> bool:
+    """Give up the disk space of `size` bytes of a file from `start` on, which then read as zeros (fallocate(2)).
+
+    Return whether the file system can do that: NFS 3 and some others cannot.
+    """
+    call = getattr(_libc, "fallocate", None)
+    words = ctypes.c_int(fd), ctypes.c_int(_PUNCH_HOLE), ctypes.c_int64(start), ctypes.c_int64(size)
+    return call is not None and size > 0 and call(*words) == 0
 
 
 def mount_of(fd: int) -> int:

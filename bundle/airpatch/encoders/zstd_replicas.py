@@ -1,6 +1,6 @@
 """The replicas of zstd encoders by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
 
-A replica turns plaintext into one zstd frame, bit for bit as the encoder that it is named after.
+A replica turns uncompressed data into one zstd frame, bit for bit as the encoder that it is named after.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class FrameEncoder(Protocol):
     """Zstd frames in the making, one after the other."""
 
     def begin(self, size: int) -> None:
-        """Begin another frame, of `size` bytes of plaintext; the first one is begun already, of unknown size."""
+        """Begin another frame, of `size` uncompressed bytes; the first one is begun already, of unknown size."""
         ...
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         ...
 
     def flush(self) -> bytes:

@@ -32,7 +32,7 @@ _WHAT = "a part of a file that was split"
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeFile:
     """The file that was split, and how: `size` bytes in data parts of `part_size`, the last one shorter."""
 
     name: str
@@ -75,7 +75,7 @@ class Whole:
 class Header:
     """What the part `number` says of itself. `sums` are the sha256 of its chunks, one after the other."""
 
-    whole: Whole
+    whole: WholeFile
     number: int
     sums: bytes = field(repr=False)
     parts: bytes = field(default=b"", repr=False)
@@ -94,12 +94,12 @@ class Header:
         return self.parts[SIZE * (number - 1) : SIZE * number]
 
 
-def header_size(whole: Whole, number: int) -> int:
+def header_size(whole: WholeFile, number: int) -> int:
     """Bytes of the header of the part `number`, whatever its sums are."""
     return len(emit_header(blank_header(whole, number)))
 
 
-def blank_header(whole: Whole, number: int) -> Header:
+def blank_header(whole: WholeFile, number: int) -> Header:
     """A header as long as that of the part `number` will be, with zeros for sums."""
     return Header(whole, number, bytes(SIZE * whole.chunks(number)), bytes(SIZE * whole.parts if number == 1 else 0))
 
@@ -152,7 +152,7 @@ def _from_plain(plain: object) -> Header:
             "parts": bytes(parts),
         }:
             if len(whole) == SIZE:
-                return Header(Whole(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
+                return Header(WholeFile(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
     raise FormatError("the header of a part lacks a member, or one of another kind")
 
 
@@ -181,7 +181,7 @@ def is_file_name(name: str) -> bool:
     return name.isprintable() and 0 < len(name.encode()) <= MAX_NAME and "/" not in name and name not in (".", "..")
 
 
-def fitting(name: str, size: int, limit: int, parity: int) -> Whole:
+def fitting(name: str, size: int, limit: int, parity: int) -> WholeFile:
     """How a file of `size` bytes is split into parts whose files are smaller than `limit` bytes (4 GiB fit on FAT).
 
     Its digest is blank. Raises FormatError if that would be too many parts.
@@ -189,7 +189,7 @@ def fitting(name: str, size: int, limit: int, parity: int) -> Whole:
     chunk = min(max(1 << (limit >> 8).bit_length() - 1, LEAST_CHUNK), 256 << 10)
     parts = 1 + parity
     while True:
-        blank = Whole(name, size, Digest(bytes(SIZE)), chunk, chunk, parity)
+        blank = WholeFile(name, size, Digest(bytes(SIZE)), chunk, chunk, parity)
         # The longest header is that of the first part, with one sum for each chunk and one for each part.
         room = limit - 1 - len(emit_header(Header(replace(blank, size=MAX_SIZE), 1, b"", b""))) - SIZE * parts - 16
         chunks = room // (chunk + SIZE)

@@ -25,7 +25,7 @@ MAX_SIZE = 1 << 50
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ByteRange:
     """Bytes of a file from `start` to before `stop`; without a `stop` to its end, wherever that is."""
 
     start: int
@@ -37,7 +37,7 @@ class DamageRequest:
     """The `ranges` of the bundle `name` that are wanted, in order and apart; `rest` is the sha256 of all others."""
 
     name: str
-    ranges: tuple[Range, ...]
+    ranges: tuple[ByteRange, ...]
     rest: Digest
 
 
@@ -56,7 +56,7 @@ class TopUp:
         return tuple(ends(self.request.ranges, self.size))
 
 
-def ends(ranges: tuple[Range, ...], size: int) -> Iterator[tuple[int, int]]:
+def ends(ranges: tuple[ByteRange, ...], size: int) -> Iterator[tuple[int, int]]:
     """Start and stop of each range in a file of `size` bytes."""
     return ((r.start, size if r.stop is None else r.stop) for r in ranges)
 
@@ -133,15 +133,15 @@ def _request_from_plain(plain: object) -> DamageRequest:
     raise FormatError("a request or top-up that lacks a member, or has one of another kind")
 
 
-def _range(row: object) -> Range:
+def _range(row: object) -> ByteRange:
     match row:
         case [int(start), int() | None as stop] if not isinstance(start, bool) and not isinstance(stop, bool):
             if start >= 0 and (stop is None or start < stop <= MAX_SIZE):
-                return Range(start, stop)
+                return ByteRange(start, stop)
     raise FormatError("a request or top-up with an unusable range")
 
 
-def _apart(first: Range, second: Range) -> bool:
+def _apart(first: ByteRange, second: ByteRange) -> bool:
     """Whether `second` comes after `first` with something between them: otherwise they would be one."""
     return first.stop is not None and first.stop < second.start
 

@@ -23,7 +23,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, extract, size_told
 from airpatch.layers.patch_maker import PatchMaker
-from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
+from airpatch.layers.resemblance import MEMORY, LayerPlace, Sketches, SourceCandidates, sketch
 from airpatch.layers.ways import Unpacked
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -82,7 +82,7 @@ class Differ:
         self._sketches: Sketches[Digest] = Sketches(self._execution.memory // _SKETCHES // MEMORY)
 
     def make(
-        self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
+        self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, LayerPlace] | None = None
     ) -> LayerPatches:
         """Return patches for those of the `targets` that get smaller by one, using blobs that are `available` on every
         target.
@@ -120,7 +120,7 @@ class Differ:
         patches: LayerPatches,
         targets: Sequence[Blob],
         available: Sequence[Blob],
-        places: Mapping[Digest, Place],
+        places: Mapping[Digest, LayerPlace],
         pool: Executor,
         store: ScratchStore,
     ) -> None:
@@ -142,9 +142,9 @@ class Differ:
         layers = [*old, *new]
         digests = [each.blob.digest for each in layers]
         with execution.part("making layer patches", sum(map(PatchMaker.work, new)), self._owners) as part:
-            catalogue = Catalogue(
+            catalogue = SourceCandidates(
                 [self._sketches[digest] for digest in digests],
-                [places.get(digest, Place()) for digest in digests],
+                [places.get(digest, LayerPlace()) for digest in digests],
             )
             maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory)
 

@@ -39,7 +39,7 @@ class _Beginning:
     def of(cls, start: bytes) -> _Beginning:
         parts = list(GzipParser().feed(start))
         runs, distances = (b"".join(column) for column in ((p.runs for p in parts), (p.distances for p in parts)))
-        return cls(b"".join(part.plaintext for part in parts), (runs, distances))
+        return cls(b"".join(part.uncompressed for part in parts), (runs, distances))
 
     def difference(self, *others: _Beginning) -> int:
         """Return how many bytes these decisions take as a difference to those of others."""

@@ -63,7 +63,7 @@ def begins_as_part(path: Path) -> bool:
 
 
 @dataclass(slots=True)
-class Found:
+class FoundParts:
     """Parts that were found, and files that begin as parts do and are damaged in their header."""
 
     parts: list[PartFile] = field(default_factory=list)
@@ -79,9 +79,9 @@ class Found:
                 self.parts.append(part)
 
 
-def find_parts(folders: Iterable[Path]) -> Found:
+def find_parts(folders: Iterable[Path]) -> FoundParts:
     """The parts among the files of `folders`, in the order of their names. Raises TargetError."""
-    found = Found()
+    found = FoundParts()
     for folder in folders:
         try:
             names = sorted(os.listdir(folder))

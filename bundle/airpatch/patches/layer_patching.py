@@ -16,7 +16,7 @@ from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ
-from airpatch.layers.resemblance import Place
+from airpatch.layers.resemblance import LayerPlace
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
@@ -62,15 +62,15 @@ def patch_layers(
     return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 
 
-def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
+def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, LayerPlace]:
     """Return where the layers are in the images of the bases and of the release."""
-    found: dict[Digest, Place] = {}
+    found: dict[Digest, LayerPlace] = {}
     known = [
         *(places(b.images, manifests_in(b.content, b.blobs), b.content) for b in bases if b.content is not None),
         places(gathered.release.images, gathered.manifests.get, gathered.content),
     ]
     for digest, place in chain.from_iterable(each.items() for each in known):
-        found[digest] = found.get(digest, Place()) | place
+        found[digest] = found.get(digest, LayerPlace()) | place
     return found
 
 

@@ -31,9 +31,9 @@ from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.file_folders import files_image
 from airpatch.sources.given_names import resolve_names
+from airpatch.sources.image_references import pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
-from airpatch.sources.references import pick, read_images_list, select
 from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
 from airpatch.worker_pool import worker_pool
 

@@ -10,7 +10,7 @@ from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import FormatError
 from airpatch.views import framings
-from airpatch.views.survey import Found, inflate
+from airpatch.views.survey import FoundLevel, inflate
 
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 _RECOGNISED = 1 << 20
@@ -37,7 +37,7 @@ class Prover:
         self._recent = list(_SYSTEM)
         self._failed = 0
 
-    def encoder(self, level: Found) -> str | None:
+    def encoder(self, level: FoundLevel) -> str | None:
         """Return the name of the replica that makes a stream from its content, None if there is none."""
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         for name in self._recent:

@@ -10,7 +10,7 @@ import airpatch
 from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
 from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result, table
-from airpatch_cli.registry_options import pulling
+from airpatch_cli.registry_access import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
