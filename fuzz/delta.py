@@ -14,8 +14,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from airpatch.delta import decode
 from airpatch.delta.columns import ColumnDecompressor
+from airpatch.delta.decoder import decode
 from airpatch.errors import FormatError
 from fixtures.delta.generate import BAD, Vector, good, head, segments
 from tests.delta.support import delta, noise, program, tar

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from airpatch.format import canonical, parts, sealed, top_ups
+from airpatch.format import canonical, magics, parts, sealed, top_ups
 from airpatch.format.parts import Header, WholeFile, emit_header
 from airpatch.model.digest import SIZE, Digest
 
@@ -20,7 +20,7 @@ def header() -> bytes:
 
 def test_the_fixed_fields() -> None:
     offsets = {row[0]: row for row in ROWS if row[0][:1].isdigit()}
-    assert bytes.fromhex(offsets["0"][2].removeprefix("magic: ").strip("`")) == parts.MAGIC
+    assert bytes.fromhex(offsets["0"][2].removeprefix("magic: ").strip("`")) == magics.PART
     assert int(offsets["8"][0]) + int(offsets["8"][1]) == sealed.PREFIX == int(offsets["12"][0])
     assert offsets["12 + L"][1] == str(SIZE)
     assert f"at most {parts.MAX_DESCRIPTION:,}" in offsets["8"][2]
@@ -49,8 +49,8 @@ def test_top_ups() -> None:
     top_up = top_ups.TopUp(request, 9, Digest.of(b"whole"), Digest.of(b"given"))
     rows = [row[0].strip("`") for row in ROWS]
     for head, content, magic in (
-        ("request", top_ups.emit_request(request), top_ups.REQUEST_MAGIC),
-        ("top-up", top_ups.emit_top_up(top_up), top_ups.TOP_UP_MAGIC),
+        ("request", top_ups.emit_request(request), magics.DAMAGE_REQUEST),
+        ("top-up", top_ups.emit_top_up(top_up), magics.TOP_UP),
     ):
         assert magic.hex(" ") in SPEC
         value = canonical.unpack(content[sealed.PREFIX : -SIZE], "a value")

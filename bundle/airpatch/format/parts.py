@@ -11,10 +11,9 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 from airpatch.errors import FormatError
-from airpatch.format import sealed
+from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest
 
-MAGIC = b"\x89AIRPART"
 VERSION = 1
 LEAST_CHUNK, MOST_CHUNK = 4 << 10, 1 << 20
 """Bytes of payload under one sum, a power of two."""
@@ -119,12 +118,12 @@ def emit_header(header: Header) -> bytes:
         "sums": header.sums,
         "parts": header.parts,
     }
-    return sealed.seal(MAGIC, description)
+    return sealed.seal(magics.PART, description)
 
 
 def size_of_header(prefix: bytes) -> int:
     """Bytes of the header that begins with `prefix`. Raises FormatError unless it is that of a part."""
-    return sealed.sealed_size(prefix, MAGIC, MAX_DESCRIPTION, _WHAT)
+    return sealed.sealed_size(prefix, magics.PART, MAX_DESCRIPTION, _WHAT)
 
 
 def parse_header(content: bytes) -> Header:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from airpatch.errors import FormatError
-from airpatch.format import sealed
+from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest
 
-REQUEST_MAGIC = b"\x89AIRWANT"
-TOP_UP_MAGIC = b"\x89AIRGIVE"
 VERSION = 1
 MAX_RANGES = 1 << 20
 MAX_VALUE = 32 << 20
@@ -72,13 +70,13 @@ def gaps(ranges: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, 
 
 def emit_request(request: DamageRequest) -> bytes:
     """The file that holds `request`."""
-    return sealed.seal(REQUEST_MAGIC, _request_to_plain(request))
+    return sealed.seal(magics.DAMAGE_REQUEST, _request_to_plain(request))
 
 
 def parse_request(content: bytes) -> DamageRequest:
     """The request in a file. Raises FormatError unless it is whole and canonical."""
     what = "a request for damaged bytes"
-    size = sealed.sealed_size(content[: sealed.PREFIX], REQUEST_MAGIC, MAX_VALUE, what)
+    size = sealed.sealed_size(content[: sealed.PREFIX], magics.DAMAGE_REQUEST, MAX_VALUE, what)
     if size != len(content):
         raise FormatError(f"{what} that is cut short, or has something behind it")
     request = _request_from_plain(sealed.unseal(content, what))
@@ -95,7 +93,7 @@ def emit_top_up(top_up: TopUp) -> bytes:
         "whole": top_up.whole.raw,
         "given": top_up.given.raw,
     }
-    return sealed.seal(TOP_UP_MAGIC, value)
+    return sealed.seal(magics.TOP_UP, value)
 
 
 def parse_top_up(head: bytes) -> TopUp:

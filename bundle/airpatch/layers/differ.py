@@ -23,6 +23,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, extract, size_told
 from airpatch.layers.patch_maker import PatchMaker
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.resemblance import MEMORY, LayerPlace, Sketches, SourceCandidates, sketch
 from airpatch.layers.ways import Unpacked
 from airpatch.linux import allow_open_files
@@ -66,7 +67,10 @@ class LayerPatches:
 
 
 class Differ:
-    """Makes layer patches out of blobs that `content` has. `owners` gives the images of new blobs, for progress."""
+    """Makes layer patches out of blobs that `content` has, with what `reader` knows.
+
+    `owners` gives the images of new blobs, for progress.
+    """
 
     def __init__(
         self,
@@ -74,11 +78,13 @@ class Differ:
         execution: Execution,
         effort: Effort = Effort.DEFAULT,
         owners: Owners | None = None,
+        reader: ReaderFeatures | None = None,
     ) -> None:
         self._execution = execution.task()
         self._content = Stoppable(content, self._execution.cancellation)
         self._effort = effort
         self._owners = owners
+        self._reader = reader
         self._sketches: Sketches[Digest] = Sketches(self._execution.memory // _SKETCHES // MEMORY)
 
     def make(
@@ -146,7 +152,7 @@ class Differ:
                 [self._sketches[digest] for digest in digests],
                 [places.get(digest, LayerPlace()) for digest in digests],
             )
-            maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory)
+            maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory, self._reader)
 
             def patch(number: int) -> Step | None:
                 target = layers[number]

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airpatch.errors import FormatError, TargetError
-from airpatch.format import parts, sealed
+from airpatch.format import magics, parts, sealed
 from airpatch.format.parts import Header
-from airpatch.linux import is_file
+from airpatch.linux import begins_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +54,7 @@ def read_part(path: Path) -> PartFile | None:
 
 def begins_as_part(path: Path) -> bool:
     """Whether the file begins as a part does."""
-    if not is_file(path):
-        return False
-    with suppress(OSError), path.open("rb", buffering=0) as file:
-        return file.read(len(parts.MAGIC)) == parts.MAGIC
-    return False
+    return begins_with(path, magics.PART)
 
 
 @dataclass(slots=True)

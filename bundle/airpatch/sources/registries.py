@@ -139,6 +139,7 @@ class RegistryImages(Source):
             self._blobs,
             frozenset(manifests.missing),
             tuple(manifests.findings),
+            self._blobs.fetch,
         )
 
     def _repository(self, path: str) -> Repository:
