@@ -7,7 +7,7 @@ search. The rest is run on the first block side by side, level by level.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 import zstandard
@@ -153,16 +153,16 @@ def _decompress(frame: memoryview) -> bytes:
     return bytes(out)
 
 
-def nearest_frame_encoders(start: bytes) -> list[str]:
+def nearest_frame_encoders(start: bytes, may: Callable[[str], bool] = lambda _: True) -> list[str]:
     """Return the encoder whose matches are most like those at the `start` of a zstd file, if they are like them.
 
-    Raises FormatError if it is not the beginning of a zstd file.
+    Only encoders that `may` are considered. Raises FormatError if it is not the beginning of a zstd file.
     """
     frame = memoryview(start)[: frame_end(start)]
     uncompressed = _decompress(frame)[:_BLOCK]
     matches = first_matches(frame)
     best, most = [], _LEAST_SHARE
-    for name in _KIN:
+    for name in filter(may, _KIN):
         encoder = frame_encoder(name)
         encoder.begin(len(uncompressed))
         share = first_matches(encoder.feed(uncompressed) + encoder.flush(), 16).share(matches)

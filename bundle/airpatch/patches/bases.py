@@ -47,7 +47,8 @@ class BaseState:
 
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
     may be sources of layer patches; `images` say in which images they are. With `no_layer_patches`, as for a request,
-    the patch has none: a top-up must not need what it completes.
+    the patch has none: a top-up must not need what it completes. `features` are those of the airpatch there, None if it
+    does not say.
     """
 
     base: Base
@@ -58,6 +59,7 @@ class BaseState:
     content: Content | None = None
     images: tuple[Image, ...] = ()
     no_layer_patches: bool = False
+    features: frozenset[str] | None = None
 
 
 def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
@@ -234,7 +236,9 @@ def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
 
 def _from_inventory(value: Inventory, name: str) -> BaseState:
     base = Base(inventories.content_id(value), value.name or _file_label(Path(name)))
-    return BaseState(base, value.blobs, frozenset(value.repositories))
+    return BaseState(
+        base, value.blobs, frozenset(value.repositories), features=frozenset(value.features) if value.version else None
+    )
 
 
 def _file_label(path: Path) -> str:

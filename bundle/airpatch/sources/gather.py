@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +33,7 @@ from airpatch.sources.image_references import pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.source import FetchBlobs, FoundImage, Listing, LoadedImage, Source
+from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
 
@@ -85,7 +85,7 @@ class GatheredContent:
         images = {digest: owner.image for digest, owner in here.items()}
         with (
             execution.part("looking for damage", total, lambda: images) as part,
-            ThreadPoolExecutor(execution.threads) as pool,
+            worker_pool(execution.threads) as pool,
         ):
             found = pool.map(lambda digest: self._wrong(digest, part), here)
             return [finding for finding in found if finding is not None]

@@ -19,7 +19,7 @@ from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
 from airpatch.views.finders import containers
-from airpatch.views.prove import Prover
+from airpatch.views.prove import LIKEWISE, Prover, ViewReader
 from airpatch.views.survey import FoundLevel, Sides, check, streams
 
 _NEAR = 1 << 10
@@ -54,11 +54,13 @@ def choose(
     sources: Sequence[memoryview],
     release_pages: Callable[[], None] = lambda: None,
     prover: Prover | None = None,
+    reader: ViewReader = LIKEWISE,
 ) -> Views | None:
     """Return the views by which `target` is made from `sources`, uncompressed layers; None if nothing needs to be
     expanded.
 
-    `release_pages` is called after about every 64 MiB looked at, so that a caller who maps files may drop pages.
+    Their codings are among those that `reader` knows. `release_pages` is called after about every 64 MiB looked at, so
+    that a caller who maps files may drop pages.
     """
     fresh = _Candidates(target, 0, release_pages)
     given = []
@@ -73,11 +75,11 @@ def choose(
     old = [file for each in given for file in each.files(lambda value, path: value not in has or path in paths)]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
     prover = prover or Prover()
-    kept = [_kept_target(levels, sides.digests[1], prover) for levels in sides.levels[0]]
+    kept = [_kept_target(levels, sides.digests[1], prover, reader) for levels in sides.levels[0]]
     if not any(kept):
         return None
     wanted = _Names(_all_streams(kept))
-    held = [_kept_source(levels, sides.digests[0], wanted) for levels in sides.levels[1]]
+    held = [_kept_source(levels, sides.digests[0], wanted, reader) for levels in sides.levels[1]]
     target_view = _Target()
     target_view.layer(target, [(file, levels) for file, levels in zip(new, kept, strict=True) if levels])
     source_view = _Source()
@@ -141,27 +143,36 @@ def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
     return hasher.intdigest()
 
 
-def _kept_target(levels: Sequence[FoundLevel], others: set[int], prover: Prover) -> list[FoundLevel]:
+def _kept_target(
+    levels: Sequence[FoundLevel], others: set[int], prover: Prover, reader: ViewReader
+) -> list[FoundLevel]:
     """Return those of `levels` that changed and that a replica reproduces, or that hold such streams."""
     kept = []
     for level in levels:
         if not level.is_stream:
-            level.inside = _kept_target(level.inside, others, prover)
+            level.inside = _kept_target(level.inside, others, prover, reader)
             if any(True for _ in streams(level.inside)):
-                kept.append(level)
+                if reader.knows(Coding(level.framing)):
+                    kept.append(level)
+                else:
+                    reader.miss(Coding(level.framing))
         elif level.digest not in others:
-            encoder = prover.encoder(level) if check(level) else None
+            encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:
                 level.encoder = encoder
-                level.inside = _kept_target(level.inside, others, prover)
+                level.inside = _kept_target(level.inside, others, prover, reader)
                 kept.append(level)
-    return _with_directories(kept, levels)
+    return _with_directories(kept, levels, reader)
 
 
-def _kept_source(levels: Sequence[FoundLevel], others: set[int], wanted: _Names) -> list[FoundLevel]:
+def _kept_source(
+    levels: Sequence[FoundLevel], others: set[int], wanted: _Names, reader: ViewReader
+) -> list[FoundLevel]:
     kept = []
     for level in levels:
-        inside = _kept_source(level.inside, others, wanted)
+        if not reader.knows(Coding(level.framing)):
+            continue
+        inside = _kept_source(level.inside, others, wanted, reader)
         if not level.is_stream:
             level.inside = inside
             if any(True for _ in streams(inside)):
@@ -169,12 +180,13 @@ def _kept_source(levels: Sequence[FoundLevel], others: set[int], wanted: _Names)
         elif (inside or wanted.want(level, others)) and check(level):
             level.inside = inside
             kept.append(level)
-    return _with_directories(kept, levels)
+    return _with_directories(kept, levels, reader)
 
 
-def _with_directories(kept: list[FoundLevel], levels: Sequence[FoundLevel]) -> list[FoundLevel]:
+def _with_directories(kept: list[FoundLevel], levels: Sequence[FoundLevel], reader: ViewReader) -> list[FoundLevel]:
     """Return `kept`, and the directories beside it unless it is empty."""
-    directories = [level for level in levels if level.framing == framings.DIRECTORY] if kept else []
+    has_directories = kept and reader.knows(Coding(framings.DIRECTORY))
+    directories = [level for level in levels if level.framing == framings.DIRECTORY] if has_directories else []
     return sorted((*kept, *directories), key=lambda level: level.start)
 
 

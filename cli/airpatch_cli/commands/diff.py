@@ -25,6 +25,7 @@ def run(args: Namespace, console: Console) -> Result:
         pull=pulling(args),
         files=args.files,
         content=args.contents,
+        readers=args.readers,
         layer_patches=args.layer_patches,
         effort=args.effort or "default",
         key=args.key,
