@@ -3,8 +3,8 @@
 # tables of costs cover.
 """What the match searches of klauspost/compress zstd at its level best have in common.
 
-From `zstd/enc_best.go` and `compressible.go` (Klaus Post, BSD), reimplemented here. What a match costs is weighed against
-what its bytes would cost as literals, taken from the block's Shannon entropy.
+From `zstd/enc_best.go` and `compressible.go` (Klaus Post, BSD), reimplemented here. What a match costs is weighed
+against what its bytes would cost as literals, taken from the block's Shannon entropy.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 # which the buffer holds; hashes have the bits of their tables.
 """Match search of klauspost/compress zstd at its level better.
 
-The decisions are those of `zstd/enc_better.go` from 1.14.2 on (Klaus Post, BSD), reimplemented here. The offsets of earlier
-matches are tried once a block has three sequences.
+The decisions are those of `zstd/enc_better.go` from 1.14.2 on (Klaus Post, BSD), reimplemented here. The offsets of
+earlier matches are tried once a block has three sequences.
 """
 
 from __future__ import annotations

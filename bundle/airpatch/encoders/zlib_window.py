@@ -35,8 +35,8 @@ class ZlibWindow:
     """Two windows of uncompressed data, of which the older one is dropped when both are full. Types are in
     zlib_window.pxd.
 
-    `_end` is where the uncompressed data ends, `_dropped` how many bytes of the stream were before the window. Parameters
-    are those of ZlibMatcher.
+    `_end` is where the uncompressed data ends, `_dropped` how many bytes of the stream were before the window.
+    Parameters are those of ZlibMatcher.
     """
 
     # 0 stands for no position, which is why nothing matches the first byte of the window. The window's upper
