@@ -43,9 +43,10 @@ def refuse(error: AirpatchError, words: Sequence[str]) -> int:
 
 def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     """Run the command that `args` hold and return its exit code; `closed` has standard descriptors without a stream."""
-    console = Console.from_args(args)
+    console = Console.early(())
     try:
         _prepare_process()
+        console = Console.from_args(args)
         for name, value in getattr(args, "limits", ()):
             raise_limit(name, value)
         _require_output(args, closed)
@@ -75,17 +76,26 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return 1
     try:
         console.report(result)
-    except (BrokenPipeError, TargetError) as error:
+    except (BrokenPipeError, TargetError, KeyboardInterrupt, _Terminated) as error:
         return _unprinted(error, args.command, console, int(result.exit_code))
     return int(result.exit_code)
 
 
-def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
+def _unprinted(
+    error: BrokenPipeError | TargetError | KeyboardInterrupt | _Terminated,
+    command: str,
+    console: Console,
+    exit_code: int,
+) -> int:
     """Return the exit code where a result could not be printed: that of the work, unless printing was the work."""
     if command not in PRINTING:
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")
         return exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED + signal.SIGINT
+    if isinstance(error, _Terminated):
+        return INTERRUPTED + error.number
     if isinstance(error, BrokenPipeError):
         return NO_READER
     console.fail(error)
@@ -103,6 +113,8 @@ def _require_output(args: Namespace, closed: AbstractSet[int]) -> None:
 
 def _prepare_process() -> None:
     """Unwind on signals, except those that the caller ignores (nohup), and raise the limit on open files."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `entry_point` leaves it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
