@@ -17,9 +17,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own) and return its exit code."""
     closed = open_standard_streams() if argv is None else frozenset()
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser()
     try:
-        args = parser.parse_args(help_words(words))
+        line = help_words(words)
+        args = build_parser(line[0]).parse_args(line)
     except AirpatchError as error:
         from airpatch_cli.run import refuse
 

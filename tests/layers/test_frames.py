@@ -17,7 +17,7 @@ from airpatch.layers.frames import split
 from tests.layers.support import text
 
 NAME = "kzstd-1.17.8-fastest"
-PLAINTEXT = text(3000, 1)
+UNCOMPRESSED = text(3000, 1)
 
 
 def frame(data: bytes, flushed: bool = False) -> bytes:
@@ -37,11 +37,11 @@ def files(draw: st.DrawFn) -> bytes:
         size = draw(st.integers(1, 3000))
         kind = draw(st.sampled_from(("frame", "flushed", "packed", "bytes")))
         if kind == "packed":
-            out += skippable(frame(PLAINTEXT[:size]), draw(st.integers(0, 15)))
+            out += skippable(frame(UNCOMPRESSED[:size]), draw(st.integers(0, 15)))
         elif kind == "bytes":
-            out += skippable(PLAINTEXT[:size], draw(st.integers(0, 15)))
+            out += skippable(UNCOMPRESSED[:size], draw(st.integers(0, 15)))
         else:
-            out += frame(PLAINTEXT[:size], kind == "flushed")
+            out += frame(UNCOMPRESSED[:size], kind == "flushed")
     return bytes(out)
 
 
@@ -51,8 +51,8 @@ def test_taken_apart_and_put_together(file: bytes) -> None:
     parts = list(split(BytesBlob(file), len(file), 1 << 20))
     layout = io.BytesIO(b"".join(emit_part(part) for part, _ in parts))
     rest = io.BytesIO(b"".join(beside for _, beside in parts))
-    plaintext = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file), read_across_frames=True)
-    assert b"".join(build(frame_encoder(NAME), layout.read, plaintext.read, rest.read)) == file
+    uncompressed = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file), read_across_frames=True)
+    assert b"".join(build(frame_encoder(NAME), layout.read, uncompressed.read, rest.read)) == file
 
 
 def test_many_blocks_that_end_with_an_empty_one() -> None:
@@ -63,13 +63,13 @@ def test_many_blocks_that_end_with_an_empty_one() -> None:
     assert frame(bytes(1 << 16), flushed=True) == file
 
 
-def test_more_plaintext_than_there_may_be() -> None:
-    file = frame(PLAINTEXT)
+def test_more_uncompressed_than_there_may_be() -> None:
+    file = frame(UNCOMPRESSED)
     with pytest.raises(FormatError, match="more uncompressed bytes"):
-        list(split(BytesBlob(file), len(file), len(PLAINTEXT) - 1))
+        list(split(BytesBlob(file), len(file), len(UNCOMPRESSED) - 1))
 
 
-@pytest.mark.parametrize("file", [frame(PLAINTEXT)[:-1], frame(PLAINTEXT) + b"tail", b"\x28\xb5\x2f\xfd"])
+@pytest.mark.parametrize("file", [frame(UNCOMPRESSED)[:-1], frame(UNCOMPRESSED) + b"tail", b"\x28\xb5\x2f\xfd"])
 def test_what_is_no_zstd_file(file: bytes) -> None:
     with pytest.raises(FormatError):
         list(split(BytesBlob(file), len(file), 1 << 20))

@@ -1,7 +1,7 @@
 """The layout of a zstd file: which frames it has, and what stands between them (spec/ENCODERS.md, Layouts).
 
-A file of many frames, as zstd:chunked makes them, is a list of parts. Frames are made of plaintext by an encoder;
-everything else comes out of another stream of bytes, the rest.
+A file of many frames, as zstd:chunked makes them, is a list of parts. Frames are made of uncompressed data by an
+encoder; everything else comes out of another stream of bytes, the rest.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Read = Callable[[int], bytes]
 class BlockKind(IntEnum):
     """What a part is; its size is in bytes."""
 
-    FRAME = 0  # a frame; size of its plaintext
+    FRAME = 0  # a frame; size of its uncompressed data
     FLUSHED = 1  # the same, flushed before it ends
     BYTES = 2  # bytes of the rest; size of them
-    PACKED = 3  # a skippable frame of one frame; size of its plaintext, which is of the rest
+    PACKED = 3  # a skippable frame of one frame; size of its uncompressed data, which is of the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +51,21 @@ def _parse_part(data: bytes) -> LayoutPart:
     return LayoutPart(BlockKind(data[0]), int.from_bytes(data[2:], "little"), data[1])
 
 
-def build(encoder: FrameEncoder, layout: Read, plaintext: Read, rest: Read) -> Iterator[bytes]:
+def build(encoder: FrameEncoder, layout: Read, uncompressed: Read, rest: Read) -> Iterator[bytes]:
     """Yield the file with that layout. Raises FormatError if the layout is none, or a stream ends too early."""
     while data := b"".join(_take(layout, PART_SIZE, may_end=True)):
         size = 0
-        for piece in _part(encoder, _parse_part(data), plaintext, rest):
+        for piece in _part(encoder, _parse_part(data), uncompressed, rest):
             size += len(piece)
             yield piece
         if not size:  # else there could be any number of them
             raise FormatError("a layout with a part of no bytes")
 
 
-def _part(encoder: FrameEncoder, part: LayoutPart, plaintext: Read, rest: Read) -> Iterator[bytes]:
+def _part(encoder: FrameEncoder, part: LayoutPart, uncompressed: Read, rest: Read) -> Iterator[bytes]:
     match part.kind:
         case BlockKind.FRAME | BlockKind.FLUSHED:
-            yield from _frame(encoder, plaintext, part.size, part.kind is BlockKind.FLUSHED)
+            yield from _frame(encoder, uncompressed, part.size, part.kind is BlockKind.FLUSHED)
         case BlockKind.BYTES:
             yield from _take(rest, part.size)
         case BlockKind.PACKED:
@@ -76,10 +76,10 @@ def _part(encoder: FrameEncoder, part: LayoutPart, plaintext: Read, rest: Read) 
             yield packed
 
 
-def _frame(encoder: FrameEncoder, plaintext: Read, size: int, flushed: bool = False) -> Iterator[bytes]:
-    """Yield the frame of `size` bytes of plaintext."""
+def _frame(encoder: FrameEncoder, uncompressed: Read, size: int, flushed: bool = False) -> Iterator[bytes]:
+    """Yield the frame of `size` bytes of uncompressed data."""
     encoder.begin(size)
-    for piece in _take(plaintext, size):
+    for piece in _take(uncompressed, size):
         yield encoder.feed(piece)
     if flushed:
         yield encoder.flush()

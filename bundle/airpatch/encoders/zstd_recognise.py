@@ -7,12 +7,12 @@ search. The rest is run on the first block side by side, level by level.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 import zstandard
 
-from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
@@ -22,14 +22,14 @@ from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names, zstd_replica
 from airpatch.errors import FormatError
 
-PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
+UNCOMPRESSED = 512 << 10  # as much is compared, at most: four blocks
 _BLOCK = 128 << 10
 _FRAMES = 1000  # of so many frames
 _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_AMBIGUOUS = 16 << 10  # bytes of plaintext; in a frame of fewer, several levels may agree
+_AMBIGUOUS = 16 << 10  # bytes of uncompressed data; in a frame of fewer, several levels may agree
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
 _KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better", "best")) + tuple(
@@ -50,52 +50,52 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         return []
     end = frame_end(start)
     frame = memoryview(start)[:end]
-    plaintext = _decompress(frame)
-    complete = end is not None and len(plaintext) <= PLAINTEXT
+    uncompressed = _decompress(frame)
+    complete = end is not None and len(uncompressed) <= UNCOMPRESSED
     if not complete:
-        plaintext = plaintext[: min(len(plaintext), PLAINTEXT) // _BLOCK * _BLOCK]
+        uncompressed = uncompressed[: min(len(uncompressed), UNCOMPRESSED) // _BLOCK * _BLOCK]
     if candidates is not None and any(name.startswith("libzstd") for name in candidates):
-        return recognise_libzstd(header, plaintext, frame, complete, candidates)
+        return recognise_libzstd(header, uncompressed, frame, complete, candidates)
     try:
-        matches = first_matches(frame) if plaintext else None
+        matches = first_matches(frame) if uncompressed else None
     except UnusualBlock:
         return []
     if header.checksum:
-        found = _klauspost(header, plaintext, frame, complete, candidates)
+        found = _klauspost(header, uncompressed, frame, complete, candidates)
         if found or candidates:
             return found
-    return [] if candidates else recognise_libzstd(header, plaintext, frame, complete, None, matches)
+    return [] if candidates else recognise_libzstd(header, uncompressed, frame, complete, None, matches)
 
 
 def _klauspost(
-    header: FrameHeader, plaintext: bytes, frame: memoryview, complete: bool, candidates: Sequence[str] | None
+    header: FrameHeader, uncompressed: bytes, frame: memoryview, complete: bool, candidates: Sequence[str] | None
 ) -> list[str]:
     """Return the names of replicas of klauspost/compress, all of one level but for a frame that is complete."""
-    rules = _possible_rules(frame, plaintext)
+    rules = _possible_rules(frame, uncompressed)
     names = [
         name
         for name in (zstd_names() if candidates is None else candidates)
         if (complete or header.content is not None or header.window == zstd_replica(name).window)
         and (rules is None or zstd_replica(name).rules in rules)
     ]
-    if complete and len(plaintext) <= _AMBIGUOUS:
-        return _race(names, plaintext, frame, complete)
+    if complete and len(uncompressed) <= _AMBIGUOUS:
+        return _race(names, uncompressed, frame, complete)
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
         twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
         different = [name for name in same if name not in twins]
-        if complete and len(plaintext) <= _BLOCK:
-            rest = _race(different, plaintext, frame, complete)
+        if complete and len(uncompressed) <= _BLOCK:
+            rest = _race(different, uncompressed, frame, complete)
         else:
-            rest = _race(different, plaintext[:_BLOCK], frame, complete=False)
+            rest = _race(different, uncompressed[:_BLOCK], frame, complete=False)
             if level in _QUICK or complete:
-                rest = _race(rest, plaintext, frame, complete)
+                rest = _race(rest, uncompressed, frame, complete)
         if rest:
             return rest + [name for name, twin in twins.items() if twin in rest]
     return []
 
 
-def _possible_rules(frame: memoryview, plaintext: bytes) -> set[BlockRules] | None:
+def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:
     """Return the rules of klauspost/compress that write the first block if its sequences are given; None if all may."""
     at = read_header(frame[:MAX_HEADER]).size
     word = int.from_bytes(frame[at : at + 3], "little")
@@ -104,12 +104,12 @@ def _possible_rules(frame: memoryview, plaintext: bytes) -> set[BlockRules] | No
         return None
     reader = BlockReader()
     size, _shape = reader.read(block[3:])
-    reader.take_literals(plaintext[:size])
-    window = bytearray(plaintext[:size])
+    reader.take_literals(uncompressed[:size])
+    window = bytearray(uncompressed[:size])
     return {
         rules
         for rules in {zstd_replica(name).rules for name in zstd_names()}
-        if BlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
+        if ZstdBlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
     }
 
 
@@ -134,38 +134,38 @@ def recognise_frames(start: bytes) -> list[str]:
     return names or []
 
 
-def _race(candidates: Iterable[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
+def _race(candidates: Iterable[str], uncompressed: bytes, frame: memoryview, complete: bool) -> list[str]:
     """Return those that write what the frame begins with, or all of it if it is `complete`."""
     encoders = ((name, zstd_replica(name).make()) for name in candidates)
-    running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
+    running = race(encoders, uncompressed, frame, _BLOCK, complete=complete)
     return [runner.name for runner in running if runner.written]
 
 
 def _decompress(frame: memoryview) -> bytes:
-    """Return what the beginning of a frame decompresses to, a byte more than `PLAINTEXT` at most."""
+    """Return what the beginning of a frame decompresses to, a byte more than `UNCOMPRESSED` at most."""
     out = bytearray()
     try:
         with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(frame) as reader:
-            while len(out) <= PLAINTEXT and (piece := reader.read(PLAINTEXT + 1 - len(out))):
+            while len(out) <= UNCOMPRESSED and (piece := reader.read(UNCOMPRESSED + 1 - len(out))):
                 out += piece
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
     return bytes(out)
 
 
-def nearest_frame_encoders(start: bytes) -> list[str]:
+def nearest_frame_encoders(start: bytes, may: Callable[[str], bool] = lambda _: True) -> list[str]:
     """Return the encoder whose matches are most like those at the `start` of a zstd file, if they are like them.
 
-    Raises FormatError if it is not the beginning of a zstd file.
+    Only encoders that `may` are considered. Raises FormatError if it is not the beginning of a zstd file.
     """
     frame = memoryview(start)[: frame_end(start)]
-    plaintext = _decompress(frame)[:_BLOCK]
+    uncompressed = _decompress(frame)[:_BLOCK]
     matches = first_matches(frame)
     best, most = [], _LEAST_SHARE
-    for name in _KIN:
+    for name in filter(may, _KIN):
         encoder = frame_encoder(name)
-        encoder.begin(len(plaintext))
-        share = first_matches(encoder.feed(plaintext) + encoder.flush(), 16).share(matches)
+        encoder.begin(len(uncompressed))
+        share = first_matches(encoder.feed(uncompressed) + encoder.flush(), 16).share(matches)
         if share > most:
             best, most = [name], share
     return best

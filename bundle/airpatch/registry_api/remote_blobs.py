@@ -13,7 +13,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from airpatch.errors import SourceError
 from airpatch.execution import Execution, NewFile
 from airpatch.model.digest import Digest
 from airpatch.registry_api.pulling import Repository
+from airpatch.worker_pool import worker_pool
 
 _PIECE = 1 << 20
 
@@ -45,7 +45,7 @@ class RemoteBlobs:
         self._new_file = new_file
         self._cache = None if cache is None else _Cache(cache)
         self._where = where
-        self._connections = connections
+        self.connections = connections
         self._store = ScratchStore(new_file)
         self._fetched: dict[Digest, ScratchRange | Path] = {}
         self._locks: dict[Digest, threading.Lock] = {}
@@ -69,19 +69,15 @@ class RemoteBlobs:
         total = sum(self.known[digest].size for digest in wanted)
         with (
             task.part(f"fetching from {self._where}", total) as part,
-            ThreadPoolExecutor(self._connections) as pool,
+            worker_pool(self.connections, task.cancellation) as pool,
         ):
 
             def get(digest: Digest) -> None:
                 with part.share(self.known[digest].size, digest) as share:
                     self.get(digest, share.reach)
 
-            try:
-                for future in [pool.submit(get, digest) for digest in wanted]:
-                    future.result()
-            finally:
-                task.cancellation.cancel()
-                pool.shutdown(cancel_futures=True)
+            for future in [pool.submit(get, digest) for digest in wanted]:
+                future.result()
 
     def get(self, digest: Digest, reached: Callable[[int], None] = lambda _position: None) -> BlobReader:
         """Return a reader of the blob, which is fetched if it is not here; `reached` receives how far that is."""
@@ -103,6 +99,13 @@ class RemoteBlobs:
             blob.repository.download(digest, blob.size, _Incoming(file.append, file.clear, reached))
             stack.pop_all()
         return self._store.keep(file)
+
+    def give_up(self, digest: Digest) -> None:
+        """Release a blob that nobody reads any more; whoever asks for it again fetches it again."""
+        with self._lock:
+            place = self._fetched.pop(digest, None)
+        if isinstance(place, ScratchRange):
+            self._store.give_up(place)
 
     def close(self) -> None:
         """Give up what lies in scratch files."""
