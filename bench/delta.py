@@ -18,7 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from airpatch.delta import Effort, decode, encode
+from airpatch.delta.decoder import decode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 
 
 def mapped(path: Path) -> mmap.mmap:

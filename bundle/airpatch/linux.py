@@ -153,6 +153,15 @@ def is_pipe(path: Path) -> bool:
     return _has(path, stat.S_ISFIFO)
 
 
+def begins_with(path: Path, magic: bytes) -> bool:
+    """Return whether `path` is a regular file that can be read and begins with `magic`."""
+    if not is_file(path):
+        return False
+    with suppress(OSError), path.open("rb", buffering=0) as file:
+        return file.read(len(magic)) == magic
+    return False
+
+
 def _has(path: Path, kind: Callable[[int], bool]) -> bool:
     try:
         return kind(path.stat().st_mode)

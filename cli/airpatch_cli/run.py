@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import os
 import resource
@@ -12,12 +13,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
-from types import FrameType
-from typing import NoReturn
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.limits import raise_limit
 from airpatch_cli.console import Console
+from airpatch_cli.signals import Terminated, handle_signals
 from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
@@ -26,13 +26,8 @@ PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "
 """Commands whose purpose is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
-
-
-class _Terminated(BaseException):
-    """SIGTERM or SIGHUP has arrived: unwind, so that nothing is left half-done."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+_COLLECT_AFTER = 20_000
+"""New containers between two collections of cyclic garbage. By default 700, and loading modules makes no garbage."""
 
 
 def refuse(error: AirpatchError, words: Sequence[str]) -> int:
@@ -58,7 +53,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     except KeyboardInterrupt:
         console.note("interrupted; nothing is half-done")
         return INTERRUPTED + signal.SIGINT
-    except _Terminated as error:
+    except Terminated as error:
         console.note("terminated; nothing is half-done")
         return INTERRUPTED + error.number
     except BrokenPipeError:
@@ -102,14 +97,13 @@ def _require_output(args: Namespace, closed: AbstractSet[int]) -> None:
 
 
 def _prepare_process() -> None:
-    """Unwind on signals, except those that the caller ignores (nohup), and raise the limit on open files."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+    """Unwind on signals, and raise the limit on open files."""
+    handle_signals()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _keep_freed_memory()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def _decisions_shown(verbosity: int) -> AbstractContextManager[None]:
@@ -118,10 +112,6 @@ def _decisions_shown(verbosity: int) -> AbstractContextManager[None]:
     from airpatch_cli.logs import decisions_shown
 
     return decisions_shown(verbosity)
-
-
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    raise _Terminated(number)
 
 
 def _keep_freed_memory() -> None:

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 
 from airpatch.blobs.content import Content, read_blob
 from airpatch.destinations.supply import GatheredSupply
-from airpatch.execution import Execution
 from airpatch.model.digest import Digest
-from airpatch.sources.gather import Gathered, gather
+from airpatch.sources.gather import gather
 from tests.sources.sample_sources import IMAGES
 from tests.support import execution
 
 
-class Fetching(Gathered):
-    """Notes what is fetched."""
-
-    fetched: tuple[Digest, ...] = ()
-
-    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
-        object.__setattr__(self, "fetched", tuple(digests))
-
-
 def test_sources_give_the_largest_blobs_first() -> None:
-    found = gather([str(IMAGES)])
-    gathered = Fetching(found.release, found.manifests, found.content)
+    fetched: list[Digest] = []
+    gathered = replace(gather([str(IMAGES)]), fetch=lambda digests, _: fetched.extend(digests))
     wanted = {blob.digest: blob.size for blob in gathered.release.blobs if not blob.is_manifest}
     supply = GatheredSupply(gathered)
     assert supply.prepare(wanted, execution()) == 0
-    assert set(gathered.fetched) == wanted.keys()
+    assert set(fetched) == wanted.keys()
     given: list[Digest] = []
 
     def take(digest: Digest, content: Content, taken: object) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.delta.decoder import decode
-from airpatch.encoders.zstd_decisions import Part
+from airpatch.encoders.zstd_decisions import ParsedPiece
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.layers.blob_builder import max_column
@@ -108,7 +108,7 @@ def frame_corrections(encode: Callable[[bytes], bytes], encoder: str) -> list[by
     return frame_sections(delta(NEW, [OLD]), own, other)
 
 
-def frame_sections(difference: bytes, own: Part, other: Part) -> list[bytes]:
+def frame_sections(difference: bytes, own: ParsedPiece, other: ParsedPiece) -> list[bytes]:
     return [
         difference,
         delta(own.layout, [other.layout]),

@@ -18,17 +18,21 @@ from airpatch.execution import Execution
 from airpatch.layers import decision_reader, gzip_ways
 from airpatch.layers.compression import compression, extract
 from airpatch.layers.patch_maker import Made, PatchMaker
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
     FrameReplay,
     Frames,
+    Method,
     Plain,
     Raw,
     Replay,
     Replica,
     read_header,
 )
+from airpatch.layers.required_features import features
+from airpatch.layers.versions import known_features
 from airpatch.layers.ways import Unpacked
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -77,12 +81,18 @@ def unpacked(*blobs: bytes) -> Iterator[list[Unpacked]]:
             each.uncompressed.file.close()
 
 
-def patched(new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, work: Execution | None = None) -> bytes | None:
+def patched(
+    new: bytes,
+    *old: bytes,
+    effort: Effort = Effort.DEFAULT,
+    work: Execution | None = None,
+    reader: ReaderFeatures | None = None,
+) -> bytes | None:
     """The layer patch; every file is closed again."""
     before = descriptors()
     content = Blobs(by_digest(new, *old))
     with unpacked(new, *old) as (target, *sources):
-        shop = PatchMaker(content, [target, *sources], effort, work or execution(memory=1 << 26))
+        shop = PatchMaker(content, [target, *sources], effort, work or execution(memory=1 << 26), 0, reader)
         made = shop.patch(target, sources, ProgressPart().share(shop.work(target)))
     patch = None if made is None else content_of(made)
     assert left_open(before) == 0
@@ -94,7 +104,7 @@ def content_of(made: Made) -> bytes:
         return made.file.read(0, made.file.size)
 
 
-def method(patch: bytes | None) -> object:
+def method(patch: bytes | None) -> Method:
     assert patch is not None
     return read_header(BytesBlob(patch), len(patch)).method
 
@@ -303,3 +313,32 @@ def test_a_layer_with_new_nested_content_is_smaller_without_any_source() -> None
     patch = patched(jars(GO, *files))
     assert patch is not None
     assert len(patch) < len(jars(GO, *files)) * 3 // 4
+
+
+@pytest.mark.parametrize(
+    ("encode", "encoder", "expected", "known_still"),
+    [
+        (ENCODERS["go"], "go1-flate-6", (Replay, Corrected), ()),
+        (framed("kzstd-1.17.8-fastest"), "kzstd-", (FrameReplay, CorrectedFrames), ()),
+        (ENCODERS["zlib-9"], "zlib-9", (Replica,), ("gzip-9", "pigz-9")),  # which write the same here
+    ],
+)
+def test_an_encoder_that_the_reader_lacks_is_not_used(
+    encode: Callable[[bytes], bytes], encoder: str, expected: tuple[type, ...], known_still: tuple[str, ...]
+) -> None:
+    """What it wrote is made in another way, and that it would have been used is noted."""
+    old, new = encode(UNCOMPRESSED), encode(changed(UNCOMPRESSED))
+    lacks = {name for name in known_features() if name.startswith(f"encoder {encoder}")}
+    reader = ReaderFeatures(known_features() - lacks)
+    found = method(patched(new, old, reader=reader))
+    assert isinstance(found, expected)
+    assert {feature.name for feature in features(found)} <= reader.names  # type: ignore[operator] # it has some
+    missed = reader.missed.get(Digest.of(new), set())
+    assert bool(missed) != bool(known_still)
+    assert missed <= lacks
+
+
+def test_a_reader_that_knows_no_encoder_gets_patches_by_decisions() -> None:
+    old, new = ENCODERS["flushed"](UNCOMPRESSED), ENCODERS["flushed"](changed(UNCOMPRESSED))
+    assert isinstance(method(patched(new, old)), Corrected)
+    assert isinstance(method(patched(new, old, reader=ReaderFeatures(frozenset()))), Replay)

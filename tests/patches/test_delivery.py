@@ -20,10 +20,10 @@ from airpatch.errors import TargetError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.patches import delivery as delivery_module
-from airpatch.patches.completion import CompletedRelease
+from airpatch.patches.completed_release import CompletedRelease
 from airpatch.patches.delivery import Delivery
 from airpatch.progress import NO_PROGRESS, Progress
-from airpatch.registry_api.pulling import Repository, Sink
+from airpatch.registry_api.pulling import BlobSink, Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from tests.layers.support import ENCODERS, changed, layer, zstd
 from tests.operations.conftest import write_images
@@ -61,7 +61,7 @@ class Store(Repository):
         self._content = content
         self._lost = lost
 
-    def download(self, digest: Digest, size: int, sink: Sink) -> None:
+    def download(self, digest: Digest, size: int, sink: BlobSink) -> None:
         if digest == self._lost:
             raise TargetError("the line is dead")
         self.given[digest] += 1

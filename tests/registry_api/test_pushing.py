@@ -16,7 +16,7 @@ from airpatch.errors import BaseMismatch, IntegrityError, SourceError, TargetErr
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.registry_api.access import PullOptions, RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
 from airpatch.sources.gather import Gathered, gather
@@ -175,7 +175,7 @@ def test_large_blobs_go_up_in_chunks(empty: str) -> None:
     content = os.urandom(20 << 20)
     digest = Digest.of(content)
     with fault_proxy(empty, share=0.0) as proxy:
-        transport = Transport(Place(proxy.address, ""), PLAIN, TargetError)
+        transport = Transport(RegistryPlace(proxy.address, ""), PLAIN, TargetError)
         repository = WritableRepository(transport, "big")
         reached: list[int] = []
         repository.upload(digest, len(content), lambda: BytesBlob(content), reached.append)
@@ -203,7 +203,7 @@ def test_content_that_is_wrong_is_not_left_there(
     data.write_bytes(content)
     with pytest.raises((SourceError, IntegrityError), match=f"content of {blob.digest} has the digest"):
         push(hurt, to=empty)
-    transport = Transport(Place(empty, ""), PLAIN, TargetError)
+    transport = Transport(RegistryPlace(empty, ""), PLAIN, TargetError)
     assert WritableRepository(transport, "shop/web").tags() == []
     transport.close()
 

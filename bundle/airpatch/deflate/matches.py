@@ -3,7 +3,7 @@
 from.
 
 Columns hold no positions, and no literals since those are in the uncompressed data. A match's source is told by its
-rank (airpatch.deflate.history); nearly all ranks are zero, and only the others are written. spec/DEFLATE.md
+rank (airpatch.deflate.match_window); nearly all ranks are zero, and only the others are written. spec/DEFLATE.md
 defines the columns; `TokenEncoder` writes them, `TokenDecoder` reads them.
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Callable
 
 import cython
 
-from airpatch.deflate.history import SPAN, UNRANKED
+from airpatch.deflate.match_window import SPAN, UNRANKED
 from airpatch.deflate.tables import MAX_MATCH, MIN_MATCH, WINDOW
 from airpatch.errors import FormatError
 
 if cython.compiled:
-    from cython.cimports.airpatch.deflate.history import History
+    from cython.cimports.airpatch.deflate.match_window import MatchWindow
 else:
-    from airpatch.deflate.history import History
+    from airpatch.deflate.match_window import MatchWindow
 
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
 _MIN_MATCH = cython.declare(cython.Py_ssize_t, MIN_MATCH)
@@ -40,7 +40,7 @@ Read = Callable[[int], bytes]
 
 @cython.final
 @cython.cclass
-class TokenEncoder(History):
+class TokenEncoder(MatchWindow):
     """Turns tokens and the uncompressed data they stand for into columns: `runs`, `sources`, `distances`."""
 
     _run: cython.Py_ssize_t
@@ -175,7 +175,7 @@ class _Column:
 
 @cython.final
 @cython.cclass
-class TokenDecoder(History):
+class TokenDecoder(MatchWindow):
     """Turns columns and uncompressed data back into tokens, literals included."""
 
     _uncompressed: Callable[[int], bytes]
@@ -228,7 +228,7 @@ class TokenDecoder(History):
 
     def restart(self) -> None:
         """Begin a new deflate stream, which cannot refer to what came before; `crc` and `size` start again."""
-        History.restart(self)
+        MatchWindow.restart(self)
         self.crc = 0
         self.size = 0
 

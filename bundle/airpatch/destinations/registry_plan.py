@@ -7,7 +7,6 @@ whose blobs they lack.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from airpatch.errors import FormatError, UsageError
@@ -16,9 +15,10 @@ from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName, is_servable
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
+from airpatch.worker_pool import worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class BlobPlan:
 class PushPlan:
     """All that is to be written."""
 
-    place: Place
+    place: RegistryPlace
     repositories: Mapping[str, RepositoryPlan]
     blobs: Mapping[Digest, BlobPlan]
 
@@ -78,7 +78,7 @@ class PushPlan:
 
 
 def repositories_for(
-    transport: Transport, place: Place, images: Iterable[Image], renames: Sequence[Rename]
+    transport: Transport, place: RegistryPlace, images: Iterable[Image], renames: Sequence[Rename]
 ) -> dict[str, RepositoryPlan]:
     """Return the repositories below `place` that the images go to, by their paths.
 
@@ -115,14 +115,14 @@ def renamed(repository: str, renames: Sequence[Rename]) -> str:
 
 
 def plan_push(
-    place: Place,
+    place: RegistryPlace,
     repositories: Mapping[str, RepositoryPlan],
     read: Callable[[Digest], Manifest],
     connections: int,
 ) -> PushPlan:
     """Ask the registry what it has. `read` gives the manifests of the images."""
     blobs: dict[Digest, BlobPlan] = {}
-    with ThreadPoolExecutor(connections) as pool:
+    with worker_pool(connections) as pool:
         tags = [(plan, image) for plan in repositories.values() for image in plan.images]
         there = pool.map(lambda each: each[0].repository.head_manifest(each[1].name.tag), tags)
         for (plan, image), digest in zip(tags, there, strict=True):
@@ -151,7 +151,7 @@ def find_elsewhere(plan: PushPlan, digests: Iterable[Digest], connections: int) 
         for each in plan.repositories.values()
         if each.repository not in plan.blobs[digest].missing
     ]
-    with ThreadPoolExecutor(connections) as pool:
+    with worker_pool(connections) as pool:
         sizes = pool.map(lambda each: each[1].blob_size(each[0], plan.blobs[each[0]].size), wanted)
         for (digest, repository), size in zip(wanted, sizes, strict=True):
             if size == plan.blobs[digest].size:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xxhash import xxh64
 
-from airpatch.encoders.kzstd_blocks import BlockWriter
+from airpatch.encoders.kzstd_blocks import ZstdBlockWriter
 from airpatch.encoders.kzstd_matcher import ZstdMatcher
 
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -27,7 +27,7 @@ class KlauspostZstd:
     """
 
     def __init__(
-        self, matcher: ZstdMatcher, blocks: BlockWriter, window: int, block: int, frames_nothing: bool
+        self, matcher: ZstdMatcher, blocks: ZstdBlockWriter, window: int, block: int, frames_nothing: bool
     ) -> None:
         self._matcher = matcher
         self._blocks = blocks

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from airpatch.encoders.kzstd import KlauspostZstd
 from airpatch.encoders.kzstd_best import Backwards, BestMatcher
-from airpatch.encoders.kzstd_best_old import Choice, OldBestMatcher
+from airpatch.encoders.kzstd_best_old import MatchChoice, OldBestMatcher
 from airpatch.encoders.kzstd_better import BetterMatcher
-from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.kzstd_fast import DefaultMatcher, FastestMatcher
 from airpatch.encoders.kzstd_matcher import ZstdMatcher
 
@@ -52,9 +52,9 @@ _MATCHERS: dict[str, dict[str, tuple[int, Callable[[int], ZstdMatcher]]]] = {
         "1.17.5": (8, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.ALL)),
         "1.17.3": (32, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.ALL)),
         "1.16.4": (32, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.NEW, enters_last=False)),
-        "1.16.1": (32, lambda reach: OldBestMatcher(reach, Choice.IMPROVING)),
-        "1.15.13": (32, lambda reach: OldBestMatcher(reach, Choice.PAIRED)),
-        "1.14.2": (32, lambda reach: OldBestMatcher(reach, Choice.IN_ORDER)),
+        "1.16.1": (32, lambda reach: OldBestMatcher(reach, MatchChoice.IMPROVING)),
+        "1.15.13": (32, lambda reach: OldBestMatcher(reach, MatchChoice.PAIRED)),
+        "1.14.2": (32, lambda reach: OldBestMatcher(reach, MatchChoice.IN_ORDER)),
     },
 }
 """Matchers and their windows in MiB, by level and the first version with them, the newest first."""
@@ -82,7 +82,9 @@ def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
     reach, matcher = _valid(_MATCHERS[level], version)
     block = _FASTEST_BLOCK if level == "fastest" else _BLOCK
     frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
-    return KlauspostZstd(matcher(reach * _MIB), BlockWriter(rules(version, level)), reach * _MIB, block, frames_nothing)
+    return KlauspostZstd(
+        matcher(reach * _MIB), ZstdBlockWriter(rules(version, level)), reach * _MIB, block, frames_nothing
+    )
 
 
 def rules(version: str, level: str) -> BlockRules:

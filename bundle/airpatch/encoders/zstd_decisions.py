@@ -35,7 +35,7 @@ _MAX_COVERS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ParsedPiece:
     """What a piece of a zstd file adds to each column, and to the matches by which others are aligned with it."""
 
     layout: bytes
@@ -72,7 +72,7 @@ class Covers:
         return Alignment(self.targets, self.sources, self.lengths, matches)
 
 
-def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterator[Part]:
+def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterator[ParsedPiece]:
     """Yield the decisions of a zstd file. Raises FormatError if it has none, or more than `limit` bytes of content."""
     blocks = BlockReader()
     columns = ColumnWriter(alignment)
@@ -80,9 +80,9 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
         number = int.from_bytes(magic, "little")
         if number & ~15 == SKIPPABLE_MAGIC:
             size = exactly(read, 4)
-            yield Part(bytes((_BYTES,)) + _number(8) + magic + size)
+            yield ParsedPiece(bytes((_BYTES,)) + _number(8) + magic + size)
             for piece in take(read, int.from_bytes(size, "little")):
-                yield Part(bytes((_BYTES,)) + _number(len(piece)) + piece)
+                yield ParsedPiece(bytes((_BYTES,)) + _number(len(piece)) + piece)
         elif magic == MAGIC:
             for part, size_of in _parse_frame(read, blocks, columns):
                 limit -= size_of
@@ -93,13 +93,13 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
             raise FormatError("zstd: something else where a frame belongs")
 
 
-def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[Part, int]]:
+def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[ParsedPiece, int]]:
     """Yield the parts of a frame behind its magic, and how much content each stands for."""
     blocks.reset()
     columns.reset()
     descriptor = exactly(read, 1)
     header = descriptor + exactly(read, _header_size(descriptor[0]))
-    yield Part(bytes((_FRAME, len(header))) + header), 0
+    yield ParsedPiece(bytes((_FRAME, len(header))) + header), 0
     last = False
     while not last:
         word = int.from_bytes(exactly(read, 3), "little")
@@ -109,13 +109,13 @@ def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iter
             raise FormatError("zstd: a block of a reserved type, or one that is too large")
         if kind == _COMPRESSED:
             content, shape = blocks.read(exactly(read, size))
-            yield Part(tag + _number(content) + shape, *columns.block(blocks.found)), content
+            yield ParsedPiece(tag + _number(content) + shape, *columns.block(blocks.found)), content
         else:
             if kind == _RUN and (not size or size > MAX_BLOCK):
                 raise FormatError("zstd: a run of no bytes, or of too many")
             exactly(read, 1 if kind == _RUN else size)
             columns.skip(size)
-            yield Part(tag + _number(size)), size
+            yield ParsedPiece(tag + _number(size)), size
     if descriptor[0] & 4:
         exactly(read, _CHECKSUM)
 

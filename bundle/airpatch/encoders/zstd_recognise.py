@@ -7,12 +7,12 @@ search. The rest is run on the first block side by side, level by level.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 import zstandard
 
-from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
@@ -109,7 +109,7 @@ def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] |
     return {
         rules
         for rules in {zstd_replica(name).rules for name in zstd_names()}
-        if BlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
+        if ZstdBlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
     }
 
 
@@ -153,16 +153,16 @@ def _decompress(frame: memoryview) -> bytes:
     return bytes(out)
 
 
-def nearest_frame_encoders(start: bytes) -> list[str]:
+def nearest_frame_encoders(start: bytes, may: Callable[[str], bool] = lambda _: True) -> list[str]:
     """Return the encoder whose matches are most like those at the `start` of a zstd file, if they are like them.
 
-    Raises FormatError if it is not the beginning of a zstd file.
+    Only encoders that `may` are considered. Raises FormatError if it is not the beginning of a zstd file.
     """
     frame = memoryview(start)[: frame_end(start)]
     uncompressed = _decompress(frame)[:_BLOCK]
     matches = first_matches(frame)
     best, most = [], _LEAST_SHARE
-    for name in _KIN:
+    for name in filter(may, _KIN):
         encoder = frame_encoder(name)
         encoder.begin(len(uncompressed))
         share = first_matches(encoder.feed(uncompressed) + encoder.flush(), 16).share(matches)

@@ -33,7 +33,7 @@ from airpatch.model.release import Blob, Image, check_manifests
 from airpatch.operations.arguments import Paths, StrPath, names, within
 from airpatch.operations.trusted_files import require_signed
 from airpatch.registry_api.access import PullOptions, RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.registry_api.transport import Transport
@@ -99,7 +99,7 @@ def push(
     if not paths:
         raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
     with ExitStack() as stack:
-        job = _Job(Place.parse(destination), [Rename.parse(text) for text in renames], access, execution, stack)
+        job = _Job(RegistryPlace.parse(destination), [Rename.parse(text) for text in renames], access, execution, stack)
         patches = _open_patches(paths, stack, trusted)
         if not patches:
             if len(paths) > 1:
@@ -130,7 +130,7 @@ class _Prepared:
 class _Job:
     """One push: where to, and how."""
 
-    place: Place
+    place: RegistryPlace
     renames: Sequence[Rename]
     access: RegistryAccess
     execution: Execution
@@ -230,7 +230,7 @@ def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSi
 
 def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
     """Return the release of the last patch, upon the base in `path`; only what must be uploaded is rebuilt."""
-    from airpatch.patches.completion import complete_upon
+    from airpatch.patches.completed_release import complete_upon
     from airpatch.patches.delivery import Delivery
 
     if _is_bundle_file(path):
@@ -245,7 +245,7 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
 
 def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     """Return the release of the last patch, upon what the registry has."""
-    from airpatch.patches.completion import CompletedRelease
+    from airpatch.patches.completed_release import CompletedRelease
     from airpatch.patches.delivery import Delivery
     from airpatch.patches.registry_base import RegistryBase
 

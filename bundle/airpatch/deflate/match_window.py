@@ -35,7 +35,7 @@ _ALL_BITS = cython.declare(cython.uint, 0xFFFFFFFF)
 
 
 @cython.cclass
-class History:
+class MatchWindow:
     """`_buffer[_start:_at]` are bytes that matches may copy from, `_buffer[_at:_end]` bytes not yet covered by tokens.
 
     `_links` is a ring over positions, some of them ahead of `_at`: how far back the nearest position lies whose four
