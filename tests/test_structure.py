@@ -19,6 +19,7 @@ SUITES = {
     "cli/*": "the command line is tested as it is used: real commands and their output",
     "delta/test_delta.py": "encoder and decoder are inverses, whatever the sources",
     "delta/test_vectors.py": "deltas of the specification's vectors",
+    "destinations/test_runtimes.py": "what podman and containerd make of archives",
     "destinations/test_skopeo.py": "what skopeo makes of restored images",
     "faults/*": "kills, power cuts and I/O errors under real commands",
     "operations/test_attacks.py": "what an attacker who holds the disk could do, against the public functions",
