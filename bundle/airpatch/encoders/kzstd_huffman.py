@@ -80,7 +80,7 @@ class HuffmanCode:
     def put(
         self, out: cython.p_uchar, at: cython.int, source: cython.p_uchar, begin: cython.int, end: cython.int
     ) -> cython.int:
-        """Write source[begin:end] backwards to out[at:]; return where that ends. 8 bytes after it may be overwritten."""
+        """Write source[begin:end] backwards to out[at:]; return where that ends. 8 bytes more may be overwritten."""
         entries: cython.p_uint = cython.address(self.entries[0]) if cython.compiled else self.entries
         bits: cython.int = 0
         word: cython.ulonglong = 0
