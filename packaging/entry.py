@@ -2,6 +2,6 @@
 
 import sys
 
-from airpatch_cli.main import main
+from airpatch_cli.entry_point import main
 
 sys.exit(main())

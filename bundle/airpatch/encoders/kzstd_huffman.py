@@ -1,8 +1,10 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# In bounds: at most 256 symbols make 511 nodes, and words have 1 to 11 bits; there is always a shorter word to
+# lengthen, since 2**most is at least twice the symbols; callers have room for 11 bits a literal and 8 bytes.
 """Huffman codes of literals as klauspost/compress makes them.
 
-The decisions are those of `huff0/compress.go` and `huff0/huff0.go` (Klaus Post, after Yann Collet, BSD), re-told here;
-what is written is RFC 8878 4.2.
+The decisions are those of `huff0/compress.go` and `huff0/huff0.go` (Klaus Post, after Yann Collet, BSD), reimplemented
+here; what is written is RFC 8878 4.2.
 """
 
 from __future__ import annotations
