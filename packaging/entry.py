@@ -9,6 +9,6 @@ os.environ.pop("LD_LIBRARY_PATH", None)
 if before is not None:
     os.environ["LD_LIBRARY_PATH"] = before
 
-from airpatch_cli.main import main  # noqa: E402 # the environment comes first
+from airpatch_cli.entry_point import main  # noqa: E402 # the environment comes first
 
 sys.exit(main())
