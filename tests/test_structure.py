@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -217,3 +218,23 @@ def test_nothing_else_lies_at_the_top() -> None:
         names = (path.name for path in TESTS.parent.iterdir())
         found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
     assert found - {".git"} == TOP_LEVEL
+
+
+def blocks_without_checks() -> list[tuple[str, int]]:
+    """Where Cython is told not to check indexes: files and lines."""
+    found = []
+    for path in sorted(LIBRARY.rglob("*.py")):
+        for number, line in enumerate(path.read_text().splitlines()):
+            if re.match(r"# cython: .*boundscheck=False|\s*@cython\.boundscheck\(False\)", line):
+                found.append((str(path.relative_to(LIBRARY)), number))
+    return found
+
+
+@pytest.mark.parametrize(("module", "line"), blocks_without_checks())
+def test_whoever_switches_bounds_checks_off_says_what_holds(module: str, line: int) -> None:
+    lines = (LIBRARY / module).read_text().splitlines()[line:]
+    if not lines[0].startswith("#"):  # a function: up to the next one
+        begin = next(i for i, text in enumerate(lines) if text.lstrip().startswith("def "))
+        end = next((i for i, text in enumerate(lines) if i > begin and text.lstrip().startswith(("def ", "@"))), None)
+        lines = lines[:end]
+    assert any("# In bounds: " in text for text in lines), "say in one comment why no index is out of bounds"

@@ -38,9 +38,10 @@ def refuse(error: AirpatchError, words: Sequence[str]) -> int:
 
 def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     """Run the command that `args` hold and return its exit code; `closed` has standard descriptors without a stream."""
-    console = Console.from_args(args)
+    console = Console.early(())
     try:
         _prepare_process()
+        console = Console.from_args(args)
         for name, value in getattr(args, "limits", ()):
             raise_limit(name, value)
         _require_output(args, closed)
@@ -70,17 +71,26 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return 1
     try:
         console.report(result)
-    except (BrokenPipeError, TargetError) as error:
+    except (BrokenPipeError, TargetError, KeyboardInterrupt, Terminated) as error:
         return _unprinted(error, args.command, console, int(result.exit_code))
     return int(result.exit_code)
 
 
-def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
+def _unprinted(
+    error: BrokenPipeError | TargetError | KeyboardInterrupt | Terminated,
+    command: str,
+    console: Console,
+    exit_code: int,
+) -> int:
     """Return the exit code where a result could not be printed: that of the work, unless printing was the work."""
     if command not in PRINTING:
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")
         return exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED + signal.SIGINT
+    if isinstance(error, Terminated):
+        return INTERRUPTED + error.number
     if isinstance(error, BrokenPipeError):
         return NO_READER
     console.fail(error)

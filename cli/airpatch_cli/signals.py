@@ -30,9 +30,11 @@ class Terminated(BaseException):
 
 
 def handle_signals() -> None:
-    """Raise Terminated at SIGTERM and SIGHUP, except where the caller ignores them (nohup), and see to it that these
-    and SIGINT interrupt every wait. For the main thread.
+    """Raise KeyboardInterrupt at SIGINT and Terminated at SIGTERM and SIGHUP, except where the caller ignores them
+    (nohup), and see to it that they interrupt every wait. For the main thread.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `entry_point` leaves it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch import linux
-from airpatch.blobs.folders import ALWAYS, FOLDER, Folders
+from airpatch.blobs.folders import ALWAYS, FOLDER, Folders, is_own
 from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.blobs.tree import Entry, Tree
@@ -36,6 +36,7 @@ class Destination:
     def __init__(self, path: Path) -> None:
         self.path = path
         check_is_no_root(path)
+        self._made = linux.missing_folders(path)
         with self._errors(""):
             path.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -51,12 +52,16 @@ class Destination:
                 raise
         except BaseException:
             os.close(self._fd)
+            linux.remove_empty(self._made)
             raise
 
     def __enter__(self) -> Destination:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        """Remove the hidden folder and, where nothing was placed because of an error, the destination, if it was made
+        here.
+        """
         try:
             with self._errors(STAGING):
                 linux.remove_all(self._staging)
@@ -66,6 +71,8 @@ class Destination:
             self._folders.close()
             os.close(self._staging)
             os.close(self._fd)
+            if error is not None:
+                linux.remove_empty(self._made)
 
     def make_folder(self, part: str) -> None:
         with self._errors(part):
@@ -133,7 +140,7 @@ class Destination:
                     continue
             try:
                 with self._errors(STAGING):
-                    if os.fstat(fd).st_uid != os.geteuid():
+                    if not is_own(fd):
                         raise TargetError(f"{self.path / STAGING}: belongs to another user; remove it and run again")
                     os.fchmod(fd, 0o700)
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
