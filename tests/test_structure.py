@@ -8,6 +8,8 @@ import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
 LIBRARY = TESTS.parent / "bundle" / "airpatch"
 COMMANDS = TESTS.parent / "cli" / "airpatch_cli"
