@@ -18,7 +18,7 @@ _MAX_PACKED = 64 << 20
 def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
 
-    Raises FormatError if it is none, or has more than `limit` uncompressed bytes.
+    Raises FormatError if it is not a zstd file, or has more than `limit` uncompressed bytes.
     """
     blob = _Slices(reader, size)
     at = 0
