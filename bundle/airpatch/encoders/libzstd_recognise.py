@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
-from airpatch.encoders.zstd_frame import FrameHeader, find_block_ends
+from airpatch.encoders.zstd_frame import FrameHeader, block_ends
 from airpatch.encoders.zstd_matches import Matches, first_matches
 from airpatch.encoders.zstd_replicas import libzstd_encoder, libzstd_name
 from airpatch.errors import FormatError
@@ -110,7 +110,7 @@ def _agrees(encoder: LibzstdEncoder, plaintext: bytes, size: int | None, frame: 
     out += encoder.flush()
     if len(plaintext) == _BLOCK:
         return out == frame[: len(out)]
-    ends = find_block_ends(out)
+    ends = list(block_ends(out))
     # The last blocks of a beginning may be others than those of the whole, which are cut with regard to what follows.
     compared = ends[(len(ends) - 1) // 2] if len(ends) > 1 else 0
     return compared > 0 and out[:compared] == frame[:compared]

@@ -2,13 +2,15 @@
 
 The header rules most of them out: klauspost/compress always adds a checksum, and the window tells the level, almost.
 Given its sequences, a block of klauspost/compress follows: that rules out all others, and most versions, without a
-search. The rest is run on the first block side by side, level by level.
+search. The rest is run on the first block side by side, level by level, and flushed where the frame was: at the end of
+each block that is neither full nor the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
 
 import zstandard
 
@@ -16,10 +18,24 @@ from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
-from airpatch.encoders.zstd_frame import MAX_HEADER, FrameExtent, FrameHeader, find_frame, frame_end, read_header
+from airpatch.encoders.zstd_frame import (
+    MAX_HEADER,
+    FrameExtent,
+    FrameHeader,
+    block_ends,
+    find_frame,
+    frame_end,
+    read_header,
+)
 from airpatch.encoders.zstd_matches import first_matches
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
-from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names, zstd_replica
+from airpatch.encoders.zstd_replicas import (
+    FrameEncoder,
+    frame_encoder,
+    libzstd_name,
+    zstd_names,
+    zstd_replica,
+)
 from airpatch.errors import FormatError
 
 PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
@@ -50,7 +66,8 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         return []
     end = frame_end(start)
     frame = memoryview(start)[:end]
-    plaintext = _decompress(frame)
+    blocks = list(_blocks(frame))
+    plaintext = b"".join(blocks)
     complete = end is not None and len(plaintext) <= PLAINTEXT
     if not complete:
         plaintext = plaintext[: min(len(plaintext), PLAINTEXT) // _BLOCK * _BLOCK]
@@ -61,14 +78,19 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     except UnusualBlock:
         return []
     if header.checksum:
-        found = _klauspost(header, plaintext, frame, complete, candidates)
+        found = _klauspost(header, plaintext, list(map(len, blocks)), frame, complete, candidates)
         if found or candidates:
             return found
     return [] if candidates else recognise_libzstd(header, plaintext, frame, complete, None, matches)
 
 
 def _klauspost(
-    header: FrameHeader, plaintext: bytes, frame: memoryview, complete: bool, candidates: Sequence[str] | None
+    header: FrameHeader,
+    plaintext: bytes,
+    blocks: Sequence[int],
+    frame: memoryview,
+    complete: bool,
+    candidates: Sequence[str] | None,
 ) -> list[str]:
     """Return the names of replicas of klauspost/compress, all of one level but for a frame that is complete."""
     rules = _possible_rules(frame, plaintext)
@@ -78,18 +100,22 @@ def _klauspost(
         if (complete or header.content is not None or header.window == zstd_replica(name).window)
         and (rules is None or zstd_replica(name).rules in rules)
     ]
+
+    def still(names: Sequence[str], plaintext: bytes, complete: bool) -> list[str]:
+        return _race(names, plaintext, blocks, frame, complete)
+
     if complete and len(plaintext) <= _AMBIGUOUS:
-        return _race(names, plaintext, frame, complete)
+        return still(names, plaintext, complete)
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
         twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
         different = [name for name in same if name not in twins]
         if complete and len(plaintext) <= _BLOCK:
-            rest = _race(different, plaintext, frame, complete)
+            rest = still(different, plaintext, complete)
         else:
-            rest = _race(different, plaintext[:_BLOCK], frame, complete=False)
+            rest = still(different, plaintext[:_BLOCK], False)
             if level in _QUICK or complete:
-                rest = _race(rest, plaintext, frame, complete)
+                rest = still(rest, plaintext, complete)
         if rest:
             return rest + [name for name, twin in twins.items() if twin in rest]
     return []
@@ -122,7 +148,7 @@ def recognise_frames(start: bytes) -> list[str]:
     whole: list[FrameExtent] = []
     at = 0
     while at < len(start) and len(whole) < _FRAMES and (frame := find_frame(start, at)) is not None:
-        if frame.skippable is None and not frame.ends_empty:
+        if frame.skippable is None:
             whole.append(frame)
         at = frame.end
     if not whole:
@@ -134,23 +160,61 @@ def recognise_frames(start: bytes) -> list[str]:
     return names or []
 
 
-def _race(candidates: Iterable[str], plaintext: bytes, frame: memoryview, complete: bool) -> list[str]:
+def _race(
+    candidates: Iterable[str], plaintext: bytes, blocks: Sequence[int], frame: memoryview, complete: bool
+) -> list[str]:
     """Return those that write what the frame begins with, or all of it if it is `complete`."""
-    encoders = ((name, zstd_replica(name).make()) for name in candidates)
+    replicas = ((name, zstd_replica(name)) for name in candidates)
+    encoders = ((name, _Flushed(replica.make(), _flushes(blocks, replica.block))) for name, replica in replicas)
     running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
     return [runner.name for runner in running if runner.written]
 
 
-def _decompress(frame: memoryview) -> bytes:
-    """Return what the beginning of a frame decompresses to, a byte more than `PLAINTEXT` at most."""
-    out = bytearray()
+def _flushes(blocks: Sequence[int], full: int) -> list[int]:
+    """Return after how much content a frame with such blocks was flushed. The last block may be that of the frame."""
+    return [end for end, size in zip(accumulate(blocks[:-1]), blocks, strict=False) if size != full]
+
+
+class _Flushed:
+    """An encoder that is flushed after so much content each time: `flushes` are bytes from the frame's beginning."""
+
+    def __init__(self, encoder: FrameEncoder, flushes: Iterable[int]) -> None:
+        self._encoder = encoder
+        self._flushes = deque(flushes)
+        self._position = 0
+
+    def feed(self, data: bytes) -> bytes:
+        out = b""
+        end = self._position + len(data)
+        while self._flushes and self._flushes[0] <= end:
+            size = self._flushes.popleft() - self._position
+            out += self._encoder.feed(data[:size]) + self._encoder.flush()
+            data = data[size:]
+            self._position += size
+        self._position = end
+        return out + self._encoder.feed(data)
+
+    def finish(self) -> bytes:
+        return self._encoder.finish()
+
+
+def _blocks(frame: memoryview) -> Iterator[bytes]:
+    """Yield the content of the first blocks of a frame, until it is more than `PLAINTEXT`.
+
+    Raises FormatError if they do not decompress.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
+    begin = size = 0
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(frame) as reader:
-            while len(out) <= PLAINTEXT and (piece := reader.read(PLAINTEXT + 1 - len(out))):
-                out += piece
+        for end in block_ends(frame):
+            content = decompressor.decompress(frame[begin:end])
+            yield content
+            size += len(content)
+            if size > PLAINTEXT or end > len(frame):
+                return
+            begin = end
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
-    return bytes(out)
 
 
 def nearest_frame_encoders(start: bytes) -> list[str]:
@@ -159,7 +223,7 @@ def nearest_frame_encoders(start: bytes) -> list[str]:
     Raises FormatError if it is not the beginning of a zstd file.
     """
     frame = memoryview(start)[: frame_end(start)]
-    plaintext = _decompress(frame)[:_BLOCK]
+    plaintext = b"".join(_blocks(frame))[:_BLOCK]
     matches = first_matches(frame)
     best, most = [], _LEAST_SHARE
     for name in _KIN:
