@@ -104,13 +104,15 @@ def zstd(plaintext: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=-100).compress(plaintext)
 
 
-def cut(name: str) -> Callable[[bytes], bytes]:
-    """A zstd frame as a replica makes it, but for a block that is ended early, where no replica ends one."""
+def ends_stored(name: str) -> Callable[[bytes], bytes]:
+    """A zstd frame as a replica begins it, and as none ends it: the last eighth, up to 128 KiB, is a raw block."""
 
     def encode(plaintext: bytes) -> bytes:
         encoder = frame_encoder(name)
-        half = len(plaintext) // 2
-        return encoder.feed(plaintext[:half]) + encoder.flush() + encoder.feed(plaintext[half:]) + encoder.finish()
+        stored = len(plaintext) // 8
+        begin = encoder.feed(plaintext[:-stored]) + encoder.flush()
+        checksum = (encoder.feed(plaintext[-stored:]) + encoder.finish())[-4:]
+        return begin + (stored << 3 | 1).to_bytes(3, "little") + plaintext[-stored:] + checksum
 
     return encode
 

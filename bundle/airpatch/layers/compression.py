@@ -1,7 +1,8 @@
 """What a blob holds, uncompressed; its first bytes say how it is compressed.
 
-gzip (RFC 1952: any number of members) or zstd (RFC 8878: any number of frames), ignoring what follows and begins none, as
-gunzip does; or the bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are 128 MiB at most.
+gzip (RFC 1952: any number of members) or zstd (RFC 8878: any number of frames), ignoring what follows and begins none,
+as gunzip does; or the bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are 128 MiB
+at most.
 """
 
 from __future__ import annotations

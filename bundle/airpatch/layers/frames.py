@@ -40,9 +40,9 @@ def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Itera
 
 
 def frames_end(reader: BlobReader, size: int) -> int:
-    """Return where the last frame ends of a zstd blob of `size` bytes; what follows is no frame, and ignored, as gunzip does.
+    """Return where the last frame of a zstd blob of `size` bytes ends: what follows and begins none is no content.
 
-    It is `size` if the first or the last frame is damaged: whoever reads it says what is wrong.
+    It is `size` if the first frame or the last one is damaged: whoever reads it says what is wrong.
     """
     blob = _Slices(reader, size)
     at = 0
