@@ -45,7 +45,7 @@ COMPILED: list[str] = [
     "airpatch.deflate.decoding",
     "airpatch.deflate.dynamic",
     "airpatch.deflate.header",
-    "airpatch.deflate.history",
+    "airpatch.deflate.match_window",
     "airpatch.deflate.huffman",
     "airpatch.deflate.inflate",
     "airpatch.deflate.matches",

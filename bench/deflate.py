@@ -1,6 +1,6 @@
 """Deflate as data, measured: `python bench/deflate.py FILE [--base FILE]` for gzip files.
 
-Prints the speed of parser and rebuilder in MB of plaintext per second of CPU time, zlib's inflate beside
+Prints the speed of parser and rebuilder in MB of uncompressed data per second of CPU time, zlib's inflate beside
 them, and the size of each column: raw, alone under zstd -19, and as a difference from the base's by PyPI's hdiffpatch,
 if it is installed, and zstd -19.
 """
@@ -53,7 +53,7 @@ def main() -> None:
     rebuilt = b"".join(emit(*(io.BytesIO(columns[name]).read for name in COLUMNS)))
     times.append(time.process_time())
     for name, begin, end in zip(("zlib inflate", "parse", "rebuild"), times, times[1:], strict=False):
-        print(f"{name:12} {len(columns['plaintext']) / 1e6 / (end - begin):8.0f} MB/s")
+        print(f"{name:12} {len(columns['uncompressed']) / 1e6 / (end - begin):8.0f} MB/s")
     print("identical" if rebuilt == data else "NOT IDENTICAL")
 
     if arguments.base and hdiffpatch is None:

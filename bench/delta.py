@@ -1,4 +1,4 @@
-"""Measure deltas: `python -m bench.delta [--effort E] TARGET SOURCE...` over plaintext files, or `--scale N`.
+"""Measure deltas: `python -m bench.delta [--effort E] TARGET SOURCE...` over uncompressed files, or `--scale N`.
 
 Prints the sizes of target and delta, MB of target a second for encoding and applying (CPU time), and the peak
 of resident memory in MiB of each, measured in processes of their own. `--scale N` makes N MiB of random
@@ -18,7 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from airpatch.delta import Effort, decode, encode
+from airpatch.delta.decoder import decode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 
 
 def mapped(path: Path) -> mmap.mmap:

@@ -40,24 +40,24 @@ def main() -> None:
         print(f"{name:28} {path.stat().st_size / seconds / 1e6:7.1f} MB/s {size:12}", flush=True)
 
 
-def _replica(plaintext: bytes, name: str) -> tuple[float, int]:
+def _replica(uncompressed: bytes, name: str) -> tuple[float, int]:
     encoder = frame_encoder(name) if is_frame_encoder(name) else deflater(name)
     begin = time.process_time()
-    size = sum(len(encoder.feed(plaintext[at : at + PIECE])) for at in range(0, len(plaintext), PIECE))
+    size = sum(len(encoder.feed(uncompressed[at : at + PIECE])) for at in range(0, len(uncompressed), PIECE))
     size += len(encoder.finish())
     return time.process_time() - begin, size
 
 
-def _replayed(plaintext: bytes, name: str) -> tuple[float, int]:
+def _replayed(uncompressed: bytes, name: str) -> tuple[float, int]:
     """Time what a target does: the old file's matches are read, and the new file is written."""
-    older = bytearray(plaintext)
+    older = bytearray(uncompressed)
     for at in range(0, len(older), _CHANGED):
         older[at] ^= 1
-    old, new = _frame(bytes(older), name), _frame(plaintext, name)
+    old, new = _frame(bytes(older), name), _frame(uncompressed, name)
     covers = Covers()
-    covers.add([(0, 0, len(plaintext))], 0, len(plaintext))
+    covers.add([(0, 0, len(uncompressed))], 0, len(uncompressed))
     matches = b"".join(part.matches for part in parse(io.BytesIO(old).read, len(older)))
-    parts = list(parse(io.BytesIO(new).read, len(plaintext), covers.alignment(matches)))
+    parts = list(parse(io.BytesIO(new).read, len(uncompressed), covers.alignment(matches)))
     layout, *columns = (
         io.BytesIO(b"".join(column))
         for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)
@@ -66,23 +66,23 @@ def _replayed(plaintext: bytes, name: str) -> tuple[float, int]:
     matches = b"".join(part.matches for part in parse(io.BytesIO(old).read, len(older)))
     runs, hits, offsets = (column.read for column in columns)
     alignment = covers.alignment(matches)
-    size = sum(map(len, emit(layout.read, io.BytesIO(plaintext).read, runs, hits, offsets, alignment)))
+    size = sum(map(len, emit(layout.read, io.BytesIO(uncompressed).read, runs, hits, offsets, alignment)))
     seconds = time.process_time() - begin
     if size != len(new):
         raise SystemExit(f"{name}: {size} bytes are replayed, not {len(new)}")
     return seconds, size
 
 
-def _frame(plaintext: bytes, name: str) -> bytes:
+def _frame(uncompressed: bytes, name: str) -> bytes:
     encoder = frame_encoder(name)
-    encoder.begin(len(plaintext))
-    return encoder.feed(plaintext) + encoder.finish()
+    encoder.begin(len(uncompressed))
+    return encoder.feed(uncompressed) + encoder.finish()
 
 
 def _original(path: Path, command: str) -> tuple[float, int]:
     begin = _children_seconds()
-    with path.open("rb") as plaintext:
-        done = subprocess.run(shlex.split(command), stdin=plaintext, stdout=subprocess.PIPE, check=True)
+    with path.open("rb") as uncompressed:
+        done = subprocess.run(shlex.split(command), stdin=uncompressed, stdout=subprocess.PIPE, check=True)
     return _children_seconds() - begin, len(done.stdout)
 
 

@@ -20,8 +20,10 @@ from pathlib import Path
 
 import zstandard
 
-from airpatch.delta import Effort, decode, encode
 from airpatch.delta.covers import Members
+from airpatch.delta.decoder import decode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 from airpatch.delta.tar_members import TarMember
 
 

@@ -39,7 +39,7 @@ def main() -> None:
         with image(old / "huge:r1", encoder) as first, image(new / "huge:r2", encoder) as second:
             fill(first, second, mib << 20)
         layer = json.loads((new / "huge:r2/manifest.json").read_bytes())["layers"][0]
-        print(f"{mib} MiB of plaintext, {encoder}: a layer of {layer['size']:,} bytes")
+        print(f"{mib} MiB of uncompressed data, {encoder}: a layer of {layer['size']:,} bytes")
         base, patch, root = place / "base.tar.zst", place / "patch.tar.zst", place / "root"
         measure(airpatch("create", "create", old, "-o", base, "-q"))
         measure(airpatch("apply", "apply", base, "--root", root, "-q"))
@@ -110,8 +110,8 @@ def image(folder: Path, encoder: str) -> Iterator[tarfile.TarFile]:
     layer = folder / "layer"
     with layer.open("wb") as output, subprocess.Popen(encoder.split(), stdin=subprocess.PIPE, stdout=output) as process:
         assert process.stdin is not None
-        plaintext = _Hashed(process.stdin)
-        with tarfile.open(fileobj=plaintext, mode="w|", bufsize=1 << 20) as tar:
+        uncompressed = _Hashed(process.stdin)
+        with tarfile.open(fileobj=uncompressed, mode="w|", bufsize=1 << 20) as tar:
             yield tar
         process.stdin.close()
         if process.wait():
@@ -119,7 +119,7 @@ def image(folder: Path, encoder: str) -> Iterator[tarfile.TarFile]:
     name = digest(layer)
     described = {"mediaType": f"{OCI}.layer.v1.tar+gzip", "digest": name, "size": layer.stat().st_size}
     layer.rename(folder / name.removeprefix("sha256:"))
-    write_manifest(folder, [described], [f"sha256:{plaintext.hasher.hexdigest()}"])
+    write_manifest(folder, [described], [f"sha256:{uncompressed.hasher.hexdigest()}"])
 
 
 class _Hashed:

@@ -1,7 +1,8 @@
 """What a layer patch takes by each way to rebuild the blob, for each encoder that a layer may come from.
 
 `python -m bench.methods OLD NEW` takes two gzip layers, by default those of a small image in `fixtures/`. Their
-plaintexts are compressed anew by each encoder's replica, which writes what the encoder does. Sizes are in bytes.
+uncompressed layers are compressed anew by each encoder's replica, which writes what the encoder does. Sizes are in
+bytes.
 """
 
 from __future__ import annotations
@@ -61,16 +62,16 @@ def main() -> None:
     else:
         old, new = example()
     difference = _difference(new, old)
-    print(f"{len(new):,} bytes of plaintext, which differ by {difference:,}")
+    print(f"{len(new):,} bytes of uncompressed data, which differ by {difference:,}")
     print(f"  {'encoder':<28}{'blob':>13}{'replay':>13}{'replica':>13}{'difference':>13}")
     for name in ENCODERS:
-        blob, base = (_compress(name, plaintext) for plaintext in (new, old))
+        blob, base = (_compress(name, uncompressed) for uncompressed in (new, old))
         decisions = sum(_difference(*columns) for columns in zip(_decisions(blob), _decisions(base), strict=True))
         replica = difference + len(name) + len(_HEADER)
         print(f"  {name:<28}{len(blob):>13,}{difference + decisions:>13,}{replica:>13,}{difference:>13,}")
 
     for name in ZSTD_ENCODERS:
-        blob, base = (_frame(name, plaintext) for plaintext in (new, old))
+        blob, base = (_frame(name, uncompressed) for uncompressed in (new, old))
         columns = [_difference(*pair) for pair in zip(_beside(name, blob), _beside(name, base), strict=True)]
         replica = sum((difference, *columns, len(emit_header(Frames(name, (0,)), (difference, *columns)))))
         decisions = difference + _frame_decisions(blob, base, new, old)
@@ -78,25 +79,25 @@ def main() -> None:
 
 
 def example() -> list[bytes]:
-    """The plaintexts of one image's first layer in two releases."""
-    plaintexts = []
+    """The uncompressed bytes of one image's first layer in two releases."""
+    inputs = []
     for release in ("r1", "r2"):
         image = PROJECT / "fixtures" / "images" / release / f"infra/settings:{release}"
         layer = json.loads((image / "manifest.json").read_bytes())["layers"][0]["digest"].removeprefix("sha256:")
-        plaintexts.append(gzip.decompress((image / layer).read_bytes()))
-    return plaintexts
+        inputs.append(gzip.decompress((image / layer).read_bytes()))
+    return inputs
 
 
-def _compress(name: str, plaintext: bytes) -> bytes:
+def _compress(name: str, uncompressed: bytes) -> bytes:
     encoder = deflater(name)
-    body = encoder.feed(plaintext) + encoder.finish()
-    return _HEADER + body + zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
+    body = encoder.feed(uncompressed) + encoder.finish()
+    return _HEADER + body + zlib.crc32(uncompressed).to_bytes(4, "little") + len(uncompressed).to_bytes(4, "little")
 
 
-def _frame(name: str, plaintext: bytes) -> bytes:
+def _frame(name: str, uncompressed: bytes) -> bytes:
     encoder = frame_encoder(name)
-    encoder.begin(len(plaintext))
-    return encoder.feed(plaintext) + encoder.finish()
+    encoder.begin(len(uncompressed))
+    return encoder.feed(uncompressed) + encoder.finish()
 
 
 def _beside(name: str, file: bytes) -> list[bytes]:

@@ -62,7 +62,7 @@ def main() -> None:
             command: list[str | Path] = ["diff", "--base", base, new, "-o", patch, "-q", "--effort", effort]
             compare([airpatch(f"diff --effort {effort}", *command)], 1)
             compare([airpatch("apply", "apply", patch, "--root", root, "-q", prepare=installed)], 1)
-            print(f"  {patch.stat().st_size:,} bytes; {plaintext(patch):,} bytes of changed plaintext")
+            print(f"  {patch.stat().st_size:,} bytes; {uncompressed(patch):,} bytes of changed uncompressed content")
         pairs = find_pairs(patch, old, new, place)
         for name, line in TOOLS.items():
             compare_tool(name, line, pairs, place)
@@ -77,8 +77,8 @@ def stored_blobs(patch: Path, folder: Path) -> None:
             file.writelines(pieces(bundle.open(blob.digest, blob.size), blob.size))
 
 
-def plaintext(patch: Path) -> int:
-    """Bytes of plaintext of all layers that the patch rebuilds."""
+def uncompressed(patch: Path) -> int:
+    """The size, uncompressed and in bytes, of all layers that the patch rebuilds."""
     return sum(step.uncompressed_size for step in BundleFile(str(patch)).index.steps)
 
 

@@ -1,4 +1,5 @@
-"""Full bundles whose layers travel as plaintext: size and time of `create --repack`, and of `apply` of what it makes.
+"""Full bundles whose layers travel as uncompressed data: size and time of `create --repack`, and of `apply` of what it
+makes.
 
 `python -m bench.repack TREE [EFFORT...]` takes a tree of `dir:` images, by default the small one in `fixtures/`.
 """

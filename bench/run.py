@@ -9,9 +9,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class Command:
     name: str
     words: Sequence[str]
     prepare: Callable[[], None] = lambda: None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables in addition to the process's own."""
 
 
 def shell(name: str, line: str, prepare: Callable[[], None] = lambda: None) -> Command:
@@ -70,7 +72,14 @@ def measure(command: Command) -> Run:
     report, write_end = os.pipe()
     with os.fdopen(report) as figures, tempfile.TemporaryFile() as output:
         words = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(write_end), *command.words]
-        done = subprocess.run(words, stdout=output, stderr=subprocess.STDOUT, cwd=PROJECT, pass_fds=[write_end])
+        done = subprocess.run(
+            words,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=PROJECT,
+            env=os.environ | command.environment,
+            pass_fds=[write_end],
+        )
         os.close(write_end)
         if done.returncode:
             output.seek(0)

@@ -23,7 +23,7 @@ from airpatch.model.manifest import OCI_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, Image, Release
 from airpatch.signing import sshsig
-from airpatch.signing.policy import NAMESPACE
+from airpatch.signing.bundle_signatures import NAMESPACE
 from airpatch.signing.signer import open_key
 
 LINES = 100

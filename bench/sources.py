@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketch, Sketcher, Sketches
+from airpatch.layers.resemblance import MEMORY, LayerPlace, Sketch, Sketcher, Sketches, SourceCandidates
 from airpatch.sketches.features import features
 from airpatch.sketches.samples import SPACING, Sampler
 
@@ -50,7 +50,7 @@ def many_layers(count: int) -> None:
     old = [_made([*runtime, *each]) for each in own]
     new = [_made([*runtime, *each[10:], *(numbers.getrandbits(64) for _ in range(10))]) for each in own]
     with timed(f"sources of {count:,} layers, of {MEMORY * len(old[0].features):,} bytes of sketches each") as seconds:
-        catalogue = Catalogue([*old, *new], [Place()] * (2 * count))
+        catalogue = SourceCandidates([*old, *new], [LayerPlace()] * (2 * count))
         chosen = [catalogue.choose(count + number, lambda _: True) for number in range(count)]
     right = sum(choices[0].number == number for number, choices in enumerate(chosen))
     print(f"  {seconds():.1f} s, {right:,} right")
@@ -72,7 +72,7 @@ def many_files(count: int) -> None:
             sketches.put(layer, sketcher.finish(FILES * SIZE, layer))
     print(f"  {seconds():.1f} s")
     with timed(f"their sources, 1 for each of {layers // 2} layers") as seconds:
-        catalogue = Catalogue([sketches[layer] for layer in range(layers)], [Place()] * layers)
+        catalogue = SourceCandidates([sketches[layer] for layer in range(layers)], [LayerPlace()] * layers)
         right = sum(catalogue.choose(layer, lambda _: True)[0].number == layer - 1 for layer in range(1, layers, 2))
     print(f"  {seconds():.1f} s, {right} right, sketched {2 ** sketches[0].halvings} times as coarsely")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

@@ -1,123 +1,148 @@
-"""How near `diff` and `apply` come to what a machine must do anyway.
+"""Processor time of each command beside that of an earlier commit, and beside what a machine must do anyway.
 
-`python -m bench.speed OLD NEW` takes two trees of `dir:` images, by default the small ones in `fixtures/`. For both
-commands, on one thread, it prints MB of changed uncompressed content for each second of processor time. Beside them
-stand the limits: inflating the changed layers and their sources once, with ISA-L and with this project's own inflater,
-which also gives tokens; sha256 over the same blobs; copying the changed blobs, and `sync -f`.
+`python -m bench.speed OLD NEW` takes two trees of `dir:` images, by default the small ones in `fixtures/`. This tree
+and commit e486880, which `bench/earlier.py` builds, carry out each command in turns; `limit` is the same for the steps
+that no implementation can do without (`bench/steps.py`). Figures are medians, ratios medians of those within a turn.
 """
 
 from __future__ import annotations
 
-import hashlib
+import argparse
+import os
+import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.blobs.content import BlobReader, pieces
-from airpatch.deflate.first_member import first_member_tokens
-from airpatch.errors import FormatError
-from airpatch.layers.compression import extract
-from airpatch.model.manifest import MAX_BLOB
-from bench.patches import EXAMPLES, plaintext
-from bench.run import Command, Run, airpatch, compare, emptied, measure, scratch, shell
+from bench.earlier import COMMIT, earlier, earlier_tree
+from bench.patches import EXAMPLES
+from bench.run import Command, airpatch, emptied, measure, scratch
 
-_TIMES = 3
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command line: what it writes, what of `installed` or `updated` that begins as a copy of, and its limit."""
+
+    name: str
+    words: list[str | Path]
+    steps: list[str | Path]
+    writes: Path | None = None
+    copy_of: Path | None = None
+
+    def prepare(self) -> None:
+        if self.writes:
+            emptied(self.writes)()
+        if self.writes and self.copy_of:
+            subprocess.run(["cp", "-a", self.copy_of, self.writes], check=True)
+            os.sync()
 
 
 def main() -> None:
-    if len(sys.argv) > 2 and sys.argv[1] in _WORK:
-        for path in sys.argv[2:]:
-            with closing(_File(Path(path))) as file:
-                _WORK[sys.argv[1]](file)
-        return
-    old, new = (Path(argument) for argument in sys.argv[1:3]) if len(sys.argv) > 2 else EXAMPLES
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old", type=Path, nargs="?", default=EXAMPLES[0])
+    parser.add_argument("new", type=Path, nargs="?", default=EXAMPLES[1])
+    parser.add_argument("--times", type=int, default=5, help="turns that count (default: 5)")
+    parser.add_argument("--only", metavar="COMMAND", action="append", help="of the table; may be repeated")
+    args = parser.parse_args()
     with scratch() as place:
-        base, patch, root = place / "old.tar.zst", place / "patch.tar.zst", place / "root"
-        measure(airpatch("create", "create", old, "-o", base, "-q"))
-
-        def installed() -> None:
-            emptied(root)()
-            measure(airpatch("apply", "apply", base, "--root", root, "-q"))
-
-        diff = airpatch("diff", "diff", "--jobs", "1", "--base", base, new, "-o", patch, "-q")
-        measure(diff)
-        changed, every = place / "changed", place / "every"
-        index = BundleFile(str(patch)).index
-        made = {step.digest.hex for step in index.steps}
-        named = made | {source.digest.hex for source in index.sources}
-        _link_blobs(new, changed, made)
-        for tree in (old, new):
-            _link_blobs(tree, every, named)
-        copied = place / "copied"
-        blobs = sorted(map(str, every.iterdir()))
-        found = compare(
-            [
-                diff,
-                airpatch("apply", "apply", "--jobs", "1", patch, "--root", root, "-q", prepare=installed),
-                *(Command(name, [sys.executable, "-m", "bench.speed", name, *blobs]) for name in _WORK),
-                shell(_COPY, f"cp -rL {changed} {copied}; sync -f {copied}", emptied(copied)),
-            ],
-            _TIMES,
-        )
-        _print_rates(found, plaintext(patch), patch.stat().st_size)
+        folders = place / "ours", place / "earlier"
+        built = earlier_tree()
+        for folder in folders:
+            folder.mkdir()
+        blobs = place / "old", place / "changed", place / "sources"
+        _prepare(args.old, args.new, folders, built)
+        _link_blobs(args.old, args.new, folders[0] / "patch", blobs)
+        print(f"{'':<14}{'processor seconds':>27}{'ratio to':>18}{'peak MiB':>17}")
+        print(f"{'command':<14}{'ours':>9}{COMMIT:>9}{'limit':>9}{COMMIT:>9}{'limit':>9}{'ours':>8}{COMMIT:>9}")
+        for ours, theirs in zip(*(_lines(args.old, args.new, folder, blobs) for folder in folders), strict=True):
+            if not args.only or ours.name in args.only:
+                limit = Command("limit", [sys.executable, "-m", "bench.steps", *map(str, ours.steps)])
+                _compare([_ours(ours), _theirs(built, theirs), limit], ours.name, args.times)
+        sizes = [(folder / "patch").stat().st_size for folder in folders]
+        print(f"patch: {sizes[0]:,} bytes; {sizes[1]:,} by {COMMIT}")
 
 
-def _link_blobs(tree: Path, folder: Path, digests: set[str]) -> None:
-    """Link those blobs of a tree into `folder`, each once."""
-    folder.mkdir(exist_ok=True)
-    for path in tree.rglob("*"):
-        if path.name in digests and not (folder / path.name).exists():
-            (folder / path.name).symlink_to(path.resolve())
+def _ours(line: Line) -> Command:
+    return airpatch(line.name, *line.words, prepare=line.prepare)
 
 
-def _print_rates(found: Mapping[str, Run], changed: int, size: int) -> None:
-    print(f"  {size:,} bytes of patch for {changed:,} bytes of changed uncompressed content")
-    for name, run in found.items():
-        print(f"  {name:<44}{changed / 1e6 / run.cpu:>9.1f} MB/s")
+def _theirs(built: Path, line: Line) -> Command:
+    return earlier(built, line.name, *line.words, prepare=line.prepare)
 
 
-_COPY = "cp of the changed blobs, sync -f"
+def _compare(commands: list[Command], name: str, times: int) -> None:
+    """Run the commands in turns, every other turn backwards, once to warm up; print a line of medians."""
+    turns = []
+    for turn in range(times + 1):
+        order = commands if turn % 2 else commands[::-1]
+        runs = {id(command): measure(command) for command in order}
+        if turn:
+            turns.append([runs[id(command)] for command in commands])
+    seconds = [statistics.median(runs[i].cpu for runs in turns) for i in range(3)]
+    ratios = [statistics.median(runs[0].cpu / runs[i].cpu for runs in turns) for i in (1, 2)]
+    memory = [max(runs[i].memory for runs in turns) for i in range(2)]
+    print(
+        f"{name:<14}"
+        + "".join(f"{figure:>9.3f}" for figure in seconds)
+        + "".join(f"{figure:>9.2f}" for figure in ratios)
+        + f"{memory[0]:>8.0f}{memory[1]:>9.0f}",
+        flush=True,
+    )
 
 
-class _File(BlobReader):
-    """A blob in a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
-        self.size = path.stat().st_size
-
-    def read_into(self, view: memoryview, offset: int) -> None:
-        self._file.seek(offset)
-        self._file.readinto(view)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def pieces(self) -> Iterator[memoryview]:
-        return pieces(self, self.size)
+def _prepare(old: Path, new: Path, folders: tuple[Path, Path], built: Path) -> None:
+    """Make in each folder what the command lines read: `base`, `patch`, and the roots `installed` and `updated`."""
+    for folder, tree in zip(folders, (None, built), strict=True):
+        base, patch, installed, updated = (folder / name for name in ("base", "patch", "installed", "updated"))
+        for words in (
+            ("create", old, "-o", base, "-q"),
+            ("diff", "--base", base, new, "-o", patch, "-q"),
+            ("apply", base, "--root", installed, "-q"),
+            ("apply", base, "--root", updated, "-q"),
+            ("apply", patch, "--root", updated, "-q"),
+        ):
+            measure(earlier(tree, words[0], *words) if tree else airpatch(words[0], *words))
 
 
-def _inflate(file: _File) -> None:
-    extract(file, file.size, lambda _piece: None, MAX_BLOB)
+def _lines(old: Path, new: Path, folder: Path, blobs: tuple[Path, Path, Path]) -> Iterator[Line]:
+    base, patch, installed, updated = (folder / name for name in ("base", "patch", "installed", "updated"))
+    written = folder / "written"
+    every, changed, sources = blobs
+    store: list[str | Path] = ["sha256", every, "copy", every]
+    yield Line("--help", ["--help"], [])
+    yield Line("create", ["create", old, "-o", written, "-q"], store, written)
+    yield Line("apply, full", ["apply", base, "--root", written, "-q"], store, written)
+    yield Line("inspect", ["inspect", base], [])
+    differ = ["sha256", changed, "inflate", changed, "sha256", sources, "inflate", sources]
+    yield Line("diff", ["diff", "--jobs", "1", "--base", base, new, "-o", written, "-q"], differ, written)
+    update = ["inflate", sources, "sha256", changed, "copy", changed]
+    words = ["apply", "--jobs", "1", patch, "--root", written, "-q"]
+    yield Line("apply, patch", words, update, written, installed)
+    yield Line("restore", ["restore", installed, "-o", written, "-q"], store, written)
+    yield Line("verify", ["verify", base, "-q"], ["sha256", every])
+    yield Line("prune", ["prune", written, "--keep", "1", "-q"], [], written, updated)
 
 
-def _tokens(file: _File) -> None:
-    try:
-        for _ in first_member_tokens(file.pieces()):
-            pass
-    except FormatError:  # of a blob that is no gzip file
-        pass
+def _link_blobs(old: Path, new: Path, patch: Path, folders: tuple[Path, Path, Path]) -> None:
+    """Link in three folders: the blobs of `old`, what the patch makes, and the sources that it makes it from."""
+    for folder in folders:
+        folder.mkdir()
+    with closing(BundleFile(str(patch))) as bundle:
+        made = {step.digest.hex for step in bundle.index.steps}
+        sources = {source.digest.hex for source in bundle.index.sources}
+    of_old = {path.name: path for path in old.rglob("*") if path.is_file()}
+    of_new = {path.name: path for path in new.rglob("*") if path.is_file()}
+    wanted = (of_old.keys(), made, sources)
+    for folder, names in zip(folders, wanted, strict=True):
+        for name in names:
+            found = of_old.get(name) or of_new.get(name)
+            if found:
+                (folder / name).symlink_to(found.resolve())
 
-
-def _sha256(file: _File) -> None:
-    hasher = hashlib.sha256()
-    for piece in file.pieces():
-        hasher.update(piece)
-
-
-_WORK: dict[str, Callable[[_File], None]] = {"inflate": _inflate, "tokens": _tokens, "sha256": _sha256}
 
 if __name__ == "__main__":
     main()

@@ -38,7 +38,7 @@ class Frame:
     """A frame of a layer, and what is in it."""
 
     packed: memoryview
-    plaintext: bytes
+    uncompressed: bytes
 
     @property
     def header(self) -> zstandard.FrameParameters:
@@ -90,7 +90,7 @@ def report(layer: bytes, commands: list[str]) -> None:
     frames = list(unpack(layer))
     header = frames[0].header
     print(
-        f"  {len(layer):,} bytes, {sum(len(frame.plaintext) for frame in frames):,} unpacked; {len(frames)} frames; "
+        f"  {len(layer):,} bytes, {sum(len(frame.uncompressed) for frame in frames):,} unpacked; {len(frames)} frames; "
         f"of the first: a window of {header.window_size:,} bytes, {'a' if header.has_checksum else 'no'} checksum, "
         f"{'its' if frames[0].has_size else 'no'} size"
     )
@@ -108,16 +108,16 @@ def unpack(layer: bytes) -> Iterator[Frame]:
             rest = rest[8 + int.from_bytes(rest[4:8], "little") :]
             continue
         decompressor = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
-        plaintext = decompressor.decompress(rest)
+        uncompressed = decompressor.decompress(rest)
         size = len(rest) - len(decompressor.unused_data)
-        yield Frame(rest[:size], plaintext)
+        yield Frame(rest[:size], uncompressed)
         rest = rest[size:]
 
 
 def encoders(first: Frame, commands: list[str]) -> Iterator[tuple[str, Encoder]]:
     """All that are tried, by name: those levels and windows that the first frame can be of."""
     log = (first.header.window_size - 1).bit_length()
-    size = len(first.plaintext) if first.has_size else 0
+    size = len(first.uncompressed) if first.has_size else 0
     levels = [
         level
         for level in range(1, zstandard.MAX_COMPRESSION_LEVEL + 1)
@@ -146,9 +146,9 @@ def library(level: int, threads: int, long: bool) -> Encoder:
             **({"enable_ldm": True, "window_log": LONG} if long else {}),
         )
         compressor = zstandard.ZstdCompressor(compression_params=parameters)
-        stream = compressor.compressobj(size=len(frame.plaintext) if frame.has_size else -1)
-        for at in range(0, len(frame.plaintext), PIECE):
-            yield stream.compress(frame.plaintext[at : at + PIECE])
+        stream = compressor.compressobj(size=len(frame.uncompressed) if frame.has_size else -1)
+        for at in range(0, len(frame.uncompressed), PIECE):
+            yield stream.compress(frame.uncompressed[at : at + PIECE])
         yield stream.flush()
 
     return encode
@@ -156,10 +156,10 @@ def library(level: int, threads: int, long: bool) -> Encoder:
 
 def program(line: str) -> Encoder:
     def encode(frame: Frame) -> Generator[bytes]:
-        size = [f"--stream-size={len(frame.plaintext)}"] if frame.has_size and line.startswith("zstd ") else []
+        size = [f"--stream-size={len(frame.uncompressed)}"] if frame.has_size and line.startswith("zstd ") else []
         check = ["--no-check"] if not frame.header.has_checksum and line.startswith("zstd ") else []
         with tempfile.TemporaryFile() as source:
-            source.write(frame.plaintext)
+            source.write(frame.uncompressed)
             source.seek(0)
             with subprocess.Popen([*shlex.split(line), *size, *check], stdin=source, stdout=subprocess.PIPE) as process:
                 assert process.stdout is not None

@@ -24,7 +24,7 @@ from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.errors import FormatError
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
-PLAINTEXT_LIMIT = 1 << 20
+UNCOMPRESSED_LIMIT = 1 << 20
 OUTPUT_LIMIT = 1 << 21
 SECONDS_LIMIT = 5.0
 
@@ -65,7 +65,7 @@ def mutated(data: bytes, other: bytes, rng: random.Random) -> bytes:
 
 
 def parse(data: bytes, piece: int) -> Parsed:
-    parser = GzipParser(PLAINTEXT_LIMIT)
+    parser = GzipParser(UNCOMPRESSED_LIMIT)
     parts: list[Parsed] = []
     for at in range(0, len(data), piece):
         parts += parser.feed(data[at : at + piece])

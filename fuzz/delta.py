@@ -14,8 +14,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from airpatch.delta import decode
-from airpatch.delta.columns import Decompressor
+from airpatch.delta.columns import ColumnDecompressor
+from airpatch.delta.decoder import decode
 from airpatch.errors import FormatError
 from fixtures.delta.generate import BAD, Vector, good, head, segments
 from tests.delta.support import delta, noise, program, tar
@@ -40,7 +40,7 @@ def seeds() -> list[tuple[tuple[bytes, ...], bytes, bytes]]:
 
 def decoded(sources: Sequence[bytes], data: bytes) -> list[list[bytes]]:
     """Return the columns of every segment."""
-    reader = Decompressor(io.BytesIO(data))
+    reader = ColumnDecompressor(io.BytesIO(data))
     reader.exactly(4)
     for _ in range(2 + len(sources)):
         reader.number()

@@ -42,7 +42,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "deflate"
 HEADER = bytes.fromhex("1f8b08000000000000ff")
 ENTRIES = 1 << 6
 SECONDS_LIMIT = 5.0
-PLAINTEXT_LIMIT = 1 << 20
+UNCOMPRESSED_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Case:
     target: bytes
     blob: bytes
     sources: tuple[bytes, ...]
-    plaintexts: tuple[bytes, ...]
+    inputs: tuple[bytes, ...]
     columns: tuple[bytes, ...] = ()
     like: tuple[bytes, ...] = ()
 
@@ -62,7 +62,7 @@ class Case:
             return [self.blob]
         old = [[column] if self.like else [] for column in self.like or self.columns]
         differences = [delta(column, source) for column, source in zip(self.columns, old, strict=True)]
-        return [delta(self.target, self.plaintexts), *differences]
+        return [delta(self.target, self.inputs), *differences]
 
 
 def delta(target: bytes, sources: Sequence[bytes]) -> bytes:
@@ -74,7 +74,7 @@ def packed(method: Method, sections: Sequence[bytes]) -> bytes:
 
 
 def take_apart(data: bytes) -> Parsed:
-    parser = GzipParser(PLAINTEXT_LIMIT)
+    parser = GzipParser(UNCOMPRESSED_LIMIT)
     parts = [*parser.feed(data), *parser.close()]
     return Parsed(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Parsed)))
 
@@ -112,21 +112,21 @@ def seeds() -> list[Case]:
         compressor = zlib.compressobj(level, zlib.DEFLATED, 31, 8, strategy)
         blob = compressor.compress(new) + compressor.flush()
         for file in (blob, blob + gzip.compress(b"second member", mtime=0), blob + b"tail" * 20):
-            plaintext = take_apart(file).plaintext
+            uncompressed = take_apart(file).uncompressed
             decisions = columns_of(file)
             like = columns_of(packed_old)
-            cases.append(Case(Replay((0,)), plaintext, file, (packed_old,), (old,), decisions, like))
-            cases.append(Case(Replay(()), plaintext, file, (), (), decisions))
-            other = columns_of(made("zlib-6", plaintext))
-            cases.append(Case(Corrected(Replica("zlib-6", HEADER)), plaintext, file, (), (), decisions, other))
+            cases.append(Case(Replay((0,)), uncompressed, file, (packed_old,), (old,), decisions, like))
+            cases.append(Case(Replay(()), uncompressed, file, (), (), decisions))
+            other = columns_of(made("zlib-6", uncompressed))
+            cases.append(Case(Corrected(Replica("zlib-6", HEADER)), uncompressed, file, (), (), decisions, other))
     return cases
 
 
-def made(name: str, plaintext: bytes) -> bytes:
+def made(name: str, uncompressed: bytes) -> bytes:
     """The gzip file that a replica makes."""
     encoder = deflater(name)
-    body = encoder.feed(plaintext) + encoder.finish()
-    return HEADER + body + zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
+    body = encoder.feed(uncompressed) + encoder.finish()
+    return HEADER + body + zlib.crc32(uncompressed).to_bytes(4, "little") + len(uncompressed).to_bytes(4, "little")
 
 
 class Blobs:
@@ -156,18 +156,18 @@ class Collected:
         self.complete_ = True
 
 
-def carry_out(case: Case, patch: bytes, sources: Sequence[bytes], size: int, plaintext: int) -> None:
+def carry_out(case: Case, patch: bytes, sources: Sequence[bytes], size: int, uncompressed: int) -> None:
     """Make the blob of `case` by `patch`. Raises what the applier raises, and AssertionError for a wrong blob."""
     digests = tuple(map(Digest.of, case.sources))
     blobs = Blobs(dict(zip(digests, sources, strict=True)))
-    sizes = {d: (len(s), len(p)) for d, s, p in zip(digests, case.sources, case.plaintexts, strict=True)}
-    plaintexts = UncompressedLayers(blobs, lambda: os.memfd_create("scratch"), dict.fromkeys(digests, 1))
-    step = Step(Digest.of(case.blob), size, plaintext, Digest.of(patch), len(patch), digests)
+    sizes = {d: (len(s), len(p)) for d, s, p in zip(digests, case.sources, case.inputs, strict=True)}
+    inputs = UncompressedLayers(blobs, lambda: os.memfd_create("scratch"), dict.fromkeys(digests, 1))
+    step = Step(Digest.of(case.blob), size, uncompressed, Digest.of(patch), len(patch), digests)
     output = Collected()
     try:
-        BlobBuilder(sizes, blobs, plaintexts, None, Cancellation()).build(step, BytesBlob(patch), output)
+        BlobBuilder(sizes, blobs, inputs, None, Cancellation()).build(step, BytesBlob(patch), output)
     finally:
-        plaintexts.close()
+        inputs.close()
         if len(output.data) > size:
             raise AssertionError(f"{len(output.data)} bytes written of {size}")
     if not output.complete_ or hashlib.sha256(output.data).digest() != step.digest.raw:
@@ -216,7 +216,7 @@ class Fuzzer:
         case, sections = self._cases[number], list(self._sections[number])
         other = rng.choice(rng.choice(self._sections))
         sources = list(case.sources)
-        size, plaintext = len(case.blob), len(case.target)
+        size, uncompressed = len(case.blob), len(case.target)
         kinds: list[Callable[[], bytes]] = [
             lambda: mutated(packed(case.method, sections), other, rng),
             lambda: self._with_section(case, sections, other),
@@ -231,8 +231,8 @@ class Fuzzer:
             sources[which] = mutated(sources[which], other, rng)
         if rng.random() < 0.05:
             size = rng.choice((0, size - 1, size + 1, 2**63 - 1)) if size else 1
-            plaintext = rng.choice((0, max(plaintext - 1, 0), plaintext + 1, 2**63 - 1))
-        carry_out(case, self.patch, sources, size, plaintext)
+            uncompressed = rng.choice((0, max(uncompressed - 1, 0), uncompressed + 1, 2**63 - 1))
+        carry_out(case, self.patch, sources, size, uncompressed)
 
     def _with_section(self, case: Case, sections: list[bytes], other: bytes) -> bytes:
         which = self._rng.randrange(len(sections))
@@ -240,11 +240,11 @@ class Fuzzer:
         return packed(case.method, sections)
 
     def _with_decisions(self, case: Case, sections: list[bytes], other: bytes) -> bytes:
-        """Decisions or plaintext that are wrong themselves, in a difference that is right."""
+        """Decisions or uncompressed data that are wrong themselves, in a difference that is right."""
         rng = self._rng
         which = rng.randrange(len(sections))
         target = (case.target, *case.columns)[which]
-        old = case.plaintexts if not which else case.like[which - 1 : which]
+        old = case.inputs if not which else case.like[which - 1 : which]
         sections[which] = delta(mutated(target, other, rng), old)
         return packed(case.method, sections)
 

@@ -21,17 +21,17 @@ from pathlib import Path
 import zstandard
 
 from airpatch.encoders.zstd_alignment import RECORD, Alignment
-from airpatch.encoders.zstd_decisions import Part, emit, parse
+from airpatch.encoders.zstd_decisions import ParsedPiece, emit, parse
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
 from fuzz.deflate import mutated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-PLAINTEXT_LIMIT = 1 << 20
+UNCOMPRESSED_LIMIT = 1 << 20
 OUTPUT_LIMIT = 1 << 21
 SECONDS_LIMIT = 5.0
-COLUMNS = [field.name for field in fields(Part)][:4]
+COLUMNS = [field.name for field in fields(ParsedPiece)][:4]
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,12 @@ def seeds() -> list[Seed]:
     return [*found, Seed(found[0].file + skippable + found[9].file, found[0].content + found[9].content)]
 
 
-def take_apart(data: bytes, alignment: Alignment | None = None) -> Part:
-    parts = list(parse(io.BytesIO(data).read, PLAINTEXT_LIMIT, alignment))
-    return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))
+def take_apart(data: bytes, alignment: Alignment | None = None) -> ParsedPiece:
+    parts = list(parse(io.BytesIO(data).read, UNCOMPRESSED_LIMIT, alignment))
+    return ParsedPiece(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(ParsedPiece)))
 
 
-def put_together(part: Part, content: bytes, alignment: Alignment | None = None) -> bytes:
+def put_together(part: ParsedPiece, content: bytes, alignment: Alignment | None = None) -> bytes:
     layout, runs, hits, offsets = (io.BytesIO(getattr(part, name)).read for name in COLUMNS)
     out = bytearray()
     for piece in emit(layout, io.BytesIO(content).read, runs, hits, offsets, alignment):
@@ -85,7 +85,7 @@ def fuzz_file(seed: Seed, other: Seed, rng: random.Random) -> None:
     part = take_apart(data)
     try:
         reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(data), read_across_frames=True)
-        content = reader.read(PLAINTEXT_LIMIT)
+        content = reader.read(UNCOMPRESSED_LIMIT)
     except zstandard.ZstdError:
         with suppress(FormatError):
             put_together(part, seed.content + other.content)

@@ -20,7 +20,7 @@ import zstandard
 import airpatch
 from airpatch import limits
 from airpatch.delta import varints
-from airpatch.delta.columns import Compressor
+from airpatch.delta.columns import ColumnCompressor
 from airpatch.delta.decoder import decode
 from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.format import inventories, zstd
@@ -123,7 +123,7 @@ def test_adversary_36_numbers_of_a_delta_do_not_take_eight_times_their_size() ->
         b"\1" * wrong,
     ]
     head = b"APD\x01" + number(len(source)) + number(1) + number(len(source))
-    delta = head + b"".join(Compressor([3] * 7, len(source)).segment(columns))
+    delta = head + b"".join(ColumnCompressor([3] * 7, len(source)).segment(columns))
     assert len(delta) < 2000
     made = b"".join(decode(io.BytesIO(delta), [source], len(source)))
     assert made == b"\1" * wrong + b"\0"

@@ -110,3 +110,17 @@ def test_a_mount_has_a_number_of_its_own(tmp_path: Path) -> None:
         numbers.append(linux.mount_of(fd))
         os.close(fd)
     assert numbers[0] == numbers[1] != numbers[2]
+
+
+def test_a_hole_in_a_file_takes_no_space() -> None:
+    fd = os.memfd_create("file")
+    os.write(fd, b"x" * 20_000)
+    before = os.fstat(fd).st_blocks
+    assert linux.punch_hole(fd, 4096, 8192)
+    assert os.fstat(fd).st_blocks == before - 8192 // 512
+    assert os.pread(fd, 20_000, 0) == b"x" * 4096 + bytes(8192) + b"x" * (20_000 - 12_288)
+    os.close(fd)
+    ends = os.pipe()
+    assert not linux.punch_hole(ends[1], 0, 1)
+    for end in ends:
+        os.close(end)

@@ -119,8 +119,8 @@ def _fixed(count: int) -> bytes:
     bits = "110" + format(0x30 + 97, "08b") * count + "0" * 7
     bits += "0" * (-len(bits) % 8)
     body = bytes(int(bits[at : at + 8][::-1], 2) for at in range(0, len(bits), 8))
-    plaintext = b"a" * count
-    trailer = zlib.crc32(plaintext).to_bytes(4, "little") + count.to_bytes(4, "little")
+    uncompressed = b"a" * count
+    trailer = zlib.crc32(uncompressed).to_bytes(4, "little") + count.to_bytes(4, "little")
     return bytes.fromhex("1f8b08000000000000ff") + body + trailer
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from airpatch.format import canonical, parts, sealed, top_ups
-from airpatch.format.parts import Header, Whole, emit_header
+from airpatch.format import canonical, magics, parts, sealed, top_ups
+from airpatch.format.parts import Header, WholeFile, emit_header
 from airpatch.model.digest import SIZE, Digest
 
 SPEC = (Path(__file__).resolve().parents[1] / "spec" / "PARTS.md").read_text()
@@ -14,13 +14,13 @@ ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in SPEC.s
 
 
 def header() -> bytes:
-    whole = Whole("name", 5, Digest.of(b"whole"), 4096, 4096, 0)
+    whole = WholeFile("name", 5, Digest.of(b"whole"), 4096, 4096, 0)
     return emit_header(Header(whole, 1, bytes(SIZE), Header(whole, 1, bytes(SIZE)).digest))
 
 
 def test_the_fixed_fields() -> None:
     offsets = {row[0]: row for row in ROWS if row[0][:1].isdigit()}
-    assert bytes.fromhex(offsets["0"][2].removeprefix("magic: ").strip("`")) == parts.MAGIC
+    assert bytes.fromhex(offsets["0"][2].removeprefix("magic: ").strip("`")) == magics.PART
     assert int(offsets["8"][0]) + int(offsets["8"][1]) == sealed.PREFIX == int(offsets["12"][0])
     assert offsets["12 + L"][1] == str(SIZE)
     assert f"at most {parts.MAX_DESCRIPTION:,}" in offsets["8"][2]
@@ -45,12 +45,12 @@ def test_the_limits() -> None:
 
 
 def test_top_ups() -> None:
-    request = top_ups.DamageRequest("name", (top_ups.Range(1, None),), Digest.of(b"rest"))
+    request = top_ups.DamageRequest("name", (top_ups.ByteRange(1, None),), Digest.of(b"rest"))
     top_up = top_ups.TopUp(request, 9, Digest.of(b"whole"), Digest.of(b"given"))
     rows = [row[0].strip("`") for row in ROWS]
     for head, content, magic in (
-        ("request", top_ups.emit_request(request), top_ups.REQUEST_MAGIC),
-        ("top-up", top_ups.emit_top_up(top_up), top_ups.TOP_UP_MAGIC),
+        ("request", top_ups.emit_request(request), magics.DAMAGE_REQUEST),
+        ("top-up", top_ups.emit_top_up(top_up), magics.TOP_UP),
     ):
         assert magic.hex(" ") in SPEC
         value = canonical.unpack(content[sealed.PREFIX : -SIZE], "a value")

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from airpatch.format.index import Index as Index
     from airpatch.format.inventories import Inventory as Inventory
     from airpatch.format.inventories import Request as Request
-    from airpatch.format.parts import Whole as Whole
+    from airpatch.format.parts import WholeFile as WholeFile
     from airpatch.model.chosen_source import ChosenSource as ChosenSource
     from airpatch.model.digest import Digest as Digest
     from airpatch.model.names import ImageName as ImageName
@@ -142,7 +142,7 @@ _HOMES = {
     "execution": ("Cancellation", "Execution"),
     "format.index": ("Index",),
     "format.inventories": ("Inventory", "Request"),
-    "format.parts": ("Whole",),
+    "format.parts": ("WholeFile",),
     "model.digest": ("Digest",),
     "model.names": ("ImageName",),
     "model.release": ("Blob", "Image", "Release"),

@@ -20,6 +20,8 @@ _SYS_OPENAT2 = 437
 """The same on all architectures."""
 _RESOLVE_BENEATH_WITHOUT_LINKS = 0x04 | 0x08
 """RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH."""
+_PUNCH_HOLE = 0x01 | 0x02
+"""FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE."""
 _TIMEX = 256
 """Bytes; struct timex has 208 on 64 bits."""
 _TIME_ERROR = 5
@@ -115,6 +117,16 @@ def _rename(name: str, other: str, how: int, dir_fd: int, other_fd: int) -> None
         raise OSError(code, os.strerror(code), name, None, other)
 
 
+def punch_hole(fd: int, start: int, size: int) -> bool:
+    """Give up the disk space of `size` bytes of a file from `start` on, which then read as zeros (fallocate(2)).
+
+    Return whether the file system can do that: NFS 3 and some others cannot.
+    """
+    call = getattr(_libc, "fallocate", None)
+    words = ctypes.c_int(fd), ctypes.c_int(_PUNCH_HOLE), ctypes.c_int64(start), ctypes.c_int64(size)
+    return call is not None and size > 0 and call(*words) == 0
+
+
 def mount_of(fd: int) -> int:
     """Return a number of the mount that the open file `fd` lies on: names cannot be given across mounts, not even of
     one file system (link(2), EXDEV). Without /proc it is that of the file system. Raises OSError.
@@ -139,6 +151,15 @@ def is_file(path: Path) -> bool:
 def is_pipe(path: Path) -> bool:
     """Return whether `path` is a pipe that can be reached, as `is_folder`."""
     return _has(path, stat.S_ISFIFO)
+
+
+def begins_with(path: Path, magic: bytes) -> bool:
+    """Return whether `path` is a regular file that can be read and begins with `magic`."""
+    if not is_file(path):
+        return False
+    with suppress(OSError), path.open("rb", buffering=0) as file:
+        return file.read(len(magic)) == magic
+    return False
 
 
 def _has(path: Path, kind: Callable[[int], bool]) -> bool:

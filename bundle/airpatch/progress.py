@@ -73,6 +73,10 @@ class ProgressPart:
         """Return the share of one blob, `size` bytes, in this part."""
         return Share(self, size, digest)
 
+    def within(self) -> Progress:
+        """Return what work tells its progress that is counted in this part, and has no part of its own."""
+        return NO_PROGRESS if self._progress is NO_PROGRESS else _Within(self._progress)
+
     def _item(self, digest: Digest | None) -> str:
         if digest is None:
             return ""
@@ -80,6 +84,19 @@ class ProgressPart:
             self._owners = self._find_owners() if self._find_owners is not None else {}
         owner = self._owners.get(digest)
         return digest.short if owner is None else f"{owner} {digest.short}"
+
+
+class _Within:
+    """Passes on what is done, and neither beginnings nor ends."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.advance = progress.advance
+
+    def start(self, label: str, total: int) -> None:
+        """The part around it has begun."""
+
+    def end(self) -> None:
+        """The part around it goes on."""
 
 
 class Share:

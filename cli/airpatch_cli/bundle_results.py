@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from airpatch import Index, Release, WrittenBundle
+from typing import TYPE_CHECKING
+
 from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result, timestamp
+
+if TYPE_CHECKING:
+    from airpatch import Index, Release, WrittenBundle
 
 _SHOWN = 3
 """Number of the largest images and blobs to name."""

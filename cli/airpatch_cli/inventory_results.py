@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airpatch import Inventory, InventoryReport, Request
-from airpatch.units import megabytes
+from airpatch.units import count, megabytes
 from airpatch_cli.console import Result, table
 
 
@@ -18,7 +18,11 @@ def _data(found: InventoryReport) -> dict[str, object]:
     content = found.content
     own: dict[str, object]
     if isinstance(content, Inventory):
-        own = {"repositories": list(content.repositories)}
+        own = {
+            "version": content.version or None,
+            "features": list(content.features),
+            "repositories": list(content.repositories),
+        }
     else:
         own = {"release_id": str(content.release_id)}
     return {
@@ -41,6 +45,7 @@ def _lines(found: InventoryReport, *, with_blobs: bool) -> Iterator[str]:
     facts = [["id", str(found.id)], ["product", content.product]]
     if isinstance(content, Inventory):
         facts.append(["release", _release(content) if content.name else "none that airpatch has applied"])
+        facts.append(["airpatch", _reader(content)])
         facts.append(["repositories", f"{len(content.repositories):,}"])
         facts.append(["blobs", blobs])
     else:
@@ -56,6 +61,13 @@ def _lines(found: InventoryReport, *, with_blobs: bool) -> Iterator[str]:
 
 def _kind(content: Inventory | Request) -> str:
     return "inventory" if isinstance(content, Inventory) else "request"
+
+
+def _reader(content: Inventory) -> str:
+    """Say which airpatch made an inventory, and what it can carry out."""
+    if not content.version:
+        return "unknown"
+    return f"{content.version}, with {count(len(content.features), 'feature')}"
 
 
 def _release(content: Inventory | Request) -> str:

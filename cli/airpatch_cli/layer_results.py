@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from airpatch import Layer
 from airpatch.units import megabytes
 from airpatch_cli.console import Result, table
+
+if TYPE_CHECKING:
+    from airpatch import Layer
 
 _UNKNOWN = "-"
 

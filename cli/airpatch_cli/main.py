@@ -20,9 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     closed = open_standard_streams() if argv is None else frozenset()
     with _interruptible():
         words = list(sys.argv[1:] if argv is None else argv)
-        parser = build_parser()
         try:
-            args = parser.parse_args(help_words(words))
+            line = help_words(words)
+            args = build_parser(line[0]).parse_args(line)
         except AirpatchError as error:
             from airpatch_cli.run import refuse
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import os
 import resource
@@ -26,6 +27,8 @@ PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "
 """Commands whose purpose is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
+_COLLECT_AFTER = 20_000
+"""New containers between two collections of cyclic garbage. By default 700, and loading modules makes no garbage."""
 
 
 class _Terminated(BaseException):
@@ -110,6 +113,7 @@ def _prepare_process() -> None:
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _keep_freed_memory()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def _decisions_shown(verbosity: int) -> AbstractContextManager[None]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import airpatch
-from airpatch import TrustedSigners
+
+if TYPE_CHECKING:
+    from airpatch import TrustedSigners
 
 
 def trusted(args: Namespace) -> TrustedSigners | None:

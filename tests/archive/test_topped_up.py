@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import airpatch
 from airpatch.archive.topped_up import read_request
 from airpatch.errors import FormatError, IntegrityError, UsageError
-from airpatch.format.top_ups import DamageRequest, Range, emit_request, parse_request
+from airpatch.format.top_ups import ByteRange, DamageRequest, emit_request, parse_request
 from airpatch.model.digest import Digest
 from tests.support import Builder
 
@@ -110,12 +110,18 @@ def test_a_top_up_of_another_copy_is_refused(tmp_path: Path) -> None:
 
 
 def test_requests_are_canonical() -> None:
-    request = DamageRequest("shop", (Range(0, 5), Range(9, None)), Digest.of(b"rest"))
+    request = DamageRequest("shop", (ByteRange(0, 5), ByteRange(9, None)), Digest.of(b"rest"))
     content = emit_request(request)
     assert parse_request(content) == request
     for position in range(len(content)):
         with pytest.raises(FormatError):
             parse_request(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-    for ranges in ((), (Range(5, 5),), (Range(0, 5), Range(5, 6)), (Range(0, None), Range(9, 10)), (Range(-1, 5),)):
+    for ranges in (
+        (),
+        (ByteRange(5, 5),),
+        (ByteRange(0, 5), ByteRange(5, 6)),
+        (ByteRange(0, None), ByteRange(9, 10)),
+        (ByteRange(-1, 5),),
+    ):
         with pytest.raises(FormatError):
             parse_request(emit_request(DamageRequest("shop", ranges, Digest.of(b"rest"))))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,36 @@ def test_a_store_keeps_many_files_in_few(contents: list[bytes], small: int) -> N
             assert (part.size, bytes(part.view()), bytes(buffer)) == (len(content), content, content[1:-1])
         store.close()
         assert descriptors() == before
+
+
+@pytest.mark.parametrize("small", [0, 1 << 20])
+def test_what_a_store_gives_up_takes_no_space(monkeypatch: pytest.MonkeyPatch, small: int) -> None:
+    """Alone in a file, and among others in one."""
+    monkeypatch.setattr("airpatch.blobs.scratch._SMALL", small)
+    made: list[int] = []
+
+    def new_file() -> int:
+        made.append(os.memfd_create("scratch"))
+        return made[-1]
+
+    def taken() -> int:
+        """Bytes in those that are open."""
+        return sum(os.fstat(fd).st_blocks * 512 for fd in made if Path(f"/proc/self/fd/{fd}").exists())
+
+    with closing(ScratchStore(new_file)) as store:
+        ranges = []
+        for content in (b"a" * 10_000, b"b" * 5_000):
+            file = ScratchFile(new_file, "file")
+            file.append(content)
+            ranges.append(store.keep(file))
+        assert taken() == (3 + 2) * 4096  # whole pages
+        store.give_up(ranges[0])
+        assert taken() == 2 * 4096
+        content = bytearray(5_000)
+        ranges[1].read_into(memoryview(content), 0)
+        assert content == b"b" * 5_000
+        store.give_up(ranges[1])
+        assert taken() == 0
 
 
 def test_adversary_48_no_room_in_a_store() -> None:

@@ -19,7 +19,7 @@ VECTORS = {
 
 def join(parts: Iterable[Parsed]) -> Parsed:
     """Return what the parts say together."""
-    fields = [(p.plaintext, p.layout, p.runs, p.sources, p.distances) for p in parts]
+    fields = [(p.uncompressed, p.layout, p.runs, p.sources, p.distances) for p in parts]
     return Parsed(*map(b"".join, zip(*fields, strict=True)))
 
 
@@ -34,5 +34,5 @@ def take_apart(data: bytes, size: int | None = None, limit: int | None = None) -
 
 def put_together(part: Parsed) -> bytes:
     """Rebuild the file that a part describes."""
-    columns = (part.plaintext, part.layout, part.runs, part.sources, part.distances)
+    columns = (part.uncompressed, part.layout, part.runs, part.sources, part.distances)
     return b"".join(emit(*(io.BytesIO(column).read for column in columns)))

@@ -35,7 +35,7 @@ def token_lists(draw: st.DrawFn) -> tuple[array[int], bytes]:
 def test_zlib_reads_dynamic_blocks_of_the_size_told(
     made: tuple[array[int], bytes], build: Callable[[array[int], array[int]], DynamicHeader]
 ) -> None:  # type: ignore[no-untyped-def]
-    tokens, plaintext = made
+    tokens, uncompressed = made
     counts = count_symbols(tokens)
     header = build(*counts)
     writer = BlockWriter()
@@ -47,13 +47,13 @@ def test_zlib_reads_dynamic_blocks_of_the_size_told(
     data = writer.take()
     assert len(data) == (size + 7) // 8
     decoder = zlib.decompressobj(-15)
-    assert decoder.decompress(data) == plaintext
+    assert decoder.decompress(data) == uncompressed
     assert decoder.eof
 
 
 @given(token_lists(), st.binary(max_size=100))
 def test_blocks_in_sequence(made: tuple[array[int], bytes], stored: bytes) -> None:
-    tokens, plaintext = made
+    tokens, uncompressed = made
     writer = BlockWriter()
     writer.stored(stored, padding=0x55)
     writer.fixed(tokens)
@@ -62,7 +62,7 @@ def test_blocks_in_sequence(made: tuple[array[int], bytes], stored: bytes) -> No
         writer.tokens(tokens[at : at + 7])
     writer.end()
     writer.stored(stored, final=True)
-    assert zlib.decompress(writer.take(), -15) == stored + plaintext + plaintext + stored
+    assert zlib.decompress(writer.take(), -15) == stored + uncompressed + uncompressed + stored
 
 
 @pytest.mark.parametrize(

@@ -12,53 +12,53 @@ from airpatch.errors import FormatError
 
 
 def inflate(data: bytes, piece: int) -> tuple[bytes, array[int], bytes]:
-    """Return plaintext, tokens and the bytes after a raw stream that is fed in pieces."""
+    """Return uncompressed data, tokens and the bytes after a raw stream that is fed in pieces."""
     inflater = Inflater()
     pieces = iter([data[at : at + piece] for at in range(0, len(data), piece)])
-    plaintext, tokens = b"", array("I")
+    uncompressed, tokens = b"", array("I")
     while True:
         while (block := inflater.block()) is None:
             inflater.feed(next(pieces))
         while (status := inflater.run()) is not Status.DONE:
-            plaintext += inflater.plaintext()
+            uncompressed += inflater.uncompressed()
             tokens += inflater.tokens()
             if status is Status.HUNGRY:
                 inflater.feed(next(pieces))
-        plaintext += inflater.plaintext()
+        uncompressed += inflater.uncompressed()
         tokens += inflater.tokens()
         if block.final:
             inflater.align()
-            return plaintext, tokens, inflater.read(len(data)) + b"".join(pieces)
+            return uncompressed, tokens, inflater.read(len(data)) + b"".join(pieces)
 
 
 @given(st.binary(max_size=500), st.integers(0, 9), st.integers(1, 9), st.binary(max_size=9))
-def test_streams_in_pieces(plaintext: bytes, level: int, piece: int, tail: bytes) -> None:
+def test_streams_in_pieces(uncompressed: bytes, level: int, piece: int, tail: bytes) -> None:
     encoder = zlib.compressobj(level, zlib.DEFLATED, -15)
-    data = encoder.compress(plaintext * 3) + encoder.flush()
+    data = encoder.compress(uncompressed * 3) + encoder.flush()
     got, tokens, rest = inflate(data + tail, piece)
-    assert got == plaintext * 3
+    assert got == uncompressed * 3
     assert rest == tail
     if level:
-        assert sum(token >> 16 or 1 for token in tokens) == len(plaintext) * 3
+        assert sum(token >> 16 or 1 for token in tokens) == len(uncompressed) * 3
 
 
 def test_long_streams_stay_within_the_buffers() -> None:
-    plaintext = bytes(range(256)) * 4000 + bytes(1_000_000)
+    uncompressed = bytes(range(256)) * 4000 + bytes(1_000_000)
     inflater = Inflater()
-    inflater.feed(zlib.compress(plaintext, wbits=-15))
+    inflater.feed(zlib.compress(uncompressed, wbits=-15))
     got = 0
     while True:
         block = inflater.block()
         assert block is not None
         while (status := inflater.run()) is Status.MORE:
-            part, tokens = inflater.plaintext(), inflater.tokens()
+            part, tokens = inflater.uncompressed(), inflater.tokens()
             assert len(part) <= SPAN + 32768 + 258
             assert len(tokens) <= TOKENS
             got += len(part)
         assert status is Status.DONE
         if block.final:
             break
-    assert got + len(inflater.plaintext()) == len(plaintext)
+    assert got + len(inflater.uncompressed()) == len(uncompressed)
 
 
 def test_a_limit_of_tokens() -> None:

@@ -16,20 +16,20 @@ from airpatch.errors import FormatError
 
 from .support import SAMPLES, VECTORS, join, put_together, take_apart
 
-# Plaintext with matches near and far, runs and noise.
+# Uncompressed data with matches near and far, runs and noise.
 PIECES = st.one_of(
     st.binary(max_size=200),
     st.builds(lambda byte, size: bytes([byte]) * size, st.integers(0, 255), st.integers(0, 3000)),
     st.builds(lambda seed, size: (b"%d, " % seed) * size, st.integers(0, 9), st.integers(0, 300)),
 )
-PLAINTEXT = st.lists(PIECES, max_size=8).map(lambda pieces: b"".join(pieces + pieces[:3]))
+UNCOMPRESSED = st.lists(PIECES, max_size=8).map(lambda pieces: b"".join(pieces + pieces[:3]))
 
 STRATEGIES = [zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE, zlib.Z_FIXED]
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Return plaintext and a gzip member that zlib made of it, with any of its settings and flushes."""
+    """Return uncompressed data and a gzip member that zlib made of it, with any of its settings and flushes."""
     encoder = zlib.compressobj(
         draw(st.integers(0, 9)),
         zlib.DEFLATED,
@@ -37,20 +37,20 @@ def streams(draw: st.DrawFn) -> tuple[bytes, bytes]:
         draw(st.integers(1, 9)),
         draw(st.sampled_from(STRATEGIES)),
     )
-    plaintext = draw(PLAINTEXT)
+    uncompressed = draw(UNCOMPRESSED)
     flushes = [zlib.Z_NO_FLUSH, zlib.Z_PARTIAL_FLUSH, zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_BLOCK]
     out = b""
     size = draw(st.integers(1, 5000))
-    for at in range(0, len(plaintext), size):
-        out += encoder.compress(plaintext[at : at + size]) + encoder.flush(draw(st.sampled_from(flushes)))
-    return plaintext, out + encoder.flush()
+    for at in range(0, len(uncompressed), size):
+        out += encoder.compress(uncompressed[at : at + size]) + encoder.flush(draw(st.sampled_from(flushes)))
+    return uncompressed, out + encoder.flush()
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_samples_come_back(path: Path) -> None:
     data = path.read_bytes()
     part = take_apart(data, 10_000)
-    assert part.plaintext == gzip.decompress(data)
+    assert part.uncompressed == gzip.decompress(data)
     assert put_together(part) == data
 
 
@@ -78,11 +78,11 @@ def test_adversary_36_bad_vectors_are_refused(name: str) -> None:
 @given(streams(), st.sampled_from([None, 1, 7, 100]))
 @settings(max_examples=150, deadline=None)
 def test_anything_that_zlib_writes(stream: tuple[bytes, bytes], size: int | None) -> None:
-    plaintext, data = stream
+    uncompressed, data = stream
     if size == 1:
-        plaintext, data = b"abc" * 99, gzip.compress(b"abc" * 99)
+        uncompressed, data = b"abc" * 99, gzip.compress(b"abc" * 99)
     part = take_apart(data, size)
-    assert part.plaintext == plaintext
+    assert part.uncompressed == uncompressed
     assert put_together(part) == data
 
 
@@ -91,7 +91,7 @@ def test_anything_that_zlib_writes(stream: tuple[bytes, bytes], size: int | None
 def test_members_and_a_tail(members: list[tuple[bytes, bytes]], tail: bytes) -> None:
     data = b"".join(member for _, member in members) + tail
     part = take_apart(data, 1000)
-    assert part.plaintext == b"".join(plaintext for plaintext, _ in members)
+    assert part.uncompressed == b"".join(uncompressed for uncompressed, _ in members)
     assert put_together(part) == data
 
 
@@ -104,8 +104,8 @@ def test_adversary_37_cut_at_every_byte() -> None:
 
 @given(st.binary(min_size=1, max_size=300), st.integers(0, 2**32), st.integers(0, 7))
 @settings(max_examples=150, deadline=None)
-def test_flipped_bits_are_refused_or_come_back(plaintext: bytes, at: int, bit: int) -> None:
-    data = bytearray(gzip.compress(plaintext * 3, mtime=0))
+def test_flipped_bits_are_refused_or_come_back(uncompressed: bytes, at: int, bit: int) -> None:
+    data = bytearray(gzip.compress(uncompressed * 3, mtime=0))
     data[at % len(data)] ^= 1 << bit
     try:
         part = take_apart(bytes(data))
@@ -126,24 +126,24 @@ def test_adversary_36_a_bomb_stops_at_the_limit() -> None:
     bomb = gzip.compress(bytes(50_000_000))
     sizes = []
     with pytest.raises(FormatError, match="more than 1000000 bytes"):
-        sizes.extend(len(part.plaintext) for part in GzipParser(limit=1_000_000).feed(bomb))
+        sizes.extend(len(part.uncompressed) for part in GzipParser(limit=1_000_000).feed(bomb))
     assert sum(sizes) <= 1_000_000
     assert max(sizes) < 200_000
 
 
-def test_plaintext_at_the_limit_is_taken() -> None:
-    assert len(take_apart(gzip.compress(bytes(1000)), limit=1000).plaintext) == 1000
+def test_uncompressed_at_the_limit_is_taken() -> None:
+    assert len(take_apart(gzip.compress(bytes(1000)), limit=1000).uncompressed) == 1000
 
 
 def test_a_block_of_many_tokens_is_told_in_pieces() -> None:
     # memLevel 9 with literals only: 32767 tokens a block; fixed blocks from Z_FIXED may be longer still.
     encoder = zlib.compressobj(1, zlib.DEFLATED, 31, 9, zlib.Z_HUFFMAN_ONLY)
-    plaintext = bytes(range(256)) * 600
-    data = encoder.compress(plaintext) + encoder.flush()
+    uncompressed = bytes(range(256)) * 600
+    data = encoder.compress(uncompressed) + encoder.flush()
     assert put_together(take_apart(data)) == data
 
 
-@pytest.mark.parametrize("column", ["plaintext", "layout", "runs", "sources", "distances"])
+@pytest.mark.parametrize("column", ["uncompressed", "layout", "runs", "sources", "distances"])
 def test_decisions_that_are_cut_or_too_long_are_refused(column: str) -> None:
     part = take_apart(next(path for path in SAMPLES if path.stem == "zlib-6").read_bytes())
     data = getattr(part, column)
@@ -158,7 +158,7 @@ def test_decisions_that_are_cut_or_too_long_are_refused(column: str) -> None:
 def test_adversary_35_random_decisions_are_refused_or_make_a_file(
     layout: bytes, runs: bytes, ranks: bytes, far: bytes
 ) -> None:
-    part = Parsed(b"plaintext plaintext plaintext", b"\x23\x00" + layout, runs, ranks, far)
+    part = Parsed(b"something something something", b"\x23\x00" + layout, runs, ranks, far)
     try:
         made = put_together(part)
     except FormatError:
@@ -169,7 +169,7 @@ def test_adversary_35_random_decisions_are_refused_or_make_a_file(
 def test_readers_may_return_single_bytes() -> None:
     data = gzip.compress(b"hello, hello, hello" * 50, mtime=0)
     part = take_apart(data)
-    columns = (part.plaintext, part.layout, part.runs, part.sources, part.distances)
+    columns = (part.uncompressed, part.layout, part.runs, part.sources, part.distances)
     readers = [partial(lambda file, size: file.read(1), io.BytesIO(column)) for column in columns]
     assert b"".join(emit(*readers)) == data
 

@@ -8,7 +8,9 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from airpatch.delta import Effort, decode, encode
+from airpatch.delta.decoder import decode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 
 ENTRIES = 1 << 12  # a small index suffices for small inputs
 

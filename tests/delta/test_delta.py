@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.delta import Effort, decode, encode
+from airpatch.delta.decoder import decode
+from airpatch.delta.effort import Effort
+from airpatch.delta.encoder import encode
 from airpatch.errors import UsageError
 from tests.delta.support import ENTRIES, delta, noise, program, rebuild, tar
 

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from airpatch.delta import decode
+from airpatch.delta.decoder import decode
 from airpatch.errors import FormatError
 from fixtures.delta.generate import BAD, HERE, Vector, bad, good
 

@@ -1,4 +1,4 @@
-"""What the tests of encoder replicas share: their names, their kept output, and plaintext that has matches."""
+"""What the tests of encoder replicas share: their names, their kept output, and uncompressed data that has matches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airpatch.encoders import zlib_match
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.encoders.zstd_alignment import Alignment
-from airpatch.encoders.zstd_decisions import Part, parse
+from airpatch.encoders.zstd_decisions import ParsedPiece, parse
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "digests.json").read_text())
@@ -43,7 +43,7 @@ def repetitive(draw: st.DrawFn) -> bytes:
     return bytes(out[: limit - draw(st.integers(0, 50))])
 
 
-def decisions(file: bytes, alignment: Alignment | None = None) -> Part:
+def decisions(file: bytes, alignment: Alignment | None = None) -> ParsedPiece:
     """The decisions of a zstd file."""
     parts = list(parse(io.BytesIO(file).read, 1 << 30, alignment))
-    return Part(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(Part)))
+    return ParsedPiece(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(ParsedPiece)))

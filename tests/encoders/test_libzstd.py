@@ -12,7 +12,7 @@ from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.zstd_recognise import recognise_frames
 from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import plaintexts, zstd_plaintexts
+from fixtures.encoders.inputs import inputs, zstd_inputs
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libzstd")
 
@@ -38,7 +38,7 @@ def original(data: bytes, level: int, workers: int, sized: bool, checksum: bool)
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("sized", [False, True])
 def test_output_is_that_of_the_package(level: int, workers: int, sized: bool) -> None:
-    data = plaintexts()["tar"]
+    data = inputs()["tar"]
     name = libzstd_name("1.5.7", level, bool(workers), sized, True)
     assert compress(name, data) == original(data, level, workers, sized, True)
 
@@ -70,7 +70,7 @@ DIGESTS = {
 
 @pytest.mark.parametrize(("name", "label"), DIGESTS)
 def test_output_is_that_of_1_5_6(name: str, label: str) -> None:
-    assert hashlib.sha256(compress(name, plaintexts()[label])).hexdigest()[:32] == DIGESTS[name, label]
+    assert hashlib.sha256(compress(name, inputs()[label])).hexdigest()[:32] == DIGESTS[name, label]
 
 
 @pytest.mark.parametrize("version", ["1.5.6", "1.5.7"])
@@ -78,14 +78,14 @@ def test_output_is_that_of_1_5_6(name: str, label: str) -> None:
 @pytest.mark.parametrize("sized", [False, True])
 def test_recognition(version: str, level: int, sized: bool) -> None:
     name = libzstd_name(version, level, True, sized, False)
-    data = zstd_plaintexts("kzstd-1.17.8-default")["windows"][: 3 << 19]
+    data = zstd_inputs("kzstd-1.17.8-default")["windows"][: 3 << 19]
     frame = compress(name, data)
     assert name in recognise_frames(frame)
     assert name in recognise_frames(frame[: len(frame) * 3 // 4])
 
 
 def test_flushed_frames_decompress() -> None:
-    data = plaintexts()["tar"]
+    data = inputs()["tar"]
     encoder = frame_encoder("libzstd-1.5.7-3-mt")
     encoder.begin(len(data))
     out = encoder.feed(data[:1000]) + encoder.flush()

@@ -21,8 +21,8 @@ class Shifting:
         return self.end
 
 
-def names(encoders: dict[str, Shifting], plaintext: bytes, stream: bytes, *, complete: bool) -> list[str]:
-    running = race(encoders.items(), plaintext, memoryview(stream), 2, complete=complete)
+def names(encoders: dict[str, Shifting], uncompressed: bytes, stream: bytes, *, complete: bool) -> list[str]:
+    running = race(encoders.items(), uncompressed, memoryview(stream), 2, complete=complete)
     return [runner.name for runner in running]
 
 

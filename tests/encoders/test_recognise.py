@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airpatch.encoders.recognise import recognise
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 from tests.encoders.support import COMPILED, FIXTURES, NAMES, SAME_ZLIB, deflate, repetitive
 
 needs_speed = pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
@@ -35,13 +35,13 @@ def test_beginning_and_trailing_bytes() -> None:
 @pytest.mark.skipif(zlib.ZLIB_RUNTIME_VERSION not in SAME_ZLIB, reason="another zlib")
 def test_unusual_encoder_in_second_heat() -> None:
     real = zlib.compressobj(3, zlib.DEFLATED, 31, 9)
-    assert recognise(real.compress(plaintexts()["tar"]) + real.flush()) == ["zlib-3-mem9"]
+    assert recognise(real.compress(inputs()["tar"]) + real.flush()) == ["zlib-3-mem9"]
 
 
 @needs_speed
 def test_unknown_encoder() -> None:
     huffman_only = zlib.compressobj(6, zlib.DEFLATED, 31, 8, zlib.Z_HUFFMAN_ONLY)
-    assert recognise(huffman_only.compress(plaintexts()["tar"]) + huffman_only.flush()) == []
+    assert recognise(huffman_only.compress(inputs()["tar"]) + huffman_only.flush()) == []
 
 
 HEADER = gzip.compress(b"")[:10]
@@ -51,12 +51,12 @@ HEADER = gzip.compress(b"")[:10]
 @pytest.mark.parametrize("label", ["tar", "zeros"])
 @pytest.mark.parametrize("name", NAMES)
 def test_first_block_does_not_rule_out_its_encoder(name: str, label: str) -> None:
-    assert recognise(HEADER + deflate(name, plaintexts()[label]), [name]) == [name]
+    assert recognise(HEADER + deflate(name, inputs()[label]), [name]) == [name]
 
 
 @settings(max_examples=60 if COMPILED else 10, deadline=None)
 @given(st.sampled_from(NAMES), repetitive())
-def test_first_block_of_any_plaintext(name: str, data: bytes) -> None:
+def test_first_block_of_any_uncompressed(name: str, data: bytes) -> None:
     assert recognise(HEADER + deflate(name, data), [name]) == [name]
 
 
@@ -94,13 +94,13 @@ def test_bomb_is_bounded() -> None:
 @needs_speed
 def test_pieces_rule_out() -> None:
     """Of pigz with and without -R, one writes the first block of the other only if nothing is cut in it."""
-    rsyncable, plain = (deflate(name, plaintexts()["tar"]) for name in ("pigz-6-rsyncable", "pigz-6"))
+    rsyncable, plain = (deflate(name, inputs()["tar"]) for name in ("pigz-6-rsyncable", "pigz-6"))
     assert recognise(HEADER + rsyncable) == ["pigz-6-rsyncable"]
     assert "pigz-6-rsyncable" not in recognise(HEADER + plain)
-    assert recognise(HEADER + deflate("pigz-3-rsyncable", plaintexts()["tar"])) == ["pigz-3-rsyncable"]
+    assert recognise(HEADER + deflate("pigz-3-rsyncable", inputs()["tar"])) == ["pigz-3-rsyncable"]
 
 
 @needs_speed
 @pytest.mark.parametrize("name", ["pigz-1-p1", "pigz-2-p1-rsyncable", "pigz-1", "pigz-2-rsyncable"])
 def test_one_section_is_told_from_many(name: str) -> None:
-    assert recognise(HEADER + deflate(name, plaintexts()["mixed"])) == [name]
+    assert recognise(HEADER + deflate(name, inputs()["mixed"])) == [name]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airpatch.encoders.replicas import deflater, usual_names
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 from tests.encoders.support import COMPILED, DIGESTS, FIXTURES, NAMES, SAME_ZLIB, SMALL, deflate, repetitive
 
 
@@ -23,7 +23,7 @@ def cases() -> list[tuple[str, str]]:
         (name, label)
         for name, digests in DIGESTS.items()
         for label in digests
-        if COMPILED or len(plaintexts()[label]) <= SMALL
+        if COMPILED or len(inputs()[label]) <= SMALL
     ]
 
 
@@ -34,19 +34,19 @@ def test_every_replica_has_an_oracle() -> None:
 
 @pytest.mark.parametrize(("name", "label"), cases())
 def test_output_is_the_encoders(name: str, label: str) -> None:
-    out = deflate(name, plaintexts()[label])
+    out = deflate(name, inputs()[label])
     assert hashlib.sha256(out).hexdigest()[:32] == DIGESTS[name][label]
 
 
 @pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
 @pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.gz")), ids=lambda path: path.stem)
 def test_kept_output_is_rebuilt(path: Path) -> None:
-    assert deflate(path.stem.replace("_", "/"), plaintexts()["tar"]) == path.read_bytes()[10:-8]
+    assert deflate(path.stem.replace("_", "/"), inputs()["tar"]) == path.read_bytes()[10:-8]
 
 
 @pytest.mark.parametrize("name", usual_names())
 def test_pieces_do_not_matter(name: str) -> None:
-    data = plaintexts()["128 KiB" if COMPILED else "first 300"]
+    data = inputs()["128 KiB" if COMPILED else "first 300"]
     generator = random.Random(name)
     encoder = deflater(name)
     out = bytearray()
@@ -61,7 +61,7 @@ def test_pieces_do_not_matter(name: str) -> None:
 @pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
 @pytest.mark.parametrize("name", ["pgzip/klauspost-1.18.2-5", "pigz-6", "pigz-6-rsyncable"])
 def test_pool_does_not_matter(name: str) -> None:
-    data = plaintexts()["long"]
+    data = inputs()["long"]
     with ThreadPoolExecutor(2) as pool:
         encoder = deflater(name, pool)
         out = b"".join(encoder.feed(data[at : at + 300_000]) for at in range(0, len(data), 300_000))

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 
 from airpatch.encoders import kzstd_fast
 from airpatch.encoders.zstd_alignment import RECORD, Alignment
-from airpatch.encoders.zstd_decisions import Covers, Part, emit, parse
+from airpatch.encoders.zstd_decisions import Covers, ParsedPiece, emit, parse
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 from tests.encoders.support import decisions, repetitive
 
 COMPILED = str(kzstd_fast.__file__).endswith(".so")
-DATA = plaintexts()["tar"] if COMPILED else plaintexts()["first 300"]
+DATA = inputs()["tar"] if COMPILED else inputs()["first 300"]
 
 
-def put_together(part: Part, plaintext: bytes, alignment: Alignment | None = None) -> bytes:
+def put_together(part: ParsedPiece, uncompressed: bytes, alignment: Alignment | None = None) -> bytes:
     layout, runs, hits, offsets = (io.BytesIO(column).read for column in astuple(part)[:4])
-    return b"".join(emit(layout, io.BytesIO(plaintext).read, runs, hits, offsets, alignment))
+    return b"".join(emit(layout, io.BytesIO(uncompressed).read, runs, hits, offsets, alignment))
 
 
 def compress(data: bytes, level: int, **parameters: int) -> bytes:
@@ -119,7 +119,7 @@ def test_damaged_decisions_end_in_bytes_or_are_refused() -> None:
     part = decisions(compress(data, 3))
     generator = random.Random(6)
     for _ in range(400):
-        name = generator.choice([field.name for field in fields(Part)][:4])
+        name = generator.choice([field.name for field in fields(ParsedPiece)][:4])
         column = bytearray(getattr(part, name))
         for _ in range(generator.choice((1, 1, 3))):
             column[generator.randrange(len(column))] = generator.randrange(256)
@@ -148,7 +148,7 @@ def test_damaged_decisions_end_in_bytes_or_are_refused() -> None:
 )
 def test_layouts_that_are_refused(layout: bytes) -> None:
     with pytest.raises(FormatError):
-        put_together(Part(layout), b"x")
+        put_together(ParsedPiece(layout), b"x")
 
 
 def test_what_is_left_over_is_refused() -> None:

@@ -37,7 +37,7 @@ def test_skippable_frame() -> None:
     assert frame_end(SKIPPABLE[:-1]) is None
 
 
-@pytest.mark.parametrize("data", [b"", b"\x28\xb5\x2f\xfd", b"plaintext", b"\x28\xb5\x2f\xfd\x08\x60\0\0\0", SKIPPABLE])
+@pytest.mark.parametrize("data", [b"", b"\x28\xb5\x2f\xfd", b"something", b"\x28\xb5\x2f\xfd\x08\x60\0\0\0", SKIPPABLE])
 def test_no_frame(data: bytes) -> None:
     with pytest.raises(FormatError):
         read_header(data)

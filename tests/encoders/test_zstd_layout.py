@@ -14,16 +14,16 @@ from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
 
 NAME = "kzstd-1.17.8-fastest"
-PLAINTEXT = b"plaintext, " * 30
+UNCOMPRESSED = b"something, " * 30
 REST = b"what stands between the frames"
 
 
 PARTS = st.builds(LayoutPart, st.sampled_from(BlockKind), st.integers(1, 60), st.integers(0, 15))
 
 
-def built(layout: bytes | Sequence[LayoutPart], plaintext: bytes = PLAINTEXT, rest: bytes = REST) -> bytes:
+def built(layout: bytes | Sequence[LayoutPart], uncompressed: bytes = UNCOMPRESSED, rest: bytes = REST) -> bytes:
     data = layout if isinstance(layout, bytes) else b"".join(map(emit_part, layout))
-    pieces = build(frame_encoder(NAME), io.BytesIO(data).read, io.BytesIO(plaintext).read, io.BytesIO(rest).read)
+    pieces = build(frame_encoder(NAME), io.BytesIO(data).read, io.BytesIO(uncompressed).read, io.BytesIO(rest).read)
     return b"".join(pieces)
 
 
@@ -46,9 +46,9 @@ def test_every_kind_of_part() -> None:
         LayoutPart(BlockKind.FRAME, 10),
     ]
     packed = frame(REST[4:24])
-    expected = frame(PLAINTEXT[:100]) + REST[:4] + frame(PLAINTEXT[100:250], PLAINTEXT[250:300], b"")
+    expected = frame(UNCOMPRESSED[:100]) + REST[:4] + frame(UNCOMPRESSED[100:250], UNCOMPRESSED[250:300], b"")
     expected += b"\x5e\x2a\x4d\x18" + len(packed).to_bytes(4, "little") + packed
-    assert built(parts) == expected + frame(PLAINTEXT[300:320], PLAINTEXT[320:330])
+    assert built(parts) == expected + frame(UNCOMPRESSED[300:320], UNCOMPRESSED[320:330])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from airpatch.encoders import kzstd_fast
 from airpatch.encoders.zstd_recognise import recognise_frame
 from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 
 COMPILED = str(kzstd_fast.__file__).endswith(".so")
 
@@ -28,7 +28,7 @@ def compress(name: str, data: bytes) -> bytes:
     "name", [pytest.param(name, marks=[pytest.mark.slow] if "-best" in name else []) for name in zstd_names()]
 )
 def test_replica_is_recognised(name: str) -> None:
-    frame = compress(name, plaintexts()["long"])
+    frame = compress(name, inputs()["long"])
     assert name in recognise_frame(frame)
     assert name in recognise_frame(frame[:200_000])
     assert name in recognise_frame(frame + b"what follows is ignored")
@@ -37,13 +37,13 @@ def test_replica_is_recognised(name: str) -> None:
 @pytest.mark.parametrize("size", [0, 1, 300])
 def test_short_frames(size: int) -> None:
     name = "kzstd-1.18.5-default"
-    assert name in recognise_frame(compress(name, plaintexts()["first 300"][:size]))
+    assert name in recognise_frame(compress(name, inputs()["first 300"][:size]))
 
 
 @pytest.mark.parametrize("places", [(5,), (70_000, 70_001), (131_072, 200_000), (300_000,), (1 << 18, 393_216)])
 def test_where_a_frame_was_flushed(places: tuple[int, ...]) -> None:
     """A flush ends a block early, in a frame that is whole and in one that is cut short."""
-    data = plaintexts()["long"]
+    data = inputs()["long"]
     for name in ("kzstd-1.17.8-default", "kzstd-1.17.8-fastest"):
         encoder = frame_encoder(name)
         pieces = [data[begin:end] for begin, end in pairwise((0, *places))]
@@ -55,7 +55,7 @@ def test_where_a_frame_was_flushed(places: tuple[int, ...]) -> None:
 
 
 def test_others_are_not_recognised() -> None:
-    data = plaintexts()["128 KiB"] * 3
+    data = inputs()["128 KiB"] * 3
     for level in (-1, -7, -100):
         compressor = zstandard.ZstdCompressor(level, write_checksum=True).compressobj()
         assert recognise_frame(compressor.compress(data) + compressor.flush()) == []
@@ -76,7 +76,7 @@ def test_not_a_frame(start: bytes) -> None:
 
 
 def test_damaged_frames_are_refused_or_unknown() -> None:
-    frame = compress("kzstd-1.17.8-default", plaintexts()["128 KiB" if COMPILED else "first 300"])
+    frame = compress("kzstd-1.17.8-default", inputs()["128 KiB" if COMPILED else "first 300"])
     generator = random.Random(3)
     for _ in range(200):
         damaged = bytearray(frame)

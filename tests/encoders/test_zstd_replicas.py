@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from airpatch.encoders import kzstd_fast
 from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
 from airpatch.errors import FormatError
-from fixtures.encoders.plaintexts import CUTS, plaintexts, zstd_plaintexts
+from fixtures.encoders.inputs import CUTS, inputs, zstd_inputs
 from tests.encoders.support import repetitive
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
@@ -44,7 +44,7 @@ def cases() -> list[object]:
         pytest.param(name, label, marks=[pytest.mark.slow] if _slow(name, label) else [])
         for name, digests in DIGESTS.items()
         for label in digests
-        if COMPILED or len(zstd_plaintexts(name)[label]) <= SMALL
+        if COMPILED or len(zstd_inputs(name)[label]) <= SMALL
     ]
 
 
@@ -58,13 +58,13 @@ def test_every_replica_has_an_oracle() -> None:
 
 @pytest.mark.parametrize(("name", "label"), cases())
 def test_output_is_the_encoders(name: str, label: str) -> None:
-    out = compress(name, zstd_plaintexts(name)[label], CUTS if label == "flushed" else ())
+    out = compress(name, zstd_inputs(name)[label], CUTS if label == "flushed" else ())
     assert hashlib.sha256(out).hexdigest()[:32] == DIGESTS[name][label]
 
 
 @pytest.mark.parametrize("name", zstd_names()[:3])
 def test_pieces_do_not_matter(name: str) -> None:
-    data = plaintexts()["long" if COMPILED else "first 300"]
+    data = inputs()["long" if COMPILED else "first 300"]
     generator = random.Random(name)
     encoder = frame_encoder(name)
     out = bytearray()
@@ -78,7 +78,7 @@ def test_pieces_do_not_matter(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in zstd_names() if "-1.17.8-" in name or "-1.14.2-" in name])
 def test_frames_do_not_know_each_other(name: str) -> None:
-    data = plaintexts()["tar" if COMPILED else "first 300"]
+    data = inputs()["tar" if COMPILED else "first 300"]
     encoder = frame_encoder(name)
     for size in (100, 70_000, 0, 200_000, 70_000):
         encoder.begin(size)
@@ -95,7 +95,7 @@ def test_output_decompresses(name: str, data: bytes, cuts: list[int]) -> None:
 @pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
 def test_positions_stay_within_32_bits() -> None:
     """A position is counted from the first byte of all frames; past 2**30 the tables are set back."""
-    data = plaintexts()["128 KiB"]
+    data = inputs()["128 KiB"]
     expected = compress("kzstd-1.17.8-fastest", data)
     encoder = frame_encoder("kzstd-1.17.8-fastest")
     for _ in range(300):  # of 4 MiB each, as far as tables are concerned

@@ -193,7 +193,7 @@ def small_bundles(folder: Path) -> Bundles:
 
 
 def _layered_bundles(files: Bundles) -> None:
-    """Two releases that differ in layers: rebuilt by a replica, as plaintext, and out of one that is rebuilt itself."""
+    """Two releases that differ in layers: rebuilt by a replica, uncompressed, and out of one that is rebuilt itself."""
     go, other = replica("go1-flate-6"), replica("zlib-9")
     old, new = Builder(), Builder()
     web, data = layer(1, size=9000), layer(2, size=9000)

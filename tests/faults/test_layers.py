@@ -61,7 +61,7 @@ def test_adversary_57_a_layer_patch_in_staging_cannot_be_read(lab: Lab, scenario
 
 
 @pytest.mark.parametrize(("error", "message"), [("ENOSPC", "free some space"), ("EIO", "Input/output error")])
-def test_adversary_48_no_room_for_plaintexts(lab: Lab, scenario: Scenario, error: str, message: str) -> None:
+def test_adversary_48_no_room_for_uncompresseds(lab: Lab, scenario: Scenario, error: str, message: str) -> None:
     writes = calls(lab, scenario, ["write"], r"staging/\d+>\(deleted\)")
     assert len(writes) > 2
     for call in writes:

@@ -318,7 +318,7 @@ def with_steps(builder: Builder) -> Document:
         pytest.param(_set("packing", "steps", 1, 5, []), id="a step for nothing"),
         pytest.param(_set("packing", "steps", 1, 1, 7), id="another size than the table"),
         pytest.param(_set("packing", "steps", 0, 4, -1), id="negative size"),
-        pytest.param(_set("packing", "steps", 0, 2, 2**63), id="plaintext over the limit"),
+        pytest.param(_set("packing", "steps", 0, 2, 2**63), id="uncompressed size over the limit"),
         pytest.param(_set("packing", "steps", 0, 6, 2**63), id="view over the limit"),
         pytest.param(_swap("packing", "sources"), id="sources out of order"),
         pytest.param(lambda d: d["packing"]["sources"].append([b"\xff" * 32, 1, 1]), id="a source that nothing needs"),

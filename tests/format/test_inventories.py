@@ -19,7 +19,9 @@ _blobs = st.dictionaries(DIGESTS, st.integers(0, 2**63 - 1), max_size=20)
 VALUES = st.builds(Inventory, st.sampled_from(["", "r1"]), st.just(("a", "b")), _blobs) | st.builds(
     Request, st.just("r1"), DIGESTS, _blobs
 )
-SAMPLE = Inventory("r1", ("shop/web",), {Digest.of(b"x"): 1, Digest.of(b"y"): 2})
+SAMPLE = Inventory(
+    "r1", ("shop/web",), {Digest.of(b"x"): 1, Digest.of(b"y"): 2}, version="0.1", features=("view gzip", "view zlib")
+)
 
 
 @given(VALUES)
@@ -73,6 +75,8 @@ GOOD = {
     "product": "shop",
     "name": "r1",
     "sequence": 3,
+    "version": "0.1",
+    "features": ["encoder zlib-6", "view gzip"],
     "repositories": ["a"],
     "digests": b"x" * 32,
     "sizes": [7],
@@ -92,6 +96,14 @@ GOOD = {
         {"sequence": 2**63},
         {"sequence": "3"},
         {"name": b"r1"},
+        {"version": 1},
+        {"version": "new"},
+        {"version": ""},
+        {"features": ["view gzip", "encoder zlib-6"]},
+        {"features": ["view gzip", "view gzip"]},
+        {"features": [1]},
+        {"features": ["view\n"]},
+        {"features": None},
         {"repositories": [1]},
         {"repositories": "a"},
         {"digests": b"x" * 31},

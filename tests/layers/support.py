@@ -51,32 +51,32 @@ def changed(data: bytes, seed: int = 1) -> bytes:
 
 
 def deflated(level: int = 6, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> Callable[[bytes], bytes]:
-    def encode(plaintext: bytes) -> bytes:
+    def encode(uncompressed: bytes) -> bytes:
         encoder = zlib.compressobj(level, zlib.DEFLATED, 31, 8, strategy)
-        return encoder.compress(plaintext) + encoder.flush()
+        return encoder.compress(uncompressed) + encoder.flush()
 
     return encode
 
 
 def replica(name: str, header: bytes = GZIP_HEADER) -> Callable[[bytes], bytes]:
-    def encode(plaintext: bytes) -> bytes:
+    def encode(uncompressed: bytes) -> bytes:
         encoder = deflater(name)
-        trailer = zlib.crc32(plaintext).to_bytes(4, "little") + len(plaintext).to_bytes(4, "little")
-        return header + encoder.feed(plaintext) + encoder.finish() + trailer
+        trailer = zlib.crc32(uncompressed).to_bytes(4, "little") + len(uncompressed).to_bytes(4, "little")
+        return header + encoder.feed(uncompressed) + encoder.finish() + trailer
 
     return encode
 
 
-def members(plaintext: bytes) -> bytes:
-    """A member for each part of the plaintext, as in eStargz."""
-    return b"".join(gzip.compress(plaintext[at : at + 5000], mtime=0) for at in range(0, len(plaintext), 5000))
+def members(uncompressed: bytes) -> bytes:
+    """A member for each part of the uncompressed data, as in eStargz."""
+    return b"".join(gzip.compress(uncompressed[at : at + 5000], mtime=0) for at in range(0, len(uncompressed), 5000))
 
 
-def flushed(plaintext: bytes) -> bytes:
+def flushed(uncompressed: bytes) -> bytes:
     encoder = zlib.compressobj(6, zlib.DEFLATED, 31)
     parts = [
-        encoder.compress(plaintext[at : at + 3000]) + encoder.flush(zlib.Z_SYNC_FLUSH)
-        for at in range(0, len(plaintext), 3000)
+        encoder.compress(uncompressed[at : at + 3000]) + encoder.flush(zlib.Z_SYNC_FLUSH)
+        for at in range(0, len(uncompressed), 3000)
     ]
     return b"".join([*parts, encoder.flush()])
 
@@ -94,40 +94,40 @@ ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "pigz": replica("pigz-9", NAMED_HEADER),
     "members": members,
     "flushed": flushed,
-    "tail": lambda plaintext: deflated()(plaintext) + b"\0" * 512,
-    "members and tail": lambda plaintext: members(plaintext) + b"no gzip",
+    "tail": lambda uncompressed: deflated()(uncompressed) + b"\0" * 512,
+    "members and tail": lambda uncompressed: members(uncompressed) + b"no gzip",
 }
 
 
-def zstd(plaintext: bytes) -> bytes:
+def zstd(uncompressed: bytes) -> bytes:
     """A zstd frame by an encoder that has no name: libzstd at a level for which there is no replica."""
-    return zstandard.ZstdCompressor(level=-100).compress(plaintext)
+    return zstandard.ZstdCompressor(level=-100).compress(uncompressed)
 
 
 def ends_stored(name: str) -> Callable[[bytes], bytes]:
     """A zstd frame as a replica begins it, and as none ends it: the last eighth, up to 128 KiB, is a raw block."""
 
-    def encode(plaintext: bytes) -> bytes:
+    def encode(uncompressed: bytes) -> bytes:
         encoder = frame_encoder(name)
-        stored = len(plaintext) // 8
-        begin = encoder.feed(plaintext[:-stored]) + encoder.flush()
-        checksum = (encoder.feed(plaintext[-stored:]) + encoder.finish())[-4:]
-        return begin + (stored << 3 | 1).to_bytes(3, "little") + plaintext[-stored:] + checksum
+        stored = len(uncompressed) // 8
+        begin = encoder.feed(uncompressed[:-stored]) + encoder.flush()
+        checksum = (encoder.feed(uncompressed[-stored:]) + encoder.finish())[-4:]
+        return begin + (stored << 3 | 1).to_bytes(3, "little") + uncompressed[-stored:] + checksum
 
     return encode
 
 
 def framed(name: str, size: int = 0) -> Callable[[bytes], bytes]:
-    """A zstd frame by a replica; or frames of `size` bytes of plaintext each, then a skippable one, as zstd:chunked."""
+    """A zstd frame by a replica; or frames of `size` uncompressed bytes each, then a skippable one, as zstd:chunked."""
 
-    def encode(plaintext: bytes) -> bytes:
+    def encode(uncompressed: bytes) -> bytes:
         encoder = frame_encoder(name)
         if not size:
-            return encoder.feed(plaintext) + encoder.finish()
+            return encoder.feed(uncompressed) + encoder.finish()
         out = bytearray()
-        for at in range(0, len(plaintext), size):
+        for at in range(0, len(uncompressed), size):
             encoder.begin(size)
-            out += encoder.feed(plaintext[at : at + size]) + encoder.finish()
+            out += encoder.feed(uncompressed[at : at + size]) + encoder.finish()
         return bytes(out) + b"\x50\x2a\x4d\x18\x0a\0\0\0" + b"at the end"
 
     return encode
@@ -254,14 +254,20 @@ def handmade(
     method: Method,
     sections: Sequence[bytes],
     sources: Mapping[bytes, bytes] | None = None,
-    plaintext: int = 0,
+    uncompressed: int = 0,
     views: ViewSizes | None = None,
 ) -> Patches:
-    """One step that says it makes `blob` by `method`, of `sources`, which are blobs with their plaintexts."""
+    """One step that says it makes `blob` by `method`, of `sources`, which are blobs with their uncompressed data."""
     patch = emit_header(method, tuple(map(len, sections)), views) + b"".join(sections)
     own = {Digest.of(source): (len(source), len(inside)) for source, inside in (sources or {}).items()}
     step = Step(
-        Digest.of(blob), len(blob), plaintext, Digest.of(patch), len(patch), tuple(own), views.sources if views else 0
+        Digest.of(blob),
+        len(blob),
+        uncompressed,
+        Digest.of(patch),
+        len(patch),
+        tuple(own),
+        views.sources if views else 0,
     )
     rows = [SourceBlob(digest, *own[digest]) for digest in sorted(own)]
     return Patches([step], rows, {step.patch: patch})
@@ -289,14 +295,14 @@ def repacked(layers: Sequence[bytes] = GO_LAYERS) -> tuple[Index, bytes]:
 
 def chain(count: int) -> tuple[Patches, dict[Digest, bytes]]:
     """Blobs each of which is made from the one before."""
-    plaintexts = [layer(1, size=9000)]
+    inputs = [layer(1, size=9000)]
     for number in range(count):
-        plaintexts.append(changed(plaintexts[-1], number))
-    blobs = [ENCODERS["go" if number % 2 else "plain"](each) for number, each in enumerate(plaintexts)]
+        inputs.append(changed(inputs[-1], number))
+    blobs = [ENCODERS["go" if number % 2 else "plain"](each) for number, each in enumerate(inputs)]
     parts = []
     for number in range(1, count + 1):
         method = Replica("go1-flate-6", GZIP_HEADER) if number % 2 else Plain()
-        before, now = plaintexts[number - 1 : number + 1]
+        before, now = inputs[number - 1 : number + 1]
         parts.append(handmade(blobs[number], method, [delta(now, [before])], {blobs[number - 1]: before}, len(now)))
     first = parts[0].sources
     steps = [part.steps[0] for part in parts]

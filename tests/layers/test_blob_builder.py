@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from airpatch.blobs.content import BytesBlob
 from airpatch.delta.decoder import decode
-from airpatch.encoders.zstd_decisions import Part
+from airpatch.encoders.zstd_decisions import ParsedPiece
 from airpatch.encoders.zstd_layout import emit_part
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError
 from airpatch.layers.blob_builder import max_column
@@ -61,16 +61,16 @@ FLUSHED = ENCODERS["flushed"]
 FRAMES = framed("kzstd-1.17.8-default", 3000)
 
 
-def columns(blob: bytes, plaintext: bytes) -> list[bytes]:
+def columns(blob: bytes, uncompressed: bytes) -> list[bytes]:
     taken = take_apart(blob)
-    assert taken.plaintext == plaintext
+    assert taken.uncompressed == uncompressed
     return [taken.layout, taken.runs, taken.sources, taken.distances]
 
 
-def replayed(new: bytes, plaintext: bytes, old: bytes, old_plaintext: bytes) -> list[bytes]:
+def replayed(new: bytes, uncompressed: bytes, old: bytes, old_uncompressed: bytes) -> list[bytes]:
     """The sections of a replay."""
-    own, other = columns(new, plaintext), columns(old, old_plaintext)
-    return [delta(plaintext, [old_plaintext]), *(delta(a, [b]) for a, b in zip(own, other, strict=True))]
+    own, other = columns(new, uncompressed), columns(old, old_uncompressed)
+    return [delta(uncompressed, [old_uncompressed]), *(delta(a, [b]) for a, b in zip(own, other, strict=True))]
 
 
 def sections() -> list[bytes]:
@@ -108,7 +108,7 @@ def frame_corrections(encode: Callable[[bytes], bytes], encoder: str) -> list[by
     return frame_sections(delta(NEW, [OLD]), own, other)
 
 
-def frame_sections(difference: bytes, own: Part, other: Part) -> list[bytes]:
+def frame_sections(difference: bytes, own: ParsedPiece, other: ParsedPiece) -> list[bytes]:
     return [
         difference,
         delta(own.layout, [other.layout]),
@@ -198,8 +198,8 @@ def test_memory_of_all_that_a_replay_maps_is_given_back(monkeypatch: pytest.Monk
 
 
 def test_a_whole_blob_is_the_source_of_a_later_step() -> None:
-    """Its plaintext is not made on the way, and is unpacked when it is asked for."""
-    first = handmade(GO(OLD), Whole(), [GO(OLD)], plaintext=len(OLD))
+    """Its uncompressed data is not made on the way, and is unpacked when it is asked for."""
+    first = handmade(GO(OLD), Whole(), [GO(OLD)], uncompressed=len(OLD))
     second = handmade(GO(NEW), Replica("go1-flate-6", GZIP_HEADER), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW))
     patches = Patches([*first.steps, *second.steps], [], first.contents | second.contents)
     assert carry_out(patches, {}) == by_digest(GO(OLD), GO(NEW))
@@ -225,7 +225,7 @@ BAD: dict[str, Callable[[], Patches]] = {
     "decisions of a source that it does not have": lambda: handmade(
         GO(NEW), Replica("go1-flate-6", GZIP_HEADER, (1,)), [delta(NEW, [OLD])], {GO(OLD): OLD}, len(NEW)
     ),
-    "another plaintext": lambda: handmade(NEW, Plain(), [delta(OLD, [])], None, len(OLD)),
+    "other uncompressed data": lambda: handmade(NEW, Plain(), [delta(OLD, [])], None, len(OLD)),
     "other bytes as a whole": lambda: handmade(NEW, Whole(), [OLD]),
     "like a source that it does not have": lambda: handmade(
         FLUSHED(NEW), Replay((1,)), sections(), {FLUSHED(OLD): OLD}, len(NEW)
@@ -244,7 +244,7 @@ BAD: dict[str, Callable[[], Patches]] = {
         FLUSHED(NEW), Corrected(Replica("magic-9", GZIP_HEADER)), corrections(), {GO(OLD): OLD}, len(NEW)
     ),
     "decisions left over": lambda: handmade(FLUSHED(NEW), Replay(()), left_over(b"\0\0"), None, len(NEW)),
-    "less plaintext than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) + 1),
+    "less uncompressed data than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) + 1),
     "more uncompressed bytes than it says": lambda: handmade(NEW, Plain(), [delta(NEW, [])], None, len(NEW) - 1),
     "a difference cut short": lambda: handmade(NEW, Plain(), [delta(NEW, [])[:-3]], None, len(NEW)),
     "a difference and more": lambda: handmade(NEW, Plain(), [delta(NEW, []) + b"\0"], None, len(NEW)),
@@ -300,7 +300,7 @@ BOMB = bytes(64 << 20)
     "method", [Plain(), Replica("zlib-9", GZIP_HEADER), Replay(())], ids=["plain", "replica", "replay"]
 )
 def test_adversary_36_bombs_write_no_more_than_the_blob(method: Plain | Replica | Replay) -> None:
-    """A few KiB that make 64 MiB of plaintext, which the index allows: the blob's size ends it."""
+    """A few KiB that make 64 MiB of uncompressed data, which the index allows: the blob's size ends it."""
     parts = [delta(BOMB, [])]
     if isinstance(method, Replay):
         stored = b"\x23" + bytes([10]) + GZIP_HEADER + (b"\x00\xff\xff\x03") * 1000  # blocks of 65535 stored bytes
@@ -323,10 +323,10 @@ def test_adversary_36_decisions_are_bounded_by_the_blob() -> None:
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name != "plain"])
 def test_no_blob_has_larger_columns_than_a_reader_takes(name: str) -> None:
-    for plaintext in (b"", OLD, bytes(50_000), noise(50_000, 1), bytes(range(256)) * 100):
-        blob = ENCODERS[name](plaintext)
+    for uncompressed in (b"", OLD, bytes(50_000), noise(50_000, 1), bytes(range(256)) * 100):
+        blob = ENCODERS[name](uncompressed)
         if blob.startswith(b"\x1f\x8b"):
-            assert max(map(len, columns(blob, plaintext))) <= max_column(len(blob))
+            assert max(map(len, columns(blob, uncompressed))) <= max_column(len(blob))
 
 
 # Whose fault it is
@@ -344,15 +344,17 @@ def test_adversary_29_a_source_that_is_wrong_is_named(method: str, damage: str) 
 
 
 def test_adversary_29_of_two_sources_only_the_wrong_one_is_named() -> None:
-    plaintext = OLD + NEW
-    patches = handmade(plaintext, Plain(), [delta(plaintext, [OLD, NEW])], {GO(OLD): OLD, NEW: NEW}, len(plaintext))
+    uncompressed = OLD + NEW
+    patches = handmade(
+        uncompressed, Plain(), [delta(uncompressed, [OLD, NEW])], {GO(OLD): OLD, NEW: NEW}, len(uncompressed)
+    )
     with pytest.raises(BaseMismatch) as caught:
         carry_out(patches, by_digest(GO(OLD)) | {Digest.of(NEW): NEW[::-1]})
     assert len(caught.value.findings) == 1
     assert str(Digest.of(NEW)) in caught.value.findings[0]
 
 
-def test_a_source_whose_plaintext_the_index_gets_wrong_is_the_fault_of_the_patch() -> None:
+def test_a_source_whose_uncompressed_the_index_gets_wrong_is_the_fault_of_the_patch() -> None:
     good = GOOD["plain"]
     lying = replace(good.sources[0], uncompressed_size=good.sources[0].uncompressed_size + 1)
     with pytest.raises(FormatError, match=f"{lying.digest}: has {len(OLD)} uncompressed bytes"):

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import FormatError
 from airpatch.layers.compression import Compression, compression, extract, size_told
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 from tests.delta.support import noise
 from tests.layers.support import ENCODERS, deflated, layer, members, text, zstd
 
 SAMPLES = sorted((Path(__file__).parents[2] / "fixtures/encoders").glob("*.gz"))
-PLAINTEXT = layer(1, 2, 3)
+UNCOMPRESSED = layer(1, 2, 3)
 
 
 def unpacked(blob: bytes, limit: int = 1 << 30) -> tuple[Compression, bytes]:
@@ -31,28 +31,28 @@ def unpacked(blob: bytes, limit: int = 1 << 30) -> tuple[Compression, bytes]:
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_every_encoder_of_the_fixtures(path: Path) -> None:
-    assert unpacked(path.read_bytes()) == (Compression.GZIP, plaintexts()["tar"])
+    assert unpacked(path.read_bytes()) == (Compression.GZIP, inputs()["tar"])
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-@pytest.mark.parametrize("plaintext", [b"x", text(70_000, 1), PLAINTEXT], ids=["byte", "text", "tar"])
-def test_every_shape_of_file(name: str, plaintext: bytes) -> None:
-    blob = ENCODERS[name](plaintext)
-    assert unpacked(blob) == (Compression.NONE if name == "plain" else Compression.GZIP, plaintext)
+@pytest.mark.parametrize("uncompressed", [b"x", text(70_000, 1), UNCOMPRESSED], ids=["byte", "text", "tar"])
+def test_every_shape_of_file(name: str, uncompressed: bytes) -> None:
+    blob = ENCODERS[name](uncompressed)
+    assert unpacked(blob) == (Compression.NONE if name == "plain" else Compression.GZIP, uncompressed)
 
 
 def test_zstd_in_one_frame_and_in_many() -> None:
     chunked = zstandard.ZstdCompressor(write_content_size=False).compressobj()
-    streamed = chunked.compress(PLAINTEXT) + chunked.flush()
+    streamed = chunked.compress(UNCOMPRESSED) + chunked.flush()
     skippable = b"\x5f\x2a\x4d\x18\x03\0\0\0any"
-    for blob in (zstd(PLAINTEXT), streamed, zstd(PLAINTEXT[:5000]) + skippable + zstd(PLAINTEXT[5000:])):
-        assert unpacked(skippable + blob + b"no frame") == (Compression.ZSTD, PLAINTEXT)
-        assert unpacked(blob) == (Compression.ZSTD, PLAINTEXT)
+    for blob in (zstd(UNCOMPRESSED), streamed, zstd(UNCOMPRESSED[:5000]) + skippable + zstd(UNCOMPRESSED[5000:])):
+        assert unpacked(skippable + blob + b"no frame") == (Compression.ZSTD, UNCOMPRESSED)
+        assert unpacked(blob) == (Compression.ZSTD, UNCOMPRESSED)
 
 
 @given(st.binary(max_size=6))
 def test_the_first_bytes_tell_the_compression(start: bytes) -> None:
-    """A blob that is neither gzip nor zstd is its own plaintext, an empty one too."""
+    """A blob that is neither gzip nor zstd is its own uncompressed data, even an empty one."""
     if compression(start) is Compression.NONE:
         assert unpacked(start) == (Compression.NONE, start)
 
@@ -72,7 +72,7 @@ def test_what_follows_a_member_does_not_depend_on_where_it_is(tail: bytes, place
 @pytest.mark.parametrize("name", ["zlib-1", "members", "stored", "flushed"])
 def test_adversary_37_cut_short(name: str) -> None:
     """Cut within a member; where a member ends there is nothing missing, as gunzip sees it."""
-    blob = ENCODERS[name](PLAINTEXT)
+    blob = ENCODERS[name](UNCOMPRESSED)
     for size in (*range(4, 40), *range(40, len(blob), 997), len(blob) - 1):
         try:
             whole = gzip.decompress(blob[:size])
@@ -84,12 +84,12 @@ def test_adversary_37_cut_short(name: str) -> None:
 
 
 def test_adversary_37_zstd_cut_short() -> None:
-    """libzstd's reader does not tell; whoever takes the plaintext knows its size, or the blob's digest."""
-    blob = zstd(PLAINTEXT)
+    """libzstd's reader does not tell; whoever takes the uncompressed data knows its size, or the blob's digest."""
+    blob = zstd(UNCOMPRESSED)
     for size in (4, 5, 20, len(blob) // 2, len(blob) - 1):
         found = unpacked(blob[:size])[1]
-        assert len(found) < len(PLAINTEXT)
-        assert PLAINTEXT.startswith(found)
+        assert len(found) < len(UNCOMPRESSED)
+        assert UNCOMPRESSED.startswith(found)
 
 
 @pytest.mark.parametrize("place", [12, -6, -2])
@@ -103,10 +103,10 @@ def test_adversary_27_a_byte_that_is_wrong(place: int) -> None:
 
 @pytest.mark.parametrize("encode", [bytes, deflated(), members, zstd], ids=["none", "gzip", "members", "zstd"])
 def test_the_limit_is_exact(encode: object) -> None:
-    blob = encode(PLAINTEXT)  # type: ignore[operator]
-    assert unpacked(blob, len(PLAINTEXT))[1] == PLAINTEXT
+    blob = encode(UNCOMPRESSED)  # type: ignore[operator]
+    assert unpacked(blob, len(UNCOMPRESSED))[1] == UNCOMPRESSED
     with pytest.raises(FormatError, match="more than"):
-        unpacked(blob, len(PLAINTEXT) - 1)
+        unpacked(blob, len(UNCOMPRESSED) - 1)
 
 
 def _bombs() -> dict[str, bytes]:
@@ -138,11 +138,11 @@ def test_adversary_43_a_window_of_2_gib() -> None:
 
 def test_the_size_that_a_blob_tells() -> None:
     """What is compressed in another way, or tells of more than there can be, counts as it is."""
-    told = {"gzip": deflated()(PLAINTEXT), "none": PLAINTEXT, "zstd": zstd(PLAINTEXT), "empty": b""}
+    told = {"gzip": deflated()(UNCOMPRESSED), "none": UNCOMPRESSED, "zstd": zstd(UNCOMPRESSED), "empty": b""}
     sizes = {name: size_told(BytesBlob(blob), len(blob)) for name, blob in told.items()}
     assert sizes == {
-        "gzip": len(PLAINTEXT),
-        "none": len(PLAINTEXT),
+        "gzip": len(UNCOMPRESSED),
+        "none": len(UNCOMPRESSED),
         "zstd": len(told["zstd"]),
         "empty": 0,
     }

@@ -49,7 +49,7 @@ def sources_of(new: list[bytes], old: list[bytes]) -> list[set[bytes]]:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_every_shape_of_file_comes_back_out_of_its_older_version(name: str) -> None:
-    old, new = (ENCODERS[name](plaintext) for plaintext in (layer(1, size=SIZE), changed(layer(1, size=SIZE))))
+    old, new = (ENCODERS[name](uncompressed) for uncompressed in (layer(1, size=SIZE), changed(layer(1, size=SIZE))))
     patches = diff([new], [old])
     assert carry_out(patches, by_digest(old)) == by_digest(new)
     assert patches.sizes[0] < len(new) // 3
@@ -57,7 +57,7 @@ def test_every_shape_of_file_comes_back_out_of_its_older_version(name: str) -> N
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 def test_a_blob_of_every_encoder_comes_back(path: Path) -> None:
-    """Its plaintext is there under another encoder: what is left is the name, or the decisions."""
+    """Its uncompressed data is there under another encoder: what is left is the name, or the decisions."""
     blob, other = path.read_bytes(), SAMPLES[path == SAMPLES[0]].read_bytes()
     patches = diff([blob], [other])
     assert carry_out(patches, by_digest(other)) == by_digest(blob)
@@ -90,8 +90,8 @@ def test_adversary_35_nothing_is_made_from_itself_or_in_a_circle() -> None:
 
 
 def test_a_tar_under_two_encoders_travels_once() -> None:
-    plaintext = layer(1, 2, size=SIZE)
-    first, second = GO(plaintext), replica("zlib-9")(plaintext)
+    uncompressed = layer(1, 2, size=SIZE)
+    first, second = GO(uncompressed), replica("zlib-9")(uncompressed)
     patches = diff([first, second])
     assert carry_out(patches, by_digest(first, second)) == {
         step.digest: by_digest(first, second)[step.digest] for step in patches.steps
@@ -110,16 +110,16 @@ def test_a_blob_is_patched_against_one_that_is_patched_itself() -> None:
 
 
 def test_zstd_and_others_are_made_of_each_other() -> None:
-    plaintext = layer(1, 2, size=SIZE)
-    patches = diff([zstd(changed(plaintext))], [plaintext])
-    assert carry_out(patches, by_digest(plaintext)) == by_digest(zstd(changed(plaintext)))
-    old = zstd(plaintext)
-    new = GO(changed(plaintext))
+    uncompressed = layer(1, 2, size=SIZE)
+    patches = diff([zstd(changed(uncompressed))], [uncompressed])
+    assert carry_out(patches, by_digest(uncompressed)) == by_digest(zstd(changed(uncompressed)))
+    old = zstd(uncompressed)
+    new = GO(changed(uncompressed))
     patches = diff([new], [old])
     assert patches.steps[0].sources == (Digest.of(old),)
     assert carry_out(patches, by_digest(old)) == by_digest(new)
     # Zstd comes first: it takes the more decisions.
-    assert sources_of([new, zstd(plaintext)], []) == [set(), {zstd(plaintext)}]
+    assert sources_of([new, zstd(uncompressed)], []) == [set(), {zstd(uncompressed)}]
 
 
 def test_small_blobs_and_those_without_a_likeness_travel_whole() -> None:

@@ -19,7 +19,7 @@ from tests.layers.support import text
 
 NAME = "kzstd-1.17.8-fastest"
 BLOCK = 64 << 10
-PLAINTEXT = text(3 * BLOCK, 1)
+UNCOMPRESSED = text(3 * BLOCK, 1)
 
 
 def frame(*pieces: bytes) -> bytes:
@@ -40,12 +40,12 @@ def files(draw: st.DrawFn) -> bytes:
         size = draw(st.integers(1, 3000) | st.integers(BLOCK - 1, 3 * BLOCK))
         kind = draw(st.sampled_from(("frame", "flushed", "packed", "bytes")))
         if kind == "packed":
-            out += skippable(frame(PLAINTEXT[:size]), draw(st.integers(0, 15)))
+            out += skippable(frame(UNCOMPRESSED[:size]), draw(st.integers(0, 15)))
         elif kind == "bytes":
-            out += skippable(PLAINTEXT[:size], draw(st.integers(0, 15)))
+            out += skippable(UNCOMPRESSED[:size], draw(st.integers(0, 15)))
         else:
             places = sorted(draw(st.lists(st.integers(1, size), max_size=3 * (kind == "flushed"))))
-            out += frame(*(PLAINTEXT[begin:end] for begin, end in pairwise((0, *places, size))))
+            out += frame(*(UNCOMPRESSED[begin:end] for begin, end in pairwise((0, *places, size))))
     return bytes(out) + draw(st.sampled_from((b"", b"\x28", b"\0" * 512, b"no frame")))
 
 
@@ -76,12 +76,12 @@ def test_where_a_frame_was_flushed() -> None:
 
 @pytest.mark.parametrize("tail", [b"\0" * 10, b"tail", b"\x28\xb5\x2f\xfd\x08\0\0\0\0\0"])
 def test_what_follows_the_last_frame_is_no_content(tail: bytes) -> None:
-    file = frame(PLAINTEXT)
+    file = frame(UNCOMPRESSED)
     *_, (part, beside) = split(BytesBlob(file + tail), len(file + tail), 1 << 20, BLOCK)
     assert (part.kind, beside) == (BlockKind.BYTES, tail)
     content: list[bytes] = []
     extract(BytesBlob(file + tail), len(file + tail), content.append, 1 << 20)
-    assert b"".join(content) == PLAINTEXT
+    assert b"".join(content) == UNCOMPRESSED
 
 
 @pytest.mark.parametrize("block", [BLOCK, None])
@@ -92,13 +92,13 @@ def test_more_blocks_than_there_may_be(block: int | None) -> None:
         list(split(BytesBlob(bomb), len(bomb), 1 << 20, block))
 
 
-def test_more_plaintext_than_there_may_be() -> None:
-    file = frame(PLAINTEXT)
+def test_more_uncompressed_than_there_may_be() -> None:
+    file = frame(UNCOMPRESSED)
     with pytest.raises(FormatError, match="more uncompressed bytes"):
-        list(split(BytesBlob(file), len(file), len(PLAINTEXT) - 1, BLOCK))
+        list(split(BytesBlob(file), len(file), len(UNCOMPRESSED) - 1, BLOCK))
 
 
-@pytest.mark.parametrize("file", [frame(PLAINTEXT)[:-1], b"tail", b"\x28\xb5\x2f\xfd"])
+@pytest.mark.parametrize("file", [frame(UNCOMPRESSED)[:-1], b"tail", b"\x28\xb5\x2f\xfd"])
 def test_what_is_no_zstd_file(file: bytes) -> None:
     with pytest.raises(FormatError):
         list(split(BytesBlob(file), len(file), 1 << 20, BLOCK))

@@ -12,13 +12,13 @@ from airpatch.layers.nearest_replica import START, nearest_replica
 from tests.delta.support import noise
 from tests.layers.support import layer, replica
 
-PLAINTEXT = layer(*range(4), size=40_000)
+UNCOMPRESSED = layer(*range(4), size=40_000)
 
 
 def flushing(level: int, memory_level: int = 8) -> bytes:
     """What no replica writes: zlib, flushed again and again."""
     encoder = zlib.compressobj(level, zlib.DEFLATED, 31, memory_level)
-    pieces = (PLAINTEXT[at : at + 9000] for at in range(0, len(PLAINTEXT), 9000))
+    pieces = (UNCOMPRESSED[at : at + 9000] for at in range(0, len(UNCOMPRESSED), 9000))
     return b"".join([*(encoder.compress(p) + encoder.flush(zlib.Z_SYNC_FLUSH) for p in pieces), encoder.flush()])
 
 
@@ -31,7 +31,7 @@ def test_the_level_is_found(level: int) -> None:
 
 def test_members_are_near_to_the_encoder_of_each() -> None:
     encode = replica("go1-flate-6")
-    file = b"".join(encode(PLAINTEXT[at : at + 30_000]) for at in range(0, len(PLAINTEXT), 30_000))
+    file = b"".join(encode(UNCOMPRESSED[at : at + 30_000]) for at in range(0, len(UNCOMPRESSED), 30_000))
     assert nearest_replica(file) == "go1-flate-6"
 
 

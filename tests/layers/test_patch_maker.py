@@ -18,17 +18,21 @@ from airpatch.execution import Execution
 from airpatch.layers import decision_reader, gzip_ways
 from airpatch.layers.compression import compression, extract
 from airpatch.layers.patch_maker import Made, PatchMaker
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
     FrameReplay,
     Frames,
+    Method,
     Plain,
     Raw,
     Replay,
     Replica,
     read_header,
 )
+from airpatch.layers.required_features import features
+from airpatch.layers.versions import known_features
 from airpatch.layers.ways import Unpacked
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -57,7 +61,7 @@ from tests.layers.support import (
 from tests.support import execution, scratch
 from tests.views.support import archive
 
-PLAINTEXT = layer(1, size=9000)
+UNCOMPRESSED = layer(1, size=9000)
 GO = replica("go1-flate-6")
 
 
@@ -77,12 +81,18 @@ def unpacked(*blobs: bytes) -> Iterator[list[Unpacked]]:
             each.uncompressed.file.close()
 
 
-def patched(new: bytes, *old: bytes, effort: Effort = Effort.DEFAULT, work: Execution | None = None) -> bytes | None:
+def patched(
+    new: bytes,
+    *old: bytes,
+    effort: Effort = Effort.DEFAULT,
+    work: Execution | None = None,
+    reader: ReaderFeatures | None = None,
+) -> bytes | None:
     """The layer patch; every file is closed again."""
     before = descriptors()
     content = Blobs(by_digest(new, *old))
     with unpacked(new, *old) as (target, *sources):
-        shop = PatchMaker(content, [target, *sources], effort, work or execution(memory=1 << 26))
+        shop = PatchMaker(content, [target, *sources], effort, work or execution(memory=1 << 26), 0, reader)
         made = shop.patch(target, sources, ProgressPart().share(shop.work(target)))
     patch = None if made is None else content_of(made)
     assert left_open(before) == 0
@@ -94,7 +104,7 @@ def content_of(made: Made) -> bytes:
         return made.file.read(0, made.file.size)
 
 
-def method(patch: bytes | None) -> object:
+def method(patch: bytes | None) -> Method:
     assert patch is not None
     return read_header(BytesBlob(patch), len(patch)).method
 
@@ -116,7 +126,7 @@ def method(patch: bytes | None) -> object:
 )
 def test_the_way_that_a_blob_is_rebuilt(name: str, expected: object) -> None:
     """Where the encoder is known its name will do, and where one is nearly right a few corrections."""
-    old, new = ENCODERS[name](PLAINTEXT), ENCODERS[name](changed(PLAINTEXT))
+    old, new = ENCODERS[name](UNCOMPRESSED), ENCODERS[name](changed(UNCOMPRESSED))
     found = method(patched(new, old))
     assert found == expected
 
@@ -131,12 +141,12 @@ def test_zstd_by_an_encoder_that_nobody_knows_is_replayed(
 ) -> None:
     """Out of its content and all that the encoder decided, whatever the source is compressed with, or without one."""
 
-    def encode(plaintext: bytes) -> bytes:
-        return zstandard.ZstdCompressor(level=-1).compress(plaintext)
+    def encode(uncompressed: bytes) -> bytes:
+        return zstandard.ZstdCompressor(level=-1).compress(uncompressed)
 
-    plaintext = layer(*range(12), size=20_000)
-    blob = encode(changed(plaintext))
-    there = [] if old is None else [encode(plaintext) if like else old(plaintext)]
+    uncompressed = layer(*range(12), size=20_000)
+    blob = encode(changed(uncompressed))
+    there = [] if old is None else [encode(uncompressed) if like else old(uncompressed)]
     patches = diff([blob], there)
     assert methods(patches) == [FrameReplay(like)]
     assert carry_out(patches, by_digest(*there)) == by_digest(blob)
@@ -155,7 +165,7 @@ def test_zstd_frames_are_made_anew(
     old: Callable[[bytes], bytes], new: Callable[[bytes], bytes], like: tuple[int, ...]
 ) -> None:
     """Where the encoder is known, whatever the source is compressed with."""
-    patch = patched(new(changed(PLAINTEXT)), old(PLAINTEXT))
+    patch = patched(new(changed(UNCOMPRESSED)), old(UNCOMPRESSED))
     assert method(patch) == Frames(FASTEST, like)
     assert patch is not None
     assert len(patch) < 500
@@ -163,53 +173,53 @@ def test_zstd_frames_are_made_anew(
 
 @pytest.mark.parametrize(("old", "like"), [("go1-flate-6", (0,)), ("zlib-6", ())])
 def test_decisions_are_taken_over_from_a_source_of_the_same_encoder(old: str, like: tuple[int, ...]) -> None:
-    plaintext = tar({"a": text(200_000, 1), "b": text(50_000, 2)})
-    new = plaintext[:100_000] + bytes([plaintext[100_000] ^ 1]) + plaintext[100_001:]
-    assert method(patched(GO(new), replica(old)(plaintext))) == Replica("go1-flate-6", GZIP_HEADER, like)
+    uncompressed = tar({"a": text(200_000, 1), "b": text(50_000, 2)})
+    new = uncompressed[:100_000] + bytes([uncompressed[100_000] ^ 1]) + uncompressed[100_001:]
+    assert method(patched(GO(new), replica(old)(uncompressed))) == Replica("go1-flate-6", GZIP_HEADER, like)
 
 
 def test_zstd_is_a_source_of_gzip() -> None:
-    assert method(patched(GO(changed(PLAINTEXT)), FRAMES(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
+    assert method(patched(GO(changed(UNCOMPRESSED)), FRAMES(UNCOMPRESSED))) == Replica("go1-flate-6", GZIP_HEADER)
 
 
 def test_zstd_by_an_encoder_that_differs_from_its_replica_is_corrected() -> None:
     """Its beginning is the replica's."""
-    plaintext = layer(*range(12), size=20_000)
-    blob = ends_stored(FASTEST)(changed(plaintext))
-    patches = diff([blob], [GO(plaintext)])
+    uncompressed = layer(*range(12), size=20_000)
+    blob = ends_stored(FASTEST)(changed(uncompressed))
+    patches = diff([blob], [GO(uncompressed)])
     assert methods(patches) == [CorrectedFrames(FASTEST)]
     assert patches.sizes[0] < 1000
-    assert carry_out(patches, by_digest(GO(plaintext))) == by_digest(blob)
+    assert carry_out(patches, by_digest(GO(uncompressed))) == by_digest(blob)
 
 
 def test_frames_of_zstd_that_are_the_same_travel_once() -> None:
     """As those of zstd:chunked, which compresses each file on its own."""
 
-    def chunked(plaintext: bytes) -> bytes:
-        return b"".join(zstd(plaintext[at : at + 1000]) for at in range(0, len(plaintext), 1000))
+    def chunked(uncompressed: bytes) -> bytes:
+        return b"".join(zstd(uncompressed[at : at + 1000]) for at in range(0, len(uncompressed), 1000))
 
-    old, new = chunked(PLAINTEXT), chunked(changed(PLAINTEXT))
+    old, new = chunked(UNCOMPRESSED), chunked(changed(UNCOMPRESSED))
     patch = patched(new, old)
     assert method(patch) == Raw()
     assert patch is not None
     assert len(patch) < len(new) // 3
-    patches = diff([new], [old, GO(PLAINTEXT)])  # of which the latter has the same plaintext, but no frames
+    patches = diff([new], [old, GO(UNCOMPRESSED)])  # of which the latter has the same uncompressed data, but no frames
     assert patches.steps[0].sources == (Digest.of(old),)
     assert carry_out(patches, by_digest(old)) == by_digest(new)
 
 
 def test_decisions_are_like_those_of_the_first_source_that_has_some() -> None:
-    new = ENCODERS["huffman"](changed(PLAINTEXT))
-    assert method(patched(new, PLAINTEXT, ENCODERS["huffman"](PLAINTEXT))) == Replay((1,))
-    assert method(patched(new, PLAINTEXT, zstd(PLAINTEXT))) == Replay(())
+    new = ENCODERS["huffman"](changed(UNCOMPRESSED))
+    assert method(patched(new, UNCOMPRESSED, ENCODERS["huffman"](UNCOMPRESSED))) == Replay((1,))
+    assert method(patched(new, UNCOMPRESSED, zstd(UNCOMPRESSED))) == Replay(())
 
 
 @pytest.mark.parametrize("effort", Effort)
 def test_effort_decides_between_a_smaller_patch_and_a_quicker_target(effort: Effort) -> None:
     """A layer with a byte changed, by a slow encoder: its decisions take about a hundred bytes, a name takes twelve."""
-    plaintext = layer(*range(8), size=20_000)
+    uncompressed = layer(*range(8), size=20_000)
     slow = replica("zlib-9")
-    old, new = slow(plaintext), slow(plaintext[:1000] + b"!" + plaintext[1001:])
+    old, new = slow(uncompressed), slow(uncompressed[:1000] + b"!" + uncompressed[1001:])
     found = method(patched(new, old, effort=effort))
     assert isinstance(found, Replica if effort is Effort.BEST else Replay)
     patches = diff([new], [old], effort=effort)
@@ -219,12 +229,12 @@ def test_effort_decides_between_a_smaller_patch_and_a_quicker_target(effort: Eff
 @pytest.mark.parametrize(("size", "methods_"), [((1 << 20) - 5000, 1), (1 << 20, 1), ((1 << 20) + 1, 0)])
 def test_headers_up_to_a_mib(size: int, methods_: int) -> None:
     """A longer one is read by gunzip, not by the parser of decisions, and not where the encoder is looked for."""
-    blob = GO(changed(PLAINTEXT))
+    blob = GO(changed(UNCOMPRESSED))
     long = blob[:3] + b"\x08" + blob[4:10] + b"n" * (size - 11) + b"\0" + blob[10:]
-    assert gzip.decompress(long) == changed(PLAINTEXT)
-    patches = diff([long], [GO(PLAINTEXT)])
+    assert gzip.decompress(long) == changed(UNCOMPRESSED)
+    patches = diff([long], [GO(UNCOMPRESSED)])
     assert len(methods(patches)) == methods_
-    assert carry_out(patches, by_digest(GO(PLAINTEXT))) == (by_digest(long) if methods_ else {})
+    assert carry_out(patches, by_digest(GO(UNCOMPRESSED))) == (by_digest(long) if methods_ else {})
 
 
 def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,14 +242,14 @@ def test_deflate_that_only_gunzip_takes_is_for_replicas_alone(monkeypatch: pytes
         raise FormatError("the parser does not take it")
 
     monkeypatch.setattr(decision_reader, "GzipParser", refuse)
-    assert method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT))) == Replica("go1-flate-6", GZIP_HEADER)
-    assert patched(ENCODERS["flushed"](changed(PLAINTEXT)), GO(PLAINTEXT)) is None
+    assert method(patched(GO(changed(UNCOMPRESSED)), GO(UNCOMPRESSED))) == Replica("go1-flate-6", GZIP_HEADER)
+    assert patched(ENCODERS["flushed"](changed(UNCOMPRESSED)), GO(UNCOMPRESSED)) is None
 
 
 def test_a_replica_that_is_wrong_later_is_found_out_by_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     """Recognised by its beginning, tried on the whole, and given up for the next way."""
     monkeypatch.setattr(gzip_ways, "recognise", lambda _: ["zlib-9", "zlib-1", "go1-flate-6"])
-    found = method(patched(GO(changed(PLAINTEXT)), GO(PLAINTEXT)))
+    found = method(patched(GO(changed(UNCOMPRESSED)), GO(UNCOMPRESSED)))
     assert found == Replica("go1-flate-6", GZIP_HEADER)
 
 
@@ -252,19 +262,19 @@ def test_adversary_51_work_that_is_stopped_ends() -> None:
     work = execution(memory=1 << 26)
     work.cancellation.cancel()
     before = descriptors()
-    old, new = GO(PLAINTEXT), GO(changed(PLAINTEXT))
+    old, new = GO(UNCOMPRESSED), GO(changed(UNCOMPRESSED))
     with pytest.raises(CancelledError):
         patched(new, old, work=work)
     assert left_open(before) == 0
 
 
 def test_the_step_says_what_was_made() -> None:
-    patches: Patches = diff([GO(changed(PLAINTEXT))], [GO(PLAINTEXT)])
-    step, blob = patches.steps[0], GO(changed(PLAINTEXT))
-    assert (step.digest, step.size, step.uncompressed_size) == (Digest.of(blob), len(blob), len(changed(PLAINTEXT)))
+    patches: Patches = diff([GO(changed(UNCOMPRESSED))], [GO(UNCOMPRESSED)])
+    step, blob = patches.steps[0], GO(changed(UNCOMPRESSED))
+    assert (step.digest, step.size, step.uncompressed_size) == (Digest.of(blob), len(blob), len(changed(UNCOMPRESSED)))
     assert Digest.of(patches.contents[step.patch]) == step.patch
     assert [(s.digest, s.size, s.uncompressed_size) for s in patches.sources] == [
-        (Digest.of(GO(PLAINTEXT)), len(GO(PLAINTEXT)), len(PLAINTEXT))
+        (Digest.of(GO(UNCOMPRESSED)), len(GO(UNCOMPRESSED)), len(UNCOMPRESSED))
     ]
 
 
@@ -303,3 +313,32 @@ def test_a_layer_with_new_nested_content_is_smaller_without_any_source() -> None
     patch = patched(jars(GO, *files))
     assert patch is not None
     assert len(patch) < len(jars(GO, *files)) * 3 // 4
+
+
+@pytest.mark.parametrize(
+    ("encode", "encoder", "expected", "known_still"),
+    [
+        (ENCODERS["go"], "go1-flate-6", (Replay, Corrected), ()),
+        (framed("kzstd-1.17.8-fastest"), "kzstd-", (FrameReplay, CorrectedFrames), ()),
+        (ENCODERS["zlib-9"], "zlib-9", (Replica,), ("gzip-9", "pigz-9")),  # which write the same here
+    ],
+)
+def test_an_encoder_that_the_reader_lacks_is_not_used(
+    encode: Callable[[bytes], bytes], encoder: str, expected: tuple[type, ...], known_still: tuple[str, ...]
+) -> None:
+    """What it wrote is made in another way, and that it would have been used is noted."""
+    old, new = encode(UNCOMPRESSED), encode(changed(UNCOMPRESSED))
+    lacks = {name for name in known_features() if name.startswith(f"encoder {encoder}")}
+    reader = ReaderFeatures(known_features() - lacks)
+    found = method(patched(new, old, reader=reader))
+    assert isinstance(found, expected)
+    assert {feature.name for feature in features(found)} <= reader.names  # type: ignore[operator] # it has some
+    missed = reader.missed.get(Digest.of(new), set())
+    assert bool(missed) != bool(known_still)
+    assert missed <= lacks
+
+
+def test_a_reader_that_knows_no_encoder_gets_patches_by_decisions() -> None:
+    old, new = ENCODERS["flushed"](UNCOMPRESSED), ENCODERS["flushed"](changed(UNCOMPRESSED))
+    assert isinstance(method(patched(new, old)), Corrected)
+    assert isinstance(method(patched(new, old, reader=ReaderFeatures(frozenset()))), Replay)

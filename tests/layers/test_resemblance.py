@@ -9,12 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.layers.resemblance import MAX_SOURCES, Catalogue, Choice, Place, Sketch, Sketches, sketch
+from airpatch.layers.resemblance import (
+    MAX_SOURCES,
+    LayerPlace,
+    PickedSource,
+    Sketch,
+    Sketches,
+    SourceCandidates,
+    sketch,
+)
 from tests.delta.support import noise, tar
 from tests.layers.support import text
 
 MOST = 1 << 20
-NOWHERE = Place()
+NOWHERE = LayerPlace()
 
 
 def files(*seeds: int, prefix: str = "usr/lib/", size: int = 40_000) -> dict[str, bytes]:
@@ -28,17 +36,17 @@ def of(contents: Mapping[str, bytes], form: int = tarfile.GNU_FORMAT) -> Sketch:
 def choices(
     target: Sketch,
     sources: Sequence[Sketch],
-    places: Sequence[Place] | None = None,
+    places: Sequence[LayerPlace] | None = None,
     may: Callable[[int], bool] = lambda _: True,
     judge: Callable[[Sequence[int]], Sequence[int]] | None = None,
     most: int = MOST,
-) -> list[Choice]:
+) -> list[PickedSource]:
     sketches: Sketches[int] = Sketches(most)
     for number, each in enumerate([*sources, target]):
         sketches.put(number, each)
     kept = [sketches[number] for number in range(len(sources) + 1)]
     assert sum(len(each.features) for each in kept) <= most
-    catalogue = Catalogue(kept, places or [NOWHERE] * len(kept))
+    catalogue = SourceCandidates(kept, places or [NOWHERE] * len(kept))
     return catalogue.choose(len(sources), may, judge)
 
 
@@ -107,7 +115,7 @@ def test_of_what_has_the_same_files_the_same_bytes_win() -> None:
     target = tar(OLD)
     rearranged = tar(dict(reversed(OLD.items())))
     found = [sketch(memoryview(data), MOST) for data in (rearranged, target, target)]
-    place = Place(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
+    place = LayerPlace(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
     assert [each.number for each in choices(found[2], found[:2], [place, NOWHERE, place])] == [1]
 
 
@@ -153,23 +161,23 @@ def test_a_feature_that_all_have_hides_none_that_few_have() -> None:
 def test_places_break_ties_and_lead_to_layers_that_all_resemble() -> None:
     """Sixty layers that samples do not tell apart: the repository counts most, then the platform, then the position."""
     same = of(OLD)
-    places = [Place(frozenset({f"shop/{n}"}), frozenset({"amd64"}), frozenset({n % 3})) for n in range(60)]
+    places = [LayerPlace(frozenset({f"shop/{n}"}), frozenset({"amd64"}), frozenset({n % 3})) for n in range(60)]
     for number in (0, 30, 58):
         assert choices(same, [same] * 60, [*places, places[number]])[0].number == number
-    arm = Place(places[7].repositories, frozenset({"arm64"}), places[7].positions)
+    arm = LayerPlace(places[7].repositories, frozenset({"arm64"}), places[7].positions)
     assert choices(same, [same] * 3, [places[7], arm, places[8], arm])[0].number == 1
-    third = Place(places[7].repositories, places[7].platforms, frozenset({9}))
+    third = LayerPlace(places[7].repositories, places[7].platforms, frozenset({9}))
     assert choices(same, [same] * 3, [third, places[7], places[8], places[7]])[0].number == 1
     assert choices(same, [same] * 2, [NOWHERE, places[1], NOWHERE])[0].number == 0
 
 
 def test_where_a_layer_lies_does_not_count_where_nothing_resembles_it() -> None:
-    place = Place(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
+    place = LayerPlace(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
     assert choices(of(OLD), [of(OTHER)], [place, place]) == []
 
 
 def test_content_counts_more_than_places() -> None:
-    place = Place(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
+    place = LayerPlace(frozenset({"shop"}), frozenset({"amd64"}), frozenset({0}))
     half = of(files(1, 2) | files(91, 92))
     assert [each.number for each in choices(of(OLD), [half, of(OLD)], [place, NOWHERE, place])] == [1]
 
@@ -177,7 +185,7 @@ def test_content_counts_more_than_places() -> None:
 def test_only_what_comes_before_and_may_be_a_source() -> None:
     same = of(OLD)
     assert [each.number for each in choices(same, [same] * 4, may=lambda number: number == 2)] == [2]
-    catalogue = Catalogue([same] * 3, [NOWHERE] * 3)
+    catalogue = SourceCandidates([same] * 3, [NOWHERE] * 3)
     assert catalogue.choose(0, lambda _: True) == []
 
 
@@ -189,10 +197,10 @@ def test_where_it_is_close_a_sample_of_the_difference_decides() -> None:
         return [{2: 50}.get(number, 100) for number in numbers]
 
     same = of(OLD)
-    assert choices(same, [same] * 4, judge=judge) == [Choice(2, same.size, (0, 1))]
+    assert choices(same, [same] * 4, judge=judge) == [PickedSource(2, same.size, (0, 1))]
     assert asked == [[0, 1, 2]]
     half = of(files(1, 2) | files(91, 92))
-    assert choices(same, [half, same], judge=judge) == [Choice(1, same.size)]
+    assert choices(same, [half, same], judge=judge) == [PickedSource(1, same.size)]
     assert len(asked) == 1
 
 

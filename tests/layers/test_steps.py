@@ -16,7 +16,7 @@ from airpatch.layers.recipe import (
     Replica,
 )
 from airpatch.layers.steps import scratch_space, steps_for
-from fixtures.encoders.plaintexts import plaintexts
+from fixtures.encoders.inputs import inputs
 from tests.delta.support import tar
 from tests.layers.support import (
     ENCODERS,
@@ -54,7 +54,7 @@ def test_only_what_is_wanted_is_made() -> None:
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = [(replica("go1-flate-9"), plaintexts()["tar"]), (FLUSHED, plaintexts()["tar"]), (GO, OLD)]
+    kinds = [(replica("go1-flate-9"), inputs()["tar"]), (FLUSHED, inputs()["tar"]), (GO, OLD)]
     jar = text(40_000, 7)
     jars = [tar({"a.jar": archive({"a": jar, "b": jar[::-1]})}), tar({"a.jar": archive({"a": jar + b"!", "b": jar})})]
     old = [kinds[0][0](kinds[0][1]), GO(OLD), jars[0]]

@@ -14,8 +14,8 @@ from airpatch.model.digest import Digest
 from tests.layers.support import Blobs, by_digest, deflated, descriptors, layer, left_open
 from tests.support import scratch
 
-PLAINTEXT = layer(1)
-BLOB = deflated()(PLAINTEXT)
+UNCOMPRESSED = layer(1)
+BLOB = deflated()(UNCOMPRESSED)
 DIGEST = Digest.of(BLOB)
 
 
@@ -28,7 +28,7 @@ class Counting(Blobs):
 
 
 def taken(layers: UncompressedLayers) -> bytes:
-    return bytes(layers.take(DIGEST, len(BLOB), len(PLAINTEXT)).view())
+    return bytes(layers.take(DIGEST, len(BLOB), len(UNCOMPRESSED)).view())
 
 
 def test_unpacked_once_for_all_users_and_given_up_after_the_last() -> None:
@@ -36,11 +36,11 @@ def test_unpacked_once_for_all_users_and_given_up_after_the_last() -> None:
     content = Counting(by_digest(BLOB))
     layers = UncompressedLayers(content, scratch, {DIGEST: 20})
     with ThreadPoolExecutor(8) as pool:
-        assert set(pool.map(lambda _: taken(layers), range(20))) == {PLAINTEXT}
+        assert set(pool.map(lambda _: taken(layers), range(20))) == {UNCOMPRESSED}
     assert content.opened == 1
     for _ in range(19):
         layers.give_back(DIGEST)
-    assert taken(layers) == PLAINTEXT
+    assert taken(layers) == UNCOMPRESSED
     assert content.opened == 1
     layers.give_back(DIGEST)
     assert left_open(before) == 0
@@ -61,15 +61,15 @@ def test_one_that_is_there_is_neither_unpacked_nor_wanted() -> None:
     assert layers.wanted(DIGEST)
     assert not layers.wanted(Digest.of(b"of no use"))
     file: ScratchFile = layers.new(DIGEST)
-    file.append(PLAINTEXT)
+    file.append(UNCOMPRESSED)
     layers.put(DIGEST, file)
     assert not layers.wanted(DIGEST)
-    assert taken(layers) == PLAINTEXT
+    assert taken(layers) == UNCOMPRESSED
     layers.close()
     assert left_open(before) == 0
 
 
-@pytest.mark.parametrize("size", [0, len(PLAINTEXT) - 1, len(PLAINTEXT) + 1])
+@pytest.mark.parametrize("size", [0, len(UNCOMPRESSED) - 1, len(UNCOMPRESSED) + 1])
 def test_another_size_than_the_index_says(size: int) -> None:
     before = descriptors()
     layers = UncompressedLayers(Blobs(by_digest(BLOB)), scratch, {DIGEST: 1})

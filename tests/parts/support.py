@@ -115,7 +115,7 @@ def run_trial(seed: int, place: Path) -> str:
         shutil.rmtree(folder)
 
 
-def is_recoverable(whole: airpatch.Whole, harm: Harm) -> bool:
+def is_recoverable(whole: airpatch.WholeFile, harm: Harm) -> bool:
     """Whether a header is left, and each row of chunks of which data is lost has lost no more than parity has."""
     if len(harm.headers) == whole.parts:
         return False
@@ -126,7 +126,7 @@ def is_recoverable(whole: airpatch.Whole, harm: Harm) -> bool:
     return True
 
 
-def unnamed(error: airpatch.AirpatchError, harm: Harm, whole: airpatch.Whole) -> list[int]:
+def unnamed(error: airpatch.AirpatchError, harm: Harm, whole: airpatch.WholeFile) -> list[int]:
     """The parts that lost something and that `error` does not name; none can be where no header is left."""
     if len(harm.headers) == whole.parts:
         return []

@@ -33,7 +33,7 @@ ENCODERS: Mapping[str, Callable[[bytes], bytes]] = {
     "several members": members,
     "flushed": flushed,
     "fixed codes": deflated(6, zlib.Z_FIXED),
-    "unknown": lambda plaintext: gzip.compress(plaintext, 4, mtime=0),
+    "unknown": lambda uncompressed: gzip.compress(uncompressed, 4, mtime=0),
     **{name: replica(name) for name in usual_names()},
 }
 
@@ -46,9 +46,9 @@ def measure() -> Iterator[tuple[str, int]]:
         for effort in EFFORTS:
             airpatch.diff(folder / "r1", IMAGES / "r2", folder / "patch", effort=effort)
             yield f"fixtures/images, {effort}", (folder / "patch").stat().st_size
-        plaintext = layer(*range(12), size=9000)
+        uncompressed = layer(*range(12), size=9000)
         for encoder, encode in ENCODERS.items():
-            for file, content in (("old", plaintext), ("new", changed(plaintext))):
+            for file, content in (("old", uncompressed), ("new", changed(uncompressed))):
                 builder = Builder()
                 builder.tag("shop/web:latest", builder.picture([encode(content)]))
                 (folder / file).write_bytes(builder.bundle())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airpatch.layers.resemblance import Place
+from airpatch.layers.resemblance import LayerPlace
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
@@ -13,8 +13,8 @@ ARM = b'{"os":"linux","architecture":"arm64","variant":"v8"}'
 AMD = b'{"os":"linux","architecture":"amd64"}'
 
 
-def place(repositories: str, platforms: str, *positions: int) -> Place:
-    return Place(frozenset(repositories.split()), frozenset(platforms.split()), frozenset(positions))
+def place(repositories: str, platforms: str, *positions: int) -> LayerPlace:
+    return LayerPlace(frozenset(repositories.split()), frozenset(platforms.split()), frozenset(positions))
 
 
 def built() -> Builder:

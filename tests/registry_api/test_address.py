@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airpatch.errors import UsageError
-from airpatch.registry_api.address import Address, Place, is_loopback, split_host
+from airpatch.registry_api.address import Address, RegistryPlace, is_loopback, split_host
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -26,7 +26,11 @@ DIGEST = "sha256:" + "ab" * 32
 )
 def test_an_address_says_where_an_image_is(text: str, server: str, repository: str, reference: str, name: str) -> None:
     address = Address.parse(text)
-    assert (Place(address.host, "").server, address.repository, address.reference) == (server, repository, reference)
+    assert (RegistryPlace(address.host, "").server, address.repository, address.reference) == (
+        server,
+        repository,
+        reference,
+    )
     assert str(address.name) == name
 
 
@@ -41,14 +45,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["docker://", "docker://shop", "docker://r:5000/shop:1", "r:5000/shop"])
 def test_what_is_no_place_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
-        Place.parse(text)
+        RegistryPlace.parse(text)
 
 
 def test_a_place_has_repositories_below_it() -> None:
-    assert Place.parse("docker://r:5000/mirror/").below("web") == "mirror/web"
-    assert Place.parse("docker://r:5000").below("web") == "web"
-    assert Place.parse("docker://docker.io").below("web") == "library/web"
-    assert str(Place.parse("docker://r:5000/mirror")) == "docker://r:5000/mirror"
+    assert RegistryPlace.parse("docker://r:5000/mirror/").below("web") == "mirror/web"
+    assert RegistryPlace.parse("docker://r:5000").below("web") == "web"
+    assert RegistryPlace.parse("docker://docker.io").below("web") == "library/web"
+    assert str(RegistryPlace.parse("docker://r:5000/mirror")) == "docker://r:5000/mirror"
 
 
 @pytest.mark.parametrize(

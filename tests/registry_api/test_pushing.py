@@ -13,9 +13,10 @@ import pytest
 import airpatch
 from airpatch.blobs.content import BytesBlob
 from airpatch.errors import BaseMismatch, IntegrityError, SourceError, TargetError, UsageError
+from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.registry_api.access import PullOptions, RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
 from airpatch.sources.gather import Gathered, gather
@@ -26,6 +27,7 @@ from tests.registry_api.registries import PASSWORD, PLAIN, USER, login, registry
 from tests.registry_api.sample import expected, make_tree
 from tests.registry_api.token_server import ISSUER, SERVICE, TokenServer
 from tests.sources.sample_sources import IMAGES, pack
+from tests.support import Recorder
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +175,7 @@ def test_large_blobs_go_up_in_chunks(empty: str) -> None:
     content = os.urandom(20 << 20)
     digest = Digest.of(content)
     with fault_proxy(empty, share=0.0) as proxy:
-        transport = Transport(Place(proxy.address, ""), PLAIN, TargetError)
+        transport = Transport(RegistryPlace(proxy.address, ""), PLAIN, TargetError)
         repository = WritableRepository(transport, "big")
         reached: list[int] = []
         repository.upload(digest, len(content), lambda: BytesBlob(content), reached.append)
@@ -201,7 +203,7 @@ def test_content_that_is_wrong_is_not_left_there(
     data.write_bytes(content)
     with pytest.raises((SourceError, IntegrityError), match=f"content of {blob.digest} has the digest"):
         push(hurt, to=empty)
-    transport = Transport(Place(empty, ""), PLAIN, TargetError)
+    transport = Transport(RegistryPlace(empty, ""), PLAIN, TargetError)
     assert WritableRepository(transport, "shop/web").tags() == []
     transport.close()
 
@@ -250,6 +252,51 @@ def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty:
             push(bundles["full1"], to=host)
     like = gather([str(bundles["full1"])])
     assert pack(pulled(empty, like)) == pack(like)
+
+
+def test_blobs_of_other_repositories_are_read_from_there_where_mounts_are_denied(
+    bundles: dict[str, Path], empty: str
+) -> None:
+    push(bundles["full1"], to=empty, images=["shop/web"])
+    mounts = 0
+    with fault_proxy(empty, share=0.0) as proxy:
+
+        def denying(request: Request) -> Reply:
+            nonlocal mounts
+            if "mount=" in request.path:
+                mounts += 1
+                return Reply(405, {}, b'{"errors": [{"code": "UNSUPPORTED", "message": "no mounts"}]}')
+            return proxy(request)
+
+        with http_server(denying) as host:
+            push(bundles["full1"], to=host)
+            push(bundles["patch"], to=host)
+    assert mounts
+    like = gather([str(bundles["full2"])])
+    assert pack(pulled(empty, like)) == pack(like)
+
+
+def test_a_refused_upload_ends_a_push(bundles: dict[str, Path], empty: str) -> None:
+    """While layers are still being made; the refusal is what is said."""
+    push(bundles["full1"], to=empty)
+    with fault_proxy(empty, share=0.0) as proxy:
+
+        def denying(request: Request) -> Reply:
+            if request.method == "PUT" and "/blobs/uploads/" in request.path:
+                return Reply(403, {}, b'{"errors": [{"code": "DENIED", "message": "the quota is used up"}]}')
+            return proxy(request)
+
+        with http_server(denying) as host, pytest.raises(TargetError, match="the quota is used up"):
+            push(bundles["patch"], to=host)
+    assert push(bundles["full1"], to=empty).tags == ()
+
+
+def test_a_push_upon_a_registry_tells_its_progress(bundles: dict[str, Path], empty: str) -> None:
+    push(bundles["full1"], to=empty)
+    progress = Recorder()
+    push(bundles["patch"], to=empty, execution=replace(Execution(), progress=progress))
+    assert progress.labels == [f"pushing to {empty}"]
+    assert progress.adds_up
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from airpatch.errors import SourceError, UsageError
 from airpatch.registry_api.access import PullOptions, RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.tls import tls_context
 from airpatch.sources.gather import gather
 from tests.registry_api.authority import Issued, issue, make_authority
@@ -57,4 +57,4 @@ def test_certificates_that_cannot_be_used_are_told(tmp_path: Path, authority: Is
         RegistryAccess(certificate=authority.certificate, key=make_authority(tmp_path).key),
     ):
         with pytest.raises(UsageError, match=r"PEM|certificate"):
-            tls_context(Place("r.example", ""), access)
+            tls_context(RegistryPlace("r.example", ""), access)

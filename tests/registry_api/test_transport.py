@@ -9,7 +9,7 @@ import pytest
 
 from airpatch.errors import SourceError
 from airpatch.registry_api.access import RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.transport import Transport
 from tests.registry_api.authority import Issued
 from tests.registry_api.http_server import Cut, Reply, Request, http_server
@@ -17,7 +17,7 @@ from tests.registry_api.registries import PLAIN
 
 
 def transport(host: str, access: RegistryAccess = PLAIN) -> Transport:
-    return Transport(Place(host, ""), access, SourceError)
+    return Transport(RegistryPlace(host, ""), access, SourceError)
 
 
 def get(of: Transport, path: str = "/v2/") -> tuple[int, bytes]:

@@ -40,9 +40,9 @@ NEW = tar(
 )
 
 
-def frames(plaintext: bytes, behind: bytes = b"") -> bytes:
+def frames(uncompressed: bytes, behind: bytes = b"") -> bytes:
     """As zstd:chunked: a frame for each piece, with something `behind` it."""
-    return b"".join(zstd(plaintext[at : at + 1024]) + behind for at in range(0, len(plaintext), 1024))
+    return b"".join(zstd(uncompressed[at : at + 1024]) + behind for at in range(0, len(uncompressed), 1024))
 
 
 def whole(new: Sequence[bytes], _: Sequence[bytes]) -> Patches:
@@ -121,12 +121,12 @@ def test_the_cost_of_a_layer_patch(method: type[Method]) -> None:
 
 @pytest.mark.parametrize("skipped", [0, 200])
 def test_offsets_in_compressed_blobs_are_no_places_in_files(skipped: int) -> None:
-    """Whether the plaintext is the larger one, or the blob for what is skipped in it."""
+    """Whether the uncompressed data is the larger one, or the blob for what is skipped in it."""
     skippable = b"\x50\x2a\x4d\x18" + skipped.to_bytes(4, "little") + bytes(skipped)
 
     def blob(seed: int) -> bytes:
-        plaintext = tar({"zeros": bytes(50_000), "kept": noise(20_000, 1), "last": noise(900, seed)})
-        return frames(plaintext, skippable)
+        uncompressed = tar({"zeros": bytes(50_000), "kept": noise(20_000, 1), "last": noise(900, seed)})
+        return frames(uncompressed, skippable)
 
     new, old = blob(2), blob(3)
     patches = diff([new], [old])

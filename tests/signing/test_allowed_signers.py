@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import FormatError
-from airpatch.signing.allowed_signers import MAX_FILE, AllowedSigner, matches, parse
+from airpatch.signing.allowed_signers import AllowedSigner, matches, parse
+from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS
 from airpatch.signing.public_keys import parse_line
 from tests.signing.conftest import public
 
@@ -59,7 +60,7 @@ def test_a_malformed_line_is_named(line: str, reason: str, keys: dict[str, Path]
         (b"", "has no signer"),
         (b"# x\n", "has no signer"),
         (b"\xff", "UTF-8"),
-        (bytes(MAX_FILE + 1), "most"),
+        (bytes(MAX_ALLOWED_SIGNERS + 1), "most"),
     ],
 )
 def test_what_is_no_file_of_signers_is_refused(content: bytes, reason: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from airpatch.errors import FormatError, TrustError
+from airpatch.errors import TrustError
 from airpatch.signing import allowed_signers, revocation
-from airpatch.signing.policy import Policy, check_signature
+from airpatch.signing.policy import Policy
 from tests.signing.conftest import MESSAGE, certify, public
 
 NOW = 1_800_000_000
@@ -190,11 +189,3 @@ def test_the_verdict_is_that_of_openssh(
     words += ["-O", "verify-time=20270115080000Z"]
     theirs = subprocess.run(words, cwd=tmp_path, input=MESSAGE, capture_output=True, check=False).returncode == 0
     assert ours is theirs
-
-
-def test_signatures_for_another_purpose_do_not_go_into_a_bundle(
-    keys: dict[str, Path], signed: dict[str, bytes], sign_by_openssh: Callable[..., bytes]
-) -> None:
-    assert base64.b64encode(check_signature(signed["ed25519"]).public_key).decode() in public(keys["ed25519"])
-    with pytest.raises(FormatError, match="sign with `-n airpatch`"):
-        check_signature(sign_by_openssh(keys["ed25519"], MESSAGE, "file"))

@@ -253,6 +253,8 @@ PLAIN: dict[str, object] = {
     "product": "default",
     "name": "r1",
     "sequence": 0,
+    "version": "",
+    "features": [],
     "repositories": ["shop/web"],
     "digests": bytes(32) + bytes([1] * 32),
     "sizes": [1, 2],

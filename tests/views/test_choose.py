@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.delta import decode, encode
 from airpatch.delta.covers import Members
+from airpatch.delta.decoder import decode
+from airpatch.delta.encoder import encode
 from airpatch.views.choose import Views, choose
-from airpatch.views.description import FIRST_CODING
+from airpatch.views.description import FIRST_CODING, Coding
 from airpatch.views.expand import largest_view
+from airpatch.views.prove import LIKELY
 from tests.delta.support import ENTRIES, noise, tar
 from tests.views.support import archive, elf, gz, source_view, text, undo, views
 
@@ -238,3 +240,61 @@ def test_files_without_streams_take_no_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 20_000
     finally:
         tracemalloc.stop()
+
+
+class Older:
+    """A reader that lacks some codings."""
+
+    def __init__(self, *lacks: str) -> None:
+        self._lacks = lacks
+        self.missed: set[Coding] = set()
+
+    def knows(self, coding: Coding) -> bool:
+        return coding.framing not in self._lacks and coding.encoder not in self._lacks
+
+    def miss(self, coding: Coding) -> None:
+        assert not self.knows(coding)
+        self.missed.add(coding)
+
+
+JAR, GZIPPED = text(9000, 1), text(9000, 2)
+BOTH = tuple(
+    tar({"app/a.jar": archive({"x": JAR + end, "y": JAR}), "b.gz": gz(GZIPPED + end)}) for end in (b"", b"changed")
+)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "missed", "framings"),
+    [
+        ("zip-archive", {Coding("zip-archive")}, {"gzip"}),
+        ("zip-entry", {Coding("zip-entry", "zlib-6")}, {"gzip"}),
+        ("zip-directory", set(), {"zip-archive", "zip-entry", "gzip"}),
+        ("gzip", {Coding("gzip", "zlib-6")}, {"zip-archive", "zip-entry", "zip-directory"}),
+    ],
+)
+def test_a_view_for_an_older_reader(lacks: str, missed: set[Coding], framings: set[str]) -> None:
+    reader = Older(lacks)
+    old, new = BOTH
+    found = choose(memoryview(new), [memoryview(old)], reader=reader)
+    assert found is not None
+    assert {coding.framing for coding in (*found.target.codings, *found.source.codings)} == framings
+    assert reader.missed == missed
+    undo(new, found)
+
+
+def test_another_encoder_that_writes_the_same_does_for_an_older_reader() -> None:
+    old, new = (tar({"b.gz": gz(GZIPPED + end)}) for end in (b"", b"changed"))
+    encoders = set()
+    for lacks in ((), ("zlib-6",)):
+        found = choose(memoryview(new), [memoryview(old)], reader=Older(*lacks))
+        assert found is not None
+        encoders |= {coding.encoder for coding in found.target.codings}
+        undo(new, found)
+    assert len(encoders) == 2
+
+
+def test_where_no_encoder_is_known_to_the_reader_nothing_is_expanded() -> None:
+    old, new = (tar({"b.gz": gz(GZIPPED + end)}) for end in (b"", b"changed"))
+    reader = Older(*LIKELY)
+    assert choose(memoryview(new), [memoryview(old)], reader=reader) is None
+    assert len(reader.missed) == 1

@@ -13,7 +13,7 @@ from itertools import accumulate
 from airpatch.blobs.byte_source import ByteSource
 from airpatch.errors import FormatError
 from airpatch.format import zstd
-from airpatch.format.top_ups import Range, gaps
+from airpatch.format.top_ups import ByteRange, gaps
 from airpatch.format.zstd import Frame
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -21,7 +21,7 @@ from airpatch.progress import ProgressPart
 _PIECE = 8 << 20
 
 
-def find_damage(source: ByteSource, table: list[Frame] | None, part: ProgressPart) -> tuple[Range, ...]:
+def find_damage(source: ByteSource, table: list[Frame] | None, part: ProgressPart) -> tuple[ByteRange, ...]:
     """The damaged ranges of the bundle in `source`; `table` is its seek table, if it has one that can be read.
 
     `part` has the size of `source` to advance by. Raises TargetError if it cannot be read.
@@ -48,7 +48,7 @@ def pieces(source: ByteSource, start: int, stop: int) -> Iterator[memoryview]:
         yield view
 
 
-def _by_table(source: ByteSource, table: list[Frame], part: ProgressPart) -> Iterator[Range]:
+def _by_table(source: ByteSource, table: list[Frame], part: ProgressPart) -> Iterator[ByteRange]:
     ends = list(accumulate(frame.compressed for frame in table))
     table_is_right = True
     for frame, end in zip(table, ends, strict=True):
@@ -56,27 +56,27 @@ def _by_table(source: ByteSource, table: list[Frame], part: ProgressPart) -> Ite
         content = bytearray(frame.compressed)
         source.read_into(memoryview(content), start)
         if not _is_whole(content):
-            yield Range(start, end)
+            yield ByteRange(start, end)
         elif (zstd.content_size(content), zstd.trailer(content)) != (frame.content, frame.checksum):
             table_is_right = False
         part.advance(frame.compressed)
     if not table_is_right:
-        yield Range(ends[-1], source.size)
+        yield ByteRange(ends[-1], source.size)
 
 
-def _by_headers(source: ByteSource, part: ProgressPart) -> Iterator[Range]:
+def _by_headers(source: ByteSource, part: ProgressPart) -> Iterator[ByteRange]:
     position, count = 0, 0
     while (size := _frame_size(source, position)) is not None:
         content = bytearray(size)
         source.read_into(memoryview(content), position)
         if not _is_whole(content):
-            yield Range(position, position + size)
+            yield ByteRange(position, position + size)
         position, count = position + size, count + 1
         part.advance(size)
     part.advance(source.size - position)
     # A seek table that begins here is damaged, and as long as the frames before it say.
     table = zstd.seek_table_size(count) if _is_seek_table(source, position) else None
-    yield Range(position, None if table is None else position + table)
+    yield ByteRange(position, None if table is None else position + table)
 
 
 def _is_whole(frame: bytearray) -> bool:
@@ -116,12 +116,12 @@ def _is_seek_table(source: ByteSource, position: int) -> bool:
     return view == magic
 
 
-def _joined(ranges: Iterator[Range]) -> Iterator[Range]:
+def _joined(ranges: Iterator[ByteRange]) -> Iterator[ByteRange]:
     """Ranges in order, those that touch made one."""
-    last: Range | None = None
+    last: ByteRange | None = None
     for each in ranges:
         if last is not None and last.stop == each.start:
-            last = Range(last.start, each.stop)
+            last = ByteRange(last.start, each.stop)
             continue
         if last is not None:
             yield last

@@ -16,21 +16,19 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
-from airpatch.archive.misfits import CUT_SHORT, HEAD, describe
-from airpatch.archive.topped_up import ToppedUp, complete, is_top_up
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
-from airpatch.format import zstd
-from airpatch.linux import is_file, is_pipe
+from airpatch.format import magics, zstd
+from airpatch.linux import begins_with, is_file, is_folder, is_pipe
 from airpatch.model.digest import Digest
-from airpatch.parts.gathering import gather_parts, group_parts
-from airpatch.parts.in_turn import Ask, PartsInTurn
-from airpatch.parts.joined import JoinedParts
-from airpatch.parts.part_files import begins_as_part
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
+
+    from airpatch.archive.topped_up import ToppedUp
+    from airpatch.parts.in_turn import Ask
+    from airpatch.parts.joined import JoinedParts
 
 STDIN = "-"
 _PIPE_BUFFER = 1 << 20
@@ -71,9 +69,12 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
     `hashed` also has all its bytes hashed. Raises UsageError if there is none, FormatError, IntegrityError if parts are
     missing and there is nobody to `ask`.
     """
-    joined = None if name == STDIN else gather_parts([Path(name)])
-    if joined is not None:
-        return joined_frames(joined, ask, hashed=hashed)
+    if _holds_parts(name):
+        from airpatch.parts.gathering import gather_parts
+
+        joined = gather_parts([Path(name)])
+        if joined is not None:
+            return joined_frames(joined, ask, hashed=hashed)
     try:
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
@@ -103,6 +104,11 @@ def open_file_frames(name: str) -> FileFrameReader:
     return reader
 
 
+def _holds_parts(name: str) -> bool:
+    """Return whether the file or folder `name` may hold parts; what joins them is loaded only then."""
+    return name != STDIN and (is_folder(Path(name)) or begins_with(Path(name), magics.PART))
+
+
 def _no_file(name: str) -> UsageError:
     return UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
 
@@ -125,15 +131,22 @@ def _open_each(
     names: Sequence[str], ask: Ask | None, hashed: bool, open_one: Callable[[str], FrameReader]
 ) -> Iterator[FrameReader]:
     completed: dict[str, ToppedUp] = {}
-    top_ups = [name for name in names if name != STDIN and is_top_up(Path(name))]
+    top_ups = [name for name in names if name != STDIN and begins_with(Path(name), magics.TOP_UP)]
     bundles = [name for name in names if name not in top_ups]
+    grouped: list[str | JoinedParts] = [*bundles]
     with ExitStack() as stack:
         for name in top_ups:
+            from airpatch.archive.topped_up import complete  # few bundles come damaged
+
             files = [Path(each) for each in bundles if each not in completed and is_file(Path(each))]
             path, whole = complete(Path(name), files)
             stack.callback(whole.close)
             completed[next(each for each in bundles if Path(each) == path)] = whole
-        for each in group_parts(bundles):
+        if any(map(_holds_parts, bundles)):
+            from airpatch.parts.gathering import group_parts
+
+            grouped = group_parts(bundles)
+        for each in grouped:
             if not isinstance(each, str):
                 yield joined_frames(each, ask, hashed=hashed)
             elif each in completed:
@@ -148,6 +161,8 @@ def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False)
     if joined.is_complete or ask is None:
         joined.require_complete()
         return FileFrameReader(joined, hashed=hashed)
+    from airpatch.parts.in_turn import PartsInTurn
+
     return PipeFrameReader(joined.name, PartsInTurn(joined, ask), hashed=hashed)
 
 
@@ -267,7 +282,9 @@ class FileFrameReader:
         try:
             length = zstd.seek_table_length(footer)
         except FormatError:
-            head = bytes(self.read_at(0, min(self.size, HEAD)))
+            from airpatch.archive.misfits import describe  # only a file that is no bundle needs it
+
+            head = bytes(self.read_at(0, min(self.size, magics.HEAD)))
             raise FormatError(f"{self.name}: {describe(head)}") from None
         if length > self.size:
             raise FormatError(f"{self.name}: cut short: its seek table does not fit into it")
@@ -324,10 +341,12 @@ class PipeFrameReader:
 
     def _read_frame(self, content: int | None) -> bytes:
         """Return the next frame; where it is the first, the error says what came in place of a bundle."""
-        head = self._reading(self._file.peek, HEAD)[:HEAD] if not self._frames else b""
+        head = self._reading(self._file.peek, magics.HEAD)[: magics.HEAD] if not self._frames else b""
         try:
             return zstd.read_frame(self._read, content)
         except FormatError:
+            from airpatch.archive.misfits import CUT_SHORT, describe
+
             what = describe(head)
             if self._frames or what == CUT_SHORT:
                 raise
@@ -371,7 +390,7 @@ def is_bundle(path: Path) -> bool:
     """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all."""
     if not is_file(path):
         return False
-    if begins_as_part(path):
+    if begins_with(path, magics.PART):
         return True
     try:
         with path.open("rb") as file:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from airpatch import limits
-from airpatch.archive.misfits import HEAD
 from airpatch.errors import FormatError, located, unreadable
-from airpatch.format import inventories, zstd
+from airpatch.format import inventories, magics, zstd
 from airpatch.format.inventories import Inventory, Request
 from airpatch.linux import is_file
 
@@ -18,7 +17,7 @@ def is_inventory(path: Path) -> bool:
         return False
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            head = file.read(magics.HEAD)
     except OSError:
         return False
     return head.startswith(zstd.MAGIC.to_bytes(4, "little")) and inventories.looks_like_one(zstd.beginning(head))

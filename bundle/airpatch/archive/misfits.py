@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from airpatch.format import zstd
+from airpatch.format import magics, zstd
 from airpatch.format.inventories import looks_like_one
 from airpatch.format.layout import INDEX_PATH
-from airpatch.format.parts import MAGIC
-from airpatch.format.top_ups import REQUEST_MAGIC, TOP_UP_MAGIC
 
-HEAD = 4096
-"""Bytes that are looked at."""
 CUT_SHORT = "is a bundle that is cut short; copy it again"
 _TAR_MAGIC = slice(257, 262)
 _MAGICS = {
@@ -18,15 +14,15 @@ _MAGICS = {
     b"BZh": "a bzip2 file; decompress it first with 'bzip2 -d FILE'",
     b"PK\3\4": "a zip file; unpack it first with 'unzip FILE'",
     b"\x7fELF": "a program",
-    MAGIC: "a part of a file that was split, which this does not take; make the file again with 'airpatch join'",
-    REQUEST_MAGIC: "a request for damaged bytes, which 'airpatch topup' takes",
-    TOP_UP_MAGIC: "a top-up, which 'airpatch apply' takes together with the damaged copy",
+    magics.PART: "a part of a file that was split, which this does not take; make the file again with 'airpatch join'",
+    magics.DAMAGE_REQUEST: "a request for damaged bytes, which 'airpatch topup' takes",
+    magics.TOP_UP: "a top-up, which 'airpatch apply' takes together with the damaged copy",
     b"-----BEGIN": "a key, a certificate or a signature",
 }
 
 
 def describe(head: bytes) -> str:
-    """Return what a file that begins with `head` is, for a message: "not a bundle but ..."."""
+    """Return what a file is whose first `magics.HEAD` bytes are `head`, for a message: "not a bundle but ..."."""
     what = _what(head)
     return what if what == CUT_SHORT else f"not a bundle but {what}"
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from airpatch import limits
 from airpatch.archive.frame_reader import FrameReader
@@ -26,9 +27,12 @@ from airpatch.format.layout import FramePlan, Member, Piece
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from airpatch.signing import sshsig
-from airpatch.signing.policy import Signer, check_signature
-from airpatch.signing.trusted import TrustedSigners
+from airpatch.signing.bundle_signatures import check_signature
 from airpatch.timestamps import emit_timestamp
+
+if TYPE_CHECKING:
+    from airpatch.signing.policy import Signer
+    from airpatch.signing.trusted import TrustedSigners
 
 _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""

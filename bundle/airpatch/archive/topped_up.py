@@ -10,9 +10,8 @@ from pathlib import Path
 from airpatch.archive.damage import digest_outside, pieces
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, IntegrityError, UsageError, located
-from airpatch.format import sealed, top_ups
+from airpatch.format import magics, sealed, top_ups
 from airpatch.format.top_ups import TopUp, gaps
-from airpatch.linux import is_file
 
 
 class ToppedUp:
@@ -46,17 +45,6 @@ class ToppedUp:
     def close(self) -> None:
         self._damaged.close()
         self._given.close()
-
-
-def is_top_up(path: Path) -> bool:
-    """Whether the file begins as a top-up does."""
-    if not is_file(path):
-        return False
-    try:
-        with path.open("rb") as file:
-            return file.read(len(top_ups.TOP_UP_MAGIC)) == top_ups.TOP_UP_MAGIC
-    except OSError:
-        return False
 
 
 def complete(top_up: Path, candidates: Sequence[Path]) -> tuple[Path, ToppedUp]:
@@ -99,7 +87,7 @@ def _read_top_up(given: ByteSource) -> tuple[TopUp, int]:
     """The head of a top-up, and where its bytes begin, which are verified."""
     with located(given.name):
         prefix = _read(given, min(sealed.PREFIX, given.size))
-        size = sealed.sealed_size(prefix, top_ups.TOP_UP_MAGIC, top_ups.MAX_VALUE, "a top-up")
+        size = sealed.sealed_size(prefix, magics.TOP_UP, top_ups.MAX_VALUE, "a top-up")
         if size > given.size:
             raise FormatError("a top-up that is cut short; copy it again")
         value = top_ups.parse_top_up(_read(given, size))

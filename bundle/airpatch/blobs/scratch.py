@@ -16,6 +16,7 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.room import folder_of
 from airpatch.errors import TargetError
 from airpatch.execution import Execution, NewFile, no_scratch
+from airpatch.linux import punch_hole
 
 View = mmap.mmap | bytes
 _SMALL = 64 << 20
@@ -68,6 +69,10 @@ class ScratchFile:
         except OSError as error:
             raise TargetError(f"scratch file of {self._name}: cannot be mapped: {error.strerror}") from None
 
+    def give_up(self, start: int, size: int) -> None:
+        """Give back the disk space of a part that nobody reads any more, where the file system can do that."""
+        punch_hole(self._fd, start, size)
+
     def close(self) -> None:
         """Release the bytes; a view that is still in use keeps its own."""
         os.close(self._fd)
@@ -109,11 +114,20 @@ class ScratchStore:
             if self._shared is None:
                 self._shared = ScratchFile(self._new_file, "small files")
                 self._files.append(self._shared)
-            self._shared.append(bytes(-self._shared.size % mmap.ALLOCATIONGRANULARITY))
             start = self._shared.size
             for piece in file.pieces():
                 self._shared.append(piece)
+            self._shared.append(bytes(-file.size % mmap.ALLOCATIONGRANULARITY))
             return ScratchRange(self._shared, start, file.size)
+
+    def give_up(self, kept: ScratchRange) -> None:
+        """Release what `keep` gave, which nobody reads any more."""
+        with self._lock:
+            if kept.file is self._shared:
+                kept.file.give_up(kept.start, kept.size + -kept.size % mmap.ALLOCATIONGRANULARITY)
+            else:
+                self._files.remove(kept.file)
+                kept.file.close()
 
     def close(self) -> None:
         """Release everything that is kept."""

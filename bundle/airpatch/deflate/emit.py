@@ -1,6 +1,6 @@
-"""A gzip file put together again from its plaintext and decisions, byte for byte; the inverse of `parse`.
+"""A gzip file put together again from its uncompressed data and decisions, byte for byte; the inverse of `parse`.
 
-`emit` pulls plaintext and columns through functions and gives the file in pieces; it holds a few MiB
+`emit` pulls uncompressed data and columns through functions and gives the file in pieces; it holds a few MiB
 whatever the file's size. Any input leads to some bytes or to a FormatError: whether they are the right bytes
 is for the caller to check, by their digest, and so is a limit on their number.
 """
@@ -16,14 +16,14 @@ from airpatch.deflate.tables import DYNAMIC, FIXED, LONG_258, MAX_MATCH, STORED
 from airpatch.errors import FormatError
 
 
-def emit(plaintext: Read, layout: Read, runs: Read, sources: Read, distances: Read) -> Iterator[bytes]:
+def emit(uncompressed: Read, layout: Read, runs: Read, sources: Read, distances: Read) -> Iterator[bytes]:
     """Yield the file's bytes. Each function returns up to so many bytes, none only at the end of its data.
 
-    Raises FormatError if plaintext and decisions do not fit together, or are not used up at the end of the
+    Raises FormatError if uncompressed data and decisions do not fit together, or are not used up at the end of the
     layout.
     """
     writer = BlockWriter()
-    decoder = TokenDecoder(plaintext, runs, sources, distances)
+    decoder = TokenDecoder(uncompressed, runs, sources, distances)
     reader = LayoutReader(layout)
     ended = False
     while (record := reader.record()) is not None:

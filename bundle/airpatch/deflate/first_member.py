@@ -32,7 +32,7 @@ def first_member_tokens(file: Iterable[bytes | memoryview]) -> Iterator[tuple[in
             status = inflater.run()
             if tokens := inflater.tokens():
                 yield position, tokens
-            position += len(inflater.plaintext())
+            position += len(inflater.uncompressed())
             if status is Status.HUNGRY:
                 inflater.feed(_next(pieces))
 

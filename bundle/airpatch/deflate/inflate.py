@@ -1,9 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""A raw deflate stream decoded step by step into blocks, tokens and plaintext (RFC 1951), with bounded
+"""A raw deflate stream decoded step by step into blocks, tokens and uncompressed data (RFC 1951), with bounded
 memory.
 
 `feed` takes compressed bytes in pieces of any size. `block` reads the next block's header, `run` decodes as
-many of its tokens as the input gives and the buffers hold, `plaintext` and `tokens` fetch what was decoded;
+many of its tokens as the input gives and the buffers hold, `uncompressed` and `tokens` fetch what was decoded;
 the caller fetches both after every `run`. Nothing is verified beyond the stream itself; framing is the
 caller's.
 """
@@ -50,7 +50,7 @@ if cython.compiled:
 else:
     from airpatch.byte_access import load64, store64
 
-SPAN = 1 << 16  # plaintext bytes decoded by one `run`, at most
+SPAN = 1 << 16  # uncompressed bytes decoded by one `run`, at most
 TOKENS = 1 << 14  # tokens decoded by one `run`, at most
 
 _OVERSHOOT = 8  # bytes after a match that are written over and over
@@ -69,7 +69,7 @@ _ALL_BITS = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
 class Status(Enum):
     """Why `run` stopped."""
 
-    MORE = "fetch tokens and plaintext, then run again"
+    MORE = "fetch tokens and uncompressed data, then run again"
     HUNGRY = "feed more input"
     DONE = "the block is over"
 
@@ -106,8 +106,8 @@ class Inflater:
         self._input = b""
         self._bit = 0  # next bit of _input
         self._out = bytearray(WINDOW + SPAN + MAX_MATCH + _OVERSHOOT)
-        self._start = 0  # where the stream's plaintext begins, or the window it can reach
-        self._taken = 0  # plaintext up to here has been fetched
+        self._start = 0  # where the stream's uncompressed data begins, or the window it can reach
+        self._taken = 0  # uncompressed data up to here has been fetched
         self._end = 0
         self._tokens = array("I", [0]) * TOKENS
         self._count = 0
@@ -122,7 +122,7 @@ class Inflater:
         self._bit &= 7
 
     def restart(self) -> None:
-        """Begin a new stream with the bytes that follow; the old one's plaintext cannot be referred to."""
+        """Begin a new stream with the bytes that follow; the old one's uncompressed data cannot be referred to."""
         self._start = self._end
 
     def align(self) -> int:
@@ -145,8 +145,8 @@ class Inflater:
         """Give back the last `size` bytes that `read` returned since the last `feed`."""
         self._bit -= min(8 * size, self._bit)
 
-    def plaintext(self) -> bytes:
-        """Return the plaintext decoded since the last call."""
+    def uncompressed(self) -> bytes:
+        """Return the uncompressed data decoded since the last call."""
         data = bytes(memoryview(self._out)[self._taken : self._end])
         self._taken = self._end
         if self._end >= SPAN:
@@ -240,9 +240,9 @@ class Inflater:
         """Decode tokens of a Huffman block; return the index of the Status.
 
         Writes stay inside: before each token there is room for MAX_MATCH bytes, _OVERSHOOT more, and one token. Reads
-        do, too: a distance is compared with the plaintext there is, the tables cover all indexes, and eight bytes are
-        loaded at once only where there are eight. Bits of `acc` above `fill` are those of the input, or zero after
-        its end; a token is committed only if all its bits were there.
+        do, too: a distance is compared with the uncompressed data there is, the tables cover all indexes, and eight
+        bytes are loaded at once only where there are eight. Bits of `acc` above `fill` are those of the input, or zero
+        after its end; a token is committed only if all its bits were there.
         """
         literal: cython.uint = LITERAL << 8
         link: cython.uint = LINK

@@ -2,8 +2,8 @@
 """Tokens as byte columns, for differencing: how long literals run, how long matches are, where matches come
 from.
 
-Columns hold no positions, and no literals since those are in the plaintext. A match's source is told by its
-rank (airpatch.deflate.history); nearly all ranks are zero, and only the others are written. spec/DEFLATE.md
+Columns hold no positions, and no literals since those are in the uncompressed data. A match's source is told by its
+rank (airpatch.deflate.match_window); nearly all ranks are zero, and only the others are written. spec/DEFLATE.md
 defines the columns; `TokenEncoder` writes them, `TokenDecoder` reads them.
 """
 
@@ -15,14 +15,14 @@ from collections.abc import Callable
 
 import cython
 
-from airpatch.deflate.history import SPAN, UNRANKED
+from airpatch.deflate.match_window import SPAN, UNRANKED
 from airpatch.deflate.tables import MAX_MATCH, MIN_MATCH, WINDOW
 from airpatch.errors import FormatError
 
 if cython.compiled:
-    from cython.cimports.airpatch.deflate.history import History
+    from cython.cimports.airpatch.deflate.match_window import MatchWindow
 else:
-    from airpatch.deflate.history import History
+    from airpatch.deflate.match_window import MatchWindow
 
 _WINDOW = cython.declare(cython.Py_ssize_t, WINDOW)
 _MIN_MATCH = cython.declare(cython.Py_ssize_t, MIN_MATCH)
@@ -40,8 +40,8 @@ Read = Callable[[int], bytes]
 
 @cython.final
 @cython.cclass
-class TokenEncoder(History):
-    """Turns tokens and the plaintext they stand for into columns: `runs`, `sources`, `distances`."""
+class TokenEncoder(MatchWindow):
+    """Turns tokens and the uncompressed data they stand for into columns: `runs`, `sources`, `distances`."""
 
     _run: cython.Py_ssize_t
     _nearest: cython.Py_ssize_t
@@ -51,14 +51,14 @@ class TokenEncoder(History):
         self._run = 0  # literals since the last match
         self._nearest = 0  # matches of rank 0 since the last other one
 
-    def skip(self, plaintext: bytes) -> None:
-        """Take note of plaintext in stored blocks, at most SPAN bytes."""
-        self._append(plaintext)
+    def skip(self, uncompressed: bytes) -> None:
+        """Take note of uncompressed data in stored blocks, at most SPAN bytes."""
+        self._append(uncompressed)
         self._at = self._end
 
-    def add(self, plaintext: bytes, tokens: array[int]) -> tuple[bytes, bytes, bytes]:
-        """Return what the columns grow by. `plaintext` is what the tokens stand for, at most SPAN bytes."""
-        self._append(plaintext)
+    def add(self, uncompressed: bytes, tokens: array[int]) -> tuple[bytes, bytes, bytes]:
+        """Return what the columns grow by. `uncompressed` is what the tokens stand for, at most SPAN bytes."""
+        self._append(uncompressed)
         count: cython.Py_ssize_t = len(tokens)
         token_view: cython.uint[::1] = tokens
         token: cython.p_uint = cython.address(token_view[0]) if cython.compiled else token_view
@@ -175,10 +175,10 @@ class _Column:
 
 @cython.final
 @cython.cclass
-class TokenDecoder(History):
-    """Turns columns and plaintext back into tokens, literals included."""
+class TokenDecoder(MatchWindow):
+    """Turns columns and uncompressed data back into tokens, literals included."""
 
-    _plaintext: Callable[[int], bytes]
+    _uncompressed: Callable[[int], bytes]
     _runs: _Column
     _sources: _Column
     _distances: _Column
@@ -186,12 +186,12 @@ class TokenDecoder(History):
     _nearest: cython.Py_ssize_t
     _run_goes_on: cython.bint
     _nearest_goes_on: cython.bint
-    crc = cython.declare(cython.uint, visibility="readonly")  # CRC-32 of the stream's plaintext so far
+    crc = cython.declare(cython.uint, visibility="readonly")  # CRC-32 of the stream's uncompressed data so far
     size = cython.declare(cython.ulonglong, visibility="readonly")  # bytes of it
 
-    def __init__(self, plaintext: Read, runs: Read, sources: Read, distances: Read) -> None:
+    def __init__(self, uncompressed: Read, runs: Read, sources: Read, distances: Read) -> None:
         super().__init__()
-        self._plaintext = plaintext
+        self._uncompressed = uncompressed
         self._runs = _Column(runs)
         self._sources = _Column(sources)
         self._distances = _Column(distances)
@@ -203,17 +203,17 @@ class TokenDecoder(History):
         self.size = 0
 
     def skip(self, size: int) -> bytes:
-        """Return the plaintext of a stored block, at most 65535 bytes."""
+        """Return the uncompressed data of a stored block, at most 65535 bytes."""
         while self._end - self._at < size and self._fetch():
             pass
         data = bytes(self._buffer[self._at : min(self._end, self._at + size)])
         if len(data) < size:
-            raise FormatError("plaintext ends too early")
+            raise FormatError("uncompressed data ends too early")
         self._pass(size)
         return data
 
     def tokens(self, count: int) -> array[int]:
-        """Return the next tokens. Raises FormatError if the columns or the plaintext do not hold so many."""
+        """Return the next tokens. Raises FormatError if the columns or the uncompressed data do not hold so many."""
         tokens = array("I", bytes(4 * (count + _OVERSHOOT)))
         done = self._decode(tokens, 0)
         while done < count:
@@ -221,19 +221,19 @@ class TokenDecoder(History):
             if self._end - self._at < MAX_MATCH:
                 more.append(self._fetch())
             if not any(more):
-                raise FormatError("plaintext or deflate decisions end too early")
+                raise FormatError("uncompressed data or deflate decisions end too early")
             done = self._decode(tokens, done)
         del tokens[count:]
         return tokens
 
     def restart(self) -> None:
         """Begin a new deflate stream, which cannot refer to what came before; `crc` and `size` start again."""
-        History.restart(self)
+        MatchWindow.restart(self)
         self.crc = 0
         self.size = 0
 
     def end(self) -> None:
-        """Raise FormatError unless plaintext and columns are used up."""
+        """Raise FormatError unless uncompressed data and columns are used up."""
         while self._run == 0 and self._run_goes_on:
             self._run = self._runs.next()
             self._run_goes_on = self._run == _MORE
@@ -244,26 +244,27 @@ class TokenDecoder(History):
         if self._run or self._nearest or [column for column in columns if not column.ended()]:
             raise FormatError("deflate decisions left over")
         if self._at != self._end or self._fetch():
-            raise FormatError("plaintext left over")
+            raise FormatError("uncompressed data left over")
 
     @cython.cfunc
     def _fetch(self) -> cython.bint:
-        data: bytes = self._plaintext(SPAN)
+        data: bytes = self._uncompressed(SPAN)
         if len(data) > SPAN:
-            raise FormatError("more plaintext than asked for")
+            raise FormatError("more uncompressed data than asked for")
         self._append(data)
         return len(data) > 0
 
     @cython.cfunc
     def _pass(self, size: cython.Py_ssize_t) -> cython.void:
-        """Step over plaintext that blocks have covered."""
+        """Step over uncompressed data that blocks have covered."""
         self.crc = zlib.crc32(memoryview(self._buffer)[self._at : self._at + size], self.crc)
         self.size += size
         self._at += size
 
     @cython.cfunc
     def _decode(self, tokens: cython.uint[::1], done: cython.Py_ssize_t) -> cython.Py_ssize_t:
-        """Decode from index `done` on, as far as plaintext and columns are at hand; return the index of the next token.
+        """Decode from index `done` on, as far as uncompressed data and columns are at hand; return the index of the
+        next token.
 
         Nothing is taken of a match before all that it needs is at hand. Raises FormatError if there is no such match.
         """

@@ -1,6 +1,6 @@
-"""A gzip file taken apart: plaintext, and the decisions that make its exact bytes (RFC 1951, RFC 1952).
+"""A gzip file taken apart: uncompressed data, and the decisions that make its exact bytes (RFC 1951, RFC 1952).
 
-`GzipParser` takes the file in pieces and gives plaintext and columns in pieces; whatever the file's size, it
+`GzipParser` takes the file in pieces and gives uncompressed data and columns in pieces; whatever the file's size, it
 holds a few MiB. `airpatch.deflate.emit` is its inverse. Decisions are four columns of bytes, defined in
 spec/DEFLATE.md.
 """
@@ -41,9 +41,9 @@ _PREFIX_TOKENS = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a stretch of the file stands for: some plaintext, and what the four columns grow by."""
+    """What a stretch of the file stands for: some uncompressed data, and what the four columns grow by."""
 
-    plaintext: bytes = b""
+    uncompressed: bytes = b""
     layout: bytes = b""
     runs: bytes = b""
     sources: bytes = b""
@@ -55,11 +55,11 @@ _Steps = Generator[Parsed | None, None, None]
 
 
 class GzipParser:
-    """Takes a gzip file apart. `limit` is the most plaintext, in bytes, that it may hold."""
+    """Takes a gzip file apart. `limit` is the most uncompressed data, in bytes, that it may hold."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self._size = 0  # bytes of plaintext so far
+        self._size = 0  # bytes of uncompressed data so far
         self._inflater = Inflater()
         self._encoder = TokenEncoder()
         self._ended = False
@@ -133,7 +133,7 @@ class GzipParser:
                 yield from self._input()
             for part in self._block(block):
                 if part is not None:
-                    crc = crc32(part.plaintext, crc)
+                    crc = crc32(part.uncompressed, crc)
                 yield part
             if block.final:
                 break
@@ -158,15 +158,15 @@ class GzipParser:
         while True:
             status = self._inflater.run(PIECE - len(tokens))
             decoded = self._inflater.tokens()
-            plaintext = self._inflater.plaintext()
-            self._size += len(plaintext)
+            uncompressed = self._inflater.uncompressed()
+            self._size += len(uncompressed)
             if self._limit is not None and self._size > self._limit:
                 raise FormatError(f"gzip file holds more than {self._limit} bytes")
             if block.kind == STORED:
-                self._encoder.skip(plaintext)
-                yield Parsed(plaintext)
+                self._encoder.skip(uncompressed)
+                yield Parsed(uncompressed)
             elif decoded:
-                yield Parsed(plaintext, b"", *self._encoder.add(plaintext, decoded))
+                yield Parsed(uncompressed, b"", *self._encoder.add(uncompressed, decoded))
                 tokens.extend(decoded)
             if status is Status.HUNGRY:
                 yield from self._input()

@@ -28,7 +28,7 @@ MIN_COVER = 32  # shorter covers tell nothing of how addresses moved
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class AddressRange:
     """`length` bytes from `start` (a source position or a target offset) stand at `address`; `zeros` bytes
     follow them in memory that the file does not hold."""
 
@@ -48,8 +48,8 @@ class Addresses:
     """`points` and `bases` are pairs (source address, target address): known places of what the file does
     not hold, and what 32-bit offsets in tables count from."""
 
-    sources: tuple[Range, ...]
-    targets: tuple[Range, ...]
+    sources: tuple[AddressRange, ...]
+    targets: tuple[AddressRange, ...]
     points: tuple[tuple[int, int], ...] = ()
     bases: tuple[tuple[int, int], ...] = ()
 
@@ -84,10 +84,10 @@ def _next(numbers: Iterator[int]) -> int:
     return number
 
 
-def _ranges(numbers: Iterator[int], count: int) -> tuple[Range, ...]:
+def _ranges(numbers: Iterator[int], count: int) -> tuple[AddressRange, ...]:
     if not 1 <= count <= MAX_RANGES:
         raise FormatError("delta: too many or no address ranges")
-    ranges = tuple(Range(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count))
+    ranges = tuple(AddressRange(_next(numbers), _next(numbers), _next(numbers), _next(numbers)) for _ in range(count))
     for one, other in pairwise(ranges):
         if one.start + one.length > other.start or one.end > other.address:
             raise FormatError("delta: address ranges do not ascend or overlap")
@@ -141,7 +141,7 @@ class AddressMap:
         return source if origin is None else origin, target if landing is None else landing
 
 
-def _address(ranges: tuple[Range, ...], starts: list[int], position: int) -> int | None:
+def _address(ranges: tuple[AddressRange, ...], starts: list[int], position: int) -> int | None:
     index = bisect_right(starts, position) - 1
     if index < 0 or position >= ranges[index].start + ranges[index].length:
         return None

@@ -38,7 +38,7 @@ def weigh(data: bytes) -> int:
     return len(zstandard.ZstdCompressor(level=3).compress(data))
 
 
-class Compressor:
+class ColumnCompressor:
     """Turns columns into segments. `levels` are zstd's, one for each column."""
 
     def __init__(self, levels: Sequence[int], size: int) -> None:
@@ -79,7 +79,7 @@ def _frame(level: int, window_log: int, size: int) -> zstandard.ZstdCompressionO
     ).compressobj()
 
 
-class Decompressor:
+class ColumnDecompressor:
     """Turns segments back into columns. FormatError for whatever is wrong, within bounded memory."""
 
     def __init__(self, reader: ByteReader) -> None:

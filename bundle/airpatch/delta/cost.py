@@ -24,7 +24,7 @@ from airpatch.delta.columns import (
     SOURCES,
     VALUES,
     ByteReader,
-    Decompressor,
+    ColumnDecompressor,
     weigh,
 )
 from airpatch.delta.decoder import MAGIC
@@ -52,7 +52,7 @@ def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
 
     FormatError if the delta is malformed.
     """
-    reader = Decompressor(delta)
+    reader = ColumnDecompressor(delta)
     if reader.exactly(len(MAGIC)) != MAGIC:
         raise FormatError("delta: wrong magic or unknown version")
     size = reader.number()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
-from airpatch.delta.columns import ByteReader, Decompressor
+from airpatch.delta.columns import ByteReader, ColumnDecompressor
 from airpatch.delta.modes import PLAIN
 from airpatch.delta.predict import MAX_COVER
 from airpatch.delta.references import LEARN, PREDICT, Memory
@@ -42,7 +42,7 @@ def decode(
     empty. FormatError if the delta is malformed, if its sources have other sizes, or if the target exceeds `max_size`
     bytes.
     """
-    reader = Decompressor(delta)
+    reader = ColumnDecompressor(delta)
     if reader.exactly(len(MAGIC)) != MAGIC:
         raise FormatError("delta: wrong magic or unknown version")
     size = reader.number()

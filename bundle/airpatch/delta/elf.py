@@ -48,7 +48,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class LoadedImage:
+class ElfImage:
     """The machine, the loadable parts, ascending and disjoint in the file, and the sections."""
 
     machine: int
@@ -56,7 +56,7 @@ class LoadedImage:
     sections: tuple[Section, ...]
 
 
-def parse(data: memoryview) -> LoadedImage | None:
+def parse(data: memoryview) -> ElfImage | None:
     """Return what `data` says of itself, or None if it is not such a file."""
     if len(data) < 64 or bytes(data[:6]) != b"\x7fELF\x02\x01":
         return None
@@ -76,7 +76,7 @@ def parse(data: memoryview) -> LoadedImage | None:
     found: list[Section] = []
     if section_size == _SECTION.size and section + sections * section_size <= len(data) and names < sections:
         found = _sections(data, section, min(sections, _MAX_HEADERS), names)
-    return LoadedImage(struct.unpack_from("<H", data, 18)[0], tuple(loads), tuple(found))
+    return ElfImage(struct.unpack_from("<H", data, 18)[0], tuple(loads), tuple(found))
 
 
 def _sections(data: memoryview, table: int, count: int, names: int) -> list[Section]:

@@ -14,7 +14,7 @@ from itertools import islice
 from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
 from airpatch.delta.byte_differences import DifferenceWriter, unequal
-from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, Compressor
+from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, ColumnCompressor
 from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
@@ -60,7 +60,7 @@ def encode(
         varints.put(head, len(source))
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
-    writer = _Writer(view, space, Compressor(levels, len(view)))
+    writer = _Writer(view, space, ColumnCompressor(levels, len(view)))
     for unit in Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
         reach(unit.end)
@@ -80,7 +80,7 @@ class Instruction:
 class _Writer:
     """The columns of the segment under construction."""
 
-    def __init__(self, target: memoryview, space: Space, compressor: Compressor) -> None:
+    def __init__(self, target: memoryview, space: Space, compressor: ColumnCompressor) -> None:
         self._target = target
         self._space = space
         self._compressor = compressor

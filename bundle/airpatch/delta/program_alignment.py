@@ -15,7 +15,7 @@ from airpatch.delta.addresses import AddressMap
 from airpatch.delta.align import Aligner
 from airpatch.delta.modes import BASED
 from airpatch.delta.predict import Predictor
-from airpatch.delta.programs import Cover, Part, Program
+from airpatch.delta.programs import Cover, Program, ProgramSection
 from airpatch.delta.references import LABEL, Memory
 
 _PIECE = 1 << 24  # bytes of a section that are aligned at once
@@ -71,7 +71,7 @@ class _Labels:
             if low < high:
                 yield low, position + low - at, high - low
 
-    def _part(self, part: Part) -> Iterator[Cover]:
+    def _part(self, part: ProgramSection) -> Iterator[Cover]:
         for start in range(0, part.target_size, _PIECE):
             size = min(_PIECE, part.target_size - start)
             guess = part.source_size * start // part.target_size
@@ -85,7 +85,7 @@ class _Labels:
                 if length >= _MIN_COVER:
                     yield part.target + start + at, part.source + low + where, length
 
-    def _labelled(self, part: Part, start: int, size: int, new: bool) -> bytearray:
+    def _labelled(self, part: ProgramSection, start: int, size: int, new: bool) -> bytearray:
         base = self._program.addresses.bases[(part.mode - BASED) // 3] if part.mode >= BASED else (0, 0)
         if new:
             address, counted, predictor = part.landing, base[1], self._same
@@ -100,7 +100,7 @@ class _Labels:
                     predictor.relocate(self._bytes(table, new), labelled, address + start)
         return labelled
 
-    def _bytes(self, part: Part, new: bool) -> memoryview:
+    def _bytes(self, part: ProgramSection, new: bool) -> memoryview:
         if new:
             return self._new[part.target : part.target + part.target_size]
         return self._old[part.source - self._start : part.source - self._start + part.source_size]

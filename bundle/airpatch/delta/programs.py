@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from airpatch.delta import elf
-from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, Range
+from airpatch.delta.addresses import MAX_BASES, MAX_POINTS, MAX_RANGES, Addresses, AddressRange
 from airpatch.delta.modes import BASED, CODE_AARCH64, CODE_X86, FRAMES, POINTERS, RELOCATIONS, SYMBOLS
 
 Cover = tuple[int, int, int]  # target offset, source position, length
@@ -29,7 +29,7 @@ _RELOCATIONS = {b".rela.dyn": b".dynsym", b".rela.plt": b".dynsym"}  # and which
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ProgramSection:
     """A section of both versions: where its bytes lie (target offset, source position), where they stand, and the mode
     of its references."""
 
@@ -54,7 +54,7 @@ class Program:
     """
 
     addresses: Addresses
-    parts: tuple[Part, ...]
+    parts: tuple[ProgramSection, ...]
     cuts: tuple[int, ...]
     modes: tuple[int | None, ...]
 
@@ -99,7 +99,7 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
             points.append(pair)
     numbers = {name: number for number, name in enumerate(bases)}
     bases.update(_go_tables(after, before, new, old, bases))
-    parts: list[Part] = []
+    parts: list[ProgramSection] = []
     modes: dict[int, int | None] = {old_position: None, old_position + len(old): None}
     for section, other in pairs:
         if not section.in_file or not other.in_file or not section.size or section.name not in bases:
@@ -110,7 +110,7 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
         if mode is None:
             continue
         parts.append(
-            Part(
+            ProgramSection(
                 new_offset + other.offset,
                 other.size,
                 bases[section.name][1],
@@ -128,8 +128,8 @@ def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int
 
 
 def _go_tables(
-    after: elf.LoadedImage,
-    before: elf.LoadedImage,
+    after: elf.ElfImage,
+    before: elf.ElfImage,
     new: memoryview,
     old: memoryview,
     bases: dict[bytes, tuple[int, int]],
@@ -165,21 +165,21 @@ def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | 
     return POINTERS if section.kind == elf.SHT_RELA else None
 
 
-def _ranges(image: elf.LoadedImage, start: int, size: int) -> tuple[tuple[Range, ...], int]:
+def _ranges(image: elf.ElfImage, start: int, size: int) -> tuple[tuple[AddressRange, ...], int]:
     """Return what stands where, and what to add to the offset of what is not loaded.
 
     Behind the last loaded byte lie sections that have no addresses; they get some behind all others, for references to
     them.
     """
-    ranges: list[Range] = []
+    ranges: list[AddressRange] = []
     for load in image.loads[: MAX_RANGES - 1]:
         if ranges and load.address < ranges[-1].end:
             break
-        ranges.append(Range(start + load.offset, load.size, load.address, load.memory - load.size))
+        ranges.append(AddressRange(start + load.offset, load.size, load.address, load.memory - load.size))
     if not ranges:
         return (), 0
     offset = ranges[-1].start + ranges[-1].length - start
     beyond = -(-ranges[-1].end // _PAGE) * _PAGE
     if offset < size:
-        ranges.append(Range(start + offset, size - offset, beyond + offset, 0))
+        ranges.append(AddressRange(start + offset, size - offset, beyond + offset, 0))
     return tuple(ranges), beyond

@@ -13,7 +13,7 @@ from itertools import accumulate
 from mmap import mmap
 from typing import TypeAlias
 
-# What gives bytes at any offset without copying; large plaintexts are mmap objects over scratch files.
+# What gives bytes at any offset without copying; large uncompressed layers are mmap objects over scratch files.
 Buffer: TypeAlias = bytes | bytearray | memoryview | mmap
 
 

@@ -18,9 +18,9 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
+from airpatch.sources.image_references import Reference
 from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT
 from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
-from airpatch.sources.references import Reference
 
 DIR_VERSION = b"Directory Transport Version: 1.1\n"
 """The file `version` (containers/image `directory/directory_dest.go`)."""

@@ -16,7 +16,7 @@ from airpatch.model.manifest import Manifest
 from airpatch.model.names import ImageName, is_servable
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
 
@@ -62,7 +62,7 @@ class BlobPlan:
 class PushPlan:
     """All that is to be written."""
 
-    place: Place
+    place: RegistryPlace
     repositories: Mapping[str, RepositoryPlan]
     blobs: Mapping[Digest, BlobPlan]
 
@@ -78,7 +78,7 @@ class PushPlan:
 
 
 def repositories_for(
-    transport: Transport, place: Place, images: Iterable[Image], renames: Sequence[Rename]
+    transport: Transport, place: RegistryPlace, images: Iterable[Image], renames: Sequence[Rename]
 ) -> dict[str, RepositoryPlan]:
     """Return the repositories below `place` that the images go to, by their paths.
 
@@ -115,7 +115,7 @@ def renamed(repository: str, renames: Sequence[Rename]) -> str:
 
 
 def plan_push(
-    place: Place,
+    place: RegistryPlace,
     repositories: Mapping[str, RepositoryPlan],
     read: Callable[[Digest], Manifest],
     connections: int,

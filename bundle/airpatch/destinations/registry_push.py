@@ -6,33 +6,36 @@ An interrupted push is repeated as it is: the next plan leaves out what has arri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import replace
 from typing import TypeVar
 
 from airpatch.blobs.content import Content
 from airpatch.destinations.registry_plan import BlobPlan, PushPlan, RepositoryPlan
+from airpatch.destinations.supply import Supply
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.progress import ProgressPart
+from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 
 _T = TypeVar("_T")
 
 
 def carry_out(
-    plan: PushPlan, manifests: Mapping[Digest, bytes], content: Content, connections: int, execution: Execution
+    plan: PushPlan, manifests: Mapping[Digest, bytes], supply: Supply, connections: int, execution: Execution
 ) -> None:
-    """Write what the plan says. `content` has the blobs that are to be uploaded, `manifests` all manifests.
+    """Write what the plan says. `supply` gives the blobs that are to be uploaded, `manifests` has all manifests.
 
-    Raises SourceError if content is wrong, TargetError if the registry refuses something.
+    Raises SourceError if content is wrong, TargetError if the registry refuses something, and what `supply` raises.
     """
     task = execution.task()
-    total = sum(plan.uploads.values())
+    total = supply.prepare(plan.uploads, task) + sum(plan.uploads.values())
     with task.part(f"pushing to {plan.place.host}", total) as part, ThreadPoolExecutor(connections) as pool:
 
         def every(call: Callable[[_T], None], items: Iterable[_T]) -> None:
-            for future in [pool.submit(call, item) for item in items]:
-                future.result()
+            _await([pool.submit(call, item) for item in items])
 
         def put_manifests(each: RepositoryPlan) -> None:
             for digest in each.manifests:
@@ -47,13 +50,51 @@ def carry_out(
             part.advance(0)
 
         try:
-            largest_first = sorted(plan.blobs.items(), key=lambda item: (-item[1].size, item[0]))
-            every(lambda item: _bring(item[0], item[1], content, part), largest_first)
+            _bring_all(plan, supply, pool, part, task)
             every(put_manifests, plan.repositories.values())
             every(set_tag, [(each, t, d) for each in plan.repositories.values() for t, d in each.tags.items()])
         finally:
             task.cancellation.cancel()
             pool.shutdown(cancel_futures=True)
+
+
+def _bring_all(
+    plan: PushPlan, supply: Supply, pool: ThreadPoolExecutor, part: ProgressPart, execution: Execution
+) -> None:
+    """Have all blobs where they are lacking, each as soon as `supply` has it."""
+    running: list[Future[None]] = []
+    there = RemoteBlobs(execution.scratch, None, plan.place.host, 1)
+
+    def bring(digest: Digest, content: Content, taken: Callable[[], None]) -> None:
+        try:
+            _bring(digest, plan.blobs[digest], content, part)
+        except BaseException:
+            execution.cancellation.cancel()
+            raise
+        finally:
+            taken()
+
+    def take(digest: Digest, content: Content, taken: Callable[[], None]) -> None:
+        running.append(pool.submit(bring, digest, content, taken))
+
+    with closing(there):
+        for digest, blob in plan.blobs.items():
+            if blob.there:
+                there.known[digest] = RemoteBlob(blob.there[0], blob.size)
+                take(digest, there, lambda digest=digest: there.give_up(digest))  # type: ignore[misc]
+        try:
+            supply.give(take, replace(execution, progress=part.within()))
+        except CancelledError:
+            _await(running)
+            raise
+        _await(running)
+
+
+def _await(running: Iterable[Future[None]]) -> None:
+    """Wait for all; raise the first error that is not only that others were to end."""
+    errors = [error for each in wait(running).done if (error := each.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, CancelledError)):
+        raise error
 
 
 def _bring(digest: Digest, blob: BlobPlan, content: Content, part: ProgressPart) -> None:

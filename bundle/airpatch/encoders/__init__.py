@@ -1,1 +1,1 @@
-"""Replicas of the deflate encoders that write image layers: plaintext in, the encoder's exact bytes out."""
+"""Replicas of the deflate encoders that write image layers: uncompressed data in, the encoder's exact bytes out."""

@@ -1,4 +1,4 @@
-"""Parallel gzip: sections of the plaintext, each compressed on its own after the end of the one before.
+"""Parallel gzip: sections of the uncompressed data, each compressed on its own after the end of the one before.
 
 The framing of klauspost/pgzip (skopeo, podman, buildah) and of pigz. Since a section depends on nothing but
 itself and its dictionary, sections can be compressed in parallel; the output does not depend on that.
@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class Cut(IntEnum):
-    """What happens at the end of a piece of plaintext."""
+    """What happens at the end of a piece of uncompressed data."""
 
     NONE = 0  # nothing: the next piece belongs to it
     FLUSH = 1  # the output ends at a byte, and the section goes on
@@ -25,13 +25,13 @@ Piece = tuple[bytes | memoryview, Cut]
 
 
 class Cutter(Protocol):
-    """Decides where plaintext is cut.
+    """Decides where uncompressed data is cut.
 
     A piece may be empty: then its cut replaces a lesser one of the piece before.
     """
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Take plaintext; yield pieces of what has been taken so far."""
+        """Take uncompressed data; yield pieces of what has been taken so far."""
         ...
 
     def finish(self) -> Iterator[Piece]:
@@ -47,7 +47,7 @@ class EvenCuts:
         self._filled = 0
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Take plaintext; yield all of it."""
+        """Take uncompressed data; yield all of it."""
         view = memoryview(data)
         while view:
             piece = view[: self._size - self._filled]
@@ -67,7 +67,7 @@ class OneSection:
         self._cuts = cuts
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Take plaintext; yield pieces of what has been taken so far."""
+        """Take uncompressed data; yield pieces of what has been taken so far."""
         return ((piece, min(cut, Cut.FLUSH)) for piece, cut in self._cuts.feed(data))
 
     def finish(self) -> Iterator[Piece]:
@@ -79,7 +79,7 @@ class SectionDeflater(Protocol):
     """The deflater of one section."""
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         ...
 
     def flush(self) -> bytes:
@@ -92,12 +92,12 @@ class SectionDeflater(Protocol):
 
 
 class BlockwiseDeflater:
-    """Cut plaintext into sections and compress each.
+    """Cut uncompressed data into sections and compress each.
 
-    A section follows the `dictionary` bytes before it, which `make` is given. At the end of the plaintext the last one
-    is finished; where else `cuts` says so, they are flushed. With `flushes_all`, the last one is flushed, too, and then
-    finished, and a section that ends with the plaintext is not the last one: an empty one is. At most `ahead` sections
-    wait for `pool`. Without it, output comes as soon as a section's deflater has any.
+    A section follows the `dictionary` bytes before it, which `make` is given. At the end of the uncompressed data the
+    last one is finished; where else `cuts` says so, they are flushed. With `flushes_all`, the last one is flushed, too,
+    and then finished, and a section that ends with the uncompressed data is not the last one: an empty one is. At most
+    `ahead` sections wait for `pool`. Without it, output comes as soon as a section's deflater has any.
     """
 
     def __init__(
@@ -115,16 +115,16 @@ class BlockwiseDeflater:
         self._flushes_all = flushes_all
         self._pool = pool
         self._ahead = ahead
-        self._due = Cut.NONE  # the cut at the end of the plaintext so far
+        self._due = Cut.NONE  # the cut at the end of the uncompressed data so far
         self._block = bytearray()  # the current section, for the pool
         self._flushes: list[int] = []  # indexes into it where its output ends at a byte
         self._section: SectionDeflater | None = None  # that has taken the current section, without a pool
-        self._tail = bytearray()  # at least the plaintext's last bytes so far, the next dictionary
+        self._tail = bytearray()  # at least the uncompressed data's last bytes so far, the next dictionary
         self._dictionary = b""  # of the current section
         self._done: deque[Future[bytes]] = deque()
 
     def feed(self, data: bytes) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         return self._compress(self._cuts.feed(data))
 
     def finish(self) -> bytes:

@@ -1,7 +1,7 @@
 """Which encoders can have written the first block of a deflate stream? Told from where it ends.
 
-An encoder ends a block when some buffer is full: of tokens, or of plaintext. So most encoders are ruled out before any
-of them has to run. A rule never rules out the encoder that it is for.
+An encoder ends a block when some buffer is full: of tokens, or of uncompressed data. So most encoders are ruled out
+before any of them has to run. A rule never rules out the encoder that it is for.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ class FirstBlock:
     """The first block of a stream, one with tokens."""
 
     tokens: int
-    plaintext: bytes
+    uncompressed: bytes
     final: bool  # by its header
-    ends: bool  # no plaintext follows
+    ends: bool  # no uncompressed data follows
 
     @property
     def size(self) -> int:
-        """Bytes of plaintext."""
-        return len(self.plaintext)
+        """Bytes of uncompressed data."""
+        return len(self.uncompressed)
 
 
 Rule = Callable[[FirstBlock], bool]
@@ -40,7 +40,7 @@ def rsyncable_rule(tokens: int, section: int) -> Rule:
     base = zlib_rule(tokens, section)
 
     def rule(block: FirstBlock) -> bool:
-        cut = RollingHash().find_cut(block.plaintext)
+        cut = RollingHash().find_cut(block.uncompressed)
         return cut == block.size or (cut == 0 and block.size <= section and base(block))
 
     return rule
@@ -58,5 +58,5 @@ def token_rule(tokens: int, section: int = 0) -> Rule:
 
 
 def piece_rule(size: int, section: int = 0) -> Rule:
-    """As `token_rule`, but of so many bytes of plaintext."""
+    """As `token_rule`, but of so many bytes of uncompressed data."""
     return lambda block: not block.final and (block.ends or block.size % size == 0 or block.size == section)

@@ -19,14 +19,14 @@ from airpatch.encoders.precedent import Precedent
 
 
 class GoDeflater:
-    """Levels 2 to 9, from 4 on with a `precedent`. Output does not depend on how the plaintext is cut into pieces."""
+    """Levels 2 to 9, from 4 on with a `precedent`. Output does not depend on how the input is cut into pieces."""
 
     def __init__(self, level: int, precedent: Precedent | None = None) -> None:
         self._matcher = ChainMatcher(SEARCHES[level], precedent)
         self._writer = BlockWriter()
 
     def feed(self, data: bytes) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
             taken = self._matcher.fill(view)
@@ -47,14 +47,14 @@ class GoDeflater:
 
 
 class GoFastDeflater:
-    """Level 1. Output does not depend on how the plaintext is cut into pieces."""
+    """Level 1. Output does not depend on how the input is cut into pieces."""
 
     def __init__(self) -> None:
         self._matcher = FastMatcher()
         self._writer = BlockWriter()
 
     def feed(self, data: bytes) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
             taken = self._matcher.fill(view)
@@ -85,7 +85,7 @@ class GoFastDeflater:
 
 
 def _smallest(writer: BlockWriter, tokens: array[int], source: memoryview | None) -> None:
-    """Write the smallest kind of block (`writeBlock`); a stored one needs the plaintext at hand."""
+    """Write the smallest kind of block (`writeBlock`); a stored one needs the uncompressed data at hand."""
     literals, distances = count_symbols(tokens)
     if not any(distances):
         distances[0] = 1  # Go lets a code of no distances weigh a bit

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Match search of Go's compress/flate up to Go 1.26 at level 1: a block of plaintext in, its tokens out.
+"""Match search of Go's compress/flate up to Go 1.26 at level 1: a block of uncompressed data in, its tokens out.
 
 The decisions are those of `compress/flate/deflatefast.go` (the Go authors, BSD, after Snappy), reimplemented
 here: one table that remembers for each hash the last four bytes seen and where; the longer nothing is
@@ -38,13 +38,13 @@ class FastMatcher:
     _positions: cython.int[::1]  # hash -> their position
     _tokens: cython.uint[::1]
     _token_array: array[int]
-    _plaintext: memoryview
+    _uncompressed: memoryview
     _base: cython.int
     _size: cython.int
 
     def __init__(self) -> None:
-        self._plaintext = memoryview(bytearray(2 * BLOCK))
-        self._window = self._plaintext
+        self._uncompressed = memoryview(bytearray(2 * BLOCK))
+        self._window = self._uncompressed
         self._words = array("I", bytes(4 << _TABLE_BITS))
         self._positions = array("i", bytes(4 << _TABLE_BITS))
         self._token_array = array("I", bytes(4 * BLOCK))
@@ -54,13 +54,13 @@ class FastMatcher:
 
     @property
     def source(self) -> memoryview:
-        """The plaintext of the current block."""
-        return self._plaintext[_BLOCK : _BLOCK + self._size]
+        """The uncompressed data of the current block."""
+        return self._uncompressed[_BLOCK : _BLOCK + self._size]
 
     def fill(self, data: memoryview) -> int:
-        """Take plaintext; return how many bytes of it were taken, 0 if the block is full."""
+        """Take uncompressed data; return how many bytes of it were taken, 0 if the block is full."""
         taken = min(len(data), _BLOCK - self._size)
-        self._plaintext[_BLOCK + self._size : _BLOCK + self._size + taken] = data[:taken]
+        self._uncompressed[_BLOCK + self._size : _BLOCK + self._size + taken] = data[:taken]
         self._size += taken
         return taken
 
@@ -75,7 +75,7 @@ class FastMatcher:
 
     def next(self) -> None:
         """Begin the next block. The current one must have been full."""
-        self._plaintext[:_BLOCK] = self._plaintext[_BLOCK:]
+        self._uncompressed[:_BLOCK] = self._uncompressed[_BLOCK:]
         self._base += _BLOCK
         self._size = 0
 

@@ -1,12 +1,12 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: plaintext in, blocks of tokens out.
+"""Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), reimplemented here: hash chains over
 four bytes, with lazy evaluation from level 4 on. Tokens are those of airpatch.deflate.tables.
 
 Use: `fill` until it takes nothing more, then `next_block` until it returns None, and so on; at the end of the
-plaintext `next_block(True)`. `source` describes the block until the next call. From level 4 on, a search can take over
-what an earlier one found in the same bytes.
+uncompressed data `next_block(True)`. `source` describes the block until the next call. From level 4 on, a search can
+take over what an earlier one found in the same bytes.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ else:
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
 _WINDOW = cython.declare(cython.int, 1 << 15)
-_SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
+_SPAN = cython.declare(cython.int, 2 << 15)  # uncompressed data held: a window to copy from and one to compress
 _MIN_MATCH = cython.declare(cython.int, 4)
 _MAX_MATCH = cython.declare(cython.int, 258)
-_LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, but at the end
+_LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # uncompressed data needed to decide, but at the end
 _NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away costs more than it saves
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
@@ -63,7 +63,7 @@ SEARCHES = {
 
 @cython.cclass
 class ChainMatcher:
-    """The state of one stream. Memory: 64 KiB of plaintext, 576 KiB of chains, 64 KiB of tokens."""
+    """The state of one stream. Memory: 64 KiB of uncompressed data, 576 KiB of chains, 64 KiB of tokens."""
 
     # A position is an index into the window plus `_base`; 0 stands for none. Invariant: a position in the
     # chains is that of a byte entered before, so less `_base` it is at most `_index`, maybe negative.
@@ -73,7 +73,7 @@ class ChainMatcher:
     _tokens: cython.uint[::1]
     _base: cython.int
     _index: cython.int  # where the next decision is made
-    _end: cython.int  # where the plaintext in the window ends
+    _end: cython.int  # where the uncompressed data in the window ends
     _block: cython.int  # where the current block begins; -1: it has left the window
     _cut: cython.int  # where the block returned last ends
     _count: cython.int  # tokens in the current block
@@ -85,14 +85,14 @@ class ChainMatcher:
     _enter_most: cython.int
     _token_array: array[int]
     _source: memoryview | None
-    _plaintext: memoryview
+    _uncompressed: memoryview
     _precedent: Precedent
     _dropped: cython.longlong  # bytes of the stream that were before the window
     _heeding: cython.bint  # the block goes on where the precedent may tell more
 
     def __init__(self, search: Search, precedent: Precedent | None = None) -> None:
-        self._plaintext = memoryview(bytearray(_SPAN))
-        self._window = self._plaintext
+        self._uncompressed = memoryview(bytearray(_SPAN))
+        self._window = self._uncompressed
         self._newest = array("I", bytes(4 << _HASH_BITS))
         self._older = array("H", bytes(2 * _WINDOW))
         self._token_array = array("I", bytes(4 * _BLOCK_TOKENS))
@@ -112,15 +112,15 @@ class ChainMatcher:
 
     @property
     def source(self) -> memoryview | None:
-        """The plaintext of that block, if the window still holds all of it."""
+        """The uncompressed data of that block, if the window still holds all of it."""
         return self._source
 
     def fill(self, data: memoryview) -> int:
-        """Take plaintext; return how many bytes of it were taken, 0 if the window is full."""
+        """Take uncompressed data; return how many bytes of it were taken, 0 if the window is full."""
         if self._index >= _SPAN - _LOOKAHEAD:
             self._slide()
         taken = min(len(data), _SPAN - self._end)
-        self._plaintext[self._end : self._end + taken] = data[:taken]
+        self._uncompressed[self._end : self._end + taken] = data[:taken]
         self._end += taken
         if self._precedent is not None:
             self._precedent.take(data[:taken])
@@ -129,7 +129,7 @@ class ChainMatcher:
     def next_block(self, final: bool) -> array[int] | None:
         """Return the tokens of the next block, or None if the window must be filled first.
 
-        `final` says that no plaintext follows; then what is left becomes a block, too.
+        `final` says that no uncompressed data follows; then what is left becomes a block, too.
         """
         last: cython.bint = final
         complete: cython.bint
@@ -145,7 +145,7 @@ class ChainMatcher:
         if not complete:
             return None
         tokens = self._token_array[: self._count]
-        self._source = self._plaintext[self._block : self._cut] if self._block >= 0 else None
+        self._source = self._uncompressed[self._block : self._cut] if self._block >= 0 else None
         self._block = self._cut
         self._count = 0
         return tokens
@@ -153,7 +153,7 @@ class ChainMatcher:
     @cython.cfunc
     def _slide(self) -> cython.void:
         """Drop the older half of the window."""
-        self._plaintext[:_WINDOW] = self._plaintext[_WINDOW:]
+        self._uncompressed[:_WINDOW] = self._uncompressed[_WINDOW:]
         self._index -= _WINDOW
         self._end -= _WINDOW
         self._block = self._block - _WINDOW if self._block >= _WINDOW else -1

@@ -1,6 +1,6 @@
 """klauspost/compress flate, which pgzip (skopeo, podman, buildah) runs, and which is Go's own from 1.27 on.
 
-Here is how plaintext is cut into blocks (`flate/deflate.go`, Klaus Post and the Go authors, BSD); match
+Here is how uncompressed data is cut into blocks (`flate/deflate.go`, Klaus Post and the Go authors, BSD); match
 search and block writing are in the other klauspost modules.
 """
 
@@ -13,31 +13,31 @@ from airpatch.encoders.klauspost_chains import LazyMatcher
 from airpatch.encoders.klauspost_matcher import BLOCK, BlockMatcher
 
 _WINDOW = 1 << 15
-_HISTORY = 5 * BLOCK  # plaintext that klauspost's encoder holds; when full, all but the last window goes
+_HISTORY = 5 * BLOCK  # uncompressed data that klauspost's encoder holds; when full, all but the last window goes
 _REBASE = 1 << 30  # positions stay within 32 bits
 
 
 class KlauspostDeflater:
-    """Levels 1 to 6. Output does not depend on how the plaintext is cut into pieces."""
+    """Levels 1 to 6. Output does not depend on how the uncompressed data is cut into pieces."""
 
     def __init__(self, matcher: BlockMatcher, writer: KlauspostWriter, dictionary: bytes) -> None:
         self._matcher = matcher
         self._writer = writer
-        self._plaintext = bytearray(_HISTORY + BLOCK)
+        self._uncompressed = bytearray(_HISTORY + BLOCK)
         self._begin = 0  # of the current block
         self._end = len(dictionary)
         self._base = BLOCK
-        self._plaintext[: self._end] = dictionary
+        self._uncompressed[: self._end] = dictionary
         self._search()
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
-            if self._end - self._begin == BLOCK:  # not before more plaintext comes: the last block is special
+            if self._end - self._begin == BLOCK:  # not before more uncompressed data comes: the last block is special
                 self._block(last=False)
             taken = min(len(view), BLOCK - (self._end - self._begin))
-            self._plaintext[self._end : self._end + taken] = view[:taken]
+            self._uncompressed[self._end : self._end + taken] = view[:taken]
             self._end += taken
             view = view[taken:]
         return self._writer.take()
@@ -58,7 +58,7 @@ class KlauspostDeflater:
         size = self._end - self._begin
         if size >= 128:
             tokens = self._search()
-            source = bytes(memoryview(self._plaintext)[self._end - size : self._end])
+            source = bytes(memoryview(self._uncompressed)[self._end - size : self._end])
             if not tokens:
                 self._writer.stored(source)
             elif len(tokens) > size - (size >> 4):
@@ -66,7 +66,7 @@ class KlauspostDeflater:
             else:
                 self._writer.tokens(tokens, source, last)
             return
-        source = bytes(memoryview(self._plaintext)[self._begin : self._end])
+        source = bytes(memoryview(self._uncompressed)[self._begin : self._end])
         self._begin = self._end
         if size > 32:
             self._writer.literals(source, last)
@@ -74,34 +74,34 @@ class KlauspostDeflater:
             self._writer.stored(source)
 
     def _search(self) -> array[int]:
-        """Find the tokens of the plaintext from `_begin` to `_end`, and begin the next block."""
+        """Find the tokens of the uncompressed data from `_begin` to `_end`, and begin the next block."""
         if self._end > _HISTORY:
             dropped = self._begin - _WINDOW
             kept = self._end - dropped
-            self._plaintext[:kept] = self._plaintext[dropped : self._end]
+            self._uncompressed[:kept] = self._uncompressed[dropped : self._end]
             self._begin -= dropped
             self._end = kept
             self._base += dropped
             if self._base > _REBASE:
                 self._matcher.rebase(self._base - BLOCK)
                 self._base = BLOCK
-        tokens = self._matcher.tokens(self._plaintext, self._begin, self._end, self._base)
+        tokens = self._matcher.tokens(self._uncompressed, self._begin, self._end, self._base)
         self._begin = self._end
         return tokens
 
 
 class KlauspostLazyDeflater:
-    """Levels 7 to 9. Output does not depend on how the plaintext is cut into pieces."""
+    """Levels 7 to 9. Output does not depend on how the uncompressed data is cut into pieces."""
 
     def __init__(self, matcher: LazyMatcher, writer: KlauspostWriter) -> None:
         self._matcher = matcher
         self._writer = writer
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
-            if self._matcher.full:  # not before more plaintext comes: the last step is special
+            if self._matcher.full:  # not before more uncompressed data comes: the last step is special
                 self._step(last=False)
             view = view[self._matcher.fill(view) :]
         return self._writer.take()

@@ -73,7 +73,7 @@ class KlauspostWriter:
     def tokens(self, tokens: array[int], source: bytes | None, last: bool) -> None:
         """Write tokens (`writeBlockDynamic`).
 
-        `source` is their plaintext, if at hand; `last` says that a flush follows.
+        `source` is their uncompressed, if at hand; `last` says that a flush follows.
         """
         literals, distances = count_symbols(tokens)
         count = len(tokens) + last
@@ -118,7 +118,7 @@ class KlauspostWriter:
             self._close()
 
     def literals(self, source: bytes, last: bool) -> None:
-        """Write plaintext without matches (`writeBlockHuff`)."""
+        """Write uncompressed data without matches (`writeBlockHuff`)."""
         tokens = literal_tokens(source)
         counts = count_symbols(tokens)[0][: END_OF_BLOCK + 1]
         stored = 8 * (len(source) + 5)

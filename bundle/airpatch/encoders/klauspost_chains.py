@@ -1,13 +1,13 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Match search of klauspost/compress flate at its levels 7 to 9: plaintext in, blocks of tokens out.
+"""Match search of klauspost/compress flate at its levels 7 to 9: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `deflateLazy` and `findMatch` in `flate/deflate.go` (Klaus Post and the Go authors, BSD),
 done anew here: hash chains over four bytes, lazy evaluation, and a last look for a match that ends later. Level 9 takes
 of a chain's matches the one that saves most bits, by a Huffman code of the bytes to come. Tokens are those of
 airpatch.deflate.tables.
 
-Use: `fill` until it takes nothing more, then `step` if there is more plaintext, and so on; after all of it, the last
-`step`.
+Use: `fill` until it takes nothing more, then `step` if there is more uncompressed data, and so on; after all of it, the
+last `step`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ else:
     from airpatch.encoders.klauspost_shared import MAX_MATCH, WINDOW, hash4
 
 BLOCK_TOKENS = 1 << 15  # tokens of a block
-_SPAN = 2 << 15  # plaintext held: a window to copy from and one to compress
+_SPAN = 2 << 15  # uncompressed data held: a window to copy from and one to compress
 _MIN_MATCH = cython.declare(cython.int, 4)
-_LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # plaintext needed to decide, but at the end
+_LOOKAHEAD = cython.declare(cython.int, 4 + 258)  # uncompressed data needed to decide, but at the end
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
 _CUT = cython.declare(cython.int, 2)  # a match that ends later may begin so many bytes later
@@ -81,7 +81,7 @@ _LENGTH_COST = cython.declare(cython.const[cython.uchar][::1], bytes(LENGTH_EXTR
 
 @cython.cclass
 class LazyMatcher:
-    """The state of one stream. Memory: 64 KiB of plaintext, 576 KiB of chains, 384 KiB of tokens."""
+    """The state of one stream. Memory: 64 KiB of uncompressed data, 576 KiB of chains, 384 KiB of tokens."""
 
     # A position is an index into the window plus `_base`; 0 stands for none. Less `_base`, a position in the chains is
     # that of a byte entered before, maybe negative.
@@ -93,9 +93,9 @@ class LazyMatcher:
     _costs: cython.int[::1]  # level 9: bits of the first n bytes at the index
     _base: cython.int
     _index: cython.int  # where the next decision is made
-    _end: cython.int  # where the plaintext in the window ends
+    _end: cython.int  # where the uncompressed data in the window ends
     _covered: cython.int  # where the tokens of the blocks returned end
-    _block: cython.int  # where the next block's plaintext begins; negative: not in the window any more
+    _block: cython.int  # where the next block's uncompressed data begins; negative: not in the window any more
     _count: cython.int  # tokens at hand
     _run: cython.uint  # literals since the last match, modulo 2 ** 16
     _waiting: cython.bint  # the byte before `_index` has no token yet
@@ -108,11 +108,11 @@ class LazyMatcher:
     _weighed: cython.int
     _uncoded: cython.int
     _token_array: array[int]
-    _plaintext: memoryview
+    _uncompressed: memoryview
 
     def __init__(self, search: LazySearch, variant: LazyVariant, dictionary: bytes = b"") -> None:
-        self._plaintext = memoryview(bytearray(_SPAN))
-        self._window = self._plaintext
+        self._uncompressed = memoryview(bytearray(_SPAN))
+        self._window = self._uncompressed
         self._newest = array("I", [0]) * (1 << _HASH_BITS)
         self._older = array("H", bytes(2 << 15))
         # A step may find a token in each byte, and begins with fewer than a block's.
@@ -122,7 +122,7 @@ class LazyMatcher:
         self._costs = array("i", bytes(4 * (MAX_MATCH + 1)))
         self._base = 1
         self._end = self._index = self._covered = len(dictionary)
-        self._block = 0  # a dictionary counts as the first block's plaintext, even when that is stored
+        self._block = 0  # a dictionary counts as the first block's uncompressed data, even when that is stored
         self._count = self._run = self._match = 0
         self._waiting = False
         self._lazy = search.lazy
@@ -132,7 +132,7 @@ class LazyMatcher:
         self._skips = variant.skips
         self._weighed = variant.weighed
         self._uncoded = variant.uncoded
-        self._plaintext[: self._end] = dictionary
+        self._uncompressed[: self._end] = dictionary
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
@@ -146,18 +146,19 @@ class LazyMatcher:
         return self._end == _SPAN
 
     def fill(self, data: memoryview) -> int:
-        """Take plaintext; return how many bytes of it were taken."""
+        """Take uncompressed data; return how many bytes of it were taken."""
         if self._index >= _SPAN - _LOOKAHEAD:
             self._slide()
         taken = min(len(data), _SPAN - self._end)
-        self._plaintext[self._end : self._end + taken] = data[:taken]
+        self._uncompressed[self._end : self._end + taken] = data[:taken]
         self._end += taken
         return taken
 
     def step(self, last: bool) -> list[tuple[array[int], bytes | None]]:
-        """Search in the plaintext at hand, if it is the `last`, to its end; return the blocks that are complete.
+        """Search in the uncompressed data at hand, if it is the `last`, to its end; return the blocks that are
+        complete.
 
-        A block is its tokens and its plaintext, or None if the window does not hold all of that any more.
+        A block is its tokens and its uncompressed data, or None if the window does not hold all of that any more.
         """
         final: cython.bint = last
         if self._weighs and self._end > self._index:
@@ -170,7 +171,9 @@ class LazyMatcher:
             tokens = self._token_array[done : min(done + _BLOCK_TOKENS, self._count)]
             done += len(tokens)
             self._covered += _size(tokens)
-            blocks.append((tokens, bytes(self._plaintext[self._block : self._covered]) if self._block >= 0 else None))
+            blocks.append(
+                (tokens, bytes(self._uncompressed[self._block : self._covered]) if self._block >= 0 else None)
+            )
             self._block = self._covered
         rest = self._token_array[done : self._count]
         memoryview(self._token_array)[: len(rest)] = rest
@@ -180,7 +183,7 @@ class LazyMatcher:
     @cython.cfunc
     def _slide(self) -> cython.void:
         """Drop the older half of the window."""
-        self._plaintext[:WINDOW] = self._plaintext[WINDOW:]
+        self._uncompressed[:WINDOW] = self._uncompressed[WINDOW:]
         self._index -= WINDOW
         self._end -= WINDOW
         self._block -= WINDOW
@@ -208,7 +211,7 @@ class LazyMatcher:
     @cython.nogil
     @cython.exceptval(check=False)
     def _search(self, final: cython.bint) -> cython.void:
-        """Append tokens until too little plaintext is at hand to decide, or all is done."""
+        """Append tokens until too little uncompressed data is at hand to decide, or all is done."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older

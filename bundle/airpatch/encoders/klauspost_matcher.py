@@ -15,7 +15,7 @@ MAX_MATCH = klauspost_shared.MAX_MATCH
 
 @cython.cclass
 class BlockMatcher:
-    """The tables of one stream; the caller holds the plaintext.
+    """The tables of one stream; the caller holds the uncompressed data.
 
     A position is an index into the window plus `_base`, which grows when the window slides; so positions stay valid.
     Position 0 is out of reach: `_base` is at least 65535. Types are in klauspost_matcher.pxd.

@@ -65,7 +65,7 @@ class OldKlauspostWriter(KlauspostWriter):
             self._close()
 
     def _saves_little(self, source: bytes | None, size: int) -> bool:
-        """Store the plaintext if that costs less than a 16th more than `size`; return whether."""
+        """Store the uncompressed data if that costs less than a 16th more than `size`; return whether."""
         if source is not None and 8 * (len(source) + 5) < size + (size >> 4):
             self.stored(source)
             return True
@@ -82,7 +82,7 @@ class OlderKlauspostWriter(OldKlauspostWriter):
     longest_code = 1e9
 
     def literals(self, source: bytes, last: bool) -> None:
-        """Write plaintext without matches."""
+        """Write uncompressed data without matches."""
         tokens = literal_tokens(source)
         counts = count_symbols(tokens)[0][: END_OF_BLOCK + 1]
         new = self._estimate(counts[:END_OF_BLOCK], len(source), last)

@@ -20,7 +20,7 @@ MakeKlauspost = Callable[[int, bytes], Klauspost]
 """Make a deflater of a level, with a dictionary."""
 
 FIRST_LAZY_LEVEL = 7
-_ALL = 1 << 16  # no block has more tokens, no window more plaintext
+_ALL = 1 << 16  # no block has more tokens, no window more uncompressed data
 
 
 def make_go_1_27(level: int, dictionary: bytes = b"") -> Klauspost:

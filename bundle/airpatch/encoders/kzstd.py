@@ -1,4 +1,4 @@
-"""Frames as klauspost/compress zstd writes them: how plaintext becomes blocks.
+"""Frames as klauspost/compress zstd writes them: how uncompressed data becomes blocks.
 
 BuildKit, containerd, skopeo, podman, buildah, kaniko and crane write zstd layers with it. The framing is that of
 `zstd/encoder.go` and `zstd/frameenc.go` from 1.14.2 on (Klaus Post, BSD); match search and block writing are in the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xxhash import xxh64
 
-from airpatch.encoders.kzstd_blocks import BlockWriter
+from airpatch.encoders.kzstd_blocks import ZstdBlockWriter
 from airpatch.encoders.kzstd_matcher import ZstdMatcher
 
 MAGIC = b"\x28\xb5\x2f\xfd"
@@ -21,13 +21,13 @@ _EMPTY_LAST_BLOCK = b"\x01\0\0"
 
 
 class KlauspostZstd:
-    """One frame, with a checksum. Output does not depend on how the plaintext is cut into pieces.
+    """One frame, with a checksum. Output does not depend on how the uncompressed data is cut into pieces.
 
-    `frames_nothing`: no plaintext at all is an empty frame (from 1.18.5 on), not nothing.
+    `frames_nothing`: no uncompressed data at all is an empty frame (from 1.18.5 on), not nothing.
     """
 
     def __init__(
-        self, matcher: ZstdMatcher, blocks: BlockWriter, window: int, block: int, frames_nothing: bool
+        self, matcher: ZstdMatcher, blocks: ZstdBlockWriter, window: int, block: int, frames_nothing: bool
     ) -> None:
         self._matcher = matcher
         self._blocks = blocks
@@ -47,7 +47,7 @@ class KlauspostZstd:
         self._begun = False
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         out = bytearray()
         view = memoryview(data)
         self._checksum.update(view)

@@ -28,7 +28,7 @@ _GOOD = cython.declare(cython.int, 100)
 _NEW = cython.declare(cython.int, -1)
 
 
-class Choice(IntEnum):
+class MatchChoice(IntEnum):
     """How a match is chosen."""
 
     IN_ORDER = 0  # one candidate after the other, the later one if equal (before 1.15.13)
@@ -36,9 +36,9 @@ class Choice(IntEnum):
     IMPROVING = 2  # one after the other, the earlier one if equal
 
 
-_IN_ORDER = cython.declare(cython.int, Choice.IN_ORDER)
-_PAIRED = cython.declare(cython.int, Choice.PAIRED)
-_IMPROVING = cython.declare(cython.int, Choice.IMPROVING)
+_IN_ORDER = cython.declare(cython.int, MatchChoice.IN_ORDER)
+_PAIRED = cython.declare(cython.int, MatchChoice.PAIRED)
+_IMPROVING = cython.declare(cython.int, MatchChoice.IMPROVING)
 
 
 @cython.cclass
@@ -54,10 +54,10 @@ class OldBestMatcher(BestTables):
     _gain: cython.int[::1]
     _literal: cython.int
 
-    def __init__(self, reach: int, choice: Choice) -> None:
+    def __init__(self, reach: int, choice: MatchChoice) -> None:
         super().__init__(reach)
         self._choice = choice
-        self._skip = 0 if choice is Choice.IN_ORDER else 2
+        self._skip = 0 if choice is MatchChoice.IN_ORDER else 2
         self._at = array("i", [0]) * 8
         self._index = array("i", [0]) * 8
         self._length = array("i", [0]) * 8

@@ -2,7 +2,7 @@ from airpatch.encoders.kzstd_literals cimport LiteralWriter
 from airpatch.encoders.kzstd_sequence_codes cimport SequenceWriter
 from airpatch.encoders.kzstd_sequences cimport Sequences
 
-cdef class BlockWriter:
+cdef class ZstdBlockWriter:
     cdef LiteralWriter _literals
     cdef SequenceWriter _sequences
     cdef object _buffer

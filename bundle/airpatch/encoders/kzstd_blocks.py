@@ -63,7 +63,7 @@ class BlockRules:
 
 
 @cython.cclass
-class BlockWriter:
+class ZstdBlockWriter:
     """The blocks of one frame. Types are in kzstd_blocks.pxd."""
 
     def __init__(self, rules: BlockRules) -> None:

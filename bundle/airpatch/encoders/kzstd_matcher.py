@@ -28,10 +28,10 @@ def _untouched(size: int) -> mmap:
 
 @cython.cclass
 class ZstdMatcher:
-    """The plaintext of one frame as far as the window reaches, and tables of positions in it.
+    """The uncompressed data of one frame as far as the window reaches, and tables of positions in it.
 
-    A position is an index into the plaintext held plus `_base`, which grows when older plaintext goes; it is at least
-    `reach`, so that position 0 is out of reach. Types are in kzstd_matcher.pxd.
+    A position is an index into the uncompressed data held plus `_base`, which grows when older uncompressed data goes;
+    it is at least `reach`, so that position 0 is out of reach. Types are in kzstd_matcher.pxd.
     """
 
     def __init__(self, reach: int) -> None:
@@ -46,7 +46,7 @@ class ZstdMatcher:
         self._alone = False
 
     def reset(self) -> None:
-        """Begin another frame: forget all plaintext."""
+        """Begin another frame: forget all uncompressed data."""
         self._base += self._reach + self._filled
         self._filled = 0
         if self._base > _REBASE:
@@ -56,11 +56,11 @@ class ZstdMatcher:
 
     @property
     def buffer(self) -> mmap:
-        """The plaintext held."""
+        """The uncompressed data held."""
         return self._buffer
 
     def fill(self, data: bytes | bytearray | memoryview) -> tuple[int, int]:
-        """Take a block of plaintext; return where in `buffer` it begins and ends."""
+        """Take a block of uncompressed data; return where in `buffer` it begins and ends."""
         size = len(data)
         begin: int = self._filled
         if begin + size > 2 * self._reach:

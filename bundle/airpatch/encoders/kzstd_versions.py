@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from airpatch.encoders.kzstd import KlauspostZstd
 from airpatch.encoders.kzstd_best import Backwards, BestMatcher
-from airpatch.encoders.kzstd_best_old import Choice, OldBestMatcher
+from airpatch.encoders.kzstd_best_old import MatchChoice, OldBestMatcher
 from airpatch.encoders.kzstd_better import BetterMatcher
-from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.kzstd_fast import DefaultMatcher, FastestMatcher
 from airpatch.encoders.kzstd_matcher import ZstdMatcher
 
@@ -52,9 +52,9 @@ _MATCHERS: dict[str, dict[str, tuple[int, Callable[[int], ZstdMatcher]]]] = {
         "1.17.5": (8, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.ALL)),
         "1.17.3": (32, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.ALL)),
         "1.16.4": (32, lambda reach: BestMatcher(reach, runs=False, backwards=Backwards.NEW, enters_last=False)),
-        "1.16.1": (32, lambda reach: OldBestMatcher(reach, Choice.IMPROVING)),
-        "1.15.13": (32, lambda reach: OldBestMatcher(reach, Choice.PAIRED)),
-        "1.14.2": (32, lambda reach: OldBestMatcher(reach, Choice.IN_ORDER)),
+        "1.16.1": (32, lambda reach: OldBestMatcher(reach, MatchChoice.IMPROVING)),
+        "1.15.13": (32, lambda reach: OldBestMatcher(reach, MatchChoice.PAIRED)),
+        "1.14.2": (32, lambda reach: OldBestMatcher(reach, MatchChoice.IN_ORDER)),
     },
 }
 """Matchers and their windows in MiB, by level and the first version with them, the newest first."""
@@ -65,7 +65,7 @@ _FRAMES_NOTHING = "1.18.5"
 def versions(level: str) -> list[str]:
     """Return the first versions of all outputs of a level, the newest first.
 
-    The output of the very newest differs from that before it for an empty plaintext only, so it comes last.
+    The output of the very newest differs from that before it for empty input only, so it comes last.
     """
     oldest = min(_MATCHERS[level], key=_order)
     firsts = {first for first in (*_RULES, *_MATCHERS[level]) if _order(first) >= _order(oldest)}
@@ -81,12 +81,12 @@ def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
     """Return a frame in the making; `version` is one of `versions(level)`."""
     reach, matcher = _valid(_MATCHERS[level], version)
     frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
-    blocks = BlockWriter(rules(version, level))
+    blocks = ZstdBlockWriter(rules(version, level))
     return KlauspostZstd(matcher(reach * _MIB), blocks, reach * _MIB, block_size(level), frames_nothing)
 
 
 def block_size(level: str) -> int:
-    """Return how many bytes of plaintext a block has that is neither the last one nor flushed."""
+    """Return how many bytes of uncompressed data a block has that is neither the last one nor flushed."""
     return _FASTEST_BLOCK if level == "fastest" else _BLOCK
 
 

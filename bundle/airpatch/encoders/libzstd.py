@@ -21,8 +21,8 @@ _OUT = cython.declare(cython.size_t, 128 << 10)
 class LibzstdEncoder:
     """Frames by a version of libzstd. Types are in libzstd.pxd.
 
-    With `workers`, one or more, it cuts the plaintext into jobs; their number does not matter. `sized`: it is told how
-    much plaintext there is, and writes that into the header.
+    With `workers`, one or more, it cuts the uncompressed into jobs; their number does not matter. `sized`: it is told
+    how much uncompressed data there is, and writes that into the header.
     """
 
     def __init__(self, version: str, level: int, workers: int, checksum: bool, sized: bool) -> None:
@@ -42,15 +42,15 @@ class LibzstdEncoder:
             self._api.release(self._context)
 
     def limit(self, hash_log: int, chain_log: int) -> None:
-        """Make tables of so many bits, which for little plaintext is quicker; 0 leaves them. Output may differ."""
+        """Make tables of so many bits, which is quicker for little data; 0 leaves them. Output may differ."""
         self._check(self._api.limit(self._context, hash_log, chain_log))
 
     def begin(self, size: int) -> None:
-        """Begin another frame, of `size` bytes of plaintext."""
+        """Begin another frame, of `size` bytes of uncompressed data."""
         self._check(self._api.begin(self._context, size if self._sized else -1))
 
     def feed(self, data: bytes | bytearray | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         return self._run(data, _CONTINUE)
 
     def flush(self) -> bytes:

@@ -30,7 +30,7 @@ _BLOCK_CHAIN_LOG = 19  # a tree of the positions of one block, and more
 
 def recognise_libzstd(
     header: FrameHeader,
-    plaintext: bytes,
+    uncompressed: bytes,
     frame: memoryview,
     complete: bool,
     candidates: Sequence[str] | None = None,
@@ -38,15 +38,15 @@ def recognise_libzstd(
 ) -> list[str]:
     """Return the names of libzstd that write a frame which begins as `frame`, the likeliest first.
 
-    `plaintext` is what that decompresses to, some blocks of it, or all if it is `complete`; `matches` are those of the
-    first block, if they are known.
+    `uncompressed` is what that decompresses to, some blocks of it, or all if it is `complete`; `matches` are those of
+    the first block, if they are known.
     """
-    if not AVAILABLE or not plaintext:
+    if not AVAILABLE or not uncompressed:
         return []
     levels = [level for level in _LEVELS if header.window == _window(level, header.content)]
-    if candidates is None and not (complete and len(plaintext) <= _PROBE):
+    if candidates is None and not (complete and len(uncompressed) <= _PROBE):
         slow = [level for level in levels if level > _FAST]
-        near = _nearest(slow, header, plaintext, matches) if matches is not None else slow
+        near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
         levels = [level for level in levels if level <= _FAST] + near
     sized = header.content is not None
     found: list[str] = []
@@ -56,29 +56,29 @@ def recognise_libzstd(
             names = [name for name in names if candidates is None or name in candidates]
             if not names:
                 continue
-            if not complete or len(plaintext) > _BLOCK:
-                if not _agrees(_first(names[-1], level), plaintext[:_BLOCK], header.content, frame, False):
+            if not complete or len(uncompressed) > _BLOCK:
+                if not _agrees(_first(names[-1], level), uncompressed[:_BLOCK], header.content, frame, False):
                     continue
                 if level > _FAST:
                     found += names
                     continue
             found += [
-                name for name in names if _agrees(libzstd_encoder(name), plaintext, header.content, frame, complete)
+                name for name in names if _agrees(libzstd_encoder(name), uncompressed, header.content, frame, complete)
             ]
         if found:
             break
     return found
 
 
-def _nearest(levels: Sequence[int], header: FrameHeader, plaintext: bytes, matches: Matches) -> list[int]:
+def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, matches: Matches) -> list[int]:
     """Return the level whose matches are nearly these, if one has such, and those that can hardly be told from it."""
     shares = {}
     for level in levels:
         encoder = LibzstdEncoder(VERSIONS[-1], level, 0, False, header.content is not None)
         encoder.limit(*_PROBE_LOGS)
-        encoder.begin(len(plaintext) if header.content is None else header.content)
+        encoder.begin(len(uncompressed) if header.content is None else header.content)
         try:
-            shares[level] = first_matches(encoder.feed(plaintext[:_PROBE]) + encoder.flush(), 16).share(matches)
+            shares[level] = first_matches(encoder.feed(uncompressed[:_PROBE]) + encoder.flush(), 16).share(matches)
         except FormatError:  # of fewer bytes than the header says
             continue
     best = max(shares.values(), default=0.0)
@@ -101,14 +101,14 @@ def _window(level: int, size: int | None) -> int:
     return size if size <= 1 << log else 1 << log
 
 
-def _agrees(encoder: LibzstdEncoder, plaintext: bytes, size: int | None, frame: memoryview, complete: bool) -> bool:
+def _agrees(encoder: LibzstdEncoder, uncompressed: bytes, size: int | None, frame: memoryview, complete: bool) -> bool:
     """Return whether an encoder writes what the frame begins with."""
-    encoder.begin(len(plaintext) if size is None else size)
-    out = encoder.feed(plaintext)
+    encoder.begin(len(uncompressed) if size is None else size)
+    out = encoder.feed(uncompressed)
     if complete:
         return out + encoder.finish() == frame
     out += encoder.flush()
-    if len(plaintext) == _BLOCK:
+    if len(uncompressed) == _BLOCK:
         return out == frame[: len(out)]
     ends = list(block_ends(out))
     # The last blocks of a beginning may be others than those of the whole, which are cut with regard to what follows.

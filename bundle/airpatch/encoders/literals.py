@@ -1,4 +1,4 @@
-"""Plaintext as tokens without any match."""
+"""Uncompressed data as tokens without any match."""
 
 from __future__ import annotations
 

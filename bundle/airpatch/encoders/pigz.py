@@ -1,4 +1,4 @@
-"""Where `pigz --rsyncable` cuts plaintext (`parallel_compress` in pigz.c, Mark Adler, zlib licence)."""
+"""Where `pigz --rsyncable` cuts uncompressed (`parallel_compress` in pigz.c, Mark Adler, zlib licence)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RsyncableCuts:
         self._held = bytearray()  # what follows that, unless it is the begin
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Take plaintext; yield the pieces it completes."""
+        """Take uncompressed data; yield the pieces it completes."""
         view = memoryview(data)
         while view:
             if self._at == self._limit:  # and more follows

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""The rolling hash by which `pigz --rsyncable` cuts plaintext (`pigz.c`, Mark Adler, zlib licence).
+"""The rolling hash by which `pigz --rsyncable` cuts uncompressed (`pigz.c`, Mark Adler, zlib licence).
 
 It is twelve bits, so a byte is forgotten when twelve others have followed: the same bytes are cut at the same
 places wherever they are. There is a cut after one of 4096 bytes, on average.
@@ -15,7 +15,7 @@ _CUT = cython.declare(cython.uint, 0x7FF)  # the hash after a byte that ends a p
 
 @cython.cclass
 class RollingHash:
-    """The hash of the plaintext so far."""
+    """The hash of the uncompressed data so far."""
 
     _hash: cython.uint
 

@@ -1,4 +1,4 @@
-"""Encoders run side by side on the same plaintext; each is dropped as soon as it differs from what was written."""
+"""Encoders run side by side on the same uncompressed data; each is dropped as soon as its output differs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Encoder(Protocol):
     """One compressed stream in the making."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
 
     def finish(self) -> bytes:
         """Return the last compressed bytes; nothing may be fed after it."""
@@ -33,16 +33,16 @@ class Runner:
 
 
 def race(
-    encoders: Iterable[tuple[str, Encoder]], plaintext: bytes, stream: memoryview, piece: int, *, complete: bool
+    encoders: Iterable[tuple[str, Encoder]], uncompressed: bytes, stream: memoryview, piece: int, *, complete: bool
 ) -> list[Runner]:
     """Return the runners that wrote what `stream` begins with, in the order of `encoders`.
 
-    They are fed `piece` bytes of `plaintext` at a time. With `complete`, that is all of it, and they must have written
-    the whole stream.
+    They are fed `piece` bytes of `uncompressed` at a time. With `complete`, that is all of it, and they must have
+    written the whole stream.
     """
     running = [Runner(name, encoder) for name, encoder in encoders]
-    for at in range(0, len(plaintext), piece):
-        data = plaintext[at : at + piece]
+    for at in range(0, len(uncompressed), piece):
+        data = uncompressed[at : at + piece]
         running = [runner for runner in running if runner.agrees(runner.encoder.feed(data), stream)]
     if complete:
         running = [runner for runner in running if runner.agrees(runner.encoder.finish(), stream)]

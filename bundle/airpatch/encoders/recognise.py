@@ -2,7 +2,7 @@
 
 Where the first block ends rules most of them out. The others are run on the beginning side by side, and dropped as
 soon as they differ, which a wrong one does within the first block or two. Encoders that frame blocks (pgzip: 1 MiB of
-plaintext, pigz: 128 KiB) differ from their unframed kin only after the first of these.
+uncompressed data, pigz: 128 KiB) differ from their unframed kin only after the first of these.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airpatch.encoders.race import race
 from airpatch.encoders.replicas import deflater, other_names, replica, usual_names
 from airpatch.errors import FormatError
 
-PLAINTEXT = 4 << 20  # as much is compared, at most
+UNCOMPRESSED = 4 << 20  # as much is compared, at most
 _PIECE = 32 << 10
 
 
@@ -33,19 +33,19 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
     if begin is None:
         raise FormatError("the gzip header is longer than the given beginning of the file")
     body = memoryview(start)[begin:]
-    plaintext, size, complete = _inflate(body)
+    uncompressed, size, complete = _inflate(body)
     body = body[:size]
-    first = _first_block(body, len(plaintext) if complete else None)
+    first = _first_block(body, len(uncompressed) if complete else None)
     groups = (usual_names(), other_names()) if candidates is None else (candidates,)
     for group in groups:
         names = [name for name in group if first is None or replica(name).may_begin(first)]
-        running = race(((name, deflater(name)) for name in names), plaintext, body, _PIECE, complete=complete)
+        running = race(((name, deflater(name)) for name in names), uncompressed, body, _PIECE, complete=complete)
         if running:
             return [runner.name for runner in running]
     return []
 
 
-def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | None:
+def _first_block(body: memoryview, uncompressed_size: int | None) -> FirstBlock | None:
     """Return where the first block ends, or None if it has no tokens or is not at hand as a whole."""
     inflater = Inflater()
     inflater.feed(bytes(body))
@@ -53,23 +53,23 @@ def _first_block(body: memoryview, plaintext_size: int | None) -> FirstBlock | N
     if block is None or block.kind == STORED:
         return None
     tokens = 0
-    plaintext = bytearray()
+    uncompressed = bytearray()
     status = Status.MORE
     while status is Status.MORE:
         status = inflater.run()
         tokens += len(inflater.tokens())
-        plaintext += inflater.plaintext()
-    if status is Status.HUNGRY or len(plaintext) > PLAINTEXT:
+        uncompressed += inflater.uncompressed()
+    if status is Status.HUNGRY or len(uncompressed) > UNCOMPRESSED:
         return None
-    return FirstBlock(tokens, bytes(plaintext), block.final, len(plaintext) == plaintext_size)
+    return FirstBlock(tokens, bytes(uncompressed), block.final, len(uncompressed) == uncompressed_size)
 
 
 def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
-    """Return the beginning's plaintext, the size of its deflate stream, and whether that is all of it."""
+    """Return the beginning's uncompressed data, the size of its deflate stream, and whether that is all of it."""
     inflater = decompressor(RAW)
     try:
-        plaintext = inflater.decompress(bytes(body), PLAINTEXT)
+        uncompressed = inflater.decompress(bytes(body), UNCOMPRESSED)
     except DecompressionError as error:
         raise FormatError(f"not a deflate stream: {error}") from error
     used = len(body) - len(inflater.unused_data)
-    return plaintext, used, inflater.eof
+    return uncompressed, used, inflater.eof

@@ -1,6 +1,6 @@
 """The encoder replicas by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
 
-A replica turns plaintext into the deflate stream of a gzip member, bit for bit as the encoder that it is
+A replica turns uncompressed data into the deflate stream of a gzip member, bit for bit as the encoder that it is
 named after; the gzip header and trailer are the caller's.
 """
 
@@ -35,7 +35,7 @@ class Deflater(Protocol):
     """One deflate stream in the making."""
 
     def feed(self, data: bytes) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         ...
 
     def finish(self) -> bytes:

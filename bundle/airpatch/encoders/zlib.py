@@ -21,14 +21,14 @@ _EMPTY_FIXED = 0b10  # ten bits: not final, fixed code, end of block
 
 
 class ZlibDeflater:
-    """Output does not depend on how the plaintext is cut into pieces."""
+    """Output does not depend on how the uncompressed data is cut into pieces."""
 
     def __init__(self, matcher: ZlibMatcher) -> None:
         self._matcher = matcher
         self._writer = BlockWriter()
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         view = memoryview(data)
         while view:
             taken = self._matcher.fill(view)

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Decisions of zlib, levels 1 to 9, and of GNU gzip: plaintext in, blocks of tokens out.
+"""Decisions of zlib, levels 1 to 9, and of GNU gzip: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `deflate.c` in zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and
 in gzip 1.12 (Jean-loup Gailly, GPL), reimplemented here: hash chains over three bytes, with lazy evaluation
@@ -31,7 +31,7 @@ else:
 
 _WINDOW = cython.declare(cython.int, 1 << 15)
 _MIN_MATCH = cython.declare(cython.int, 3)
-_LOOKAHEAD = cython.declare(cython.int, 258 + 3 + 1)  # plaintext needed to decide, but at the end
+_LOOKAHEAD = cython.declare(cython.int, 258 + 3 + 1)  # uncompressed data needed to decide, but at the end
 _FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of a match
 _SLIDE = cython.declare(cython.int, (2 << 15) - (258 + 3 + 1))  # from this index on the window slides
 _NEAR = cython.declare(cython.int, 4096)  # with lazy evaluation: of a match of 3 bytes
@@ -43,7 +43,7 @@ class ZlibMatcher(ZlibWindow):
     """The state of one stream, at the size of zlib's own.
 
     `memory_level` is zlib's memLevel, 1 to 9; `gzip` makes the search GNU gzip's: it looks past the end
-    of the plaintext, and ends blocks by other rules. `dictionary`, at most 32 KiB, can be matched but is
+    of the uncompressed data, and ends blocks by other rules. `dictionary`, at most 32 KiB, can be matched but is
     no output.
     """
 
@@ -94,7 +94,7 @@ class ZlibMatcher(ZlibWindow):
 
     @property
     def source(self) -> memoryview | None:
-        """The plaintext of the block, if the window still holds all of it."""
+        """The uncompressed data of the block, if the window still holds all of it."""
         return self._source
 
     @property
@@ -103,7 +103,7 @@ class ZlibMatcher(ZlibWindow):
         return self._last
 
     def fill(self, data: memoryview) -> int:
-        """Take plaintext; return how many bytes of it were taken, 0 if the window is full."""
+        """Take uncompressed data; return how many bytes of it were taken, 0 if the window is full."""
         if self._index >= _SLIDE:
             self._slide()
         taken = self.take(data)
@@ -114,7 +114,7 @@ class ZlibMatcher(ZlibWindow):
     def next_block(self, final: bool) -> array[int] | None:
         """Return the tokens of the next block, or None if the window must be filled first.
 
-        `final` says not to wait for more plaintext; then what is left becomes the last block, maybe without
+        `final` says not to wait for more uncompressed data; then what is left becomes the last block, maybe without
         tokens.
         """
         if self._last:
@@ -136,13 +136,13 @@ class ZlibMatcher(ZlibWindow):
         if not complete:
             return None
         tokens = self._token_array[: self._count]
-        self._source = self._plaintext[self._block : self._cut] if self._block >= 0 else None
+        self._source = self._uncompressed[self._block : self._cut] if self._block >= 0 else None
         self._block = self._cut
         self._count = self._weighed = self._matches = self._distance_bits = 0
         return tokens
 
     def go_on(self) -> None:
-        """After the last block, take more plaintext all the same (zlib: after Z_BLOCK)."""
+        """After the last block, take more uncompressed data all the same (zlib: after Z_BLOCK)."""
         self._last = self._ending = False
         # The bytes after which there were no three to hash.
         self._owed = min(self._index, _MIN_MATCH - 1)
@@ -333,7 +333,7 @@ class ZlibMatcher(ZlibWindow):
     @cython.nogil
     @cython.exceptval(check=False)
     def _pays(self, count: cython.int, index: cython.int) -> cython.bint:
-        """gzip's guess whether to end the block here: mostly literals, and half the plaintext's size."""
+        """gzip's guess whether to end the block here: mostly literals, and half the uncompressed data's size."""
         distance: cython.uint
         while self._weighed < count:
             distance = self._tokens[self._weighed] & 0xFFFF if self._tokens[self._weighed] >= 256 else 0

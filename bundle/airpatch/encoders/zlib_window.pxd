@@ -2,7 +2,7 @@ cdef class ZlibWindow:
     cdef unsigned char[::1] _window
     cdef unsigned short[::1] _newest
     cdef unsigned short[::1] _older
-    cdef memoryview _plaintext
+    cdef memoryview _uncompressed
     cdef int _hash_shift
     cdef unsigned int _hash_mask
     cdef int _end

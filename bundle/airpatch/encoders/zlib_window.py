@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""The window of zlib and of GNU gzip over the plaintext, and the longest match in it (`deflate.c`).
+"""The window of zlib and of GNU gzip over the uncompressed data, and the longest match in it (`deflate.c`).
 
 zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and gzip 1.12 (Jean-loup Gailly, GPL), reimplemented here.
 """
@@ -20,7 +20,7 @@ else:
     from airpatch.encoders.zlib_chains import RING, slide
 
 _WINDOW = cython.declare(cython.int, 1 << 15)
-_SPAN = cython.declare(cython.int, 2 << 15)  # plaintext held: a window to copy from and one to compress
+_SPAN = cython.declare(cython.int, 2 << 15)  # uncompressed data held: a window to copy from and one to compress
 _MIN_MATCH = cython.declare(cython.int, 3)
 _MAX_MATCH = cython.declare(cython.int, 258)
 _FARTHEST = cython.declare(cython.int, (1 << 15) - (258 + 3 + 1))  # distance of a match
@@ -30,18 +30,19 @@ _MASK32 = cython.declare(cython.uint, 0xFFFFFFFF)
 
 @cython.cclass
 class ZlibWindow:
-    """Two windows of plaintext, of which the older one is dropped when both are full. Types are in zlib_window.pxd.
+    """Two windows of uncompressed data, of which the older one is dropped when both are full. Types are in
+    zlib_window.pxd.
 
-    `_end` is where the plaintext ends, `_dropped` how many bytes of the stream were before the window. Parameters are
-    those of ZlibMatcher.
+    `_end` is where the uncompressed ends, `_dropped` how many bytes of the stream were before the window. Parameters
+    are those of ZlibMatcher.
     """
 
     # 0 stands for no position, which is why nothing matches the first byte of the window. The window's upper
     # half keeps what was there before when it slides, and beyond it lies room for reading past the end.
 
     def __init__(self, search: SearchLimits, memory_level: int, gzip: bool, dictionary: bytes) -> None:
-        self._plaintext = memoryview(bytearray(_SPAN + _MAX_MATCH))
-        self._window = self._plaintext
+        self._uncompressed = memoryview(bytearray(_SPAN + _MAX_MATCH))
+        self._window = self._uncompressed
         hash_bits = memory_level + 7
         self._hash_shift = (hash_bits + 2) // 3
         self._hash_mask = (1 << hash_bits) - 1
@@ -52,13 +53,13 @@ class ZlibWindow:
         self._nice = search.nice
         self._chain = search.chain
         self._dropped = -len(dictionary)
-        self._plaintext[: len(dictionary)] = dictionary
+        self._uncompressed[: len(dictionary)] = dictionary
         self._end = len(dictionary)
 
     def take(self, data: memoryview) -> int:
-        """Take plaintext; return how many bytes of it, 0 if the window is full."""
+        """Take uncompressed data; return how many bytes of it, 0 if the window is full."""
         taken = min(len(data), _SPAN - self._end)
-        self._plaintext[self._end : self._end + taken] = data[:taken]
+        self._uncompressed[self._end : self._end + taken] = data[:taken]
         self._end += taken
         return taken
 
@@ -67,7 +68,7 @@ class ZlibWindow:
         """Drop the older half of the window, and the positions in it."""
         newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
-        self._plaintext[:_WINDOW] = self._plaintext[_WINDOW:_SPAN]
+        self._uncompressed[:_WINDOW] = self._uncompressed[_WINDOW:_SPAN]
         self._end -= _WINDOW
         self._dropped += _WINDOW
         slide(newest, len(self._newest), _WINDOW)

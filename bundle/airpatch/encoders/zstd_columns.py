@@ -256,9 +256,9 @@ class ColumnReader:
         hit: cython.longlong = self._hits.number()
         return hit if hit >= 0 else _ENDLESS
 
-    def block(self, found: Sequences, plaintext: bytes) -> None:
-        """Fill `found` with the sequences and literals of a block of `plaintext`."""
-        size: cython.int = len(plaintext)
+    def block(self, found: Sequences, uncompressed: bytes) -> None:
+        """Fill `found` with the sequences and literals of a block of `uncompressed`."""
+        size: cython.int = len(uncompressed)
         begin: cython.longlong = self._position
         end: cython.longlong = begin + size
         at: cython.longlong = begin
@@ -270,7 +270,7 @@ class ColumnReader:
         plain: cython.p_uchar = cython.address(self._plain[0]) if cython.compiled else self._plain
         out: cython.p_uchar = cython.address(found.literals[0]) if cython.compiled else found.literals
         written: cython.int = 0
-        self._buffer[:size] = plaintext
+        self._buffer[:size] = uncompressed
         while 0 <= self._match < end:
             if count == _MAX_SEQUENCES:
                 raise FormatError("zstd: more sequences than a block has room for")

@@ -36,7 +36,7 @@ _MAX_COVERS = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ParsedPiece:
     """What a piece of a zstd file adds to each column, and to the matches by which others are aligned with it."""
 
     layout: bytes
@@ -73,7 +73,7 @@ class Covers:
         return Alignment(self.targets, self.sources, self.lengths, matches)
 
 
-def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterator[Part]:
+def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterator[ParsedPiece]:
     """Yield the decisions of a zstd file. Raises FormatError if it has none, or more than `limit` bytes of content."""
     blocks = BlockReader()
     columns = ColumnWriter(alignment)
@@ -82,9 +82,9 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
         number = int.from_bytes(magic, "little")
         if number & ~15 == SKIPPABLE_MAGIC:
             size = exactly(read, 4)
-            yield Part(bytes((_BYTES,)) + _number(8) + magic + size)
+            yield ParsedPiece(bytes((_BYTES,)) + _number(8) + magic + size)
             for piece in take(read, int.from_bytes(size, "little")):
-                yield Part(bytes((_BYTES,)) + _number(len(piece)) + piece)
+                yield ParsedPiece(bytes((_BYTES,)) + _number(len(piece)) + piece)
         elif magic == MAGIC:
             for part, size_of in _parse_frame(read, blocks, columns):
                 limit -= size_of
@@ -93,19 +93,19 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
                 yield part
         elif begun:  # it is no frame, and decoders may ignore it
             for piece in chain([magic], iter(lambda: read(_PIECE), b"")):
-                yield Part(bytes((_BYTES,)) + _number(len(piece)) + piece)
+                yield ParsedPiece(bytes((_BYTES,)) + _number(len(piece)) + piece)
         else:
             raise FormatError("zstd: something else where a frame belongs")
         begun = True
 
 
-def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[Part, int]]:
+def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[ParsedPiece, int]]:
     """Yield the parts of a frame behind its magic, and how much content each stands for."""
     blocks.reset()
     columns.reset()
     descriptor = exactly(read, 1)
     header = descriptor + exactly(read, _header_size(descriptor[0]))
-    yield Part(bytes((_FRAME, len(header))) + header), 0
+    yield ParsedPiece(bytes((_FRAME, len(header))) + header), 0
     last = False
     while not last:
         word = int.from_bytes(exactly(read, 3), "little")
@@ -115,26 +115,26 @@ def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iter
             raise FormatError("zstd: a block of a reserved type, or one that is too large")
         if kind == _COMPRESSED:
             content, shape = blocks.read(exactly(read, size))
-            yield Part(tag + _number(content) + shape, *columns.block(blocks.found)), content
+            yield ParsedPiece(tag + _number(content) + shape, *columns.block(blocks.found)), content
         else:
             if kind == _RUN and (not size or size > MAX_BLOCK):
                 raise FormatError("zstd: a run of no bytes, or of too many")
             exactly(read, 1 if kind == _RUN else size)
             columns.skip(size)
-            yield Part(tag + _number(size)), size
+            yield ParsedPiece(tag + _number(size)), size
     if descriptor[0] & 4:
         exactly(read, _CHECKSUM)
 
 
 def emit(
-    layout: Read, plaintext: Read, runs: Read, hits: Read, offsets: Read, alignment: Alignment | None = None
+    layout: Read, uncompressed: Read, runs: Read, hits: Read, offsets: Read, alignment: Alignment | None = None
 ) -> Iterator[bytes]:
     """Yield the zstd file that has these decisions. Raises FormatError if they are malformed, or not used up."""
     blocks = ShapedBlocks()
     columns = ColumnReader(runs, hits, offsets, alignment)
     while tag := layout(1):
         if tag[0] == _FRAME:
-            yield from _emit_frame(layout, plaintext, blocks, columns)
+            yield from _emit_frame(layout, uncompressed, blocks, columns)
         elif tag[0] == _BYTES:
             size = _read_number(layout)
             if not size:
@@ -145,7 +145,7 @@ def emit(
     columns.close()
 
 
-def _emit_frame(layout: Read, plaintext: Read, blocks: ShapedBlocks, columns: ColumnReader) -> Iterator[bytes]:
+def _emit_frame(layout: Read, uncompressed: Read, blocks: ShapedBlocks, columns: ColumnReader) -> Iterator[bytes]:
     blocks.reset()
     columns.reset()
     header = exactly(layout, exactly(layout, 1)[0])
@@ -160,7 +160,7 @@ def _emit_frame(layout: Read, plaintext: Read, blocks: ShapedBlocks, columns: Co
         size = _read_number(layout)
         if tag & ~7 or kind == _RESERVED or size > MAX_BLOCK:
             raise FormatError("zstd: an unknown tag, or a block that is too large")
-        content = exactly(plaintext, size)
+        content = exactly(uncompressed, size)
         checksum.update(content)
         if kind == _COMPRESSED:
             columns.block(blocks.found, content)

@@ -1,6 +1,6 @@
 """The layout of a zstd file: which frames it has, and what stands between them (spec/ENCODERS.md, Layouts).
 
-A file of many frames, as zstd:chunked makes them, is a list of parts. Frames are made of uncompressed content by an
+A file of many frames, as zstd:chunked makes them, is a list of parts. Frames are made of uncompressed data by an
 encoder; everything else comes out of another stream of bytes, the rest.
 """
 

@@ -192,11 +192,11 @@ class BlockReader:
             at += used
         return literals + self._sequences(block, at), bytes(shape)
 
-    def take_literals(self, plaintext: bytes) -> None:
-        """Complete `found` with the literals of the block, which stands for `plaintext`."""
+    def take_literals(self, uncompressed: bytes) -> None:
+        """Complete `found` with the literals of the block, which stands for `uncompressed`."""
         found: Sequences = self.found
-        source: cython.const[cython.uchar][::1] = plaintext or b"\0"  # type: ignore[valid-type]
-        size: cython.int = len(plaintext)
+        source: cython.const[cython.uchar][::1] = uncompressed or b"\0"  # type: ignore[valid-type]
+        size: cython.int = len(uncompressed)
         at: cython.int = 0
         written: cython.int = 0
         n: cython.int

@@ -9,12 +9,12 @@ each block that is neither full nor the last one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, groupby
 
 import zstandard
 
-from airpatch.encoders.kzstd_blocks import BlockRules, BlockWriter
+from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
@@ -38,14 +38,14 @@ from airpatch.encoders.zstd_replicas import (
 )
 from airpatch.errors import FormatError
 
-PLAINTEXT = 512 << 10  # as much is compared, at most: four blocks
+UNCOMPRESSED = 512 << 10  # as much is compared, at most: four blocks
 _BLOCK = 128 << 10
 _FRAMES = 1000  # of so many frames
 _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_AMBIGUOUS = 16 << 10  # bytes of plaintext; in a frame of fewer, several levels may agree
+_AMBIGUOUS = 16 << 10  # bytes of uncompressed data; in a frame of fewer, several levels may agree
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
 _KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better", "best")) + tuple(
@@ -67,33 +67,33 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     end = frame_end(start)
     frame = memoryview(start)[:end]
     blocks = list(_blocks(frame))
-    plaintext = b"".join(blocks)
-    complete = end is not None and len(plaintext) <= PLAINTEXT
+    uncompressed = b"".join(blocks)
+    complete = end is not None and len(uncompressed) <= UNCOMPRESSED
     if not complete:
-        plaintext = plaintext[: min(len(plaintext), PLAINTEXT) // _BLOCK * _BLOCK]
+        uncompressed = uncompressed[: min(len(uncompressed), UNCOMPRESSED) // _BLOCK * _BLOCK]
     if candidates is not None and any(name.startswith("libzstd") for name in candidates):
-        return recognise_libzstd(header, plaintext, frame, complete, candidates)
+        return recognise_libzstd(header, uncompressed, frame, complete, candidates)
     try:
-        matches = first_matches(frame) if plaintext else None
+        matches = first_matches(frame) if uncompressed else None
     except UnusualBlock:
         return []
     if header.checksum:
-        found = _klauspost(header, plaintext, list(map(len, blocks)), frame, complete, candidates)
+        found = _klauspost(header, uncompressed, list(map(len, blocks)), frame, complete, candidates)
         if found or candidates:
             return found
-    return [] if candidates else recognise_libzstd(header, plaintext, frame, complete, None, matches)
+    return [] if candidates else recognise_libzstd(header, uncompressed, frame, complete, None, matches)
 
 
 def _klauspost(
     header: FrameHeader,
-    plaintext: bytes,
+    uncompressed: bytes,
     blocks: Sequence[int],
     frame: memoryview,
     complete: bool,
     candidates: Sequence[str] | None,
 ) -> list[str]:
     """Return the names of replicas of klauspost/compress, all of one level but for a frame that is complete."""
-    rules = _possible_rules(frame, plaintext)
+    rules = _possible_rules(frame, uncompressed)
     names = [
         name
         for name in (zstd_names() if candidates is None else candidates)
@@ -101,27 +101,27 @@ def _klauspost(
         and (rules is None or zstd_replica(name).rules in rules)
     ]
 
-    def still(names: Sequence[str], plaintext: bytes, complete: bool) -> list[str]:
-        return _race(names, plaintext, blocks, frame, complete)
+    def still(names: Sequence[str], uncompressed: bytes, complete: bool) -> list[str]:
+        return _race(names, uncompressed, blocks, frame, complete)
 
-    if complete and len(plaintext) <= _AMBIGUOUS:
-        return still(names, plaintext, complete)
+    if complete and len(uncompressed) <= _AMBIGUOUS:
+        return still(names, uncompressed, complete)
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
         twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
         different = [name for name in same if name not in twins]
-        if complete and len(plaintext) <= _BLOCK:
-            rest = still(different, plaintext, complete)
+        if complete and len(uncompressed) <= _BLOCK:
+            rest = still(different, uncompressed, complete)
         else:
-            rest = still(different, plaintext[:_BLOCK], False)
+            rest = still(different, uncompressed[:_BLOCK], False)
             if level in _QUICK or complete:
-                rest = still(rest, plaintext, complete)
+                rest = still(rest, uncompressed, complete)
         if rest:
             return rest + [name for name, twin in twins.items() if twin in rest]
     return []
 
 
-def _possible_rules(frame: memoryview, plaintext: bytes) -> set[BlockRules] | None:
+def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:
     """Return the rules of klauspost/compress that write the first block if its sequences are given; None if all may."""
     at = read_header(frame[:MAX_HEADER]).size
     word = int.from_bytes(frame[at : at + 3], "little")
@@ -130,12 +130,12 @@ def _possible_rules(frame: memoryview, plaintext: bytes) -> set[BlockRules] | No
         return None
     reader = BlockReader()
     size, _shape = reader.read(block[3:])
-    reader.take_literals(plaintext[:size])
-    window = bytearray(plaintext[:size])
+    reader.take_literals(uncompressed[:size])
+    window = bytearray(uncompressed[:size])
     return {
         rules
         for rules in {zstd_replica(name).rules for name in zstd_names()}
-        if BlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
+        if ZstdBlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
     }
 
 
@@ -161,12 +161,12 @@ def recognise_frames(start: bytes) -> list[str]:
 
 
 def _race(
-    candidates: Iterable[str], plaintext: bytes, blocks: Sequence[int], frame: memoryview, complete: bool
+    candidates: Iterable[str], uncompressed: bytes, blocks: Sequence[int], frame: memoryview, complete: bool
 ) -> list[str]:
     """Return those that write what the frame begins with, or all of it if it is `complete`."""
     replicas = ((name, zstd_replica(name)) for name in candidates)
     encoders = ((name, _Flushed(replica.make(), _flushes(blocks, replica.block))) for name, replica in replicas)
-    running = race(encoders, plaintext, frame, _BLOCK, complete=complete)
+    running = race(encoders, uncompressed, frame, _BLOCK, complete=complete)
     return [runner.name for runner in running if runner.written]
 
 
@@ -199,7 +199,7 @@ class _Flushed:
 
 
 def _blocks(frame: memoryview) -> Iterator[bytes]:
-    """Yield the content of the first blocks of a frame, until it is more than `PLAINTEXT`.
+    """Yield the content of the first blocks of a frame, until it is more than `UNCOMPRESSED`.
 
     Raises FormatError if they do not decompress.
     """
@@ -210,26 +210,26 @@ def _blocks(frame: memoryview) -> Iterator[bytes]:
             content = decompressor.decompress(frame[begin:end])
             yield content
             size += len(content)
-            if size > PLAINTEXT or end > len(frame):
+            if size > UNCOMPRESSED or end > len(frame):
                 return
             begin = end
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
 
 
-def nearest_frame_encoders(start: bytes) -> list[str]:
+def nearest_frame_encoders(start: bytes, may: Callable[[str], bool] = lambda _: True) -> list[str]:
     """Return the encoder whose matches are most like those at the `start` of a zstd file, if they are like them.
 
-    Raises FormatError if it is not the beginning of a zstd file.
+    Only encoders that `may` are considered. Raises FormatError if it is not the beginning of a zstd file.
     """
     frame = memoryview(start)[: frame_end(start)]
-    plaintext = b"".join(_blocks(frame))[:_BLOCK]
+    uncompressed = b"".join(_blocks(frame))[:_BLOCK]
     matches = first_matches(frame)
     best, most = [], _LEAST_SHARE
-    for name in _KIN:
+    for name in filter(may, _KIN):
         encoder = frame_encoder(name)
-        encoder.begin(len(plaintext))
-        share = first_matches(encoder.feed(plaintext) + encoder.flush(), 16).share(matches)
+        encoder.begin(len(uncompressed))
+        share = first_matches(encoder.feed(uncompressed) + encoder.flush(), 16).share(matches)
         if share > most:
             best, most = [name], share
     return best

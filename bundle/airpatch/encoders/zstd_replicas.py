@@ -1,6 +1,6 @@
 """The replicas of zstd encoders by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
 
-A replica turns plaintext into one zstd frame, bit for bit as the encoder that it is named after.
+A replica turns uncompressed data into one zstd frame, bit for bit as the encoder that it is named after.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 from airpatch.encoders.kzstd_blocks import BlockRules
@@ -26,11 +27,11 @@ class FrameEncoder(Protocol):
     """Zstd frames in the making, one after the other."""
 
     def begin(self, size: int) -> None:
-        """Begin another frame, of `size` bytes of plaintext; the first one is begun already, of unknown size."""
+        """Begin another frame, of `size` uncompressed bytes; the first one is begun already, of unknown size."""
         ...
 
     def feed(self, data: bytes | memoryview) -> bytes:
-        """Take plaintext; return compressed bytes, maybe none."""
+        """Take uncompressed data; return compressed bytes, maybe none."""
         ...
 
     def flush(self) -> bytes:
@@ -75,11 +76,6 @@ def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum:
     return f"{_LIBZSTD}{version}-{level}" + "-mt" * workers + "-sized" * sized + "-nosum" * (not checksum)
 
 
-def is_frame_encoder(name: str) -> bool:
-    """Return whether there is an encoder of that name."""
-    return name in _REPLICAS or _libzstd_parameters(name) is not None
-
-
 def _libzstd_parameters(name: str) -> re.Match[str] | None:
     """Version, level and flags in a name of libzstd; None if it is none, or of a libzstd that is not here."""
     found = re.fullmatch(_LIBZSTD + r"([\d.]+)-([1-9]\d?)(-mt)?(-sized)?(-nosum)?", name)
@@ -105,6 +101,17 @@ def full_block(name: str) -> int | None:
 def zstd_names() -> tuple[str, ...]:
     """Return the names of all replicas of klauspost/compress, those most often met first."""
     return tuple(_REPLICAS)
+
+
+def libzstd_names() -> tuple[str, ...]:
+    """Return the names of libzstd of all versions, with all parameters."""
+    flags = list(product((False, True), repeat=3))
+    return tuple(
+        libzstd_name(version, level, *each)
+        for version in LIBZSTD_VERSIONS
+        for level in range(1, LIBZSTD_LEVELS + 1)
+        for each in flags
+    )
 
 
 def _klauspost(version: str, level: str) -> ZstdReplica:

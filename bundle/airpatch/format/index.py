@@ -20,8 +20,6 @@ UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
 MAX_SOURCES = 64
 """Sources of a step: a reader keeps the uncompressed content of all of them at hand."""
-MAX_FEATURE = 80
-"""Characters of the name of a feature."""
 
 
 class Plan(IntEnum):

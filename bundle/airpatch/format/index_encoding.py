@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import re
-
 from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical
+from airpatch.format.features import is_feature, is_version
 from airpatch.format.fields import bytes_, fields, integer, list_, rows, text
-from airpatch.format.index import MAX_FEATURE, MAX_SOURCES, Base, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.index import MAX_SOURCES, Base, Feature, Index, Plan, SourceBlob, Step
 from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -22,8 +21,6 @@ from airpatch.model.release import (
 )
 
 VERSION = 1
-_FEATURE = re.compile(rf"[!-~]([ -~]{{0,{MAX_FEATURE - 2}}}[!-~])?")
-_SINCE = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){1,3}")
 
 
 def emit_index(index: Index) -> bytes:
@@ -149,7 +146,7 @@ def _check_features(index: Index) -> None:
     if names != sorted(set(names)):
         raise FormatError("the index lists features out of order or twice")
     for feature in index.features:
-        if not _FEATURE.fullmatch(feature.name) or not _SINCE.fullmatch(feature.since):
+        if not is_feature(feature.name) or not is_version(feature.since):
             raise FormatError("the index has a feature with an unusable name or version")
 
 

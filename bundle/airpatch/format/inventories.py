@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical, zstd
+from airpatch.format.features import is_feature, is_version
 from airpatch.model.digest import SIZE, Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import check_repository
@@ -28,7 +29,9 @@ _FIRST_KEY = canonical.pack("airpatch")
 class Inventory:
     """The blobs that a root has, with their sizes in bytes.
 
-    All else is of the current release of `product`; without one, `name` and `repositories` are empty.
+    `name`, `repositories` and `sequence` are of the current release of `product`; without one they are empty. `version`
+    is that of the airpatch there, and `features` are what it can carry out (spec/FORMAT.md, Features), sorted; both are
+    empty if something else made the inventory.
     """
 
     name: str
@@ -36,6 +39,8 @@ class Inventory:
     blobs: Mapping[Digest, int]
     product: str = DEFAULT_PRODUCT
     sequence: int = 0
+    version: str = ""
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,11 @@ def _body(value: Inventory | Request) -> bytes:
         "sequence": value.sequence,
     }
     if isinstance(value, Inventory):
-        head["repositories"] = list(value.repositories)
+        head |= {
+            "version": value.version,
+            "features": list(value.features),
+            "repositories": list(value.repositories),
+        }
     else:
         head["lacks"] = value.release_id.raw
     blobs = sorted(value.blobs.items())
@@ -123,9 +132,12 @@ def _from_plain(plain: object) -> Inventory | Request:
             blobs = _blobs(digests, sizes)
             check_product(product)
             match own:
-                case {"repositories": list(names)}:
+                case {"version": str(version), "features": list(features), "repositories": list(names)}:
                     check_label(name or "none", sequence)
-                    return Inventory(name, _repositories(names), blobs, product, sequence)
+                    repositories = _repositories(names)
+                    return Inventory(
+                        name, repositories, blobs, product, sequence, version, _features(features, version)
+                    )
                 case {"lacks": bytes(release_id)}:
                     check_label(name, sequence)
                     return Request(name, Digest(release_id), blobs, product, sequence)
@@ -139,6 +151,15 @@ def _repositories(names: list[object]) -> tuple[str, ...]:
     for repository in repositories:
         check_repository(repository)
     return repositories
+
+
+def _features(names: list[object], version: str) -> tuple[str, ...]:
+    features = tuple(name for name in names if isinstance(name, str) and is_feature(name))
+    if len(features) != len(names) or list(features) != sorted(set(features)):
+        raise FormatError("an inventory whose features are not names in order")
+    if not is_version(version) and (version or features):
+        raise FormatError("an inventory whose version is none")
+    return features
 
 
 def _blobs(digests: bytes, sizes: list[object]) -> dict[Digest, int]:

@@ -11,10 +11,9 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 from airpatch.errors import FormatError
-from airpatch.format import sealed
+from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest
 
-MAGIC = b"\x89AIRPART"
 VERSION = 1
 LEAST_CHUNK, MOST_CHUNK = 4 << 10, 1 << 20
 """Bytes of payload under one sum, a power of two."""
@@ -32,7 +31,7 @@ _WHAT = "a part of a file that was split"
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class WholeFile:
     """The file that was split, and how: `size` bytes in data parts of `part_size`, the last one shorter."""
 
     name: str
@@ -75,7 +74,7 @@ class Whole:
 class Header:
     """What the part `number` says of itself. `sums` are the sha256 of its chunks, one after the other."""
 
-    whole: Whole
+    whole: WholeFile
     number: int
     sums: bytes = field(repr=False)
     parts: bytes = field(default=b"", repr=False)
@@ -94,12 +93,12 @@ class Header:
         return self.parts[SIZE * (number - 1) : SIZE * number]
 
 
-def header_size(whole: Whole, number: int) -> int:
+def header_size(whole: WholeFile, number: int) -> int:
     """Bytes of the header of the part `number`, whatever its sums are."""
     return len(emit_header(blank_header(whole, number)))
 
 
-def blank_header(whole: Whole, number: int) -> Header:
+def blank_header(whole: WholeFile, number: int) -> Header:
     """A header as long as that of the part `number` will be, with zeros for sums."""
     return Header(whole, number, bytes(SIZE * whole.chunks(number)), bytes(SIZE * whole.parts if number == 1 else 0))
 
@@ -119,12 +118,12 @@ def emit_header(header: Header) -> bytes:
         "sums": header.sums,
         "parts": header.parts,
     }
-    return sealed.seal(MAGIC, description)
+    return sealed.seal(magics.PART, description)
 
 
 def size_of_header(prefix: bytes) -> int:
     """Bytes of the header that begins with `prefix`. Raises FormatError unless it is that of a part."""
-    return sealed.sealed_size(prefix, MAGIC, MAX_DESCRIPTION, _WHAT)
+    return sealed.sealed_size(prefix, magics.PART, MAX_DESCRIPTION, _WHAT)
 
 
 def parse_header(content: bytes) -> Header:
@@ -152,7 +151,7 @@ def _from_plain(plain: object) -> Header:
             "parts": bytes(parts),
         }:
             if len(whole) == SIZE:
-                return Header(Whole(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
+                return Header(WholeFile(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
     raise FormatError("the header of a part lacks a member, or one of another kind")
 
 
@@ -181,7 +180,7 @@ def is_file_name(name: str) -> bool:
     return name.isprintable() and 0 < len(name.encode()) <= MAX_NAME and "/" not in name and name not in (".", "..")
 
 
-def fitting(name: str, size: int, limit: int, parity: int) -> Whole:
+def fitting(name: str, size: int, limit: int, parity: int) -> WholeFile:
     """How a file of `size` bytes is split into parts whose files are smaller than `limit` bytes (4 GiB fit on FAT).
 
     Its digest is blank. Raises FormatError if that would be too many parts.
@@ -189,7 +188,7 @@ def fitting(name: str, size: int, limit: int, parity: int) -> Whole:
     chunk = min(max(1 << (limit >> 8).bit_length() - 1, LEAST_CHUNK), 256 << 10)
     parts = 1 + parity
     while True:
-        blank = Whole(name, size, Digest(bytes(SIZE)), chunk, chunk, parity)
+        blank = WholeFile(name, size, Digest(bytes(SIZE)), chunk, chunk, parity)
         # The longest header is that of the first part, with one sum for each chunk and one for each part.
         room = limit - 1 - len(emit_header(Header(replace(blank, size=MAX_SIZE), 1, b"", b""))) - SIZE * parts - 16
         chunks = room // (chunk + SIZE)

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from airpatch.errors import FormatError
-from airpatch.format import sealed
+from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest
 
-REQUEST_MAGIC = b"\x89AIRWANT"
-TOP_UP_MAGIC = b"\x89AIRGIVE"
 VERSION = 1
 MAX_RANGES = 1 << 20
 MAX_VALUE = 32 << 20
@@ -25,7 +23,7 @@ MAX_SIZE = 1 << 50
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ByteRange:
     """Bytes of a file from `start` to before `stop`; without a `stop` to its end, wherever that is."""
 
     start: int
@@ -37,7 +35,7 @@ class DamageRequest:
     """The `ranges` of the bundle `name` that are wanted, in order and apart; `rest` is the sha256 of all others."""
 
     name: str
-    ranges: tuple[Range, ...]
+    ranges: tuple[ByteRange, ...]
     rest: Digest
 
 
@@ -56,7 +54,7 @@ class TopUp:
         return tuple(ends(self.request.ranges, self.size))
 
 
-def ends(ranges: tuple[Range, ...], size: int) -> Iterator[tuple[int, int]]:
+def ends(ranges: tuple[ByteRange, ...], size: int) -> Iterator[tuple[int, int]]:
     """Start and stop of each range in a file of `size` bytes."""
     return ((r.start, size if r.stop is None else r.stop) for r in ranges)
 
@@ -72,13 +70,13 @@ def gaps(ranges: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, 
 
 def emit_request(request: DamageRequest) -> bytes:
     """The file that holds `request`."""
-    return sealed.seal(REQUEST_MAGIC, _request_to_plain(request))
+    return sealed.seal(magics.DAMAGE_REQUEST, _request_to_plain(request))
 
 
 def parse_request(content: bytes) -> DamageRequest:
     """The request in a file. Raises FormatError unless it is whole and canonical."""
     what = "a request for damaged bytes"
-    size = sealed.sealed_size(content[: sealed.PREFIX], REQUEST_MAGIC, MAX_VALUE, what)
+    size = sealed.sealed_size(content[: sealed.PREFIX], magics.DAMAGE_REQUEST, MAX_VALUE, what)
     if size != len(content):
         raise FormatError(f"{what} that is cut short, or has something behind it")
     request = _request_from_plain(sealed.unseal(content, what))
@@ -95,7 +93,7 @@ def emit_top_up(top_up: TopUp) -> bytes:
         "whole": top_up.whole.raw,
         "given": top_up.given.raw,
     }
-    return sealed.seal(TOP_UP_MAGIC, value)
+    return sealed.seal(magics.TOP_UP, value)
 
 
 def parse_top_up(head: bytes) -> TopUp:
@@ -133,15 +131,15 @@ def _request_from_plain(plain: object) -> DamageRequest:
     raise FormatError("a request or top-up that lacks a member, or has one of another kind")
 
 
-def _range(row: object) -> Range:
+def _range(row: object) -> ByteRange:
     match row:
         case [int(start), int() | None as stop] if not isinstance(start, bool) and not isinstance(stop, bool):
             if start >= 0 and (stop is None or start < stop <= MAX_SIZE):
-                return Range(start, stop)
+                return ByteRange(start, stop)
     raise FormatError("a request or top-up with an unusable range")
 
 
-def _apart(first: Range, second: Range) -> bool:
+def _apart(first: ByteRange, second: ByteRange) -> bool:
     """Whether `second` comes after `first` with something between them: otherwise they would be one."""
     return first.stop is not None and first.stop < second.start
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class Verdict(StrEnum):
     """How well something will work."""
 
     OK = "ok"
@@ -21,5 +21,5 @@ class Fact:
     """What was found out about `name`, in words for people."""
 
     name: str
-    state: State
+    state: Verdict
     text: str

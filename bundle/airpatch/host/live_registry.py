@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from airpatch.host.facts import Fact, State
+from airpatch.host.facts import Fact, Verdict
 
 DEFAULT_PORT = 5000
 _PROGRAMS = ("registry", "docker-registry")
@@ -26,7 +26,7 @@ _PATIENCE = 2
 def registries() -> Fact:
     """Each registry that runs here, with the version of its API."""
     found = [text for port in sorted(_ports()) if (text := _ask(port)) is not None]
-    return Fact("registry", State.OK, "; ".join(found) or "none is running on this host")
+    return Fact("registry", Verdict.OK, "; ".join(found) or "none is running on this host")
 
 
 def _ports() -> set[int]:

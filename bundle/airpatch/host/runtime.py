@@ -13,7 +13,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from airpatch.host.facts import Fact, State
+from airpatch.host.facts import Fact, Verdict
 from airpatch.linux import is_clock_synchronized
 
 CODECS = ("deflate", "delta", "encoders", "sketches")
@@ -36,16 +36,16 @@ def python() -> Fact:
     bits = 64 if sys.maxsize > 1 << 32 else 32
     form = ", inside the executable" if getattr(sys, "frozen", False) else ""
     text = f"{platform.python_version()}{form}, {bits} bits, {platform.machine()}, {library}"
-    return Fact("python", State.OK, text)
+    return Fact("python", Verdict.OK, text)
 
 
 def codecs() -> Fact:
     """Whether the codecs are compiled."""
     plain = uncompiled_codecs()
     if not plain:
-        return Fact("codecs", State.OK, "compiled")
+        return Fact("codecs", Verdict.OK, "compiled")
     text = f"{len(plain)} modules are not compiled, so layer patches take up to 40 times as long; install a wheel"
-    return Fact("codecs", State.LIMITED, text)
+    return Fact("codecs", Verdict.LIMITED, text)
 
 
 def uncompiled_codecs() -> list[str]:
@@ -71,7 +71,7 @@ def packages() -> Iterator[Fact]:
     """What airpatch needs of PyPI, and then each extra: whether it is installed."""
     required: dict[str, list[str]] = {}
     if not _is_installed("airpatch"):
-        yield Fact("packages", State.LIMITED, "airpatch is not installed, but runs from its source tree")
+        yield Fact("packages", Verdict.LIMITED, "airpatch is not installed, but runs from its source tree")
         return
     for line in importlib.metadata.requires("airpatch") or ():
         name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
@@ -86,9 +86,9 @@ def _packages(extra: str, names: list[str]) -> Fact:
     missing = [name for name in names if not _is_installed(name)]
     fact = f"extra {extra}" if extra else "packages"
     if not missing:
-        return Fact(fact, State.OK, "installed" if extra else ", ".join(map(_with_version, names)))
+        return Fact(fact, Verdict.OK, "installed" if extra else ", ".join(map(_with_version, names)))
     line = f"pip install 'airpatch[{extra}]'" if extra else "pip install airpatch"
-    state = State.LIMITED if extra else State.MISSING
+    state = Verdict.LIMITED if extra else Verdict.MISSING
     return Fact(fact, state, f"{', '.join(missing)} not installed: {line}")
 
 
@@ -109,12 +109,12 @@ def memory() -> Fact:
     free = min((_available(), *_below_limits()))
     text = f"{free / 1e9:.1f} GB available"
     if free < LEAST_MEMORY:
-        return Fact("memory", State.MISSING, f"{text}; layer patches need {LEAST_MEMORY >> 20} MiB")
+        return Fact("memory", Verdict.MISSING, f"{text}; layer patches need {LEAST_MEMORY >> 20} MiB")
     if free < DEFAULT_MEMORY:
         return Fact(
-            "memory", State.LIMITED, f"{text}; for commands that make patches, use --memory {free >> 20}MiB or less"
+            "memory", Verdict.LIMITED, f"{text}; for commands that make patches, use --memory {free >> 20}MiB or less"
         )
-    return Fact("memory", State.OK, text)
+    return Fact("memory", Verdict.OK, text)
 
 
 def _available() -> int:
@@ -144,8 +144,8 @@ def clock(newest: int | None) -> Fact:
     if newest is not None and newest > now:
         recorded = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(newest))
         return Fact(
-            "clock", State.LIMITED, f"{text}, which is before the last change of this root, {recorded}: set the clock"
+            "clock", Verdict.LIMITED, f"{text}, which is before the last change of this root, {recorded}: set the clock"
         )
     if not is_clock_synchronized():
-        return Fact("clock", State.OK, f"{text}; not synchronized, so check it where signatures or releases expire")
-    return Fact("clock", State.OK, f"{text}, synchronized")
+        return Fact("clock", Verdict.OK, f"{text}; not synchronized, so check it where signatures or releases expire")
+    return Fact("clock", Verdict.OK, f"{text}, synchronized")

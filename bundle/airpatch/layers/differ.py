@@ -23,7 +23,8 @@ from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, extract, size_told
 from airpatch.layers.patch_maker import PatchMaker
-from airpatch.layers.resemblance import MEMORY, Catalogue, Place, Sketches, sketch
+from airpatch.layers.reader_features import ReaderFeatures
+from airpatch.layers.resemblance import MEMORY, LayerPlace, Sketches, SourceCandidates, sketch
 from airpatch.layers.ways import Unpacked
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -65,7 +66,10 @@ class LayerPatches:
 
 
 class Differ:
-    """Makes layer patches out of blobs that `content` has. `owners` gives the images of new blobs, for progress."""
+    """Makes layer patches out of blobs that `content` has, with what `reader` knows.
+
+    `owners` gives the images of new blobs, for progress.
+    """
 
     def __init__(
         self,
@@ -73,15 +77,17 @@ class Differ:
         execution: Execution,
         effort: Effort = Effort.DEFAULT,
         owners: Owners | None = None,
+        reader: ReaderFeatures | None = None,
     ) -> None:
         self._execution = execution.task()
         self._content = Stoppable(content, self._execution.cancellation)
         self._effort = effort
         self._owners = owners
+        self._reader = reader
         self._sketches: Sketches[Digest] = Sketches(self._execution.memory // _SKETCHES // MEMORY)
 
     def make(
-        self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, Place] | None = None
+        self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, LayerPlace] | None = None
     ) -> LayerPatches:
         """Return patches for those of the `targets` that get smaller by one, using blobs that are `available` on every
         target.
@@ -119,7 +125,7 @@ class Differ:
         patches: LayerPatches,
         targets: Sequence[Blob],
         available: Sequence[Blob],
-        places: Mapping[Digest, Place],
+        places: Mapping[Digest, LayerPlace],
         pool: Executor,
         store: ScratchStore,
     ) -> None:
@@ -141,11 +147,11 @@ class Differ:
         layers = [*old, *new]
         digests = [each.blob.digest for each in layers]
         with execution.part("making layer patches", sum(map(PatchMaker.work, new)), self._owners) as part:
-            catalogue = Catalogue(
+            catalogue = SourceCandidates(
                 [self._sketches[digest] for digest in digests],
-                [places.get(digest, Place()) for digest in digests],
+                [places.get(digest, LayerPlace()) for digest in digests],
             )
-            maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory)
+            maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory, self._reader)
 
             def patch(number: int) -> Step | None:
                 target = layers[number]

@@ -13,7 +13,9 @@ from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.execution import Execution
 from airpatch.layers.blob_builder import BlobBuilder
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import ViewSizes
+from airpatch.model.digest import Digest
 from airpatch.progress import Share
 from airpatch.views.choose import choose
 from airpatch.views.description import Coding, emit_view
@@ -34,28 +36,31 @@ class Difference:
 class Differences:
     """Makes differences with `effort`. Scratch files are of `execution`, which also says when all work is to end."""
 
-    def __init__(self, effort: Effort, execution: Execution, builder: BlobBuilder) -> None:
+    def __init__(self, effort: Effort, execution: Execution, builder: BlobBuilder, reader: ReaderFeatures) -> None:
         self.entries = _index_entries(execution.memory)
         """Those of the index of anchors."""
         self._effort = effort
         self._new_file = execution.scratch
         self._cancellation = execution.cancellation
         self._builder = builder
+        self._reader = reader
 
     def flat(
-        self, name: str, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
+        self, layer: Digest, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
     ) -> Difference:
         """Return the difference of uncompressed as they are."""
-        delta = self.between(target, sources, name, share.reach)
+        delta = self.between(target, sources, str(layer), share.reach)
         stack.callback(delta.close)
         return Difference(delta)
 
     def nested(
-        self, name: str, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
+        self, layer: Digest, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
     ) -> Difference | None:
         """Return the difference of uncompressed with their nested content expanded; None where none has changed."""
-        packed, others = target.view(), [source.view() for source in sources]
-        views = choose(memoryview(packed), [memoryview(other) for other in others], self.pause([packed, *others]))
+        name, packed, others = str(layer), target.view(), [source.view() for source in sources]
+        old = [memoryview(other) for other in others]
+        reader = self._reader.of_views(layer)
+        views = choose(memoryview(packed), old, self.pause([packed, *others]), reader=reader)
         if views is None:
             return None
         with ExitStack() as expanded:

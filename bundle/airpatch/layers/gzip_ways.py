@@ -19,6 +19,7 @@ from airpatch.layers.differences import Differences
 from airpatch.layers.followed_source import START as START_OF_SOURCE
 from airpatch.layers.followed_source import is_followed, takes_over, wrote
 from airpatch.layers.nearest_replica import START, nearest_replica
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Corrected, Replay, Replica
 from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
 from airpatch.log import logger
@@ -33,9 +34,17 @@ _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 class GzipWays:
     """Finds ways to rebuild gzip blobs of `content`. For use by many threads."""
 
-    def __init__(self, content: Content, effort: Effort, reader: DecisionReader, differences: Differences) -> None:
+    def __init__(
+        self,
+        content: Content,
+        effort: Effort,
+        decisions: DecisionReader,
+        differences: Differences,
+        reader: ReaderFeatures,
+    ) -> None:
         self._content = content
         self._effort = effort
+        self._decision_reader = decisions
         self._reader = reader
         self._differences = differences
 
@@ -57,6 +66,8 @@ class GzipWays:
         yield from self._made_anew(replicas, target, sources)
         tried, replicas = replicas, self._replicas(target, RECOGNISED)
         yield from self._made_anew([each for each in replicas if each not in tried], target, sources)
+        unknown = (name for name in self._recognised(target, RECOGNISED) if not self._reader.knows_encoder(name))
+        self._reader.miss_encoders(unknown, target.blob.digest)
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=way_size)
 
@@ -67,15 +78,22 @@ class GzipWays:
             yield replica, ()
 
     def _replicas(self, target: Unpacked, size: int) -> list[Replica]:
-        """Return the replicas that write the first `size` bytes of the blob, the likeliest first."""
+        """Return the replicas that write the first `size` bytes of the blob and that the reader knows, the likeliest
+        first.
+        """
+        names = [name for name in self._recognised(target, size) if self._reader.knows_encoder(name)]
         start = start_of(self._content, target, size)
+        return [Replica(name, start[: header_size(start)]) for name in names]
+
+    def _recognised(self, target: Unpacked, size: int) -> Sequence[str]:
+        """Return the names of all replicas that write the first `size` bytes of the blob."""
         with suppress(FormatError):  # of a header that is longer than the start
-            names = recognise(start)
+            names = recognise(start_of(self._content, target, size))
             _LOG.debug(
                 "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
             )
-            return [Replica(name, start[: header_size(start)]) for name in names]
-        return []
+            return names
+        return ()
 
     def _followed(self, encoder: str, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
         """Return the number of the first source that `encoder` seems to have written, if its decisions are of use."""
@@ -92,7 +110,7 @@ class GzipWays:
         """Return decisions as differences to those of the first source that has some."""
         like = tuple(i for i, s in enumerate(sources) if s.compression is Compression.GZIP)[:1]
         with suppress(FormatError), ExitStack() as columns:
-            others = [self._reader.columns(sources[i].blob.digest, columns) for i in like]
+            others = [self._decision_reader.columns(sources[i].blob.digest, columns) for i in like]
             return Replay(like), self._decisions(target, others, stack)
         return None
 
@@ -102,13 +120,13 @@ class GzipWays:
             replica = replicas[0] if replicas else self._nearest(target)
             if replica is not None:
                 uncompressed = map(bytes, pieces(target.uncompressed, target.uncompressed.size))
-                others = [self._reader.replica_columns(replica, uncompressed, target.blob.digest, columns)]
+                others = [self._decision_reader.replica_columns(replica, uncompressed, target.blob.digest, columns)]
                 return Corrected(replica), self._decisions(target, others, stack)
         return None
 
     def _nearest(self, target: Unpacked) -> Replica | None:
         start = start_of(self._content, target, START)
-        name = nearest_replica(start)
+        name = nearest_replica(start, self._reader.knows_encoder)
         return None if name is None else Replica(name, start[: header_size(start)])
 
     def _decisions(
@@ -120,7 +138,7 @@ class GzipWays:
         """
         differences = []
         with ExitStack() as columns:
-            for i, column in enumerate(self._reader.columns(target.blob.digest, columns)):
+            for i, column in enumerate(self._decision_reader.columns(target.blob.digest, columns)):
                 difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from airpatch.deflate.parse import GzipParser
@@ -15,17 +15,19 @@ START = 128 << 10
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 
 
-def nearest_replica(start: bytes) -> str | None:
+def nearest_replica(start: bytes, may: Callable[[str], bool] = lambda _: True) -> str | None:
     """Return the replica whose decisions explain most of those at the `start` of a gzip file, None if none helps.
 
-    `start` is `START` bytes or the whole file. Raises FormatError if it is not the beginning of a gzip file (RFC 1952).
+    Only replicas that `may` are considered. `start` is `START` bytes or the whole file.
+
+    Raises FormatError if it is not the beginning of a gzip file (RFC 1952).
     """
     own = _Beginning.of(start)
     # Encoders that flush often have less of their beginning in an open block, which would be taken for nearness.
-    names = [name for name in usual_names() if not replica(name).flushes_often]
+    names = [name for name in usual_names() if may(name) and not replica(name).flushes_often]
     sizes = {name: own.difference(_Beginning.of(_HEADER + _encode(name, own.uncompressed))) for name in names}
-    best = min(sizes, key=lambda name: sizes[name])
-    return best if sizes[best] < own.difference() else None
+    best = min(sizes, key=lambda name: sizes[name], default=None)
+    return best if best is not None and sizes[best] < own.difference() else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class _Beginning:
     def of(cls, start: bytes) -> _Beginning:
         parts = list(GzipParser().feed(start))
         runs, distances = (b"".join(column) for column in ((p.runs for p in parts), (p.distances for p in parts)))
-        return cls(b"".join(part.plaintext for part in parts), (runs, distances))
+        return cls(b"".join(part.uncompressed for part in parts), (runs, distances))
 
     def difference(self, *others: _Beginning) -> int:
         """Return how many bytes these decisions take as a difference to those of others."""

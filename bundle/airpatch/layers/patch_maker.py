@@ -20,6 +20,7 @@ from airpatch.layers.budget import Budget
 from airpatch.layers.compression import Compression
 from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.gzip_ways import GzipWays
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Method, Plain, Raw, ViewSizes, emit_header, method_name
 from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
@@ -55,7 +56,7 @@ class _NotSmaller(FormatError):
 class PatchMaker:
     """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`.
 
-    So many bytes of it are `taken` already.
+    So many bytes of it are `taken` already. The patches use what `reader` knows.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class PatchMaker:
         effort: Effort,
         execution: Execution,
         taken: int = 0,
+        reader: ReaderFeatures | None = None,
     ) -> None:
+        reader = reader or ReaderFeatures()
         self._content = content
         self._new_file = execution.scratch
         self._effort = effort
@@ -75,9 +78,9 @@ class PatchMaker:
             uncompressed.put(each.blob.digest, each.uncompressed)
         sizes = {u.blob.digest: (u.blob.size, u.uncompressed.size) for u in unpacked}
         self._builder = BlobBuilder(sizes, content, uncompressed, None, execution.cancellation)
-        self._differences = Differences(effort, execution, self._builder)
-        self._gzip = GzipWays(content, effort, self._builder.decisions, self._differences)
-        self._zstd = ZstdWays(content, self._builder.decisions, self._differences)
+        self._differences = Differences(effort, execution, self._builder, reader)
+        self._gzip = GzipWays(content, effort, self._builder.decisions, self._differences, reader)
+        self._zstd = ZstdWays(content, self._builder.decisions, self._differences, reader)
 
     @staticmethod
     def work(target: Unpacked) -> int:
@@ -94,7 +97,7 @@ class PatchMaker:
             # Decisions of zstd files are foretold by a difference of the layers themselves.
             unknown = target.compression is Compression.ZSTD and not self.frame_encoders(target)
             for differ in (self._differences.flat,) if unknown else (self._differences.nested, self._differences.flat):
-                difference = differ(str(target.blob.digest), target.uncompressed, old, share, stack)
+                difference = differ(target.blob.digest, target.uncompressed, old, share, stack)
                 if difference is not None:
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
                         made = self._attempt(method, difference, decisions, target, sources, share)

@@ -32,7 +32,7 @@ from airpatch.layers.recipe import (
     read_header,
 )
 from airpatch.layers.required_features import require_features
-from airpatch.layers.steps import PASSED, Sizes, sizes_of
+from airpatch.layers.steps import PASSED, sizes_of
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -42,13 +42,18 @@ _LOG = logger(__name__)
 
 
 def rebuild_blobs(
-    index: Index, steps: Sequence[Step], content: Content, outputs: Callable[[Step], Receiver], execution: Execution
+    index: Index,
+    steps: Sequence[Step],
+    content: Content,
+    outputs: Callable[[Step], Receiver],
+    execution: Execution,
+    done: Callable[[Step], None] = lambda _step: None,
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
-    `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed.
-    Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a
-    patch is, TargetError if there is no room.
+    `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
+    is told each step that was carried out, by the thread that did, which it may keep waiting. Raises BaseMismatch if a
+    source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)
     allow_open_files()
@@ -59,7 +64,7 @@ def rebuild_blobs(
     content = Stoppable(content, task.cancellation)
     uncompressed = UncompressedLayers(content, task.scratch, users)
     with (
-        task.part(f"rebuilding layers of {index.release.name}", _work(steps, sizes, content)) as part,
+        task.part(f"rebuilding layers of {index.release.name}", rebuilding_work(index, steps, content)) as part,
         ThreadPoolExecutor(jobs) as pool,
         ThreadPoolExecutor(jobs) as blocks,
     ):
@@ -69,6 +74,7 @@ def rebuild_blobs(
             with closing(content.open(step.patch, step.patch_size)) as patch:
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
+            done(step)
 
         try:
             _carry_out(steps, run, pool, jobs)
@@ -78,10 +84,11 @@ def rebuild_blobs(
             uncompressed.close()
 
 
-def _work(steps: Sequence[Step], sizes: Sizes, content: Content) -> int:
-    """Return the work that `steps` take, in bytes: of layers unpacked, of decisions read, of what is made. Reads the
-    headers.
+def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> int:
+    """Return the work that `steps` of `index` take, in bytes: of layers unpacked, of decisions read, of what is made.
+    Reads the headers of the layer patches, which `content` has.
     """
+    sizes = sizes_of(index)
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
     unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)

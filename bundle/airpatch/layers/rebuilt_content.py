@@ -57,6 +57,10 @@ class RebuiltContent:
 
         return _FileOutput(file, complete)
 
+    def give_up(self, digest: Digest) -> None:
+        """Release a blob that nobody reads any more."""
+        self._store.give_up(self._parts.pop(digest))
+
     def close(self) -> None:
         """Give up all blobs."""
         self._store.close()

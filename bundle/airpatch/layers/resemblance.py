@@ -67,22 +67,22 @@ MEMORY = sets.BYTES + sketch_index.BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LayerPlace:
     """Where images have a layer. Hints, any of which may be unknown."""
 
     repositories: frozenset[str] = frozenset()
     platforms: frozenset[str] = frozenset()
     positions: frozenset[int] = frozenset()
 
-    def __or__(self, other: Place) -> Place:
+    def __or__(self, other: LayerPlace) -> LayerPlace:
         """In all images of both."""
-        return Place(
+        return LayerPlace(
             self.repositories | other.repositories,
             self.platforms | other.platforms,
             self.positions | other.positions,
         )
 
-    def likeness(self, other: Place) -> int:
+    def likeness(self, other: LayerPlace) -> int:
         """From 0 to 7: a repository counts more than a platform, and that more than a position."""
         return (
             4 * (not self.repositories.isdisjoint(other.repositories))
@@ -192,7 +192,7 @@ def _bare(path: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PickedSource:
     """A source: of the target's bytes it has some `explained` ones that those before it lack, as its samples tell.
 
     `rivals` are those that a sample of the difference was compared with, since they seemed as good.
@@ -230,10 +230,10 @@ class Sketches(Generic[Key]):
         return self._kept[key]
 
 
-class Catalogue:
+class SourceCandidates:
     """All layers that may be sources, in the order in which they come to be."""
 
-    def __init__(self, sketches: Sequence[Sketch], places: Sequence[Place]) -> None:
+    def __init__(self, sketches: Sequence[Sketch], places: Sequence[LayerPlace]) -> None:
         """`places[i]` is that of `sketches[i]`; these have been thinned alike."""
         self._sketches = sketches
         self._places = places
@@ -249,7 +249,7 @@ class Catalogue:
         """Bytes that it takes, with the sketches."""
         return MEMORY * sum(len(each.features) for each in self._sketches)
 
-    def choose(self, target: int, may: Callable[[int], bool], judge: Judge | None = None) -> list[Choice]:
+    def choose(self, target: int, may: Callable[[int], bool], judge: Judge | None = None) -> list[PickedSource]:
         """Sources for the layer of number `target`, out of those before it that `may` be: together they have most of
         it. The best comes first. Where several seem equally good, `judge` tells them apart.
         """
@@ -260,7 +260,7 @@ class Catalogue:
         size = self._sketches[target].size
         likeness = [self._places[target].likeness(self._places[number]) for number in candidates]
         lengths = [self._sketches[number].size for number in candidates]
-        chosen: list[Choice] = []
+        chosen: list[PickedSource] = []
         while len(chosen) < MAX_SOURCES:
             gains = cover.gains()
             order = [i for i, gain in enumerate(gains) if gain]
@@ -276,7 +276,7 @@ class Catalogue:
                 if costs[rival] < costs[0] - costs[0] // _SLACK:
                     best = (best, *close)[rival]
             rivals = tuple(candidates[i] for i in (order[0], *close) if i != best) if judge is not None else ()
-            chosen.append(Choice(candidates[best], gains[best] * size // wanted.weight, rivals))
+            chosen.append(PickedSource(candidates[best], gains[best] * size // wanted.weight, rivals))
             cover.take(best)
         return chosen
 
@@ -318,7 +318,7 @@ class _Cover:
         return (more - less) ** 2 <= 4 * (more + less) if more + less else alike
 
 
-def _spots(place: Place) -> Iterator[tuple[str, int]]:
+def _spots(place: LayerPlace) -> Iterator[tuple[str, int]]:
     """By what layers that lie alike are found: a few of the repositories, and the positions there."""
     repositories, positions = sorted(place.repositories)[:_PLACED], sorted(place.positions)[:_PLACED]
     return ((repository, position) for repository in repositories for position in positions)

@@ -17,6 +17,7 @@ from airpatch.layers.compression import Compression
 from airpatch.layers.decision_reader import DecisionReader
 from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames
 from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
 from airpatch.model.digest import Digest
@@ -25,14 +26,22 @@ from airpatch.model.digest import Digest
 class ZstdWays:
     """Finds ways to rebuild zstd blobs of `content`. For use by many threads."""
 
-    def __init__(self, content: Content, reader: DecisionReader, differences: Differences) -> None:
+    def __init__(
+        self, content: Content, decisions: DecisionReader, differences: Differences, reader: ReaderFeatures
+    ) -> None:
         self._content = content
+        self._decision_reader = decisions
         self._reader = reader
         self._differences = differences
         self._encoders: dict[Digest, list[str]] = {}
 
     def encoders(self, target: Unpacked) -> list[str]:
-        """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
+        """Return the encoders that may have written the frames of a zstd blob, and that the reader knows, the likeliest
+        first.
+        """
+        return [name for name in self._recognised(target) if self._reader.knows_encoder(name)]
+
+    def _recognised(self, target: Unpacked) -> list[str]:
         known = self._encoders
         if target.blob.digest not in known:
             known[target.blob.digest] = []
@@ -55,8 +64,8 @@ class ZstdWays:
         """Return layout and rest as differences to those of `sources`. Raises FormatError if the blob has none."""
         differences = []
         with ExitStack() as columns:
-            others = [self._reader.frame_columns(source.blob.digest, block, columns) for source in sources]
-            for i, column in enumerate(self._reader.frame_columns(target.blob.digest, block, columns)):
+            others = [self._decision_reader.frame_columns(source.blob.digest, block, columns) for source in sources]
+            for i, column in enumerate(self._decision_reader.frame_columns(target.blob.digest, block, columns)):
                 difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
@@ -66,13 +75,15 @@ class ZstdWays:
         self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack
     ) -> list[Way]:
         """Return ways by decisions, the smallest first. The `difference` is one of the layers themselves."""
+        unknown = (name for name in self._recognised(target) if not self._reader.knows_encoder(name))
+        self._reader.miss_encoders(unknown, target.blob.digest)
         ways = (self._replay(target, sources, difference, stack), self._corrected(target, stack))
         return sorted((way for way in ways if way is not None), key=way_size)
 
     def raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
         """Return the difference of the blob as it is to the sources as they are."""
         with ExitStack() as blobs:
-            new, *old = (self._reader.raw(each.blob.digest, blobs) for each in (target, *sources))
+            new, *old = (self._decision_reader.raw(each.blob.digest, blobs) for each in (target, *sources))
             delta = self._differences.between(new, old, str(target.blob.digest))
             stack.callback(delta.close)
             return delta
@@ -93,7 +104,7 @@ class ZstdWays:
                     views = [source.uncompressed.view() for source in sources]
                     for _ in decode(delta, views, target.uncompressed.size, seen.take):
                         self._differences.pause(views)
-                    other = self._reader.frame_decisions(sources[chosen[0]].blob.digest, files)
+                    other = self._decision_reader.frame_decisions(sources[chosen[0]].blob.digest, files)
                     alignment = align(seen.covers, other)
                 return FrameReplay(chosen), self._decisions(target, other, alignment, stack)
         return None
@@ -101,9 +112,13 @@ class ZstdWays:
     def _corrected(self, target: Unpacked, stack: ExitStack) -> Way | None:
         """Return decisions as differences to those of the replica that begins like the blob, or comes nearest to it."""
         with suppress(FormatError), ExitStack() as files:
-            names = self.encoders(target) or nearest_frame_encoders(start_of(self._content, target, RECOGNISED))
+            names = self.encoders(target) or nearest_frame_encoders(
+                start_of(self._content, target, RECOGNISED), self._reader.knows_encoder
+            )
             if names:
-                other = self._reader.replica_frame_decisions(names[0], target.uncompressed, target.blob.digest, files)
+                other = self._decision_reader.replica_frame_decisions(
+                    names[0], target.uncompressed, target.blob.digest, files
+                )
                 alignment = align(same_content(target.uncompressed.size), other)
                 return CorrectedFrames(names[0]), self._decisions(target, other, alignment, stack)
         return None
@@ -114,7 +129,7 @@ class ZstdWays:
         """Return the decisions of a zstd blob as differences; offsets, which the alignment foretells, to nothing."""
         differences = []
         with ExitStack() as files:
-            own = self._reader.frame_decisions(target.blob.digest, files, alignment=alignment)
+            own = self._decision_reader.frame_decisions(target.blob.digest, files, alignment=alignment)
             similar = [] if other is None else [other.layout, other.runs]
             for i, column in enumerate(own.columns):
                 difference = self._differences.between(column, similar[i : i + 1], str(target.blob.digest))

@@ -6,25 +6,23 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airpatch.archive.frame_reader import open_bundles
 from airpatch.blobs.output import output_file
-from airpatch.destinations.destination import check_is_no_root
-from airpatch.destinations.restorer import Form
-from airpatch.destinations.transfer import LinkMode
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
-from airpatch.format.inventories import emit
 from airpatch.linux import is_folder
 from airpatch.model.names import is_servable
 from airpatch.model.release import Blob, Release
 from airpatch.operations.arguments import Paths, StrPath, choice, names
-from airpatch.operations.restore_images import Restored, lay_out_release, restore_release
-from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.installer import Applied, install, preview
 from airpatch.target.new_root import require_place
-from airpatch.target.stocktaking import make_request
+
+if TYPE_CHECKING:
+    from airpatch.operations.restore_images import Restored
+    from airpatch.signing.trusted import TrustedSigners
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,8 @@ def apply(
         raise UsageError("a dry run leaves nothing to restore: omit --restore or --dry-run")
     if files_to is not None and dry_run:
         raise UsageError("a dry run leaves no files to lay out: omit --files or --dry-run")
-    choice(Form, form, "form"), choice(LinkMode, link, "link")  # before anything is written
+    if restore_to is not None:
+        _check_form(form, link)
     for folder in (restore_to, files_to):
         if folder is not None:
             _check_folder(Path(folder), Path(root))
@@ -92,6 +91,9 @@ def apply(
 
     def write_request(index: Index, missing: Sequence[Blob]) -> None:
         if request is not None:
+            from airpatch.format.inventories import emit  # most hosts have what a patch needs
+            from airpatch.target.stocktaking import make_request
+
             with output_file(Path(request)) as sink:
                 sink.write([emit(make_request(index, missing))])
             blobs = "1 blob" if len(missing) == 1 else f"{len(missing):,} blobs"
@@ -123,8 +125,20 @@ def apply(
     return ApplyResult(tuple(applied), restored, laid_out, (*warnings, *_unservable(applied)))
 
 
+def _check_form(form: str, link: str) -> None:
+    """Raise UsageError for an unknown form or link mode, before anything is written."""
+    # Imported here, and below, because most hosts have the registry serve what was applied.
+    from airpatch.destinations.restorer import Form
+    from airpatch.destinations.transfer import LinkMode
+
+    choice(Form, form, "form")
+    choice(LinkMode, link, "link")
+
+
 def _check_folder(path: Path, root: Path) -> None:
     """Raise UsageError or TargetError unless `path` can become a folder of its own beside `root`. Changes nothing."""
+    from airpatch.destinations.destination import check_is_no_root
+
     check_is_no_root(path, root)
     if not is_folder(path):
         require_place(path)
@@ -132,6 +146,8 @@ def _check_folder(path: Path, root: Path) -> None:
 
 def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
     """Restore the applied `release` from its own manifests, whatever a push has done to its tags since."""
+    from airpatch.operations.restore_images import restore_release
+
     try:
         return restore_release(root, release, (), output, form, link, execution)
     except AirpatchError as error:
@@ -140,6 +156,8 @@ def _restore(release: Release, root: Path, output: StrPath, form: str, link: str
 
 
 def _lay_out(release: Release, root: Path, folder: StrPath, execution: Execution) -> int:
+    from airpatch.operations.restore_images import lay_out_release
+
     try:
         return lay_out_release(root, release, folder, execution)
     except AirpatchError as error:

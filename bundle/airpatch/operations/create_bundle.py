@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airpatch.archive.pack import STDOUT, destination, pack
 from airpatch.archive.prepared import PreparedBundle
@@ -19,10 +20,13 @@ from airpatch.format.index_encoding import emit_index
 from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, effort_of, names
 from airpatch.registry_api.access import PullOptions
 from airpatch.report.costs import Costs, costs_of
-from airpatch.signing.policy import NAMESPACE, Sign
+from airpatch.signing.bundle_signatures import NAMESPACE
 from airpatch.sources.gather import Gathered, gather
 from airpatch.timestamps import emit_timestamp
-from airpatch.tool.executable import Executable, executables_of, own_executable, put_beside
+
+if TYPE_CHECKING:
+    from airpatch.signing.policy import Sign
+    from airpatch.tool.executable import Executable
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def find_tool(with_tool: StrPath | bool, output: StrPath) -> list[Executable]:
         raise UsageError(
             "--with-tool puts the executable beside the bundle, but that goes to standard output: name a file"
         )
+    from airpatch.tool.executable import executables_of, own_executable  # few bundles travel with the tool
+
     return own_executable() if with_tool is True else executables_of(Path(with_tool))
 
 
@@ -109,6 +115,8 @@ def add_tool(made: WrittenBundle, executables: Sequence[Executable], *, is_signe
     """Put `executables`, if there are any, beside the bundle that was `made`."""
     if not executables:
         return made
+    from airpatch.tool.executable import put_beside
+
     remarks = put_beside(Path(made.output), made.index, executables, is_signed=is_signed)
     return replace(made, warnings=(*made.warnings, *remarks))
 

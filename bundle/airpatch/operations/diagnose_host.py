@@ -8,8 +8,8 @@ from pathlib import Path
 
 from airpatch.errors import AirpatchError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
-from airpatch.host import runtime, storage
-from airpatch.host.facts import Fact, State
+from airpatch.host import disk, runtime
+from airpatch.host.facts import Fact, Verdict
 from airpatch.host.live_registry import registries
 from airpatch.linux import is_folder
 from airpatch.operations.arguments import StrPath
@@ -56,7 +56,7 @@ class Ability:
     """How well a command will work on this host, and the facts that keep it from working better."""
 
     command: str
-    state: State
+    state: Verdict
     because: tuple[Fact, ...]
 
 
@@ -75,7 +75,7 @@ class HostReport:
     @property
     def is_fit(self) -> bool:
         """Whether every command works, except those that need an existing root where there is none."""
-        return all(fact.state is not State.MISSING or fact.name in _NO_FAULT for fact in self._counting)
+        return all(fact.state is not Verdict.MISSING or fact.name in _NO_FAULT for fact in self._counting)
 
     @property
     def _counting(self) -> tuple[Fact, ...]:
@@ -102,29 +102,31 @@ def _facts(root: Path | None) -> Iterator[Fact]:
     yield runtime.codecs()
     yield runtime.memory()
     here = Path.cwd()
-    yield storage.rights("current folder", [here])
-    yield storage.room("current room", here)
-    yield from storage.file_system(here) if root is None else _root_facts(root)
+    yield disk.rights("current folder", [here])
+    yield disk.room("current room", here)
+    yield from disk.file_system(here) if root is None else _root_facts(root)
     yield registries()
     yield runtime.clock(None if root is None else _newest(root))
 
 
 def _root_facts(root: Path) -> Iterator[Fact]:
-    folder = storage.nearest_folder(root.absolute())
+    folder = disk.nearest_folder(root.absolute())
     if folder != root.absolute():
-        yield Fact("root", State.MISSING, f"{root}: no such folder; apply will create it")
+        yield Fact("root", Verdict.MISSING, f"{root}: no such folder; apply will create it")
     elif not is_folder(root / STORAGE):
-        yield Fact("root", State.MISSING, f"{root}: holds no registry's storage; apply will create it")
+        yield Fact("root", Verdict.MISSING, f"{root}: holds no registry's storage; apply will create it")
     else:
-        yield Fact("root", State.OK, f"{root}: holds {STORAGE}")
-    rights = storage.rights("root rights", [folder, *_written(root)])
-    obstacle = storage.in_the_way(root.absolute())
+        yield Fact("root", Verdict.OK, f"{root}: holds {STORAGE}")
+    rights = disk.rights("root rights", [folder, *_written(root)])
+    obstacle = disk.in_the_way(root.absolute())
     if obstacle is not None:
-        rights = Fact("root rights", State.MISSING, f"{obstacle}: is not a folder; move it away, or name another root")
+        rights = Fact(
+            "root rights", Verdict.MISSING, f"{obstacle}: is not a folder; move it away, or name another root"
+        )
     yield rights
-    yield storage.room("root room", folder)
-    if rights.state is State.OK:
-        yield from storage.file_system(folder)
+    yield disk.room("root room", folder)
+    if rights.state is Verdict.OK:
+        yield from disk.file_system(folder)
 
 
 def _written(root: Path) -> list[Path]:
@@ -144,8 +146,8 @@ def _newest(root: Path) -> int | None:
 
 
 def _ability(command: str, names: tuple[str, ...], facts: tuple[Fact, ...]) -> Ability:
-    because = tuple(fact for fact in facts if fact.name in names and fact.state is not State.OK)
-    worst = State.OK
+    because = tuple(fact for fact in facts if fact.name in names and fact.state is not Verdict.OK)
+    worst = Verdict.OK
     if because:
-        worst = State.MISSING if any(fact.state is State.MISSING for fact in because) else State.LIMITED
+        worst = Verdict.MISSING if any(fact.state is Verdict.MISSING for fact in because) else Verdict.LIMITED
     return Ability(command, worst, because)

@@ -9,6 +9,7 @@ from pathlib import Path
 from airpatch.blobs.scratch import with_scratch
 from airpatch.execution import Execution
 from airpatch.format.index import Index
+from airpatch.layers.versions import VERSIONS
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.operations.arguments import Paths, StrPath
@@ -23,13 +24,15 @@ from airpatch.report.usage import usage
 class Explanation:
     """What a patch will cost: `costs` of all blobs that it contains, the costliest first.
 
-    `index` is that of the patch; `images` has for each blob the images that it belongs to.
+    `index` is that of the patch; `images` has for each blob the images that it belongs to. `unrestricted` is what all
+    blobs would cost together if every reader were this airpatch, in bytes; None where that makes no difference.
     """
 
     index: Index
     costs: tuple[BlobCost, ...]
     images: Mapping[Digest, tuple[ImageName, ...]]
     warnings: tuple[str, ...] = ()
+    unrestricted: int | None = None
 
 
 def explain(
@@ -45,19 +48,33 @@ def explain(
     pull: PullOptions | None = None,
     files: Sequence[str] = (),
     content: Paths = (),
+    readers: Sequence[str] = (),
     effort: str = "default",
     execution: Execution | None = None,
 ) -> Explanation:
     """Report the cost in bytes of the patch that `diff` would make, layer by layer and file by file. Writes nothing.
 
-    Takes as long as making the patch; scratch files lie in the current folder. Raises what `diff` raises.
+    Takes as long as making the patch, twice as long if `readers` lack what it would use.
+
+    Scratch files lie in the current folder. Raises what `diff` raises.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
     gathered = gather_release(
         sources, execution, label_for(bases, release, sequence, product), images_list, tags, images_from, pull, files
     )
-    prepared = prepare_patch(bases, gathered, execution, effort, content=content, pull=pull)
+    prepared = prepare_patch(bases, gathered, execution, effort, content=content, readers=readers, pull=pull)
     with prepared.bundle as bundle:
-        costs = forecast(bundle, execution)
+        costs = forecast(bundle, execution, prepared.reader)
+    unrestricted = None
+    if prepared.reader.missed:
+        likewise = prepare_patch(bases, gathered, execution, effort, content=content, readers=VERSIONS[-1:], pull=pull)
+        with likewise.bundle as other:
+            unrestricted = _patch_size(other.index)
     images = usage(gathered.release.images, gathered.manifests).images
-    return Explanation(bundle.index, tuple(costs), images, prepared.warnings)
+    return Explanation(bundle.index, tuple(costs), images, prepared.warnings, unrestricted)
+
+
+def _patch_size(index: Index) -> int:
+    """Return the bytes of whole blobs and layer patches, as the costs of an explanation add up to."""
+    whole = sum(blob.size for blob in index.stored if not blob.is_manifest)
+    return whole + sum(step.patch_size for step in index.steps)

@@ -9,12 +9,14 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.model.release import Release
 from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, effort_of, names
 from airpatch.operations.create_bundle import Label, WrittenBundle, add_tool, find_tool, gather_release, open_output
 from airpatch.patches.bases import BaseState, InstalledRelease, installed_release, open_base, open_content
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
+from airpatch.patches.readers import reader_features, reader_warnings
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import Gathered
 
@@ -35,6 +37,7 @@ def diff(
     files: Sequence[str] = (),
     content: Paths = (),
     layer_patches: bool = True,
+    readers: Sequence[str] = (),
     effort: str = "default",
     key: StrPath | None = None,
     with_tool: StrPath | bool = False,
@@ -50,8 +53,9 @@ def diff(
     theirs.
 
     Layer patches build upon blobs that every base has and that can be read: from the bases, or from `content`, bundles
-    and roots that need not be bases (an inventory holds no blobs). Warnings say what makes a patch larger than
-    necessary.
+    and roots that need not be bases (an inventory holds no blobs). They use no more than the airpatch of each of
+    `readers` can carry out: versions such as "0.1", or inventories from targets. Without any, inventories among the
+    bases count. Warnings say what makes a patch larger than necessary.
 
     Raises what `create` raises, UsageError if a base cannot be used, and IntegrityError if one is damaged.
     """
@@ -62,7 +66,14 @@ def diff(
         label = label_for(bases, release, sequence, product, expires)
         gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
         prepared = prepare_patch(
-            bases, gathered, execution, effort, content=content, layer_patches=layer_patches, pull=pull
+            bases,
+            gathered,
+            execution,
+            effort,
+            content=content,
+            layer_patches=layer_patches,
+            readers=readers,
+            pull=pull,
         )
         with prepared.bundle as bundle:
             made = place.write(bundle, execution, prepared.warnings)
@@ -140,10 +151,11 @@ def _stored(index: Index) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PreparedPatch:
-    """A patch to write, and warnings about what may not be as people expect."""
+    """A patch to write, warnings about what may not be as people expect, and who will carry the patch out."""
 
     bundle: PreparedBundle
     warnings: tuple[str, ...]
+    reader: ReaderFeatures
 
 
 def prepare_patch(
@@ -154,12 +166,14 @@ def prepare_patch(
     *,
     content: Paths = (),
     layer_patches: bool = True,
+    readers: Sequence[str] = (),
     pull: PullOptions | None = None,
 ) -> PreparedPatch:
     """Return the patch to the release of `gathered` for targets that have one of `bases`."""
     chosen = effort_of(effort)
     states = [open_base(name, gathered.release, pull) for name in names(bases)]
     contents = [open_content(name) for name in names(content)]
+    reader = reader_features(readers, states)
     index = plan_patch(gathered.release, states)
     gathered.fetch((blob.digest for blob in index.stored), execution)
     warnings = (
@@ -169,5 +183,6 @@ def prepare_patch(
         *(_content_warnings(states, contents, index) if layer_patches else ()),
     )
     if not layer_patches or any(state.no_layer_patches for state in states):
-        return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings)
-    return PreparedPatch(patch_layers(index, gathered, states, execution, chosen, contents), warnings)
+        return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings, reader)
+    prepared = patch_layers(index, gathered, states, execution, chosen, contents, reader)
+    return PreparedPatch(prepared, (*warnings, *reader_warnings(reader)), reader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
-from airpatch.blobs.content import Content
 from airpatch.blobs.output import output_file
 from airpatch.destinations.registry_plan import (
     PushPlan,
@@ -23,6 +22,7 @@ from airpatch.destinations.registry_plan import (
     repositories_for,
 )
 from airpatch.destinations.registry_push import carry_out
+from airpatch.destinations.supply import GatheredSupply, Supply
 from airpatch.errors import BaseMismatch, TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.inventories import emit
@@ -33,7 +33,7 @@ from airpatch.model.release import Blob, Image, check_manifests
 from airpatch.operations.arguments import Paths, StrPath, names, within
 from airpatch.operations.trusted_files import require_signed
 from airpatch.registry_api.access import PullOptions, RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.registry_api.transport import Transport
@@ -99,7 +99,7 @@ def push(
     if not paths:
         raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
     with ExitStack() as stack:
-        job = _Job(Place.parse(destination), [Rename.parse(text) for text in renames], access, execution, stack)
+        job = _Job(RegistryPlace.parse(destination), [Rename.parse(text) for text in renames], access, execution, stack)
         patches = _open_patches(paths, stack, trusted)
         if not patches:
             if len(paths) > 1:
@@ -114,18 +114,14 @@ def push(
         return job.finish(prepared, patches, dry_run=dry_run, request=request)
 
 
-_GiveContent = Callable[[Iterable[Digest]], Content]
-"""Returns a content that has the blobs."""
-
-
 @dataclass(slots=True)
 class _Prepared:
-    """What to push: the plan, all manifests, and `content`, which provides what must be uploaded."""
+    """What to push: the plan, all manifests, and `supply`, which gives what must be uploaded."""
 
     plan: PushPlan
     images: Sequence[Image]
     manifests: Mapping[Digest, bytes]
-    content: _GiveContent
+    supply: Supply
     missing: Mapping[Digest, Blob] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -134,7 +130,7 @@ class _Prepared:
 class _Job:
     """One push: where to, and how."""
 
-    place: Place
+    place: RegistryPlace
     renames: Sequence[Rename]
     access: RegistryAccess
     execution: Execution
@@ -176,8 +172,7 @@ class _Job:
             raise error
         uploads = plan.uploads
         if not dry_run:
-            content = prepared.content(uploads)
-            carry_out(plan, prepared.manifests, content, self.access.connections, self.execution)
+            carry_out(plan, prepared.manifests, prepared.supply, self.access.connections, self.execution)
         lost = {blob.digest for blob in missing}
         return PushResult(
             str(self.place),
@@ -229,37 +224,29 @@ def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSi
     pull = PullOptions(job.access)
     gathered = gather([path], job.execution, picks=images, pull=pull, opened=partial(_check_source, trusted))
     plan = job.plan(gathered.release.images, gathered.manifests)
-
-    def content(wanted: Iterable[Digest]) -> Content:
-        gathered.fetch(wanted, job.execution)
-        return gathered.content
-
     found = gathered.release.images
-    return _Prepared(plan, found, gathered.manifests, content, warnings=_signature_warnings(found))
+    return _Prepared(plan, found, gathered.manifests, GatheredSupply(gathered), warnings=_signature_warnings(found))
 
 
 def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
     """Return the release of the last patch, upon the base in `path`; only what must be uploaded is rebuilt."""
-    from airpatch.patches.completion import complete_upon
+    from airpatch.patches.completed_release import complete_upon
+    from airpatch.patches.delivery import Delivery
 
     if _is_bundle_file(path):
         _check_opening(trusted, job.stack.enter_context(closing(BundleFile(path))))
     release = complete_upon(path, patches, job.execution)
     manifests = release.manifests()
     plan = job.plan(release.release.images, manifests)
-
-    def content(wanted: Iterable[Digest]) -> Content:
-        found, made = release.content(wanted, job.execution)
-        job.stack.callback(made.close)
-        return found
-
+    supply = job.stack.enter_context(closing(Delivery(release, job.execution)))
     found = release.release.images
-    return _Prepared(plan, found, manifests, content, warnings=_signature_warnings(found))
+    return _Prepared(plan, found, manifests, supply, warnings=_signature_warnings(found))
 
 
 def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     """Return the release of the last patch, upon what the registry has."""
-    from airpatch.patches.completion import CompletedRelease
+    from airpatch.patches.completed_release import CompletedRelease
+    from airpatch.patches.delivery import Delivery
     from airpatch.patches.registry_base import RegistryBase
 
     release = patches[-1].index.release
@@ -271,25 +258,17 @@ def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     others = [Repository(job.transport, path) for path in sorted(removed - repositories.keys())]
     base = RegistryBase(patches, repositories, others, blobs, connections)
     base.read_manifests()
+    completed = CompletedRelease(patches, base.content)
+    supply = job.stack.enter_context(closing(Delivery(completed, job.execution, blobs)))
     found = release.images
     if base.lost:
-        empty = PushPlan(job.place, {}, {})
-        return _Prepared(empty, found, {}, lambda _: base.content, base.lost, _signature_warnings(found))
+        return _Prepared(PushPlan(job.place, {}, {}), found, {}, supply, base.lost, _signature_warnings(found))
     check_manifests(release, base.manifests)
-    completed = CompletedRelease(patches, base.content)
     plan = job.plan_for(repositories, base.manifests)
     brought = {blob.digest for patch in patches for blob in (*patch.index.stored, *patch.index.patched)}
     find_elsewhere(plan, plan.uploads.keys() - brought, connections)
     base.find_sources(plan.uploads)
-
-    def content(wanted: Iterable[Digest]) -> Content:
-        wanted = list(wanted)
-        blobs.fetch(completed.from_base(wanted), job.execution)
-        given, made = completed.content(wanted, job.execution)
-        job.stack.callback(made.close)
-        return given
-
-    return _Prepared(plan, found, base.manifests, content, base.lost, _signature_warnings(found))
+    return _Prepared(plan, found, base.manifests, supply, base.lost, _signature_warnings(found))
 
 
 def _signature_warnings(images: Iterable[Image]) -> tuple[str, ...]:

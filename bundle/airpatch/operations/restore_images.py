@@ -31,12 +31,12 @@ from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, check_apart, choice, within
 from airpatch.operations.lay_out_files import lay_out_files
 from airpatch.operations.trusted_files import require_signed
-from airpatch.patches.completion import complete_upon
+from airpatch.patches.completed_release import complete_upon
 from airpatch.registry_api.access import PullOptions
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.image_files import TreeContent
-from airpatch.sources.references import pick
+from airpatch.sources.image_references import pick
 from airpatch.sources.source import FoundImage, Source
 from airpatch.target.image_signatures import kept_path, signatures_of
 from airpatch.target.rolling_back import find_release

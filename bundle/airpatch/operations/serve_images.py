@@ -19,7 +19,7 @@ from airpatch.model.release import Image
 from airpatch.operations.arguments import Paths, StrPath, names, within
 from airpatch.operations.trusted_files import require_signed
 from airpatch.patches.chains import require_chain, require_patches
-from airpatch.patches.completion import complete_upon
+from airpatch.patches.completed_release import complete_upon
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.registry_roots import RegistryRoot, registry_content
 

@@ -16,9 +16,9 @@ from airpatch.format.index import Index
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import read_limited
 from airpatch.signing import sshsig
+from airpatch.signing.bundle_signatures import NAMESPACE, check_signature
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.certificates import parse as parse_certificate
-from airpatch.signing.policy import NAMESPACE, check_signature
 from airpatch.signing.public_keys import PublicKey
 from airpatch.signing.signer import make_signature
 

@@ -14,7 +14,7 @@ from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts
-from airpatch.format.parts import Whole
+from airpatch.format.parts import WholeFile
 from airpatch.linux import is_file, is_folder
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.parts.gathering import gather_parts
@@ -31,7 +31,7 @@ _PIECE = 8 << 20
 class SplitFile:
     """A file in parts: what it is as a whole, and the `files` of its parts, the parity last."""
 
-    whole: Whole
+    whole: WholeFile
     files: tuple[Path, ...]
 
 
@@ -40,7 +40,7 @@ class JoinedFile:
     """A file that was joined from its parts. `rebuilt` has the numbers of the parts that parity replaced."""
 
     output: str
-    whole: Whole
+    whole: WholeFile
     rebuilt: tuple[int, ...]
 
 
@@ -120,7 +120,7 @@ def _open(path: Path) -> tuple[ByteSource, os.stat_result]:
         raise UsageError(f"{path}: cannot be opened: {error.strerror}") from None
 
 
-def _plan(name: str, size: int, limit: int, parity: int) -> Whole:
+def _plan(name: str, size: int, limit: int, parity: int) -> WholeFile:
     try:
         whole = parts.fitting(name, size, limit, parity)
     except FormatError as error:

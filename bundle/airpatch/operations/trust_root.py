@@ -10,7 +10,8 @@ from pathlib import Path
 from airpatch.errors import TargetError, TrustError
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import read_limited
-from airpatch.signing.policy import MAX_SIGNATURES, Signer
+from airpatch.signing.bundle_signatures import MAX_SIGNATURES
+from airpatch.signing.policy import Signer
 from airpatch.signing.sshsig import MAX_SIGNATURE
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.root import Root

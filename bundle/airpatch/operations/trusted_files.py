@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from airpatch.archive.reader import Opening
 from airpatch.errors import FormatError, UsageError, unreadable
 from airpatch.linux import read_start
 from airpatch.operations.arguments import StrPath
-from airpatch.signing import allowed_signers as allowed_signers_file
-from airpatch.signing import revocation
-from airpatch.signing.policy import Signer
-from airpatch.signing.trusted import TrustedSigners
+from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS, MAX_REVOKED
+
+if TYPE_CHECKING:
+    from airpatch.archive.reader import Opening
+    from airpatch.signing.policy import Signer
+    from airpatch.signing.trusted import TrustedSigners
 
 
 def trusted_signers(
@@ -29,8 +31,13 @@ def trusted_signers(
     different principals must have signed. Raises UsageError if a file cannot be read, FormatError, naming the file and
     the line, if one is malformed.
     """
-    signers = read_limited(allowed_signers, allowed_signers_file.MAX_FILE)
-    keys = b"" if revoked is None else read_limited(revoked, revocation.MAX_FILE)
+    # Imported here, because most commands demand no signatures.
+    from airpatch.signing import allowed_signers as allowed_signers_file
+    from airpatch.signing import revocation
+    from airpatch.signing.trusted import TrustedSigners
+
+    signers = read_limited(allowed_signers, MAX_ALLOWED_SIGNERS)
+    keys = b"" if revoked is None else read_limited(revoked, MAX_REVOKED)
     try:
         allowed_signers_file.parse(signers)
     except FormatError as error:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airpatch.archive.frame_reader import open_frames
 from airpatch.archive.pack import destination
@@ -16,15 +17,17 @@ from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetEr
 from airpatch.execution import Execution
 from airpatch.format.digest_list import emit_digest_list
 from airpatch.format.index import Index
-from airpatch.layers.proof import Base, prove
+from airpatch.layers.proof import prove
 from airpatch.linux import is_file, is_folder, real_path
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import require_signed
 from airpatch.parts.part_files import holds_parts
-from airpatch.signing.policy import Signer
-from airpatch.signing.trusted import TrustedSigners
-from airpatch.target.audit import VerifiedRoot, audit_root
-from airpatch.target.root import open_root
+
+if TYPE_CHECKING:
+    from airpatch.layers.proof import Base
+    from airpatch.signing.policy import Signer
+    from airpatch.signing.trusted import TrustedSigners
+    from airpatch.target.audit import VerifiedRoot
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +128,9 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
+    from airpatch.target.audit import audit_root  # not needed for a bundle
+    from airpatch.target.root import open_root
+
     with open_root(path) as root:
         verified = audit_root(root, execution)
     error: AirpatchError

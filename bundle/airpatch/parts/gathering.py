@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airpatch.errors import IntegrityError, UsageError
-from airpatch.format.parts import Whole
+from airpatch.format.parts import WholeFile
 from airpatch.linux import is_folder
 from airpatch.parts.joined import JoinedParts
-from airpatch.parts.part_files import Found, begins_as_part, find_parts
+from airpatch.parts.part_files import FoundParts, begins_as_part, find_parts
 
 
 def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
@@ -20,7 +20,7 @@ def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
     """
     meant = [path for path in paths if is_folder(path) or begins_as_part(path)]
     folders = list(dict.fromkeys(path if is_folder(path) else path.parent for path in meant))
-    named = Found()
+    named = FoundParts()
     for path in meant:
         named.add(path)
     around = find_parts(folders)
@@ -41,8 +41,8 @@ def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
 
 def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
     """`names` with all parts of one file in place of the first of them, in whatever order they are."""
-    grouped: list[str | JoinedParts | Whole] = []
-    paths: dict[Whole, list[Path]] = {}
+    grouped: list[str | JoinedParts | WholeFile] = []
+    paths: dict[WholeFile, list[Path]] = {}
     for name in names:
         whole = _whole_of(Path(name))
         if whole is None:
@@ -54,7 +54,7 @@ def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
     result: list[str | JoinedParts] = []
     spoiled = {name for name in names if begins_as_part(Path(name))}
     for each in grouped:
-        if isinstance(each, Whole):
+        if isinstance(each, WholeFile):
             joined = gather_parts(paths[each])
             if joined is not None:
                 result.append(joined)
@@ -63,9 +63,9 @@ def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
     return result
 
 
-def _whole_of(path: Path) -> Whole | None:
+def _whole_of(path: Path) -> WholeFile | None:
     """What `path` is a part of, or what a folder has the parts of, if these are of one file."""
-    found = Found()
+    found = FoundParts()
     if is_folder(path):
         found = find_parts([path])
     else:
@@ -74,5 +74,5 @@ def _whole_of(path: Path) -> Whole | None:
     return wholes[0] if len(wholes) == 1 else None
 
 
-def _wholes(found: Found) -> list[Whole]:
+def _wholes(found: FoundParts) -> list[WholeFile]:
     return list(dict.fromkeys(part.header.whole for part in found.parts))

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from airpatch.errors import FormatError, IntegrityError
-from airpatch.format.parts import Whole
+from airpatch.format.parts import WholeFile
 from airpatch.linux import is_file, is_folder
 from airpatch.parts.parity import Parity
-from airpatch.parts.part_files import Found, PartFile, find_parts
+from airpatch.parts.part_files import FoundParts, PartFile, find_parts
 
 _KEPT_CHUNKS = 16
 
@@ -28,7 +28,7 @@ class JoinedParts:
     `folders` are looked through again by `look_again`. For use by many threads.
     """
 
-    def __init__(self, whole: Whole, found: Found, folders: Iterable[Path] = ()) -> None:
+    def __init__(self, whole: WholeFile, found: FoundParts, folders: Iterable[Path] = ()) -> None:
         self.whole = whole
         self.name = whole.name
         self.size = whole.size
@@ -41,7 +41,7 @@ class JoinedParts:
         self._lock = threading.Lock()
         self._add(found)
 
-    def _add(self, found: Found) -> None:
+    def _add(self, found: FoundParts) -> None:
         """Take in what was found; what contradicts a first part counts as damaged."""
         known = {path for copies in self._files.values() for path in (part.path for part in copies)}
         new = [part for part in found.parts if part.header.whole == self.whole and part.path not in known]

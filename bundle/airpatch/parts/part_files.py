@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from airpatch.errors import FormatError, TargetError
-from airpatch.format import parts, sealed
+from airpatch.format import magics, parts, sealed
 from airpatch.format.parts import Header
-from airpatch.linux import is_file
+from airpatch.linux import begins_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +54,11 @@ def read_part(path: Path) -> PartFile | None:
 
 def begins_as_part(path: Path) -> bool:
     """Whether the file begins as a part does."""
-    if not is_file(path):
-        return False
-    with suppress(OSError), path.open("rb", buffering=0) as file:
-        return file.read(len(parts.MAGIC)) == parts.MAGIC
-    return False
+    return begins_with(path, magics.PART)
 
 
 @dataclass(slots=True)
-class Found:
+class FoundParts:
     """Parts that were found, and files that begin as parts do and are damaged in their header."""
 
     parts: list[PartFile] = field(default_factory=list)
@@ -79,9 +74,9 @@ class Found:
                 self.parts.append(part)
 
 
-def find_parts(folders: Iterable[Path]) -> Found:
+def find_parts(folders: Iterable[Path]) -> FoundParts:
     """The parts among the files of `folders`, in the order of their names. Raises TargetError."""
-    found = Found()
+    found = FoundParts()
     for folder in folders:
         try:
             names = sorted(os.listdir(folder))

@@ -14,7 +14,7 @@ from pathlib import Path
 from airpatch.blobs.byte_source import ByteSource
 from airpatch.blobs.output import write_error
 from airpatch.errors import SourceError
-from airpatch.format.parts import Header, Whole, emit_header, header_size
+from airpatch.format.parts import Header, WholeFile, emit_header, header_size
 from airpatch.model.digest import Digest
 from airpatch.parts.parity import Parity
 from airpatch.progress import ProgressPart
@@ -37,7 +37,7 @@ class _Sums:
             sums += hashlib.sha256(block[start : start + chunk]).digest()
 
 
-def write_parts(source: ByteSource, whole: Whole, folder: Path, part: ProgressPart) -> tuple[Whole, list[Path]]:
+def write_parts(source: ByteSource, whole: WholeFile, folder: Path, part: ProgressPart) -> tuple[WholeFile, list[Path]]:
     """Write `source`, split as `whole` says, into `folder`; return the whole with its digest, and the files.
 
     Raises TargetError if they cannot be written, and what reading raises; nothing is left then. UsageError if there is
@@ -58,7 +58,9 @@ def write_parts(source: ByteSource, whole: Whole, folder: Path, part: ProgressPa
         return complete, _named(complete, folder, paths)
 
 
-def _write_data(source: ByteSource, whole: Whole, paths: dict[int, Path], sums: _Sums, part: ProgressPart) -> Digest:
+def _write_data(
+    source: ByteSource, whole: WholeFile, paths: dict[int, Path], sums: _Sums, part: ProgressPart
+) -> Digest:
     """Write the payloads of the data parts; return the sha256 of all of `source`."""
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BLOCK))
@@ -78,7 +80,7 @@ def _write_data(source: ByteSource, whole: Whole, paths: dict[int, Path], sums: 
 
 
 def _write_parity(
-    source: ByteSource, whole: Whole, paths: dict[int, Path], sums: _Sums, parity: Parity, part: ProgressPart
+    source: ByteSource, whole: WholeFile, paths: dict[int, Path], sums: _Sums, parity: Parity, part: ProgressPart
 ) -> None:
     """Write the payloads of the parity parts: of each stretch of chunks, what lies in all data parts at that place."""
     stretch = max(1, _BLOCK // (whole.chunk * whole.data_parts)) * whole.chunk
@@ -101,7 +103,7 @@ def _write_parity(
 
 
 @contextmanager
-def _temporaries(whole: Whole, folder: Path) -> Iterator[dict[int, Path]]:
+def _temporaries(whole: WholeFile, folder: Path) -> Iterator[dict[int, Path]]:
     """Where the parts are written until they are complete; whatever is left there is removed."""
     paths = {n: folder / f".{whole.part_name(n)}{_SUFFIX}" for n in range(1, whole.parts + 1)}
     try:
@@ -113,7 +115,7 @@ def _temporaries(whole: Whole, folder: Path) -> Iterator[dict[int, Path]]:
             path.unlink(missing_ok=True)
 
 
-def _create(path: Path, number: int, whole: Whole) -> None:
+def _create(path: Path, number: int, whole: WholeFile) -> None:
     """Make the file of a part in its size, so that a full disk is known at once."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
@@ -146,7 +148,7 @@ def _write(path: Path, content: bytes | memoryview, position: int, *, sync: bool
         raise write_error(str(path), error) from None
 
 
-def _named(whole: Whole, folder: Path, paths: dict[int, Path]) -> list[Path]:
+def _named(whole: WholeFile, folder: Path, paths: dict[int, Path]) -> list[Path]:
     """Give the files their names, all of them or none."""
     named: list[Path] = []
     try:

@@ -15,13 +15,13 @@ from pathlib import Path
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import is_inventory, read_inventory
-from airpatch.archive.misfits import HEAD, describe
+from airpatch.archive.misfits import describe
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree
 from airpatch.errors import BaseMismatch, FormatError, UsageError, unreadable
 from airpatch.execution import Execution
-from airpatch.format import inventories
+from airpatch.format import inventories, magics
 from airpatch.format.index import Base, Index
 from airpatch.format.inventories import Inventory, Request
 from airpatch.format.release_part import release_id
@@ -47,7 +47,8 @@ class BaseState:
 
     `layers` are those of the blobs that can be read from `content`, or made by the layer patches of a full bundle, and
     may be sources of layer patches; `images` say in which images they are. With `no_layer_patches`, as for a request,
-    the patch has none: a top-up must not need what it completes.
+    the patch has none: a top-up must not need what it completes. `features` are those of the airpatch there, None if it
+    does not say.
     """
 
     base: Base
@@ -58,6 +59,7 @@ class BaseState:
     content: Content | None = None
     images: tuple[Image, ...] = ()
     no_layer_patches: bool = False
+    features: frozenset[str] | None = None
 
 
 def open_base(name: str, release: Release, pull: PullOptions | None = None) -> BaseState:
@@ -82,7 +84,7 @@ def _small_file(path: Path) -> Inventory | Request:
     if not is_file(path):
         raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
     try:
-        head = read_start(path, HEAD)
+        head = read_start(path, magics.HEAD)
     except OSError as error:
         raise unreadable(str(path), error) from None
     if not is_inventory(path):
@@ -234,7 +236,9 @@ def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
 
 def _from_inventory(value: Inventory, name: str) -> BaseState:
     base = Base(inventories.content_id(value), value.name or _file_label(Path(name)))
-    return BaseState(base, value.blobs, frozenset(value.repositories))
+    return BaseState(
+        base, value.blobs, frozenset(value.repositories), features=frozenset(value.features) if value.version else None
+    )
 
 
 def _file_label(path: Path) -> str:

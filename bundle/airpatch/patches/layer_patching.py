@@ -16,7 +16,8 @@ from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
 from airpatch.layers.differ import Differ
-from airpatch.layers.resemblance import Place
+from airpatch.layers.reader_features import ReaderFeatures
+from airpatch.layers.resemblance import LayerPlace
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
@@ -34,18 +35,23 @@ def patch_layers(
     execution: Execution,
     effort: Effort = Effort.DEFAULT,
     contents: Sequence[BaseState] = (),
+    reader: ReaderFeatures | None = None,
 ) -> PreparedBundle:
     """Return the bundle of `index` and `gathered`, with layer patches in place of stored blobs where that is smaller.
 
     Sources are blobs that every one of the `bases` has and that can be read from one of them or of `contents`, and new
-    blobs of the release itself. Raises what reading the bases and scratch files raises.
+    blobs of the release itself. The patches use what `reader` knows.
+
+    Raises what reading the bases and scratch files raises.
     """
     givers = [*bases, *contents]
     available = _available(bases, givers)
     content = ChainedContent([gathered.content, *_contents(givers, available, gathered.content, execution)])
     _LOG.info("sources of layer patches: %d blobs that every base has, and new blobs", len(available))
     targets = [blob for blob in index.stored if not blob.is_manifest]
-    patches = Differ(content, execution, effort, gathered.owners).make(targets, available, _places(gathered, givers))
+    patches = Differ(content, execution, effort, gathered.owners, reader).make(
+        targets, available, _places(gathered, givers)
+    )
     made = {step.digest for step in patches.steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
@@ -62,15 +68,15 @@ def patch_layers(
     return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 
 
-def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, Place]:
+def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, LayerPlace]:
     """Return where the layers are in the images of the bases and of the release."""
-    found: dict[Digest, Place] = {}
+    found: dict[Digest, LayerPlace] = {}
     known = [
         *(places(b.images, manifests_in(b.content, b.blobs), b.content) for b in bases if b.content is not None),
         places(gathered.release.images, gathered.manifests.get, gathered.content),
     ]
     for digest, place in chain.from_iterable(each.items() for each in known):
-        found[digest] = found.get(digest, Place()) | place
+        found[digest] = found.get(digest, LayerPlace()) | place
     return found
 
 

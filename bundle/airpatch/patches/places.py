@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from airpatch import limits
 from airpatch.blobs.content import Content
 from airpatch.errors import AirpatchError
-from airpatch.layers.resemblance import Place
+from airpatch.layers.resemblance import LayerPlace
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image
@@ -24,7 +24,7 @@ _MAX_CONFIG = 1 << 20
 
 def places(
     images: Iterable[Image], manifests: Callable[[Digest], bytes | None], content: Content
-) -> dict[Digest, Place]:
+) -> dict[Digest, LayerPlace]:
     """Return the place of each layer of `images`, as far as `manifests` gives their manifests and `content` their
     configs.
 
@@ -53,7 +53,7 @@ def places(
         if references > _MAX_REFERENCES:
             break
     return {
-        digest: Place(frozenset(repositories), frozenset(platforms), frozenset(positions))
+        digest: LayerPlace(frozenset(repositories), frozenset(platforms), frozenset(positions))
         for digest, (repositories, platforms, positions) in found.items()
     }
 

@@ -22,14 +22,14 @@ _OFFICIAL = "library/"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RegistryPlace:
     """A registry, and a path in it that may be empty. `host` is as users write it, with a port where it has one."""
 
     host: str
     path: str
 
     @classmethod
-    def parse(cls, text: str) -> Place:
+    def parse(cls, text: str) -> RegistryPlace:
         """`docker://HOST[:PORT][/PATH]`. Raises UsageError."""
         host, _, path = text.removeprefix(SCHEME).partition("/")
         path = path.rstrip("/")
@@ -80,7 +80,7 @@ class Address:
             ImageName(repository, tag or "latest")
         except FormatError as error:
             raise UsageError(f"{text}: {error.message}") from None
-        place = Place(_one_name(host), "")
+        place = RegistryPlace(_one_name(host), "")
         return cls(place.host, place.below(repository), tag or None, digest)
 
     @property

@@ -29,7 +29,7 @@ _NOT_THERE = (400, 404, 405, 501)
 _DIGEST_HEADER = "Docker-Content-Digest"
 
 
-class Sink(Protocol):
+class BlobSink(Protocol):
     """Takes the bytes of a blob, in order; some may be there before."""
 
     size: int
@@ -112,7 +112,7 @@ class Repository:
 
         return self.transport.repeat(attempt, name)
 
-    def download(self, digest: Digest, size: int, sink: Sink) -> None:
+    def download(self, digest: Digest, size: int, sink: BlobSink) -> None:
         """Have `sink` get the blob. A connection that breaks is followed by another one for the rest.
 
         Raises IntegrityError if it does not have the digest.
@@ -134,7 +134,7 @@ class Repository:
                     raise IntegrityError(f"{name}: {error}, each of {wrong} times") from None
                 sink.restart()
 
-    def _download_rest(self, digest: Digest, size: int, sink: Sink, name: str, patience: Patience) -> None:
+    def _download_rest(self, digest: Digest, size: int, sink: BlobSink, name: str, patience: Patience) -> None:
         if sink.size == size and size:
             return
         headers = {"Range": f"bytes={sink.size}-"} if sink.size else {}

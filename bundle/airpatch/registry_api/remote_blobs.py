@@ -45,7 +45,7 @@ class RemoteBlobs:
         self._new_file = new_file
         self._cache = None if cache is None else _Cache(cache)
         self._where = where
-        self._connections = connections
+        self.connections = connections
         self._store = ScratchStore(new_file)
         self._fetched: dict[Digest, ScratchRange | Path] = {}
         self._locks: dict[Digest, threading.Lock] = {}
@@ -69,7 +69,7 @@ class RemoteBlobs:
         total = sum(self.known[digest].size for digest in wanted)
         with (
             task.part(f"fetching from {self._where}", total) as part,
-            ThreadPoolExecutor(self._connections) as pool,
+            ThreadPoolExecutor(self.connections) as pool,
         ):
 
             def get(digest: Digest) -> None:
@@ -103,6 +103,13 @@ class RemoteBlobs:
             blob.repository.download(digest, blob.size, _Incoming(file.append, file.clear, reached))
             stack.pop_all()
         return self._store.keep(file)
+
+    def give_up(self, digest: Digest) -> None:
+        """Release a blob that nobody reads any more; whoever asks for it again fetches it again."""
+        with self._lock:
+            place = self._fetched.pop(digest, None)
+        if isinstance(place, ScratchRange):
+            self._store.give_up(place)
 
     def close(self) -> None:
         """Give up what lies in scratch files."""

@@ -8,12 +8,12 @@ from pathlib import Path
 from airpatch.errors import UsageError
 from airpatch.linux import is_folder
 from airpatch.registry_api.access import RegistryAccess
-from airpatch.registry_api.address import Place
+from airpatch.registry_api.address import RegistryPlace
 
 _CERTIFICATES = ("/etc/containers/certs.d", "/etc/docker/certs.d")
 
 
-def tls_context(place: Place, access: RegistryAccess) -> ssl.SSLContext:
+def tls_context(place: RegistryPlace, access: RegistryAccess) -> ssl.SSLContext:
     """Return who is trusted, and what this client presents: options, and the folders that docker and podman read for a
     host.
 

@@ -26,7 +26,7 @@ from airpatch.execution import Cancellation
 from airpatch.extras import require_extra
 from airpatch.log import logger
 from airpatch.registry_api.access import RegistryAccess
-from airpatch.registry_api.address import Place, is_loopback
+from airpatch.registry_api.address import RegistryPlace, is_loopback
 from airpatch.registry_api.answer import Answer, Interrupted, failure_reason, retry_after, shown
 from airpatch.registry_api.authorization import Authorizer, Refused
 from airpatch.registry_api.credentials import Credential, find_credential
@@ -54,7 +54,11 @@ class Transport:
     """
 
     def __init__(
-        self, place: Place, access: RegistryAccess, error: type[AirpatchError], cancellation: Cancellation | None = None
+        self,
+        place: RegistryPlace,
+        access: RegistryAccess,
+        error: type[AirpatchError],
+        cancellation: Cancellation | None = None,
     ) -> None:
         require_extra("registry", "urllib3")
         if access.plain_http and not is_loopback(place.host):

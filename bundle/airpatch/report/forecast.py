@@ -20,6 +20,7 @@ from airpatch.execution import Execution
 from airpatch.format.index import Step
 from airpatch.layers.blob_builder import section
 from airpatch.layers.compression import extract
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import Raw, Whole, read_header
 from airpatch.layers.steps import Sizes, sizes_of
 from airpatch.model.chosen_source import ChosenSource
@@ -67,8 +68,10 @@ class BlobCost:
     chosen: tuple[ChosenSource, ...] = ()
 
 
-def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
-    """Return the costs of the blobs that `bundle` brings, manifests left out, the costliest first."""
+def forecast(bundle: PreparedBundle, execution: Execution, reader: ReaderFeatures) -> list[BlobCost]:
+    """Return the costs of the blobs that `bundle`, made for `reader`, brings, the costliest first; manifests are left
+    out.
+    """
     index = bundle.index
     stored = [blob for blob in index.stored if not blob.is_manifest]
     found = [BlobCost(blob.digest, blob.size, blob.size) for blob in stored]
@@ -79,7 +82,7 @@ def forecast(bundle: PreparedBundle, execution: Execution) -> list[BlobCost]:
     )
     with execution.part("looking for what costs", total) as part:
         for each in patches:
-            files = _files(each, bundle, sizes, execution, part) if _has_files(each) else []
+            files = _files(each, bundle, sizes, execution, part, reader) if _has_files(each) else []
             step = each.step
             chosen = tuple(bundle.chosen.get(step.digest, ()))
             found.append(BlobCost(step.digest, step.size, step.patch_size, each, tuple(files), chosen))
@@ -97,7 +100,12 @@ def _has_files(made: LayerPatch) -> bool:
 
 
 def _files(
-    made: LayerPatch, bundle: PreparedBundle, sizes: Sizes, execution: Execution, part: ProgressPart
+    made: LayerPatch,
+    bundle: PreparedBundle,
+    sizes: Sizes,
+    execution: Execution,
+    part: ProgressPart,
+    reader: ReaderFeatures,
 ) -> list[FileCost]:
     step = made.step
     blobs = bundle.patched_from or bundle.content
@@ -108,10 +116,12 @@ def _files(
         ]
         target, *sources = (tuple(members(each)) for each in unpacked)
         # The choice is the same that the maker of the patch had, and tells the names that the patch does not.
-        if made.recipe.views is not None and (views := choose(unpacked[0], unpacked[1:])) is not None:
-            target = tuple(views.target_members)
-            sources.append(tuple(views.source_members))
-            lengths.append(views.source_size)
+        if made.recipe.views is not None:
+            views = choose(unpacked[0], unpacked[1:], reader=reader.of_views(step.digest))
+            if views is not None:
+                target = tuple(views.target_members)
+                sources.append(tuple(views.source_members))
+                lengths.append(views.source_size)
     cuts = sorted({0, *(cut for member in target for cut in (member.start, member.end))})
     starts = {member.start: member for member in target}
     positions = list(accumulate(lengths, initial=0))

@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from airpatch.errors import FormatError
+from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS
 from airpatch.signing.public_keys import KEY_TYPES, PublicKey, parse_line
-
-MAX_FILE = 1 << 20
-"""Bytes. Ten thousand signers take less."""
 
 _OPTION = re.compile(r'(?P<name>[A-Za-z-]+)(?:="(?P<value>(?:[^"\\]|\\.)*)")?(?P<more>,)?', re.ASCII)
 _TIME = re.compile(r"(\d{8})(?:(\d{4})(\d{2})?)?(Z)?", re.ASCII)
@@ -47,8 +45,8 @@ class AllowedSigner:
 
 def parse(content: bytes) -> tuple[AllowedSigner, ...]:
     """Return the lines of a file. Raises FormatError, naming the line, if one is malformed or there is none at all."""
-    if len(content) > MAX_FILE:
-        raise FormatError(f"allowed signers of {len(content)} bytes; at most {MAX_FILE} are allowed")
+    if len(content) > MAX_ALLOWED_SIGNERS:
+        raise FormatError(f"allowed signers of {len(content)} bytes; at most {MAX_ALLOWED_SIGNERS} are allowed")
     try:
         lines = content.decode().splitlines()
     except UnicodeDecodeError:

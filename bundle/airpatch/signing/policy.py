@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from airpatch.errors import AirpatchError, FormatError, TrustError
+from airpatch.errors import AirpatchError, TrustError
 from airpatch.signing import certificates, sshsig
 from airpatch.signing.allowed_signers import AllowedSigner, matches
+from airpatch.signing.bundle_signatures import NAMESPACE
 from airpatch.signing.certificates import Certificate
 from airpatch.signing.public_keys import PublicKey
 from airpatch.signing.revocation import RevokedKeys
@@ -22,12 +23,8 @@ from airpatch.signing.sshsig import Signature
 Sign = Callable[[bytes, str], bytes]
 """Makes the armored signature of a message, the first argument, in a namespace, the second."""
 
-NAMESPACE = "airpatch"
-"""Of signatures over the index of a bundle."""
 TRUST_NAMESPACE = "airpatch-trust"
 """Of signatures over the allowed signers that a root is to have from now on."""
-MAX_SIGNATURES = 16
-"""Of one bundle, as members of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +144,3 @@ def _different(choices: Sequence[Sequence[str]]) -> int:
         return False
 
     return sum(place(index, set()) for index in range(len(choices)))
-
-
-def check_signature(text: bytes) -> Signature:
-    """Return an armored signature that can stand in a bundle: well-formed, in namespace `airpatch`, by a known kind of
-    key.
-
-    Whether it fits the index and whether its signer is trusted is not looked at. Raises FormatError.
-    """
-    signature = sshsig.parse(text)
-    if signature.namespace != NAMESPACE:
-        raise FormatError(f"a signature for the namespace {signature.namespace!r:.60}; sign with `-n {NAMESPACE}`")
-    return signature

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 
 from airpatch.errors import FormatError
 from airpatch.signing.certificates import Certificate
+from airpatch.signing.file_sizes import MAX_REVOKED
 from airpatch.signing.public_keys import PublicKey, parse_line
 from airpatch.signing.wire import WireReader
 
-MAX_FILE = 16 << 20
-"""Bytes; a million revoked serial numbers take half of it."""
 _MAGIC = b"SSHKRL\n\0"
 _VERSION = 1
 _CERTIFICATES, _KEYS, _SHA1, _SIGNATURE, _SHA256, _EXTENSION = 1, 2, 3, 4, 5, 255
@@ -71,8 +70,8 @@ class RevokedKeys:
 
 def parse(content: bytes) -> RevokedKeys:
     """Return the revoked keys in a file of either form. Raises FormatError."""
-    if len(content) > MAX_FILE:
-        raise FormatError(f"revoked keys of {len(content)} bytes; at most {MAX_FILE} are allowed")
+    if len(content) > MAX_REVOKED:
+        raise FormatError(f"revoked keys of {len(content)} bytes; at most {MAX_REVOKED} are allowed")
     revoked = RevokedKeys()
     if content.startswith(_MAGIC):
         _read_list(content, revoked)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from airpatch.errors import FormatError, TrustError
 from airpatch.signing import allowed_signers, revocation
-from airpatch.signing.policy import MAX_SIGNATURES, NAMESPACE, TRUST_NAMESPACE, Policy, Signer
+from airpatch.signing.bundle_signatures import MAX_SIGNATURES, NAMESPACE
+from airpatch.signing.policy import TRUST_NAMESPACE, Policy, Signer
 
 MAX_PRINCIPALS = 64
 """Principals that may be asked for by name."""

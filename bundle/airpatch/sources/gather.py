@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, SourceError, UsageError
 from airpatch.execution import Execution
-from airpatch.files.packing import FilesOption
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
@@ -30,12 +29,11 @@ from airpatch.model.release import (
 )
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
-from airpatch.sources.file_folders import files_image
 from airpatch.sources.given_names import resolve_names
+from airpatch.sources.image_references import pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
-from airpatch.sources.references import pick, read_images_list, select
-from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
+from airpatch.sources.source import FetchBlobs, FoundImage, Listing, LoadedImage, Source
 
 _LOG = logger(__name__)
 
@@ -47,13 +45,7 @@ class _Owner:
     image: ImageName
     size: int
     content: Content
-
-
-@runtime_checkable
-class RemoteContent(Content, Protocol):
-    """Content on another host: blobs that will be read one after the other are better fetched in advance."""
-
-    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None: ...
+    fetch: FetchBlobs | None
 
 
 class GatheredContent:
@@ -62,8 +54,9 @@ class GatheredContent:
     def __init__(self) -> None:
         self._owners: dict[Digest, _Owner] = {}
 
-    def add(self, digest: Digest, image: ImageName, size: int, content: Content) -> None:
-        self._owners.setdefault(digest, _Owner(image, size, content))
+    def add(self, digest: Digest, size: int, image: ImageName, loaded: LoadedImage) -> None:
+        """Take note that `image`, as `loaded`, has a blob or signature of `size` bytes."""
+        self._owners.setdefault(digest, _Owner(image, size, loaded.content, loaded.fetch))
 
     def size(self, digest: Digest) -> int | None:
         owner = self._owners.get(digest)
@@ -78,16 +71,16 @@ class GatheredContent:
     def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
         """Fetch those of the blobs that are on other hosts, many at a time. Raises SourceError, IntegrityError."""
         wanted = set(digests)
-        remote: dict[int, tuple[RemoteContent, list[Digest]]] = {}
+        remote: defaultdict[FetchBlobs, list[Digest]] = defaultdict(list)
         for digest, owner in self._owners.items():
-            if digest in wanted and isinstance(owner.content, RemoteContent):
-                remote.setdefault(id(owner.content), (owner.content, []))[1].append(digest)
-        for content, found in remote.values():
-            content.fetch(found, execution)
+            if digest in wanted and owner.fetch is not None:
+                remote[owner.fetch].append(digest)
+        for fetch, found in remote.items():
+            fetch(found, execution)
 
     def wrong(self, execution: Execution) -> list[str]:
         """Hash everything that is local; return what does not have its digest or cannot be read."""
-        here = {d: owner for d, owner in self._owners.items() if not isinstance(owner.content, RemoteContent)}
+        here = {digest: owner for digest, owner in self._owners.items() if owner.fetch is None}
         total = sum(owner.size for owner in here.values())
         images = {digest: owner.image for digest, owner in here.items()}
         with (
@@ -107,6 +100,10 @@ class GatheredContent:
         return None
 
 
+def _nothing_to_fetch(digests: Iterable[Digest], execution: Execution) -> None:
+    """All content is on this host."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """`manifests` has all manifests of `release`, `content` everything else: layers, configs, signatures.
@@ -120,11 +117,8 @@ class Gathered:
     remarks: tuple[str, ...] = ()
     is_name_guessed: bool = False
     """Whether the release is named after a tag, since the user gave it no name."""
-
-    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
-        """Fetch those of the blobs `digests` that are in registries. Raises SourceError, IntegrityError."""
-        if isinstance(self.content, GatheredContent):
-            self.content.fetch(digests, execution)
+    fetch: FetchBlobs = _nothing_to_fetch
+    """Fetches those of the blobs that are on other hosts."""
 
     def owners(self) -> dict[Digest, ImageName]:
         """For each blob the first image that has it."""
@@ -173,7 +167,11 @@ def gather(
     pull = pull or PullOptions()
     if not specs and images_from is None and not files:
         raise UsageError("no images to pack: name a SOURCE, or a registry with --from")
-    folders = [FilesOption.parse(text) for text in files]
+    folders = []
+    if files:
+        from airpatch.files.packing import FilesOption  # most releases are images alone
+
+        folders = [FilesOption.parse(text) for text in files]
     sources = [open_source(spec, execution.scratch, pull) for spec in specs]
     references = None if images_list is None else read_images_list(images_list)
     if images_from is not None:
@@ -201,9 +199,7 @@ def gather(
         source.prepare({image.name for image in images}, execution)
     _LOG.info("images in the sources: %d, taken: %d", sum(len(listing.images) for listing in listings), len(images))
     gathering = _Gathering(findings, execution)
-    for image in sorted(
-        images, key=lambda image: image.name
-    ):  # so that the writer names the first image with a bad blob
+    for image in sorted(images, key=lambda image: image.name):  # so that the first image with a bad blob is named
         gathering.add(image)
     whole = sources[0].release if len(sources) == 1 else None
     if name is None and whole is not None and len(gathering.images) == len(whole.images):
@@ -216,6 +212,8 @@ def gather(
     if sequence is None:
         sequence = sequence_after_bases or 0
     if folders:
+        from airpatch.sources.file_folders import files_image
+
         guessed = common_tag(list(gathering.images.values())) if gathering.images else None
         if name is None and guessed is None:
             raise UsageError("a release of files alone needs a name: give it one with --release")
@@ -285,7 +283,7 @@ class _Gathering:
             self._findings += self._content.wrong(self._execution)
             way_out = "; to do without them, choose the others with --images-list or --image" if self._sound else ""
             raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
-        return Gathered(release, self._manifests, self._content)
+        return Gathered(release, self._manifests, self._content, fetch=self._content.fetch)
 
     def _difference(self, entry: FoundImage, known: Image, image: Image) -> str:
         where, other = entry.where, self._where[entry.name]
@@ -298,14 +296,14 @@ class _Gathering:
     def _missing(self, entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:
         """Look for every blob and signature of an image; yield which are missing, and keep the others."""
         for signature in loaded.signatures:
-            self._content.add(signature.digest, entry.name, signature.size, loaded.content)
+            self._content.add(signature.digest, signature.size, entry.name, loaded)
         absent = absent_platforms(loaded)
         yield from absent_findings(loaded, absent, entry.where)
         for digest, manifest in loaded.parsed.items():
             for number, blob in enumerate(manifest.blobs if digest not in absent else ()):
                 try:
                     with closing(loaded.content.open(blob.digest, blob.size)):
-                        self._content.add(blob.digest, entry.name, blob.size, loaded.content)
+                        self._content.add(blob.digest, blob.size, entry.name, loaded)
                 except AirpatchError as error:
                     yield f"{'layer' if number else 'config'} {blob.digest}: {error.message}"
                     if blob.foreign and loaded.content.size(blob.digest) is None:

@@ -29,8 +29,8 @@ from airpatch.sources import (
     registry_roots,
 )
 from airpatch.sources.foreign import explain_spec
+from airpatch.sources.image_references import Reference
 from airpatch.sources.location import Location
-from airpatch.sources.references import Reference
 from airpatch.sources.source import Kind, Source
 from airpatch.sources.tar_files import is_archive
 

@@ -21,12 +21,12 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.registry_api.access import PullOptions
-from airpatch.registry_api.address import SCHEME, Address, Place, short_name, split_host
+from airpatch.registry_api.address import SCHEME, Address, RegistryPlace, short_name, split_host
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.registry_api.transport import Transport
+from airpatch.sources.image_references import Reference
 from airpatch.sources.manifests import Manifests, read_manifests
-from airpatch.sources.references import Reference
 from airpatch.sources.referrers import referrers_index
 from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source
 
@@ -62,7 +62,7 @@ class RegistryImages(Source):
     def __init__(self, host: str, wanted: Sequence[_Wanted], new_file: NewFile, pull: PullOptions) -> None:
         self._wanted = wanted
         self._pull = pull
-        self._transport = Transport(Place(host, ""), pull.access, SourceError)
+        self._transport = Transport(RegistryPlace(host, ""), pull.access, SourceError)
         self._repositories: dict[str, Repository] = {}
         self._found: list[_Found] | None = None
         self._blobs = RemoteBlobs(new_file, pull.cache, host, pull.access.connections)
@@ -81,7 +81,7 @@ class RegistryImages(Source):
 
         A host in front of a name is left out. Raises UsageError.
         """
-        place = Place.parse(place_name)
+        place = RegistryPlace.parse(place_name)
         wanted: dict[ImageName, _Wanted] = {}
         findings = []
         for reference in references:
@@ -139,6 +139,7 @@ class RegistryImages(Source):
             self._blobs,
             frozenset(manifests.missing),
             tuple(manifests.findings),
+            self._blobs.fetch,
         )
 
     def _repository(self, path: str) -> Repository:

@@ -20,13 +20,16 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import ImageSignature, Release
 from airpatch.sources.location import Location
 
+FetchBlobs = Callable[[Iterable[Digest], Execution], None]
+"""Fetches blobs in advance, many at a time. Raises SourceError, IntegrityError."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
     """An image with its manifests read: the top one and those below it that could be read, as bytes and parsed.
 
     `content` holds those of its blobs and signatures that the source has. `missing` are manifests that are not there,
-    and `findings` say what else is wrong.
+    and `findings` say what else is wrong. `fetch` is set where the content is on another host.
     """
 
     manifest: Digest
@@ -36,6 +39,7 @@ class LoadedImage:
     content: Content
     missing: frozenset[Digest] = frozenset()
     findings: tuple[str, ...] = ()
+    fetch: FetchBlobs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from enum import StrEnum
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
 from airpatch.model.release import check_label, check_product
-from airpatch.signing.policy import MAX_SIGNATURES
+from airpatch.signing.bundle_signatures import MAX_SIGNATURES
 from airpatch.timestamps import emit_timestamp, parse_timestamp
 
 EVENT_VERSION = 1

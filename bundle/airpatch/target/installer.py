@@ -14,6 +14,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import BundleStream
@@ -22,14 +23,11 @@ from airpatch.execution import Execution
 from airpatch.format import layout, registry
 from airpatch.format.index import Index
 from airpatch.format.registry import Stage
-from airpatch.layers.required_features import require_features
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Blob, check_manifests
-from airpatch.signing.policy import Signer
-from airpatch.signing.trusted import TrustedSigners
 from airpatch.target import check, space
 from airpatch.target.check import InstallPlan
 from airpatch.target.history import Action
@@ -40,6 +38,10 @@ from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
 from airpatch.target.state import Origin, State, locked, require_unlocked
+
+if TYPE_CHECKING:
+    from airpatch.signing.policy import Signer
+    from airpatch.signing.trusted import TrustedSigners
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def install(
         signers = _require_signed(streams, trusted)  # before there is even a folder
         _require_fresh(streams)
         for stream in streams:
-            require_features(stream.index)
+            _require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
             demanded = _require_signed(streams, stored_trust(root))
             indexes = [stream.index for stream in streams]
@@ -148,7 +150,7 @@ def preview(
         _require_signed(streams, trusted)
         _require_fresh(streams)
         for index in indexes:
-            require_features(index)
+            _require_features(index)
         root = stack.enter_context(Root(path)) if os.path.lexists(path) else None
         if root is None:
             require_place(path)
@@ -168,6 +170,14 @@ def _require_signed(
 ) -> dict[BundleStream, tuple[Signer, ...]]:
     """Return who signed each bundle, of those that are trusted."""
     return {stream: stream.opening.require_signed(trusted, stream.name, time.time()) for stream in streams}
+
+
+def _require_features(index: Index) -> None:
+    """Raise FormatError if `index` needs what this airpatch does not know."""
+    if index.features:
+        from airpatch.layers.required_features import require_features  # knows all encoders, so that it loads slowly
+
+        require_features(index)
 
 
 def _origin(stream: BundleStream, *signers: dict[BundleStream, tuple[Signer, ...]]) -> Origin:

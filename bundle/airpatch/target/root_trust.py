@@ -6,20 +6,23 @@ Where it is there, every bundle must be signed as it says before anything of the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import canonical
 from airpatch.model.digest import Digest
-from airpatch.signing import allowed_signers, revocation
-from airpatch.signing.trusted import TrustedSigners
+from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS, MAX_REVOKED
 from airpatch.target.history import History
 from airpatch.target.root import Root
 from airpatch.target.root_reader import HOME
 from airpatch.target.state import HISTORY
 
+if TYPE_CHECKING:
+    from airpatch.signing.trusted import TrustedSigners
+
 TRUST = f"{HOME}/trust"
 TRUST_VERSION = 1
-MAX_TRUST = allowed_signers.MAX_FILE + revocation.MAX_FILE + (64 << 10)
+MAX_TRUST = MAX_ALLOWED_SIGNERS + MAX_REVOKED + (64 << 10)
 """Bytes: both files, and room for principals."""
 
 
@@ -38,6 +41,8 @@ def emit_trust(trusted: TrustedSigners) -> bytes:
 
 def parse_trust(content: bytes) -> TrustedSigners:
     """Parse what `emit_trust` made. Raises FormatError."""
+    from airpatch.signing.trusted import TrustedSigners  # most roots demand no signatures
+
     plain = canonical.unpack(content, "the trusted signers")
     match plain:
         case {

@@ -20,7 +20,6 @@ from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.format.layout import Member
-from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.linux import start_writeback
 from airpatch.model.digest import Digest
 from airpatch.target import check
@@ -61,6 +60,7 @@ class Staging:
 
     def rebuild(self, index: Index, steps: list[Step], execution: Execution) -> None:
         """Carry out `steps` of `index`. Raises as `rebuild_blobs` does."""
+        from airpatch.layers.rebuild import rebuild_blobs  # full bundles have no steps, and this loads every encoder
 
         def output(step: Step) -> _StagedFile:
             file = self._create()

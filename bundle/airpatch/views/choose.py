@@ -19,8 +19,8 @@ from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
 from airpatch.views.finders import containers
-from airpatch.views.prove import Prover
-from airpatch.views.survey import Found, Sides, check, streams
+from airpatch.views.prove import LIKEWISE, Prover, ViewReader
+from airpatch.views.survey import FoundLevel, Sides, check, streams
 
 _NEAR = 1 << 10
 """Bytes between expanded streams of a source that the view includes: headers."""
@@ -54,11 +54,13 @@ def choose(
     sources: Sequence[memoryview],
     release_pages: Callable[[], None] = lambda: None,
     prover: Prover | None = None,
+    reader: ViewReader = LIKEWISE,
 ) -> Views | None:
     """Return the views by which `target` is made from `sources`, uncompressed layers; None if nothing needs to be
     expanded.
 
-    `release_pages` is called after about every 64 MiB looked at, so that a caller who maps files may drop pages.
+    Their codings are among those that `reader` knows. `release_pages` is called after about every 64 MiB looked at, so
+    that a caller who maps files may drop pages.
     """
     fresh = _Candidates(target, 0, release_pages)
     given = []
@@ -73,11 +75,11 @@ def choose(
     old = [file for each in given for file in each.files(lambda value, path: value not in has or path in paths)]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
     prover = prover or Prover()
-    kept = [_kept_target(levels, sides.digests[1], prover) for levels in sides.levels[0]]
+    kept = [_kept_target(levels, sides.digests[1], prover, reader) for levels in sides.levels[0]]
     if not any(kept):
         return None
     wanted = _Names(_all_streams(kept))
-    held = [_kept_source(levels, sides.digests[0], wanted) for levels in sides.levels[1]]
+    held = [_kept_source(levels, sides.digests[0], wanted, reader) for levels in sides.levels[1]]
     target_view = _Target()
     target_view.layer(target, [(file, levels) for file, levels in zip(new, kept, strict=True) if levels])
     source_view = _Source()
@@ -141,27 +143,36 @@ def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
     return hasher.intdigest()
 
 
-def _kept_target(levels: Sequence[Found], others: set[int], prover: Prover) -> list[Found]:
+def _kept_target(
+    levels: Sequence[FoundLevel], others: set[int], prover: Prover, reader: ViewReader
+) -> list[FoundLevel]:
     """Return those of `levels` that changed and that a replica reproduces, or that hold such streams."""
     kept = []
     for level in levels:
         if not level.is_stream:
-            level.inside = _kept_target(level.inside, others, prover)
+            level.inside = _kept_target(level.inside, others, prover, reader)
             if any(True for _ in streams(level.inside)):
-                kept.append(level)
+                if reader.knows(Coding(level.framing)):
+                    kept.append(level)
+                else:
+                    reader.miss(Coding(level.framing))
         elif level.digest not in others:
-            encoder = prover.encoder(level) if check(level) else None
+            encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:
                 level.encoder = encoder
-                level.inside = _kept_target(level.inside, others, prover)
+                level.inside = _kept_target(level.inside, others, prover, reader)
                 kept.append(level)
-    return _with_directories(kept, levels)
+    return _with_directories(kept, levels, reader)
 
 
-def _kept_source(levels: Sequence[Found], others: set[int], wanted: _Names) -> list[Found]:
+def _kept_source(
+    levels: Sequence[FoundLevel], others: set[int], wanted: _Names, reader: ViewReader
+) -> list[FoundLevel]:
     kept = []
     for level in levels:
-        inside = _kept_source(level.inside, others, wanted)
+        if not reader.knows(Coding(level.framing)):
+            continue
+        inside = _kept_source(level.inside, others, wanted, reader)
         if not level.is_stream:
             level.inside = inside
             if any(True for _ in streams(inside)):
@@ -169,16 +180,17 @@ def _kept_source(levels: Sequence[Found], others: set[int], wanted: _Names) -> l
         elif (inside or wanted.want(level, others)) and check(level):
             level.inside = inside
             kept.append(level)
-    return _with_directories(kept, levels)
+    return _with_directories(kept, levels, reader)
 
 
-def _with_directories(kept: list[Found], levels: Sequence[Found]) -> list[Found]:
+def _with_directories(kept: list[FoundLevel], levels: Sequence[FoundLevel], reader: ViewReader) -> list[FoundLevel]:
     """Return `kept`, and the directories beside it unless it is empty."""
-    directories = [level for level in levels if level.framing == framings.DIRECTORY] if kept else []
+    has_directories = kept and reader.knows(Coding(framings.DIRECTORY))
+    directories = [level for level in levels if level.framing == framings.DIRECTORY] if has_directories else []
     return sorted((*kept, *directories), key=lambda level: level.start)
 
 
-def _all_streams(files: Iterable[Iterable[Found]]) -> Iterator[Found]:
+def _all_streams(files: Iterable[Iterable[FoundLevel]]) -> Iterator[FoundLevel]:
     for levels in files:
         for level in streams(levels):
             yield level
@@ -188,11 +200,11 @@ def _all_streams(files: Iterable[Iterable[Found]]) -> Iterator[Found]:
 class _Names:
     """Names of the streams that are expanded in the target."""
 
-    def __init__(self, levels: Iterable[Found]) -> None:
+    def __init__(self, levels: Iterable[FoundLevel]) -> None:
         self._exact = {level.name for level in levels}
         self._alike = {_without_digits(name) for name in self._exact}
 
-    def want(self, level: Found, others: set[int]) -> bool:
+    def want(self, level: FoundLevel, others: set[int]) -> bool:
         """Return whether a stream of a source has such a name; `others` are streams that the target has.
 
         A stream with exactly this name is wanted even if the target has it, too, since it is then somewhere else.
@@ -234,7 +246,7 @@ class _Writer:
         self._put(length, action)
         self.position += length
 
-    def _begin(self, gap: int, level: Found, encoder: str) -> None:
+    def _begin(self, gap: int, level: FoundLevel, encoder: str) -> None:
         """Begin `level` after `gap` bytes that are copied; those near it belong to it."""
         coding = Coding(level.framing, encoder)
         self._copy(gap, FIRST_CODING + self.codings.setdefault(coding, len(self.codings)))
@@ -251,7 +263,7 @@ class _Writer:
 class _Target(_Writer):
     """The view of a target."""
 
-    def layer(self, layer: memoryview, files: Sequence[tuple[_File, list[Found]]]) -> None:
+    def layer(self, layer: memoryview, files: Sequence[tuple[_File, list[FoundLevel]]]) -> None:
         expanded = {file.member.content: levels for file, levels in files}
         at = 0
         for member in members(layer) if files[0][0].member.path != b"" else [files[0][0].member]:
@@ -264,7 +276,7 @@ class _Target(_Writer):
                 self._cut(self.position, None)
         self._copy(len(layer) - at, END)
 
-    def _level(self, level: Found, start: int, at: int) -> int:
+    def _level(self, level: FoundLevel, start: int, at: int) -> int:
         """Begin and end `level`, which begins at `start` of the enclosing level, where the view is at `at`."""
         self._begin(start - at, level, level.encoder)
         inner = 0
@@ -278,7 +290,7 @@ class _Target(_Writer):
 class _Source(_Writer):
     """The view of sources. What is not inside a stream is dropped, since the sources themselves have it."""
 
-    def row(self, files: Sequence[tuple[_File, list[Found]]]) -> None:
+    def row(self, files: Sequence[tuple[_File, list[FoundLevel]]]) -> None:
         at = 0
         for file, levels in files:
             base = file.base + file.member.content
@@ -286,7 +298,7 @@ class _Source(_Writer):
                 at = self._level(level, base + level.start, at, True)
         self._put(0, END)
 
-    def _level(self, level: Found, start: int, at: int, is_there: bool) -> int:
+    def _level(self, level: FoundLevel, start: int, at: int, is_there: bool) -> int:
         self._begin(self._pass(start - at, is_there), level, "")
         inner = 0
         for each in level.inside:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import FormatError
 from airpatch.views import framings
-from airpatch.views.survey import Found, inflate
+from airpatch.views.description import Coding
+from airpatch.views.survey import FoundLevel, inflate
 
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
 _RECOGNISED = 1 << 20
@@ -29,6 +31,31 @@ LIKELY = tuple(
 """Encoders that write streams within files: libraries, of which only today's versions are met, not pigz or pgzip."""
 
 
+class ViewReader(Protocol):
+    """Who will make views and fold them: another version of airpatch may know fewer codings."""
+
+    def knows(self, coding: Coding) -> bool:
+        """Return whether a view may have this coding."""
+        ...
+
+    def miss(self, coding: Coding) -> None:
+        """Hear that a stream is not expanded because its coding is not known."""
+        ...
+
+
+class _Likewise:
+    """A reader like this one."""
+
+    def knows(self, coding: Coding) -> bool:
+        return True
+
+    def miss(self, coding: Coding) -> None:
+        raise NotImplementedError
+
+
+LIKEWISE: ViewReader = _Likewise()
+
+
 class Prover:
     """Finds encoders among the `likely` ones; those that were right before are tried first."""
 
@@ -37,11 +64,14 @@ class Prover:
         self._recent = list(_SYSTEM)
         self._failed = 0
 
-    def encoder(self, level: Found) -> str | None:
-        """Return the name of the replica that makes a stream from its content, None if there is none."""
+    def encoder(self, level: FoundLevel, reader: ViewReader = LIKEWISE) -> str | None:
+        """Return the name of a replica that makes a stream from its content and that `reader` knows, None if there is
+        none.
+        """
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
+        known = {name for name in (*self._likely, *self._recent) if reader.knows(Coding(level.framing, name))}
         for name in self._recent:
-            if _makes(_encode(name), packed):
+            if name in known and _makes(_encode(name), packed):
                 self._found(name)
                 return name
         self._failed += 1
@@ -51,10 +81,13 @@ class Prover:
             names = recognise(_HEADER + bytes(packed[:_RECOGNISED]), self._likely)
         except FormatError:
             return None
-        for name in names:
-            if name not in self._recent and _makes(_encode(name), packed):
-                self._found(name)
-                return name
+        for name in sorted(names, key=lambda name: name not in known):
+            if not (name in known and name in self._recent) and _makes(_encode(name), packed):
+                if name in known:
+                    self._found(name)
+                    return name
+                reader.miss(Coding(level.framing, name))
+                return None
         return None
 
     def _found(self, name: str) -> None:

@@ -16,9 +16,9 @@ from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
-from airpatch.views.finders import containers, gzip
+from airpatch.views.finders import containers, gzip_hints
 from airpatch.views.finders.hint import Hint
-from airpatch.views.finders.zlib import zlib_hint
+from airpatch.views.finders.zlib_hints import zlib_hint
 from airpatch.views.framings import Checksums, Surroundings
 
 MAX_NESTED = 64 << 20
@@ -33,7 +33,7 @@ _ROUNDS = 3
 
 
 @dataclass(slots=True)
-class Found:
+class FoundLevel:
     """A level of a view: `start` to `end` of `data`, which are the bytes of a file or of the enclosing level."""
 
     data: memoryview
@@ -45,7 +45,7 @@ class Found:
     name: bytes
     digest: int = 0
     """Hash of the packed stream, 0 for a level that is not a stream."""
-    inside: list[Found] = field(default_factory=list)
+    inside: list[FoundLevel] = field(default_factory=list)
     encoder: str = ""
     size: int = 0
     """Bytes of the level without what is expanded inside; for a stream, known once it was inflated."""
@@ -61,7 +61,7 @@ class Found:
         return self.body - self.start - len(framings.NO_FIELDS) if is_zip else 0
 
 
-def streams(levels: Iterable[Found]) -> Iterator[Found]:
+def streams(levels: Iterable[FoundLevel]) -> Iterator[FoundLevel]:
     """Yield all streams of `levels`, those inside streams left out."""
     for level in levels:
         if level.is_stream:
@@ -70,31 +70,31 @@ def streams(levels: Iterable[Found]) -> Iterator[Found]:
             yield from streams(level.inside)
 
 
-def survey(data: memoryview, name: bytes) -> list[Found]:
+def survey(data: memoryview, name: bytes) -> list[FoundLevel]:
     """Return the levels in `data`, in order and without overlap; their ends are known, but not their content."""
-    found: list[Found] = []
+    found: list[FoundLevel] = []
     for hint in containers.find(data, name):
         found += _levels(data, hint)
     return found
 
 
-def _levels(data: memoryview, hint: Hint) -> Iterator[Found]:
+def _levels(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
     if hint.framing == framings.ARCHIVE and hint.size is not None:
         archive = data[hint.start : hint.start + hint.size]
         inside = [level for inner in hint.inside for level in _levels(archive, inner)]
         end = hint.start + hint.size
-        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, inside=inside, size=hint.size)
+        yield FoundLevel(data, hint.start, end, hint.framing, hint.body, hint.name, inside=inside, size=hint.size)
     elif hint.framing == framings.CHUNKS:
         yield from _joined(data, hint)
     elif hint.size is not None:
         end = hint.start + hint.size
         digest = 0 if hint.framing == framings.DIRECTORY else _digest(data[hint.body : end])
-        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, digest, size=hint.size)
+        yield FoundLevel(data, hint.start, end, hint.framing, hint.body, hint.name, digest, size=hint.size)
     else:
         yield from _unsized(data, hint)
 
 
-def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
+def _joined(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
     """Yield the chunks of an image, and the stream in them."""
     base = PackedBytes([data[hint.start :]])
     try:
@@ -104,10 +104,10 @@ def _joined(data: memoryview, hint: Hint) -> Iterator[Found]:
     joined = memoryview(held)
     inside = [level for inner in zlib_hint(joined, _CHUNK_SIZE, hint.name) for level in _levels(joined, inner)]
     end = hint.start + base.position
-    yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, inside=inside, size=len(held))
+    yield FoundLevel(data, hint.start, end, hint.framing, hint.body, hint.name, inside=inside, size=len(held))
 
 
-def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
+def _unsized(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
     """Yield a stream whose end is found by inflating it, and the members of a gzip file that follow."""
     while True:
         end = _end(data, hint.body)
@@ -116,8 +116,8 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[Found]:
         end += framings.trailer_size(hint.framing)
         if end > len(data):
             return
-        yield Found(data, hint.start, end, hint.framing, hint.body, hint.name, _digest(data[hint.body : end]))
-        following = gzip.find(data[end:], hint.name) if hint.framing == framings.GZIP else ()
+        yield FoundLevel(data, hint.start, end, hint.framing, hint.body, hint.name, _digest(data[hint.body : end]))
+        following = gzip_hints.find(data[end:], hint.name) if hint.framing == framings.GZIP else ()
         if not following:
             return
         body = end + following[0].body
@@ -158,7 +158,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
         yield out, at - len(inflater.unused_data)
 
 
-def check(level: Found) -> bool:
+def check(level: FoundLevel) -> bool:
     """Return whether a stream inflates to its end; its framing, extent and size are corrected by its content."""
     sums = Checksums(level.framing)
     end = level.body
@@ -182,7 +182,7 @@ def check(level: Found) -> bool:
     return True
 
 
-def _held(level: Found, limit: int) -> bytes | None:
+def _held(level: FoundLevel, limit: int) -> bytes | None:
     """Return the content of a stream; None if that is more than `limit` bytes, or if it is not a deflate stream."""
     parts = []
     try:
@@ -205,7 +205,10 @@ class Sides:
 
     def __init__(self, target: Sequence[tuple[memoryview, bytes]], sources: Sequence[tuple[memoryview, bytes]]) -> None:
         """Files with their names. Streams of the target, and of the sources, are in `levels`, one list for each."""
-        self.levels = ([[] for _ in target], [[] for _ in sources])  # type: tuple[list[list[Found]], list[list[Found]]]
+        self.levels: tuple[list[list[FoundLevel]], list[list[FoundLevel]]] = (
+            [[] for _ in target],
+            [[] for _ in sources],
+        )
         self.digests: tuple[set[int], set[int]] = (set(), set())
         self._room = MAX_NESTED
         todo = [
@@ -213,7 +216,7 @@ class Sides:
             for files, side in zip((target, sources), self.levels, strict=True)
         ]
         for _ in range(_ROUNDS):
-            fresh: list[list[Found]] = [[], []]
+            fresh: list[list[FoundLevel]] = [[], []]
             for side in (0, 1):
                 for data, name, levels in todo[side]:
                     levels += survey(data, name)
@@ -222,8 +225,8 @@ class Sides:
             todo = [list(self._nested(fresh[side], self.digests[1 - side])) for side in (0, 1)]
 
     def _nested(
-        self, fresh: Sequence[Found], others: AbstractSet[int]
-    ) -> Iterator[tuple[memoryview, bytes, list[Found]]]:
+        self, fresh: Sequence[FoundLevel], others: AbstractSet[int]
+    ) -> Iterator[tuple[memoryview, bytes, list[FoundLevel]]]:
         """Yield the contents of streams that the other side does not have, and that may hold streams."""
         for level in fresh:
             if level.digest in others or not containers.may_hold_streams(_beginning(level)):
@@ -234,7 +237,7 @@ class Sides:
                 yield memoryview(held), level.name, level.inside
 
 
-def _beginning(level: Found) -> bytes:
+def _beginning(level: FoundLevel) -> bytes:
     try:
         return decompressor(RAW).decompress(bytes(level.data[level.body : level.body + _START]), _START)
     except DecompressionError:

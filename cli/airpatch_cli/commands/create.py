@@ -7,7 +7,7 @@ from argparse import Namespace
 import airpatch
 from airpatch_cli.bundle_results import written
 from airpatch_cli.console import Console, Result
-from airpatch_cli.registry_options import pulling
+from airpatch_cli.registry_access import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:

@@ -7,7 +7,7 @@ from argparse import Namespace
 import airpatch
 from airpatch_cli.bundle_results import written
 from airpatch_cli.console import Console, Result
-from airpatch_cli.registry_options import pulling
+from airpatch_cli.registry_access import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -25,6 +25,7 @@ def run(args: Namespace, console: Console) -> Result:
         pull=pulling(args),
         files=args.files,
         content=args.contents,
+        readers=args.readers,
         layer_patches=args.layer_patches,
         effort=args.effort or "default",
         key=args.key,

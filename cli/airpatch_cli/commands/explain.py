@@ -10,7 +10,7 @@ import airpatch
 from airpatch import BlobCost, ChosenSource, Explanation, FileCost, ImageName
 from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result, table
-from airpatch_cli.registry_options import pulling
+from airpatch_cli.registry_access import pulling
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -26,6 +26,7 @@ def run(args: Namespace, console: Console) -> Result:
         pull=pulling(args),
         files=args.files,
         content=args.contents,
+        readers=args.readers,
         effort=args.effort or "default",
         execution=console.execution,
     )
@@ -57,6 +58,7 @@ def _data(found: Explanation, top: int) -> dict[str, object]:
         "bytes": sum(each.cost for each in costs),
         "whole_bytes": sum(each.cost for each in costs if each.patch is None),
         "patch_bytes": sum(each.cost for each in costs if each.patch is not None),
+        "unrestricted_bytes": found.unrestricted,
         "images": [
             {"name": str(name), "new_blobs": blobs, "bytes": cost, "own_bytes": own}
             for name, blobs, cost, own in _image_costs(found)
@@ -110,6 +112,8 @@ def _lines(found: Explanation, top: int) -> Iterator[str]:
         f"{count(len(whole), 'blob')} of {megabytes(sum(whole))} whole, "
         f"{count(len(patches), 'layer patch').replace('patchs', 'patches')} of {megabytes(sum(patches))}"
     )
+    if found.unrestricted is not None:
+        yield f"for hosts with this airpatch it would take {megabytes(found.unrestricted)}"
     yield ""
     rows = [[str(name), f"{blobs}", megabytes(cost), megabytes(own)] for name, blobs, cost, own in _image_costs(found)]
     yield from table([["IMAGE", "NEW BLOBS", "COST", "OWN"], *rows], right=[1, 2, 3])

@@ -7,7 +7,7 @@ from argparse import Namespace
 import airpatch
 from airpatch.units import megabytes
 from airpatch_cli.console import Console, Result
-from airpatch_cli.registry_options import pulling
+from airpatch_cli.registry_access import pulling
 from airpatch_cli.trust_options import trusted
 
 

@@ -8,6 +8,7 @@ from airpatch_cli.grammar.shared_options import (
     effort_options,
     expiry_option,
     output_option,
+    reader_option,
     sign_option,
     source_options,
     tool_option,
@@ -52,6 +53,7 @@ def diff(commands: Commands) -> None:
         "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
         "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
         "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
+        "airpatch diff --base shop-r1.tar.zst --for 0.1 images-r2/ -o shop-r1-r2.tar.zst",
     )
     content = base_options(parser)
     source_options(parser)
@@ -62,7 +64,8 @@ def diff(commands: Commands) -> None:
         action="store_false",
         help="send every changed blob whole, so that the target has nothing to rebuild",
     )
-    only_with(Condition(lambda args: args.layer_patches, "with --no-layer-patches"), content, *effort_options(group))
+    condition = Condition(lambda args: args.layer_patches, "with --no-layer-patches")
+    only_with(condition, content, reader_option(group), *effort_options(group))
     expiry_option(parser)
     output_option(parser)
     sign_option(parser)
@@ -83,7 +86,9 @@ def explain(commands: Commands) -> None:
     parser.add_argument(
         "--top", type=natural, default=10, metavar="N", help="number of files to list for each layer (default: 10)"
     )
-    effort_options(parser.add_argument_group("layer patches"))
+    group = parser.add_argument_group("layer patches")
+    reader_option(group)
+    effort_options(group)
 
 
 def merge(commands: Commands) -> None:

@@ -93,6 +93,19 @@ def content_option(parser: argparse.ArgumentParser) -> argparse.Action:
     )
 
 
+def reader_option(group: argparse._ActionsContainer) -> argparse.Action:
+    return group.add_argument(
+        "--for",
+        action="append",
+        default=[],
+        dest="readers",
+        metavar="VERSION|INVENTORY",
+        type=nonempty,
+        help="use no more than this version of airpatch can carry out, or the one that made this inventory; may be "
+        "repeated (default: what those that made inventories among the bases can)",
+    )
+
+
 def root_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", type=path, metavar="ROOT", help="the directory that holds docker/registry/v2")
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from airpatch.delta.tar_members import members
-from airpatch.views.finders import elf, gitpack, gzip, jimage, pdf, png, woff, zip
+from airpatch.views.finders import (
+    elf_hints,
+    gitpack_hints,
+    gzip_hints,
+    jimage_hints,
+    pdf_hints,
+    png_hints,
+    woff_hints,
+    zip_hints,
+)
 from airpatch.views.finders.hint import Hint
 
 _END_OF_ZIP = b"PK\x05\x06"
@@ -14,13 +23,13 @@ _MAX_NESTED = 2
 
 
 _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
-    b"\x1f\x8b\x08": gzip.find,
-    b"\x7fELF": elf.find,
-    gitpack.MAGIC: gitpack.find,
-    jimage.MAGIC: jimage.find,
-    pdf.MAGIC: pdf.find,
-    png.MAGIC: png.find,
-    woff.MAGIC: woff.find,
+    b"\x1f\x8b\x08": gzip_hints.find,
+    b"\x7fELF": elf_hints.find,
+    gitpack_hints.MAGIC: gitpack_hints.find,
+    jimage_hints.MAGIC: jimage_hints.find,
+    pdf_hints.MAGIC: pdf_hints.find,
+    png_hints.MAGIC: png_hints.find,
+    woff_hints.MAGIC: woff_hints.find,
 }
 
 
@@ -43,7 +52,9 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
     if start[257:262] == b"ustar":
         return _tar(data, name, depth)
     if start.startswith(b"PK") or bytes(data[-22:-18]) == _END_OF_ZIP:
-        return zip.find(data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ())
+        return zip_hints.find(
+            data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ()
+        )
     return ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from airpatch.views.finders.hint import Hint, clear
-from airpatch.views.finders.zlib import zlib_hint
+from airpatch.views.finders.zlib_hints import zlib_hint
 
 MAGIC = b"wOFF"
 _HEADER = 44

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from airpatch.errors import FormatError, SourceError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.sources.references import Reference, pick, read_images_list, select
+from airpatch.sources.image_references import Reference, pick, read_images_list, select
 from airpatch.sources.source import FoundImage, LoadedImage
 from tests.support import MemoryContent
 

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""Plaintext around the next token, and for each position the nearest one before it that looks like it.
+"""Uncompressed data around the next token, and for each position the nearest one before it that looks like it.
 
 Encoders mostly take the nearest of the places that offer the length they want. So where a match comes from is told by
 its *rank*: how many nearer places hold the same bytes, as far as a walk along links sees them (spec/DEFLATE.md, Ranks).
@@ -18,7 +18,7 @@ if cython.compiled:
 else:
     from airpatch.byte_access import load32, load64
 
-SPAN = 1 << 17  # plaintext bytes that may be appended at once
+SPAN = 1 << 17  # uncompressed bytes that may be appended at once
 UNRANKED = 255  # in place of a rank
 
 # The buffer slides by pairs of windows, so up to three windows of history stay.
@@ -35,7 +35,7 @@ _ALL_BITS = cython.declare(cython.uint, 0xFFFFFFFF)
 
 
 @cython.cclass
-class History:
+class MatchWindow:
     """`_buffer[_start:_at]` are bytes that matches may copy from, `_buffer[_at:_end]` bytes not yet covered by tokens.
 
     `_links` is a ring over positions, some of them ahead of `_at`: how far back the nearest position lies whose four
@@ -56,7 +56,7 @@ class History:
         self._start = self._at
 
     def _append(self, data: bytes) -> None:
-        """Add plaintext, at most SPAN bytes while fewer than SPAN wait for tokens."""
+        """Add uncompressed data, at most SPAN bytes while fewer than SPAN wait for tokens."""
         if self._end + len(data) > _SIZE:
             self._slide()
         self._buffer[self._end : self._end + len(data)] = data

@@ -34,13 +34,13 @@ class CompletedRelease:
         require_patches(patches)
         require_chain(patches)
         self.release: Release = patches[-1].index.release
-        self._patches = patches
-        self._base = base
+        self.patches = patches
+        self.base = base
         self._stored = {blob.digest for patch in patches for blob in patch.index.stored}
 
     def manifests(self) -> dict[Digest, bytes]:
         """Return all manifests of the release, verified. Raises SourceError, IntegrityError, FormatError."""
-        content = ChainedContent([*self._patches, self._base])
+        content = ChainedContent([*self.patches, self.base])
         found = {b.digest: read_blob(content, b.digest, b.size) for b in self.release.blobs if b.is_manifest}
         check_manifests(self.release, found)
         return found
@@ -48,9 +48,9 @@ class CompletedRelease:
     def from_base(self, wanted: Iterable[Digest]) -> set[Digest]:
         """Return the blobs of the base that must be read to get those `wanted`."""
         needed = set(wanted)
-        for _, steps in self._work(needed):
+        for _, steps in self.work(needed):
             needed.update(source for step in steps for source in step.sources)
-        return {digest for digest in needed - self._stored if self._base.size(digest) is not None}
+        return {digest for digest in needed - self._stored if self.base.size(digest) is not None}
 
     def content(self, wanted: Iterable[Digest], execution: Execution) -> tuple[Content, RebuiltContent]:
         """Return where the blobs `wanted` of the release can be read, and the rebuilt ones, which the caller closes.
@@ -58,17 +58,18 @@ class CompletedRelease:
         Raises BaseMismatch if a blob of the base is wrong, FormatError or IntegrityError if a layer patch is,
         TargetError if there is no room.
         """
-        rebuilt = rebuild_chain(self._work(wanted), [*self._patches, self._base], execution)
-        return ChainedContent([*self._patches, rebuilt, self._base]), rebuilt
+        rebuilt = rebuild_chain(self.work(wanted), [*self.patches, self.base], execution)
+        return ChainedContent([*self.patches, rebuilt, self.base]), rebuilt
 
-    def _work(self, wanted: Iterable[Digest]) -> Work:
-        return chain_steps(self._patches, wanted, self._stored | self._in_base)
+    def work(self, wanted: Iterable[Digest]) -> Work:
+        """Return the steps of each patch that make the blobs `wanted`, and what these build upon."""
+        return chain_steps(self.patches, wanted, self._stored | self._in_base)
 
     @property
     def _in_base(self) -> set[Digest]:
-        known = {blob.digest for patch in self._patches for blob in patch.index.release.blobs}
-        known.update(source for patch in self._patches for step in patch.index.steps for source in step.sources)
-        return {digest for digest in known if self._base.size(digest) is not None}
+        known = {blob.digest for patch in self.patches for blob in patch.index.release.blobs}
+        known.update(source for patch in self.patches for step in patch.index.steps for source in step.sources)
+        return {digest for digest in known if self.base.size(digest) is not None}
 
 
 def complete_upon(

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from airpatch.host.facts import Fact, State
+from airpatch.host.facts import Fact, Verdict
 from airpatch.linux import exchange, is_folder
 
 _PREFIX = ".airpatch-doctor-"
@@ -28,8 +28,8 @@ def room(name: str, folder: Path) -> Fact:
     text = f"{size / 1e9:.1f} GB free"
     if not size or (status.f_files and not status.f_favail):
         what = "no bytes" if not size else "no files (inodes)"
-        return Fact(name, State.MISSING, f"{folder}: has room for {what}; free some space")
-    return Fact(name, State.OK, text if not status.f_files else f"{text}, and {status.f_favail:,} files")
+        return Fact(name, Verdict.MISSING, f"{folder}: has room for {what}; free some space")
+    return Fact(name, Verdict.OK, text if not status.f_files else f"{text}, and {status.f_favail:,} files")
 
 
 def in_the_way(path: Path) -> Path | None:
@@ -43,8 +43,8 @@ def rights(name: str, folders: list[Path]) -> Fact:
     closed = [str(folder) for folder in folders if not os.access(folder, os.R_OK | os.W_OK | os.X_OK)]
     user = f"user {os.geteuid()}"
     if closed:
-        return Fact(name, State.MISSING, f"{user} cannot write to {', '.join(closed)}; check owner, mode and mount")
-    return Fact(name, State.OK, f"{user} can write")
+        return Fact(name, Verdict.MISSING, f"{user} cannot write to {', '.join(closed)}; check owner, mode and mount")
+    return Fact(name, Verdict.OK, f"{user} can write")
 
 
 def file_system(folder: Path) -> Iterator[Fact]:
@@ -52,7 +52,7 @@ def file_system(folder: Path) -> Iterator[Fact]:
     try:
         place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
     except OSError as error:
-        yield Fact("fsync", State.MISSING, f"{folder}: {error.strerror}")
+        yield Fact("fsync", Verdict.MISSING, f"{folder}: {error.strerror}")
         return
     try:
         fd = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -71,7 +71,7 @@ def _tried(name: str, attempt: Callable[[int], None], otherwise: Fact, fd: int) 
     except OSError as error:
         known = errno.errorcode.get(error.errno or 0, "")
         return Fact(name, otherwise.state, f"{error.strerror} ({known}): {otherwise.text}")
-    return Fact(name, State.OK, "works")
+    return Fact(name, Verdict.OK, "works")
 
 
 def _fsync(folder: int) -> None:
@@ -103,13 +103,13 @@ def _lock(folder: int) -> None:
 
 
 _ATTEMPTS: tuple[tuple[str, Callable[[int], None], Fact], ...] = (
-    ("fsync", _fsync, Fact("fsync", State.MISSING, "this file system cannot protect anything from a power failure")),
+    ("fsync", _fsync, Fact("fsync", Verdict.MISSING, "this file system cannot protect anything from a power failure")),
     (
         "rename exchange",
         _exchange,
-        Fact("rename exchange", State.LIMITED, "a folder is briefly missing while it is replaced"),
+        Fact("rename exchange", Verdict.LIMITED, "a folder is briefly missing while it is replaced"),
     ),
-    ("hard links", _link, Fact("hard links", State.MISSING, "apply needs hard links to give blobs their names")),
-    ("locks", _lock, Fact("locks", State.MISSING, "without locks, two runs would interfere with each other")),
+    ("hard links", _link, Fact("hard links", Verdict.MISSING, "apply needs hard links to give blobs their names")),
+    ("locks", _lock, Fact("locks", Verdict.MISSING, "without locks, two runs would interfere with each other")),
 )
 """In this order: later attempts use what earlier ones have made."""

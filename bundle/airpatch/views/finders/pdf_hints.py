@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from airpatch.views.finders.hint import Hint, clear
-from airpatch.views.finders.zlib import zlib_hint
+from airpatch.views.finders.zlib_hints import zlib_hint
 
 MAGIC = b"%PDF-"
 _STREAM = re.compile(rb"(?<!end)stream\r?\n")

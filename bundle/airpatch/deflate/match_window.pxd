@@ -1,4 +1,4 @@
-cdef class History:
+cdef class MatchWindow:
     cdef bytearray _buffer
     cdef unsigned short[::1] _newest
     cdef unsigned short[::1] _links

@@ -6,7 +6,7 @@ import struct
 from itertools import islice
 
 from airpatch.views.finders.hint import Hint, clear
-from airpatch.views.finders.zlib import zlib_hint
+from airpatch.views.finders.zlib_hints import zlib_hint
 
 _COMPRESSED = 0x800  # SHF_COMPRESSED
 _ZLIB = 1  # ELFCOMPRESS_ZLIB

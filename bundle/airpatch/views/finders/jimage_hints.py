@@ -9,7 +9,7 @@ import re
 import struct
 
 from airpatch.views.finders.hint import Hint, clear
-from airpatch.views.finders.zlib import zlib_hint
+from airpatch.views.finders.zlib_hints import zlib_hint
 
 MAGIC = b"\xda\xda\xfe\xca"
 _RESOURCE = re.compile(rb"\xfa\xfa\xfe\xca")

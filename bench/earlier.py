@@ -1,0 +1,42 @@
+"""An earlier commit of the project, built beside this one, as the yardstick for speed."""
+
+from __future__ import annotations
+
+import compileall
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.run import PROJECT, Command
+
+COMMIT = "e486880"
+
+
+def earlier_tree() -> Path:
+    """Return the folder `build/e486880` with that commit, compiled; make it if it is missing, which takes minutes.
+
+    Raises subprocess.CalledProcessError if this is no clone of the repository, or a shallow one without that commit.
+    """
+    tree = PROJECT / "build" / COMMIT
+    if not tree.exists():
+        being_built = tree.with_suffix(f".{os.getpid()}")
+        being_built.mkdir(parents=True)
+        archive = subprocess.run(["git", "archive", COMMIT], cwd=PROJECT, stdout=subprocess.PIPE, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", being_built], input=archive, check=True)
+        words = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+        subprocess.run(words, cwd=being_built, env=os.environ | _found_in(being_built), check=True)
+        for package in ("bundle", "cli"):
+            compileall.compile_dir(being_built / package, quiet=1)
+        being_built.rename(tree)
+    return tree
+
+
+def earlier(tree: Path, name: str, *words: str | Path, prepare: Callable[[], None] = lambda: None) -> Command:
+    """The command line `words` as that commit, in `tree`, runs it."""
+    return Command(name, [sys.executable, "-m", "cli.main", *map(str, words)], prepare, _found_in(tree))
+
+
+def _found_in(tree: Path) -> dict[str, str]:
+    return {"PYTHONPATH": str(tree), "PYTHONSAFEPATH": "1"}

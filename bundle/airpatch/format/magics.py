@@ -1,0 +1,10 @@
+"""What the files that airpatch writes beside bundles begin with, so that they can be told apart."""
+
+PART = b"\x89AIRPART"
+"""A part of a file that was split (spec/PARTS.md)."""
+DAMAGE_REQUEST = b"\x89AIRWANT"
+"""A request for the damaged bytes of a bundle (spec/PARTS.md, Top-ups)."""
+TOP_UP = b"\x89AIRGIVE"
+"""The answer to it."""
+HEAD = 4096
+"""Bytes of a file that suffice to say what it is."""

@@ -1,0 +1,197 @@
+"""Blobs of the release that patches lead to, each passed on as soon as it is made, and given up when it was taken.
+
+Sources in a registry are fetched shortly before the steps that need them, and given up after the last of these. So what
+lies in scratch files is what the steps at work need, whatever the size of the release.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
+from heapq import nlargest
+
+from airpatch.blobs.content import BlobReader, ChainedContent, Content
+from airpatch.blobs.room import require_scratch
+from airpatch.destinations.supply import Take
+from airpatch.execution import Execution
+from airpatch.format.index import Step
+from airpatch.layers.rebuild import rebuild_blobs, rebuilding_work
+from airpatch.layers.rebuilt_content import RebuiltContent
+from airpatch.layers.required_features import require_features
+from airpatch.layers.steps import PASSED, scratch_space
+from airpatch.model.digest import Digest
+from airpatch.patches.chains import Work
+from airpatch.patches.completed_release import CompletedRelease
+from airpatch.progress import ProgressPart
+from airpatch.registry_api.remote_blobs import RemoteBlobs
+
+_WAITING = 4
+"""Blobs that are made and not yet taken. They take scratch space, so the steps wait when there are so many."""
+_EARLY = 1
+"""Steps for which sources are fetched before they can begin."""
+
+
+class Delivery:
+    """Gives (`Supply`) blobs of `release`. `remote` are those of its base that are to be fetched from a registry."""
+
+    def __init__(self, release: CompletedRelease, execution: Execution, remote: RemoteBlobs | None = None) -> None:
+        self._release = release
+        self._remote = remote
+        self._rebuilt = RebuiltContent(execution.scratch)
+        self._wanted: AbstractSet[Digest] = frozenset()
+        self._work: Work = ()
+        self._users: Counter[Digest] = Counter()
+        """For each blob, by how many steps and takers it is yet to be read."""
+        self._lock = threading.Lock()
+
+    def prepare(self, wanted: Mapping[Digest, int], execution: Execution) -> int:
+        """Plan the work; return the bytes that are fetched, unpacked and made.
+
+        Raises FormatError or IntegrityError if a layer patch is damaged, TargetError if there is no room.
+        """
+        self._wanted = wanted.keys()
+        self._work = self._release.work(self._wanted)
+        self._users = Counter(source for step in self._steps for source in step.sources)
+        self._users.update(self._wanted)
+        fetched = self._fetched()
+        require_scratch(execution.scratch, self._scratch(fetched, execution.threads))
+        total = sum(fetched.values())
+        for bundle, steps in self._work:
+            require_features(bundle.index)
+            total += rebuilding_work(bundle.index, steps, bundle)
+        return total
+
+    def give(self, take: Take, execution: Execution) -> None:
+        """Raises what `rebuild_blobs` and the registry of the base raise."""
+        task = execution.task()
+        steps = self._steps
+        made = {step.digest for step in steps}
+        ready = [digest for digest in self._wanted if digest not in made]
+        room = threading.Semaphore(_WAITING)
+        connections = 1 if self._remote is None else self._remote.connections
+        with task.part("", 0) as part, ThreadPoolExecutor(connections) as pool:
+            order = [ready, *(step.sources for step in steps)]
+            base = _FetchedAhead(self._release.base, self._remote, order, self._fetched(), pool, part)
+            content = ChainedContent([*self._release.patches, self._rebuilt, base])
+
+            def taken(digest: Digest) -> None:
+                room.release()
+                self._used(digest)
+
+            def done(step: Step) -> None:
+                base.move_on()
+                for source in step.sources:
+                    self._used(source)
+                if step.digest in self._wanted:
+                    room.acquire()
+                    take(step.digest, content, partial(taken, step.digest))
+
+            try:
+                base.move_on(1 + _reach(task.threads))
+                for digest in ready:
+                    take(digest, content, partial(self._used, digest))
+                for bundle, some in self._work:
+                    if some:
+                        rebuild_blobs(bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), task, done)
+            except BaseException:
+                task.cancellation.cancel()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def close(self) -> None:
+        """Give up what is left."""
+        self._rebuilt.close()
+
+    @property
+    def _steps(self) -> list[Step]:
+        return [step for _, steps in self._work for step in steps]
+
+    def _fetched(self) -> dict[Digest, int]:
+        """The blobs of the base that are to be fetched, with their sizes in bytes."""
+        if self._remote is None:
+            return {}
+        sizes = {digest: self._remote.size(digest) for digest in self._release.from_base(self._wanted)}
+        return {digest: size for digest, size in sizes.items() if size is not None}
+
+    def _scratch(self, fetched: Mapping[Digest, int], threads: int) -> int:
+        """Return about how many bytes of scratch files the work takes at most."""
+        steps = self._steps
+        sizes = {step.digest: step.size for step in steps}
+        sources = [sum(fetched.get(source, 0) for source in step.sources) for step in steps]
+        between = {source for step in steps for source in step.sources if source in sizes}
+        return (
+            max((scratch_space(bundle.index, some, threads) for bundle, some in self._work), default=0)
+            + sum(nlargest(_WAITING + threads, sizes.values()))
+            + sum(nlargest(_reach(threads), sources))
+            + sum(sizes[digest] for digest in between)
+        )
+
+    def _used(self, digest: Digest) -> None:
+        """Note that one of its users is done with a blob; it is given up after the last."""
+        with self._lock:
+            self._users[digest] -= 1
+            if self._users[digest]:
+                return
+        if self._rebuilt.size(digest) is not None:
+            self._rebuilt.give_up(digest)
+        elif self._remote is not None:
+            self._remote.give_up(digest)
+
+
+def _reach(threads: int) -> int:
+    """Return for how many steps, from the first that is not done, sources are fetched.
+
+    Each that may be at work is among them (`rebuild_blobs`).
+    """
+    return threads + PASSED + _EARLY
+
+
+class _FetchedAhead:
+    """A `Content` of the blobs of `base`. Those that must be fetched are fetched in an `order`, some of it at a time.
+
+    The blobs of `remote` with `sizes` count, in bytes, as progress of `part`.
+    """
+
+    def __init__(
+        self,
+        base: Content,
+        remote: RemoteBlobs | None,
+        order: Iterable[Iterable[Digest]],
+        sizes: Mapping[Digest, int],
+        pool: Executor,
+        part: ProgressPart,
+    ) -> None:
+        self._base = base
+        self._remote = remote
+        self._order: Iterator[Iterable[Digest]] = iter(order)
+        self._sizes = sizes
+        self._pool = pool
+        self._part = part
+        self._futures: dict[Digest, Future[None]] = {}
+        self._lock = threading.Lock()
+
+    def size(self, digest: Digest) -> int | None:
+        return self._base.size(digest)
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        """Wait until the blob is fetched."""
+        if digest in self._sizes:
+            self._futures[digest].result()
+        return self._base.open(digest, size)
+
+    def move_on(self, count: int = 1) -> None:
+        """Have what the next `count` elements of the order need fetched."""
+        with self._lock:
+            for _, digests in zip(range(count), self._order, strict=False):
+                for digest in digests:
+                    if digest in self._sizes and digest not in self._futures:
+                        self._futures[digest] = self._pool.submit(self._fetch, digest)
+
+    def _fetch(self, digest: Digest) -> None:
+        if self._remote is not None:
+            with self._part.share(self._sizes[digest], digest) as share:
+                self._remote.get(digest, share.reach)

@@ -1,0 +1,24 @@
+"""The form of a signature over the index of a bundle, whoever made it: what a reader knows before it trusts anybody."""
+
+from __future__ import annotations
+
+from airpatch.errors import FormatError
+from airpatch.signing import sshsig
+from airpatch.signing.sshsig import Signature
+
+NAMESPACE = "airpatch"
+"""Of signatures over the index of a bundle."""
+MAX_SIGNATURES = 16
+"""Of one bundle, as members of it."""
+
+
+def check_signature(text: bytes) -> Signature:
+    """Return an armored signature that can stand in a bundle: well-formed, in namespace `airpatch`, by a known kind of
+    key.
+
+    Whether it fits the index and whether its signer is trusted is not looked at. Raises FormatError.
+    """
+    signature = sshsig.parse(text)
+    if signature.namespace != NAMESPACE:
+        raise FormatError(f"a signature for the namespace {signature.namespace!r:.60}; sign with `-n {NAMESPACE}`")
+    return signature

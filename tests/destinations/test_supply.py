@@ -1,0 +1,32 @@
+"""Blobs of sources on their way into a registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airpatch.blobs.content import Content, read_blob
+from airpatch.destinations.supply import GatheredSupply
+from airpatch.model.digest import Digest
+from airpatch.sources.gather import gather
+from tests.sources.sample_sources import IMAGES
+from tests.support import execution
+
+
+def test_sources_give_the_largest_blobs_first() -> None:
+    fetched: list[Digest] = []
+    gathered = replace(gather([str(IMAGES)]), fetch=lambda digests, _: fetched.extend(digests))
+    wanted = {blob.digest: blob.size for blob in gathered.release.blobs if not blob.is_manifest}
+    supply = GatheredSupply(gathered)
+    assert supply.prepare(wanted, execution()) == 0
+    assert set(fetched) == wanted.keys()
+    given: list[Digest] = []
+
+    def take(digest: Digest, content: Content, taken: object) -> None:
+        read_blob(content, digest, wanted[digest])
+        given.append(digest)
+        assert callable(taken)
+        taken()
+
+    supply.give(take, execution())
+    assert set(given) == wanted.keys()
+    assert [wanted[digest] for digest in given] == sorted(wanted.values(), reverse=True)
