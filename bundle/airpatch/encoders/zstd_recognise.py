@@ -27,7 +27,7 @@ from airpatch.encoders.zstd_frame import (
     frame_end,
     read_header,
 )
-from airpatch.encoders.zstd_matches import first_matches
+from airpatch.encoders.zstd_matches import Matches, first_matches
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import (
     FrameEncoder,
@@ -45,7 +45,10 @@ _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_AMBIGUOUS = 16 << 10  # bytes of uncompressed data; in a frame of fewer, several levels may agree
+_PROBE = 32 << 10  # bytes, in which a level is told from others
+_NEAR = 0.6  # of the matches of a probe
+_FEW = 20  # matches tell nothing
+_TELLING = 1000  # matches tell the level
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
 _KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better", "best")) + tuple(
@@ -78,7 +81,7 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     except UnusualBlock:
         return []
     if header.checksum:
-        found = _klauspost(header, uncompressed, list(map(len, blocks)), frame, complete, candidates)
+        found = _klauspost(header, uncompressed, list(map(len, blocks)), frame, complete, candidates, matches)
         if found or candidates:
             return found
     return [] if candidates else recognise_libzstd(header, uncompressed, frame, complete, None, matches)
@@ -91,8 +94,12 @@ def _klauspost(
     frame: memoryview,
     complete: bool,
     candidates: Sequence[str] | None,
+    matches: Matches | None,
 ) -> list[str]:
-    """Return the names of replicas of klauspost/compress, all of one level but for a frame that is complete."""
+    """Return the names of replicas of klauspost/compress, all of one level but where the first block hardly tells it.
+
+    `matches` are those of the first block.
+    """
     rules = _possible_rules(frame, uncompressed)
     names = [
         name
@@ -104,11 +111,16 @@ def _klauspost(
     def still(names: Sequence[str], uncompressed: bytes, complete: bool) -> list[str]:
         return _race(names, uncompressed, blocks, frame, complete)
 
-    if complete and len(uncompressed) <= _AMBIGUOUS:
-        return still(names, uncompressed, complete)
+    found: list[str] = []
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
-        twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
+        if len(names) > len(same) and matches is not None and not _is_near(same[0], uncompressed, complete, matches):
+            continue
+        twins = {
+            name: twin
+            for name in same
+            if uncompressed and (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same
+        }
         different = [name for name in same if name not in twins]
         if complete and len(uncompressed) <= _BLOCK:
             rest = still(different, uncompressed, complete)
@@ -116,9 +128,22 @@ def _klauspost(
             rest = still(different, uncompressed[:_BLOCK], False)
             if level in _QUICK or complete:
                 rest = still(rest, uncompressed, complete)
-        if rest:
-            return rest + [name for name, twin in twins.items() if twin in rest]
-    return []
+        found += rest + [name for name, twin in twins.items() if twin in rest]
+        if found and matches is not None and len(matches.records) >= _TELLING:
+            break
+    return found
+
+
+def _is_near(name: str, uncompressed: bytes, complete: bool, matches: Matches) -> bool:
+    """Return whether a replica finds about the `matches` of the first block in the beginning of its content.
+
+    Versions of a level do, other levels and other encoders do not. Of few matches all are near.
+    """
+    encoder = zstd_replica(name).make()
+    begin = encoder.feed(uncompressed[:_PROBE])
+    end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
+    common, most = first_matches(begin + end, 2).compare(matches)
+    return most < _FEW or common >= _NEAR * most
 
 
 def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:
@@ -213,6 +238,8 @@ def _blocks(frame: memoryview) -> Iterator[bytes]:
             if size > UNCOMPRESSED or end > len(frame):
                 return
             begin = end
+        if begin < len(frame):
+            decompressor.decompress(frame[begin:])  # the checksum is compared
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
 
