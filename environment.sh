@@ -57,7 +57,7 @@ _need_packages() {
     needed=$lacking
     if [ "$1" = test ]; then
         for program in skopeo docker-registry tar zstd gzip pigz strace:strace mkfs.ext4:e2fsprogs setpriv:util-linux \
-            ssh-keygen:openssh-client git:git; do
+            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd; do
             command -v "${program%:*}" >/dev/null || [ -x "/sbin/${program%:*}" ] || lacking="$lacking ${program#*:}"
         done
     fi

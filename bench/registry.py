@@ -1,46 +1,176 @@
-"""Pull and push through the API of Debian's registry, beside `skopeo sync`: time, bytes on the wire, memory; `serve`.
+"""Pull and push through the API of a registry beside other clients, and patches that are pushed upon it.
 
-    python -m bench.registry TREE [TREE2]
+    python -m bench.registry TREE [TREE2 [TREE3]]
 
-TREE is a tree of `dir:` images. Bytes on the wire are those of the registry's own process (`/proc/PID/io`). With TREE2,
-the next release, a patch is pushed upon what the registry has: its bytes stand beside those that must be moved.
+TREE is a tree of `dir:` images, the others are the releases after it, of which the patches are pushed upon the registry
+one after the other. The registry is Debian's `docker-registry`, or the program that `$REGISTRY` names. skopeo, crane,
+oras and regctl are measured where they are installed. Each client moves all images in one command, or in one command
+for each image where it has none for many; bytes on the wire are counted in one more run, by a relay.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import airpatch
+from bench.run import Command, compare, emptied, measure, scratch, shell
 from bench.run import airpatch as airpatch_command
-from bench.run import compare, emptied, measure, scratch, shell
 from tests.registry.server import free_port, write_config
+
+_TURNS = 3
+_SAMPLE = 0.02
+"""Seconds between two looks at the scratch files of a process."""
 
 
 @contextmanager
-def registry(root: Path, folder: Path) -> Iterator[tuple[str, int]]:
-    """A registry on `root`; gives HOST:PORT and its process id."""
+def registry(root: Path, folder: Path) -> Iterator[str]:
+    """A registry on `root`; gives HOST:PORT."""
     root.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = write_config(root, port, folder, cache=False)  # else it remembers blobs that are gone
-    process = subprocess.Popen(["docker-registry", "serve", config], stderr=subprocess.DEVNULL)
-    time.sleep(1)
+    words = [os.environ.get("REGISTRY", "docker-registry"), "serve", str(config)]
+    with _running(words, f"127.0.0.1:{port}"):
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def _running(words: Sequence[str], host: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A server at `host`, which answers."""
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        yield f"127.0.0.1:{port}", process.pid
+        while not _answers(host):
+            if process.poll() is not None:
+                sys.exit(f"{words[0]} does not start")
+            time.sleep(0.005)
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
-def wire(pid: int) -> tuple[int, int]:
-    """Bytes that the process has read and written so far, files and sockets together."""
-    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
-    return int(fields["rchar"]), int(fields["wchar"])
+def _answers(host: str) -> bool:
+    address, _, port = host.rpartition(":")
+    with suppress(OSError), socket.create_connection((address, int(port))) as connection:
+        connection.sendall(b"GET /v2/ HTTP/1.0\r\n\r\n")
+        return b" 200 " in connection.recv(64)
+    return False
+
+
+class Relay:
+    """Passes connections on to `upstream`, and counts bytes: `sent` to it, and `received` from it."""
+
+    def __init__(self, upstream: str) -> None:
+        host, _, port = upstream.rpartition(":")
+        self._upstream = host, int(port)
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        self.sent = self.received = 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            client, _ = self._listening.accept()
+            server = socket.create_connection(self._upstream)
+            for source, target, is_request in ((client, server, True), (server, client, False)):
+                threading.Thread(target=self._pass, args=(source, target, is_request), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, is_request: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(1 << 18):
+                with self._lock:
+                    if is_request:
+                        self.sent += len(piece)
+                    else:
+                        self.received += len(piece)
+                target.sendall(piece)
+            target.shutdown(socket.SHUT_WR)
+
+
+@dataclass(frozen=True)
+class Client:
+    """How one client moves all images: `pull` out of a registry into a folder, `push` into one."""
+
+    name: str
+    pull: Callable[[str, Path], Command]
+    push: Callable[[str], Command]
+
+
+def clients(work: Path, tree: Path, names: Sequence[str], bundle: Path) -> list[Client]:
+    """airpatch, and those of the others that are installed."""
+
+    def pull_by_airpatch(host: str, out: Path) -> Command:
+        words = ("--images-list", work / "list", "--from", f"docker://{host}", "--plain-http", "-q")
+        return airpatch_command("airpatch create", "create", *words, "-o", out / "bundle", prepare=_fresh(out))
+
+    def push_by_airpatch(host: str) -> Command:
+        return airpatch_command("airpatch push", "push", bundle, f"docker://{host}", "--plain-http", "-q")
+
+    def pull_by_skopeo(host: str, out: Path) -> Command:
+        images = "".join(f"    {name.rpartition(':')[0]}: [{name.rpartition(':')[2]}]\n" for name in names)
+        yml = work / f"sync-{host}.yml"
+        yml.write_text(f"{host}:\n  tls-verify: false\n  images:\n{images}")
+        return shell("skopeo sync", f"skopeo sync --all --scoped --src yaml --dest dir {yml} {out}", emptied(out))
+
+    def push_by_skopeo(host: str) -> Command:
+        options = "--all --src dir --dest docker --dest-tls-verify=false"
+        return shell("skopeo sync", f"skopeo sync {options} {tree} {host}")
+
+    def each(line: str) -> str:
+        return "; ".join(line.format(name=name, folder=name.replace("/", "_")) for name in names)
+
+    layouts = {tool: work / f"layouts-{tool}" for tool in ("crane", "oras", "regctl")}
+    lines = {
+        "crane": (
+            "crane pull --insecure --format oci {host}/{name} {out}/{folder}",
+            "crane push --insecure {layouts}/{folder} {host}/{name}",
+        ),
+        "oras": (
+            "oras copy -r --from-plain-http {host}/{name} --to-oci-layout {out}/{folder}",
+            "oras copy -r --to-plain-http --from-oci-layout {layouts}/{folder} {host}/{name}",
+        ),
+        "regctl": (
+            "regctl image copy {host}/{name} ocidir://{out}/{folder}",
+            "regctl image copy ocidir://{layouts}/{folder} {host}/{name}",
+        ),
+    }
+
+    def other(tool: str) -> Client:
+        pulling, pushing = (f"{line} >/dev/null" for line in lines[tool])
+        return Client(
+            tool,
+            lambda host, out: shell(
+                tool, each(pulling.replace("{host}", host).replace("{out}", str(out))), _fresh(out)
+            ),
+            lambda host: shell(tool, each(pushing.replace("{host}", host).replace("{layouts}", str(layouts[tool])))),
+        )
+
+    return [
+        Client("airpatch", pull_by_airpatch, push_by_airpatch),
+        Client("skopeo", pull_by_skopeo, push_by_skopeo),
+        *(other(tool) for tool in lines if shutil.which(tool)),
+    ]
+
+
+def _fresh(folder: Path) -> Callable[[], None]:
+    """For `prepare`: have the folder there, empty."""
+    empty = emptied(folder)
+
+    def run() -> None:
+        empty()
+        folder.mkdir(parents=True)
+
+    return run
 
 
 def main() -> None:
@@ -49,110 +179,110 @@ def main() -> None:
         bundle = work / "bundle.tar.zst"
         airpatch.create(trees[0], bundle)
         with airpatch.open_bundle(bundle) as opened:
-            names = [str(image.name) for image in opened.index.release.images]
-            print(f"{len(names)} images, {opened.index.release.size / 1e6:.1f} MB of blobs")
+            release = opened.index.release
+        names = [str(image.name) for image in release.images]
+        print(f"{len(names)} images, {release.size / 1e6:.1f} MB of blobs")
         (work / "list").write_text("\n".join(names))
-        root = work / "root"
-        airpatch.apply(bundle, root)
-        with registry(root, work) as (host, pid):
-            out, images = work / "out.tar.zst", work / "images"
-            (work / "sync.yml").write_text(
-                f"{host}:\n  tls-verify: false\n  images:\n"
-                + "".join(f"    {name.rpartition(':')[0]}: [{name.rpartition(':')[2]}]\n" for name in names)
-            )
+        airpatch.apply(bundle, work / "root")
+        found = clients(work, trees[0], names, bundle)
+        with registry(work / "root", work) as host:
             print("pull")
-            compare(
-                [
-                    airpatch_command(
-                        "airpatch create --from", "create", "--images-list", work / "list", "--from",
-                        f"docker://{host}", "--plain-http", "-q", "-o", out, prepare=emptied(out),
-                    ),
-                    shell(
-                        "skopeo sync",
-                        f"skopeo sync --all --scoped --src yaml --dest dir {work}/sync.yml {images}",
-                        emptied(images),
-                    ),
-                ],
-                3,
-            )  # fmt: skip
-            before = wire(pid)
-            out.unlink(missing_ok=True)
-            subprocess.run([sys.executable, "-m", "airpatch", "create", "--images-list", work / "list", "--from",
-                            f"docker://{host}", "--plain-http", "-q", "-o", out], check=True)  # fmt: skip
-            print(f"  the registry wrote {(wire(pid)[1] - before[1]) / 1e6:.1f} MB for one pull by airpatch")
-            print("serve, beside the registry: pulls by airpatch")
-            served = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "airpatch",
-                    "serve",
-                    bundle,
-                    "--listen",
-                    f"127.0.0.1:{(port := free_port())}",
-                    "-q",
-                ]
-            )
-            time.sleep(1)
-            compare(
-                [
-                    shell(name, f"skopeo sync --all --scoped --src yaml --dest dir {yml} {images}", emptied(images))
-                    for name, yml in (
-                        ("from airpatch serve", _renamed(work, host, f"127.0.0.1:{port}")),
-                        ("from docker-registry", work / "sync.yml"),
-                    )
-                ],
-                3,
-            )
-            served.terminate()
-            served.wait()
+            compare([client.pull(host, work / "out") for client in found], _TURNS)
+            for client in found:
+                relay = Relay(host)
+                measure(client.pull(relay.address, work / "out"))
+                _print_wire(client, relay)
+            for client in found[2:]:
+                measure(client.pull(host, work / f"layouts-{client.name}"))
         target = work / "target"
         print("push into an empty registry")
-        with registry(target, work) as (host, pid):
+        with registry(target, work) as host:
             empty = emptied(target / "docker")
-            compare(
-                [
-                    airpatch_command("airpatch push BUNDLE", "push", bundle, f"docker://{host}", "--plain-http", "-q",
-                                     prepare=empty),
-                    shell(
-                        "skopeo sync",
-                        f"skopeo sync --all --src dir --dest docker --dest-tls-verify=false {trees[0]} {host}",
-                        empty,
-                    ),
-                ],
-                3,
-            )  # fmt: skip
-            if len(trees) > 1:
-                _patch(work, bundle, trees[1], host, pid)
+
+            def into_nothing(command: Command) -> Command:
+                return Command(command.name, command.words, empty)
+
+            compare([into_nothing(client.push(host)) for client in found], _TURNS)
+            for client in found:
+                relay = Relay(host)
+                measure(into_nothing(client.push(relay.address)))
+                _print_wire(client, relay)
+            empty()
+            measure(found[0].push(host))
+            for before, tree in zip([bundle, *trees[1:]], trees[1:], strict=False):
+                _patch(work, before, tree, host)
 
 
-def _renamed(work: Path, old: str, new: str) -> Path:
-    path = work / "serve.yml"
-    path.write_text((work / "sync.yml").read_text().replace(old, new))
-    return path
+def _print_wire(client: Client, relay: Relay) -> None:
+    print(f"  {client.name}: {relay.received / 1e6:.1f} MB from the registry, {relay.sent / 1e6:.1f} MB to it")
 
 
-def _patch(work: Path, bundle: Path, tree: Path, host: str, pid: int) -> None:
-    """What a patch costs that is pushed upon the registry."""
+def _patch(work: Path, before: Path, tree: Path, host: str) -> None:
+    """What it costs to push the patch from `before`, a bundle or a tree, to `tree` upon the registry."""
     patch = work / "patch.tar.zst"
-    subprocess.run([sys.executable, "-m", "airpatch", "diff", "--base", bundle, tree, "-o", patch, "-q"], check=True)
-    shutil.rmtree(work / "target/docker", ignore_errors=True)
+    base = work / "base.tar.zst"
+    if before.is_dir():
+        airpatch.create(before, base)
     subprocess.run(
-        [sys.executable, "-m", "airpatch", "push", bundle, f"docker://{host}", "--plain-http", "-q"], check=True
-    )
+        [sys.executable, "-m", "airpatch", "diff", "--base", base if before.is_dir() else before, tree, "-o", patch,
+         "-q"], check=True,
+    )  # fmt: skip
     with airpatch.open_bundle(patch) as opened:
         index = opened.index
     sources = sum(source.size for source in index.sources)
     new = sum(blob.size for blob in (*index.stored, *index.patched))
-    read, written = wire(pid)
-    run = measure(airpatch_command("airpatch push PATCH", "push", patch, f"docker://{host}", "--plain-http", "-q"))
-    read, written = wire(pid)[0] - read, wire(pid)[1] - written
-    print(f"push of a patch of {patch.stat().st_size / 1e6:.1f} MB upon the registry:")
-    print(f"  {run.wall:.1f} s, {run.cpu:.1f} s of processor, {run.memory:.0f} MiB")
-    print(f"  its sources {sources / 1e6:.1f} MB, its new blobs {new / 1e6:.1f} MB")
-    print(
-        f"  the registry's process read {read / 1e6:.1f} MB and wrote {written / 1e6:.1f} MB, files and sockets alike"
-    )
+    relay = Relay(host)
+    words = ("push", patch, f"docker://{relay.address}", "--plain-http", "-q")
+    command = airpatch_command("airpatch push PATCH", *words)
+    with _watched_scratch() as peak:
+        run = measure(Command(command.name, ["env", f"{_MARK}=1", *command.words]))
+    print(f"push of the patch to {tree.name}, {patch.stat().st_size / 1e6:.1f} MB, upon the registry:")
+    print(f"  {run.wall:.1f} s, {run.cpu:.1f} s of processor, {run.memory:.0f} MiB, scratch {peak[0] / 1e6:.0f} MB")
+    moved = relay.sent + relay.received
+    print(f"  {relay.received / 1e6:.3f} MB from it, of which {sources / 1e6:.3f} MB are sources")
+    print(f"  {relay.sent / 1e6:.3f} MB to it, of which {new / 1e6:.3f} MB are new blobs")
+    print(f"  {moved / (sources + new) - 1:.2%} more than these")
+
+
+_MARK = "AIRPATCH_BENCH_WATCHED"
+
+
+@contextmanager
+def _watched_scratch() -> Iterator[list[int]]:
+    """Gives the most bytes that lay in files without a name of the process that has `_MARK` in its environment."""
+    peak = [0]
+    end = threading.Event()
+
+    def watch() -> None:
+        watched = None
+        while not end.wait(_SAMPLE):
+            watched = watched or next(filter(_is_marked, Path("/proc").glob("[0-9]*")), None)
+            if watched is not None:
+                peak[0] = max(peak[0], _nameless(watched))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        end.set()
+        thread.join()
+
+
+def _is_marked(process: Path) -> bool:
+    with suppress(OSError):
+        return _MARK.encode() in (process / "environ").read_bytes()
+    return False
+
+
+def _nameless(process: Path) -> int:
+    total = 0
+    with suppress(OSError):
+        for each in (process / "fd").iterdir():
+            with suppress(OSError):
+                if str(each.readlink()).endswith(" (deleted)"):
+                    total += each.stat().st_blocks * 512
+    return total
 
 
 if __name__ == "__main__":

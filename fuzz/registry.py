@@ -13,6 +13,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import airpatch
@@ -22,6 +23,10 @@ from tests.registry_api.fault_proxy import fault_proxy
 from tests.registry_api.registries import PLAIN, registry
 from tests.registry_api.sample import make_tree
 from tests.sources.sample_sources import pack
+
+_BUDGET = 150
+"""Faults of a round."""
+_PATIENT = replace(PLAIN, attempts=_BUDGET + 1)
 
 
 def main() -> None:
@@ -37,11 +42,11 @@ def main() -> None:
         like = gather([str(trees[1])])
         expected = pack(like)
         while seen.total() < count:
-            with registry(work / f"root-{seed}", work) as host, fault_proxy(host, seed=seed, budget=150) as proxy:
-                airpatch.push(full, f"docker://{proxy.address}", access=PLAIN)
-                airpatch.push(patch, f"docker://{proxy.address}", access=PLAIN)
+            with registry(work / f"root-{seed}", work) as host, fault_proxy(host, seed=seed, budget=_BUDGET) as proxy:
+                airpatch.push(full, f"docker://{proxy.address}", access=_PATIENT)
+                airpatch.push(patch, f"docker://{proxy.address}", access=_PATIENT)
                 names = [f"docker://{proxy.address}/{image.name}" for image in like.release.images]
-                if pack(gather(names, pull=PullOptions(PLAIN))) != expected:
+                if pack(gather(names, pull=PullOptions(_PATIENT))) != expected:
                     sys.exit(f"seed {seed}: something else came back")
                 if any("Authorization" in headers for headers in proxy.store_headers):
                     sys.exit(f"seed {seed}: credentials went to the blob store")

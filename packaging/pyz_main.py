@@ -64,6 +64,8 @@ def main():
             from airpatch_cli.main import main as run
 
             return run()
+        except KeyboardInterrupt:
+            return 128 + 2  # SIGINT, as shells report it
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,6 +19,7 @@ SUITES = {
     "cli/*": "the command line is tested as it is used: real commands and their output",
     "delta/test_delta.py": "encoder and decoder are inverses, whatever the sources",
     "delta/test_vectors.py": "deltas of the specification's vectors",
+    "destinations/test_runtimes.py": "what podman and containerd make of archives",
     "destinations/test_skopeo.py": "what skopeo makes of restored images",
     "faults/*": "kills, power cuts and I/O errors under real commands",
     "operations/test_attacks.py": "what an attacker who holds the disk could do, against the public functions",
@@ -164,25 +166,24 @@ def modules_of_the_command_line() -> list[str]:
     return sorted(str(path.relative_to(COMMANDS)) for path in COMMANDS.rglob("*.py") if path.name != "__init__.py")
 
 
-@pytest.mark.parametrize("module", modules_of_the_command_line())
-def test_every_module_of_the_command_line_has_its_tests(module: str) -> None:
+def test_every_module_of_the_command_line_has_its_tests() -> None:
     """Commands have scripts, which tests/cli/test_scripts.py demands."""
-    own = TESTS / "cli" / f"test_{Path(module).name}"
-    assert own.is_file() or module.startswith("commands/") or module in TESTED_BY_SCRIPTS, f"write {own}"
+    modules = [name for name in modules_of_the_command_line() if not name.startswith("commands/")]
+    own = {name: TESTS / "cli" / f"test_{Path(name).name}" for name in modules if name not in TESTED_BY_SCRIPTS}
+    assert [name for name, path in own.items() if not path.is_file()] == [], "write tests/cli/test_<module>.py"
 
 
 def files_of_tests() -> list[str]:
     return sorted(str(path.relative_to(TESTS)) for path in TESTS.rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("module", modules())
-def test_every_module_has_its_tests(module: str) -> None:
-    if own_test(module).is_file():
-        return
-    suite = next((suite for pattern, (suite, _) in CODECS.items() if fnmatchcase(module, pattern)), None)
-    suite, _ = TESTED_BY.get(module, (suite, ""))
-    assert suite is not None, f"write tests/{own_test(module).relative_to(TESTS)}"
-    assert (TESTS / suite).is_file()
+def test_every_module_has_its_tests() -> None:
+    for module in modules():
+        suite = next((suite for pattern, (suite, _) in CODECS.items() if fnmatchcase(module, pattern)), None)
+        suite, _ = TESTED_BY.get(module, (suite, ""))
+        own = own_test(module)
+        assert own.is_file() or suite is not None, f"write tests/{own.relative_to(TESTS)}"
+        assert own.is_file() or (TESTS / str(suite)).is_file()
 
 
 def test_every_exception_is_needed() -> None:
@@ -191,20 +192,21 @@ def test_every_exception_is_needed() -> None:
     assert unused + [module for module in TESTED_BY if module not in without] == []
 
 
-@pytest.mark.parametrize("file", files_of_tests())
-def test_every_test_file_is_a_modules_or_a_suite(file: str) -> None:
-    path = Path(file)
-    is_a_modules = (LIBRARY / path.with_name(path.name.removeprefix("test_"))).is_file()
-    assert is_a_modules or any(fnmatchcase(file, suite) for suite in SUITES if "/" in suite or "/" not in file)
+def test_every_test_file_is_a_modules_or_a_suite() -> None:
+    for file in files_of_tests():
+        path = Path(file)
+        is_a_modules = (LIBRARY / path.with_name(path.name.removeprefix("test_"))).is_file()
+        suites = [suite for suite in SUITES if "/" in suite or "/" not in file]
+        assert is_a_modules or any(fnmatchcase(file, suite) for suite in suites), file
 
 
-@pytest.mark.parametrize("file", sorted(str(path.relative_to(TESTS)) for path in TESTS.rglob("*.py")))
-def test_nothing_imports_from_a_test_module(file: str) -> None:
-    tree = ast.parse((TESTS / file).read_text())
-    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
-    found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
-    assert found == [], "what tests share belongs in conftest.py or support.py"
+def test_nothing_imports_from_a_test_module() -> None:
+    for path in TESTS.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+        found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
+        assert found == [], f"{path}: what tests share belongs in conftest.py or support.py"
 
 
 def test_nothing_else_lies_at_the_top() -> None:
@@ -218,3 +220,23 @@ def test_nothing_else_lies_at_the_top() -> None:
         names = (path.name for path in TESTS.parent.iterdir())
         found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
     assert found - {".git"} == TOP_LEVEL
+
+
+def blocks_without_checks() -> list[tuple[str, int]]:
+    """Where Cython is told not to check indexes: files and lines."""
+    found = []
+    for path in sorted(LIBRARY.rglob("*.py")):
+        for number, line in enumerate(path.read_text().splitlines()):
+            if re.match(r"# cython: .*boundscheck=False|\s*@cython\.boundscheck\(False\)", line):
+                found.append((str(path.relative_to(LIBRARY)), number))
+    return found
+
+
+@pytest.mark.parametrize(("module", "line"), blocks_without_checks())
+def test_whoever_switches_bounds_checks_off_says_what_holds(module: str, line: int) -> None:
+    lines = (LIBRARY / module).read_text().splitlines()[line:]
+    if not lines[0].startswith("#"):  # a function: up to the next one
+        begin = next(i for i, text in enumerate(lines) if text.lstrip().startswith("def "))
+        end = next((i for i, text in enumerate(lines) if i > begin and text.lstrip().startswith(("def ", "@"))), None)
+        lines = lines[:end]
+    assert any("# In bounds: " in text for text in lines), "say in one comment why no index is out of bounds"

@@ -36,9 +36,7 @@ spec/ENCODERS.md (layer patches).
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as that of `typing`, which `python -m airpatch` would load before it minds Ctrl-C
 if TYPE_CHECKING:
     from airpatch.archive.bundle_file import BundleFile as BundleFile
     from airpatch.blobs.scratch import scratch_files as scratch_files
@@ -191,6 +189,8 @@ def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = globals()[name] = getattr(import_module(f"airpatch.{home}"), name)
     return value
 

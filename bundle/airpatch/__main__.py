@@ -2,7 +2,7 @@
 
 import sys
 
-from airpatch_cli.main import main
+from airpatch_cli.entry_point import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,7 @@ import os
 import platform
 import resource
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def mount_of(fd: int) -> int:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
+    """Return whether `path` is a folder that can be reached: not below a closed one, nor by a loop or a long name."""
     return _has(path, stat.S_ISDIR)
 
 
@@ -188,6 +188,23 @@ def read_start(path: Path, limit: int) -> bytes:
 def real_path(path: Path) -> Path:
     """`path`, absolute, with links resolved as far as they lead somewhere."""
     return Path(os.path.realpath(path))
+
+
+def missing_folders(path: Path) -> list[Path]:
+    """Return `path`, absolute, and those above it that are not there, the uppermost first."""
+    path = path.absolute()
+    missing: list[Path] = []
+    while not os.path.lexists(path):
+        missing.insert(0, path)
+        path = path.parent
+    return missing
+
+
+def remove_empty(folders: Sequence[Path]) -> None:
+    """Remove `folders`, as `missing_folders` orders them, as far as they are empty."""
+    with suppress(OSError):
+        for folder in reversed(folders):
+            folder.rmdir()
 
 
 def remove_all(dir_fd: int) -> None:

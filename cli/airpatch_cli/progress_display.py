@@ -102,8 +102,9 @@ def _print_line(part: _Part, now: float) -> None:
         f"{part.label}: {part.done / 1e6:.0f} of {part.total / 1e6:.0f} MB ({share} %), {rate / 1e6:.1f} MB/s, "
         f"{_clock(elapsed)} elapsed"
     )
-    if part.done < part.total and rate:
-        text += f", {_clock((part.total - part.done) / rate)} left"
+    if part.done < part.total:
+        if share:  # before that it is a guess
+            text += f", {_clock((part.total - part.done) / rate)} left"
         text += f", at {part.item}" if part.item else ""
     print(f"airpatch: {text}", file=sys.stderr, flush=True)
 

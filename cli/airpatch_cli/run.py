@@ -13,12 +13,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
-from types import FrameType
-from typing import NoReturn
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.limits import raise_limit
 from airpatch_cli.console import Console
+from airpatch_cli.signals import Terminated, handle_signals
 from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
@@ -31,13 +30,6 @@ _COLLECT_AFTER = 20_000
 """New containers between two collections of cyclic garbage. By default 700, and loading modules makes no garbage."""
 
 
-class _Terminated(BaseException):
-    """SIGTERM or SIGHUP has arrived: unwind, so that nothing is left half-done."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
 def refuse(error: AirpatchError, words: Sequence[str]) -> int:
     """Report an error in the command line `words`, which could not be parsed."""
     Console.early(words).fail(error)
@@ -46,9 +38,10 @@ def refuse(error: AirpatchError, words: Sequence[str]) -> int:
 
 def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     """Run the command that `args` hold and return its exit code; `closed` has standard descriptors without a stream."""
-    console = Console.from_args(args)
+    console = Console.early(())
     try:
         _prepare_process()
+        console = Console.from_args(args)
         for name, value in getattr(args, "limits", ()):
             raise_limit(name, value)
         _require_output(args, closed)
@@ -61,7 +54,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     except KeyboardInterrupt:
         console.note("interrupted; nothing is half-done")
         return INTERRUPTED + signal.SIGINT
-    except _Terminated as error:
+    except Terminated as error:
         console.note("terminated; nothing is half-done")
         return INTERRUPTED + error.number
     except BrokenPipeError:
@@ -78,17 +71,26 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return 1
     try:
         console.report(result)
-    except (BrokenPipeError, TargetError) as error:
+    except (BrokenPipeError, TargetError, KeyboardInterrupt, Terminated) as error:
         return _unprinted(error, args.command, console, int(result.exit_code))
     return int(result.exit_code)
 
 
-def _unprinted(error: BrokenPipeError | TargetError, command: str, console: Console, exit_code: int) -> int:
+def _unprinted(
+    error: BrokenPipeError | TargetError | KeyboardInterrupt | Terminated,
+    command: str,
+    console: Console,
+    exit_code: int,
+) -> int:
     """Return the exit code where a result could not be printed: that of the work, unless printing was the work."""
     if command not in PRINTING:
         if isinstance(error, TargetError):
             console.note(f"done, but {error.message}")
         return exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED + signal.SIGINT
+    if isinstance(error, Terminated):
+        return INTERRUPTED + error.number
     if isinstance(error, BrokenPipeError):
         return NO_READER
     console.fail(error)
@@ -105,10 +107,8 @@ def _require_output(args: Namespace, closed: AbstractSet[int]) -> None:
 
 
 def _prepare_process() -> None:
-    """Unwind on signals, except those that the caller ignores (nohup), and raise the limit on open files."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+    """Unwind on signals, and raise the limit on open files."""
+    handle_signals()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -122,10 +122,6 @@ def _decisions_shown(verbosity: int) -> AbstractContextManager[None]:
     from airpatch_cli.logs import decisions_shown
 
     return decisions_shown(verbosity)
-
-
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    raise _Terminated(number)
 
 
 def _keep_freed_memory() -> None:

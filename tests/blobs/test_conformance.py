@@ -7,6 +7,7 @@ import io
 import pkgutil
 import tarfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -27,13 +28,16 @@ from airpatch.layers.differ import LayerPatches
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
+from airpatch.patches.delivery import _FetchedAhead
 from airpatch.patches.merging import WholePatches
+from airpatch.progress import ProgressPart
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
 from airpatch.sources.docker_archives import ArchiveContent
-from airpatch.sources.gather import GatheredContent, RemoteContent
+from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
+from airpatch.sources.source import LoadedImage
 from airpatch.sources.tar_files import open_archive
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
@@ -74,7 +78,8 @@ def tree_content(place: Path) -> Iterator[TreeContent]:
 @contextmanager
 def gathered_content(_: Path) -> Iterator[GatheredContent]:
     content = GatheredContent()
-    content.add(DIGEST, ImageName("a", "r1"), len(BLOB), MemoryContent({DIGEST: BLOB}))
+    loaded = LoadedImage(DIGEST, {}, {}, (), MemoryContent({DIGEST: BLOB}))
+    content.add(DIGEST, len(BLOB), ImageName("a", "r1"), loaded)
     yield content
 
 
@@ -160,7 +165,15 @@ def packed_layers(place: Path) -> Iterator[_PackedLayers]:
         yield content
 
 
+@contextmanager
+def fetched_ahead(_: Path) -> Iterator[_FetchedAhead]:
+    base = MemoryContent({DIGEST: BLOB})
+    with ThreadPoolExecutor(1) as pool:
+        yield _FetchedAhead(base, None, [], {}, pool, ProgressPart())
+
+
 IMPLEMENTATIONS = (
+    fetched_ahead,
     chained,
     stoppable,
     bundle_file,
@@ -194,7 +207,7 @@ def contents() -> set[type]:
             open_ = getattr(each, "open", None)
             if inspect.isfunction(open_) and list(inspect.signature(open_).parameters) == ["self", "digest", "size"]:
                 found.add(each)
-    return found - {Content, RemoteContent}
+    return found - {Content}
 
 
 def test_every_implementation_is_held_to_this(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.blobs import folders as module
-from airpatch.blobs.folders import FOLDER, PASS_THROUGH, Folders
+from airpatch.blobs.folders import FOLDER, PASS_THROUGH, Folders, is_own
 
 
 @pytest.fixture
@@ -95,3 +95,27 @@ def test_few_descriptors_are_kept_and_none_stay(top: int, monkeypatch: pytest.Mo
             folders.get(str(number), create=True)
             assert open_descriptors() - before <= 5
     assert open_descriptors() == before
+
+
+def test_a_folder_is_one_s_own_where_a_server_gives_what_root_makes_to_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert is_own(fd)
+        monkeypatch.setattr(os, "geteuid", lambda: 4321)  # root_squash: others own what this process makes
+        assert is_own(fd)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes owners")
+def test_a_folder_of_somebody_else_is_not_one_s_own(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 4321)
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert not is_own(fd)
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        os.close(fd)

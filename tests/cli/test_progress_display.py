@@ -45,6 +45,16 @@ def test_lines_tell_rate_time_and_what_is_at_hand(clock: Clock, capsys: pytest.C
     ]
 
 
+def test_no_time_is_forecast_from_less_than_a_hundredth(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    display = ProgressDisplay("plain")
+    display.start("packing r2", 400_000_000)
+    clock.now += 2
+    display.advance(3_999_999, "shop/web:r2")
+    assert capsys.readouterr().err == (
+        "airpatch: packing r2: 4 of 400 MB (0 %), 2.0 MB/s, 0:02 elapsed, at shop/web:r2\n"
+    )
+
+
 def test_what_is_done_beyond_the_total_is_not_hidden(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     display = ProgressDisplay("plain")
     display.start("packing r2", 1_000_000)

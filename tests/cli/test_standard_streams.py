@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airpatch_cli.run import PRINTING
 from airpatch_cli.standard_streams import NO_READER, visible
-from tests.cli.support import IMAGES, environment, start
+from tests.cli.support import IMAGES, airpatch, environment, start
 
 CREATE = ("create", str(IMAGES / "r1"), "--release", "r1", "--sequence", "1")
 
@@ -96,6 +96,23 @@ def test_what_was_done_counts_though_nobody_reads_it(place: Path, monkeypatch: p
     os.close(writing)
     process.communicate()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(("inspect", "r1.tar.zst"), 130), (("apply", "r1.tar.zst", "--root", "root"), 0)],
+    ids=["printing", "work"],
+)
+def test_ctrl_c_while_the_result_is_printed(
+    words: tuple[str, ...], code: int, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("airpatch_cli.console.write_lines", interrupted)
+    outcome = airpatch(*words)
+    assert (outcome.code, "Traceback" in outcome.err) == (code, False)
 
 
 EVERY_COMMAND = {

@@ -1,9 +1,12 @@
-"""Debian's registry (distribution 2.8) with TLS, basic or token authentication, and the sample images in it."""
+"""A registry with TLS, basic or token authentication, and the sample images in it: Debian's (distribution 2.8), or the
+program that `$REGISTRY` names, such as distribution 3.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import ssl
 import subprocess
@@ -28,8 +31,9 @@ def registry(
     root: Path, folder: Path, *, tls: Issued | None = None, clients: Issued | None = None, auth: object = None
 ) -> Iterator[str]:
     """A registry on `root`, which dies with this process; gives HOST:PORT. `auth` is that part of its configuration."""
-    if shutil.which("docker-registry") is None:
-        pytest.skip("needs docker-registry")
+    program = os.environ.get("REGISTRY", "docker-registry")
+    if shutil.which(program) is None:
+        pytest.skip(f"needs {program}")
     root.mkdir(parents=True, exist_ok=True)
     port = free_port()
     http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "the tests"}
@@ -49,7 +53,7 @@ def registry(
     file.write_text(json.dumps(config))
     log = folder / f"registry-{port}.log"
     with log.open("wb") as output:
-        words = ["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve", str(file)]
+        words = ["setpriv", "--pdeathsig", "KILL", program, "serve", str(file)]
         process = subprocess.Popen(words, stdout=output, stderr=output)
     try:
         while not _answers(port, tls):

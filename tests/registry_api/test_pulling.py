@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from airpatch import limits
 from airpatch.blobs.content import check_blob
-from airpatch.errors import SourceError, UsageError
+from airpatch.errors import IntegrityError, SourceError, UsageError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.registry_api.access import PullOptions
+from airpatch.registry_api.address import RegistryPlace
+from airpatch.registry_api.pulling import Repository
+from airpatch.registry_api.transport import Transport
 from airpatch.sources.gather import Gathered, gather
 from tests.registry_api.fault_proxy import fault_proxy
+from tests.registry_api.http_server import Reply, Request, http_server
 from tests.registry_api.pushed import Pushed
 from tests.registry_api.registries import PLAIN
 from tests.registry_api.sample import NAMES, expected
@@ -167,3 +174,111 @@ def test_signatures_and_attestations_come_along(tmp_path: Path) -> None:
         )
         assert sbom in found.manifests
         assert len(gather([f"docker://{pushed.host}/shop/web:r1"], pull=OPTIONS).release.images) == 1
+
+
+BLOB = bytes(range(256)) * 40
+DIGEST = Digest.of(BLOB)
+
+
+class Pieces:
+    """A sink that has `content` already."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self.content = bytearray(content)
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def write(self, piece: bytes) -> None:
+        self.content += piece
+
+    def restart(self) -> None:
+        self.content.clear()
+
+    def digest(self) -> Digest:
+        return Digest.of(bytes(self.content))
+
+
+@contextmanager
+def asking(answer: Callable[[Request], Reply]) -> Iterator[Repository]:
+    with http_server(answer) as host, closing(Transport(RegistryPlace(host, ""), PLAIN, SourceError)) as transport:
+        yield Repository(transport, "shop/web")
+
+
+def downloaded(answer: Callable[[Request], Reply], there: bytes = b"") -> bytes:
+    sink = Pieces(there)
+    with asking(answer) as repository:
+        repository.download(DIGEST, len(BLOB), sink)
+    return bytes(sink.content)
+
+
+def test_a_registry_without_ranges_sends_all_again() -> None:
+    assert downloaded(lambda _: Reply(200, {}, BLOB, piece=700), BLOB[:1000]) == BLOB
+
+
+def test_what_is_there_and_wrong_is_fetched_anew() -> None:
+    def answer(request: Request) -> Reply:
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        if start == 0:
+            return Reply(200, {}, BLOB)
+        return Reply(206, {"Content-Range": f"bytes {start}-{len(BLOB) - 1}/{len(BLOB)}"}, BLOB[start:])
+
+    assert downloaded(answer, b"wrong") == BLOB
+    assert downloaded(answer, bytes(len(BLOB))) == BLOB
+    assert downloaded(answer, BLOB[:-1]) == BLOB
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (Reply(200, {}, BLOB + b"more"), "sent more than its"),
+        (Reply(206, {"Content-Range": "bytes 7-9/10"}, b"789"), "sent another range"),
+        (Reply(416), "has fewer bytes of it than expected"),
+        (Reply(200, {}, bytes(len(BLOB))), "has the digest"),
+    ],
+)
+def test_answers_that_stay_wrong_are_refused(reply: Reply, message: str) -> None:
+    with pytest.raises(IntegrityError, match=f"{message}.*each of 3 times"):
+        downloaded(lambda _: reply)
+
+
+def test_what_a_registry_may_answer_to_questions() -> None:
+    replies = {
+        "HEAD /v2/shop/web/manifests/gone": Reply(404),
+        "HEAD /v2/shop/web/manifests/odd": Reply(200, {"Docker-Content-Digest": "md5:0"}),
+        f"HEAD /v2/shop/web/blobs/{DIGEST}": Reply(307, {"Location": "https://store.example/x"}),
+        "GET /v2/shop/web/manifests/gone": Reply(404),
+        "GET /v2/shop/web/manifests/huge": Reply(200, {}, bytes(limits.MANIFEST.value + 1)),
+        "GET /v2/shop/web/manifests/secret": Reply(403),
+        "GET /v2/shop/web/tags/list": Reply(200, {}, b"<html>"),
+        f"GET /v2/shop/web/referrers/{DIGEST}": Reply(200, {}, b'{"manifests": [{"digest": "md5:0"}, 7]}'),
+    }
+    with asking(lambda request: replies[f"{request.method} {request.path.partition('?')[0]}"]) as repository:
+        assert repository.head_manifest("gone") is None
+        assert repository.head_manifest("odd") is None
+        assert repository.blob_size(DIGEST, 7) == 7
+        assert repository.find_manifest("gone") is None
+        with pytest.raises(SourceError, match=r"web:huge: its manifest is an answer of more than"):
+            repository.find_manifest("huge")
+        with pytest.raises(SourceError, match="access is denied"):
+            repository.find_manifest("secret")
+        with pytest.raises(SourceError, match="is not a registry: its answer is not JSON"):
+            repository.tags()
+        assert repository.referrers(DIGEST) == []
+
+
+def test_lists_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: Request) -> Reply:
+        last = int(request.path.partition("last=")[2] or 0)
+        following = {"Link": f'</v2/shop/web/tags/list?n=1&last={last + 1}>; rel="next"'} if last < 5 else {}
+        return Reply(200, following, b'{"tags": ["t%d"]}' % last)
+
+    with asking(answer) as repository:
+        assert repository.tags() == ["t0", "t1", "t2", "t3", "t4", "t5"]
+        monkeypatch.setattr("airpatch.registry_api.pulling._MOST_PAGES", 3)
+        with pytest.raises(SourceError, match="has more than 3 pages of tags"):
+            repository.tags()
+    with asking(lambda _: Reply(404)) as repository:
+        assert repository.tags() == []
+        assert repository.referrers(DIGEST) is None

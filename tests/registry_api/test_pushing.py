@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +23,11 @@ from airpatch.registry_api.transport import Transport
 from airpatch.sources.gather import Gathered, gather
 from tests.registry_api.authority import Issued
 from tests.registry_api.fault_proxy import fault_proxy
-from tests.registry_api.http_server import Reply, Request, http_server
+from tests.registry_api.http_server import Cut, Reply, Request, http_server
 from tests.registry_api.registries import PASSWORD, PLAIN, USER, login, registry
 from tests.registry_api.sample import expected, make_tree
 from tests.registry_api.token_server import ISSUER, SERVICE, TokenServer
+from tests.registry_api.upload_registry import UploadRegistry
 from tests.sources.sample_sources import IMAGES, pack
 from tests.support import Recorder
 
@@ -50,8 +52,9 @@ def empty(tmp_path: Path) -> Iterator[str]:
         yield host
 
 
-PATIENT = replace(PLAIN, attempts=12)
-"""Each request of an upload, which has four or more, may be hurt twice before it is left alone."""
+BUDGET = 60
+PATIENT = replace(PLAIN, attempts=BUDGET + 1)
+"""More attempts than a proxy has faults, so that none of these can be too many for one upload."""
 
 
 def push(*sources: Path | str, to: str, **options: object) -> airpatch.PushResult:
@@ -149,7 +152,7 @@ def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: s
 @pytest.mark.parametrize("seed", range(3))
 def test_faults_on_the_way_do_no_harm(bundles: dict[str, Path], empty: str, seed: int) -> None:
     like = gather([str(bundles["full2"])])
-    with fault_proxy(empty, seed=seed, budget=60) as proxy:
+    with fault_proxy(empty, seed=seed, budget=BUDGET) as proxy:
         push(bundles["full1"], to=proxy.address, access=PATIENT)
         push(bundles["patch"], to=proxy.address, access=PATIENT)
         assert sum(proxy.seen.values()) > 30
@@ -189,6 +192,107 @@ def test_large_blobs_go_up_in_chunks(empty: str) -> None:
         repository.upload(Digest.of(other), len(other), lambda: BytesBlob(other), lambda _: None)
         assert proxy.sent <= len(other) + (8 << 20)
         transport.close()
+
+
+BIG = bytes(range(256)) * (20 << 12)
+"""20 MiB: two chunks and a rest."""
+
+
+def upload(registry: UploadRegistry, content: bytes = BIG, said: Digest | None = None) -> None:
+    """Send a blob, and check that it has arrived."""
+    digest = said or Digest.of(content)
+    with http_server(registry) as host, closing(Transport(RegistryPlace(host, ""), PLAIN, TargetError)) as transport:
+        WritableRepository(transport, "big").upload(digest, len(content), lambda: BytesBlob(content), lambda _: None)
+    assert registry.blobs[str(digest)] == content
+
+
+def once(method: str, act: Callable[[], Reply | None]) -> Callable[[Request], Reply | None]:
+    """Have the first request of that method end otherwise."""
+    left = [act]
+
+    def hook(request: Request) -> Reply | None:
+        return left.pop()() if request.method == method and left else None
+
+    return hook
+
+
+def cut() -> Reply:
+    raise Cut
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+def test_what_a_registry_has_got_is_not_sent_again(method: str) -> None:
+    """Even where it is the acknowledgement that was lost."""
+    registry = UploadRegistry(after=once(method, cut))
+    upload(registry)
+    assert registry.sent == len(BIG)
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT"])
+@pytest.mark.parametrize("status", [404, 416])
+def test_an_upload_that_the_registry_does_not_know_begins_again(method: str, status: int) -> None:
+    registry = UploadRegistry(before=once(method, lambda: Reply(status)))
+    upload(registry)
+    assert registry.log.count("POST 0") == (1 if (method, status) == ("PATCH", 416) else 2)
+
+
+def test_an_upload_of_which_the_registry_tells_nothing_begins_again() -> None:
+    """As distribution does: the state in its address is older than what it has."""
+    lose, deny = once("PATCH", cut), once("GET", lambda: Reply(404))
+    registry = UploadRegistry(before=deny, after=lose)
+    upload(registry)
+    assert registry.sent == len(BIG) + (8 << 20)
+
+
+def test_a_registry_may_demand_larger_chunks() -> None:
+    registry = UploadRegistry(least_chunk=12 << 20)
+    upload(registry)
+    assert [line for line in registry.log if line.startswith("P")] == ["POST 0", f"PATCH {12 << 20}", f"PUT {8 << 20}"]
+
+
+def test_what_a_registry_answers_to_uploads_that_is_of_no_use() -> None:
+    with pytest.raises(TargetError, match="gives no location to upload to"):
+        upload(UploadRegistry(before=once("POST", lambda: Reply(202))))
+    with pytest.raises(TargetError, match="access is denied"):
+        upload(UploadRegistry(before=once("PATCH", lambda: Reply(403))))
+    with pytest.raises(TargetError, match=r"forgotten the upload \(tried 6 times\)"):
+        upload(UploadRegistry(before=lambda request: Reply(404) if request.method == "PATCH" else None))
+
+
+def test_a_blob_that_is_not_what_it_should_be_is_not_finished() -> None:
+    registry = UploadRegistry()
+    with pytest.raises(SourceError, match="has the digest"):
+        upload(registry, BIG, Digest.of(b"something else"))
+    assert not registry.blobs
+
+
+def test_a_manifest_that_the_registry_keeps_under_another_digest() -> None:
+    """Its word does not count, only what it gives."""
+    content = b'{"schemaVersion": 2}'
+    kept = [content]
+
+    def answer(request: Request) -> Reply:
+        other = {"Docker-Content-Digest": str(Digest.of(b"other"))}
+        return Reply(201, other) if request.method == "PUT" else Reply(200, {}, kept[0])
+
+    with http_server(answer) as host, closing(Transport(RegistryPlace(host, ""), PLAIN, TargetError)) as transport:
+        repository = WritableRepository(transport, "shop/web")
+        repository.put_manifest("r1", content, "application/json")
+        kept[0] = b"{}"
+        with pytest.raises(TargetError, match="the registry keeps it as sha256:"):
+            repository.put_manifest("r1", content, "application/json")
+
+
+def test_an_upload_that_was_begun_in_place_of_a_mount_is_cancelled() -> None:
+    asked: list[str] = []
+
+    def answer(request: Request) -> Reply:
+        asked.append(f"{request.method} {request.path.partition('?')[0]}")
+        return Reply({"POST": 202, "HEAD": 404}.get(request.method, 204), {"Location": "/v2/x/blobs/uploads/7"})
+
+    with http_server(answer) as host, closing(Transport(RegistryPlace(host, ""), PLAIN, TargetError)) as transport:
+        assert not WritableRepository(transport, "x").mount(Digest.of(b""), 0, "y")
+    assert asked[:2] == ["POST /v2/x/blobs/uploads/", "DELETE /v2/x/blobs/uploads/7"]
 
 
 def test_content_that_is_wrong_is_not_left_there(

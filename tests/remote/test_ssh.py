@@ -1,9 +1,13 @@
-"""Sending to another host. A script stands for ssh, which runs on this machine and can have the line break."""
+"""Sending to another host. A script stands for ssh, which runs on this machine and can have the line break; a real sshd
+follows.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from airpatch.remote.ssh import RemoteRoot
 from airpatch.sources.gather import gather
 from tests.cli.support import IMAGES
 from tests.cli.support import airpatch as command
+from tests.remote.sshd import Line, ssh_words, sshd
 from tests.sources.sample_sources import pack
 
 SHELL = """#!{python}
@@ -154,3 +159,31 @@ def test_the_command(shell: str, tmp_path: Path) -> None:
     again = command(*words)
     assert again.code == 0
     assert pack(gather([f"registry:{tmp_path / 'root'}"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_half_open", [False, True])
+def test_a_real_line_breaks_and_the_rest_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_half_open: bool
+) -> None:
+    """Even where the host does not notice: there the first `apply` still waits, and has the lock of the root."""
+    monkeypatch.setattr(ssh.RemoteHost.__init__, "__defaults__", (5, 0.0))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = tmp_path / "root"
+
+    def arrived() -> bool:
+        return any(path.stat().st_size > 350_000 for path in (tmp_path / "cache").rglob("*.partial"))
+
+    with sshd(tmp_path) as port, closing(Line(port, 400_000, arrived, is_half_open=is_half_open)) as line:
+        said: list[str] = []
+        options = {"shell": ssh_words(tmp_path, line.port), "program": PROGRAM, "said": said.append}
+        done = airpatch.send(IMAGES / "r1", f"127.0.0.1:{root}", **options)  # type: ignore[arg-type]
+        assert line.breaks == 1
+        assert "the connection was lost" in said
+        assert line.sent < done.bundle.size + 150_000  # what was under way, and handshakes
+        check(root, "r1")
+        second = airpatch.send(IMAGES / "r2", f"127.0.0.1:{root}", sequence=2, **options)  # type: ignore[arg-type]
+        assert second.is_patch
+        check(root, "r2")
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file()] == []

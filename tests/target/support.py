@@ -330,7 +330,7 @@ class Killed(BaseException):
 
 CHANGES = (
     *("create", "link", "rename", "move_folder", "swap_folder", "unlink", "remove_folder", "make_folder", "sync"),
-    *("make_workplace", "remove_workplace", "open_lock", "clear_folder"),
+    *("make_workplace", "remove_home", "open_lock", "clear_folder"),
 )
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import AirpatchError, BaseMismatch, TargetError, UsageError
+from airpatch.linux import remove_empty
 from airpatch.target import new_root
-from airpatch.target.new_root import check_place, make_root, remove_root, require_root
+from airpatch.target.new_root import check_place, make_root, require_root
 from tests.target import support
 from tests.target.support import Sample, install, snapshot, try_out
 
@@ -107,7 +108,7 @@ def test_adversary_51_two_runs_do_not_make_one_root_at_once(place: Path) -> None
 def test_only_what_was_made_and_is_empty_is_removed_again(place: Path) -> None:
     made = make_root(place / "a/b/c")
     (place / "a/file").write_bytes(b"x")
-    remove_root(made)
+    remove_empty(made)
     assert snapshot(place) == {"a": stat.S_IFDIR, "a/file": b"x"}
 
 

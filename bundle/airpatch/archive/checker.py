@@ -8,7 +8,6 @@ else as far as it brings them. Layer patches are read, not carried out: see `air
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
@@ -23,6 +22,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import Release, check_manifests
 from airpatch.progress import ProgressPart
+from airpatch.worker_pool import worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def verify_bundle(
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
     """
     findings: list[AirpatchError] = []
-    with ThreadPoolExecutor(execution.threads) as pool:
+    with worker_pool(execution.threads) as pool:
         stream = BundleStream(reader, pool)
         accept = data(stream.index)
         with execution.part(f"verifying {reader.name}", layout.blob_bytes(stream.index)) as part:

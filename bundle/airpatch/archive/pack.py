@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from airpatch.blobs.room import room_at
 from airpatch.errors import TargetError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
+from airpatch.worker_pool import worker_pool
 
 STDOUT = STDIN
 """The name of the standard stream on either side."""
@@ -36,7 +36,7 @@ def pack(bundle: PreparedBundle, sink: DescriptorSink, execution: Execution) -> 
         room_at(sink.fd).require(sink.name, _least_size(bundle.index))
     frames = write_bundle(bundle, sink, execution)
     if sink.is_file:
-        with closing(FileFrameReader(FileBytes(sink.name, os.dup(sink.fd)))) as reader, ThreadPoolExecutor(1) as pool:
+        with closing(FileFrameReader(FileBytes(sink.name, os.dup(sink.fd)))) as reader, worker_pool(1) as pool:
             if reader.table != frames or BundleStream(reader, pool).index != bundle.index:
                 raise TargetError(f"{sink.name}: what was read back is not what was written; check the disk")
     return sink.size

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
@@ -27,6 +28,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import owners
 from airpatch.progress import ProgressPart
+from airpatch.worker_pool import worker_pool
 
 WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
 """Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough for the caches."""
@@ -45,10 +47,12 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
 
     with (
         execution.part(f"packing {index.release.name}", layout.blob_bytes(index), images) as part,
-        ThreadPoolExecutor(execution.threads) as pool,
-        ThreadPoolExecutor(1) as writing,
+        ExitStack() as stack,
+        worker_pool(execution.threads) as pool,
+        worker_pool(1) as writing,
     ):
         run = _Run(bundle.content, bundle.manifests, sink, pool, writing, part)
+        stack.callback(run.close)
         try:
             run.write(layout.index_section(emit_index(index)))
             run.write(layout.index_signatures_section(bundle.signatures))
@@ -58,11 +62,7 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
             run.drain()
         except BaseException:
             sink.abandon()
-            for executor in (writing, pool):  # in this order, since the former waits for the latter
-                executor.shutdown(cancel_futures=True)
             raise
-        finally:
-            run.close()
     if run.failed:
         known = images()
         findings = [f"{known.get(digest, 'signature')}: {error}" for digest, error in run.failed.items()]
@@ -88,8 +88,8 @@ class _Run:
         content: Content,
         manifests: Mapping[Digest, bytes],
         sink: Sink,
-        pool: ThreadPoolExecutor,
-        writing: ThreadPoolExecutor,
+        pool: Executor,
+        writing: Executor,
         part: ProgressPart,
     ) -> None:
         self.frames: list[zstd.Frame] = []

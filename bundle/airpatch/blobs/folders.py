@@ -30,6 +30,27 @@ def make_plainly(path: str, name: str, above: int) -> int:
     return os.open(name, FOLDER, dir_fd=above)
 
 
+def is_own(folder: int) -> bool:
+    """Return whether the open folder belongs to the user to whom what this process makes in it belongs.
+
+    Not always the user of the process: an NFS server gives what root makes to another one (exports(5), root_squash).
+    Raises OSError.
+    """
+    owner = os.fstat(folder).st_uid
+    if owner == os.geteuid():
+        return True
+    probe = f".airpatch-{os.urandom(8).hex()}"
+    try:
+        fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | ALWAYS, 0o600, dir_fd=folder)
+    except PermissionError:
+        return False
+    try:
+        return os.fstat(fd).st_uid == owner
+    finally:
+        os.close(fd)
+        os.unlink(probe, dir_fd=folder)
+
+
 class Folders:
     """The directory open as `top`, which remains the caller's to close, and what lies below it.
 

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: codes have as many entries as lengths; a token is refused above 26 bits or a distance above the window,
+# and `_LENGTH_FIELDS` and `DISTANCE_SYMBOL` cover the rest; `_room` precedes whatever is written.
 """Deflate blocks from tokens: bits, stored, fixed and dynamic blocks, written to the letter (RFC 1951 3.2).
 
 `BlockWriter` collects bytes until `take` fetches them; a byte that is not full yet stays behind. Blocks are

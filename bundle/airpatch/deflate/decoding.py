@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: there are as many values as lengths, at most 288; codes are complete when tables are filled, so the
+# entries counted below suffice; an index is cut to its bits.
 """Decoding tables of Huffman codes: one look-up, or two, from the next bits of a stream to what they mean.
 
 A table is indexed by the next bits. An entry is `value << 16 | kind << 8 | bits`; bits is the number of bits

@@ -1,4 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: bytes are read below len(data); 7 bits index RUN_ENTRIES; a run that was read is below RUN_VALUES.
 """The header of a dynamic block read from a stream (RFC 1951 3.2.7)."""
 
 from __future__ import annotations

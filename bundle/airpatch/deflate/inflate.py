@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: what holds while tokens are decoded stands at `_decode`; elsewhere bytes are sliced, never indexed beyond
+# a size that was compared.
 """A raw deflate stream decoded step by step into blocks, tokens and uncompressed data (RFC 1951), with bounded
 memory.
 

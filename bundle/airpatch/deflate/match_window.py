@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: `_append` slides before the buffer is full, so `_end` <= _SIZE, and 8 bytes follow it; a hash has 15
+# bits, a link's place 16; a match ends at `_end` and begins in the window, which tokens and columns are checked for.
 """Uncompressed data around the next token, and for each position the nearest one before it that looks like it.
 
 Encoders mostly take the nearest of the places that offer the length they want. So where a match comes from is told by
@@ -39,7 +41,7 @@ class MatchWindow:
     """`_buffer[_start:_at]` are bytes that matches may copy from, `_buffer[_at:_end]` bytes not yet covered by tokens.
 
     `_links` is a ring over positions, some of them ahead of `_at`: how far back the nearest position lies whose four
-    bytes have the same hash, 0 if not within the window. Types are in history.pxd; `view` is always the buffer.
+    bytes have the same hash, 0 if not within the window. Types are in match_window.pxd; `view` is always the buffer.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: columns have room for two bytes a token and one for each 255 literals; the decoder compares each index
+# with the end of its column, and writes _OVERSHOOT tokens too many at most, for which there is room, as 8 bytes
+# follow the window's buffer.
 """Tokens as byte columns, for differencing: how long literals run, how long matches are, where matches come
 from.
 

@@ -105,6 +105,8 @@ class Aligner:
 
         `guess` is the source offset that target[start] probably corresponds to.
         """
+        # In bounds: 0 <= at < stop <= len(target), 8 bytes more where a seed is loaded; candidates lie in a bucket; the
+        # helpers state theirs.
         source: cython.const[cython.uchar][::1] = self._source
         size: cython.longlong = len(source)
         covers = array("q")
@@ -218,6 +220,7 @@ class Aligner:
     ) -> cython.longlong:
         """Count the bytes that agree from target[at] (before `stop`) and source[where]; 0 if `where` is
         outside."""
+        # In bounds: what is compared ends before `stop` and before the source's end; a limit below 0 compares nothing.
         source: cython.const[cython.uchar][::1] = self._source
         left: cython.p_const_uchar = cython.address(target[0]) if cython.compiled else target
         right: cython.p_const_uchar = cython.address(source[0]) if cython.compiled else source
@@ -230,6 +233,7 @@ class Aligner:
     @cython.exceptval(check=False)
     def _nearest(self, low: cython.longlong, high: cython.longlong, where: cython.longlong) -> cython.longlong:
         """Return the first index in positions[low:high] (ascending) with a position >= `where`, or `high`."""
+        # In bounds: low <= middle < high, the ends of a bucket.
         middle: cython.longlong
         while low < high:
             middle = (low + high) >> 1
@@ -252,6 +256,7 @@ class Aligner:
         delta: cython.longlong,
     ) -> cython.longlong:
         """Count the equal bytes of target[at:stop] on the diagonal `delta`."""
+        # In bounds: i is cut to where i + delta lies in the source.
         source: cython.const[cython.uchar][::1] = self._source
         equal: cython.longlong = 0
         i: cython.longlong
@@ -275,6 +280,7 @@ class Aligner:
         size: cython.longlong,
     ) -> cython.longlong:
         """Return the end of the cover from `anchor` that maximises equal minus unequal bytes."""
+        # In bounds: anchor + delta >= 0, and i + delta < size.
         source: cython.const[cython.uchar][::1] = self._source
         score: cython.longlong = 0
         best: cython.longlong = 0
@@ -304,6 +310,7 @@ class Aligner:
     ) -> cython.longlong:
         """Return the begin of the cover that reaches back from `at`, not before `floor`, by the same
         measure."""
+        # In bounds: i goes no farther back than `floor` and the source's begin.
         source: cython.const[cython.uchar][::1] = self._source
         score: cython.longlong = 0
         best: cython.longlong = 0
@@ -334,6 +341,7 @@ class Aligner:
 
         Both diagonals lie inside the source over the whole range, as `_end` and `_begin` have found it.
         """
+        # In bounds: as the docstring says of both diagonals.
         source: cython.const[cython.uchar][::1] = self._source
         score: cython.longlong = 0
         best: cython.longlong = 0
@@ -357,6 +365,7 @@ class Aligner:
 def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> cython.ulonglong:
     """Return the first 7 bytes of a source with at least one seed, as the big-endian key that takes one
     more."""
+    # In bounds: a source with a seed has 8 bytes.
     key: cython.ulonglong = 0
     i: cython.int
     if seeds > 0:
@@ -372,6 +381,7 @@ def _first(source: cython.const[cython.uchar][::1], seeds: cython.longlong) -> c
 @cython.nogil
 @cython.exceptval(check=False)
 def _load(data: cython.const[cython.uchar][::1], at: cython.longlong) -> cython.ulonglong:
+    # In bounds: callers have 8 bytes from `at` on.
     key: cython.ulonglong = 0
     i: cython.int
     for i in range(8):

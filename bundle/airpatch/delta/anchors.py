@@ -202,6 +202,7 @@ def _back(
     where: cython.longlong,
 ) -> cython.longlong:
     """Count the bytes that agree before target[at], not before `floor`, and source[where]."""
+    # In bounds: callers give floor <= at <= len(target), 0 <= where <= len(source).
     left: cython.p_const_uchar = cython.address(target[0]) if cython.compiled else target
     right: cython.p_const_uchar = cython.address(source[0]) if cython.compiled else source
     return common_before(left, at, right, where, min(at - floor, where))
@@ -221,6 +222,7 @@ def _forth(
     where: cython.longlong,
 ) -> cython.longlong:
     """Count the bytes that agree from target[at], before `stop`, and source[where]."""
+    # In bounds: callers give at <= stop <= len(target), 0 <= where <= len(source).
     left: cython.p_const_uchar = cython.address(target[0]) if cython.compiled else target
     right: cython.p_const_uchar = cython.address(source[0]) if cython.compiled else source
     return common(left, at, right, where, min(stop - at, len(source) - where))

@@ -22,6 +22,7 @@ def unequal(
     wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1], limit: cython.longlong
 ) -> cython.longlong:
     """Return in how many bytes two equally long buffers differ; counting stops above `limit`."""
+    # In bounds: i is below both lengths.
     count: cython.longlong = 0
     i: cython.Py_ssize_t
     with cython.nogil:
@@ -62,6 +63,7 @@ class DifferenceWriter:
     @cython.ccall
     def add(self, wanted: cython.const[cython.uchar][::1], piece: cython.const[cython.uchar][::1]) -> cython.void:
         """Append what turns `piece` into `wanted`; they are equally long."""
+        # In bounds: i is below both lengths.
         i: cython.Py_ssize_t
         size: cython.Py_ssize_t = min(len(wanted), len(piece))
         right: cython.longlong = self._right

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: the shorter of source and piece is the size that the loops get; 32 registers of each side have their
+# pages.
 """What a reference inside copied bytes becomes when the code that it points to has moved.
 
 In a new build of a program most instructions stay, but the addresses inside them change, because something

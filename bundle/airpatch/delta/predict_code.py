@@ -1,4 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: each loop states it; a register has 5 bits.
 """References inside machine code: in instructions, which are recognised by their looks.
 
 Each function goes through `size` bytes of `source`, and of the `piece` that corresponds to it (see `Predictor.run`).

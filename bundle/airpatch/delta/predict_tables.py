@@ -1,4 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: each loop states it, by the width of its entries.
 """References inside tables: of pointers or displacements, of functions' frames, symbols, relocations.
 
 Each function goes through `size` bytes of `source`, and of the `piece` that corresponds to it (see `Predictor.run`).

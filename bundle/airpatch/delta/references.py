@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: a slot has 18 bits, as MEMORY has entries; spans and points are counted; callers of `field32` and
+# `field64` have 4 or 8 bytes from `at` on.
 """References, as addresses: which are valid, where each leads to in the target, and what was learned about that.
 
 All numbers are addresses in the sense of the ranges that the delta declares, computed modulo 2**64.

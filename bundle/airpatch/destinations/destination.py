@@ -2,7 +2,8 @@
 
 Everything goes through directory descriptors, and no symbolic link below the destination is followed. A run holds a
 lock on the hidden folder, which only its owner can open; what a run that died has left there is removed by the next.
-The destination itself need not be readable. All failures are TargetErrors, but that a registry's root is none.
+The destination itself need not be readable. All failures are TargetErrors, except that a registry's root, which is no
+destination, is a UsageError.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from airpatch import linux
-from airpatch.blobs.folders import ALWAYS, FOLDER, Folders
+from airpatch.blobs.folders import ALWAYS, FOLDER, Folders, is_own
 from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.blobs.tree import Entry, Tree
@@ -36,6 +37,7 @@ class Destination:
     def __init__(self, path: Path) -> None:
         self.path = path
         check_is_no_root(path)
+        self._made = linux.missing_folders(path)
         with self._errors(""):
             path.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -51,12 +53,16 @@ class Destination:
                 raise
         except BaseException:
             os.close(self._fd)
+            linux.remove_empty(self._made)
             raise
 
     def __enter__(self) -> Destination:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: object, *_: object) -> None:
+        """Remove the hidden folder and, where nothing was placed because of an error, the destination, if it was made
+        here.
+        """
         try:
             with self._errors(STAGING):
                 linux.remove_all(self._staging)
@@ -66,6 +72,8 @@ class Destination:
             self._folders.close()
             os.close(self._staging)
             os.close(self._fd)
+            if error is not None:
+                linux.remove_empty(self._made)
 
     def make_folder(self, part: str) -> None:
         with self._errors(part):
@@ -133,7 +141,7 @@ class Destination:
                     continue
             try:
                 with self._errors(STAGING):
-                    if os.fstat(fd).st_uid != os.geteuid():
+                    if not is_own(fd):
                         raise TargetError(f"{self.path / STAGING}: belongs to another user; remove it and run again")
                     os.fchmod(fd, 0o700)
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

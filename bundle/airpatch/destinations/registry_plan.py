@@ -7,7 +7,6 @@ whose blobs they lack.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from airpatch.errors import FormatError, UsageError
@@ -19,6 +18,7 @@ from airpatch.model.walk import walk
 from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
+from airpatch.worker_pool import worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def plan_push(
 ) -> PushPlan:
     """Ask the registry what it has. `read` gives the manifests of the images."""
     blobs: dict[Digest, BlobPlan] = {}
-    with ThreadPoolExecutor(connections) as pool:
+    with worker_pool(connections) as pool:
         tags = [(plan, image) for plan in repositories.values() for image in plan.images]
         there = pool.map(lambda each: each[0].repository.head_manifest(each[1].name.tag), tags)
         for (plan, image), digest in zip(tags, there, strict=True):
@@ -151,7 +151,7 @@ def find_elsewhere(plan: PushPlan, digests: Iterable[Digest], connections: int) 
         for each in plan.repositories.values()
         if each.repository not in plan.blobs[digest].missing
     ]
-    with ThreadPoolExecutor(connections) as pool:
+    with worker_pool(connections) as pool:
         sizes = pool.map(lambda each: each[1].blob_size(each[0], plan.blobs[each[0]].size), wanted)
         for (digest, repository), size in zip(wanted, sizes, strict=True):
             if size == plan.blobs[digest].size:

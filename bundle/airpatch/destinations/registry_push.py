@@ -6,7 +6,7 @@ An interrupted push is repeated as it is: the next plan leaves out what has arri
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Executor, Future, wait
 from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
@@ -19,6 +19,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
+from airpatch.worker_pool import worker_pool
 
 _T = TypeVar("_T")
 
@@ -32,7 +33,11 @@ def carry_out(
     """
     task = execution.task()
     total = supply.prepare(plan.uploads, task) + sum(plan.uploads.values())
-    with task.part(f"pushing to {plan.place.host}", total) as part, ThreadPoolExecutor(connections) as pool:
+    with (
+        closing(RemoteBlobs(task.scratch, None, plan.place.host, 1)) as there,
+        task.part(f"pushing to {plan.place.host}", total) as part,
+        worker_pool(connections, task.cancellation) as pool,
+    ):
 
         def every(call: Callable[[_T], None], items: Iterable[_T]) -> None:
             _await([pool.submit(call, item) for item in items])
@@ -49,21 +54,16 @@ def carry_out(
             repository.repository.put_manifest(tag, document, parse_manifest(document).media_type)
             part.advance(0)
 
-        try:
-            _bring_all(plan, supply, pool, part, task)
-            every(put_manifests, plan.repositories.values())
-            every(set_tag, [(each, t, d) for each in plan.repositories.values() for t, d in each.tags.items()])
-        finally:
-            task.cancellation.cancel()
-            pool.shutdown(cancel_futures=True)
+        _bring_all(plan, supply, there, pool, part, task)
+        every(put_manifests, plan.repositories.values())
+        every(set_tag, [(each, t, d) for each in plan.repositories.values() for t, d in each.tags.items()])
 
 
 def _bring_all(
-    plan: PushPlan, supply: Supply, pool: ThreadPoolExecutor, part: ProgressPart, execution: Execution
+    plan: PushPlan, supply: Supply, there: RemoteBlobs, pool: Executor, part: ProgressPart, execution: Execution
 ) -> None:
-    """Have all blobs where they are lacking, each as soon as `supply` has it."""
+    """Bring blobs to where they are missing, as soon as `supply` gives them or another repository has them to mount."""
     running: list[Future[None]] = []
-    there = RemoteBlobs(execution.scratch, None, plan.place.host, 1)
 
     def bring(digest: Digest, content: Content, taken: Callable[[], None]) -> None:
         try:
@@ -77,17 +77,16 @@ def _bring_all(
     def take(digest: Digest, content: Content, taken: Callable[[], None]) -> None:
         running.append(pool.submit(bring, digest, content, taken))
 
-    with closing(there):
-        for digest, blob in plan.blobs.items():
-            if blob.there:
-                there.known[digest] = RemoteBlob(blob.there[0], blob.size)
-                take(digest, there, lambda digest=digest: there.give_up(digest))  # type: ignore[misc]
-        try:
-            supply.give(take, replace(execution, progress=part.within()))
-        except CancelledError:
-            _await(running)
-            raise
+    for digest, blob in plan.blobs.items():
+        if blob.there:
+            there.known[digest] = RemoteBlob(blob.there[0], blob.size)
+            take(digest, there, lambda digest=digest: there.give_up(digest))  # type: ignore[misc]
+    try:
+        supply.give(take, replace(execution, progress=part.within()))
+    except CancelledError:
         _await(running)
+        raise
+    _await(running)
 
 
 def _await(running: Iterable[Future[None]]) -> None:

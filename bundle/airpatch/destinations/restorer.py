@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -28,6 +28,7 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.sources.location import OCI_INDEX
 from airpatch.sources.oci_layouts import read_index
+from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
 MAX_JOBS = 4
@@ -158,24 +159,19 @@ def _fetch(needs: Mapping[Wanted, _Need], transfer: Transfer, task: Execution) -
     """Fetch everything, the largest first. Bad content is collected, any other error ends it at once."""
     errors: list[AirpatchError] = []
     findings: list[str] = []
-    with ThreadPoolExecutor(min(task.threads, MAX_JOBS)) as pool:
+    with worker_pool(min(task.threads, MAX_JOBS), task.cancellation) as pool:
         ordered = sorted(needs.items(), key=lambda item: (-item[0].size, item[0].digest))
         running: dict[Future[None], _Need] = {
             pool.submit(transfer.fetch, blob, need.paths): need for blob, need in ordered
         }
-        try:
-            for future in as_completed(running):
-                try:
-                    future.result()
-                except (TargetError, UsageError):
-                    raise
-                except AirpatchError as error:
-                    errors.append(error)
-                    findings.append(f"{running[future]}: {error.message}")
-        except BaseException:
-            task.cancellation.cancel()
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(running):
+            try:
+                future.result()
+            except (TargetError, UsageError):
+                raise
+            except AirpatchError as error:
+                errors.append(error)
+                findings.append(f"{running[future]}: {error.message}")
     if errors:
         worst = next((error for error in errors if isinstance(error, IntegrityError)), errors[0])
         raise type(worst)("content of the images is missing or wrong; nothing was restored", sorted(findings))

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: words are loaded before `_end`, 15 bytes early; a candidate is at most a window before the index, which
+# is at least BLOCK; there is one token a byte at most; a slot has 14 bits.
 """Match search of Go's compress/flate up to Go 1.26 at level 1: a block of uncompressed data in, its tokens out.
 
 The decisions are those of `compress/flate/deflatefast.go` (the Go authors, BSD, after Snappy), reimplemented

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: bytes hashed or compared end at `_end` <= _SPAN, candidates precede the index and are not negative; a
+# block stops at _BLOCK_TOKENS; slots have 17 bits, places in the ring 15.
 """Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), reimplemented here: hash chains over

@@ -73,7 +73,7 @@ class KlauspostWriter:
     def tokens(self, tokens: array[int], source: bytes | None, last: bool) -> None:
         """Write tokens (`writeBlockDynamic`).
 
-        `source` is their uncompressed, if at hand; `last` says that a flush follows.
+        `source` is their uncompressed data, if at hand; `last` says that a flush follows.
         """
         literals, distances = count_symbols(tokens)
         count = len(tokens) + last

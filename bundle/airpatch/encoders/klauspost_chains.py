@@ -1,13 +1,13 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: what is compared ends at `_end` <= _SPAN; a step adds one token a byte at most to fewer than a block's.
 """Match search of klauspost/compress flate at its levels 7 to 9: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `deflateLazy` and `findMatch` in `flate/deflate.go` (Klaus Post and the Go authors, BSD),
-done anew here: hash chains over four bytes, lazy evaluation, and a last look for a match that ends later. Level 9 takes
-of a chain's matches the one that saves most bits, by a Huffman code of the bytes to come. Tokens are those of
+reimplemented here: hash chains over four bytes, lazy evaluation, and a last look for a match that ends later. Level 9
+takes of a chain's matches the one that saves most bits, by a Huffman code of the bytes to come. Tokens are those of
 airpatch.deflate.tables.
 
-Use: `fill` until it takes nothing more, then `step` if there is more uncompressed data, and so on; after all of it, the
-last `step`.
+Use: `fill` until it takes nothing more, then `step` if there is more data, and so on; after all of it, the last `step`.
 """
 
 from __future__ import annotations

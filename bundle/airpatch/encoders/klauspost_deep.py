@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: words are loaded 11 bytes (MARGIN) before `_end` at the latest; the window holds 32 KiB before a block,
+# or all there was, so a candidate less far away is not negative; hashes have _BITS bits.
 """Match search of klauspost/compress flate at its levels 5 and 6.
 
 The decisions are those of `flate/level5.go` and `level6.go` (Klaus Post and the Go authors, BSD), reimplemented here.

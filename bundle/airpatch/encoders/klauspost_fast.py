@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: words are loaded 11 bytes (MARGIN) before `_end` at the latest; the window holds 32 KiB before a block,
+# or all there was, so a candidate less far away is not negative; hashes have the bits of their tables.
 """Match search of klauspost/compress flate at its levels 1 to 4.
 
 The decisions are those of `flate/level1.go` to `level4.go` (Klaus Post and the Go authors, BSD), levels 1 to 3 from

@@ -1,4 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: tables are gone through by their lengths; the searches state theirs.
 """What the matchers of klauspost/compress flate, levels 1 to 6, have in common: a block in, its tokens out."""
 
 from __future__ import annotations

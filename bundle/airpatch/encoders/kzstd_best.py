@@ -1,9 +1,11 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: `_try` loads words only of places less than `_reach` before the index, which the buffer holds, and 4
+# bytes before `_end` at the latest; hashes have the bits of their tables.
 """Match search of klauspost/compress zstd at its level best, from 1.16.4 on.
 
-The decisions are those of `zstd/enc_best.go` (Klaus Post, BSD), re-told here: of a dozen candidates, at the byte and at
-those that follow, the one is taken that saves most. The offsets of earlier matches are tried once a block has three
-sequences.
+The decisions are those of `zstd/enc_best.go` (Klaus Post, BSD), reimplemented here: of a dozen candidates, at the byte
+and at those that follow, the one is taken that saves most. The offsets of earlier matches are tried once a block has
+three sequences.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# In bounds: bytes and words lie before `_end`; a match has 4 bytes to a block's, an offset below 2**32, which the
+# tables of costs cover.
 """What the match searches of klauspost/compress zstd at its level best have in common.
 
-From `zstd/enc_best.go` and `compressible.go` (Klaus Post, BSD), re-told here. What a match costs is weighed against
-what its bytes would cost as literals, taken from the block's Shannon entropy.
+From `zstd/enc_best.go` and `compressible.go` (Klaus Post, BSD), reimplemented here. What a match costs is weighed
+against what its bytes would cost as literals, taken from the block's Shannon entropy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: `_set` loads words only of places less than `_reach` before the index, which the buffer holds, and 4
+# bytes before `_end` at the latest; candidates are numbered 0 to 2.
 """Match search of klauspost/compress zstd at its level best, before 1.16.4.
 
-The decisions are those of `zstd/enc_best.go` from 1.14.2 on (Klaus Post, BSD), re-told here. Candidates are compared
-in pairs; the tree of comparisons, and how ties end, are what differs between the three outputs.
+The decisions are those of `zstd/enc_best.go` from 1.14.2 on (Klaus Post, BSD), reimplemented here. Candidates are
+compared in pairs; the tree of comparisons, and how ties end, are what differs between the three outputs.
 """
 
 from __future__ import annotations

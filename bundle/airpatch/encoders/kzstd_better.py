@@ -1,8 +1,10 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: words are loaded 8 bytes before `_end` at the latest, of candidates less than `_reach` before the index,
+# which the buffer holds; hashes have the bits of their tables.
 """Match search of klauspost/compress zstd at its level better.
 
-The decisions are those of `zstd/enc_better.go` from 1.14.2 on (Klaus Post, BSD), re-told here. The offsets of earlier
-matches are tried once a block has three sequences.
+The decisions are those of `zstd/enc_better.go` from 1.14.2 on (Klaus Post, BSD), reimplemented here. The offsets of
+earlier matches are tried once a block has three sequences.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: a block is at most MAX_BLOCK, and its literals (11 bits each) and sequences (12 bytes each, of 3 bytes at
+# least) take less than the 8 * MAX_BLOCK of the buffer.
 """Blocks as klauspost/compress zstd writes them: which kind of block, and how literals are sent.
 
-The decisions are those of `zstd/blockenc.go` from 1.14.2 on (Klaus Post, BSD), re-told here; what is written is
+The decisions are those of `zstd/blockenc.go` from 1.14.2 on (Klaus Post, BSD), reimplemented here; what is written is
 RFC 8878 3.1.1.2 and 3.1.1.3.1. Given the sequences, all of it follows.
 """
 

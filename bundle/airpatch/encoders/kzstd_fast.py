@@ -1,9 +1,11 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: words are loaded 8 bytes before `_end` at the latest, of candidates less than `_reach` before the index,
+# which the buffer holds; hashes have the bits of their tables.
 """Match search of klauspost/compress zstd at its levels fastest and default.
 
 The decisions are those of `zstd/enc_fast.go` from 1.14.3 on and `zstd/enc_dfast.go` from 1.14.2 on (Klaus Post, after
-Yann Collet, BSD), re-told here. A match is verified on four bytes only, those which the table holds. The offsets of
-earlier matches are tried once a block has three sequences.
+Yann Collet, BSD), reimplemented here. A match is verified on four bytes only, those which the table holds. The offsets
+of earlier matches are tried once a block has three sequences.
 """
 
 from __future__ import annotations

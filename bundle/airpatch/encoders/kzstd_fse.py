@@ -1,8 +1,10 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# In bounds: symbols are below MAX_SYMBOLS, states below 2**log <= MAX_STATES; `build` fails unless the shares add up
+# to that, so each state is given once.
 """Finite state entropy codes as klauspost/compress makes them.
 
-The decisions are those of `fse/compress.go` and `zstd/fse_encoder.go` (Klaus Post, after Yann Collet, BSD), re-told
-here; what is written is RFC 8878 4.1.
+The decisions are those of `fse/compress.go` and `zstd/fse_encoder.go` (Klaus Post, after Yann Collet, BSD),
+reimplemented here; what is written is RFC 8878 4.1.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: bytes index 256 counts; callers have room for 11 bits a literal, a table and a header.
 """The literals section of a block, and when klauspost/compress uses a Huffman code once more.
 
-The decisions are those of `huff0/compress.go` and `zstd/blockenc.go` (Klaus Post, BSD), re-told here; what is written
-is RFC 8878 3.1.1.3.1.
+The decisions are those of `huff0/compress.go` and `zstd/blockenc.go` (Klaus Post, BSD), reimplemented here; what is
+written is RFC 8878 3.1.1.3.1.
 """
 
 from __future__ import annotations

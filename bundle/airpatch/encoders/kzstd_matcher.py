@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: a block ends within 2 * `_reach` + SLACK bytes of buffer, since `fill` moves what is older; literals are
+# those of one block, copied by 8 into SLACK at most.
 """What the match searches of klauspost/compress zstd have in common: a block in, its sequences out."""
 
 from __future__ import annotations

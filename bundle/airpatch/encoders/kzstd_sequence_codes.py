@@ -1,7 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: there are fewer than MAX_SYMBOLS symbols of each kind; callers have room for 12 bytes a sequence and
+# three codes.
 """The sequences section of a block as klauspost/compress zstd writes it: which codes the numbers get, and their bits.
 
-The decisions are those of `zstd/blockenc.go` from 1.14.2 on (Klaus Post, BSD), re-told here; what is written is
+The decisions are those of `zstd/blockenc.go` from 1.14.2 on (Klaus Post, BSD), reimplemented here; what is written is
 RFC 8878 3.1.1.3.2.
 """
 

@@ -1,4 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: a sequence stands for 3 bytes at least, so a block has MAX_SEQUENCES at most.
 """What a match search makes of a block: literals, and sequences of literals and a match (RFC 8878 3.1.1.3.2)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where `pigz --rsyncable` cuts uncompressed (`parallel_compress` in pigz.c, Mark Adler, zlib licence)."""
+"""Where `pigz --rsyncable` cuts its input (`parallel_compress` in pigz.c, Mark Adler, zlib licence)."""
 
 from __future__ import annotations
 

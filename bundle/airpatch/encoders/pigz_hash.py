@@ -1,5 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-"""The rolling hash by which `pigz --rsyncable` cuts uncompressed (`pigz.c`, Mark Adler, zlib licence).
+# In bounds: `taken` < len(data).
+"""The rolling hash by which `pigz --rsyncable` cuts its input (`pigz.c`, Mark Adler, zlib licence).
 
 It is twelve bits, so a byte is forgotten when twelve others have followed: the same bytes are cut at the same
 places wherever they are. There is a cut after one of 4096 bytes, on average.

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: bytes that are hashed lie 3 before `_end`, where 258 bytes of room follow; a block ends with `_full`
+# tokens; what a precedent gives lies 264 bytes before `_end`.
 """Decisions of zlib, levels 1 to 9, and of GNU gzip: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `deflate.c` in zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: what is compared ends at `_end`, or with gzip 258 bytes after an index up to _SLIDE; a candidate has a
+# byte before it, since chains end at 0; `_newest` has the bits of `_hash_mask`, the ring 15.
 """The window of zlib and of GNU gzip over the uncompressed data, and the longest match in it (`deflate.c`).
 
 zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and gzip 1.12 (Jean-loup Gailly, GPL), reimplemented here.
@@ -33,8 +35,8 @@ class ZlibWindow:
     """Two windows of uncompressed data, of which the older one is dropped when both are full. Types are in
     zlib_window.pxd.
 
-    `_end` is where the uncompressed ends, `_dropped` how many bytes of the stream were before the window. Parameters
-    are those of ZlibMatcher.
+    `_end` is where the uncompressed data ends, `_dropped` how many bytes of the stream were before the window.
+    Parameters are those of ZlibMatcher.
     """
 
     # 0 stands for no position, which is why nothing matches the first byte of the window. The window's upper

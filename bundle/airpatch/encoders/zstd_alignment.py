@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
+# In bounds: covers are counted, and `_order` numbers them; a record's number is below `_matches`, whole records of
+# the view; regions are masked.
 """Offsets of matches foretold by another frame whose content is nearly the same (spec/ENCODERS.md, Decisions).
 
 Covers say which bytes of the source the target's bytes are. Where the source has a match, the target is taken to have

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: a description is read below its size; symbols are compared with their number before they are entered;
+# states are below 2**log <= _MAX_STATES, as `FseCode.build` makes sure; weights are at most 11, and 255.
 """Codes as frames bring them (RFC 8878 4.1 and 4.2): descriptions are read into tables. No input is trusted."""
 
 from __future__ import annotations

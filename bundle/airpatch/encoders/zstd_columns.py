@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: there are at most MAX_SEQUENCES sequences, of numbers of at most _NUMBER bytes; a match ends within its
+# block of at most MAX_BLOCK, and copies by 8 overrun into SLACK.
 """Sequences as columns of bytes, and back (spec/ENCODERS.md, Decisions). Columns are not trusted."""
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
 
 
 def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[ParsedPiece, int]]:
-    """Yield the parts of a frame behind its magic, and how much content each stands for."""
+    """Yield the parts of a frame after its magic, and how much content each stands for."""
     blocks.reset()
     columns.reset()
     descriptor = exactly(read, 1)

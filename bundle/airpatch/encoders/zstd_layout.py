@@ -52,7 +52,7 @@ def _parse_part(data: bytes) -> LayoutPart:
 
 
 def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Iterator[bytes]:
-    """Yield the file with that layout. Raises FormatError if the layout is none, or a stream ends too early."""
+    """Yield the file with that layout. Raises FormatError if the layout is malformed, or a stream ends too early."""
     goes_on = False
     while data := b"".join(_take(layout, PART_SIZE, may_end=True)):
         part = _parse_part(data)

@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: a bit that is read is at least `first`, in a buffer with _SLACK bytes behind the block; states stay below
+# 2**log, symbols below the number that their code was read with; counts of sequences and literals are compared first.
 """Compressed blocks of any encoder, read into their sequences and their shape (RFC 8878 3.1.1.3).
 
 The *shape* is all that an encoder chose beside the sequences: the form of the literals section, and the codes. Literals

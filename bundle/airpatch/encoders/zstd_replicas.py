@@ -77,7 +77,7 @@ def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum:
 
 
 def _libzstd_parameters(name: str) -> re.Match[str] | None:
-    """Version, level and flags in a name of libzstd; None if it is none, or of a libzstd that is not here."""
+    """Version, level and flags in a name of libzstd; None if it is not one, or of a libzstd that is not built in."""
     found = re.fullmatch(_LIBZSTD + r"([\d.]+)-([1-9]\d?)(-mt)?(-sized)?(-nosum)?", name)
     return None if found is None or found[1] not in LIBZSTD_VERSIONS or int(found[2]) > LIBZSTD_LEVELS else found
 

@@ -1,4 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: there are at most MAX_SEQUENCES sequences of a block's bytes, so symbols are below 64; a code has all
+# symbols that it writes, as callers make sure, and then states stay below 2**log; callers have room for 12 bytes a
+# sequence.
 """Sequences as bits (RFC 8878 3.1.1.3.2): the symbols of their numbers, and the stream that codes for these make."""
 
 from __future__ import annotations

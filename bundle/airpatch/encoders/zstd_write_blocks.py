@@ -1,4 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
+# In bounds: `_can_write` and the literals' words are asked before anything is written; _ROOM has 8 bytes for each of
+# a block's, which take 11 bits as literals and 12 bytes for 3 as sequences.
 """Compressed blocks written as their shape says (RFC 8878 3.1.1.3): the other half of `zstd_read_blocks`.
 
 Shape and sequences are not trusted.

@@ -3,7 +3,7 @@
 Every frame holds its content size and checksum, needs no dictionary and a window of 8 MiB at most. A frame is
 either compressed by libzstd or made of raw blocks, which costs 3 bytes for each 128 KiB and no time. The seek
 table follows zstd's `contrib/seekable_format` (spec/FORMAT.md, Seek table). python-zstandard returns short data for
-some damaged frames without an error, so `decompress` demands the whole frame, its exact size and nothing behind it.
+some damaged frames without an error, so `decompress` demands the whole frame, its exact size and nothing after it.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class BlobBuilder:
     ) -> Iterator[bytes]:
         """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it.
 
-        `see` is told the covers of a difference that is not one of views.
+        `see` receives the covers of a difference, unless it is one of views.
         """
         views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:

@@ -1,8 +1,8 @@
 """What a blob holds, uncompressed; its first bytes say how it is compressed.
 
-gzip (RFC 1952: any number of members) or zstd (RFC 8878: any number of frames), ignoring what follows and begins none,
-as gunzip does; or the bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are 128 MiB
-at most.
+gzip (RFC 1952: any number of members) or zstd (RFC 8878: any number of frames), ignoring trailing bytes that begin
+none, as gunzip does; or the bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are
+128 MiB at most.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
                     if not data.startswith(_GZIP_MAGIC):
                         return
                     if data[len(_GZIP_MAGIC)] & _RESERVED_FLAGS:
-                        raise FormatError("a gzip layer with flags that mean nothing yet")
+                        raise FormatError("a gzip layer with reserved flags set")
                     member = decompressor(GZIP)
                 yield member.decompress(data, _PIECE)
                 data = member.unconsumed_tail or member.unused_data

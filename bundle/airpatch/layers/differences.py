@@ -48,7 +48,7 @@ class Differences:
     def flat(
         self, layer: Digest, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
     ) -> Difference:
-        """Return the difference of uncompressed as they are."""
+        """Return the difference of uncompressed layers as they are."""
         delta = self.between(target, sources, str(layer), share.reach)
         stack.callback(delta.close)
         return Difference(delta)
@@ -56,7 +56,7 @@ class Differences:
     def nested(
         self, layer: Digest, target: ScratchRange, sources: Sequence[ScratchRange], share: Share, stack: ExitStack
     ) -> Difference | None:
-        """Return the difference of uncompressed with their nested content expanded; None where none has changed."""
+        """Return the difference of layers with their nested content expanded; None where none of it has changed."""
         name, packed, others = str(layer), target.view(), [source.view() for source in sources]
         old = [memoryview(other) for other in others]
         reader = self._reader.of_views(layer)

@@ -20,7 +20,7 @@ def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Itera
     """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
 
     `block` is how many bytes of content a full block has, if the encoder fills its blocks: one that ends earlier was
-    flushed. Raises FormatError if the blob is none of zstd, or has more than `limit` uncompressed bytes.
+    flushed. Raises FormatError if it is not a zstd file, or has more than `limit` uncompressed bytes.
     """
     end = frames_end(reader, size)
     blob = _Slices(reader, end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing
 
 from airpatch.blobs.content import Content
@@ -37,6 +37,7 @@ from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
 from airpatch.model.digest import Digest
+from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
 
@@ -52,7 +53,7 @@ def rebuild_blobs(
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
     `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
-    is told each step that was carried out, by the thread that did, which it may keep waiting. Raises BaseMismatch if a
+    receives each step that was carried out, on the thread that did it, which it may block. Raises BaseMismatch if a
     source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)
@@ -62,11 +63,11 @@ def rebuild_blobs(
     users = Counter(source for step in steps for source in step.sources)
     task = execution.task()
     content = Stoppable(content, task.cancellation)
-    uncompressed = UncompressedLayers(content, task.scratch, users)
     with (
+        closing(UncompressedLayers(content, task.scratch, users)) as uncompressed,
         task.part(f"rebuilding layers of {index.release.name}", rebuilding_work(index, steps, content)) as part,
-        ThreadPoolExecutor(jobs) as pool,
-        ThreadPoolExecutor(jobs) as blocks,
+        worker_pool(jobs) as blocks,
+        worker_pool(jobs, task.cancellation) as pool,
     ):
         builder = BlobBuilder(sizes, content, uncompressed, blocks, task.cancellation)
 
@@ -76,12 +77,7 @@ def rebuild_blobs(
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
             done(step)
 
-        try:
-            _carry_out(steps, run, pool, jobs)
-        finally:
-            task.cancellation.cancel()
-            pool.shutdown(cancel_futures=True)
-            uncompressed.close()
+        _carry_out(steps, run, pool, jobs)
 
 
 def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> int:
@@ -120,7 +116,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
 
 
 def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:
-    """Run `steps` in order, `jobs` at a time; those behind one that waits for its sources need not wait with it."""
+    """Run `steps` in order, `jobs` at a time; steps after one that waits for its sources do not wait with it."""
     waiting = list(steps)
     unmade = {step.digest for step in steps}
     running: dict[Future[None], Step] = {}

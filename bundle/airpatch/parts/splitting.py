@@ -6,7 +6,6 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from airpatch.format.parts import Header, WholeFile, emit_header, header_size
 from airpatch.model.digest import Digest
 from airpatch.parts.parity import Parity
 from airpatch.progress import ProgressPart
+from airpatch.worker_pool import worker_pool
 
 _BLOCK = 8 << 20
 """Bytes read and written at a time, at least one chunk of each part."""
@@ -64,7 +64,7 @@ def _write_data(
     """Write the payloads of the data parts; return the sha256 of all of `source`."""
     sha256 = hashlib.sha256()
     buffer = memoryview(bytearray(_BLOCK))
-    with ThreadPoolExecutor(1) as pool:
+    with worker_pool(1) as pool:
         for number in range(1, whole.data_parts + 1):
             start, size = (number - 1) * whole.part_size, whole.payload(number)
             begin = header_size(whole, number)

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
 from heapq import nlargest
 
@@ -28,6 +28,7 @@ from airpatch.patches.chains import Work
 from airpatch.patches.completed_release import CompletedRelease
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.remote_blobs import RemoteBlobs
+from airpatch.worker_pool import worker_pool
 
 _WAITING = 4
 """Blobs that are made and not yet taken. They take scratch space, so the steps wait when there are so many."""
@@ -73,7 +74,7 @@ class Delivery:
         ready = [digest for digest in self._wanted if digest not in made]
         room = threading.Semaphore(_WAITING)
         connections = 1 if self._remote is None else self._remote.connections
-        with task.part("", 0) as part, ThreadPoolExecutor(connections) as pool:
+        with task.part("", 0) as part, worker_pool(connections, task.cancellation) as pool:
             order = [ready, *(step.sources for step in steps)]
             base = _FetchedAhead(self._release.base, self._remote, order, self._fetched(), pool, part)
             content = ChainedContent([*self._release.patches, self._rebuilt, base])
@@ -90,17 +91,12 @@ class Delivery:
                     room.acquire()
                     take(step.digest, content, partial(taken, step.digest))
 
-            try:
-                base.move_on(1 + _reach(task.threads))
-                for digest in ready:
-                    take(digest, content, partial(self._used, digest))
-                for bundle, some in self._work:
-                    if some:
-                        rebuild_blobs(bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), task, done)
-            except BaseException:
-                task.cancellation.cancel()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            base.move_on(1 + _reach(task.threads))
+            for digest in ready:
+                take(digest, content, partial(self._used, digest))
+            for bundle, some in self._work:
+                if some:
+                    rebuild_blobs(bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), task, done)
 
     def close(self) -> None:
         """Give up what is left."""

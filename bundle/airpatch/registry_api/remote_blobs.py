@@ -1,9 +1,9 @@
 """Blobs of registries as a `Content`: fetched once each, in parallel, into a cache or into scratch files.
 
-`fetch` gets many at a time and shows its progress; a blob that nobody fetched is got when it is first read. Every blob
-is verified before it can be read. The cache is a folder of files `sha256/<hex>`, which several processes may use at the
-same time, and from which anything may be removed; a download that broke off lies there as `<hex>.partial`, and goes on
-where it ended.
+`fetch` gets many at a time and shows its progress; a blob that was not fetched is downloaded when it is first read.
+Every blob is verified before it can be read. The cache is a folder of files `sha256/<hex>`, which several processes may
+use at the same time, and from which anything may be removed; an interrupted download is kept there as `<hex>.partial`,
+and resumes where it ended.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from airpatch.errors import SourceError
 from airpatch.execution import Execution, NewFile
 from airpatch.model.digest import Digest
 from airpatch.registry_api.pulling import Repository
+from airpatch.worker_pool import worker_pool
 
 _PIECE = 1 << 20
 
@@ -69,19 +69,15 @@ class RemoteBlobs:
         total = sum(self.known[digest].size for digest in wanted)
         with (
             task.part(f"fetching from {self._where}", total) as part,
-            ThreadPoolExecutor(self.connections) as pool,
+            worker_pool(self.connections, task.cancellation) as pool,
         ):
 
             def get(digest: Digest) -> None:
                 with part.share(self.known[digest].size, digest) as share:
                     self.get(digest, share.reach)
 
-            try:
-                for future in [pool.submit(get, digest) for digest in wanted]:
-                    future.result()
-            finally:
-                task.cancellation.cancel()
-                pool.shutdown(cancel_futures=True)
+            for future in [pool.submit(get, digest) for digest in wanted]:
+                future.result()
 
     def get(self, digest: Digest, reached: Callable[[int], None] = lambda _position: None) -> BlobReader:
         """Return a reader of the blob, which is fetched if it is not here; `reached` receives how far that is."""

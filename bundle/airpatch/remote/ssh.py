@@ -1,6 +1,7 @@
-"""Commands on another host over ssh: their output, and streams that go on where a broken line has ended.
+"""Commands on another host over ssh: their output, and streams that resume where a broken connection ended.
 
-The host runs a POSIX shell. What it is sent goes through `tee` into a file of its own, so that nothing travels twice.
+The host runs a POSIX shell. What is sent there goes through `tee` into a file, so that nothing travels twice. A
+host may learn late, or never, that the connection broke: what still waits there is ended before the next attempt.
 """
 
 from __future__ import annotations
@@ -43,6 +44,16 @@ _INCOMING = '"${XDG_CACHE_HOME:-$HOME/.cache}/airpatch/incoming"'
 """Where a host keeps what has arrived, as its shell understands it."""
 
 
+_END_EARLIER = """\
+if pid=$(cat {file}.pid 2>/dev/null) && grep -qs {name} "/proc/$pid/cmdline"; then
+    there=; until [ "$there" = "$(wc -c <{file})" ]; do there=$(wc -c <{file}); sleep 1; done
+    kill -- "-$pid"; for _ in 1 2 3 4 5 6 7 8 9 10; do kill -0 -- "-$pid" && sleep 0.5; done
+fi 2>/dev/null
+"""
+"""Ends what an earlier line has left, once no more of what it sent arrives. Its shell has the file's name among its
+words, and leads a group of processes, as whatever sshd starts does. Another process with that number is left alone."""
+
+
 class LineBroken(Exception):
     """The connection to the host broke, or was never made."""
 
@@ -67,7 +78,7 @@ class RemoteRoot:
 class RemoteHost:
     """A host and how it is reached: `shell` are the words before the host's name, `program` is airpatch there.
 
-    `said` is told each line that the host writes to its standard error.
+    `said` receives each line that the host writes to its standard error.
     """
 
     host: str
@@ -99,21 +110,25 @@ class RemoteHost:
         file = f"{_INCOMING}/{shlex.quote(name)}"
 
         def stream() -> tuple[int, bytes]:
-            arrived = self._arrived(file, size)
+            arrived = self._arrived(file, shlex.quote(name), size)
             reached(arrived)
             bundle.seek(arrived)
-            script = f"{{ cat {file} 2>/dev/null; tee -a {file}; }} | {self._words(('apply', '-', *words))}"
+            script = (
+                f"echo $$ > {file}.pid; "
+                f"{{ cat {file} 2>/dev/null; tee -a {file}; }} | {self._words(('apply', '-', *words))}"
+            )
             return self._run(script, bundle, size - arrived, lambda count: reached(arrived + count))
 
         code, output = self._repeat(stream)
         with suppress(LineBroken):
-            self._run(f"rm -f {file}")
+            self._run(f"rm -f {file} {file}.pid")
         self._check(code, output)
         return output
 
-    def _arrived(self, file: str, size: int) -> int:
+    def _arrived(self, file: str, name: str, size: int) -> int:
         """Bytes of the bundle that the host has already."""
-        code, output = self._run(f"mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
+        end_earlier = _END_EARLIER.format(file=file, name=name)
+        code, output = self._run(f"{end_earlier}mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
         arrived = int(output) if code == 0 and output.strip().isdigit() else 0
         if arrived <= size:
             return arrived
@@ -140,7 +155,7 @@ class RemoteHost:
         size: int = 0,
         sent: Callable[[int], None] = lambda _: None,
     ) -> tuple[int, bytes]:
-        """Run once, with `size` bytes of `stdin`; `sent` is told how many are on their way.
+        """Run once, with `size` bytes of `stdin`; `sent` receives how many are on their way.
 
         Raises LineBroken, and TargetError if there is no ssh.
         """

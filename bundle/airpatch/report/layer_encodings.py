@@ -8,7 +8,6 @@ names the encoder, and its maker has compared every byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
 from airpatch.report.layer_patches import LayerPatch, read_layer_patches
 from airpatch.report.usage import usage
+from airpatch.worker_pool import worker_pool
 
 RECOGNISED = 1 << 20
 """Bytes of a layer that are looked at to name its encoder."""
@@ -83,13 +83,9 @@ def examine_layers(
         task.part(
             "looking at layers", total, lambda: {digest: names[0] for digest, names in used.images.items()}
         ) as part,
-        ThreadPoolExecutor(task.threads) as pool,
+        worker_pool(task.threads, task.cancellation) as pool,
     ):
-        try:
-            return list(pool.map(lambda layer: look(layer, part), ordered))
-        except BaseException:
-            task.cancellation.cancel()
-            raise
+        return list(pool.map(lambda layer: look(layer, part), ordered))
 
 
 def examine(reader: BlobReader, size: int, advance: Callable[[int], None] = lambda _size: None) -> Encoding:

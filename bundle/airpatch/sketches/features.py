@@ -114,6 +114,7 @@ def _thin(
     kept: array[int],
     new_weights: array[int],
 ) -> cython.void:
+    # In bounds: each hash has its weight.
     i: cython.Py_ssize_t
     weight: cython.ulonglong
     for i in range(len(hashes)):
@@ -135,6 +136,7 @@ def shared(wanted: array[int], offered: array[int]) -> bytearray:
 @cython.wraparound(False)
 @cython.cfunc
 def _share(wanted: cython.ulonglong[::1], offered: cython.ulonglong[::1], found: cython.uchar[::1]) -> cython.void:
+    # In bounds: at < size where an offered hash is read, and `found` is as long as `wanted`.
     size: cython.Py_ssize_t = len(offered)
     far: cython.bint = size > _FAR * len(wanted)
     at: cython.Py_ssize_t = 0
@@ -170,6 +172,7 @@ def gain(weights: array[int], found: bytearray, explained: bytearray) -> int:
 @cython.wraparound(False)
 @cython.cfunc
 def _gain(weights: cython.uint[::1], found: cython.uchar[::1], explained: cython.uchar[::1]) -> cython.ulonglong:
+    # In bounds: `found` and `explained` have a byte for each feature.
     total: cython.ulonglong = 0
     i: cython.Py_ssize_t
     for i in range(len(weights)):
@@ -189,6 +192,7 @@ def apart(first: bytearray, second: bytearray, explained: bytearray) -> tuple[in
 @cython.wraparound(False)
 @cython.cfunc
 def _apart(first: cython.uchar[::1], second: cython.uchar[::1], explained: cython.uchar[::1]) -> tuple[int, int]:
+    # In bounds: all three have a byte for each feature of one set.
     left: cython.Py_ssize_t = 0
     right: cython.Py_ssize_t = 0
     i: cython.Py_ssize_t
@@ -209,6 +213,7 @@ def explain(found: bytearray, explained: bytearray) -> None:
 @cython.wraparound(False)
 @cython.cfunc
 def _explain(found: cython.uchar[::1], explained: cython.uchar[::1]) -> cython.void:
+    # In bounds: both have a byte for each feature of one set.
     i: cython.Py_ssize_t
     for i in range(len(found)):
         explained[i] |= found[i]

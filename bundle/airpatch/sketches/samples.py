@@ -94,6 +94,7 @@ class Sampler:
     @cython.exceptval(check=False)
     def _lower(self, h: cython.ulonglong) -> cython.void:
         """Sort `h` into the minima, unless it is there or is none."""
+        # In bounds: place < _MINIMA.
         minima: cython.ulonglong[::1] = self._minima
         place: cython.int = _MINIMA - 1
         i: cython.int

@@ -60,6 +60,7 @@ class SketchIndex:
     @cython.wraparound(False)
     @cython.cfunc
     def _add(self, number: cython.uint, hashes: cython.ulonglong[::1]) -> cython.void:
+        # In bounds: a slot is masked, entries are numbered from 1 to `_used`, which is compared with their room.
         i: cython.Py_ssize_t
         h: cython.ulonglong
         tag: cython.uint

@@ -21,7 +21,7 @@ from airpatch.model.release import ImageSignature, Release
 from airpatch.sources.location import Location
 
 FetchBlobs = Callable[[Iterable[Digest], Execution], None]
-"""Fetches blobs in advance, many at a time. Raises SourceError, IntegrityError."""
+"""Fetches blobs ahead of their use, many at a time. Raises SourceError, IntegrityError."""
 
 
 @dataclass(frozen=True, slots=True)

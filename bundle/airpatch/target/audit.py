@@ -9,7 +9,6 @@ interrupted apply. A concurrent apply or push can show up as any of these.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.execution import Execution
@@ -18,6 +17,7 @@ from airpatch.target.audit_releases import AuditedReleases
 from airpatch.target.audit_report import AuditReport
 from airpatch.target.audit_repositories import AuditedRepositories
 from airpatch.target.root import Root
+from airpatch.worker_pool import worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def audit_root(root: Root, execution: Execution) -> VerifiedRoot:
     size = sum(blobs.sizes.values())
     with (
         execution.part(f"verifying {root.path}", size) as part,
-        ThreadPoolExecutor(execution.threads) as pool,
+        worker_pool(execution.threads) as pool,
     ):
         blobs.hash_blobs(pool, part)
     repositories = AuditedRepositories(report, blobs)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,7 @@ from airpatch.target.root import Root
 from airpatch.target.root_trust import stored_trust
 from airpatch.target.staging import Staging
 from airpatch.target.state import Origin, State, locked, require_unlocked
+from airpatch.worker_pool import worker_pool
 
 if TYPE_CHECKING:
     from airpatch.signing.policy import Signer
@@ -94,7 +95,7 @@ def install(
     """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
-    with ThreadPoolExecutor(execution.threads) as pool:
+    with worker_pool(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
         signers = _require_signed(streams, trusted)  # before there is even a folder
         _require_fresh(streams)
@@ -144,7 +145,7 @@ def preview(
     """
     checks = _Checks(execution, deep, allow_downgrade, on_missing)
     check_place(path)
-    with ThreadPoolExecutor(execution.threads) as pool, ExitStack() as stack:
+    with worker_pool(execution.threads) as pool, ExitStack() as stack:
         streams = [BundleStream(reader, pool) for reader in readers]
         indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)

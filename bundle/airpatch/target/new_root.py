@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from airpatch.blobs.folders import is_own
 from airpatch.blobs.output import require_reachable, write_error
 from airpatch.errors import TargetError, UsageError
 from airpatch.format.registry import STORAGE
-from airpatch.linux import is_folder, remove_all, rename_folder
+from airpatch.linux import is_folder, missing_folders, remove_all, rename_folder
 from airpatch.target.ownership import FOLDER_MODE
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -63,27 +64,16 @@ def make_root(path: Path) -> list[Path]:
     Returns those that were made, the uppermost first; a folder that is there, or comes meanwhile, stays as it is.
     Raises OSError, and TargetError if another run is making them.
     """
-    path = path.absolute()
-    missing: list[Path] = []
-    while not os.path.lexists(path):
-        missing.insert(0, path)
-        path = path.parent
+    missing = missing_folders(path)
     if not missing:
         return []
     if any(folder.name == ".." for folder in missing):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    above = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    above = os.open(missing[0].parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return missing if _make([folder.name for folder in missing], above, missing[0]) else []
     finally:
         os.close(above)
-
-
-def remove_root(made: Sequence[Path]) -> None:
-    """Remove the folders that `make_root` made as far as they are empty."""
-    with suppress(OSError):
-        for folder in reversed(made):
-            folder.rmdir()
 
 
 def _make(names: Sequence[str], above: int, first: Path) -> bool:
@@ -93,7 +83,7 @@ def _make(names: Sequence[str], above: int, first: Path) -> bool:
         os.mkdir(aside, FOLDER_MODE, dir_fd=above)
     fd = os.open(aside, _FOLDER, dir_fd=above)
     try:
-        if os.fstat(fd).st_uid != os.geteuid():
+        if not is_own(fd):
             raise TargetError(f"{first.parent / aside}: belongs to another user; remove it and run again")
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

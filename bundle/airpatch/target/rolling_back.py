@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from airpatch.errors import BaseMismatch, UsageError
@@ -17,6 +16,7 @@ from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.space import require_publishable
 from airpatch.target.state import Origin, Receipt, choose_product, current, history, locked, receipts
+from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
 
@@ -50,7 +50,7 @@ def roll_back(root: Root, execution: Execution, to: str | None = None, product: 
         )  # fmt: skip
         manifests = storage.load_manifests(root, [image.manifest for image in receipt.release.images])
         require_publishable(root, [(receipt.release, manifests)])
-        with ThreadPoolExecutor(execution.threads) as pool:
+        with worker_pool(execution.threads) as pool:
             links = publish(state, receipt.release, manifests, {}, pool, Origin(Action.ROLLBACK))
         return RolledBack(receipt, left, sum(link.stage is registry.Stage.TAG for link in links))
 

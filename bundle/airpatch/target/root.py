@@ -18,8 +18,8 @@ from airpatch.blobs.folders import FOLDER
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.format.registry import STORAGE
-from airpatch.linux import SYNCFS_REPORTS_ERRORS, remove_all, rename_folder, replace_folder, syncfs
-from airpatch.target.new_root import make_root, remove_root, require_root
+from airpatch.linux import SYNCFS_REPORTS_ERRORS, remove_all, remove_empty, rename_folder, replace_folder, syncfs
+from airpatch.target.new_root import make_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 from airpatch.target.root_reader import HOME, STAGING, RootReader
 
@@ -77,12 +77,11 @@ class Root(RootReader):
                 with suppress(PermissionError):  # of another user, who lets this one write
                     self._ownership.give_folder(above)
 
-    def remove_workplace(self) -> None:
-        """Remove `STAGING` and `HOME` where they are empty, and then a directory that this object made."""
-        for path in (STAGING, HOME):
-            self.remove_folder(path)
-        remove_root(self._made)
-        self._made = []
+    def remove_home(self) -> None:
+        """Remove `HOME` if it is empty, and then a directory that this object made."""
+        if self.remove_folder(HOME):
+            remove_empty(self._made)
+            self._made = []
 
     def open_lock(self, path: str, *, create: bool = True) -> int:
         """Return a descriptor of the file `path` that only its owner can open, and so lock.

@@ -295,10 +295,12 @@ def locked(root: Root) -> Iterator[State]:
             with suppress(TargetError):
                 state.clear()
                 if root.names(HOME) == [LOCK.rpartition("/")[2], STAGING.rpartition("/")[2]]:
+                    root.remove_folder(STAGING)
                     root.unlink(LOCK)
-                    root.remove_workplace()
     finally:
-        close_read(fd)
+        close_read(fd)  # NFS keeps a file that is open under another name, in its folder
+        with suppress(TargetError):
+            root.remove_home()
 
 
 def require_unlocked(root: Root) -> None:
@@ -320,7 +322,7 @@ def require_unlocked(root: Root) -> None:
 
 
 def _is_locked(root: Root) -> TargetError:
-    return TargetError(f"{root.path}: another airpatch is working on this root; wait until it has ended")
+    return TargetError(f"{root.path}: another airpatch is working on this root; wait until it has finished")
 
 
 def _lock(root: Root) -> int:
@@ -339,6 +341,7 @@ def _lock(root: Root) -> int:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if root.is_same(fd, LOCK):
+                root.make_workplace()  # whoever held the lock before may have removed a part of it
                 return fd
         except BlockingIOError:
             close_read(fd)
