@@ -68,11 +68,11 @@ say "airpatch.pyz"
 say "executable"
 "$venv/pip" install -q --no-deps --force-reinstall --target "$work/installed/bundle" "$out"/airpatch-*manylinux_2_17_x86_64.whl
 cp -r "$work/installed/bundle/." "$source/bundle/" # the codecs as the wheel has them
-packaging/make_executable.sh "$work/venv" "$source" "$out/airpatch-linux-x86_64"
+packaging/make_executable.sh "$work/venv" "$source" "$out/airpatch-linux-x86_64" >"$work/system-packages"
 
 say "SBOM"
 "$venv/pip" install -q --no-deps --force-reinstall "$out"/airpatch-*manylinux_2_17_x86_64.whl
-"$venv/python" packaging/sbom.py $(sed -n 's/^\([a-z0-9_-]*\)==.*/\1/p' packaging/runtime-requirements.txt) >"$out/airpatch.cdx.json"
+"$venv/python" packaging/sbom.py "$work/system-packages" $(sed -n 's/^\([a-z0-9_-]*\)==.*/\1/p' packaging/runtime-requirements.txt) >"$out/airpatch.cdx.json"
 
 (cd "$out" && sha256sum airpatch-*.whl airpatch-linux-* airpatch.pyz airpatch.cdx.json >SHA256SUMS)
 if [ -n "$key" ]; then

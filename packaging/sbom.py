@@ -1,6 +1,7 @@
-"""Print the software bill of materials of the executable, in CycloneDX 1.6: sbom.py PACKAGE...
+"""Print the software bill of materials of the executable, in CycloneDX 1.6: sbom.py SYSTEM-PACKAGES PACKAGE...
 
-Components are the interpreter and the packages named, as they are installed where this runs.
+Components are the interpreter, the system's packages in the file, a name and a version on each line, and the packages
+named, as they are installed where this runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import platform
 import re
 import sys
 from importlib.metadata import distribution
+from pathlib import Path
+from urllib.parse import quote
 
 
 def component(name: str) -> dict[str, object]:
@@ -24,7 +27,13 @@ def component(name: str) -> dict[str, object]:
     }
 
 
+def system_component(line: str) -> dict[str, object]:
+    name, version = line.split()
+    return {"type": "library", "name": name, "version": version, "purl": f"pkg:deb/debian/{name}@{quote(version)}"}
+
+
 def main() -> None:
+    system, *packages = sys.argv[1:]
     python = {
         "type": "platform",
         "name": "CPython",
@@ -36,7 +45,11 @@ def main() -> None:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {"component": {**component("airpatch"), "type": "application"}},
-        "components": [python, *map(component, sys.argv[1:])],
+        "components": [
+            python,
+            *map(system_component, Path(system).read_text().splitlines()),
+            *map(component, packages),
+        ],
     }
     print(json.dumps(document, indent=1))
 

@@ -67,6 +67,26 @@ try() {
     done
 }
 
+# Where there is no C library either, nor anything else but /proc and a place to write, root does the same.
+nothing=$work/nothing
+mkdir -p "$nothing"/{proc,tmp,dev,medium}
+touch "$nothing/dev/null"
+cp -r "$work/medium/." "$nothing/medium"
+cp "$out/airpatch-linux-x86_64" "$nothing/medium/"
+unshare --mount --net sh -eu -c '
+    mount --make-rprivate /
+    mount -t proc proc "$1/proc"
+    mount --bind /dev/null "$1/dev/null"
+    host=$1
+    for words in "apply -q /medium/parts --root /registry" "verify -q /registry" \
+        "apply -q /medium/r2.patch.tar.zst --root /registry --restore /images" "verify -q /registry"; do
+        env -i "$(command -v chroot)" "$host" /medium/airpatch-linux-x86_64 $words
+    done
+' - "$nothing"
+diff -r "$images/r2" "$nothing/images"
+[ -z "$(ls "$nothing/tmp")" ]
+echo "airpatch-linux-x86_64, without a C library: applied, patched, restored and verified"
+
 system bare "${2-}"
 if chroot "$work/bare" sh -c 'command -v python3 || command -v python'; then
     echo "the system has a Python; that proves nothing" >&2

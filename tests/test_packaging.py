@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
+import stat
+import struct
 import subprocess
 import sys
 import tomllib
@@ -11,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import zstandard
 
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGING = PROJECT / "packaging"
@@ -77,3 +81,33 @@ def test_a_folder_that_permits_no_execution_is_known(tmp_path: Path) -> None:
     assert permits(str(tmp_path))
     assert not permits(str(tmp_path / "none"))
     assert not permits("/proc")
+
+
+def test_the_launcher_is_given_every_file_and_link(tmp_path: Path) -> None:
+    packaging = runpy.run_path(str(PACKAGING / "join_executable.py"))
+    (tmp_path / "a").write_bytes(b"content")
+    (tmp_path / "empty").touch()
+    (tmp_path / "link").symlink_to("a")
+    files = {f"_internal/{name}": tmp_path / name for name in ("link", "empty", "a")}
+    made = packaging["packed"](files)
+    assert made == packaging["packed"](dict(sorted(files.items())))
+    frame, size = struct.unpack("<QQ", made[-16:])
+    assert frame == len(made) - 16
+    content = zstandard.decompress(made[:-16], max_output_size=size)
+    found = {}
+    while content:
+        mode, name, size = struct.unpack_from("<IIQ", content)
+        content = content[16:]
+        found[content[:name].decode()] = stat.S_ISLNK(mode), content[name : name + size]
+        content = content[name + size :]
+    assert found == {
+        "_internal/a": (False, b"content"), "_internal/empty": (False, b""), "_internal/link": (True, b"a")
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("dpkg") is None, reason="the executable is made on Debian")
+def test_the_c_library_goes_along_with_its_licence(tmp_path: Path) -> None:
+    packaging = runpy.run_path(str(PACKAGING / "join_executable.py"))
+    files = packaging["all_files"](tmp_path)
+    assert {f"_internal/{name}" for name in packaging["C_LIBRARY"]} < set(files)
+    assert "GNU" in files["_internal/licences/libc6"].read_text()

@@ -101,10 +101,11 @@ def test_an_alignment_of_anything_foretells_something(records: bytes, covers: li
     assert put_together(part, DATA[:3000], Alignment(*columns, matches)) == file
 
 
-def test_damaged_files_come_back_or_are_refused() -> None:
+def test_damaged_files_end_in_bytes_or_are_refused() -> None:
     data = DATA[:3000]
     file = compress(data, 3, window_log=12) + compress(data[:500], 19)
     generator = random.Random(5)
+    taken = 0
     for _ in range(400):
         damaged = bytearray(file)
         for _ in range(generator.choice((1, 1, 3))):
@@ -112,12 +113,15 @@ def test_damaged_files_come_back_or_are_refused() -> None:
         with suppress(FormatError):
             part = decisions(bytes(damaged[: generator.choice((len(file), generator.randrange(len(file))))]))
             put_together(part, data + data[:500] + bytes(1 << 20))
+            taken += 1
+    assert 0 < taken < 400  # some damage is in what is not read, such as checksums
 
 
 def test_damaged_decisions_end_in_bytes_or_are_refused() -> None:
     data = DATA[:3000]
     part = decisions(compress(data, 3))
     generator = random.Random(6)
+    taken = 0
     for _ in range(400):
         name = generator.choice([field.name for field in fields(ParsedPiece)][:4])
         column = bytearray(getattr(part, name))
@@ -125,6 +129,8 @@ def test_damaged_decisions_end_in_bytes_or_are_refused() -> None:
             column[generator.randrange(len(column))] = generator.randrange(256)
         with suppress(FormatError):
             put_together(replace(part, **{name: bytes(column)}), data)
+            taken += 1
+    assert 0 < taken < 400  # other decisions may make another file
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,6 @@ def _no_file(name: str) -> UsageError:
 
 def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool = False) -> Iterator[FrameReader]:
     """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named.
-
     So do a damaged copy and its top-up. Raises UsageError, too, for a top-up without its copy.
     """
     return _open_each(names, ask, hashed, lambda name: open_frames(name, ask, hashed=hashed))

@@ -1,6 +1,5 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-# In bounds: bytes hashed or compared end at `_end` <= _SPAN, candidates are not negative; a step adds one token a
-# byte at most to fewer than a block's; a match has at most 258 bytes, for whose costs there is room.
+# In bounds: what is compared ends at `_end` <= _SPAN; a step adds one token a byte at most to fewer than a block's.
 """Match search of klauspost/compress flate at its levels 7 to 9: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `deflateLazy` and `findMatch` in `flate/deflate.go` (Klaus Post and the Go authors, BSD),
@@ -8,8 +7,7 @@ reimplemented here: hash chains over four bytes, lazy evaluation, and a last loo
 takes of a chain's matches the one that saves most bits, by a Huffman code of the bytes to come. Tokens are those of
 airpatch.deflate.tables.
 
-Use: `fill` until it takes nothing more, then `step` if there is more uncompressed data, and so on; after all of it, the
-last `step`.
+Use: `fill` until it takes nothing more, then `step` if there is more data, and so on; after all of it, the last `step`.
 """
 
 from __future__ import annotations

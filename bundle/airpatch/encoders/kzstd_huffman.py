@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-# In bounds: at most 256 symbols make 511 nodes, and words have 1 to 11 bits; there is always a shorter word to
-# lengthen, since 2**most is at least twice the symbols; callers have room for 11 bits a literal and 8 bytes.
+# In bounds: 256 symbols make 511 nodes; words have 1 to 11 bits, of which a shorter one can always be lengthened, as
+# 2**most is at least twice the symbols; callers have room for 11 bits a literal and 8 bytes.
 """Huffman codes of literals as klauspost/compress makes them.
 
 The decisions are those of `huff0/compress.go` and `huff0/huff0.go` (Klaus Post, after Yann Collet, BSD), reimplemented
@@ -80,10 +80,7 @@ class HuffmanCode:
     def put(
         self, out: cython.p_uchar, at: cython.int, source: cython.p_uchar, begin: cython.int, end: cython.int
     ) -> cython.int:
-        """Write source[begin:end] backwards, as one stream, to out[at:]; return where it ends.
-
-        Up to eight bytes after that are overwritten.
-        """
+        """Write source[begin:end] backwards to out[at:]; return where that ends. 8 bytes more may be overwritten."""
         entries: cython.p_uint = cython.address(self.entries[0]) if cython.compiled else self.entries
         bits: cython.int = 0
         word: cython.ulonglong = 0

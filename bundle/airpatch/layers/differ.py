@@ -131,28 +131,15 @@ class Differ:
         store: ScratchStore,
     ) -> None:
         execution = self._execution
-        # What every target has is hashed, too.
-        total = sum(2 * blob.size for blob in available) + sum(blob.size for blob in targets)
-        with execution.part("unpacking layers", total, self._owners) as part:
-
-            def unpack(blob: Blob, *, verify: bool) -> Unpacked | None:
-                with part.share(blob.size * (1 + verify), blob.digest) as share:
-                    return (self._unpack_verified if verify else self._unpack)(blob, store, share)
-
-            work = [*((blob, True) for blob in available), *((blob, False) for blob in targets)]
-            found = pool.map(lambda task: unpack(task[0], verify=task[1]), work)
-            unpacked = {each.blob.digest: each for each in found if each is not None}
-        old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
-        new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
-        new.sort(key=lambda u: u.compression is not Compression.ZSTD)
+        old, new = self._unpack_all(targets, available, pool, store)
         layers = [*old, *new]
         digests = [each.blob.digest for each in layers]
         with execution.part("making layer patches", sum(map(PatchMaker.work, new)), self._owners) as part:
-            catalogue = SourceCandidates(
+            candidates = SourceCandidates(
                 [self._sketches[digest] for digest in digests],
                 [places.get(digest, LayerPlace()) for digest in digests],
             )
-            maker = PatchMaker(self._content, layers, self._effort, execution, catalogue.memory, self._reader)
+            maker = PatchMaker(self._content, layers, self._effort, execution, candidates.memory, self._reader)
 
             def patch(number: int) -> Step | None:
                 target = layers[number]
@@ -167,7 +154,7 @@ class Differ:
                     return maker.compare(target, [layers[source] for source in sources])
 
                 with part.share(maker.work(target), target.blob.digest) as share:
-                    sources = catalogue.choose(number, like, judge) or catalogue.choose(number, lambda _: True, judge)
+                    sources = candidates.choose(number, like, judge) or candidates.choose(number, lambda _: True, judge)
                     for choice in sources:
                         _LOG.info(
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
@@ -186,10 +173,30 @@ class Differ:
                 return made.step
 
             patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
-        patches.sources = _outside(patches.steps, unpacked)
+        patches.sources = _outside(patches.steps, dict(zip(digests, layers, strict=True)))
+
+    def _unpack_all(
+        self, targets: Sequence[Blob], available: Sequence[Blob], pool: Executor, store: ScratchStore
+    ) -> tuple[list[Unpacked], list[Unpacked]]:
+        """Return the blobs that every target has, verified, and the new ones, as far as they decompress."""
+        # What every target has is hashed, too.
+        total = sum(2 * blob.size for blob in available) + sum(blob.size for blob in targets)
+        with self._execution.part("unpacking layers", total, self._owners) as part:
+
+            def unpack(blob: Blob, *, verify: bool) -> Unpacked | None:
+                with part.share(blob.size * (1 + verify), blob.digest) as share:
+                    return (self._unpack_verified if verify else self._unpack)(blob, store, share)
+
+            work = [*((blob, True) for blob in available), *((blob, False) for blob in targets)]
+            found = pool.map(lambda task: unpack(task[0], verify=task[1]), work)
+            unpacked = {each.blob.digest: each for each in found if each is not None}
+        old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
+        new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
+        new.sort(key=lambda u: u.compression is not Compression.ZSTD)
+        return old, new
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
-        """Return a patch that builds upon a damaged blob would pass the proof here, and fail on every target."""
+        """As `_unpack`, verified: a patch that builds upon a damaged blob would pass the proof, and fail on targets."""
         try:
             check_blob(self._content, blob.digest, blob.size, share.advance)
         except IntegrityError as error:

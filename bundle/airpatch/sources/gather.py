@@ -29,7 +29,7 @@ from airpatch.model.release import (
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.given_names import resolve_names
-from airpatch.sources.image_references import pick, read_images_list, select
+from airpatch.sources.image_references import Reference, pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.source import FetchBlobs, FoundImage, Listing, LoadedImage, Source
@@ -172,29 +172,11 @@ def gather(
         from airpatch.files.packing import FilesOption  # most releases are images alone
 
         folders = [FilesOption.parse(text) for text in files]
-    sources = [open_source(spec, execution.scratch, pull) for spec in specs]
-    references = None if images_list is None else read_images_list(images_list)
-    if images_from is not None:
-        sources.append(listed_images(images_from, references, execution.scratch, pull))
-        references = None
+    sources, references = _open_sources(specs, images_list, images_from, execution, pull)
     for source in sources:
         opened(source)
-    listings = [source.listing({}) for source in sources]
-    if tags:
-        names = resolve_names(tags, listings)
-        listings = [source.listing(names) for source in sources]
-    for listing in listings:
-        for found in listing.images:
-            _LOG.debug("image %s: in %s", found.name, found.where)
-    images = [image for listing in listings for image in listing.images]
-    findings = [finding for listing in listings for finding in _findings(listing)]
-    if references is not None:
-        try:
-            images, findings = select(references, images), []
-        except SourceError as error:
-            raise SourceError(error.message, [*error.findings, *findings]) from None
-    if picks:
-        images, findings = pick(picks, images), []
+    listings = _list_images(sources, tags)
+    images, findings = _choose_images(listings, references, picks)
     for source in sources:
         source.prepare({image.name for image in images}, execution)
     _LOG.info("images in the sources: %d, taken: %d", sum(len(listing.images) for listing in listings), len(images))
@@ -232,6 +214,45 @@ def gather(
     remarks = [remark for listing in listings for remark in listing.remarks]
     remarks += [remark for source in sources for remark in source.leftovers(used)]
     return replace(gathered, remarks=tuple(remarks))
+
+
+def _open_sources(
+    specs: Sequence[str], images_list: Path | None, images_from: str | None, execution: Execution, pull: PullOptions
+) -> tuple[list[Source], list[Reference] | None]:
+    """Return the sources, and the references of the images list, unless they are a source of their own."""
+    sources = [open_source(spec, execution.scratch, pull) for spec in specs]
+    references = None if images_list is None else read_images_list(images_list)
+    if images_from is None:
+        return sources, references
+    return [*sources, listed_images(images_from, references, execution.scratch, pull)], None
+
+
+def _list_images(sources: Sequence[Source], tags: Sequence[str]) -> list[Listing]:
+    """Return what each of the sources has; `tags` name images that have no tag."""
+    listings = [source.listing({}) for source in sources]
+    if tags:
+        names = resolve_names(tags, listings)
+        listings = [source.listing(names) for source in sources]
+    for listing in listings:
+        for found in listing.images:
+            _LOG.debug("image %s: in %s", found.name, found.where)
+    return listings
+
+
+def _choose_images(
+    listings: Sequence[Listing], references: Sequence[Reference] | None, picks: Sequence[str]
+) -> tuple[list[FoundImage], list[str]]:
+    """Return the images that are wanted; and, where that is all there are, what is wrong with the sources."""
+    images = [image for listing in listings for image in listing.images]
+    findings = [finding for listing in listings for finding in _findings(listing)]
+    if references is not None:
+        try:
+            images, findings = select(references, images), []
+        except SourceError as error:
+            raise SourceError(error.message, [*error.findings, *findings]) from None
+    if picks:
+        images, findings = pick(picks, images), []
+    return images, findings
 
 
 def _findings(listing: Listing) -> list[str]:
