@@ -7,7 +7,7 @@ from collections import Counter
 from airpatch.blobs.content import Content, read_blob
 from airpatch.errors import TargetError
 from airpatch.model.digest import Digest
-from airpatch.registry_api.pulling import Repository
+from airpatch.registry_api.pulling import BlobSink, Repository
 
 
 class Store(Repository):

@@ -54,7 +54,7 @@ class _Owner:
 
 
 class GatheredContent:
-    """Each blob and signature out of the first image that has it."""
+    """Each blob and signature, from the first image that has it."""
 
     def __init__(self) -> None:
         self._owners: dict[Digest, _Owner] = {}
