@@ -166,25 +166,24 @@ def modules_of_the_command_line() -> list[str]:
     return sorted(str(path.relative_to(COMMANDS)) for path in COMMANDS.rglob("*.py") if path.name != "__init__.py")
 
 
-@pytest.mark.parametrize("module", modules_of_the_command_line())
-def test_every_module_of_the_command_line_has_its_tests(module: str) -> None:
+def test_every_module_of_the_command_line_has_its_tests() -> None:
     """Commands have scripts, which tests/cli/test_scripts.py demands."""
-    own = TESTS / "cli" / f"test_{Path(module).name}"
-    assert own.is_file() or module.startswith("commands/") or module in TESTED_BY_SCRIPTS, f"write {own}"
+    modules = [name for name in modules_of_the_command_line() if not name.startswith("commands/")]
+    own = {name: TESTS / "cli" / f"test_{Path(name).name}" for name in modules if name not in TESTED_BY_SCRIPTS}
+    assert [name for name, path in own.items() if not path.is_file()] == [], "write tests/cli/test_<module>.py"
 
 
 def files_of_tests() -> list[str]:
     return sorted(str(path.relative_to(TESTS)) for path in TESTS.rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("module", modules())
-def test_every_module_has_its_tests(module: str) -> None:
-    if own_test(module).is_file():
-        return
-    suite = next((suite for pattern, (suite, _) in CODECS.items() if fnmatchcase(module, pattern)), None)
-    suite, _ = TESTED_BY.get(module, (suite, ""))
-    assert suite is not None, f"write tests/{own_test(module).relative_to(TESTS)}"
-    assert (TESTS / suite).is_file()
+def test_every_module_has_its_tests() -> None:
+    for module in modules():
+        suite = next((suite for pattern, (suite, _) in CODECS.items() if fnmatchcase(module, pattern)), None)
+        suite, _ = TESTED_BY.get(module, (suite, ""))
+        own = own_test(module)
+        assert own.is_file() or suite is not None, f"write tests/{own.relative_to(TESTS)}"
+        assert own.is_file() or (TESTS / str(suite)).is_file()
 
 
 def test_every_exception_is_needed() -> None:
@@ -193,20 +192,21 @@ def test_every_exception_is_needed() -> None:
     assert unused + [module for module in TESTED_BY if module not in without] == []
 
 
-@pytest.mark.parametrize("file", files_of_tests())
-def test_every_test_file_is_a_modules_or_a_suite(file: str) -> None:
-    path = Path(file)
-    is_a_modules = (LIBRARY / path.with_name(path.name.removeprefix("test_"))).is_file()
-    assert is_a_modules or any(fnmatchcase(file, suite) for suite in SUITES if "/" in suite or "/" not in file)
+def test_every_test_file_is_a_modules_or_a_suite() -> None:
+    for file in files_of_tests():
+        path = Path(file)
+        is_a_modules = (LIBRARY / path.with_name(path.name.removeprefix("test_"))).is_file()
+        suites = [suite for suite in SUITES if "/" in suite or "/" not in file]
+        assert is_a_modules or any(fnmatchcase(file, suite) for suite in suites), file
 
 
-@pytest.mark.parametrize("file", sorted(str(path.relative_to(TESTS)) for path in TESTS.rglob("*.py")))
-def test_nothing_imports_from_a_test_module(file: str) -> None:
-    tree = ast.parse((TESTS / file).read_text())
-    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
-    found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
-    assert found == [], "what tests share belongs in conftest.py or support.py"
+def test_nothing_imports_from_a_test_module() -> None:
+    for path in TESTS.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+        found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
+        assert found == [], f"{path}: what tests share belongs in conftest.py or support.py"
 
 
 def test_nothing_else_lies_at_the_top() -> None:
