@@ -26,7 +26,7 @@ from airpatch.layers.recipe import (
     Replica,
     read_header,
 )
-from tests.layers.support import ENCODERS, changed, cut, framed, layer, zstd
+from tests.layers.support import ENCODERS, changed, ends_stored, framed, layer, zstd
 from tests.operations.conftest import write_images
 from tests.support import Recorder, execution
 
@@ -55,7 +55,7 @@ LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
     Corrected: ENCODERS["flushed"],
     Frames: framed("kzstd-1.17.8-fastest", 1000),
     FrameReplay: zstd,
-    CorrectedFrames: cut("kzstd-1.17.8-fastest"),
+    CorrectedFrames: ends_stored("kzstd-1.17.8-fastest"),
     Raw: frames,
 }
 

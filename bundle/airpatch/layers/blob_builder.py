@@ -19,7 +19,7 @@ from airpatch.delta.decoder import decode
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import emit as emit_frames
 from airpatch.encoders.zstd_layout import build
-from airpatch.encoders.zstd_replicas import frame_encoder
+from airpatch.encoders.zstd_replicas import frame_encoder, full_block
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
 from airpatch.execution import Cancellation
 from airpatch.format.index import Step
@@ -134,9 +134,11 @@ class BlobBuilder:
                     others = [self.decisions.columns(source, stack, advance) for source in chosen_sources(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
             case Frames(encoder, like):
+                block = full_block(encoder)
                 with ExitStack() as stack:
                     others = [
-                        self.decisions.frame_columns(source, stack, advance) for source in chosen_sources(step, like)
+                        self.decisions.frame_columns(source, block, stack, advance)
+                        for source in chosen_sources(step, like)
                     ]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
             case FrameReplay(like):

@@ -71,12 +71,17 @@ class DecisionReader:
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
-    def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+    def frame_columns(
+        self, blob: Digest, block: int | None, stack: ExitStack, advance: Advance = lambda _size: None
+    ) -> list[ScratchFile]:
+        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes.
+
+        `block` is the content of a full block of its encoder in bytes, as for `split`.
+        """
         size, uncompressed = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
         with closing(self._content.open(blob, size)) as reader:
-            for part, beside in split(reader, size, uncompressed):
+            for part, beside in split(reader, size, uncompressed, block):
                 if self._cancellation.is_cancelled:
                     raise CancelledError
                 layout.append(emit_part(part))
