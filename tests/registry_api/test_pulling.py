@@ -124,7 +124,7 @@ def test_a_download_that_broke_off_goes_on_in_the_next_run(plain: str, root: Pat
     assert (cache / f"sha256/{blob.digest.hex}").read_bytes() == content
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_faults_on_the_way_do_no_harm(plain: str, root: Path, seed: int) -> None:
     with fault_proxy(plain, seed=seed, budget=40) as proxy:
         found = gather([f"docker://{proxy.address}/{name}" for name in NAMES], pull=OPTIONS)

@@ -149,10 +149,13 @@ class DecisionReader:
         yield encoder.finish()
         yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
-    def precedent(self, source: Digest, stack: ExitStack) -> Precedent:
-        """What the encoder of `source` decided there, read from a blob that `stack` closes."""
+    def precedent(self, source: Digest, stack: ExitStack, advance: Advance) -> Precedent:
+        """What the encoder of `source` decided there, read from a blob that `stack` closes.
+
+        `advance` receives the bytes unpacked for it.
+        """
         size, uncompressed_size = self._sizes[source]
-        content = self._uncompressed.take(source, size, uncompressed_size).view()
+        content = self._uncompressed.take(source, size, uncompressed_size, advance).view()
         reader = stack.enter_context(closing(self._content.open(source, size)))
 
         def tokens() -> Iterator[tuple[int, array[int]]]:
