@@ -28,9 +28,9 @@ from airpatch.layers.differ import LayerPatches
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.patches.delivery import _FetchedAhead
 from airpatch.patches.merging import WholePatches
 from airpatch.progress import ProgressPart
+from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
@@ -166,10 +166,10 @@ def packed_layers(place: Path) -> Iterator[_PackedLayers]:
 
 
 @contextmanager
-def fetched_ahead(_: Path) -> Iterator[_FetchedAhead]:
+def fetched_ahead(_: Path) -> Iterator[FetchedAhead]:
     base = MemoryContent({DIGEST: BLOB})
     with ThreadPoolExecutor(1) as pool:
-        yield _FetchedAhead(base, None, [], {}, pool, ProgressPart())
+        yield FetchedAhead(base, {}, [], pool, ProgressPart())
 
 
 IMPLEMENTATIONS = (
