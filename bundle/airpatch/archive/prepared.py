@@ -1,4 +1,4 @@
-"""A bundle that is to be written: its index, and where everything in it is read."""
+"""A bundle to be written: its index, and the contents that everything in it is read from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Closeable(Protocol):
 
 
 class Arriving(Protocol):
-    """Content that comes from elsewhere while the bundle is written."""
+    """Content that arrives from elsewhere while the bundle is written."""
 
     size: int
     """Bytes that are on their way; they count as work."""

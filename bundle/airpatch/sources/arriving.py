@@ -1,4 +1,4 @@
-"""Blobs of other hosts that come while those before them are written, and are given up when they were read."""
+"""Blobs of other hosts that arrive while those before them are written, and are given up once they have been read."""
 
 from __future__ import annotations
 
