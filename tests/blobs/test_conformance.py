@@ -34,6 +34,7 @@ from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
+from airpatch.sources.arriving import _ReadOnce
 from airpatch.sources.docker_archives import ArchiveContent
 from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
@@ -172,8 +173,15 @@ def fetched_ahead(_: Path) -> Iterator[FetchedAhead]:
         yield FetchedAhead(base, {}, [], pool, ProgressPart())
 
 
+@contextmanager
+def read_once(place: Path) -> Iterator[_ReadOnce]:
+    with fetched_ahead(place) as ahead:
+        yield _ReadOnce(ahead, {})
+
+
 IMPLEMENTATIONS = (
     fetched_ahead,
+    read_once,
     chained,
     stoppable,
     bundle_file,
