@@ -22,7 +22,7 @@ from airpatch.delta.encoder import encode
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_decisions import Covers, parse
 from airpatch.encoders.zstd_layout import emit_part
-from airpatch.encoders.zstd_replicas import frame_encoder
+from airpatch.encoders.zstd_replicas import frame_encoder, full_block
 from airpatch.layers.frames import split
 from airpatch.layers.recipe import Frames, emit_header
 from airpatch.model.manifest import MAX_BLOB
@@ -72,7 +72,7 @@ def main() -> None:
 
     for name in ZSTD_ENCODERS:
         blob, base = (_frame(name, uncompressed) for uncompressed in (new, old))
-        columns = [_difference(*pair) for pair in zip(_beside(blob), _beside(base), strict=True)]
+        columns = [_difference(*pair) for pair in zip(_beside(name, blob), _beside(name, base), strict=True)]
         replica = sum((difference, *columns, len(emit_header(Frames(name, (0,)), (difference, *columns)))))
         decisions = difference + _frame_decisions(blob, base, new, old)
         print(f"  {name:<28}{len(blob):>13,}{decisions:>13,}{replica:>13,}{difference:>13,}")
@@ -100,9 +100,9 @@ def _frame(name: str, uncompressed: bytes) -> bytes:
     return encoder.feed(uncompressed) + encoder.finish()
 
 
-def _beside(file: bytes) -> list[bytes]:
-    """Layout and rest of a zstd file."""
-    parts = list(split(BytesBlob(file), len(file), MAX_BLOB))
+def _beside(name: str, file: bytes) -> list[bytes]:
+    """Layout and rest of a zstd file by that encoder."""
+    parts = list(split(BytesBlob(file), len(file), MAX_BLOB, full_block(name)))
     return [b"".join(emit_part(part) for part, _ in parts), b"".join(rest for _, rest in parts)]
 
 

@@ -9,7 +9,8 @@ from tests.support import Builder, sample
 
 # Deadlines fail on a busy machine, not on slow code; bench/ measures time.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("default", _PATIENT, derandomize=True)
+settings.register_profile("default", _PATIENT, derandomize=True, max_examples=20)
+settings.register_profile("thorough", _PATIENT, derandomize=True)
 settings.register_profile("explore", _PATIENT, max_examples=2000)
 settings.load_profile("default")
 

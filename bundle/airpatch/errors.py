@@ -15,7 +15,7 @@ from typing import ClassVar
 class AirpatchError(Exception):
     """Base of all errors that a user can cause, meet and resolve. Never raised itself.
 
-    `message` says what is wrong, where, and what to do; `findings` lists the single defects behind it.
+    `message` says what is wrong, where, and what to do; `findings` lists the individual defects.
     """
 
     exit_code: ClassVar[int] = 1

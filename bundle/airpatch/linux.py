@@ -139,7 +139,7 @@ def mount_of(fd: int) -> int:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether `path` is a folder that can be reached: not behind a closed one, loops of links, long names."""
+    """Return whether `path` is a folder that can be reached: not below a closed one, nor by a loop or a long name."""
     return _has(path, stat.S_ISDIR)
 
 

@@ -65,7 +65,7 @@ def test_progress(sample: Builder) -> None:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_damaged_frames_of_blobs(count: int, sample: Builder) -> None:
-    """Each is a finding that names its blobs, and reading goes on behind it."""
+    """Each is a finding that names its blobs, and reading continues after it."""
     frames = split_frames(sample.bundle())
     for number in range(1, 1 + count):
         frame = bytearray(frames[number])

@@ -109,7 +109,7 @@ def with_table(data: bytes, change: Table) -> bytes:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda t: [replace(t[0], compressed=t[0].compressed + 1), *t[1:]], id="behind the end"),
+        pytest.param(lambda t: [replace(t[0], compressed=t[0].compressed + 1), *t[1:]], id="beyond the end"),
         pytest.param(lambda t: t[:-1], id="a frame less"),
         pytest.param(lambda t: [*t, Frame(0, 0, 0)], id="an empty frame more"),
         pytest.param(lambda t: [t[1], t[0], *t[2:]], id="order"),

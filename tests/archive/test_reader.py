@@ -154,7 +154,7 @@ def put(frame: int, old: bytes, new: bytes) -> Change:
         pytest.param(lambda c: [*c[:3], c[3] + bytes(512)], id="longer end"),
         pytest.param(lambda c: [*c[:3], c[3][:-512]], id="shorter end"),
         pytest.param(lambda c: c[:3], id="no links"),
-        pytest.param(lambda c: [*c, bytes(1024)], id="frame behind the end"),
+        pytest.param(lambda c: [*c, bytes(1024)], id="frame after the end"),
         pytest.param(lambda c: [c[0], c[2], c[1], c[3]], id="sections swapped"),
         pytest.param(lambda c: [c[0], c[1] + c[2], c[3]], id="frame over two sections"),
         pytest.param(lambda c: [c[0], c[1][:512], c[1][512:], c[2], c[3]], id="frame cut in two"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -52,13 +53,21 @@ ELSEWHERE = {"push", "send", "serve"}
 """Commands whose documents are checked in tests/registry_api, since they need a registry or are one."""
 
 
-@pytest.fixture
-def everything(bundles: Path, root: Path, tmp_path: Path) -> None:
-    """In the current folder each kind of thing that a command takes."""
+@pytest.fixture(scope="module")
+def each_kind(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with each kind of thing that a command takes."""
+    folder = tmp_path_factory.mktemp("everything")
     for path in (*bundles.iterdir(), IMAGES / "r1", IMAGES / "r2"):
-        (shutil.copytree if path.is_dir() else shutil.copy)(path, tmp_path / path.name)
-    assert airpatch("apply", "r1-r2.tar.zst", "--root", root).code == 0
-    assert airpatch("inventory", root, "-o", "host.inventory").code == 0
+        (shutil.copytree if path.is_dir() else shutil.copy)(path, folder / path.name)
+    with contextlib.chdir(folder):
+        _make_each_kind()
+    return folder
+
+
+def _make_each_kind() -> None:
+    assert airpatch("apply", "r1.tar.zst", "--root", "root").code == 0
+    assert airpatch("apply", "r1-r2.tar.zst", "--root", "root").code == 0
+    assert airpatch("inventory", "root", "-o", "host.inventory").code == 0
     assert airpatch("merge", "r1.tar.zst", "r1-r2.tar.zst", "-o", "merged.tar.zst").code == 0
     assert airpatch("apply", "r1-r2.tar.zst", "--root", "nothing", "--request", "request").code == 5
     assert airpatch("split", "r1.tar.zst", "--size", "64KiB", "-o", "parts").code == 0
@@ -68,6 +77,12 @@ def everything(bundles: Path, root: Path, tmp_path: Path) -> None:
     public = Path("key.pub").read_text()
     Path("signers").write_text(f'us namespaces="airpatch,airpatch-trust" {public}')
     subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", "airpatch-trust", "-f", "key", "signers"], check=True)
+
+
+@pytest.fixture
+def everything(each_kind: Path, tmp_path: Path) -> None:
+    """The same in the current folder."""
+    shutil.copytree(each_kind, tmp_path, symlinks=True, dirs_exist_ok=True)
 
 
 @pytest.mark.usefixtures("everything")

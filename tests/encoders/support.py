@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
 from hypothesis import strategies as st
 
 from airpatch.encoders import zlib_match
@@ -22,6 +24,12 @@ COMPILED = str(zlib_match.__file__).endswith(".so")
 SMALL = 2000  # uncompiled, the replicas are some hundred times slower
 # zlib versions that decide alike; others (zlib-ng, chromium's) say so in their version string.
 SAME_ZLIB = ("1.2.11", "1.2.12", "1.2.13", "1.3", "1.3.1")
+
+
+def quick_and_slow(names: Iterable[str]) -> list[object]:
+    """`names` as parameters. Those that differ from a usual one in nothing but zlib's memory level are slow tests."""
+    usual = frozenset(usual_names())
+    return [pytest.param(name, marks=[] if name in usual else [pytest.mark.slow]) for name in names]
 
 
 def deflate(name: str, data: bytes, piece: int = 65536) -> bytes:

@@ -27,22 +27,28 @@ def built(layout: bytes | Sequence[LayoutPart], uncompressed: bytes = UNCOMPRESS
     return b"".join(pieces)
 
 
-def frame(data: bytes, flushed: bool = False) -> bytes:
+def frame(*pieces: bytes) -> bytes:
+    """A frame that is flushed after each piece but the last."""
     encoder = frame_encoder(NAME)
-    out = encoder.feed(data) + (encoder.flush() if flushed else b"")
-    return out + encoder.finish()
+    out = b"".join(encoder.feed(piece) + encoder.flush() for piece in pieces[:-1])
+    return out + encoder.feed(pieces[-1]) + encoder.finish()
 
 
 def test_every_kind_of_part() -> None:
     parts = [
         LayoutPart(BlockKind.FRAME, 100),
         LayoutPart(BlockKind.BYTES, 4),
-        LayoutPart(BlockKind.FLUSHED, 200),
+        LayoutPart(BlockKind.FLUSHED, 150),
+        LayoutPart(BlockKind.FLUSHED, 50),
+        LayoutPart(BlockKind.FRAME, 0),
         LayoutPart(BlockKind.PACKED, 20, 14),
+        LayoutPart(BlockKind.FLUSHED, 20),
+        LayoutPart(BlockKind.FRAME, 10),
     ]
     packed = frame(REST[4:24])
-    expected = frame(UNCOMPRESSED[:100]) + REST[:4] + frame(UNCOMPRESSED[100:300], flushed=True)
-    assert built(parts) == expected + b"\x5e\x2a\x4d\x18" + len(packed).to_bytes(4, "little") + packed
+    expected = frame(UNCOMPRESSED[:100]) + REST[:4] + frame(UNCOMPRESSED[100:250], UNCOMPRESSED[250:300], b"")
+    expected += b"\x5e\x2a\x4d\x18" + len(packed).to_bytes(4, "little") + packed
+    assert built(parts) == expected + frame(UNCOMPRESSED[300:320], UNCOMPRESSED[320:330])
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,10 @@ def test_every_kind_of_part() -> None:
         (b"\0\x10" + bytes(PART_SIZE - 2), "where a part belongs"),
         (emit_part(LayoutPart(BlockKind.FRAME, 0)), "no bytes"),
         (emit_part(LayoutPart(BlockKind.BYTES, 0)), "no bytes"),
+        (emit_part(LayoutPart(BlockKind.FLUSHED, 0)), "no bytes"),
+        (emit_part(LayoutPart(BlockKind.FLUSHED, 9)), "does not end"),
+        (emit_part(LayoutPart(BlockKind.FLUSHED, 9)) + emit_part(LayoutPart(BlockKind.BYTES, 9)), "does not end"),
+        (emit_part(LayoutPart(BlockKind.FLUSHED, 9)) + emit_part(LayoutPart(BlockKind.PACKED, 9)), "does not end"),
     ],
 )
 def test_what_is_no_layout(layout: bytes, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 import zstandard
@@ -37,6 +38,20 @@ def test_replica_is_recognised(name: str) -> None:
 def test_short_frames(size: int) -> None:
     name = "kzstd-1.18.5-default"
     assert name in recognise_frame(compress(name, inputs()["first 300"][:size]))
+
+
+@pytest.mark.parametrize("places", [(5,), (70_000, 70_001), (131_072, 200_000), (300_000,), (1 << 18, 393_216)])
+def test_where_a_frame_was_flushed(places: tuple[int, ...]) -> None:
+    """A flush ends a block early, in a frame that is whole and in one that is cut short."""
+    data = inputs()["long"]
+    for name in ("kzstd-1.17.8-default", "kzstd-1.17.8-fastest"):
+        encoder = frame_encoder(name)
+        pieces = [data[begin:end] for begin, end in pairwise((0, *places))]
+        frame = b"".join(encoder.feed(piece) + encoder.flush() for piece in pieces)
+        assert name in recognise_frame(frame + encoder.feed(data[places[-1] :]) + encoder.finish())
+        encoder.begin(0)
+        frame = b"".join(encoder.feed(piece) + encoder.flush() for piece in pieces)
+        assert name in recognise_frame(frame + encoder.finish())
 
 
 def test_others_are_not_recognised() -> None:

@@ -104,15 +104,15 @@ def zstd(uncompressed: bytes) -> bytes:
     return zstandard.ZstdCompressor(level=-100).compress(uncompressed)
 
 
-def cut(name: str) -> Callable[[bytes], bytes]:
-    """A zstd frame as a replica makes it, but for a block that is ended early, where no replica ends one."""
+def ends_stored(name: str) -> Callable[[bytes], bytes]:
+    """A zstd frame as a replica begins it, and as none ends it: the last eighth, up to 128 KiB, is a raw block."""
 
     def encode(uncompressed: bytes) -> bytes:
         encoder = frame_encoder(name)
-        half = len(uncompressed) // 2
-        return (
-            encoder.feed(uncompressed[:half]) + encoder.flush() + encoder.feed(uncompressed[half:]) + encoder.finish()
-        )
+        stored = len(uncompressed) // 8
+        begin = encoder.feed(uncompressed[:-stored]) + encoder.flush()
+        checksum = (encoder.feed(uncompressed[-stored:]) + encoder.finish())[-4:]
+        return begin + (stored << 3 | 1).to_bytes(3, "little") + uncompressed[-stored:] + checksum
 
     return encode
 

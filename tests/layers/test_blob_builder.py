@@ -79,7 +79,7 @@ def sections() -> list[bytes]:
 
 def beside(file: bytes) -> list[bytes]:
     """Layout and rest of a zstd file."""
-    parts = list(split(BytesBlob(file), len(file), 1 << 30))
+    parts = list(split(BytesBlob(file), len(file), 1 << 30, 64 << 10))
     return [b"".join(emit_part(part) for part, _ in parts), b"".join(rest for _, rest in parts)]
 
 

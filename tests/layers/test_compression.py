@@ -44,7 +44,9 @@ def test_every_shape_of_file(name: str, uncompressed: bytes) -> None:
 def test_zstd_in_one_frame_and_in_many() -> None:
     chunked = zstandard.ZstdCompressor(write_content_size=False).compressobj()
     streamed = chunked.compress(UNCOMPRESSED) + chunked.flush()
-    for blob in (zstd(UNCOMPRESSED), streamed, zstd(UNCOMPRESSED[:5000]) + zstd(UNCOMPRESSED[5000:])):
+    skippable = b"\x5f\x2a\x4d\x18\x03\0\0\0any"
+    for blob in (zstd(UNCOMPRESSED), streamed, zstd(UNCOMPRESSED[:5000]) + skippable + zstd(UNCOMPRESSED[5000:])):
+        assert unpacked(skippable + blob + b"no frame") == (Compression.ZSTD, UNCOMPRESSED)
         assert unpacked(blob) == (Compression.ZSTD, UNCOMPRESSED)
 
 

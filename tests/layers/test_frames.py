@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,17 +13,20 @@ from airpatch.blobs.content import BytesBlob
 from airpatch.encoders.zstd_layout import BlockKind, build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
+from airpatch.layers.compression import extract
 from airpatch.layers.frames import split
 from tests.layers.support import text
 
 NAME = "kzstd-1.17.8-fastest"
-UNCOMPRESSED = text(3000, 1)
+BLOCK = 64 << 10
+UNCOMPRESSED = text(3 * BLOCK, 1)
 
 
-def frame(data: bytes, flushed: bool = False) -> bytes:
+def frame(*pieces: bytes) -> bytes:
+    """A frame that is flushed after each piece but the last."""
     encoder = frame_encoder(NAME)
-    out = encoder.feed(data) + (encoder.flush() if flushed else b"")
-    return out + encoder.finish()
+    out = b"".join(encoder.feed(piece) + encoder.flush() for piece in pieces[:-1])
+    return out + encoder.feed(pieces[-1]) + encoder.finish()
 
 
 def skippable(content: bytes, magic: int = 0) -> bytes:
@@ -34,42 +37,68 @@ def skippable(content: bytes, magic: int = 0) -> bytes:
 def files(draw: st.DrawFn) -> bytes:
     out = bytearray()
     for _ in range(draw(st.integers(1, 6))):
-        size = draw(st.integers(1, 3000))
+        size = draw(st.integers(1, 3000) | st.integers(BLOCK - 1, 3 * BLOCK))
         kind = draw(st.sampled_from(("frame", "flushed", "packed", "bytes")))
         if kind == "packed":
             out += skippable(frame(UNCOMPRESSED[:size]), draw(st.integers(0, 15)))
         elif kind == "bytes":
             out += skippable(UNCOMPRESSED[:size], draw(st.integers(0, 15)))
         else:
-            out += frame(UNCOMPRESSED[:size], kind == "flushed")
-    return bytes(out)
+            places = sorted(draw(st.lists(st.integers(1, size), max_size=3 * (kind == "flushed"))))
+            out += frame(*(UNCOMPRESSED[begin:end] for begin, end in pairwise((0, *places, size))))
+    return bytes(out) + draw(st.sampled_from((b"", b"\x28", b"\0" * 512, b"no frame")))
 
 
 @settings(max_examples=50, deadline=None)
 @given(files())
 def test_taken_apart_and_put_together(file: bytes) -> None:
-    parts = list(split(BytesBlob(file), len(file), 1 << 20))
+    parts = list(split(BytesBlob(file), len(file), 1 << 20, BLOCK))
     layout = io.BytesIO(b"".join(emit_part(part) for part, _ in parts))
     rest = io.BytesIO(b"".join(beside for _, beside in parts))
-    uncompressed = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file), read_across_frames=True)
-    assert b"".join(build(frame_encoder(NAME), layout.read, uncompressed.read, rest.read)) == file
+    content: list[bytes] = []
+    extract(BytesBlob(file), len(file), content.append, 1 << 20)
+    read = io.BytesIO(b"".join(content)).read
+    assert b"".join(build(frame_encoder(NAME), layout.read, read, rest.read)) == file
 
 
-def test_many_blocks_that_end_with_an_empty_one() -> None:
-    """Whether it was flushed or fills its blocks, the same is written."""
-    file = frame(bytes(1 << 16))
-    ((part, _),) = split(BytesBlob(file), len(file), 1 << 20)
-    assert part.kind is BlockKind.FLUSHED
-    assert frame(bytes(1 << 16), flushed=True) == file
+def test_where_a_frame_was_flushed() -> None:
+    """A flush where a block is full changes nothing, nor is there one where the encoder does not fill its blocks."""
+    file = frame(bytes(BLOCK), b"a", b"bc", b"")
+    kinds = [(part.kind, part.size) for part, _ in split(BytesBlob(file), len(file), 1 << 20, BLOCK)]
+    assert kinds == [(BlockKind.FLUSHED, BLOCK + 1), (BlockKind.FLUSHED, 2), (BlockKind.FRAME, 0)]
+    kinds = [(part.kind, part.size) for part, _ in split(BytesBlob(file), len(file), 1 << 20, None)]
+    assert kinds == [(BlockKind.FLUSHED, BLOCK + 3), (BlockKind.FRAME, 0)]
+    file = frame(bytes(BLOCK), b"")
+    assert file == frame(bytes(BLOCK))
+    ((part, _),) = split(BytesBlob(file), len(file), 1 << 20, BLOCK)
+    assert part.kind is BlockKind.FRAME
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 10, b"tail", b"\x28\xb5\x2f\xfd\x08\0\0\0\0\0"])
+def test_what_follows_the_last_frame_is_no_content(tail: bytes) -> None:
+    file = frame(UNCOMPRESSED)
+    *_, (part, beside) = split(BytesBlob(file + tail), len(file + tail), 1 << 20, BLOCK)
+    assert (part.kind, beside) == (BlockKind.BYTES, tail)
+    content: list[bytes] = []
+    extract(BytesBlob(file + tail), len(file + tail), content.append, 1 << 20)
+    assert b"".join(content) == UNCOMPRESSED
+
+
+@pytest.mark.parametrize("block", [BLOCK, None])
+def test_more_blocks_than_there_may_be(block: int | None) -> None:
+    run = (BLOCK << 3 | 1 << 1).to_bytes(3, "little") + b"x"
+    bomb = b"\x28\xb5\x2f\xfd\0\x68" + run * 4096 + b"\x01\0\0"
+    with pytest.raises(FormatError, match="more uncompressed bytes"):
+        list(split(BytesBlob(bomb), len(bomb), 1 << 20, block))
 
 
 def test_more_uncompressed_than_there_may_be() -> None:
     file = frame(UNCOMPRESSED)
     with pytest.raises(FormatError, match="more uncompressed bytes"):
-        list(split(BytesBlob(file), len(file), len(UNCOMPRESSED) - 1))
+        list(split(BytesBlob(file), len(file), len(UNCOMPRESSED) - 1, BLOCK))
 
 
-@pytest.mark.parametrize("file", [frame(UNCOMPRESSED)[:-1], frame(UNCOMPRESSED) + b"tail", b"\x28\xb5\x2f\xfd"])
+@pytest.mark.parametrize("file", [frame(UNCOMPRESSED)[:-1], b"tail", b"\x28\xb5\x2f\xfd"])
 def test_what_is_no_zstd_file(file: bytes) -> None:
     with pytest.raises(FormatError):
-        list(split(BytesBlob(file), len(file), 1 << 20))
+        list(split(BytesBlob(file), len(file), 1 << 20, BLOCK))

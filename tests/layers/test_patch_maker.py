@@ -46,9 +46,9 @@ from tests.layers.support import (
     by_digest,
     carry_out,
     changed,
-    cut,
     descriptors,
     diff,
+    ends_stored,
     framed,
     layer,
     left_open,
@@ -185,7 +185,7 @@ def test_zstd_is_a_source_of_gzip() -> None:
 def test_zstd_by_an_encoder_that_differs_from_its_replica_is_corrected() -> None:
     """Its beginning is the replica's."""
     uncompressed = layer(*range(12), size=20_000)
-    blob = cut(FASTEST)(changed(uncompressed))
+    blob = ends_stored(FASTEST)(changed(uncompressed))
     patches = diff([blob], [GO(uncompressed)])
     assert methods(patches) == [CorrectedFrames(FASTEST)]
     assert patches.sizes[0] < 1000

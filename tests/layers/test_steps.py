@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from airpatch.blobs.scratch import ScratchFile
 from airpatch.delta.effort import Effort
 from airpatch.layers.recipe import (
     Corrected,
+    CorrectedFrames,
+    FrameReplay,
     Replay,
     Replica,
 )
@@ -16,15 +20,18 @@ from fixtures.encoders.inputs import inputs
 from tests.delta.support import tar
 from tests.layers.support import (
     ENCODERS,
+    Patches,
     by_digest,
     carry_out,
     chain,
     changed,
     diff,
+    ends_stored,
     layer,
     methods,
     replica,
     text,
+    zstd,
 )
 from tests.views.support import archive
 
@@ -45,7 +52,7 @@ def test_only_what_is_wanted_is_made() -> None:
     assert steps_for(index, [], set()) == []
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = [(replica("go1-flate-9"), inputs()["tar"]), (FLUSHED, inputs()["tar"]), (GO, OLD)]
     jar = text(40_000, 7)
@@ -55,6 +62,22 @@ def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> N
     patches = diff(new, old, effort=Effort.FAST)
     assert {Replay, Corrected, Replica} <= set(map(type, methods(patches)))
     assert patches.steps[-1].expanded > 40_000
+    assert_scratch_space_suffices(patches, old, jobs, monkeypatch)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_scratch_space_suffices_for_decisions_of_zstd(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of matches that are short and many they are larger than the blobs."""
+    old = b"".join(b"line %d of the file\n" % i for i in range(8000))
+    new = old[:50_000] + b"and one more\n" + old[50_000:]
+    patches = diff([zstd(new), ends_stored("kzstd-1.17.8-fastest")(new)], [zstd(old)], effort=Effort.FAST)
+    assert {FrameReplay, CorrectedFrames} == set(map(type, methods(patches)))
+    assert_scratch_space_suffices(patches, [zstd(old)], jobs, monkeypatch)
+
+
+def assert_scratch_space_suffices(
+    patches: Patches, old: Sequence[bytes], jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     live: dict[int, int] = {}
     peak = 0
     append, close = ScratchFile.append, ScratchFile.close

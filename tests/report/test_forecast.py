@@ -24,7 +24,7 @@ from airpatch.layers.recipe import (
 from airpatch.model.digest import Digest
 from airpatch.report.forecast import BlobCost, FileCost, forecast
 from tests.delta.support import delta, noise, tar
-from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, cut, diff, framed, handmade, text, zstd
+from tests.layers.support import ENCODERS, Blobs, Patches, by_digest, diff, ends_stored, framed, handmade, text, zstd
 from tests.support import Builder, Recorder, execution
 from tests.views.support import archive
 
@@ -56,7 +56,7 @@ METHODS: dict[type[Method], tuple[Callable[[bytes], bytes], Callable[..., Patche
     Corrected: (ENCODERS["flushed"], diff),
     Frames: (framed("kzstd-1.17.8-fastest"), diff),
     FrameReplay: (frames, diff),
-    CorrectedFrames: (cut("kzstd-1.17.8-fastest"), diff),
+    CorrectedFrames: (ends_stored("kzstd-1.17.8-fastest"), diff),
     Raw: (zstd, diff),
     Whole: (ENCODERS["go"], whole),
 }

@@ -269,7 +269,7 @@ def test_what_cannot_be_served_is_told(bundles: dict[str, Path], tmp_path: Path)
         (UsageError, "is a patch", (bundles["patch"],), {}),
         (UsageError, "is a full bundle", (bundles["full1"], bundles["full2"]), {}),
         (UsageError, "HOST:PORT", (bundles["full1"],), {"listen": "here"}),
-        (TargetError, "cannot be listened on", (bundles["full1"],), {"listen": "203.0.113.1:1"}),
+        (TargetError, "cannot listen there", (bundles["full1"],), {"listen": "203.0.113.1:1"}),
         (
             UsageError,
             "not a usable certificate",

@@ -109,7 +109,10 @@ def test_short_rsa_keys_are_refused(keys: dict[str, Path]) -> None:
         ("ssh-ed25519 " + base64.b64encode(string(b"ssh-rsa")).decode(), "stated before it"),
         ("ssh-dss " + base64.b64encode(string(b"ssh-dss")).decode(), "known are"),
         ("ssh-ed25519 " + base64.b64encode(string(b"ssh-ed25519") + string(bytes(31))).decode(), "31 bytes, not 32"),
-        ("ssh-ed25519 " + base64.b64encode(string(b"ssh-ed25519") + string(bytes(32)) + b"x").decode(), "goes on"),
+        (
+            "ssh-ed25519 " + base64.b64encode(string(b"ssh-ed25519") + string(bytes(32)) + b"x").decode(),
+            "after its end",
+        ),
     ],
     ids=["empty", "no key", "base64", "type", "dsa", "short", "tail"],
 )

@@ -40,7 +40,7 @@ def test_negative_numbers_and_a_long_zero_are_refused(raw: bytes) -> None:
 
 
 def test_a_tail_is_refused() -> None:
-    with pytest.raises(FormatError, match="goes on for 3 bytes"):
+    with pytest.raises(FormatError, match="has 3 bytes after its end"):
         WireReader(b"abc", "it").end()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,7 @@ SETS = {"r1": [b"alice, 2024", b"bob"], "r2": [b"alice, 2025"], "r3": [], "r4": 
 """One image, of which each release has other signatures."""
 
 
+@cache
 def signed(name: str) -> Sample:
     builder = Builder()
     child = builder.picture([b"layer"])
@@ -98,9 +101,10 @@ def test_prune_forgets_those_of_forgotten_releases(root: Path) -> None:
 
 
 def test_a_prune_that_was_interrupted_leaves_no_half_of_them(place: Path) -> None:
+    old = place / "old"
+    install(old, signed("r1").full, tiny(2).full)
     for at in range(1, 200):
-        root = place / str(at)
-        install(root, signed("r1").full, tiny(2).full)
+        root = shutil.copytree(old, place / str(at))
         try:
             with watched(killing(at)), Root(root) as opened:
                 prune_root(opened, 1)
@@ -150,10 +154,11 @@ def test_damage_is_found_and_healed(root: Path) -> None:
 
 def test_adversary_45_killed_before_any_change(place: Path) -> None:
     """Whoever looks sees the signatures of the old release or those of the new one, and another run ends it."""
+    old = place / "old"
+    install(old, signed("r1").full, signed("r2").full)
     for action in ("apply", "rollback", "prune"):
         for at in range(1, 200):
-            root = place / f"{action}-{at}"
-            install(root, signed("r1").full, signed("r2").full)
+            root = shutil.copytree(old, place / f"{action}-{at}")
             try:
                 with watched(killing(at)):
                     _act(root, action)

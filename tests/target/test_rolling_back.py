@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -140,9 +141,10 @@ def test_adversary_7_after_a_rollback_the_way_forward_is_open(three: Path, r2: S
 
 
 def test_adversary_45_killed_before_any_change_and_run_again(place: Path, r1: Sample, r2: Sample) -> None:
+    old = place / "old"
+    install(old, r1.full, r2.patch(r1))
     for at in range(1, 100):
-        root = place / str(at)
-        install(root, r1.full, r2.patch(r1))
+        root = shutil.copytree(old, place / str(at))
         try:
             with watched(killing(at)):
                 back(root, "r1")

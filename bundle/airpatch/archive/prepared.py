@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from airpatch.blobs.content import Content
+from airpatch.execution import Cancellation
 from airpatch.format.index import Index
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
+from airpatch.progress import ProgressPart
 
 
 class Closeable(Protocol):
     def close(self) -> None: ...
+
+
+class Arriving(Protocol):
+    """Content that comes from elsewhere while the bundle is written."""
+
+    size: int
+    """Bytes that are on their way; they count as work."""
+
+    def content(self, part: ProgressPart, cancellation: Cancellation) -> AbstractContextManager[Content]:
+        """Give the content for the block, in which each blob is read once, in the order of the bundle.
+
+        Raises what could not be had, in place of what the block raises for want of it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +49,8 @@ class PreparedBundle:
     """The sources of each blob that has a layer patch, in the order of its step."""
     signatures: Sequence[bytes] = ()
     """Armored signatures over the encoding of `index`, at most 16."""
+    arriving: Arriving | None = None
+    """Where `content` is on other hosts: to be read in its place."""
     resources: Sequence[Closeable] = ()
     """What must be closed once the bundle is written."""
 

@@ -2,7 +2,7 @@
 
 `BundleStream` reads the index and the signatures over it at once, so that a caller can refuse before it does anything;
 then `receive` carries the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW`
-bytes under way. A frame that nothing is wanted of is skipped. A receiver is told that its content is complete
+bytes under way. A frame of which nothing is wanted is skipped. A receiver learns that its content is complete
 only after the digest was compared.
 """
 
@@ -60,7 +60,7 @@ class _Frame:
 
 
 class BundleStream:
-    """A bundle whose index has been read and checked, positioned behind it.
+    """A bundle whose index has been read and checked; the next frame is the one after it.
 
     Sections must be received in the order of the layout, then `finish` called. Raises FormatError in the constructor
     if `reader` is not a bundle.

@@ -1,6 +1,6 @@
 """Puts signatures over the index into a bundle that is there, or takes them out (spec/FORMAT.md, Signatures).
 
-All other frames are copied as they are; only the seek table is made anew. The file is replaced in one step.
+All other frames are copied as they are; only the seek table is replaced. The file is replaced in one step.
 """
 
 from __future__ import annotations

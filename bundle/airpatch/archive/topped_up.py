@@ -92,7 +92,7 @@ def _read_top_up(given: ByteSource) -> tuple[TopUp, int]:
             raise FormatError("a top-up that is cut short; copy it again")
         value = top_ups.parse_top_up(_read(given, size))
         if given.size - size != sum(stop - start for start, stop in value.ranges):
-            raise FormatError("a top-up that is cut short, or has something behind it; copy it again")
+            raise FormatError("a top-up that is cut short, or is followed by other bytes; copy it again")
         sha256 = hashlib.sha256()
         for piece in pieces(given, size, given.size):
             sha256.update(piece)

@@ -40,18 +40,20 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
     Raises SourceError with all findings if content is missing or wrong, TargetError if `sink` fails.
     """
     index = bundle.index
+    arriving = bundle.arriving
     parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in bundle.manifests.items()}
 
     def images() -> Mapping[Digest, object]:
         return owners(index.release.images, parsed)
 
-    with (
-        execution.part(f"packing {index.release.name}", layout.blob_bytes(index), images) as part,
-        ExitStack() as stack,
-        worker_pool(execution.threads) as pool,
-        worker_pool(1) as writing,
-    ):
-        run = _Run(bundle.content, bundle.manifests, sink, pool, writing, part)
+    work = layout.blob_bytes(index) + (0 if arriving is None else arriving.size)
+    with execution.part(f"packing {index.release.name}", work, images) as part, ExitStack() as stack:
+        content = bundle.content
+        if arriving is not None:
+            content = stack.enter_context(arriving.content(part, execution.cancellation))
+        pool = stack.enter_context(worker_pool(execution.threads))
+        writing = stack.enter_context(worker_pool(1))
+        run = _Run(content, bundle.manifests, sink, pool, writing, part)
         stack.callback(run.close)
         try:
             run.write(layout.index_section(emit_index(index)))

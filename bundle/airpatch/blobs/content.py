@@ -53,7 +53,7 @@ def require(found: int | None, digest: Digest, size: int, where: str) -> None:
 
 
 class ChainedContent:
-    """Several contents as one: each blob out of the first that has it in the size that is asked for."""
+    """Several contents as one: each blob comes from the first that has it in the requested size."""
 
     def __init__(self, contents: Sequence[Content]) -> None:
         self._contents = contents

@@ -23,7 +23,7 @@ class SerialTasks:
         self._error: BaseException | None = None
 
     def submit(self, call: Callable[[], None]) -> Future[None]:
-        """Queue `call`; the future has its exception if it raised one. Calls behind one that raised do not run."""
+        """Queue `call`; the future has its exception if it raised one. Calls after one that raised do not run."""
         future: Future[None] = Future()
         with self._lock:
             self._waiting.append((call, future))

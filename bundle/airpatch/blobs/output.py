@@ -23,7 +23,7 @@ from airpatch.linux import is_folder, real_path, start_writeback
 _MAX_PIECES = 512
 """Pieces in one writev; Linux allows 1024 (IOV_MAX)."""
 _WRITEBACK = 1 << 20
-"""Bytes written at once from which on the disk is told to begin."""
+"""Bytes after which the kernel is asked to begin writing to disk."""
 
 _HEED = 100
 """Milliseconds after which a writer that waits for its reader looks whether it is abandoned."""

@@ -20,7 +20,7 @@ adler32 = isal_zlib.adler32
 
 
 class Decompressor(Protocol):
-    """As `zlib.decompressobj` has it."""
+    """The interface of `zlib.decompressobj`."""
 
     @property
     def unused_data(self) -> bytes: ...

@@ -18,7 +18,7 @@ def may_begin_member(start: bytes) -> bool:
 def header_size(data: bytes) -> int | None:
     """Return the size of the gzip header that `data` begins with, None if more bytes are needed (RFC 1952 2.3).
 
-    Raises FormatError if it is none, or longer than HEADER_LIMIT.
+    Raises FormatError if there is none, or if it is longer than HEADER_LIMIT.
     """
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
         raise FormatError("not a gzip file")

@@ -1,6 +1,6 @@
 """The layout column: gzip framing, blocks and their codes as records (spec/DEFLATE.md, layout: records).
 
-`write_*` make records, `LayoutReader` reads them. A block is told in pieces of at most PIECE tokens, because
+`write_*` make records, `LayoutReader` reads them. A block is described in pieces of at most PIECE tokens, because
 the code of a block may be computed from its first piece, and both sides must hold that piece to do so.
 """
 

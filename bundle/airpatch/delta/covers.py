@@ -269,7 +269,7 @@ class Planner:
 
 
 def _tiles(target: memoryview, found: Iterable[TarMember]) -> Iterator[Tile]:
-    """Cut the whole target: members, long ones into pieces, and what lies between and behind them."""
+    """Cut the whole target: members, long ones into pieces, and what lies between and after them."""
     end = 0
     for member in found:
         yield from _pieces(end, member.start, _PIECE, None)

@@ -38,7 +38,7 @@ def decode(
 ) -> Iterator[bytes]:
     """Yield the target of `delta` in pieces.
 
-    `sources` are those that it was made from, in the same order. `see` is told all covers, in order, some of them
+    `sources` are those that it was made from, in the same order. `see` receives all covers, in order, some of them
     empty. FormatError if the delta is malformed, if its sources have other sizes, or if the target exceeds `max_size`
     bytes.
     """

@@ -168,8 +168,8 @@ def _mode(section: elf.Section, machine: int, bases: dict[bytes, int]) -> int | 
 def _ranges(image: elf.ElfImage, start: int, size: int) -> tuple[tuple[AddressRange, ...], int]:
     """Return what stands where, and what to add to the offset of what is not loaded.
 
-    Behind the last loaded byte lie sections that have no addresses; they get some behind all others, for references to
-    them.
+    Sections after the last loaded byte have no addresses; they get some above all others, so that references to them
+    have a meaning.
     """
     ranges: list[AddressRange] = []
     for load in image.loads[: MAX_RANGES - 1]:

@@ -2,7 +2,8 @@
 
 Everything goes through directory descriptors, and no symbolic link below the destination is followed. A run holds a
 lock on the hidden folder, which only its owner can open; what a run that died has left there is removed by the next.
-The destination itself need not be readable. All failures are TargetErrors, but that a registry's root is none.
+The destination itself need not be readable. All failures are TargetErrors, except that a registry's root, which is no
+destination, is a UsageError.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def carry_out(
 def _bring_all(
     plan: PushPlan, supply: Supply, there: RemoteBlobs, pool: Executor, part: ProgressPart, execution: Execution
 ) -> None:
-    """Have all blobs where they are lacking, each as soon as `supply` has it, or out of another repository `there`."""
+    """Bring blobs to where they are missing, as soon as `supply` gives them or another repository has them to mount."""
     running: list[Future[None]] = []
 
     def bring(digest: Digest, content: Content, taken: Callable[[], None]) -> None:

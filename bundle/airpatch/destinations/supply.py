@@ -11,7 +11,7 @@ from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered
 
 Take = Callable[[Digest, Content, Callable[[], None]], None]
-"""Receives a blob, the content that has it, and what is to be called, in any thread, once the blob was read.
+"""Receives a blob, the content that has it, and what to call, from any thread, once the blob has been read.
 
 Returns at once, and may be called by many threads.
 """

@@ -80,11 +80,14 @@ def window(version: str, level: str) -> int:
 def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
     """Return a frame in the making; `version` is one of `versions(level)`."""
     reach, matcher = _valid(_MATCHERS[level], version)
-    block = _FASTEST_BLOCK if level == "fastest" else _BLOCK
     frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
-    return KlauspostZstd(
-        matcher(reach * _MIB), ZstdBlockWriter(rules(version, level)), reach * _MIB, block, frames_nothing
-    )
+    blocks = ZstdBlockWriter(rules(version, level))
+    return KlauspostZstd(matcher(reach * _MIB), blocks, reach * _MIB, block_size(level), frames_nothing)
+
+
+def block_size(level: str) -> int:
+    """Return how many bytes of uncompressed data a block has that is neither the last one nor flushed."""
+    return _FASTEST_BLOCK if level == "fastest" else _BLOCK
 
 
 def rules(version: str, level: str) -> BlockRules:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
-from airpatch.encoders.zstd_frame import FrameHeader, find_block_ends
+from airpatch.encoders.zstd_frame import FrameHeader, block_ends
 from airpatch.encoders.zstd_matches import Matches, first_matches
 from airpatch.encoders.zstd_replicas import libzstd_encoder, libzstd_name
 from airpatch.errors import FormatError
@@ -44,7 +44,7 @@ def recognise_libzstd(
     if not AVAILABLE or not uncompressed:
         return []
     levels = [level for level in _LEVELS if header.window == _window(level, header.content)]
-    if candidates is None and not (complete and len(uncompressed) <= _PROBE):
+    if candidates is None:
         slow = [level for level in levels if level > _FAST]
         near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
         levels = [level for level in levels if level <= _FAST] + near
@@ -56,11 +56,13 @@ def recognise_libzstd(
             names = [name for name in names if candidates is None or name in candidates]
             if not names:
                 continue
-            if not complete or len(uncompressed) > _BLOCK:
-                if not _agrees(_first(names[-1], level), uncompressed[:_BLOCK], header.content, frame, False):
+            whole = complete and len(uncompressed) <= _BLOCK
+            if level > _FAST or not whole:
+                begin = uncompressed[:_BLOCK]
+                if not _agrees(_first(names[-1], level, len(begin)), begin, header.content, frame, whole):
                     continue
                 if level > _FAST:
-                    found += names
+                    found += names  # with workers or without, the first block is the same
                     continue
             found += [
                 name for name in names if _agrees(libzstd_encoder(name), uncompressed, header.content, frame, complete)
@@ -85,10 +87,12 @@ def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, ma
     return [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
 
 
-def _first(name: str, level: int) -> LibzstdEncoder:
-    """Return an encoder of that name for the first block."""
+def _first(name: str, level: int, size: int) -> LibzstdEncoder:
+    """Return an encoder of that name for the first block, of `size` bytes of content."""
     encoder = libzstd_encoder(name)
-    if level > _LAST_CHAINS:
+    if size <= _PROBE:
+        encoder.limit(*_PROBE_LOGS)
+    elif level > _LAST_CHAINS:
         encoder.limit(0, _BLOCK_CHAIN_LOG)
     return encoder
 
@@ -110,7 +114,7 @@ def _agrees(encoder: LibzstdEncoder, uncompressed: bytes, size: int | None, fram
     out += encoder.flush()
     if len(uncompressed) == _BLOCK:
         return out == frame[: len(out)]
-    ends = find_block_ends(out)
+    ends = list(block_ends(out))
     # The last blocks of a beginning may be others than those of the whole, which are cut with regard to what follows.
     compared = ends[(len(ends) - 1) // 2] if len(ends) > 1 else 0
     return compared > 0 and out[:compared] == frame[:compared]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from xxhash import xxh64
 
@@ -76,7 +77,8 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
     """Yield the decisions of a zstd file. Raises FormatError if it has none, or more than `limit` bytes of content."""
     blocks = BlockReader()
     columns = ColumnWriter(alignment)
-    while magic := b"".join(take(read, len(MAGIC), may_end=True)):
+    begun = False
+    while magic := _up_to(read, len(MAGIC)):
         number = int.from_bytes(magic, "little")
         if number & ~15 == SKIPPABLE_MAGIC:
             size = exactly(read, 4)
@@ -89,12 +91,16 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
                 if limit < 0:
                     raise FormatError("zstd: more uncompressed bytes than there may be")
                 yield part
+        elif begun:  # it is no frame, and decoders may ignore it
+            for piece in chain([magic], iter(lambda: read(_PIECE), b"")):
+                yield ParsedPiece(bytes((_BYTES,)) + _number(len(piece)) + piece)
         else:
             raise FormatError("zstd: something else where a frame belongs")
+        begun = True
 
 
 def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[ParsedPiece, int]]:
-    """Yield the parts of a frame behind its magic, and how much content each stands for."""
+    """Yield the parts of a frame after its magic, and how much content each stands for."""
     blocks.reset()
     columns.reset()
     descriptor = exactly(read, 1)
@@ -195,19 +201,24 @@ def _read_number(read: Read) -> int:
     raise FormatError("zstd: a number that is too large")
 
 
+def _up_to(read: Read, size: int) -> bytes:
+    """Return the next `size` bytes, or as many as there are."""
+    data = b""
+    while len(data) < size and (piece := read(size - len(data))):
+        data += piece
+    return data
+
+
 def exactly(read: Read, size: int) -> bytes:
     """Return the next `size` bytes. Raises FormatError if there are fewer."""
     return b"".join(take(read, size))
 
 
-def take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:
-    """Yield the next `size` bytes, or none if there are none and that `may_end` it. Raises FormatError else."""
-    whole = size
+def take(read: Read, size: int) -> Iterator[bytes]:
+    """Yield the next `size` bytes. Raises FormatError if there are fewer."""
     while size:
         piece = read(min(size, _PIECE))
         if not piece:
-            if may_end and size == whole:
-                return
             raise FormatError("zstd: fewer bytes than are asked for")
         size -= len(piece)
         yield piece

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,12 +108,15 @@ def find_frame(data: Sliceable, begin: int) -> FrameExtent | None:
     return None
 
 
-def find_block_ends(frame: bytes) -> list[int]:
-    """Return where the blocks of a frame end, as far as it goes."""
-    ends = []
-    at = read_header(frame[:MAX_HEADER]).size
-    while at + _BLOCK_HEADER <= len(frame):
-        word = int.from_bytes(frame[at : at + _BLOCK_HEADER], "little")
+def block_ends(data: Sliceable, begin: int = 0) -> Iterator[int]:
+    """Yield where the blocks end of the frame that begins at data[begin:], as far as `data` has their headers.
+
+    Raises FormatError if no frame begins there.
+    """
+    at = begin + read_header(bytes(data[begin : begin + MAX_HEADER])).size
+    last = False
+    while not last and at + _BLOCK_HEADER <= len(data):
+        word = int.from_bytes(data[at : at + _BLOCK_HEADER], "little")
         at += _BLOCK_HEADER + (1 if word >> 1 & 3 == _RUN else word >> 3)
-        ends.append(at)
-    return ends
+        last = bool(word & 1)
+        yield at

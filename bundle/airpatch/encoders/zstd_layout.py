@@ -25,10 +25,10 @@ Read = Callable[[int], bytes]
 class BlockKind(IntEnum):
     """What a part is; its size is in bytes."""
 
-    FRAME = 0  # a frame; size of its uncompressed data
-    FLUSHED = 1  # the same, flushed before it ends
+    FRAME = 0  # a frame, or the last part of one that was flushed; size of its content
+    FLUSHED = 1  # a part of a frame that the encoder was made to write before the frame goes on; size of its content
     BYTES = 2  # bytes of the rest; size of them
-    PACKED = 3  # a skippable frame of one frame; size of its uncompressed data, which is of the rest
+    PACKED = 3  # a skippable frame of one frame; size of its content, which is of the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,39 +51,42 @@ def _parse_part(data: bytes) -> LayoutPart:
     return LayoutPart(BlockKind(data[0]), int.from_bytes(data[2:], "little"), data[1])
 
 
-def build(encoder: FrameEncoder, layout: Read, uncompressed: Read, rest: Read) -> Iterator[bytes]:
-    """Yield the file with that layout. Raises FormatError if the layout is none, or a stream ends too early."""
+def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Iterator[bytes]:
+    """Yield the file with that layout. Raises FormatError if the layout is malformed, or a stream ends too early."""
+    goes_on = False
     while data := b"".join(_take(layout, PART_SIZE, may_end=True)):
+        part = _parse_part(data)
+        if goes_on and part.kind not in (BlockKind.FRAME, BlockKind.FLUSHED):
+            raise FormatError("a layout with a frame that does not end")
         size = 0
-        for piece in _part(encoder, _parse_part(data), uncompressed, rest):
+        for piece in _part(encoder, part, goes_on, content, rest):
             size += len(piece)
             yield piece
         if not size:  # else there could be any number of them
             raise FormatError("a layout with a part of no bytes")
+        goes_on = part.kind is BlockKind.FLUSHED
+    if goes_on:
+        raise FormatError("a layout with a frame that does not end")
 
 
-def _part(encoder: FrameEncoder, part: LayoutPart, uncompressed: Read, rest: Read) -> Iterator[bytes]:
+def _part(encoder: FrameEncoder, part: LayoutPart, goes_on: bool, content: Read, rest: Read) -> Iterator[bytes]:
+    """Yield a part of the file; `goes_on` if it is of the frame of the part before it."""
     match part.kind:
         case BlockKind.FRAME | BlockKind.FLUSHED:
-            yield from _frame(encoder, uncompressed, part.size, part.kind is BlockKind.FLUSHED)
+            if not goes_on:
+                encoder.begin(part.size)
+            for piece in _take(content, part.size):
+                yield encoder.feed(piece)
+            yield encoder.flush() if part.kind is BlockKind.FLUSHED else encoder.finish()
         case BlockKind.BYTES:
             yield from _take(rest, part.size)
         case BlockKind.PACKED:
-            packed = b"".join(_frame(encoder, rest, part.size))
+            encoder.begin(part.size)
+            packed = b"".join(map(encoder.feed, _take(rest, part.size))) + encoder.finish()
             if len(packed) >> 32:
                 raise FormatError("a layout with a skippable frame that is too large")
             yield (SKIPPABLE_MAGIC + part.magic).to_bytes(4, "little") + len(packed).to_bytes(4, "little")
             yield packed
-
-
-def _frame(encoder: FrameEncoder, uncompressed: Read, size: int, flushed: bool = False) -> Iterator[bytes]:
-    """Yield the frame of `size` bytes of uncompressed data."""
-    encoder.begin(size)
-    for piece in _take(uncompressed, size):
-        yield encoder.feed(piece)
-    if flushed:
-        yield encoder.flush()
-    yield encoder.finish()
 
 
 def _take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:

@@ -22,9 +22,14 @@ class Matches:
 
     def share(self, other: Matches) -> float:
         """Return how many of the matches before the end of both they have in common, 0 to 1."""
+        common, most = self.compare(other)
+        return common / max(most, 1)
+
+    def compare(self, other: Matches) -> tuple[int, int]:
+        """Return how many matches before the end of both they have in common, and how many the one with more has."""
         end = min(self.size, other.size)
         own, others = (_before(matches.records, end - end // 16) for matches in (self, other))
-        return len(own & others) / max(len(own), len(others), 1)
+        return len(own & others), max(len(own), len(others))
 
 
 def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:

@@ -2,13 +2,15 @@
 
 The header rules most of them out: klauspost/compress always adds a checksum, and the window tells the level, almost.
 Given its sequences, a block of klauspost/compress follows: that rules out all others, and most versions, without a
-search. The rest is run on the first block side by side, level by level.
+search. The rest is run on the first block side by side, level by level, and flushed where the frame was: at the end of
+each block that is neither full nor the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate, groupby
 
 import zstandard
 
@@ -16,10 +18,24 @@ from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
-from airpatch.encoders.zstd_frame import MAX_HEADER, FrameExtent, FrameHeader, find_frame, frame_end, read_header
-from airpatch.encoders.zstd_matches import first_matches
+from airpatch.encoders.zstd_frame import (
+    MAX_HEADER,
+    FrameExtent,
+    FrameHeader,
+    block_ends,
+    find_frame,
+    frame_end,
+    read_header,
+)
+from airpatch.encoders.zstd_matches import Matches, first_matches
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
-from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names, zstd_replica
+from airpatch.encoders.zstd_replicas import (
+    FrameEncoder,
+    frame_encoder,
+    libzstd_name,
+    zstd_names,
+    zstd_replica,
+)
 from airpatch.errors import FormatError
 
 UNCOMPRESSED = 512 << 10  # as much is compared, at most: four blocks
@@ -29,7 +45,10 @@ _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_AMBIGUOUS = 16 << 10  # bytes of uncompressed data; in a frame of fewer, several levels may agree
+_PROBE = 32 << 10  # bytes, in which a level is told from others
+_NEAR = 0.6  # of the matches of a probe
+_FEW = 20  # matches tell nothing
+_TELLING = 1000  # matches tell the level
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
 _KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better", "best")) + tuple(
@@ -50,7 +69,8 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
         return []
     end = frame_end(start)
     frame = memoryview(start)[:end]
-    uncompressed = _decompress(frame)
+    blocks = list(_blocks(frame))
+    uncompressed = b"".join(blocks)
     complete = end is not None and len(uncompressed) <= UNCOMPRESSED
     if not complete:
         uncompressed = uncompressed[: min(len(uncompressed), UNCOMPRESSED) // _BLOCK * _BLOCK]
@@ -61,16 +81,25 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     except UnusualBlock:
         return []
     if header.checksum:
-        found = _klauspost(header, uncompressed, frame, complete, candidates)
+        found = _klauspost(header, uncompressed, list(map(len, blocks)), frame, complete, candidates, matches)
         if found or candidates:
             return found
     return [] if candidates else recognise_libzstd(header, uncompressed, frame, complete, None, matches)
 
 
 def _klauspost(
-    header: FrameHeader, uncompressed: bytes, frame: memoryview, complete: bool, candidates: Sequence[str] | None
+    header: FrameHeader,
+    uncompressed: bytes,
+    blocks: Sequence[int],
+    frame: memoryview,
+    complete: bool,
+    candidates: Sequence[str] | None,
+    matches: Matches | None,
 ) -> list[str]:
-    """Return the names of replicas of klauspost/compress, all of one level but for a frame that is complete."""
+    """Return the names of replicas of klauspost/compress, all of one level but where the first block hardly tells it.
+
+    `matches` are those of the first block.
+    """
     rules = _possible_rules(frame, uncompressed)
     names = [
         name
@@ -78,21 +107,43 @@ def _klauspost(
         if (complete or header.content is not None or header.window == zstd_replica(name).window)
         and (rules is None or zstd_replica(name).rules in rules)
     ]
-    if complete and len(uncompressed) <= _AMBIGUOUS:
-        return _race(names, uncompressed, frame, complete)
+
+    def still(names: Sequence[str], uncompressed: bytes, complete: bool) -> list[str]:
+        return _race(names, uncompressed, blocks, frame, complete)
+
+    found: list[str] = []
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
-        twins = {name: twin for name in same if (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same}
+        if len(names) > len(same) and matches is not None and not _is_near(same[0], uncompressed, complete, matches):
+            continue
+        twins = {
+            name: twin
+            for name in same
+            if uncompressed and (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same
+        }
         different = [name for name in same if name not in twins]
         if complete and len(uncompressed) <= _BLOCK:
-            rest = _race(different, uncompressed, frame, complete)
+            rest = still(different, uncompressed, complete)
         else:
-            rest = _race(different, uncompressed[:_BLOCK], frame, complete=False)
+            rest = still(different, uncompressed[:_BLOCK], False)
             if level in _QUICK or complete:
-                rest = _race(rest, uncompressed, frame, complete)
-        if rest:
-            return rest + [name for name, twin in twins.items() if twin in rest]
-    return []
+                rest = still(rest, uncompressed, complete)
+        found += rest + [name for name, twin in twins.items() if twin in rest]
+        if found and matches is not None and len(matches.records) >= _TELLING:
+            break
+    return found
+
+
+def _is_near(name: str, uncompressed: bytes, complete: bool, matches: Matches) -> bool:
+    """Return whether a replica finds about the `matches` of the first block in the beginning of its content.
+
+    Versions of a level do, other levels and other encoders do not. Of few matches all are near.
+    """
+    encoder = zstd_replica(name).make()
+    begin = encoder.feed(uncompressed[:_PROBE])
+    end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
+    common, most = first_matches(begin + end, 2).compare(matches)
+    return most < _FEW or common >= _NEAR * most
 
 
 def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:
@@ -122,7 +173,7 @@ def recognise_frames(start: bytes) -> list[str]:
     whole: list[FrameExtent] = []
     at = 0
     while at < len(start) and len(whole) < _FRAMES and (frame := find_frame(start, at)) is not None:
-        if frame.skippable is None and not frame.ends_empty:
+        if frame.skippable is None:
             whole.append(frame)
         at = frame.end
     if not whole:
@@ -134,23 +185,63 @@ def recognise_frames(start: bytes) -> list[str]:
     return names or []
 
 
-def _race(candidates: Iterable[str], uncompressed: bytes, frame: memoryview, complete: bool) -> list[str]:
+def _race(
+    candidates: Iterable[str], uncompressed: bytes, blocks: Sequence[int], frame: memoryview, complete: bool
+) -> list[str]:
     """Return those that write what the frame begins with, or all of it if it is `complete`."""
-    encoders = ((name, zstd_replica(name).make()) for name in candidates)
+    replicas = ((name, zstd_replica(name)) for name in candidates)
+    encoders = ((name, _Flushed(replica.make(), _flushes(blocks, replica.block))) for name, replica in replicas)
     running = race(encoders, uncompressed, frame, _BLOCK, complete=complete)
     return [runner.name for runner in running if runner.written]
 
 
-def _decompress(frame: memoryview) -> bytes:
-    """Return what the beginning of a frame decompresses to, a byte more than `UNCOMPRESSED` at most."""
-    out = bytearray()
+def _flushes(blocks: Sequence[int], full: int) -> list[int]:
+    """Return after how much content a frame with such blocks was flushed. The last block may be that of the frame."""
+    return [end for end, size in zip(accumulate(blocks[:-1]), blocks, strict=False) if size != full]
+
+
+class _Flushed:
+    """An encoder that is flushed after so much content each time: `flushes` are bytes from the frame's beginning."""
+
+    def __init__(self, encoder: FrameEncoder, flushes: Iterable[int]) -> None:
+        self._encoder = encoder
+        self._flushes = deque(flushes)
+        self._position = 0
+
+    def feed(self, data: bytes) -> bytes:
+        out = b""
+        end = self._position + len(data)
+        while self._flushes and self._flushes[0] <= end:
+            size = self._flushes.popleft() - self._position
+            out += self._encoder.feed(data[:size]) + self._encoder.flush()
+            data = data[size:]
+            self._position += size
+        self._position = end
+        return out + self._encoder.feed(data)
+
+    def finish(self) -> bytes:
+        return self._encoder.finish()
+
+
+def _blocks(frame: memoryview) -> Iterator[bytes]:
+    """Yield the content of the first blocks of a frame, until it is more than `UNCOMPRESSED`.
+
+    Raises FormatError if they do not decompress.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).decompressobj()
+    begin = size = 0
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW).stream_reader(frame) as reader:
-            while len(out) <= UNCOMPRESSED and (piece := reader.read(UNCOMPRESSED + 1 - len(out))):
-                out += piece
+        for end in block_ends(frame):
+            content = decompressor.decompress(frame[begin:end])
+            yield content
+            size += len(content)
+            if size > UNCOMPRESSED or end > len(frame):
+                return
+            begin = end
+        if begin < len(frame):
+            decompressor.decompress(frame[begin:])  # the checksum is compared
     except zstandard.ZstdError as error:
         raise FormatError(f"not a zstd frame: {error}") from error
-    return bytes(out)
 
 
 def nearest_frame_encoders(start: bytes, may: Callable[[str], bool] = lambda _: True) -> list[str]:
@@ -159,7 +250,7 @@ def nearest_frame_encoders(start: bytes, may: Callable[[str], bool] = lambda _: 
     Only encoders that `may` are considered. Raises FormatError if it is not the beginning of a zstd file.
     """
     frame = memoryview(start)[: frame_end(start)]
-    uncompressed = _decompress(frame)[:_BLOCK]
+    uncompressed = b"".join(_blocks(frame))[:_BLOCK]
     matches = first_matches(frame)
     best, most = [], _LEAST_SHARE
     for name in filter(may, _KIN):

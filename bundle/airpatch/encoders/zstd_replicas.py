@@ -12,7 +12,7 @@ from itertools import product
 from typing import Protocol
 
 from airpatch.encoders.kzstd_blocks import BlockRules
-from airpatch.encoders.kzstd_versions import klauspost_zstd, rules, versions, window
+from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, rules, versions, window
 from airpatch.encoders.libzstd import VERSIONS as LIBZSTD_VERSIONS
 from airpatch.encoders.libzstd import LibzstdEncoder
 from airpatch.errors import FormatError
@@ -47,13 +47,14 @@ class FrameEncoder(Protocol):
 class ZstdReplica:
     """An encoder at one of its levels, by the name of that.
 
-    `make` returns a new encoder. `window` is what the header of a frame of unknown size says, in bytes. `rules` are
-    those of its blocks.
+    `make` returns a new encoder. `window` is what the header of a frame of unknown size says, `block` how much content
+    a full block has, both in bytes. `rules` are those of its blocks.
     """
 
     make: Callable[[], FrameEncoder]
     level: str
     window: int
+    block: int
     rules: BlockRules
 
 
@@ -76,7 +77,7 @@ def libzstd_name(version: str, level: int, workers: bool, sized: bool, checksum:
 
 
 def _libzstd_parameters(name: str) -> re.Match[str] | None:
-    """Version, level and flags in a name of libzstd; None if it is none, or of a libzstd that is not here."""
+    """Version, level and flags in a name of libzstd; None if it is not one, or of a libzstd that is not built in."""
     found = re.fullmatch(_LIBZSTD + r"([\d.]+)-([1-9]\d?)(-mt)?(-sized)?(-nosum)?", name)
     return None if found is None or found[1] not in LIBZSTD_VERSIONS or int(found[2]) > LIBZSTD_LEVELS else found
 
@@ -87,6 +88,14 @@ def libzstd_encoder(name: str) -> LibzstdEncoder:
     if found is None:
         raise FormatError(f"unknown encoder {name!r}")
     return LibzstdEncoder(found[1], int(found[2]), 1 if found[3] else 0, not found[5], bool(found[4]))
+
+
+def full_block(name: str) -> int | None:
+    """Return how much content a full block of the encoder has, in bytes; None if its blocks end where the content says.
+
+    Raises FormatError for an unknown encoder.
+    """
+    return None if name.startswith(_LIBZSTD) else zstd_replica(name).block
 
 
 def zstd_names() -> tuple[str, ...]:
@@ -106,7 +115,13 @@ def libzstd_names() -> tuple[str, ...]:
 
 
 def _klauspost(version: str, level: str) -> ZstdReplica:
-    return ZstdReplica(lambda: klauspost_zstd(version, level), level, window(version, level), rules(version, level))
+    return ZstdReplica(
+        lambda: klauspost_zstd(version, level),
+        level,
+        window(version, level),
+        block_size(level),
+        rules(version, level),
+    )
 
 
 def _replicas() -> dict[str, ZstdReplica]:

@@ -64,4 +64,4 @@ def _check_shape(data: bytes, what: str) -> None:
     except (ValueError, msgpack.exceptions.UnpackException):
         raise FormatError(f"{what} is not well-formed msgpack") from None
     if unpacker.tell() != len(data):
-        raise FormatError(f"{what} has {len(data) - unpacker.tell()} bytes behind its end")
+        raise FormatError(f"{what} has {len(data) - unpacker.tell()} bytes after its end")

@@ -1,7 +1,7 @@
 """Small files from a target to the sender: inventories and requests (spec/FORMAT.md, Inventories and requests).
 
 An inventory says which blobs a root has; a request says which blobs of one release it lacks. Either is canonical
-msgpack behind its own sha256, in zstd frames, so that damage on the way is noticed and the id names the content.
+msgpack after its own sha256, in zstd frames, so that damage on the way is noticed and the id names the content.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airpatch.model.release import DEFAULT_PRODUCT, check_label, check_product
 
 VERSION = 1
 _FIRST_KEY = canonical.pack("airpatch")
-"""It comes behind the sha256 and the one byte that counts the keys."""
+"""It follows the sha256 and the one byte that counts the keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _features(names: list[object], version: str) -> tuple[str, ...]:
     if len(features) != len(names) or list(features) != sorted(set(features)):
         raise FormatError("an inventory whose features are not names in order")
     if not is_version(version) and (version or features):
-        raise FormatError("an inventory whose version is none")
+        raise FormatError("an inventory whose version is invalid")
     return features
 
 
@@ -168,6 +168,6 @@ def _blobs(digests: bytes, sizes: list[object]) -> dict[Digest, int]:
     blobs = {}
     for i, size in enumerate(sizes):
         if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_BLOB:
-            raise FormatError("an inventory with a size that is none")
+            raise FormatError("an inventory with an invalid size")
         blobs[Digest(digests[SIZE * i : SIZE * (i + 1)])] = size
     return blobs

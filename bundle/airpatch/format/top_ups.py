@@ -78,7 +78,7 @@ def parse_request(content: bytes) -> DamageRequest:
     what = "a request for damaged bytes"
     size = sealed.sealed_size(content[: sealed.PREFIX], magics.DAMAGE_REQUEST, MAX_VALUE, what)
     if size != len(content):
-        raise FormatError(f"{what} that is cut short, or has something behind it")
+        raise FormatError(f"{what} that is cut short, or is followed by other bytes")
     request = _request_from_plain(sealed.unseal(content, what))
     if emit_request(request) != content:
         raise FormatError(f"{what} that is not in its canonical form")
@@ -146,5 +146,5 @@ def _apart(first: ByteRange, second: ByteRange) -> bool:
 
 def _digest(raw: bytes) -> Digest:
     if len(raw) != SIZE:
-        raise FormatError("a request or top-up with a digest that is none")
+        raise FormatError("a request or top-up with an invalid digest")
     return Digest(raw)

@@ -3,7 +3,7 @@
 Every frame holds its content size and checksum, needs no dictionary and a window of 8 MiB at most. A frame is
 either compressed by libzstd or made of raw blocks, which costs 3 bytes for each 128 KiB and no time. The seek
 table follows zstd's `contrib/seekable_format` (spec/FORMAT.md, Seek table). python-zstandard returns short data for
-some damaged frames without an error, so `decompress` demands the whole frame, its exact size and nothing behind it.
+some damaged frames without an error, so `decompress` demands the whole frame, its exact size and nothing after it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ MAX_FRAMES = 1 << 20
 FOREIGN_WINDOW = 128 << 20
 """Bytes; what `zstd --long` uses and decompresses without being asked."""
 _FOREIGN_PIECE = 1 << 20
+_DOES_NOT_DECOMPRESS = "zstd data that does not decompress, or needs a window of more than 128 MiB"
 FOOTER = 9
 """Bytes: number of frames (4), descriptor (1), magic (4)."""
 ENTRY = 12
@@ -246,7 +247,20 @@ def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:
             while piece := reader.read(_FOREIGN_PIECE):
                 yield piece
     except zstandard.ZstdError:
-        raise FormatError("zstd data that does not decompress, or needs a window of more than 128 MiB") from None
+        raise FormatError(_DOES_NOT_DECOMPRESS) from None
+
+
+def each_block(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the content of each piece of a foreign frame: its header with the first block, then block by block.
+
+    Raises FormatError if it does not decompress, or needs a window of more than 128 MiB.
+    """
+    decompressor = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).decompressobj()
+    try:
+        for piece in pieces:
+            yield decompressor.decompress(piece)
+    except zstandard.ZstdError:
+        raise FormatError(_DOES_NOT_DECOMPRESS) from None
 
 
 def beginning(data: bytes) -> bytes:

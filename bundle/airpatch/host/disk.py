@@ -33,7 +33,7 @@ def room(name: str, folder: Path) -> Fact:
 
 
 def in_the_way(path: Path) -> Path | None:
-    """What stands where the folder `path`, or one above it, would have to be, and is none."""
+    """What is in the way of the folder `path` or of one above it, and is not a folder."""
     nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
     return None if is_folder(nearest) else nearest
 

@@ -19,7 +19,7 @@ from airpatch.delta.decoder import decode
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import emit as emit_frames
 from airpatch.encoders.zstd_layout import build
-from airpatch.encoders.zstd_replicas import frame_encoder
+from airpatch.encoders.zstd_replicas import frame_encoder, full_block
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, SourceError
 from airpatch.execution import Cancellation
 from airpatch.format.index import Step
@@ -125,7 +125,8 @@ class BlobBuilder:
             case Replica() as replica:
                 with ExitStack() as stack:
                     precedents = [
-                        self.decisions.precedent(source, stack) for source in chosen_sources(step, replica.like)
+                        self.decisions.precedent(source, stack, advance)
+                        for source in chosen_sources(step, replica.like)
                     ]
                     yield from self.decisions.encode(replica, self._layer(step, patch, recipe, advance), *precedents)
             case Replay(like):
@@ -133,9 +134,11 @@ class BlobBuilder:
                     others = [self.decisions.columns(source, stack, advance) for source in chosen_sources(step, like)]
                     yield from self._replay(step, patch, recipe, others, advance)
             case Frames(encoder, like):
+                block = full_block(encoder)
                 with ExitStack() as stack:
                     others = [
-                        self.decisions.frame_columns(source, stack, advance) for source in chosen_sources(step, like)
+                        self.decisions.frame_columns(source, block, stack, advance)
+                        for source in chosen_sources(step, like)
                     ]
                     yield from self._frames(step, patch, recipe, encoder, others, advance)
             case FrameReplay(like):
@@ -160,7 +163,7 @@ class BlobBuilder:
     ) -> Iterator[bytes]:
         """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it.
 
-        `see` is told the covers of a difference that is not one of views.
+        `see` receives the covers of a difference, unless it is one of views.
         """
         views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:

@@ -1,7 +1,8 @@
 """What a blob holds, uncompressed; its first bytes say how it is compressed.
 
-gzip (RFC 1952: any number of members, ignoring what follows and begins none, as gunzip does), zstd (RFC 8878), or the
-bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are 128 MiB at most.
+gzip (RFC 1952: any number of members) or zstd (RFC 8878: any number of frames), ignoring trailing bytes that begin
+none, as gunzip does; or the bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are
+128 MiB at most.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from enum import Enum
 
 from airpatch.blobs.content import BlobReader, pieces
 from airpatch.deflate.decompressor import GZIP, DecompressionError, Decompressor, decompressor
+from airpatch.encoders.zstd_frame import MAGIC, SKIPPABLE_MAGIC
 from airpatch.errors import FormatError
 from airpatch.format import zstd
+from airpatch.layers.frames import frames_end
 
 _GZIP_MAGIC = b"\x1f\x8b\x08"
 _RESERVED_FLAGS = 0xE0
@@ -32,7 +35,8 @@ def compression(start: bytes) -> Compression:
     """Return how a blob that begins with `start` (4 bytes or all) is compressed."""
     if start.startswith(_GZIP_MAGIC):
         return Compression.GZIP
-    return Compression.ZSTD if start.startswith(zstd.MAGIC.to_bytes(4, "little")) else Compression.NONE
+    is_skippable = int.from_bytes(start[:4], "little") & ~15 == SKIPPABLE_MAGIC
+    return Compression.ZSTD if is_skippable or start.startswith(MAGIC) else Compression.NONE
 
 
 def size_told(reader: BlobReader, size: int) -> int:
@@ -62,7 +66,7 @@ def extract(
     start = bytearray(min(4, size))
     reader.read_into(memoryview(start), 0)
     kind = compression(bytes(start))
-    blob = _counted(pieces(reader, size), advance)
+    blob = _counted(pieces(reader, frames_end(reader, size) if kind is Compression.ZSTD else size), advance)
     taken = 0
     for piece in {Compression.GZIP: _gunzip, Compression.ZSTD: zstd.stream, Compression.NONE: _copy}[kind](blob):
         taken += len(piece)
@@ -100,7 +104,7 @@ def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
                     if not data.startswith(_GZIP_MAGIC):
                         return
                     if data[len(_GZIP_MAGIC)] & _RESERVED_FLAGS:
-                        raise FormatError("a gzip layer with flags that mean nothing yet")
+                        raise FormatError("a gzip layer with reserved flags set")
                     member = decompressor(GZIP)
                 yield member.decompress(data, _PIECE)
                 data = member.unconsumed_tail or member.unused_data

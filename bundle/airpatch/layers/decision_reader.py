@@ -71,12 +71,17 @@ class DecisionReader:
         with closing(self._content.open(blob, size)) as reader:
             return self._parse(counted(pieces(reader, size), advance), uncompressed, blob, stack)
 
-    def frame_columns(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> list[ScratchFile]:
-        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+    def frame_columns(
+        self, blob: Digest, block: int | None, stack: ExitStack, advance: Advance = lambda _size: None
+    ) -> list[ScratchFile]:
+        """Return the layout and the rest of a zstd blob whose sizes are known, in scratch files that `stack` closes.
+
+        `block` is the content of a full block of its encoder in bytes, as for `split`.
+        """
         size, uncompressed = self._sizes[blob]
         layout, rest = (stack.enter_context(closing(self._uncompressed.new(blob))) for _ in range(FRAME_COLUMNS))
         with closing(self._content.open(blob, size)) as reader:
-            for part, beside in split(reader, size, uncompressed):
+            for part, beside in split(reader, size, uncompressed, block):
                 if self._cancellation.is_cancelled:
                     raise CancelledError
                 layout.append(emit_part(part))
@@ -144,10 +149,13 @@ class DecisionReader:
         yield encoder.finish()
         yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
-    def precedent(self, source: Digest, stack: ExitStack) -> Precedent:
-        """What the encoder of `source` decided there, read from a blob that `stack` closes."""
+    def precedent(self, source: Digest, stack: ExitStack, advance: Advance) -> Precedent:
+        """What the encoder of `source` decided there, read from a blob that `stack` closes.
+
+        `advance` receives the bytes unpacked for it.
+        """
         size, uncompressed_size = self._sizes[source]
-        content = self._uncompressed.take(source, size, uncompressed_size).view()
+        content = self._uncompressed.take(source, size, uncompressed_size, advance).view()
         reader = stack.enter_context(closing(self._content.open(source, size)))
 
         def tokens() -> Iterator[tuple[int, array[int]]]:

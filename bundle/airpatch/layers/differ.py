@@ -114,7 +114,7 @@ class Differ:
         return patches
 
     def _scratch_needed(self, blobs: Iterable[Blob]) -> int:
-        """Estimate how many bytes `blobs` take uncompressed; a defect of one is reported when it is read."""
+        """Estimate how many bytes `blobs` take uncompressed; a defective one is reported when it is read."""
         needed = 0
         for blob in blobs:
             with suppress(AirpatchError), closing(self._content.open(blob.digest, blob.size)) as reader:

@@ -10,7 +10,7 @@ from airpatch.encoders.replicas import replica
 from airpatch.errors import FormatError
 
 START = 64 << 10
-"""Bytes of a source by which it is told that the same encoder wrote it."""
+"""Bytes of a source that show whether the same encoder wrote it."""
 _SHARE = 4
 """Of so many bytes of the target one must follow the source, or reading its decisions takes more than it spares."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from airpatch.blobs.content import PIECE, BlobReader
-from airpatch.encoders.zstd_frame import FrameExtent, find_frame
+from airpatch.encoders.zstd_frame import FrameExtent, block_ends, find_frame
 from airpatch.encoders.zstd_layout import BlockKind, LayoutPart
 from airpatch.errors import FormatError
 from airpatch.format import zstd
@@ -15,24 +16,71 @@ _MAX_PACKED = 64 << 20
 """Uncompressed bytes of a frame in a skippable frame: tables of contents have some MiB at most."""
 
 
-def split(reader: BlobReader, size: int, limit: int) -> Iterator[tuple[LayoutPart, bytes]]:
+def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield the parts of a zstd blob of `size` bytes, each with what it has of the rest.
 
-    Raises FormatError if it is none, or has more than `limit` uncompressed bytes.
+    `block` is how many bytes of content a full block has, if the encoder fills its blocks: one that ends earlier was
+    flushed. Raises FormatError if it is not a zstd file, or has more than `limit` uncompressed bytes.
     """
-    blob = _Slices(reader, size)
+    end = frames_end(reader, size)
+    blob = _Slices(reader, end)
     at = 0
-    while at < size:
+    while at < end:
         frame = find_frame(blob, at)
         if frame is None:
             raise FormatError("a zstd layer that is cut short")
         if frame.skippable is not None:
             yield from _skippable(reader, blob, frame)
         else:
-            content = sum(map(len, _uncompressed(reader, at, frame.end, limit)))
-            limit -= content
-            yield LayoutPart(BlockKind.FLUSHED if frame.ends_empty else BlockKind.FRAME, content), b""
+            for part in _frame(reader, blob, frame, limit, block):
+                limit -= part.size
+                yield part, b""
         at = frame.end
+    yield from _bytes(reader, end, size)
+
+
+def frames_end(reader: BlobReader, size: int) -> int:
+    """Return where the last frame of a zstd blob of `size` bytes ends: what follows and begins none is no content.
+
+    It is `size` if the first frame or the last one is damaged: whoever reads it says what is wrong.
+    """
+    blob = _Slices(reader, size)
+    at = 0
+    try:
+        while at < size and (frame := find_frame(blob, at)) is not None:
+            at = frame.end
+    except FormatError:
+        return at or size
+    return size
+
+
+def _frame(
+    reader: BlobReader, blob: _Slices, frame: FrameExtent, limit: int, block: int | None
+) -> Iterator[LayoutPart]:
+    """Yield what of a frame was flushed, part by part, and what is left of it."""
+    size = 0
+    if block is None:
+        size = sum(map(len, _uncompressed(reader, frame.begin, frame.end, limit)))
+        if frame.ends_empty:
+            yield LayoutPart(BlockKind.FLUSHED, size)
+            size = 0
+    else:
+        ends = list(block_ends(blob, frame.begin))
+        pieces = (blob[begin:end] for begin, end in pairwise((frame.begin, *ends)))
+        for end, content in zip(ends, map(len, zstd.each_block(pieces)), strict=True):
+            limit -= content
+            if limit < 0:
+                raise FormatError("a zstd layer with more uncompressed bytes than it may have")
+            size += content
+            if content != block and end != ends[-1]:
+                yield LayoutPart(BlockKind.FLUSHED, size)
+                size = 0
+    yield LayoutPart(BlockKind.FRAME, size)
+
+
+def _bytes(reader: BlobReader, begin: int, end: int) -> Iterator[tuple[LayoutPart, bytes]]:
+    for piece in _pieces(reader, begin, end):
+        yield LayoutPart(BlockKind.BYTES, len(piece)), bytes(piece)
 
 
 def _skippable(reader: BlobReader, blob: _Slices, frame: FrameExtent) -> Iterator[tuple[LayoutPart, bytes]]:
@@ -46,8 +94,7 @@ def _skippable(reader: BlobReader, blob: _Slices, frame: FrameExtent) -> Iterato
             return
     except FormatError:
         pass
-    for piece in _pieces(reader, frame.begin, frame.end):
-        yield LayoutPart(BlockKind.BYTES, len(piece)), bytes(piece)
+    yield from _bytes(reader, frame.begin, frame.end)
 
 
 def _uncompressed(reader: BlobReader, begin: int, end: int, limit: int) -> Iterator[bytes]:

@@ -53,7 +53,7 @@ def rebuild_blobs(
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
     `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
-    is told each step that was carried out, by the thread that did, which it may keep waiting. Raises BaseMismatch if a
+    receives each step that was carried out, on the thread that did it, which it may block. Raises BaseMismatch if a
     source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)
@@ -116,7 +116,7 @@ def _recipe(step: Step, content: Content) -> Recipe:
 
 
 def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:
-    """Run `steps` in order, `jobs` at a time; those behind one that waits for its sources need not wait with it."""
+    """Run `steps` in order, `jobs` at a time; steps after one that waits for its sources do not wait with it."""
     waiting = list(steps)
     unmade = {step.digest for step in steps}
     running: dict[Future[None], Step] = {}

@@ -51,14 +51,14 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The blob is written anew from its decisions: differences to those of the sources numbered `like`, each once."""
+    """The blob is written again from its decisions: differences to those of the sources numbered `like`, each once."""
 
     like: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Corrected:
-    """The blob is written anew from its decisions: differences to those of the file that the replica makes."""
+    """The blob is written again from its decisions: differences to those of the file that the replica makes."""
 
     by: Replica
 
@@ -76,7 +76,7 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class FrameReplay:
-    """The blob is a zstd file that is written anew from its decisions.
+    """The blob is a zstd file that is written again from its decisions.
 
     `like` is the number of the source, if any, to whose decisions they are differences.
     """

@@ -34,12 +34,15 @@ def sizes_of(index: Index) -> Sizes:
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
     """Return how many bytes `steps` keep in scratch files at most, `jobs` of them at a time.
 
-    That is what they would keep one after the other, and what all others at work or passed keep for themselves.
-    Decisions, which the index does not tell, are taken to be as large as the largest of their blobs.
+    That is what they would keep if carried out in turn, plus what all steps under way or passed over keep.
+    Decisions, which the index does not tell, are taken to be as large as the largest of their blobs,
+    uncompressed: those of zstd have 16 bytes and more for each match. Beside them the content of a zstd blob is kept.
     """
     sizes = sizes_of(index)
     own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size + step.expanded for step in steps]
-    decisions = [max((step.size, *(sizes[source][0] for source in step.sources))) for step in steps]
+    decisions = [
+        max(sizes[digest][1] for digest in (step.digest, *step.sources)) + step.uncompressed_size for step in steps
+    ]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + PASSED, own)) + sum(nlargest(jobs, decisions))
 
 

@@ -36,7 +36,8 @@ class UncompressedLayers:
     def take(
         self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None] = lambda _size: None
     ) -> ScratchFile | ScratchRange:
-        """Return the `uncompressed_size` bytes in the blob of `size` bytes. `advance` is told bytes unpacked for it.
+        """Return the `uncompressed_size` bytes in the blob of `size` bytes. `advance` receives the bytes unpacked for
+        it.
 
         Raises FormatError if it has another size.
         """
@@ -47,7 +48,7 @@ class UncompressedLayers:
             return slot.file
 
     def give_back(self, digest: Digest) -> None:
-        """Say that one of the users is done."""
+        """Note that one of the users is done."""
         slot = self._slots[digest]
         with slot.lock:
             slot.users -= 1

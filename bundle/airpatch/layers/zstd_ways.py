@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from itertools import groupby
 
 from airpatch.blobs.content import Content, SectionReader
 from airpatch.blobs.scratch import ScratchFile, ScratchRange
 from airpatch.delta.decoder import decode
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_recognise import nearest_frame_encoders, recognise_frames
+from airpatch.encoders.zstd_replicas import full_block
 from airpatch.errors import FormatError
 from airpatch.layers.compression import Compression
 from airpatch.layers.decision_reader import DecisionReader
 from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
 from airpatch.layers.reader_features import ReaderFeatures
-from airpatch.layers.recipe import FRAME_COLUMNS, CorrectedFrames, FrameReplay, Frames
+from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames
 from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
 from airpatch.model.digest import Digest
 
@@ -50,16 +52,24 @@ class ZstdWays:
     def made_anew(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> Iterator[Way]:
         """Yield the encoders that may be it; layout and rest as differences to those of the first zstd source."""
         like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
+        for block, encoders in groupby(self.encoders(target), full_block):
+            with suppress(FormatError):
+                differences = self._frame_columns(target, [sources[i] for i in like], block, stack)
+                for encoder in encoders:
+                    yield Frames(encoder, like), differences
+
+    def _frame_columns(
+        self, target: Unpacked, sources: Sequence[Unpacked], block: int | None, stack: ExitStack
+    ) -> list[ScratchFile]:
+        """Return layout and rest as differences to those of `sources`. Raises FormatError if the blob has none."""
         differences = []
-        with suppress(FormatError), ExitStack() as columns:
-            others = [self._decision_reader.frame_columns(sources[i].blob.digest, columns) for i in like]
-            for i, column in enumerate(self._decision_reader.frame_columns(target.blob.digest, columns)):
+        with ExitStack() as columns:
+            others = [self._decision_reader.frame_columns(source.blob.digest, block, columns) for source in sources]
+            for i, column in enumerate(self._decision_reader.frame_columns(target.blob.digest, block, columns)):
                 difference = self._differences.between(column, [other[i] for other in others], str(target.blob.digest))
                 stack.callback(difference.close)
                 differences.append(difference)
-        if len(differences) == FRAME_COLUMNS:
-            for encoder in self.encoders(target):
-                yield Frames(encoder, like), differences
+        return differences
 
     def by_decisions(
         self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack

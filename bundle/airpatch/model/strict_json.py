@@ -73,7 +73,7 @@ def parse_object(content: bytes, shape: Shape) -> dict[str, object]:
 
 
 def parse_list(content: bytes, shape: Shape) -> list[dict[str, object]]:
-    """Return the list of JSON objects `content`, each as `parse_object` has it. Raises FormatError."""
+    """Return the list of JSON objects `content`, each as `parse_object` returns it. Raises FormatError."""
     value = _parse(content)
     if not isinstance(value, list):
         raise FormatError("is not a JSON list")

@@ -87,7 +87,7 @@ def restore(
     - `dir`: a folder for each image, as containers/image's `directory/directory_dest.go` writes it;
     - `oci`: one OCI layout (image-spec `image-layout.md`) for all;
     - `oci-archive`: that layout in a tar file, which goes to standard output where `output` is `-`;
-    - `docker-archive`: what `docker load` takes, likewise.
+    - `docker-archive`: one archive, as `docker load` takes it.
 
     `release` picks a release that is installed on a root, by its name or the beginning of its id; its images are those
     of its own manifests, wherever its tags point now. With `exact`, folders of other images at `output` are removed.

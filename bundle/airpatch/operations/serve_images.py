@@ -62,7 +62,7 @@ def serve(
     thread), or `execution.cancellation`. With `trusted` all bundles must be signed accordingly.
 
     Raises UsageError, FormatError, IntegrityError, TrustError, BaseMismatch if patches do not fit, and TargetError if
-    the address cannot be listened on.
+    it cannot listen at the address.
     """
     from airpatch.serving.application import RegistryApplication
     from airpatch.serving.catalog import Catalog

@@ -1,4 +1,4 @@
-"""A file out of parts that come one after the other, as media are changed."""
+"""A file read from parts that come one after another, as media are changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ask = Callable[[str], bool]
 
 
 class PartsInTurn(io.RawIOBase):
-    """The stream of the file `joined`. Before a part that is not there, `ask` is told to bring it.
+    """The stream of the file `joined`. Before a part that is not there, `ask` is called to have it brought.
 
     Reading raises IntegrityError, naming what is missing, where it cannot.
     """
@@ -41,7 +41,7 @@ class PartsInTurn(io.RawIOBase):
         return len(view)
 
     def _require(self, number: int) -> None:
-        """See that the part `number` is there."""
+        """Make sure that the part `number` is there."""
         joined = self._joined
         while not joined.has(number) and not joined.is_complete:
             name = joined.whole.part_name(number)

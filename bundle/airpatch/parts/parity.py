@@ -1,6 +1,6 @@
 """The only user of pyeclib: parity over chunks by a Cauchy Reed-Solomon code in GF(2^8) (spec/PARTS.md, Parity).
 
-liberasurecode puts a header of its own before each fragment. It holds nothing of the content, so it is made anew when
+liberasurecode puts a header of its own before each fragment. It holds nothing of the content, so it is added again when
 fragments are handed back, and parts are free of it.
 """
 

@@ -29,7 +29,7 @@ def reader_features(readers: Sequence[str], bases: Sequence[BaseState]) -> Reade
 
 
 def reader_warnings(reader: ReaderFeatures) -> Iterator[str]:
-    """Yield what the patch does without because its reader does not know it."""
+    """Yield what the patch does not use because its reader does not support it."""
     layers: dict[str, int] = {}
     for features in reader.missed.values():
         for feature in features:

@@ -1,6 +1,6 @@
 """Addresses in registries: `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`, as skopeo writes them.
 
-A name without a host means Docker Hub, whose images without a path lie in `library/`, as docker has it.
+A name without a host means Docker Hub, whose images without a path are in `library/`, as with docker.
 """
 
 from __future__ import annotations

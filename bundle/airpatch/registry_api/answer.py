@@ -1,4 +1,4 @@
-"""The answer to a request, and why there is none."""
+"""The answer to a request, or why there is none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_ERROR = 64 << 10
 
 
 class Interrupted(Exception):
-    """A connection broke, or the registry has trouble that may pass. `retry_after` in seconds, if it said so."""
+    """A connection broke, or the registry has a problem that may be temporary. `retry_after` is in seconds."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)

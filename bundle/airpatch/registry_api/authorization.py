@@ -34,7 +34,7 @@ class Challenge:
 
 
 def parse_challenges(header: str) -> list[Challenge]:
-    """Return the challenges in a header; what is not understood is left out."""
+    """Return the challenges in a header; those that are not understood are left out."""
     found: list[Challenge] = []
     position = 0
     while (match := _ITEM.match(header, position)) is not None:
@@ -49,7 +49,7 @@ def parse_challenges(header: str) -> list[Challenge]:
 
 
 class Refused(Exception):
-    """Credentials are wanted, and there are none that help; the text says what to do."""
+    """Credentials are required and none are accepted; the text says what to do."""
 
 
 Fetch = Callable[[str, str, Mapping[str, str], bytes | None], tuple[int, bytes]]

@@ -1,4 +1,5 @@
-"""What of the distribution API reads: manifests, blobs, tags, referrers (distribution-spec, Pull, Content Discovery).
+"""The part of the distribution API that reads: manifests, blobs, tags, referrers (distribution-spec, Pull, Content
+Discovery).
 
 Every digest is checked here, whatever the registry claims in its headers.
 """
@@ -30,7 +31,7 @@ _DIGEST_HEADER = "Docker-Content-Digest"
 
 
 class BlobSink(Protocol):
-    """Takes the bytes of a blob, in order; some may be there before."""
+    """Receives the bytes of a blob, in order; some may already be there."""
 
     size: int
     """Bytes that are there."""
@@ -38,14 +39,14 @@ class BlobSink(Protocol):
     def write(self, piece: bytes) -> None: ...
 
     def restart(self) -> None:
-        """Forget all bytes: they are wrong."""
+        """Discard all bytes: they are wrong."""
 
     def digest(self) -> Digest:
         """Return the digest of the bytes that are there."""
 
 
 class Wrong(Exception):
-    """Content came, and is not what was asked for; it may have been hurt on the way."""
+    """Content arrived that is not what was asked for; it may have been damaged in transit."""
 
 
 class Repository:
@@ -113,7 +114,7 @@ class Repository:
         return self.transport.repeat(attempt, name)
 
     def download(self, digest: Digest, size: int, sink: BlobSink) -> None:
-        """Have `sink` get the blob. A connection that breaks is followed by another one for the rest.
+        """Download the blob into `sink`. If the connection breaks, the next one fetches the rest.
 
         Raises IntegrityError if it does not have the digest.
         """

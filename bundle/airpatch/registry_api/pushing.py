@@ -1,4 +1,4 @@
-"""What of the distribution API writes: blobs, mounts, manifests (distribution-spec, Push).
+"""The part of the distribution API that writes: blobs, mounts, manifests (distribution-spec, Push).
 
 A blob goes up in chunks, each of which is acknowledged. Where a connection breaks, the registry is asked what it has,
 so that no more than one chunk is sent twice. Whatever the registry answers, a blob is there only once it says so by its
@@ -28,7 +28,7 @@ _DIGEST_HEADER = "Docker-Content-Digest"
 
 
 class _Lost(Exception):
-    """The registry does not know the upload any more."""
+    """The registry no longer knows the upload."""
 
 
 class WritableRepository(Repository):
@@ -39,7 +39,7 @@ class WritableRepository(Repository):
         self.scope = f"repository:{path}:pull,push"
 
     def mount(self, digest: Digest, size: int, source: str) -> bool:
-        """Have the blob as the repository `source` of the same registry has it; return whether that worked."""
+        """Mount the blob from the repository `source` of the same registry; return whether that worked."""
         scope = f"{self.scope} repository:{source}:pull"
 
         def attempt() -> bool:

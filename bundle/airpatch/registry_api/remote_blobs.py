@@ -1,9 +1,9 @@
 """Blobs of registries as a `Content`: fetched once each, in parallel, into a cache or into scratch files.
 
-`fetch` gets many at a time and shows its progress; a blob that nobody fetched is got when it is first read. Every blob
-is verified before it can be read. The cache is a folder of files `sha256/<hex>`, which several processes may use at the
-same time, and from which anything may be removed; a download that broke off lies there as `<hex>.partial`, and goes on
-where it ended.
+`fetch` gets many at a time and shows its progress; a blob that was not fetched is downloaded when it is first read.
+Every blob is verified before it can be read. The cache is a folder of files `sha256/<hex>`, which several processes may
+use at the same time, and from which anything may be removed; an interrupted download is kept there as `<hex>.partial`,
+and resumes where it ended.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """HTTP to one registry: TLS, proxies, repeated attempts, redirects, authorization.
 
-This module and `answer.py` alone know urllib3.
+Only this module and `answer.py` know urllib3.
 
 Rules:
 1. An Authorization header goes to the registry's own origin and to the token server that it names, nowhere else: a
@@ -230,7 +230,7 @@ class Patience:
         self._failed = 0
 
     def renew(self) -> None:
-        """Note that something has been achieved: failures are counted anew."""
+        """Note progress: failures are counted from zero again."""
         self._failed = 0
 
     def wait(self, interruption: Interrupted) -> None:

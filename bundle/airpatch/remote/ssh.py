@@ -1,7 +1,7 @@
-"""Commands on another host over ssh: their output, and streams that go on where a broken line has ended.
+"""Commands on another host over ssh: their output, and streams that resume where a broken connection ended.
 
-The host runs a POSIX shell. What it is sent goes through `tee` into a file of its own, so that nothing travels twice. A
-host may learn late, or never, that a line broke: what still waits there for its end is ended before the next attempt.
+The host runs a POSIX shell. What is sent there goes through `tee` into a file, so that nothing travels twice. A
+host may learn late, or never, that the connection broke: what still waits there is ended before the next attempt.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class RemoteRoot:
 class RemoteHost:
     """A host and how it is reached: `shell` are the words before the host's name, `program` is airpatch there.
 
-    `said` is told each line that the host writes to its standard error.
+    `said` receives each line that the host writes to its standard error.
     """
 
     host: str
@@ -155,7 +155,7 @@ class RemoteHost:
         size: int = 0,
         sent: Callable[[int], None] = lambda _: None,
     ) -> tuple[int, bytes]:
-        """Run once, with `size` bytes of `stdin`; `sent` is told how many are on their way.
+        """Run once, with `size` bytes of `stdin`; `sent` receives how many are on their way.
 
         Raises LineBroken, and TargetError if there is no ssh.
         """

@@ -26,7 +26,7 @@ class Usage:
 def usage(images: Iterable[Image], contents: Mapping[Digest, bytes]) -> Usage:
     """Return the usage by `images`, as far as their manifests are in `contents`.
 
-    Raises FormatError if a manifest is none, or if there is too much to follow.
+    Raises FormatError if a manifest is malformed, or if there is too much to follow.
     """
     parsed: dict[Digest, Manifest] = {}
     followed = 0

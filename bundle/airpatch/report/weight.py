@@ -43,7 +43,8 @@ class _Below:
 def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, bytes]) -> dict[ImageName, Weight]:
     """Return the weights of `images`, given by their top manifests, with the manifests in `contents`.
 
-    An image is left out if a manifest of it is not there or is none. Raises FormatError if there is too much to add up.
+    An image is left out if one of its manifests is missing or malformed. Raises FormatError if there is too much to add
+    up.
     """
     reader = _Reader(contents)
     found = {name: reader.below(top) for name, top in images}

@@ -1,6 +1,6 @@
-"""The registry as an ASGI application: GET and HEAD of the distribution API; whatever writes is answered 405.
+"""The registry as an ASGI application: GET and HEAD of the distribution API; requests that write are answered with 405.
 
-Blobs are sent as they lie, in pieces; whoever pulls them compares their digests. Ranges and conditions are those of RFC
+Blobs are sent in pieces, as stored; clients verify their digests. Ranges and conditions are those of RFC
 9110 (13.1, 14): one range, and entity tags, which are digests.
 """
 
@@ -189,7 +189,7 @@ class _Answer:
         return known.strip() == "*" or tag in {each.strip().removeprefix("W/") for each in known.split(",")}
 
     def range(self, size: int, tag: str) -> tuple[int, int] | None:
-        """Return the bytes that are asked for, from the first to behind the last; None for all, (0, 0) for none that
+        """Return the bytes that are asked for, from the first to one past the last; None for all, (0, 0) for none that
         exist.
         """
         condition = self.header("if-range")
@@ -222,7 +222,7 @@ class _Answer:
         )
 
     async def pieces(self, reader: BlobReader, start: int, end: int) -> None:
-        """Send bytes of a blob; one that cannot be read on cuts the connection, so that nobody takes it for whole."""
+        """Send bytes of a blob; if that fails, cut the connection, so that nobody takes it for complete."""
         while start < end:
             piece = bytearray(min(_PIECE, end - start))
             try:

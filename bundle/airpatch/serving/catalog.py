@@ -1,4 +1,4 @@
-"""What a registry serves: tags, manifests and blobs by repository. A value, made once."""
+"""What a registry serves: tags, manifests and blobs by repository, as an immutable value."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Catalog:
 
 
 def page(names: Sequence[str], last: str, count: int | None) -> tuple[list[str], bool]:
-    """Return the first `count` of the sorted `names` behind `last`, and whether there are more (Listing Tags)."""
+    """Return the first `count` of the sorted `names` after `last`, and whether there are more (Listing Tags)."""
     start = bisect_right(names, last) if last else 0
     found = list(names[start:] if count is None else names[start : start + count])
     return found, start + len(found) < len(names)

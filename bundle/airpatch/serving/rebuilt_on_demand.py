@@ -1,4 +1,4 @@
-"""Blobs that layer patches make, each made when somebody asks for it, and kept as long as there is room for it."""
+"""Blobs rebuilt from layer patches on request, and kept while there is room for them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RebuiltOnDemand:
         content = rebuild_chain(work, [*self._bundles, self._base], self._execution)
         if content.size(digest) != size:
             content.close()
-            raise SourceError(f"{digest} cannot be rebuilt from what is here")
+            raise SourceError(f"{digest} cannot be rebuilt from the bundles and the base given")
         kept = _Kept(content, sum(step.size for _, steps in work for step in steps), readers=1)
         with self._lock:
             self._kept[digest] = kept

@@ -36,7 +36,7 @@ def bound_socket(listen: str) -> socket.socket:
             (host.strip("[]"), int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
         )
     except OSError as error:
-        raise TargetError(f"{listen}: cannot be listened on: {error.strerror or error}") from None
+        raise TargetError(f"{listen}: cannot listen there: {error.strerror or error}") from None
 
 
 def run_server(
@@ -85,7 +85,7 @@ def run_server(
 
 
 async def _serve(server: uvicorn.Server, listening: socket.socket) -> None:
-    """Serve; signals end it in the main thread, where alone they can be heard."""
+    """Serve; in the main thread, the only one that receives signals, a signal ends it."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

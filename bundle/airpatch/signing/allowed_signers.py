@@ -115,7 +115,7 @@ def _options(text: str) -> tuple[dict[str, str], str]:
 
 
 def _time(text: str | None) -> float | None:
-    """Return a time as ssh-keygen reads it: YYYYMMDD[HHMM[SS]], in the zone of this host or, with a Z behind it, in
+    """Return a time as ssh-keygen reads it: YYYYMMDD[HHMM[SS]], in the zone of this host or, if a Z follows, in
     UTC.
     """
     if text is None:
@@ -132,7 +132,7 @@ def _time(text: str | None) -> float | None:
 
 
 def matches(text: str, patterns: str) -> bool:
-    """Return whether `text` matches a list of patterns with `*`, `?` and `!`, as ssh_config(5) has it (PATTERNS)."""
+    """Return whether `text` matches a list of patterns with `*`, `?` and `!`, as in ssh_config(5), PATTERNS."""
     found = False
     for pattern in patterns.split(","):
         if fnmatchcase(text, re.sub(r"\[", "[[]", pattern.removeprefix("!"))):

@@ -57,7 +57,7 @@ class PublicKey:
     def verify(self, signature: bytes, data: bytes) -> None:
         """Raise TrustError unless `signature`, in OpenSSH's encoding, is one of `data` by this key.
 
-        Raises FormatError if it is none at all.
+        Raises FormatError if it is malformed.
         """
         from cryptography.exceptions import InvalidSignature
 
@@ -145,7 +145,7 @@ class PublicKey:
 
     @cached_property
     def _fields(self) -> tuple[bytes, ...]:
-        """The fields behind the type, checked as far as that is cheap. Raises FormatError."""
+        """The fields after the type, with the checks that are cheap. Raises FormatError."""
         reader = WireReader(self.blob, "the public key")
         fields = read_fields(reader, reader.text())
         reader.end()

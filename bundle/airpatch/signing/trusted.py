@@ -46,9 +46,9 @@ class TrustedSigners:
         return self.policy().require(message, signatures, time, NAMESPACE)
 
     def require_successor(self, successor: TrustedSigners, signature: bytes, time: float) -> list[Signer]:
-        """Return who of those that are trusted signed that `successor` is trusted from now on.
+        """Return the trusted signers who signed that `successor` is trusted from now on.
 
-        `signature` holds armored signatures, one behind the other, over the successor's allowed signers in the
+        `signature` holds armored signatures, one after another, over the successor's allowed signers in the
         namespace `airpatch-trust`. Raises TrustError, also where the successor demands less: fewer signers, any
         principal, or none of the revoked keys that are known.
         """
@@ -70,6 +70,6 @@ class TrustedSigners:
 
 
 def _split(signatures: bytes) -> list[bytes]:
-    """Armored signatures that stand one behind the other in a file."""
+    """Split a file of armored signatures, one after another."""
     end = b"-----END SSH SIGNATURE-----\n"
     return [part + end for part in signatures.split(end) if part]

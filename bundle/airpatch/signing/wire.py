@@ -62,4 +62,4 @@ class WireReader:
     def end(self) -> None:
         """Nothing may be left."""
         if self.more:
-            raise FormatError(f"{self._what}: goes on for {len(self._data) - self._offset} bytes behind its end")
+            raise FormatError(f"{self._what}: has {len(self._data) - self._offset} bytes after its end")

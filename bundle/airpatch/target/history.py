@@ -119,8 +119,8 @@ def emit_event(event: Event, previous: Digest | None) -> bytes:
 def parse_history(content: bytes) -> History:
     """Return the events in `content`.
 
-    Raises FormatError for a line of another version, IntegrityError for one that is no event, or not behind the line
-    that stands before it.
+    Raises FormatError for a line of another version, IntegrityError for one that is no event, or does not follow on
+    the line before it.
     """
     *lines, rest = content.split(b"\n")
     events: list[Event] = []

@@ -1,6 +1,6 @@
 """The detached signatures of a root's images, which registries do not keep (spec/TARGET.md, Signatures).
 
-    .airpatch/signatures/REPO@sha256=HEX/signature-N   those of a manifest, as the last release that has it has them
+    .airpatch/signatures/REPO@sha256=HEX/signature-N   those of a manifest, as in the last release that has the manifest
     .airpatch/kept/HEX                                 those of all installed releases, HEX being their digests
 
 The first are what is restored and packed; the others are what a rollback takes them from. Signatures of one manifest

@@ -1,6 +1,6 @@
-"""The manifests of a bundle that is to be applied, before it is read to its end: out of its file, and of the root.
+"""The manifests of a bundle about to be applied, read ahead from its file and from the root.
 
-What is wrong with them is reported when they are read.
+Defects are reported later, when the manifests are read in their order.
 """
 
 from __future__ import annotations

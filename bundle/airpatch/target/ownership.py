@@ -1,4 +1,4 @@
-"""Owner, mode, access control lists and labels of what is made on a root: they follow the registry's storage.
+"""Owner, mode, access control lists and labels of new files and folders on a root: those of the registry's storage.
 
 A registry often runs as a user of its own, in a security domain of its own, and has to read and extend what an
 administrator has applied. New things get their marks before they get their names, so that a run that is killed leaves

@@ -176,7 +176,7 @@ def _put_back_collected(state: State, release: Release, links: Collection[Link],
         if lost:
             raise TargetError(
                 f"{root.path}: something removed blobs during the apply, a garbage collection perhaps; "
-                "run a full bundle or a top-up when it has ended",
+                "apply a full bundle or a top-up when it has finished",
                 lost,
             )
         _LOG.info("removed by another process, and put back: blobs: %d, links: %d", len(gone), len(without))

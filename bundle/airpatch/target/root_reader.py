@@ -29,7 +29,7 @@ _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)
 
 
 class RootReader:
-    """What is read of the directory that holds `docker/registry/v2`.
+    """The directory that holds `docker/registry/v2`, as it is read.
 
     Paths are relative to it, with `/` between components; `make` makes folders that are missing, for those who write.
     Not for use by two threads at once.

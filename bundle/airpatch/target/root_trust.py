@@ -63,7 +63,7 @@ def parse_trust(content: bytes) -> TrustedSigners:
 
 
 def history_remarks(root: Root, found: History) -> Iterator[str]:
-    """Yield what is unusual about the history `found` of `root` and is harmless."""
+    """Yield remarks on what is unusual but harmless in the history `found` of `root`."""
     if found.torn:
         yield f"{root.path / HISTORY}: its last line was cut short by a crash, and is ignored"
     recorded = next((event.trust for event in reversed(found.events) if event.trust is not None), None)

@@ -1,6 +1,6 @@
-"""What an apply makes on a root, before it is made: whether it fits, and whether the folders take it.
+"""Whether what an apply will make on a root fits, and whether its folders can be written to, before anything is made.
 
-It takes bytes, and files and folders, each of which takes an inode.
+Counted are bytes, and inodes: one for each file and folder.
 
 What goes to staging is known from the index. Links and their folders follow from the manifests: those of a bundle in a
 file are read ahead, those of a pipe are known once it is staged; until then, each blob counts one link. So all is
@@ -61,27 +61,27 @@ class Need:
 
     @property
     def folders(self) -> list[str]:
-        """The folders that are there, and get names."""
+        """The existing folders in which names will be made."""
         return sorted(folder for folder in self._entries if self._there[folder])
 
     def stage(self, size: int) -> None:
-        """A new file of `size` bytes in staging."""
+        """Count a new file of `size` bytes in staging."""
         self._files += 1
         self._bytes += self._whole(size)
         self._enter(STAGING, str(self._files))
 
     def name(self, path: str) -> None:
-        """The name `path` for a file that is staged, and the folders above it."""
+        """Count the name `path` for a staged file, and the folders above it."""
         if path not in self._new:
             self._new.add(path)
             self._enter(*_split(path))
 
     def replace(self, path: str) -> None:
-        """A file that is staged takes the place of the one at `path`."""
+        """Count a staged file that replaces the one at `path`."""
         self._enter(_split(path)[0], "")
 
     def scratch(self, size: int) -> None:
-        """Files without a name of `size` bytes together."""
+        """Count unnamed files of `size` bytes in all."""
         self._bytes += size
 
     def _enter(self, folder: str, name: str) -> None:

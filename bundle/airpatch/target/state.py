@@ -322,7 +322,7 @@ def require_unlocked(root: Root) -> None:
 
 
 def _is_locked(root: Root) -> TargetError:
-    return TargetError(f"{root.path}: another airpatch is working on this root; wait until it has ended")
+    return TargetError(f"{root.path}: another airpatch is working on this root; wait until it has finished")
 
 
 def _lock(root: Root) -> int:

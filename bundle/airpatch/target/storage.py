@@ -43,7 +43,7 @@ def repositories(root: Root) -> Iterator[str]:
 
 
 def tags(root: Root, repository: str) -> Iterator[tuple[ImageName, Digest]]:
-    """Yield the tags of `repository` and the manifests that they point to; a tag without a right link is left out."""
+    """Yield the tags of `repository` and the manifests that they point to; a tag without a valid link is left out."""
     for tag in _folders(root, f"{registry.repository_path(repository)}/_manifests/tags"):
         try:
             name = ImageName(repository, tag)

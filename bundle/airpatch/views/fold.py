@@ -112,7 +112,7 @@ class _Stream:
 
 
 class _ZipEntry:
-    """A local file header, whose fields are filled in, and the deflate stream; or with a descriptor behind it."""
+    """A local file header, whose fields are filled in, and the deflate stream; or with a descriptor after it."""
 
     def __init__(self, encoder: Deflater, framing: str, parent: PackedLevel) -> None:
         self._deflater = encoder

@@ -63,7 +63,7 @@ class Checksums:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the framing of a stream adds: `fields` of the header before it, the `trailer` behind it."""
+    """What the framing of a stream adds: `fields` of the header before it, the `trailer` after it."""
 
     fields: bytes
     trailer: bytes

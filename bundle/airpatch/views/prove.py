@@ -39,7 +39,7 @@ class ViewReader(Protocol):
         ...
 
     def miss(self, coding: Coding) -> None:
-        """Hear that a stream is not expanded because its coding is not known."""
+        """Take note that a stream is not expanded because its coding is not known."""
         ...
 
 
