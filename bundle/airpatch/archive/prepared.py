@@ -1,8 +1,9 @@
-"""A bundle that is to be written: its index, and where everything in it is read."""
+"""A bundle to be written: its index, and the contents that everything in it is read from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -20,10 +21,12 @@ class Closeable(Protocol):
 
 
 class Arriving(Protocol):
-    """Content that comes from elsewhere while the bundle is written."""
+    """Content that arrives from elsewhere while the bundle is written."""
 
     size: int
     """Bytes that are on their way; they count as work."""
+    verified: AbstractSet[Digest]
+    """The blobs that have been hashed when they are given, and need not be again."""
 
     def content(self, part: ProgressPart, cancellation: Cancellation) -> AbstractContextManager[Content]:
         """Give the content for the block, in which each blob is read once, in the order of the bundle.

@@ -70,7 +70,7 @@ def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Ite
 
 
 def _part(encoder: FrameEncoder, part: LayoutPart, goes_on: bool, content: Read, rest: Read) -> Iterator[bytes]:
-    """Yield a part of the file; `goes_on` if it is of the frame of the part before it."""
+    """Yield a part of the file; `goes_on` says that it continues the frame of the part before it."""
     match part.kind:
         case BlockKind.FRAME | BlockKind.FLUSHED:
             if not goes_on:
@@ -90,7 +90,7 @@ def _part(encoder: FrameEncoder, part: LayoutPart, goes_on: bool, content: Read,
 
 
 def _take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:
-    """Yield `size` bytes, or none if there are none and that `may_end` it."""
+    """Yield `size` bytes; none, if `may_end` and there are none."""
     whole = size
     while size:
         piece = read(min(size, _PIECE))

@@ -38,7 +38,7 @@ from airpatch.encoders.zstd_replicas import (
 )
 from airpatch.errors import FormatError
 
-UNCOMPRESSED = 512 << 10  # as much is compared, at most: four blocks
+COMPARED = 512 << 10  # bytes of content that are compared at most: four blocks
 _BLOCK = 128 << 10
 _FRAMES = 1000  # of so many frames
 _COMPARED = 3  # so many are compared that have no more than
@@ -71,9 +71,9 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     frame = memoryview(start)[:end]
     blocks = list(_blocks(frame))
     uncompressed = b"".join(blocks)
-    complete = end is not None and len(uncompressed) <= UNCOMPRESSED
+    complete = end is not None and len(uncompressed) <= COMPARED
     if not complete:
-        uncompressed = uncompressed[: min(len(uncompressed), UNCOMPRESSED) // _BLOCK * _BLOCK]
+        uncompressed = uncompressed[: min(len(uncompressed), COMPARED) // _BLOCK * _BLOCK]
     if candidates is not None and any(name.startswith("libzstd") for name in candidates):
         return recognise_libzstd(header, uncompressed, frame, complete, candidates)
     try:
@@ -137,7 +137,7 @@ def _klauspost(
 def _is_near(name: str, uncompressed: bytes, complete: bool, matches: Matches) -> bool:
     """Return whether a replica finds about the `matches` of the first block in the beginning of its content.
 
-    Versions of a level do, other levels and other encoders do not. Of few matches all are near.
+    Versions of a level do, other levels and other encoders do not. If there are few matches, all replicas are near.
     """
     encoder = zstd_replica(name).make()
     begin = encoder.feed(uncompressed[:_PROBE])
@@ -224,7 +224,7 @@ class _Flushed:
 
 
 def _blocks(frame: memoryview) -> Iterator[bytes]:
-    """Yield the content of the first blocks of a frame, until it is more than `UNCOMPRESSED`.
+    """Yield the content of the first blocks of a frame, until that is more than `COMPARED` bytes.
 
     Raises FormatError if they do not decompress.
     """
@@ -235,7 +235,7 @@ def _blocks(frame: memoryview) -> Iterator[bytes]:
             content = decompressor.decompress(frame[begin:end])
             yield content
             size += len(content)
-            if size > UNCOMPRESSED or end > len(frame):
+            if size > COMPARED or end > len(frame):
                 return
             begin = end
         if begin < len(frame):
