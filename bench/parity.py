@@ -1,4 +1,6 @@
-"""Parts with parity: the speed of the code, of splitting, and of joining what has lost parts.
+"""Parts with parity: the speed of the code, of splitting, of reading what has lost parts, and of joining it.
+
+Reading is what `apply` and `verify` do; joining writes a file as well.
 
 `python -m bench.parity [FILE] [--parity N]` takes a bundle, by default 256 MiB of random bytes. Processor time.
 """
@@ -9,9 +11,11 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import airpatch
+from airpatch.parts.gathering import gather_parts
 from airpatch.parts.parity import Parity
 from bench.run import scratch
 
@@ -19,6 +23,7 @@ _DEFAULT = 256 << 20
 _PARTS = 10
 _COLUMN = 256 << 10
 _ROUNDS = 50
+_BUFFER = 8 << 20
 
 
 def main() -> None:
@@ -42,7 +47,18 @@ def main() -> None:
         _timed("join", size, lambda: airpatch.join(place / "parts", place / "out"))
         for lost in list((place / "parts").glob("*.part-*"))[: args.parity]:
             lost.unlink()
+        _timed(f"read, {args.parity} parts lost", size, lambda: _read(place / "parts"))
         _timed(f"join, {args.parity} parts lost", size, lambda: airpatch.join(place / "parts", place / "out"))
+
+
+def _read(folder: Path) -> None:
+    """Read the whole file, of which parts are rebuilt."""
+    joined = gather_parts([folder])
+    assert joined is not None
+    with closing(joined):
+        buffer = memoryview(bytearray(_BUFFER))
+        for position in range(0, joined.size, _BUFFER):
+            joined.read_into(buffer[: joined.size - position], position)
 
 
 def _code(parity: int) -> None:

@@ -5,7 +5,8 @@
 TREE is a tree of `dir:` images, the others are the releases after it, of which the patches are pushed upon the registry
 one after the other. The registry is Debian's `docker-registry`, or the program that `$REGISTRY` names. skopeo, crane,
 oras and regctl are measured where they are installed. Each client moves all images in one command, or in one command
-for each image where it has none for many; bytes on the wire are counted in one more run, by a relay.
+for each image where it has none for many. What was pulled is on disk when the clock stops: airpatch sees to that,
+`sync` does it for the others. Bytes on the wire are counted in one more run, by a relay.
 """
 
 from __future__ import annotations
@@ -120,7 +121,11 @@ def clients(work: Path, tree: Path, names: Sequence[str], bundle: Path) -> list[
         images = "".join(f"    {name.rpartition(':')[0]}: [{name.rpartition(':')[2]}]\n" for name in names)
         yml = work / f"sync-{host}.yml"
         yml.write_text(f"{host}:\n  tls-verify: false\n  images:\n{images}")
-        return shell("skopeo sync", f"skopeo sync --all --scoped --src yaml --dest dir {yml} {out}", emptied(out))
+        return shell(
+            "skopeo sync",
+            f"skopeo sync --all --scoped --src yaml --dest dir {yml} {out}; {_on_disk(out)}",
+            emptied(out),
+        )
 
     def push_by_skopeo(host: str) -> Command:
         options = "--all --src dir --dest docker --dest-tls-verify=false"
@@ -150,7 +155,9 @@ def clients(work: Path, tree: Path, names: Sequence[str], bundle: Path) -> list[
         return Client(
             tool,
             lambda host, out: shell(
-                tool, each(pulling.replace("{host}", host).replace("{out}", str(out))), _fresh(out)
+                tool,
+                f"{each(pulling.replace('{host}', host).replace('{out}', str(out)))}; {_on_disk(out)}",
+                _fresh(out),
             ),
             lambda host: shell(tool, each(pushing.replace("{host}", host).replace("{layouts}", str(layouts[tool])))),
         )
@@ -160,6 +167,11 @@ def clients(work: Path, tree: Path, names: Sequence[str], bundle: Path) -> list[
         Client("skopeo", pull_by_skopeo, push_by_skopeo),
         *(other(tool) for tool in lines if shutil.which(tool)),
     ]
+
+
+def _on_disk(folder: Path) -> str:
+    """Return the command that waits until all files in the folder are on disk."""
+    return f"find {folder} -type f -exec sync -d {{}} +"
 
 
 def _fresh(folder: Path) -> Callable[[], None]:

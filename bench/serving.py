@@ -13,22 +13,31 @@ import hashlib
 import importlib.util
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import airpatch
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.prepared import PreparedBundle
+from airpatch.archive.writer import write_bundle
+from airpatch.blobs.content import BlobReader, BytesBlob
+from airpatch.blobs.output import output_file
+from airpatch.execution import Execution
+from airpatch.format.index import Index
 from airpatch.format.layout import FRAME
+from airpatch.model.digest import Digest
+from airpatch.model.names import ImageName
+from airpatch.model.release import Image, assemble
 from airpatch.serving.application import RegistryApplication
 from airpatch.serving.catalog import Catalog
 from bench.run import compare, scratch, shell
-from bench.scale import OCI, write_manifest
+from bench.scale import OCI
 from tests.registry.server import free_port, write_config
 
 _TURNS = 5
@@ -156,26 +165,61 @@ def _get(url: str) -> bytes:
     return subprocess.run(["curl", "-sf", "-H", f"Accept: {accept}", url], check=True, capture_output=True).stdout
 
 
+class _Noise:
+    """A `Content` of layers that cannot be compressed, each made while it is read, and a config."""
+
+    def __init__(self, count: int) -> None:
+        self._noise = os.urandom(FRAME)
+        self._config = b"{}"
+        self.layers = {self._digest(number): number for number in range(count)}
+
+    @property
+    def config(self) -> Digest:
+        return Digest.of(self._config)
+
+    def _digest(self, number: int) -> Digest:
+        hasher = hashlib.sha256()
+        for offset in range(0, _LAYER, FRAME):
+            hasher.update(self._piece(number, offset, FRAME))
+        return Digest(hasher.digest())
+
+    def _piece(self, number: int, offset: int, size: int) -> bytes:
+        """Noise with a period of a frame, shifted by the number of the layer."""
+        start = (offset + number) % FRAME
+        return (self._noise[start:] + self._noise)[:size]
+
+    def size(self, digest: Digest) -> int | None:
+        return _LAYER if digest in self.layers else len(self._config)
+
+    def open(self, digest: Digest, size: int) -> BlobReader:
+        return _NoiseReader(self, self.layers[digest]) if digest in self.layers else BytesBlob(self._config)
+
+
+@dataclass(frozen=True)
+class _NoiseReader:
+    noise: _Noise
+    number: int
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        view[:] = self.noise._piece(self.number, offset, len(view))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
 def _ready(work: Path, gib: int) -> None:
     """How soon a bundle of `gib` GiB is served, of layers that cannot be compressed."""
-    noise = os.urandom(FRAME)
+    content = _Noise((gib << 30) // _LAYER)
+    layers = [{"mediaType": f"{OCI}.layer.v1.tar+gzip", "digest": str(d), "size": _LAYER} for d in content.layers]
+    config = {"mediaType": f"{OCI}.config.v1+json", "digest": str(content.config), "size": 2}
+    manifest = json.dumps(
+        {"schemaVersion": 2, "mediaType": f"{OCI}.manifest.v1+json", "config": config, "layers": layers}
+    ).encode()
+    manifests = {Digest.of(manifest): manifest}
+    release = assemble([Image(ImageName("shop/large", "r1"), Digest.of(manifest))], manifests)
     bundle = work / "large.tar.zst"
-    layers = []
-    folder = work / "large/shop/large:r1"
-    folder.mkdir(parents=True)
-    for number in range((gib << 30) // _LAYER):
-        layer = folder / "layer"
-        with layer.open("wb") as file:
-            file.write(b"%d" % number)
-            for _ in range(_LAYER // FRAME):
-                file.write(noise)
-            file.truncate(_LAYER)
-        digest = hashlib.file_digest(layer.open("rb"), "sha256").hexdigest()
-        layer.rename(folder / digest)
-        layers.append({"mediaType": f"{OCI}.layer.v1.tar+gzip", "digest": f"sha256:{digest}", "size": _LAYER})
-    write_manifest(folder, layers, [layer["digest"] for layer in layers])
-    airpatch.create(work / "large", bundle)
-    shutil.rmtree(folder)
+    with output_file(bundle) as sink:
+        write_bundle(PreparedBundle(Index.full(release), manifests, content), sink, Execution())
     times = []
     for _ in range(_TURNS):
         server = Server(lambda port: _serve_words(bundle, port), {})

@@ -45,5 +45,5 @@ def test_cancelled_work_stops_at_its_next_move() -> None:
 
 
 def test_nobody_makes_scratch_files_before_somebody_said_where() -> None:
-    with pytest.raises(RuntimeError, match="before anybody has said where"):
+    with pytest.raises(RuntimeError, match="no folder for scratch files"):
         Execution().scratch()

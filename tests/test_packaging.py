@@ -38,7 +38,7 @@ def test_all_that_airpatch_needs_is_pinned() -> None:
     assert needed <= set(pins("runtime-requirements.txt"))
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "runtime-requirements.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "runtime-requirements.txt", "source-requirements.txt"])
 def test_every_pin_has_a_hash(name: str) -> None:
     assert [package for package, hashes in pins(name).items() if not hashes] == []
 

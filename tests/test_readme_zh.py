@@ -17,9 +17,18 @@ def headings(text: str) -> list[str]:
 
 
 def commands(text: str) -> list[str]:
-    """The lines of all fenced blocks, without their comments."""
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    """The fenced blocks, with the comments in them."""
+    return re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def points(text: str) -> list[int]:
+    """How many points the lists under each heading have."""
+    return [len(re.findall(r"^- ", section, re.MULTILINE)) for section in re.split(r"^#+ ", text, flags=re.MULTILINE)]
+
+
+def sizes(text: str) -> set[str]:
+    """The sizes and shares that are told."""
+    return set(re.findall(r"\d[\d.]* (?:[kMG]B|%)", text))
 
 
 def options(text: str) -> set[str]:
@@ -35,6 +44,15 @@ def test_headings_match() -> None:
 
 def test_commands_match() -> None:
     assert commands(CHINESE) == commands(ENGLISH)
+
+
+def test_lists_have_the_same_points() -> None:
+    assert points(CHINESE) == points(ENGLISH)
+
+
+def test_figures_are_those_of_the_english_text() -> None:
+    assert sizes(CHINESE)
+    assert sizes(CHINESE) <= sizes(ENGLISH)
 
 
 def test_options_that_are_told_of_match() -> None:

@@ -76,6 +76,7 @@ def test_adversary_41_bombs_take_little_memory() -> None:
             tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_the_vectors_are_those_of_their_generator() -> None:
     done = subprocess.run(
         [sys.executable, FIXTURES / "make_vectors.py", "--check"], check=False, capture_output=True, text=True

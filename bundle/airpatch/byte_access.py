@@ -1,4 +1,4 @@
-"""Words of four or eight bytes, for loops over buffers. What compiled modules use instead is in byte_access.pxd."""
+"""Words of four or eight bytes, for loops over buffers. Compiled modules use byte_access.pxd instead."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ NewFile = Callable[[], int]
 
 
 class Cancellation:
-    """Tells work that is under way to end soon. For use by many threads.
+    """A request to end work that is under way. For use by many threads.
 
-    With an `outer` one, that one ends this work, too, and not the other way round.
+    If there is an `outer` one, cancelling that cancels this one too, but not vice versa.
     """
 
     def __init__(self, outer: Cancellation | None = None) -> None:
@@ -26,7 +26,7 @@ class Cancellation:
         self._outer = outer
 
     def cancel(self) -> None:
-        """Have the work raise `concurrent.futures.CancelledError` as soon as it comes to it."""
+        """Make the work raise `concurrent.futures.CancelledError` as soon as it checks."""
         self._event.set()
 
     @property
@@ -36,12 +36,12 @@ class Cancellation:
 
 def no_scratch() -> NoReturn:
     """The default of `Execution.scratch`, which each operation replaces by files beside what it writes."""
-    raise RuntimeError("scratch files are made before anybody has said where")
+    raise RuntimeError("no folder for scratch files has been set")
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How an operation works. None of it decides about results, but `memory` about the bytes of layer patches."""
+    """How an operation works. Nothing here affects results, except that `memory` affects the bytes of layer patches."""
 
     jobs: int | None = None
     """Threads; None: one for each processor that this process may use."""

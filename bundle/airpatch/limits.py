@@ -1,4 +1,4 @@
-"""What files from elsewhere may cost in memory and time: all limits that can be raised, in one place.
+"""What files from elsewhere may cost in memory and time: all limits that can be raised.
 
 Each is compared with what a file declares, or with what has come so far, before memory is allocated for it. They hold
 for the whole process; `raise_limit`, `--limit NAME=VALUE` on the command line, raises one where a product is larger
@@ -49,7 +49,7 @@ _USUAL_RATIO = 64
 
 
 def raise_limit(name: str, value: int) -> None:
-    """Set the limit `name` to `value`. Raises UsageError if there is none, or if it would become smaller."""
+    """Set the limit `name` to `value`. Raises UsageError if there is no such limit, or if it would become smaller."""
     limit = LIMITS.get(name)
     if limit is None:
         raise UsageError(f"no limit is called {name!r:.40}; there are {', '.join(LIMITS)}")

@@ -170,7 +170,7 @@ def _has(path: Path, kind: Callable[[int], bool]) -> bool:
 
 
 def read_start(path: Path, limit: int) -> bytes:
-    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it waits for nobody."""
+    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it never waits."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb", buffering=0) as file:
         start: bytes | None = b""

@@ -1,7 +1,7 @@
-"""The logger `airpatch`: INFO has one line for each decision, WARNING what should not happen and is harmless.
+"""The logger `airpatch`: INFO has one line for each decision, WARNING is for what should not happen but is harmless.
 
-Silent unless the program configures logging; the command line does with `-v` (INFO) and `-vv` (DEBUG). Messages are put
-together only when somebody listens. Pure packages do not log.
+Silent unless the program configures logging; the command line does with `-v` (INFO) and `-vv` (DEBUG). Messages are
+formatted only when somebody listens. Pure packages do not log.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bytes that come in pieces, read by size."""
+"""Reads bytes that come in pieces of any size."""
 
 from __future__ import annotations
 

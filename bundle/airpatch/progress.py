@@ -1,6 +1,6 @@
 """Progress of long work: parts, one after the other, each with a total that is exactly what is then done.
 
-The library knows the protocol `Progress` and tells it bytes; what it shows is the caller's. Totals are announced before
+The library reports bytes to the protocol `Progress`; what is shown is up to the caller. Totals are announced before
 the first byte is done, and `advance` adds up to them unless an error ends the part.
 """
 
@@ -20,7 +20,7 @@ class Progress(Protocol):
     """Watches work. At most one part is under way at any time."""
 
     def start(self, label: str, total: int) -> None:
-        """A part of the work begins: what is done, such as `packing 4.2.0`, and its size in bytes."""
+        """A part of the work begins: what is being done, such as `packing 4.2.0`, and its size in bytes."""
 
     def advance(self, size: int, item: str) -> None:
         """`size` more bytes are done. `item` is the blob at hand, with its image where it is known, or empty.
@@ -74,7 +74,7 @@ class ProgressPart:
         return Share(self, size, digest)
 
     def within(self) -> Progress:
-        """Return what work tells its progress that is counted in this part, and has no part of its own."""
+        """Return the progress for work that is counted in this part, without a part of its own."""
         return NO_PROGRESS if self._progress is NO_PROGRESS else _Within(self._progress)
 
     def _item(self, digest: Digest | None) -> str:

@@ -11,7 +11,7 @@ _FORM = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d([Zz]|[+-]\d\d:\d\d))?",
 
 
 def emit_timestamp(seconds: int) -> str:
-    """`seconds` since 1970 as `2027-01-31T00:00:00Z`; what no year up to 9999 has becomes the nearest that one has."""
+    """`seconds` since 1970 as `2027-01-31T00:00:00Z`; cut to the years up to 9999."""
     return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def megabytes(size: int) -> str:
-    """`size` in bytes, for people: three digits or so, in decimal units as disks and lines have."""
+    """`size` in bytes, for people: three digits or so, in decimal units, as for disks and network lines."""
     value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
     for unit in units:
         if value < 999.5 or unit == units[-1]:

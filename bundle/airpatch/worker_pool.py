@@ -1,4 +1,4 @@
-"""Threads of which none outlives the block that uses them, even where a signal's exception interrupts it.
+"""Threads that never outlive the block that uses them, even if a signal's exception interrupts it.
 
 `ThreadPoolExecutor` starts a thread when it has a task for one, and joins those that it knows. The exception of a
 signal handler (KeyboardInterrupt) may reach the main thread while it starts one, which the pool then does not know, or

@@ -17,7 +17,9 @@ def request_file(bundles: Path, tmp_path: Path) -> Path:
     return tmp_path / "missing"
 
 
-@pytest.mark.parametrize("kind", ["bundle", "patch", "request", "several"])
+@pytest.mark.parametrize(
+    "kind", ["bundle", "request", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("patch", "several"))]
+)
 def test_explain_forecasts_what_diff_makes(kind: str, bundles: Path, root: Path, request_file: Path) -> None:
     assert airpatch("inventory", root, "-o", "inventory").code == 0
     bases: dict[str, tuple[object, ...]] = {

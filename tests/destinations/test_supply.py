@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import pytest
 
 from airpatch.blobs.content import Content, read_blob
 from airpatch.destinations.supply import GatheredSupply
 from airpatch.model.digest import Digest
-from airpatch.sources.gather import gather
+from airpatch.sources.gather import Gathered, gather
 from tests.sources.sample_sources import IMAGES
 from tests.support import execution
 
 
-def test_sources_give_the_largest_blobs_first() -> None:
+def test_sources_give_the_largest_blobs_first(monkeypatch: pytest.MonkeyPatch) -> None:
     fetched: list[Digest] = []
-    gathered = replace(gather([str(IMAGES)]), fetch=lambda digests, _: fetched.extend(digests))
+    monkeypatch.setattr(Gathered, "fetch", lambda _self, digests, _execution: fetched.extend(digests))
+    gathered = gather([str(IMAGES)])
     wanted = {blob.digest: blob.size for blob in gathered.release.blobs if not blob.is_manifest}
     supply = GatheredSupply(gathered)
     assert supply.prepare(wanted, execution()) == 0

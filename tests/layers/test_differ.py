@@ -215,6 +215,7 @@ def test_adversary_50_no_folder_for_scratch_files(tmp_path: Path) -> None:
         Differ(Blobs(by_digest(blob)), Execution(scratch=scratch_files(tmp_path / "nowhere"))).make(rows([blob]), [])
 
 
+@pytest.mark.slow
 def test_nothing_is_left_open_and_layers_take_no_descriptors() -> None:
     """Hundreds of layers, as many files as the strictest usual limit allows, and far fewer taken."""
     before, most = descriptors(), 0

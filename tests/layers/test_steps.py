@@ -52,7 +52,7 @@ def test_only_what_is_wanted_is_made() -> None:
     assert steps_for(index, [], set()) == []
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = [(replica("go1-flate-9"), inputs()["tar"]), (FLUSHED, inputs()["tar"]), (GO, OLD)]
     jar = text(40_000, 7)

@@ -31,6 +31,8 @@ from tests.operations.conftest import write_images
 from tests.support import Recorder, execution
 
 SIZE = 40_000
+FOLLOWED = 200_000
+"""Bytes of a layer of which enough stays for the decisions of its source to be taken over, if a byte is flipped."""
 Run = Callable[[Path, Execution], object]
 
 
@@ -39,6 +41,11 @@ def frames(tar: bytes) -> bytes:
     parameters = zstandard.ZstdCompressionParameters(strategy=zstandard.STRATEGY_GREEDY, min_match=6, chain_log=7)
     encoder = zstandard.ZstdCompressor(compression_params=parameters)
     return b"".join(encoder.compress(tar[at : at + 1024]) for at in range(0, len(tar), 1024))
+
+
+def flipped(tar: bytes, number: int) -> bytes:
+    place = len(tar) // 2 + number
+    return tar[:place] + bytes([tar[place] ^ 1]) + tar[place + 1 :]
 
 
 LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
@@ -57,12 +64,12 @@ LAYERS: dict[type[Method], Callable[[bytes], bytes]] = {
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trees `images-1` to `images-3`, bundles of them, patches, and a root with r1."""
     folder = tmp_path_factory.mktemp("progress")
-    tars = [layer(number, size=SIZE) for number in range(len(LAYERS))]
+    tars = [layer(number, size=FOLLOWED if method is Replica else SIZE) for number, method in enumerate(LAYERS)]
     for number in (1, 2, 3):
         encoded = [encode(tar) for encode, tar in zip(LAYERS.values(), tars, strict=True)]
         write_images(folder / f"images-{number}", {f"shop/web:r{number}": encoded, "shop/base:r1": encoded[:1]})
         airpatch.create(folder / f"images-{number}", folder / f"{number}", execution=execution())
-        tars = [changed(tar, number) for tar in tars]
+        tars = [flipped(tar, number) if len(tar) > FOLLOWED else changed(tar, number) for tar in tars]
     airpatch.create(folder / "images-2", folder / "repacked", repack=True, execution=execution())
     airpatch.diff(folder / "1", folder / "images-2", folder / "1-2", execution=execution())
     airpatch.diff(folder / "2", folder / "images-3", folder / "2-3", execution=execution())
@@ -71,12 +78,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_patch_has_every_method(place: Path) -> None:
-    methods = set()
+    methods = []
     with BundleFile(str(place / "1-2")) as bundle:
         for step in bundle.index.steps:
             with closing(bundle.open(step.patch, step.patch_size)) as patch:
-                methods.add(type(read_header(patch, step.patch_size).method))
-    assert methods == set(LAYERS)
+                methods.append(read_header(patch, step.patch_size).method)
+    assert set(map(type, methods)) == set(LAYERS)
+    assert [method.like for method in methods if isinstance(method, Replica)] == [(0,)]
 
 
 def fresh(place: Path) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -23,10 +23,10 @@ from airpatch.patches import delivery as delivery_module
 from airpatch.patches.completed_release import CompletedRelease
 from airpatch.patches.delivery import Delivery
 from airpatch.progress import NO_PROGRESS, Progress
-from airpatch.registry_api.pulling import BlobSink, Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from tests.layers.support import ENCODERS, changed, layer, zstd
 from tests.operations.conftest import write_images
+from tests.registry_api.store import Store
 from tests.support import Recorder, execution
 
 ENCODED = (bytes, ENCODERS["go"], ENCODERS["huffman"], ENCODERS["flushed"], zstd)
@@ -53,27 +53,13 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[BundleFil
         bundle.close()
 
 
-class Store(Repository):
-    """A repository that gives what `content` has, and counts how often; what is `lost` cannot be had."""
-
-    def __init__(self, content: Content, lost: Digest | None = None) -> None:
-        self.given: Counter[Digest] = Counter()
-        self._content = content
-        self._lost = lost
-
-    def download(self, digest: Digest, size: int, sink: BlobSink) -> None:
-        if digest == self._lost:
-            raise TargetError("the line is dead")
-        self.given[digest] += 1
-        sink.write(read_blob(self._content, digest, size))
-
-
 def scratch() -> int:
     return os.memfd_create("delivered")
 
 
 def scratch_left() -> int:
-    """Bytes that still lie in scratch files."""
+    """Bytes that still lie in scratch files, once errors and what their tracebacks hold are gone."""
+    gc.collect()
     total = 0
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):

@@ -58,7 +58,9 @@ def test_for_this_airpatch(place: Path, tmp_path: Path) -> None:
     assert lacking(warnings) == []
 
 
-@pytest.mark.parametrize("base", ["r1", "inventory", "older"])
+@pytest.mark.parametrize(
+    "base", ["r1", *(pytest.param(name, marks=pytest.mark.slow) for name in ("inventory", "older"))]
+)
 def test_for_an_older_airpatch(base: str, place: Path, tmp_path: Path) -> None:
     """An inventory that is a base counts by itself."""
     features, warnings = used(place, tmp_path, base, *([] if base == "older" else [place / "older"]))
@@ -73,6 +75,7 @@ def test_what_is_said_counts_more_than_what_an_inventory_that_is_a_base_says(pla
     assert lacking(warnings) == []
 
 
+@pytest.mark.slow
 def test_the_cost_is_explained(place: Path) -> None:
     def explained(reader: object) -> airpatch.Explanation:
         return airpatch.explain(place / "r1", IMAGES / "r2", images_list=place / "new", readers=[str(reader)])

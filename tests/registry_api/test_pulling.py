@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import airpatch
 from airpatch import limits
 from airpatch.blobs.content import check_blob
 from airpatch.errors import IntegrityError, SourceError, UsageError
@@ -25,6 +26,7 @@ from tests.registry_api.pushed import Pushed
 from tests.registry_api.registries import PLAIN
 from tests.registry_api.sample import NAMES, expected
 from tests.sources.sample_sources import pack
+from tests.support import Recorder
 
 OPTIONS = PullOptions(PLAIN)
 
@@ -122,7 +124,7 @@ def test_a_download_that_broke_off_goes_on_in_the_next_run(plain: str, root: Pat
     assert (cache / f"sha256/{blob.digest.hex}").read_bytes() == content
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_faults_on_the_way_do_no_harm(plain: str, root: Path, seed: int) -> None:
     with fault_proxy(plain, seed=seed, budget=40) as proxy:
         found = gather([f"docker://{proxy.address}/{name}" for name in NAMES], pull=OPTIONS)
@@ -174,6 +176,36 @@ def test_signatures_and_attestations_come_along(tmp_path: Path) -> None:
         )
         assert sbom in found.manifests
         assert len(gather([f"docker://{pushed.host}/shop/web:r1"], pull=OPTIONS).release.images) == 1
+
+
+def test_a_bundle_is_the_same_whatever_happens_on_the_way(plain: str, tmp_path: Path) -> None:
+    names = [f"docker://{plain}/{name}" for name in NAMES]
+    airpatch.create(names, tmp_path / "expected", pull=PullOptions(PLAIN))
+    with fault_proxy(plain, seed=4, budget=40) as proxy:
+        progress = Recorder()
+        through = [f"docker://{proxy.address}/{name}" for name in NAMES]
+        airpatch.create(through, tmp_path / "made", pull=PullOptions(PLAIN), execution=Execution(progress=progress))
+        assert sum(proxy.seen.values()) > 10
+    assert (tmp_path / "made").read_bytes() == (tmp_path / "expected").read_bytes()
+    assert progress.labels == ["packing r1"]
+    assert progress.adds_up
+
+
+def test_a_registry_that_is_gone_is_said_at_once(plain: str, tmp_path: Path) -> None:
+    asked = 0
+    with fault_proxy(plain, share=0.0) as proxy:
+
+        def refusing(request: Request) -> Reply:
+            nonlocal asked
+            if request.method == "GET" and "/blobs/" in request.path:
+                asked += 1
+                return Reply(403, {}, b'{"errors": [{"code": "DENIED", "message": "no more today"}]}')
+            return proxy(request)
+
+        with http_server(refusing) as host, pytest.raises(SourceError, match="no more today"):
+            airpatch.create([f"docker://{host}/{name}" for name in NAMES], tmp_path / "made", pull=PullOptions(PLAIN))
+    assert asked <= PLAIN.connections
+    assert not (tmp_path / "made").exists()
 
 
 BLOB = bytes(range(256)) * 40

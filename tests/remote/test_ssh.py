@@ -93,6 +93,7 @@ def test_a_new_host_gets_all_and_then_patches(shell: str, tmp_path: Path) -> Non
     assert not list(Path.cwd().glob(".airpatch-send-*"))
 
 
+@pytest.mark.slow
 def test_content_makes_layer_patches(shell: str, tmp_path: Path) -> None:
     airpatch.create(IMAGES / "r1", tmp_path / "full")
     airpatch.apply(tmp_path / "full", tmp_path / "root")
@@ -101,6 +102,7 @@ def test_content_makes_layer_patches(shell: str, tmp_path: Path) -> None:
     check(tmp_path / "root", "r2")
 
 
+@pytest.mark.slow
 def test_what_has_arrived_is_not_sent_again(shell: str, tmp_path: Path) -> None:
     (tmp_path / "limits").write_text("300000 1 200000")
     done = send(IMAGES / "r1", tmp_path / "root", shell)
@@ -118,6 +120,7 @@ def test_a_line_that_stays_broken_is_told_and_the_next_run_goes_on(shell: str, t
     check(tmp_path / "root", "r1")
 
 
+@pytest.mark.slow
 def test_via_leaves_a_file(shell: str, tmp_path: Path) -> None:
     root = tmp_path / "root"
     send(IMAGES / "r1", root, shell)

@@ -1,4 +1,4 @@
-"""A bundle in a file, read at any place: its index, its manifests, and its blobs as a `Content`.
+"""A bundle in a file, with random access: its index, its manifests, and its blobs as a `Content`.
 
 Opening reads the footer, the seek table and the index, whatever the size of the bundle. The index says where each blob
 lies (`format.layout`); frames are read when their bytes are asked for. Frames of raw blocks are read in
@@ -41,7 +41,7 @@ class BundleFile:
     """The bundle in the file `source`, or in parts, as a `Content` of its layers, configs, manifests and signatures.
 
     `source` is a name, or a reader that has not been read and is closed with the bundle. Raises UsageError if there is
-    no such file or it cannot be read at any place, FormatError if it is no bundle.
+    no such file or it has no random access, FormatError if it is not a bundle.
     """
 
     def __init__(self, source: str | FileFrameReader) -> None:

@@ -44,7 +44,7 @@ def _discard(_: Index) -> Accept:
 def verify_bundle(
     reader: FrameReader, execution: Execution, data: Callable[[Index], Accept] = _discard
 ) -> CheckedBundle:
-    """Read `reader` to its end. `data` gives receivers for what the bundle has beside manifests, if somebody wants it.
+    """Read `reader` to its end. `data` gives receivers for what the bundle has beside manifests, if that is wanted.
 
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
     """

@@ -1,7 +1,7 @@
 """Finds which bytes of a bundle are damaged or missing: whole frames, or all that follows where a copy broke off.
 
 With its seek table, each frame is known and checked alone. Where that is damaged or missing, frames are found by their
-own headers up to the first one that does not tell where it ends.
+own headers, up to the first one whose end cannot be determined.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PIECE = 8 << 20
 
 
 def find_damage(source: ByteSource, table: list[Frame] | None, part: ProgressPart) -> tuple[ByteRange, ...]:
-    """The damaged ranges of the bundle in `source`; `table` is its seek table, if it has one that can be read.
+    """Return the damaged ranges of the bundle in `source`; `table` is its seek table, if it has one that can be read.
 
     `part` has the size of `source` to advance by. Raises TargetError if it cannot be read.
     """
@@ -31,7 +31,7 @@ def find_damage(source: ByteSource, table: list[Frame] | None, part: ProgressPar
 
 
 def digest_outside(source: ByteSource, ranges: tuple[tuple[int, int], ...], size: int) -> Digest:
-    """The sha256 of the first `size` bytes of `source` but those in `ranges`. Raises what reading raises."""
+    """Return the sha256 of the first `size` bytes of `source`, except those in `ranges`. Raises what reading raises."""
     sha256 = hashlib.sha256()
     for start, stop in gaps(ranges, size):
         for piece in pieces(source, start, stop):

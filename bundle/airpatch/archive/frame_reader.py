@@ -1,4 +1,4 @@
-"""The frames of a bundle one after the other, out of a file or a pipe, not yet decompressed.
+"""The frames of a bundle in order, from a file or a pipe, not yet decompressed.
 
 A file is read by its seek table, so that frames can be passed over; a pipe is read by the frames' own headers, and
 the seek table at its end is compared with what came. Both refuse what is cut short or continues past the end.
@@ -54,7 +54,7 @@ class FrameReader(Protocol):
         """Pass over the next frame."""
 
     def finish(self) -> list[zstd.Frame]:
-        """Check that the bundle ends here as it must; return the seek table."""
+        """Check that the bundle ends here; return the seek table."""
 
     def close(self) -> None: ...
 
@@ -300,7 +300,7 @@ class InterruptiblePipe(io.FileIO):
 
     @classmethod
     def opened(cls, fd: int) -> Self:
-        """The pipe `fd`, made to wait: its creator may have left it non-blocking, and reads would return nothing."""
+        """Return the pipe `fd`, made blocking: left non-blocking, its reads would return nothing."""
         os.set_blocking(fd, True)
         return cls(fd)
 

@@ -1,4 +1,4 @@
-"""Says what a file is that is no bundle, by its first bytes, and what to do with it."""
+"""Says what a file that is not a bundle is, by its first bytes, and what to do with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a bundle at its destination, a file or standard output, and parses again what it wrote."""
+"""Writes a bundle to its destination, a file or standard output, and reads back what was written."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def _least_size(index: Index) -> int:
 
 @contextmanager
 def destination(output: str) -> Iterator[DescriptorSink]:
-    """Give a sink for the file `output`, which has its name when the block has ended well; `-` is standard output.
+    """Yield a sink for the file `output`, named once the block has succeeded; `-` is standard output.
 
-    Enter it before the work, so that a place that cannot be written is known at once. Raises TargetError, UsageError if
-    standard output is a terminal.
+    Enter it before the work, so that a destination that cannot be written to is reported at once. Raises TargetError,
+    UsageError if standard output is a terminal.
     """
     if output != STDOUT:
         with output_file(Path(output)) as sink:

@@ -1,19 +1,38 @@
-"""A bundle that is to be written: its index, and where everything in it is read."""
+"""A bundle to be written: its index, and the contents that everything in it is read from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from airpatch.blobs.content import Content
+from airpatch.execution import Cancellation
 from airpatch.format.index import Index
 from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
+from airpatch.progress import ProgressPart
 
 
 class Closeable(Protocol):
     def close(self) -> None: ...
+
+
+class Arriving(Protocol):
+    """Content that arrives from elsewhere while the bundle is written."""
+
+    size: int
+    """Bytes that are on their way; they count as work."""
+    verified: AbstractSet[Digest]
+    """The blobs that have been hashed when they are given, and need not be again."""
+
+    def content(self, part: ProgressPart, cancellation: Cancellation) -> AbstractContextManager[Content]:
+        """Give the content for the block, in which each blob is read once, in the order of the bundle.
+
+        Raises what could not be had, in place of what the block raises for want of it.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,8 @@ class PreparedBundle:
     """The sources of each blob that has a layer patch, in the order of its step."""
     signatures: Sequence[bytes] = ()
     """Armored signatures over the encoding of `index`, at most 16."""
+    arriving: Arriving | None = None
+    """Where `content` is on other hosts: to be read in its place."""
     resources: Sequence[Closeable] = ()
     """What must be closed once the bundle is written."""
 

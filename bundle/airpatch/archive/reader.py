@@ -1,4 +1,4 @@
-"""Reads a bundle from front to back, from a file or a pipe: every next byte is known to belong where it stands.
+"""Reads a bundle from front to back, from a file or a pipe: every byte is checked against what must stand there.
 
 `BundleStream` reads the index and the signatures over it at once, so that a caller can refuse before it does anything;
 then `receive` carries the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW`
@@ -43,7 +43,7 @@ Accept = Callable[[Member], Receiver | None]
 
 @dataclass(slots=True)
 class _Delivery:
-    """A member on its way to its receiver, which gets no more of one that is `damaged`."""
+    """A member on its way to its receiver, which gets nothing more once it is `damaged`."""
 
     receiver: Receiver
     hash: SerialHash
@@ -134,7 +134,7 @@ class Opening:
     signatures: tuple[bytes, ...]
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
-        """Return who signed the bundle `name`, of those that are `trusted`; None trusts nobody and asks for nothing.
+        """Return who signed the bundle `name`, of those that are `trusted`; with None, no signature is required.
 
         Raises TrustError unless they suffice at `time`, in seconds since 1970.
         """
@@ -237,7 +237,7 @@ class _Receiving:
         self.passed(frame.plan)
 
     def settle(self) -> None:
-        """Wait for everything that is running; start nothing new."""
+        """Wait for everything that is running, and start nothing new."""
         for frame in (*self._decompressing, *self._delivering):
             wait([frame.content])
             wait(frame.delivered)

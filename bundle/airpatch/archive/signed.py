@@ -1,4 +1,4 @@
-"""Puts signatures over the index into a bundle that is there, or takes them out (spec/FORMAT.md, Signatures).
+"""Adds signatures over the index to an existing bundle, or removes them (spec/FORMAT.md, Signatures).
 
 All other frames are copied as they are; only the seek table is replaced. The file is replaced in one step.
 """
@@ -20,10 +20,10 @@ _PIECE = 8 << 20
 
 
 def replace_signatures(name: str, signatures: Sequence[bytes]) -> None:
-    """Make `signatures`, armored and at most 16, the ones of the bundle in the file `name`.
+    """Make `signatures`, armored and at most 16, those of the bundle in the file `name`.
 
-    Raises UsageError if there are too many or `name` is no file, FormatError if it is no bundle, TargetError if it
-    cannot be written; the file is then as it was.
+    Raises UsageError if there are too many or `name` is not a file, FormatError if it is not a bundle, TargetError if
+    it cannot be written; the file is then as it was.
     """
     if len(signatures) > layout.MAX_SIGNATURES:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A bundle that came damaged, together with the top-up that has what it lacks, read as the bundle that was sent."""
+"""A damaged bundle and the top-up that has what it lacks, read together as the bundle that was sent."""
 
 from __future__ import annotations
 

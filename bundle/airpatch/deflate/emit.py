@@ -1,4 +1,4 @@
-"""A gzip file put together again from its uncompressed data and decisions, byte for byte; the inverse of `parse`.
+"""A gzip file rebuilt from its uncompressed data and decisions, byte for byte; the inverse of `parse`.
 
 `emit` pulls uncompressed data and columns through functions and gives the file in pieces; it holds a few MiB
 whatever the file's size. Any input leads to some bytes or to a FormatError: whether they are the right bytes

@@ -1,4 +1,4 @@
-"""A gzip file taken apart: uncompressed data, and the decisions that make its exact bytes (RFC 1951, RFC 1952).
+"""A gzip file split into uncompressed data and the decisions that make its exact bytes (RFC 1951, RFC 1952).
 
 `GzipParser` takes the file in pieces and gives uncompressed data and columns in pieces; whatever the file's size, it
 holds a few MiB. `airpatch.deflate.emit` is its inverse. Decisions are four columns of bytes, defined in
@@ -55,7 +55,7 @@ _Steps = Generator[Parsed | None, None, None]
 
 
 class GzipParser:
-    """Takes a gzip file apart. `limit` is the most uncompressed data, in bytes, that it may hold."""
+    """Splits a gzip file. `limit` is the most uncompressed data, in bytes, that it may hold."""
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""The files of the sources, and which of them is the older version of a file: told by content, hints break ties.
+"""The files of the sources, and which of them is the older version of a file: told by content; hints break ties.
 
 Of a million files the arrays take 48 MB.
 """

@@ -78,7 +78,7 @@ class Program:
 
 
 def compare(new: memoryview, new_offset: int, old: memoryview, old_position: int) -> Program | None:
-    """Compare the ELF files `new` at a target offset and `old` at a source position; None if one is none."""
+    """Compare the ELF files `new` at a target offset and `old` at a source position; None if either is not ELF."""
     after = elf.parse(new)
     before = elf.parse(old)
     if after is None or before is None or after.machine != before.machine:

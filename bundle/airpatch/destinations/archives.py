@@ -35,7 +35,7 @@ _NO_PLATFORM = "unknown/unknown"
 
 @dataclass(slots=True)
 class Archive:
-    """The members of an archive in order; `remarks` say which images cannot be in one of this form."""
+    """The members of an archive in order; `remarks` say which images an archive of this form cannot hold."""
 
     members: list[tuple[str, File]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)

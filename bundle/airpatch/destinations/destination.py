@@ -1,4 +1,4 @@
-"""The folder that images are restored to: parts are made in a hidden folder in it and take their places whole.
+"""The folder that images are restored to: parts are made in a hidden folder, and move into place when complete.
 
 Everything goes through directory descriptors, and no symbolic link below the destination is followed. A run holds a
 lock on the hidden folder, which only its owner can open; what a run that died has left there is removed by the next.
@@ -114,7 +114,7 @@ class Destination:
             os.rename(part, name, src_dir_fd=self._staging, dst_dir_fd=fd)
 
     def remove_folder(self, part: str, path: str) -> None:
-        """Have no folder at `path`; one that is there becomes `part`, which ends with the run."""
+        """Remove the folder at `path`: it becomes `part`, which is deleted at the end of the run."""
         if self.tree.status(path) is not None:
             with self._errors(path):
                 fd, name = self._located(path)

@@ -50,7 +50,7 @@ class FilePart:
 
 @dataclass(frozen=True, slots=True)
 class FolderPart:
-    """A folder at `path` with `files` and nothing else; with no files it is to be gone."""
+    """A folder at `path` with `files` and nothing else; without files, it is to be removed."""
 
     path: str
     files: Mapping[str, File]

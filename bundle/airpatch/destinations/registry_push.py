@@ -1,6 +1,6 @@
 """Carries out the plan of a push: blobs before manifests, children before indexes, tags last of all.
 
-An interrupted push is repeated as it is: the next plan leaves out what has arrived.
+An interrupted push can simply be repeated: the next plan leaves out what has arrived.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _bring_all(
 
 
 def _await(running: Iterable[Future[None]]) -> None:
-    """Wait for all; raise the first error that is not only that others were to end."""
+    """Wait for all; raise the first error that is not merely a cancellation."""
     errors = [error for each in wait(running).done if (error := each.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, CancelledError)):
         raise error

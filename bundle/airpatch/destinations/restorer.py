@@ -1,4 +1,4 @@
-"""Restores images: everything is fetched and verified beside its place, then each image takes its place whole.
+"""Restores images: everything is fetched and verified beside its place, then each complete image moves into place.
 
 Nothing below the destination changes before all content is there and right, so a failed or interrupted restore
 leaves old images as they were. Blobs are read once, however many images share them, several at a time; memory

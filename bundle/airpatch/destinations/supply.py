@@ -49,4 +49,4 @@ class GatheredSupply:
 
 
 def _ignore() -> None:
-    """What sources have stays there."""
+    """Content of sources is not given up."""

@@ -27,7 +27,7 @@ Piece = tuple[bytes | memoryview, Cut]
 class Cutter(Protocol):
     """Decides where uncompressed data is cut.
 
-    A piece may be empty: then its cut replaces a lesser one of the piece before.
+    A piece may be empty: its cut then replaces a lesser one of the piece before it.
     """
 
     def feed(self, data: bytes) -> Iterator[Piece]:
@@ -94,7 +94,7 @@ class SectionDeflater(Protocol):
 class BlockwiseDeflater:
     """Cut uncompressed data into sections and compress each.
 
-    A section follows the `dictionary` bytes before it, which `make` is given. At the end of the uncompressed data the
+    `make` receives the `dictionary` bytes before a section. At the end of the uncompressed data the
     last one is finished; where else `cuts` says so, they are flushed. With `flushes_all`, the last one is flushed, too,
     and then finished, and a section that ends with the uncompressed data is not the last one: an empty one is. At most
     `ahead` sections wait for `pool`. Without it, output comes as soon as a section's deflater has any.
@@ -157,7 +157,7 @@ class BlockwiseDeflater:
         return b""
 
     def _cut(self) -> bytes:
-        """Do what is due between two pieces."""
+        """Carry out the cut that is due between two pieces."""
         due, self._due = self._due, Cut.NONE
         if due is Cut.SECTION:
             return self._end_section(last=False)

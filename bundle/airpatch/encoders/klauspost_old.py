@@ -65,7 +65,7 @@ class OldKlauspostWriter(KlauspostWriter):
             self._close()
 
     def _saves_little(self, source: bytes | None, size: int) -> bool:
-        """Store the uncompressed data if that costs less than a 16th more than `size`; return whether."""
+        """Store the uncompressed data if that costs less than a 16th more than `size`; return whether it was stored."""
         if source is not None and 8 * (len(source) + 5) < size + (size >> 4):
             self.stored(source)
             return True

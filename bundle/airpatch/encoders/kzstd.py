@@ -23,7 +23,7 @@ _EMPTY_LAST_BLOCK = b"\x01\0\0"
 class KlauspostZstd:
     """One frame, with a checksum. Output does not depend on how the uncompressed data is cut into pieces.
 
-    `frames_nothing`: no uncompressed data at all is an empty frame (from 1.18.5 on), not nothing.
+    `frames_nothing`: without any data there is still an empty frame (from 1.18.5 on).
     """
 
     def __init__(

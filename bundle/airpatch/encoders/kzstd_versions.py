@@ -78,7 +78,7 @@ def window(version: str, level: str) -> int:
 
 
 def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
-    """Return a frame in the making; `version` is one of `versions(level)`."""
+    """Return a frame under construction; `version` is one of `versions(level)`."""
     reach, matcher = _valid(_MATCHERS[level], version)
     frames_nothing = _order(version) >= _order(_FRAMES_NOTHING)
     blocks = ZstdBlockWriter(rules(version, level))

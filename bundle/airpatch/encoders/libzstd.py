@@ -21,13 +21,13 @@ _OUT = cython.declare(cython.size_t, 128 << 10)
 class LibzstdEncoder:
     """Frames by a version of libzstd. Types are in libzstd.pxd.
 
-    With `workers`, one or more, it cuts the uncompressed into jobs; their number does not matter. `sized`: it is told
-    how much uncompressed data there is, and writes that into the header.
+    With `workers`, one or more, it cuts the input into jobs; the number of workers does not matter. `sized`: it is told
+    how much data there is, and writes that into the header.
     """
 
     def __init__(self, version: str, level: int, workers: int, checksum: bool, sized: bool) -> None:
         if not cython.compiled or version not in VERSIONS:
-            raise FormatError(f"there is no libzstd {version} here")
+            raise FormatError(f"libzstd {version} is not built in")
         self._api = cython.address(libzstd_1_5_6) if version == "1.5.6" else cython.address(libzstd_1_5_7)
         self._context = self._api.create()
         if self._context == cython.NULL:

@@ -73,7 +73,7 @@ def recognise_libzstd(
 
 
 def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, matches: Matches) -> list[int]:
-    """Return the level whose matches are nearly these, if one has such, and those that can hardly be told from it."""
+    """Return the level whose matches come close to these, if there is one, and those hardly different from it."""
     shares = {}
     for level in levels:
         encoder = LibzstdEncoder(VERSIONS[-1], level, 0, False, header.content is not None)

@@ -12,7 +12,7 @@ from airpatch.encoders.zlib import PIGZ_BLOCK
 class RsyncableCuts:
     """Pieces that end where a rolling hash says, and sections that end with the last piece PIGZ_BLOCK has room for.
 
-    Without the end of any piece in it, a section is PIGZ_BLOCK bytes. What follows the end of a piece is held back
+    A section in which no piece ends has PIGZ_BLOCK bytes. What follows the end of a piece is held back
     until it is known to which section it belongs.
     """
 

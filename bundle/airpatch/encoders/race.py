@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Encoder(Protocol):
-    """One compressed stream in the making."""
+    """One compressed stream under construction."""
 
     def feed(self, data: bytes) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""

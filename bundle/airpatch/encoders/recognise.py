@@ -18,7 +18,7 @@ from airpatch.encoders.race import race
 from airpatch.encoders.replicas import deflater, other_names, replica, usual_names
 from airpatch.errors import FormatError
 
-UNCOMPRESSED = 4 << 20  # as much is compared, at most
+COMPARED = 4 << 20  # bytes of content that are compared at most
 _PIECE = 32 << 10
 
 
@@ -46,7 +46,7 @@ def recognise(start: bytes, candidates: Sequence[str] | None = None) -> list[str
 
 
 def _first_block(body: memoryview, uncompressed_size: int | None) -> FirstBlock | None:
-    """Return where the first block ends, or None if it has no tokens or is not at hand as a whole."""
+    """Return where the first block ends, or None if it has no tokens or is not complete."""
     inflater = Inflater()
     inflater.feed(bytes(body))
     block = inflater.block()
@@ -59,7 +59,7 @@ def _first_block(body: memoryview, uncompressed_size: int | None) -> FirstBlock 
         status = inflater.run()
         tokens += len(inflater.tokens())
         uncompressed += inflater.uncompressed()
-    if status is Status.HUNGRY or len(uncompressed) > UNCOMPRESSED:
+    if status is Status.HUNGRY or len(uncompressed) > COMPARED:
         return None
     return FirstBlock(tokens, bytes(uncompressed), block.final, len(uncompressed) == uncompressed_size)
 
@@ -68,7 +68,7 @@ def _inflate(body: memoryview) -> tuple[bytes, int, bool]:
     """Return the beginning's uncompressed data, the size of its deflate stream, and whether that is all of it."""
     inflater = decompressor(RAW)
     try:
-        uncompressed = inflater.decompress(bytes(body), UNCOMPRESSED)
+        uncompressed = inflater.decompress(bytes(body), COMPARED)
     except DecompressionError as error:
         raise FormatError(f"not a deflate stream: {error}") from error
     used = len(body) - len(inflater.unused_data)

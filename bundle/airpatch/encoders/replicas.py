@@ -1,4 +1,4 @@
-"""The encoder replicas by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
+"""The encoder replicas by name. A name always means the same output (see spec/ENCODERS.md).
 
 A replica turns uncompressed data into the deflate stream of a gzip member, bit for bit as the encoder that it is
 named after; the gzip header and trailer are the caller's.
@@ -32,7 +32,7 @@ _LONG_SEARCHES = (8, 9)
 
 
 class Deflater(Protocol):
-    """One deflate stream in the making."""
+    """One deflate stream under construction."""
 
     def feed(self, data: bytes) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""

@@ -32,7 +32,7 @@ class FrameHeader:
 
 
 class Sliceable(Protocol):
-    """Bytes of which some are asked for."""
+    """Bytes that can be sliced without reading all of them."""
 
     def __len__(self) -> int: ...
 

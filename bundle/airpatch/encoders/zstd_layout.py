@@ -107,7 +107,7 @@ def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Ite
 def _frame(
     encoder: FrameEncoder, kind: BlockKind, goes_on: bool, size: int, content: Iterable[bytes]
 ) -> Iterator[bytes]:
-    """Yield a frame of `size` bytes of content, or a part of one; `goes_on` if there is a part before it."""
+    """Yield a frame of `size` bytes, or a part of one; `goes_on` says that it continues the part before it."""
     if not goes_on:
         encoder.begin(size)
     for piece in content:
@@ -122,7 +122,7 @@ def _skippable_header(magic: int, size: int) -> bytes:
 
 
 def _take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:
-    """Yield `size` bytes, or none if there are none and that `may_end` it."""
+    """Yield `size` bytes; none, if `may_end` and there are none."""
     whole = size
     while size:
         piece = read(min(size, _PIECE))

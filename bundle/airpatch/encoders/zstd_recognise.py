@@ -38,7 +38,7 @@ from airpatch.encoders.zstd_replicas import (
 )
 from airpatch.errors import FormatError
 
-UNCOMPRESSED = 512 << 10  # as much is compared, at most: four blocks
+COMPARED = 512 << 10  # bytes of content that are compared at most: four blocks
 _BLOCK = 128 << 10
 _FRAMES = 1000  # of so many frames
 _COMPARED = 3  # so many are compared that have no more than
@@ -72,9 +72,9 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     frame = memoryview(start)[:end]
     blocks = list(_blocks(frame))
     uncompressed = b"".join(blocks)
-    complete = end is not None and len(uncompressed) <= UNCOMPRESSED
+    complete = end is not None and len(uncompressed) <= COMPARED
     if not complete:
-        uncompressed = uncompressed[: min(len(uncompressed), UNCOMPRESSED) // _BLOCK * _BLOCK]
+        uncompressed = uncompressed[: min(len(uncompressed), COMPARED) // _BLOCK * _BLOCK]
     if candidates is not None and any(name.startswith("libzstd") for name in candidates):
         return recognise_libzstd(header, uncompressed, frame, complete, candidates)
     try:
@@ -139,8 +139,8 @@ def _klauspost(
 def _is_near(names: Sequence[str], uncompressed: bytes, complete: bool, matches: Matches) -> bool:
     """Return whether one of the replicas of a level finds about the `matches` of the first block in its beginning.
 
-    Other levels and other encoders do not. Of few matches all are near. The level best weighs matches by the entropy of
-    a block, which that of its beginning is not, and takes long: there the newest version tells.
+    Other levels and other encoders do not. If there are few matches, all replicas are near. The level best weighs
+    matches by the entropy of a block, which that of its beginning is not, and takes long: its newest version tells.
     """
     slow = zstd_replica(names[0]).level == _SLOWEST
     for name in names[:1] if slow else names:
@@ -232,7 +232,7 @@ class _Flushed:
 
 
 def _blocks(frame: memoryview) -> Iterator[bytes]:
-    """Yield the content of the first blocks of a frame, until it is more than `UNCOMPRESSED`.
+    """Yield the content of the first blocks of a frame, until that is more than `COMPARED` bytes.
 
     Raises FormatError if they do not decompress.
     """
@@ -243,7 +243,7 @@ def _blocks(frame: memoryview) -> Iterator[bytes]:
             content = decompressor.decompress(frame[begin:end])
             yield content
             size += len(content)
-            if size > UNCOMPRESSED or end > len(frame):
+            if size > COMPARED or end > len(frame):
                 return
             begin = end
         if begin < len(frame):

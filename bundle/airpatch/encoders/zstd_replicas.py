@@ -1,4 +1,4 @@
-"""The replicas of zstd encoders by name. A name, once given, means the same output for ever (see spec/ENCODERS.md).
+"""The replicas of zstd encoders by name. A name always means the same output (see spec/ENCODERS.md).
 
 A replica turns uncompressed data into one zstd frame, bit for bit as the encoder that it is named after.
 """
@@ -24,7 +24,7 @@ _LEVELS = ("default", "fastest", "better", "best")
 
 
 class FrameEncoder(Protocol):
-    """Zstd frames in the making, one after the other."""
+    """Zstd frames under construction, one after another."""
 
     def begin(self, size: int) -> None:
         """Begin another frame, of `size` uncompressed bytes; the first one is begun already, of unknown size."""
@@ -45,7 +45,7 @@ class FrameEncoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ZstdReplica:
-    """An encoder at one of its levels, by the name of that.
+    """A named encoder at one of its levels.
 
     `make` returns a new encoder. `window` is what the header of a frame of unknown size says, `block` how much content
     a full block has, both in bytes. `rules` are those of its blocks.

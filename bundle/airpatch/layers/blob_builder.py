@@ -125,7 +125,8 @@ class BlobBuilder:
             case Replica() as replica:
                 with ExitStack() as stack:
                     precedents = [
-                        self.decisions.precedent(source, stack) for source in chosen_sources(step, replica.like)
+                        self.decisions.precedent(source, stack, advance)
+                        for source in chosen_sources(step, replica.like)
                     ]
                     yield from self.decisions.encode(replica, self._layer(step, patch, recipe, advance), *precedents)
             case Replay(like):

@@ -1,4 +1,4 @@
-"""Memory shared by workers: one that needs more than is free waits, one that needs more than there is works alone."""
+"""Memory shared by workers: one that needs more than is free waits; one that needs more than there is runs alone."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class DecisionReader:
     def replica_frame_decisions(
         self, encoder: str, content: ScratchRange, blob: Digest, stack: ExitStack
     ) -> FrameDecisions:
-        """Return the decisions of the frame that a replica makes of `content`, likewise."""
+        """Return the decisions of the frame that a replica makes of `content`, in scratch files that `stack` closes."""
         file = replica_frame(encoder, map(bytes, pieces(content, content.size)), content.size)
         return read_decisions(file, content.size, self._new(blob, stack), self._pause)
 
@@ -119,7 +119,7 @@ class DecisionReader:
     def replica_columns(
         self, replica: Replica, uncompressed: Iterable[bytes], blob: Digest, stack: ExitStack
     ) -> list[ScratchFile]:
-        """Return the decisions of the gzip file that the replica makes of `uncompressed`, likewise."""
+        """Return the decisions of the gzip file that the replica makes of `uncompressed`, in the same way."""
         return self._parse(self.encode(replica, uncompressed), MAX_BLOB, blob, stack)
 
     def _parse(
@@ -149,10 +149,13 @@ class DecisionReader:
         yield encoder.finish()
         yield crc.to_bytes(4, "little") + (size & 0xFFFFFFFF).to_bytes(4, "little")
 
-    def precedent(self, source: Digest, stack: ExitStack) -> Precedent:
-        """What the encoder of `source` decided there, read from a blob that `stack` closes."""
+    def precedent(self, source: Digest, stack: ExitStack, advance: Advance) -> Precedent:
+        """Return what the encoder of `source` decided there, read from a blob that `stack` closes.
+
+        `advance` receives the bytes unpacked for it.
+        """
         size, uncompressed_size = self._sizes[source]
-        content = self._uncompressed.take(source, size, uncompressed_size).view()
+        content = self._uncompressed.take(source, size, uncompressed_size, advance).view()
         reader = stack.enter_context(closing(self._content.open(source, size)))
 
         def tokens() -> Iterator[tuple[int, array[int]]]:

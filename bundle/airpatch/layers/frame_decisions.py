@@ -40,7 +40,7 @@ def read_decisions(
 ) -> FrameDecisions:
     """Return the decisions of the zstd file that comes in `pieces`, in `new` files.
 
-    `pause` is called now and then. Raises FormatError if it has none, or more than `limit` bytes of content.
+    `pause` is called now and then. Raises FormatError if it has no decisions, or more than `limit` bytes of content.
     """
     decisions = FrameDecisions(*(new() for _ in range(5)))
     files = (*decisions.columns, decisions.matches)
@@ -93,5 +93,5 @@ class CoversOf:
         return cls(Covers(), ends[number], ends[number + 1])
 
     def take(self, covers: Iterable[tuple[int, int, int]]) -> None:
-        """Take the covers of a group, as the decoder of a difference tells them."""
+        """Take the covers of a group, as the decoder of a difference reports them."""
         self.covers.add(covers, self.begin, self.end)

@@ -56,7 +56,7 @@ class _NotSmaller(FormatError):
 class PatchMaker:
     """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`.
 
-    So many bytes of it are `taken` already. The patches use what `reader` knows.
+    `taken` bytes of it are in use already. The patches use what `reader` knows.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class PatchMaker:
         return target.uncompressed.size + target.blob.size
 
     def patch(self, target: Unpacked, sources: Sequence[Unpacked], share: Share) -> Made | None:
-        """Return the first patch that works of those that may; None if the blob as it is is no larger.
+        """Return the first patch that works; None if none is smaller than the blob.
 
         `share` has the size of `work`.
         """

@@ -68,7 +68,7 @@ MEMORY = sets.BYTES + sketch_index.BYTES
 
 @dataclass(frozen=True, slots=True)
 class LayerPlace:
-    """Where images have a layer. Hints, any of which may be unknown."""
+    """Where images have a layer, as hints, any of which may be unknown."""
 
     repositories: frozenset[str] = frozenset()
     platforms: frozenset[str] = frozenset()

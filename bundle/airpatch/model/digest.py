@@ -37,7 +37,7 @@ class Digest:
 
     @classmethod
     def from_hex(cls, text: str) -> Digest:
-        """Return the digest written as 64 lower-case hex digits, as file names have it. Raises FormatError."""
+        """Return the digest written as 64 lower-case hex digits, as in file names. Raises FormatError."""
         if _HEX.fullmatch(text) is None:
             raise FormatError(f"not the hex form of a sha256: {text!r:.100}")
         return cls(bytes.fromhex(text))

@@ -1,4 +1,4 @@
-"""Blobs that are missing or damaged, told by the images that they keep from being whole: at most a screen of lines."""
+"""Blobs that are missing or damaged, by the images that they leave incomplete: at most a screenful of lines."""
 
 from __future__ import annotations
 

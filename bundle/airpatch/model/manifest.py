@@ -84,7 +84,7 @@ class Descriptor:
 class Manifest:
     """An image manifest (`blobs`: the config, then the layers) or an index (`manifests`: its children).
 
-    `subject` is the manifest that this one refers to, such as the image that it signs; it is no part of this one.
+    `subject` is the manifest that this one refers to, such as the image that it signs; it is not part of this one.
     """
 
     media_type: str
@@ -105,7 +105,7 @@ def is_media_type(text: str) -> bool:
 def parse_manifest(content: bytes) -> Manifest:
     """Return what the manifest `content` refers to. One without `mediaType` is an OCI one, as distribution takes it.
 
-    Raises FormatError for content that is no manifest of a known type, contradicts itself or is over a limit.
+    Raises FormatError for content that is not a manifest of a known type, contradicts itself or is over a limit.
     """
     if len(content) > limits.MANIFEST.value:
         raise FormatError(f"a manifest of {len(content)} bytes, more than {limits.MANIFEST}")

@@ -213,8 +213,8 @@ def assemble(
     """Return the release of `images`, whose manifests and those below them are in `manifests`.
 
     Without a `name` the release takes the tag that most of its images carry, the greatest of several.
-    Raises FormatError with all findings, the first 100 of them told: no image, two images of one name, a missing,
-    unknown or contradictory manifest, a blob with two sizes, names whose folders would lie inside each other.
+    Raises FormatError with all findings, of which the first 100 are listed: no image, two images of one name, a
+    missing, unknown or contradictory manifest, a blob with two sizes, names whose folders would lie inside each other.
     """
     found = _Collected(manifests)
     ordered = sorted(images, key=lambda image: image.name)
@@ -239,7 +239,7 @@ def assemble(
 
 
 def common_tag(images: Sequence[Image]) -> str:
-    """The tag that most of `images`, of which there is one at least, carry; the greatest of several."""
+    """Return the tag that most of `images`, at least one, carry; of several such tags the greatest."""
     tagged = [image for image in images if not image.name.has_derived_tag]
     tags = Counter(image.name.tag for image in tagged or images)
     return max(tags, key=lambda tag: (tags[tag], tag))

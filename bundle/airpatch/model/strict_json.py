@@ -55,7 +55,7 @@ class JsonObject(dict[str, object]):
 
 
 class _Number:
-    """A number that is no 64-bit integer."""
+    """A number that is not a 64-bit integer."""
 
 
 _OTHER_NUMBER = _Number()

@@ -124,9 +124,10 @@ def add_tool(made: WrittenBundle, executables: Sequence[Executable], *, is_signe
 def prepare(gathered: Gathered, repack: bool, effort: str, execution: Execution) -> PreparedBundle:
     """Return the full bundle of `gathered`."""
     index = Index.full(gathered.release)
-    gathered.fetch((blob.digest for blob in index.stored), execution)
     if not repack:
-        return PreparedBundle(index, gathered.manifests, gathered.content)
+        arriving = gathered.arriving([blob.digest for blob in index.stored])
+        return PreparedBundle(index, gathered.manifests, gathered.content, arriving=arriving)
+    gathered.fetch((blob.digest for blob in index.stored), execution)
     # Imported here, because most bundles are made without the differ and what it loads.
     from airpatch.patches.layer_patching import patch_layers
 

@@ -1,4 +1,4 @@
-"""Which files are meant by the names of parts and of their folders."""
+"""Which files the names of parts and of their folders stand for."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def group_parts(names: Sequence[str]) -> list[str | JoinedParts]:
 
 
 def _whole_of(path: Path) -> WholeFile | None:
-    """What `path` is a part of, or what a folder has the parts of, if these are of one file."""
+    """Return what `path` is a part of, or the file of which a folder has the parts."""
     found = FoundParts()
     if is_folder(path):
         found = find_parts([path])

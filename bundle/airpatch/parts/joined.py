@@ -1,4 +1,4 @@
-"""The parts of one file as that file, read at any place without joining them.
+"""The parts of one file, read as that file at any offset without joining them.
 
 1. A byte is given out only after the chunk that holds it has been verified.
 2. A chunk that is lost or damaged is rebuilt by parity, out of the same chunk of as many other parts as there are data
@@ -54,7 +54,7 @@ class JoinedParts:
                 self._spoiled.append(part.path)
 
     def again(self) -> JoinedParts:
-        """Itself: there is nothing to close."""
+        """Return itself: there is nothing to close."""
         return self
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class JoinedParts:
 
     @property
     def is_complete(self) -> bool:
-        """Whether enough parts are there now, if these are undamaged."""
+        """Whether enough parts are there now, provided they are undamaged."""
         missing = self.missing
         if not any(number <= self.whole.data_parts for number in missing):
             return True
@@ -107,7 +107,7 @@ class JoinedParts:
             raise self.error()
 
     def error(self) -> IntegrityError:
-        """What is wrong with the parts, all of them read."""
+        """Return the error for the parts, after reading all of them."""
         whole = self.whole
         findings = [text for number in range(1, whole.parts + 1) if (text := self._finding(number)) is not None]
         bad = len(findings)
@@ -145,7 +145,7 @@ class JoinedParts:
         return content
 
     def _verified(self, number: int, chunk: int) -> bytes | None:
-        """A chunk as some file has it; None if none has it undamaged."""
+        """Return a chunk from any file that has it undamaged, else None."""
         copies = self._files.get(number, ())
         return next((content for part in copies if (content := part.chunk(chunk)) is not None), None)
 

@@ -53,7 +53,7 @@ class PartFile:
 
 
 def read_part(path: Path) -> PartFile | None:
-    """The part in the file `path`; None if it is something else, or damaged in its header.
+    """Return the part in the file `path`; None if it is something else, or its header is damaged.
 
     Raises TargetError if it cannot be read.
     """
@@ -76,7 +76,7 @@ def begins_as_part(path: Path) -> bool:
 
 @dataclass(slots=True)
 class FoundParts:
-    """Parts that were found, and files that begin as parts do and are damaged in their header."""
+    """Parts that were found, and files that begin as parts do but have a damaged header."""
 
     parts: list[PartFile] = field(default_factory=list)
     spoiled: list[Path] = field(default_factory=list)

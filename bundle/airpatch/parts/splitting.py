@@ -26,7 +26,7 @@ _SUFFIX = ".partial"
 
 @dataclass(slots=True)
 class _Sums:
-    """What the parts hash to, by their numbers."""
+    """The hashes of the parts, by number."""
 
     chunks: dict[int, bytearray] = field(default_factory=dict)
 

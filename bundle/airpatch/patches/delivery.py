@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from concurrent.futures import Executor, Future
 from functools import partial
 from heapq import nlargest
 
-from airpatch.blobs.content import BlobReader, ChainedContent, Content
+from airpatch.blobs.content import ChainedContent
 from airpatch.blobs.room import require_scratch
 from airpatch.destinations.supply import Take
 from airpatch.execution import Execution
@@ -26,7 +25,7 @@ from airpatch.layers.steps import PASSED, scratch_space
 from airpatch.model.digest import Digest
 from airpatch.patches.chains import Work
 from airpatch.patches.completed_release import CompletedRelease
-from airpatch.progress import ProgressPart
+from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.worker_pool import worker_pool
 
@@ -76,7 +75,7 @@ class Delivery:
         connections = 1 if self._remote is None else self._remote.connections
         with task.part("", 0) as part, worker_pool(connections, task.cancellation) as pool:
             order = [ready, *(step.sources for step in steps)]
-            base = _FetchedAhead(self._release.base, self._remote, order, self._fetched(), pool, part)
+            base = FetchedAhead(self._release.base, self._by_registry(), order, pool, part)
             content = ChainedContent([*self._release.patches, self._rebuilt, base])
 
             def taken(digest: Digest) -> None:
@@ -113,6 +112,9 @@ class Delivery:
         sizes = {digest: self._remote.size(digest) for digest in self._release.from_base(self._wanted)}
         return {digest: size for digest, size in sizes.items() if size is not None}
 
+    def _by_registry(self) -> dict[Digest, RemoteBlobs]:
+        return {} if self._remote is None else dict.fromkeys(self._fetched(), self._remote)
+
     def _scratch(self, fetched: Mapping[Digest, int], threads: int) -> int:
         """Return about how many bytes of scratch files the work takes at most."""
         steps = self._steps
@@ -144,50 +146,3 @@ def _reach(threads: int) -> int:
     Each that may be at work is among them (`rebuild_blobs`).
     """
     return threads + PASSED + _EARLY
-
-
-class _FetchedAhead:
-    """A `Content` of the blobs of `base`. Those that must be fetched are fetched in an `order`, some of it at a time.
-
-    The blobs of `remote` with `sizes` count, in bytes, as progress of `part`.
-    """
-
-    def __init__(
-        self,
-        base: Content,
-        remote: RemoteBlobs | None,
-        order: Iterable[Iterable[Digest]],
-        sizes: Mapping[Digest, int],
-        pool: Executor,
-        part: ProgressPart,
-    ) -> None:
-        self._base = base
-        self._remote = remote
-        self._order: Iterator[Iterable[Digest]] = iter(order)
-        self._sizes = sizes
-        self._pool = pool
-        self._part = part
-        self._futures: dict[Digest, Future[None]] = {}
-        self._lock = threading.Lock()
-
-    def size(self, digest: Digest) -> int | None:
-        return self._base.size(digest)
-
-    def open(self, digest: Digest, size: int) -> BlobReader:
-        """Wait until the blob is fetched."""
-        if digest in self._sizes:
-            self._futures[digest].result()
-        return self._base.open(digest, size)
-
-    def move_on(self, count: int = 1) -> None:
-        """Have what the next `count` elements of the order need fetched."""
-        with self._lock:
-            for _, digests in zip(range(count), self._order, strict=False):
-                for digest in digests:
-                    if digest in self._sizes and digest not in self._futures:
-                        self._futures[digest] = self._pool.submit(self._fetch, digest)
-
-    def _fetch(self, digest: Digest) -> None:
-        if self._remote is not None:
-            with self._part.share(self._sizes[digest], digest) as share:
-                self._remote.get(digest, share.reach)

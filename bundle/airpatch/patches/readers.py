@@ -53,5 +53,7 @@ def _features(reader: str) -> frozenset[str] | None:
         raise UsageError(f"{reader}: neither a version of airpatch, such as 0.1, nor an inventory")
     value = read_inventory(path)
     if not isinstance(value, Inventory):
-        raise UsageError(f"{reader}: a request, which does not say what airpatch on the host knows; give an inventory")
+        raise UsageError(
+            f"{reader}: a request, which does not say what airpatch on the host supports; give an inventory"
+        )
     return frozenset(value.features) if value.version else None

@@ -33,14 +33,14 @@ class Features:
 
     @property
     def weight(self) -> int:
-        """Bytes that all of them stand for."""
+        """Bytes that all features stand for together."""
         return sum(self.weights)
 
 
 def features(hashes: array[int], weights: array[int]) -> Features:
     """The set of these hashes ("Q") in any order, which stand for `weights` ("I"); equal ones are added up.
 
-    The arrays are taken over.
+    Takes ownership of the arrays.
     """
     if len(hashes) > 1:
         count = _sort(hashes, weights, array("Q", hashes), array("I", weights))

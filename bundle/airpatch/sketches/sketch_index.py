@@ -1,6 +1,6 @@
 """Which sets of features share rare ones with a given set: an inverted index in bounded memory.
 
-A feature that is in many sets tells them not apart, and would make the search quadratic: of each feature the first
+A feature that is in many sets does not tell them apart, and would make the search quadratic: of each feature the first
 `MANY` sets are kept, and what a set shares counts the less the more of them share it.
 """
 
@@ -52,7 +52,7 @@ class SketchIndex:
         self._used = 0
 
     def add(self, number: int, hashes: array[int]) -> None:
-        """Add the set of that number: higher ones come later."""
+        """Add the set `number`; numbers must ascend."""
         if hashes:
             self._add(number, hashes)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airpatch.blobs.content import BlobReader, Content, check_blob, missing
 from airpatch.blobs.scratch import with_scratch
@@ -32,8 +33,12 @@ from airpatch.sources.given_names import resolve_names
 from airpatch.sources.image_references import Reference, pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
-from airpatch.sources.source import FetchBlobs, FoundImage, Listing, LoadedImage, Source
+from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
 from airpatch.worker_pool import worker_pool
+
+if TYPE_CHECKING:
+    from airpatch.archive.prepared import Arriving
+    from airpatch.registry_api.remote_blobs import RemoteBlobs
 
 _LOG = logger(__name__)
 
@@ -45,7 +50,7 @@ class _Owner:
     image: ImageName
     size: int
     content: Content
-    fetch: FetchBlobs | None
+    remote: RemoteBlobs | None
 
 
 class GatheredContent:
@@ -56,7 +61,7 @@ class GatheredContent:
 
     def add(self, digest: Digest, size: int, image: ImageName, loaded: LoadedImage) -> None:
         """Take note that `image`, as `loaded`, has a blob or signature of `size` bytes."""
-        self._owners.setdefault(digest, _Owner(image, size, loaded.content, loaded.fetch))
+        self._owners.setdefault(digest, _Owner(image, size, loaded.content, loaded.remote))
 
     def size(self, digest: Digest) -> int | None:
         owner = self._owners.get(digest)
@@ -70,17 +75,20 @@ class GatheredContent:
 
     def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
         """Fetch those of the blobs that are on other hosts, many at a time. Raises SourceError, IntegrityError."""
-        wanted = set(digests)
-        remote: defaultdict[FetchBlobs, list[Digest]] = defaultdict(list)
-        for digest, owner in self._owners.items():
-            if digest in wanted and owner.fetch is not None:
-                remote[owner.fetch].append(digest)
-        for fetch, found in remote.items():
-            fetch(found, execution)
+        wanted: defaultdict[RemoteBlobs, list[Digest]] = defaultdict(list)
+        for digest, remote in self.remote(digests).items():
+            wanted[remote].append(digest)
+        for remote, found in wanted.items():
+            remote.fetch(found, execution)
+
+    def remote(self, digests: Iterable[Digest]) -> dict[Digest, RemoteBlobs]:
+        """Return where those of the blobs are that are on other hosts."""
+        owners = {digest: self._owners[digest] for digest in digests if digest in self._owners}
+        return {digest: owner.remote for digest, owner in owners.items() if owner.remote is not None}
 
     def wrong(self, execution: Execution) -> list[str]:
         """Hash everything that is local; return what does not have its digest or cannot be read."""
-        here = {digest: owner for digest, owner in self._owners.items() if owner.fetch is None}
+        here = {digest: owner for digest, owner in self._owners.items() if owner.remote is None}
         total = sum(owner.size for owner in here.values())
         images = {digest: owner.image for digest, owner in here.items()}
         with (
@@ -100,10 +108,6 @@ class GatheredContent:
         return None
 
 
-def _nothing_to_fetch(digests: Iterable[Digest], execution: Execution) -> None:
-    """All content is on this host."""
-
-
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """`manifests` has all manifests of `release`, `content` everything else: layers, configs, signatures.
@@ -117,8 +121,22 @@ class Gathered:
     remarks: tuple[str, ...] = ()
     is_name_guessed: bool = False
     """Whether the release is named after a tag, since the user gave it no name."""
-    fetch: FetchBlobs = _nothing_to_fetch
-    """Fetches those of the blobs that are on other hosts."""
+
+    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
+        """Fetch those of the blobs that are on other hosts. Raises SourceError, IntegrityError."""
+        if isinstance(self.content, GatheredContent):
+            self.content.fetch(digests, execution)
+
+    def arriving(self, order: Sequence[Digest]) -> Arriving | None:
+        """Return the blobs on other hosts for whoever reads all of them in that order, each once; None if there are
+        none.
+        """
+        remote = self.content.remote(order) if isinstance(self.content, GatheredContent) else {}
+        if not remote:
+            return None
+        from airpatch.sources.arriving import ArrivingBlobs
+
+        return ArrivingBlobs(self.content, remote, order)
 
     def owners(self) -> dict[Digest, ImageName]:
         """For each blob the first image that has it."""
@@ -304,7 +322,7 @@ class _Gathering:
             self._findings += self._content.wrong(self._execution)
             way_out = "; to do without them, choose the others with --images-list or --image" if self._sound else ""
             raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
-        return Gathered(release, self._manifests, self._content, fetch=self._content.fetch)
+        return Gathered(release, self._manifests, self._content)
 
     def _difference(self, entry: FoundImage, known: Image, image: Image) -> str:
         where, other = entry.where, self._where[entry.name]

@@ -1,7 +1,7 @@
 """Images in registries, over HTTP: `docker://HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`, or the lines of a list.
 
 An image has its name in the registry, without the host and without the `library/` of official images. Listing reads the
-manifests; blobs are looked up when images are chosen, and fetched where they are needed (`RemoteBlobs.fetch`).
+manifests; blobs are looked up when images are chosen, and fetched where they are needed (`RemoteBlobs`).
 
 What refers to an image is found by the referrers API, by its tag schema, and under the tags of cosign; it is packed
 under the names that `referrers` gives to such manifests.
@@ -139,7 +139,7 @@ class RegistryImages(Source):
             self._blobs,
             frozenset(manifests.missing),
             tuple(manifests.findings),
-            self._blobs.fetch,
+            self._blobs,
         )
 
     def _repository(self, path: str) -> Repository:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airpatch.archive.reader import Opening
 from airpatch.blobs.content import Content
@@ -20,8 +20,8 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import ImageSignature, Release
 from airpatch.sources.location import Location
 
-FetchBlobs = Callable[[Iterable[Digest], Execution], None]
-"""Fetches blobs ahead of their use, many at a time. Raises SourceError, IntegrityError."""
+if TYPE_CHECKING:
+    from airpatch.registry_api.remote_blobs import RemoteBlobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class LoadedImage:
     """An image with its manifests read: the top one and those below it that could be read, as bytes and parsed.
 
     `content` holds those of its blobs and signatures that the source has. `missing` are manifests that are not there,
-    and `findings` say what else is wrong. `fetch` is set where the content is on another host.
+    and `findings` say what else is wrong. `remote` is the content where that is on another host.
     """
 
     manifest: Digest
@@ -39,7 +39,7 @@ class LoadedImage:
     content: Content
     missing: frozenset[Digest] = frozenset()
     findings: tuple[str, ...] = ()
-    fetch: FetchBlobs | None = None
+    remote: RemoteBlobs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class AuditReport:
 
     @contextmanager
     def noting(self, where: str = "") -> Iterator[None]:
-        """Note an error; `where` goes in front of messages that do not say it themselves."""
+        """Note an error; `where` is put in front of messages that do not name it."""
         try:
             yield
         except AirpatchError as error:

@@ -1,6 +1,6 @@
 """Chooses which streams of a target and of its sources to expand, and makes their views (spec/VIEWS.md, Writers).
 
-What is the same on both sides stays packed, and is copied. In the target, streams are expanded that changed and that a
+What is the same on both sides stays packed and is copied. In the target, streams are expanded that changed and that a
 replica reproduces; in the sources, streams that changed and whose names resemble those expanded in the target.
 """
 
@@ -207,7 +207,7 @@ class _Names:
     def want(self, level: FoundLevel, others: set[int]) -> bool:
         """Return whether a stream of a source has such a name; `others` are streams that the target has.
 
-        A stream with exactly this name is wanted even if the target has it, too, since it is then somewhere else.
+        A stream with exactly this name is wanted even if the target also has it, since it is then somewhere else.
         """
         return level.name in self._exact or (level.digest not in others and _without_digits(level.name) in self._alike)
 

@@ -48,7 +48,7 @@ def expand(sources: Sequence[Buffer], view: View, limit: int) -> Iterator[bytes]
 
 
 class OpenLevel:
-    """Bytes that are read in order, the last of which can be given back."""
+    """Bytes that are read in order; the last ones can be pushed back."""
 
     has_end = False
     """Whether the level itself determines where it ends."""

@@ -22,7 +22,7 @@ _CHUNK_SIZE = 4
 
 
 class Packer(Protocol):
-    """Packs one level."""
+    """Packs a level."""
 
     def feed(self, data: bytes) -> bytes:
         """Take bytes of the level; return packed bytes, possibly none."""

@@ -1,4 +1,4 @@
-"""Finds the streams that two sides hold, and which of them the other side does not have (spec/VIEWS.md, Writers).
+"""Finds the streams that two sides hold, and those that only one of them has (spec/VIEWS.md, Writers).
 
 For writers only: the code that uses the results proves them.
 """
@@ -125,7 +125,7 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
 
 
 def _end(data: memoryview, body: int) -> int | None:
-    """Return where the deflate stream that begins at `body` ends; None if it is invalid, or grows too much."""
+    """Return where the deflate stream that begins at `body` ends; None if it is invalid, or expands too far."""
     try:
         ((_, end),) = deque(inflate(data, body), maxlen=1)
     except FormatError:
@@ -136,7 +136,7 @@ def _end(data: memoryview, body: int) -> int | None:
 def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
     """Yield the content of the deflate stream at `body`, in pieces, and with the last piece where it ends.
 
-    Raises FormatError if it is invalid, or grows too much.
+    Raises FormatError if it is invalid, or expands too far.
     """
     inflater = decompressor(RAW)
     at = body
@@ -152,7 +152,7 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
             raise FormatError("not a deflate stream") from None
         total += len(out)
         if total > largest_view(at - body):
-            raise FormatError("a deflate stream that grows too much")
+            raise FormatError("a deflate stream that expands too far")
         if not out and not packed and not inflater.eof:
             raise FormatError("a deflate stream that is cut short")
         yield out, at - len(inflater.unused_data)

@@ -1,0 +1,46 @@
+"""Copies of one platform of an image are told from those of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from airpatch.model.digest import Digest
+from airpatch.sources.manifests import read_manifests
+from airpatch.sources.platforms import absent_findings, absent_platforms
+from airpatch.sources.source import LoadedImage
+from tests.support import Builder, MemoryContent
+
+BUILDER = Builder()
+CHILDREN = [BUILDER.picture([number.to_bytes(4, "little")], config=b"%d" % number) for number in range(10)]
+TOP = BUILDER.index(CHILDREN)
+
+
+def loaded(manifests: Iterable[bytes], blobs: dict[Digest, bytes]) -> LoadedImage:
+    there = {Digest.of(content): content for content in manifests}
+    found = read_manifests(Digest.of(TOP), there.get)
+    return LoadedImage(found.top, found.content, found.parsed, (), MemoryContent(blobs), frozenset(found.missing))
+
+
+def findings(image: LoadedImage) -> list[str]:
+    return list(absent_findings(image, absent_platforms(image), "images/"))
+
+
+def test_a_complete_image_lacks_none() -> None:
+    assert findings(loaded([TOP, *CHILDREN], BUILDER.blobs)) == []
+
+
+def test_manifests_that_are_missing() -> None:
+    image = loaded([TOP, CHILDREN[0]], BUILDER.blobs)
+    assert absent_platforms(image) == set(map(Digest.of, CHILDREN[1:]))
+    (finding,) = findings(image)
+    assert finding.startswith("9 of 10 platforms are not here: ")
+    assert " and 1 more. " in finding
+
+
+def test_manifests_without_any_of_their_blobs() -> None:
+    own = {Digest.of(blob): blob for blob in (b"0", bytes(4))}
+    assert absent_platforms(loaded([TOP, *CHILDREN], own)) == set(map(Digest.of, CHILDREN[1:]))
+
+
+def test_a_top_manifest_that_is_missing() -> None:
+    assert findings(loaded([], {})) == [f"manifest {Digest.of(TOP)}: is missing, though images/ names it"]

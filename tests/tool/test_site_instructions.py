@@ -1,0 +1,28 @@
+"""What lies beside a bundle says what to type for that very bundle, in both languages."""
+
+from __future__ import annotations
+
+from airpatch.format.index import Base, Index, Plan
+from airpatch.model.digest import Digest
+from airpatch.tool.site_instructions import instructions
+from tests.support import sample
+
+RELEASE = sample().release
+SUMS = {"airpatch-linux-x86_64": "ab" * 32, "airpatch.pyz": "cd" * 32}
+
+
+def test_a_full_bundle() -> None:
+    text = instructions("shop 1.tar.zst", Index.full(RELEASE), SUMS, is_signed=False)
+    assert text.count(f'echo "{"ab" * 32}  airpatch-linux-x86_64" | sha256sum -c') == 2
+    assert text.count("sudo airpatch apply 'shop 1.tar.zst' --root ROOT\n") == 2
+    assert f"sha256 of airpatch.pyz:\n   {'cd' * 32}\n" in text
+    assert "the full bundle" in text
+    assert "must already have" not in text
+
+
+def test_a_signed_patch() -> None:
+    index = Index(RELEASE, (Plan.LEFT_OUT,) * len(RELEASE.blobs), (Base(Digest.of(b"base"), "r1"),))
+    text = instructions("patch.tar.zst", index, SUMS, is_signed=True)
+    assert text.count("sudo airpatch apply patch.tar.zst --root ROOT --trust ALLOWED_SIGNERS\n") == 2
+    assert "The registry must already have r1.\n" in text
+    assert "the patch patch.tar.zst" in text
