@@ -48,12 +48,13 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
 
     work = layout.blob_bytes(index) + (0 if arriving is None else arriving.size)
     with execution.part(f"packing {index.release.name}", work, images) as part, ExitStack() as stack:
-        content = bundle.content
+        content, verified = bundle.content, frozenset[Digest]()
         if arriving is not None:
+            verified = frozenset(arriving.verified)
             content = stack.enter_context(arriving.content(part, execution.cancellation))
         pool = stack.enter_context(worker_pool(execution.threads))
         writing = stack.enter_context(worker_pool(1))
-        run = _Run(content, bundle.manifests, sink, pool, writing, part)
+        run = _Run(content, verified, bundle.manifests, sink, pool, writing, part)
         stack.callback(run.close)
         try:
             run.write(layout.index_section(emit_index(index)))
@@ -88,6 +89,7 @@ class _Run:
     def __init__(
         self,
         content: Content,
+        verified: frozenset[Digest],
         manifests: Mapping[Digest, bytes],
         sink: Sink,
         pool: Executor,
@@ -97,6 +99,7 @@ class _Run:
         self.frames: list[zstd.Frame] = []
         self.failed: dict[Digest, AirpatchError] = {}
         self._content = content
+        self._verified = verified
         self._manifests = manifests
         self._sink = sink
         self._pool = pool
@@ -152,7 +155,7 @@ class _Run:
                 self._open(digest, member.size)
             if digest not in self.failed:
                 self._read(digest, target, begin - records)
-            if digest not in self.failed:
+            if digest not in self.failed and digest not in self._verified:
                 hashed.append((digest, self._hash.update(target)))
                 if piece.stop == member.total:
                     hashed.append((digest, self._hash.check(digest)))

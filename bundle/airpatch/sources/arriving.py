@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ class ArrivingBlobs:
 
     def __init__(self, local: Content, remote: Mapping[Digest, RemoteBlobs], order: Sequence[Digest]) -> None:
         self.size = sum(each.size(digest) or 0 for digest, each in remote.items())
+        self.verified: AbstractSet[Digest] = remote.keys()
         self._local = local
         self._remote = remote
         self._order = order
