@@ -211,7 +211,7 @@ def _has(path: Path, kind: Callable[[int], bool]) -> bool:
 
 
 def read_start(path: Path, limit: int) -> bytes:
-    """The first `limit` bytes of a file, or of a pipe to which somebody writes. Raises OSError; it never waits."""
+    """Return the first `limit` bytes of a file, or of a pipe that has a writer. Raises OSError; it never waits."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(fd, "rb", buffering=0) as file:
         start: bytes | None = b""
@@ -324,7 +324,7 @@ def start_writeback(fd: int, offset: int, size: int) -> None:
 
 
 def is_clock_synchronized() -> bool:
-    """Whether something keeps the system's clock right (adjtimex(2)); False, too, where the call is not available."""
+    """Return whether something keeps the system's clock right (adjtimex(2)); False if the call is not available."""
     call = getattr(_libc, "adjtimex", None)
     timex = (ctypes.c_uint8 * _TIMEX)()  # zeros: change nothing, tell the state
     return call is not None and call(ctypes.byref(timex)) not in (-1, _TIME_ERROR)

@@ -17,6 +17,8 @@ from airpatch.progress import ProgressPart
 
 
 class Closeable(Protocol):
+    """What is given up when the work is done."""
+
     def close(self) -> None: ...
 
 

@@ -281,7 +281,7 @@ class SourceCandidates:
         return chosen
 
     def _candidates(self, target: int, may: Callable[[int], bool]) -> list[int]:
-        """Numbers of layers before `target` that may resemble it."""
+        """Return the numbers of layers before `target` that may resemble it."""
         wanted = self._sketches[target].features
         votes = [vote for vote in self._index.votes(wanted.hashes, wanted.weights, target) if may(vote.number)]
         place = self._places[target]
