@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shutil
@@ -111,3 +112,14 @@ def test_the_c_library_goes_along_with_its_licence(tmp_path: Path) -> None:
     files = packaging["all_files"](tmp_path)
     assert {f"_internal/{name}" for name in packaging["C_LIBRARY"]} < set(files)
     assert "GNU" in files["_internal/licences/libc6"].read_text()
+
+
+def test_without_a_compiler_the_build_ends_at_once_with_one_line(tmp_path: Path) -> None:
+    """Before Cython begins, which takes minutes."""
+    shutil.copy(PROJECT / "setup.py", tmp_path)
+    command = [sys.executable, "setup.py", "-q", "egg_info"]
+    ended = subprocess.run(command, cwd=tmp_path, env={**os.environ, "CC": "/none"}, capture_output=True, text=True)
+    [line] = (ended.stdout + ended.stderr).strip().splitlines()
+    assert ended.returncode == 1
+    assert line.startswith("airpatch: the codecs cannot be compiled: ")
+    assert "apt-get install gcc" in line
