@@ -27,7 +27,7 @@ SUITES = {
     "patches/test_sizes.py": "the sizes of patches, so that nothing eats them",
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",
-    "registry_api/*": "registries over HTTP: live ones, small servers and a proxy that hurts what passes",
+    "registry_api/*": "registries over HTTP: live ones, small servers and a proxy that damages what passes",
     "sources/test_conformance.py": "every kind of source gives the same bundle",
     "target/test_foreign.py": "what others put into a root",
     "target/test_products.py": "several products on one root",
