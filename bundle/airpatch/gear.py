@@ -8,7 +8,7 @@ _MASK64 = (1 << 64) - 1
 
 
 def _words() -> array[int]:
-    """256 fixed pseudo-random words: the splitmix64 sequence (Steele, Lea, Flood, 2014) from seed 0."""
+    """Return 256 fixed pseudo-random words: the splitmix64 sequence (Steele, Lea, Flood, 2014) from seed 0."""
     words = array("Q")
     state = 0
     for _ in range(256):

@@ -59,5 +59,5 @@ def raise_limit(name: str, value: int) -> None:
 
 
 def unpacked(size: int) -> int:
-    """Bytes that the layer in a blob of `size` bytes may decompress to."""
+    """Return how many bytes the layer in a blob of `size` bytes may decompress to."""
     return max(UNPACKED.value, _USUAL_RATIO * size)

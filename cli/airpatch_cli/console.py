@@ -118,7 +118,7 @@ class Console:
 
 
 def _is_watched(args: Namespace) -> bool:
-    """Whether a person can be asked: there is a terminal, and no --quiet."""
+    """Return whether a person can be asked: there is a terminal, and no --quiet."""
     return not args.quiet and sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 

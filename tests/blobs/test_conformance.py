@@ -28,12 +28,13 @@ from airpatch.layers.differ import LayerPatches
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.patches.delivery import _FetchedAhead
 from airpatch.patches.merging import WholePatches
 from airpatch.progress import ProgressPart
+from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
-from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
+from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _KeptBlob
+from airpatch.sources.arriving import _ReadOnce
 from airpatch.sources.docker_archives import ArchiveContent
 from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
@@ -151,7 +152,7 @@ def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
         closing(RebuiltOnDemand([], MemoryContent({}), set(), 1 << 20, execution())) as content,
     ):
         content._sizes[DIGEST] = len(BLOB)
-        content._kept[DIGEST] = _Kept(made, len(BLOB))
+        content._kept[DIGEST] = _KeptBlob(made, len(BLOB))
         yield content
 
 
@@ -166,14 +167,21 @@ def packed_layers(place: Path) -> Iterator[_PackedLayers]:
 
 
 @contextmanager
-def fetched_ahead(_: Path) -> Iterator[_FetchedAhead]:
+def fetched_ahead(_: Path) -> Iterator[FetchedAhead]:
     base = MemoryContent({DIGEST: BLOB})
     with ThreadPoolExecutor(1) as pool:
-        yield _FetchedAhead(base, None, [], {}, pool, ProgressPart())
+        yield FetchedAhead(base, {}, [], pool, ProgressPart())
+
+
+@contextmanager
+def read_once(place: Path) -> Iterator[_ReadOnce]:
+    with fetched_ahead(place) as ahead:
+        yield _ReadOnce(ahead, {})
 
 
 IMPLEMENTATIONS = (
     fetched_ahead,
+    read_once,
     chained,
     stoppable,
     bundle_file,

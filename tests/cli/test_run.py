@@ -157,3 +157,27 @@ def test_no_command_replaces_what_it_reads(words: tuple[object, ...], bundles: P
     assert outcome.code == 2
     assert "which would be lost: name another file" in outcome.err
     assert (tmp_path / "in").read_bytes() == (bundles / "r1.tar.zst").read_bytes()
+
+
+FOREIGN = ("docker-daemon:shop/web:1", "containers-storage:shop/web:1", "s3://bucket/x", "me@host:/srv/x", "sif:x.sif")
+"""What other tools call images and places; no such path is there."""
+
+
+@pytest.mark.parametrize("name", [name for name in READING if "key" not in name])
+@pytest.mark.usefixtures("place")
+def test_no_place_of_input_takes_another_tool_s_name_for_a_path(name: str) -> None:
+    for spec in FOREIGN:
+        outcome = airpatch(*words(READING[name], spec))
+        assert outcome.code == 2, outcome.err
+        assert "No such file" not in outcome.err
+    assert not Path("made").exists()
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_no_place_of_output_takes_an_address_for_a_path(name: str, place: Path) -> None:
+    before = sorted(place.iterdir())
+    for spec in (*FOREIGN, "docker://host.example/shop", "oci:layout", "dir:images"):
+        outcome = airpatch(*words(WRITING[name], spec))
+        assert outcome.code == 2, outcome.err
+        assert spec in outcome.err
+    assert sorted(place.iterdir()) == before

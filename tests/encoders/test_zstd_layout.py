@@ -41,11 +41,13 @@ def test_every_kind_of_part() -> None:
         LayoutPart(BlockKind.FLUSHED, 150),
         LayoutPart(BlockKind.FLUSHED, 50),
         LayoutPart(BlockKind.FRAME, 0),
-        LayoutPart(BlockKind.PACKED, 20, 14),
+        LayoutPart(BlockKind.PACKED, 0, 14),
+        LayoutPart(BlockKind.FLUSHED, 15),
+        LayoutPart(BlockKind.FRAME, 5),
         LayoutPart(BlockKind.FLUSHED, 20),
         LayoutPart(BlockKind.FRAME, 10),
     ]
-    packed = frame(REST[4:24])
+    packed = frame(REST[4:19], REST[19:24])
     expected = frame(UNCOMPRESSED[:100]) + REST[:4] + frame(UNCOMPRESSED[100:250], UNCOMPRESSED[250:300], b"")
     expected += b"\x5e\x2a\x4d\x18" + len(packed).to_bytes(4, "little") + packed
     assert built(parts) == expected + frame(UNCOMPRESSED[300:320], UNCOMPRESSED[320:330])
@@ -56,7 +58,11 @@ def test_every_kind_of_part() -> None:
     [
         (emit_part(LayoutPart(BlockKind.FRAME, 331)), "more bytes than there are"),
         (emit_part(LayoutPart(BlockKind.BYTES, 31)), "more bytes than there are"),
-        (emit_part(LayoutPart(BlockKind.PACKED, 1 << 63)), "more bytes than there are"),
+        (emit_part(LayoutPart(BlockKind.PACKED, 0)) + emit_part(LayoutPart(BlockKind.FRAME, 31)), "than there are"),
+        (emit_part(LayoutPart(BlockKind.PACKED, 0)) + emit_part(LayoutPart(BlockKind.FRAME, 1 << 63)), "more than"),
+        (emit_part(LayoutPart(BlockKind.PACKED, 1)), "where a part belongs"),
+        (emit_part(LayoutPart(BlockKind.PACKED, 0)) * 2, "does not end"),
+        (emit_part(LayoutPart(BlockKind.PACKED, 0)), "does not end"),
         (emit_part(LayoutPart(BlockKind.FRAME, 1))[:-1], "more bytes than there are"),
         (b"\x04" + bytes(PART_SIZE - 1), "where a part belongs"),
         (b"\0\x10" + bytes(PART_SIZE - 2), "where a part belongs"),
@@ -65,7 +71,7 @@ def test_every_kind_of_part() -> None:
         (emit_part(LayoutPart(BlockKind.FLUSHED, 0)), "no bytes"),
         (emit_part(LayoutPart(BlockKind.FLUSHED, 9)), "does not end"),
         (emit_part(LayoutPart(BlockKind.FLUSHED, 9)) + emit_part(LayoutPart(BlockKind.BYTES, 9)), "does not end"),
-        (emit_part(LayoutPart(BlockKind.FLUSHED, 9)) + emit_part(LayoutPart(BlockKind.PACKED, 9)), "does not end"),
+        (emit_part(LayoutPart(BlockKind.FLUSHED, 9)) + emit_part(LayoutPart(BlockKind.PACKED, 0)), "does not end"),
     ],
 )
 def test_what_is_no_layout(layout: bytes, message: str) -> None:

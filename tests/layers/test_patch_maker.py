@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -63,6 +64,7 @@ from tests.views.support import archive
 
 UNCOMPRESSED = layer(1, size=9000)
 GO = replica("go1-flate-6")
+CHUNKED = Path(__file__).parents[2] / "fixtures/encoders/chunked"
 
 
 def unpack(blob: bytes) -> Unpacked:
@@ -180,6 +182,19 @@ def test_decisions_are_taken_over_from_a_source_of_the_same_encoder(old: str, li
 
 def test_zstd_is_a_source_of_gzip() -> None:
     assert method(patched(GO(changed(UNCOMPRESSED)), FRAMES(UNCOMPRESSED))) == Replica("go1-flate-6", GZIP_HEADER)
+
+
+@pytest.mark.parametrize("file", sorted(CHUNKED.iterdir()), ids=lambda path: path.stem)
+def test_files_of_podman_and_stargz(file: Path) -> None:
+    """Whose plain layer, a little changed, is the source: their table of contents is all that is new."""
+    blob = file.read_bytes()
+    content: list[bytes] = []
+    extract(BytesBlob(blob), len(blob), content.append, 1 << 20)
+    old = changed(b"".join(content))
+    patches = diff([blob], [old])
+    assert isinstance(methods(patches)[0], Frames)
+    assert patches.sizes[0] < 1500
+    assert carry_out(patches, by_digest(old)) == by_digest(blob)
 
 
 def test_zstd_by_an_encoder_that_differs_from_its_replica_is_corrected() -> None:
@@ -308,7 +323,7 @@ def test_views_that_cannot_be_folded_are_given_up(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_layer_with_new_nested_content_is_smaller_without_any_source() -> None:
-    """As in full bundles that are packed anew."""
+    """As in full bundles that are repacked."""
     files = [text(3000, 1) + text(3000, seed) for seed in range(9)]
     patch = patched(jars(GO, *files))
     assert patch is not None

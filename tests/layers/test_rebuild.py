@@ -12,6 +12,7 @@ import pytest
 
 from airpatch.blobs.content import BlobReader, BytesBlob
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
+from airpatch.execution import Cancellation
 from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.layers.recipe import (
@@ -63,7 +64,7 @@ def test_steps_wait_for_those_that_make_their_sources(jobs: int) -> None:
 class AtOnce(Executor):
     """A pool that runs what is submitted before it says that it has begun."""
 
-    def __init__(self, _: int) -> None:
+    def __init__(self, _threads: int, _cancellation: Cancellation | None = None) -> None:
         pass
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **options: Any) -> Future[Any]:
@@ -83,7 +84,7 @@ def test_a_step_behind_one_that_waits_is_not_held_up(monkeypatch: pytest.MonkeyP
         began.append(step)
         return Collected(lambda _: None)
 
-    monkeypatch.setattr("airpatch.layers.rebuild.ThreadPoolExecutor", AtOnce)
+    monkeypatch.setattr("airpatch.layers.rebuild.worker_pool", AtOnce)
     index = Patches([first, second, third], patches.sources).index
     rebuild_blobs(index, [first, second, third], content, output, execution(2))
     assert began == [first, third, second]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -57,7 +58,8 @@ def scratch() -> int:
 
 
 def scratch_left() -> int:
-    """Bytes that still lie in scratch files."""
+    """Bytes that still lie in scratch files, once errors and what their tracebacks hold are gone."""
+    gc.collect()
     total = 0
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import CancelledError
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from airpatch.errors import SourceError
+from airpatch.execution import Cancellation
 from airpatch.registry_api.access import RegistryAccess
 from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.transport import Transport
@@ -117,3 +120,58 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
             of._send("GET", "http://registry.invalid/v2/", {}, None)
         of.close()
     assert asked == ["http://registry.example/v2/"]
+
+
+def test_a_busy_token_server_is_asked_again() -> None:
+    asked: list[str] = []
+
+    def handle(request: Request) -> Reply:
+        asked.append(request.path.partition("?")[0])
+        if request.path.startswith("/token"):
+            return Reply(503, {"Retry-After": "0"}) if asked.count("/token") < 3 else Reply(200, {}, b'{"token": "t"}')
+        if request.headers.get("Authorization") == "Bearer t":
+            return Reply(200, {}, b"let in")
+        return Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{host}/token",service="s"'})
+
+    with http_server(handle) as host, closing(transport(host)) as of:
+        assert get(of) == (200, b"let in")
+    assert asked.count("/token") == 3
+
+
+def test_a_token_that_is_not_accepted_is_told() -> None:
+    def handle(request: Request) -> Reply:
+        if request.path.startswith("/token"):
+            return Reply(200, {}, b'{"token": "t"}')
+        return Reply(401, {"WWW-Authenticate": f'Bearer realm="http://{host}/token",service="s"'})
+
+    with http_server(handle) as host, closing(transport(host)) as of, pytest.raises(SourceError, match="credentials"):
+        get(of)
+
+
+def test_a_wait_ends_with_the_work() -> None:
+    cancellation = Cancellation()
+
+    def handle(request: Request) -> Reply:
+        cancellation.cancel()
+        return Reply(429, {"Retry-After": "600"})
+
+    with http_server(handle) as host:
+        of = Transport(RegistryPlace(host, ""), PLAIN, SourceError, cancellation)
+        with closing(of), pytest.raises(CancelledError):
+            get(of)
+        with pytest.raises(CancelledError):
+            of.request("GET", "/v2/", "web", "scope")
+
+
+def test_redirects_that_lead_nowhere() -> None:
+    replies = {
+        "/v2/": Reply(307, {"Location": "http://127.0.0.1:port/"}),
+        "/v2/round": Reply(307, {"Location": "/v2/round"}),
+        "/v2/file": Reply(307, {"Location": "file:///etc/passwd"}),
+    }
+    with http_server(lambda request: replies[request.path]) as host, closing(transport(host)) as of:
+        with pytest.raises(SourceError, match=r"it: .*tried 6 times"):
+            get(of)
+        assert get(of, "/v2/round")[0] == 307
+        with pytest.raises(SourceError, match="is not followed"):
+            get(of, "/v2/file")

@@ -3,19 +3,23 @@ the OCI distribution-spec (`conformance/02_pull_test.go`, `04_discovery_test.go`
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import airpatch
-from airpatch.errors import BaseMismatch, TargetError, TrustError, UsageError
+from airpatch.errors import BaseMismatch, SourceError, TargetError, TrustError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from airpatch.registry_api.access import PullOptions
+from airpatch.serving.application import RegistryApplication
+from airpatch.serving.catalog import Catalog, ServedRepository
 from airpatch.sources.gather import gather
 from tests.registry.server import skopeo
 from tests.registry_api.pushed import Pushed
@@ -287,3 +291,60 @@ def test_what_cannot_be_served_is_told(bundles: dict[str, Path], tmp_path: Path)
     (tmp_path / "signers").write_text(f"us {(tmp_path / 'key.pub').read_text()}")
     with pytest.raises(TrustError):
         airpatch.serve(bundles["full1"], trusted=airpatch.trusted_signers(tmp_path / "signers"))
+
+
+class Failing:
+    """A content whose blob cannot be opened, or breaks off behind its first MiB."""
+
+    def __init__(self, size: int, *, opens: bool) -> None:
+        self._size = size
+        self._opens = opens
+
+    def size(self, digest: Digest) -> int | None:
+        return self._size
+
+    def open(self, digest: Digest, size: int) -> Failing:
+        if not self._opens:
+            raise SourceError("the disk is gone")
+        return self
+
+    def read_into(self, view: memoryview, offset: int) -> None:
+        if offset:
+            raise SourceError("the disk is going")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def asked(content: Failing, path: str, method: str = "GET", kind: str = "http") -> list[dict[str, Any]]:
+    """What an application sends that has `content` as its only blob, `ABSENT`."""
+    catalog = Catalog([], {}, content)
+    catalog.repositories["web"] = ServedRepository(blobs={Digest.parse(ABSENT): 3 << 20})
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(dict(message))
+
+    scope = {"type": kind, "method": method, "path": path, "headers": []}
+    try:
+        asyncio.run(RegistryApplication(catalog)(scope, receive, send))
+    except SourceError:
+        sent.append({"type": "cut"})
+    return sent
+
+
+def test_a_blob_that_cannot_be_read_is_an_error_or_a_broken_connection() -> None:
+    size = 3 << 20
+    (start, body) = asked(Failing(size, opens=False), f"/v2/web/blobs/{ABSENT}")
+    assert (start["status"], json.loads(body["body"])["errors"][0]["code"]) == (500, "UNKNOWN")
+    start, first, last = asked(Failing(size, opens=True), f"/v2/web/blobs/{ABSENT}")
+    assert (start["status"], len(first["body"]), first["more_body"], last) == (200, 1 << 20, True, {"type": "cut"})
+
+
+def test_what_is_no_request_to_a_registry() -> None:
+    nothing = Failing(0, opens=False)
+    assert asked(nothing, "/", kind="websocket") == []
+    assert asked(nothing, "/upload", "POST")[0]["status"] == 404

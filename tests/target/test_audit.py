@@ -289,7 +289,7 @@ REMARKED: dict[Damage, str] = {
     _missing_layer_folder: "has no layer link, which a revision needs",
     _missing_revision: "is not a revision of the repository",
     _missing_child: "1 of 2 manifests of the index",
-    _revision_is_no_manifest: "1 manifests are of types that airpatch does not know",
+    _revision_is_no_manifest: "1 manifest of a type that airpatch does not know",
     _revision_of_nothing: "is missing, and is a revision",
     _tag_without_current: "current/link: is missing",
     _tag_without_index: "which is missing from the tag's index",

@@ -40,7 +40,7 @@ def digest_outside(source: ByteSource, ranges: tuple[tuple[int, int], ...], size
 
 
 def pieces(source: ByteSource, start: int, stop: int) -> Iterator[memoryview]:
-    """The bytes of a stretch, a piece at a time, each of use until the next one is asked for."""
+    """Yield the bytes of a stretch, a piece at a time, each of use until the next one is asked for."""
     buffer = memoryview(bytearray(min(_PIECE, stop - start)))
     for position in range(start, stop, _PIECE):
         view = buffer[: min(_PIECE, stop - position)]
@@ -88,7 +88,7 @@ def _is_whole(frame: bytearray) -> bool:
 
 
 def _frame_size(source: ByteSource, position: int) -> int | None:
-    """Bytes of the frame that begins at `position`; None if none does, or it does not end within the file."""
+    """Return the size of the frame that begins at `position`; None if none does, or it does not end within the file."""
     start = position
 
     def read(size: int) -> bytes:
@@ -117,7 +117,7 @@ def _is_seek_table(source: ByteSource, position: int) -> bool:
 
 
 def _joined(ranges: Iterator[ByteRange]) -> Iterator[ByteRange]:
-    """Ranges in order, those that touch made one."""
+    """Yield the ranges in order, joining those that touch."""
     last: ByteRange | None = None
     for each in ranges:
         if last is not None and last.stop == each.start:

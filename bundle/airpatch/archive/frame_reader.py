@@ -156,7 +156,7 @@ def _open_each(
 
 
 def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False) -> FrameReader:
-    """The bundle out of its parts: at any place, or one part after the other where `ask` has to bring some of them."""
+    """Return the bundle from its parts: with random access, or one part after another if `ask` has to bring some."""
     if joined.is_complete or ask is None:
         joined.require_complete()
         return FileFrameReader(joined, hashed=hashed)

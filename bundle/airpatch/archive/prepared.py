@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, Self
@@ -16,6 +17,8 @@ from airpatch.progress import ProgressPart
 
 
 class Closeable(Protocol):
+    """What is given up when the work is done."""
+
     def close(self) -> None: ...
 
 
@@ -24,6 +27,8 @@ class Arriving(Protocol):
 
     size: int
     """Bytes that are on their way; they count as work."""
+    verified: AbstractSet[Digest]
+    """The blobs that have been hashed when they are given, and need not be again."""
 
     def content(self, part: ProgressPart, cancellation: Cancellation) -> AbstractContextManager[Content]:
         """Give the content for the block, in which each blob is read once, in the order of the bundle.

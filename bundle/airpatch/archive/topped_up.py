@@ -48,7 +48,7 @@ class ToppedUp:
 
 
 def complete(top_up: Path, candidates: Sequence[Path]) -> tuple[Path, ToppedUp]:
-    """The one of `candidates` that the top-up completes, and the bundle that both make; the caller closes it.
+    """Return the one of `candidates` that the top-up completes, and the bundle that both make; the caller closes it.
 
     Raises FormatError or IntegrityError if the top-up is damaged, UsageError if it belongs to none of them.
     """
@@ -72,7 +72,7 @@ def complete(top_up: Path, candidates: Sequence[Path]) -> tuple[Path, ToppedUp]:
 
 
 def read_request(path: Path) -> top_ups.DamageRequest:
-    """The request for damaged bytes in a file. Raises UsageError if it cannot be read, FormatError."""
+    """Return the request for damaged bytes in a file. Raises UsageError if it cannot be read, FormatError."""
     try:
         if path.stat().st_size > top_ups.MAX_VALUE + sealed.PREFIX + 32:
             raise FormatError(f"{path}: is no request for damaged bytes")
@@ -84,7 +84,7 @@ def read_request(path: Path) -> top_ups.DamageRequest:
 
 
 def _read_top_up(given: ByteSource) -> tuple[TopUp, int]:
-    """The head of a top-up, and where its bytes begin, which are verified."""
+    """Return the head of a top-up, and where its bytes begin, which are verified."""
     with located(given.name):
         prefix = _read(given, min(sealed.PREFIX, given.size))
         size = sealed.sealed_size(prefix, magics.TOP_UP, top_ups.MAX_VALUE, "a top-up")
@@ -102,7 +102,7 @@ def _read_top_up(given: ByteSource) -> tuple[TopUp, int]:
 
 
 def _is_completed(damaged: ByteSource, top_up: TopUp) -> bool:
-    """Whether `damaged` has all that the top-up lacks."""
+    """Return whether `damaged` has all that the top-up lacks."""
     needed = max((stop for _, stop in gaps(top_up.ranges, top_up.size)), default=0)
     return needed <= damaged.size and digest_outside(damaged, top_up.ranges, top_up.size) == top_up.request.rest
 

@@ -48,12 +48,13 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
 
     work = layout.blob_bytes(index) + (0 if arriving is None else arriving.size)
     with execution.part(f"packing {index.release.name}", work, images) as part, ExitStack() as stack:
-        content = bundle.content
+        content, verified = bundle.content, frozenset[Digest]()
         if arriving is not None:
+            verified = frozenset(arriving.verified)
             content = stack.enter_context(arriving.content(part, execution.cancellation))
         pool = stack.enter_context(worker_pool(execution.threads))
         writing = stack.enter_context(worker_pool(1))
-        run = _Run(content, bundle.manifests, sink, pool, writing, part)
+        run = _Run(content, verified, bundle.manifests, sink, pool, writing, part)
         stack.callback(run.close)
         try:
             run.write(layout.index_section(emit_index(index)))
@@ -74,7 +75,7 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
 
 
 @dataclass(slots=True)
-class _Frame:
+class _PendingFrame:
     """A frame under way: `content` is in use until it is `written`."""
 
     plan: FramePlan
@@ -88,6 +89,7 @@ class _Run:
     def __init__(
         self,
         content: Content,
+        verified: frozenset[Digest],
         manifests: Mapping[Digest, bytes],
         sink: Sink,
         pool: Executor,
@@ -97,6 +99,7 @@ class _Run:
         self.frames: list[zstd.Frame] = []
         self.failed: dict[Digest, AirpatchError] = {}
         self._content = content
+        self._verified = verified
         self._manifests = manifests
         self._sink = sink
         self._pool = pool
@@ -105,7 +108,7 @@ class _Run:
         self._reader: BlobReader | None = None
         self._hash = SerialHash(pool)
         self._broken = False
-        self._under_way: deque[_Frame] = deque()
+        self._under_way: deque[_PendingFrame] = deque()
         self._bytes_under_way = 0
         self._buffers = Buffers(layout.FRAME)
 
@@ -135,7 +138,7 @@ class _Run:
             position += length
         packed = self._pool.submit(_pack, view, plan.packing)
         written = self._writing.submit(self._write_frame, view, packed, hashed)
-        self._under_way.append(_Frame(plan, view, written))
+        self._under_way.append(_PendingFrame(plan, view, written))
         self._bytes_under_way += size
 
     def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:
@@ -152,7 +155,7 @@ class _Run:
                 self._open(digest, member.size)
             if digest not in self.failed:
                 self._read(digest, target, begin - records)
-            if digest not in self.failed:
+            if digest not in self.failed and digest not in self._verified:
                 hashed.append((digest, self._hash.update(target)))
                 if piece.stop == member.total:
                     hashed.append((digest, self._hash.check(digest)))

@@ -19,7 +19,7 @@ class ByteSource(Protocol):
         """Fill `view` with the bytes from `position` on. Raises FormatError if they are not there, TargetError."""
 
     def again(self) -> ByteSource:
-        """The same bytes, of which whoever asks is the owner."""
+        """Return the same bytes, of which whoever asks is the owner."""
 
     def close(self) -> None: ...
 

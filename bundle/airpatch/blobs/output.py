@@ -30,6 +30,8 @@ _HEED = 100
 
 
 class Sink(Protocol):
+    """Where the bytes of a bundle go, in order."""
+
     def write(self, pieces: Sequence[bytes | bytearray | memoryview]) -> None:
         """Append all of `pieces`. Raises TargetError."""
 

@@ -42,6 +42,7 @@ def run_table(
     source_base: cython.ulonglong,
     target_base: cython.ulonglong,
 ) -> cython.void:
+    """Go through pointers of 8 bytes, or displacements of 4, from the field itself or from a base (spec/DELTA.md)."""
     width: cython.Py_ssize_t = 8 if mode == _POINTERS else 4
     at: cython.Py_ssize_t = (width - origin % width) % width
     # In bounds: at + width <= size wherever a field is read or written.

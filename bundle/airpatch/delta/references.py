@@ -76,7 +76,7 @@ class References:
     @cython.nogil
     @cython.exceptval(check=False)
     def valid(self, address: cython.ulonglong) -> cython.bint:
-        """Whether there is something at a source address."""
+        """Return whether there is something at a source address."""
         i: cython.Py_ssize_t = 0
         while i < self._spans and not self._low[i] <= address < self._high[i]:
             i += 1

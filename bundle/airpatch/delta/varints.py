@@ -27,10 +27,12 @@ def put(out: bytearray, number: int) -> None:
 
 
 def zigzag(number: int) -> int:
+    """Return a signed number as an unsigned one; the inverse of `unzigzag`."""
     return number << 1 if number >= 0 else (-number << 1) - 1
 
 
 def unzigzag(number: int) -> int:
+    """Return the signed number that `zigzag` has made unsigned."""
     return number >> 1 if not number & 1 else -(number >> 1) - 1
 
 
@@ -52,7 +54,7 @@ def each(data: bytes) -> Iterator[int]:
 
 
 def count(data: bytes) -> int:
-    """How many numbers are in `data`, the last of which may be cut short."""
+    """Return how many numbers are in `data`, the last of which may be cut short."""
     return len(data.translate(None, bytes(range(0x80, 0x100))))
 
 

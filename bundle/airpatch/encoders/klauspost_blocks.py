@@ -178,7 +178,7 @@ class KlauspostWriter:
         return all(length or not count for count, length in zip(literals + distances, lengths, strict=True))
 
     def _literal_bits(self, counts: array[int]) -> int:
-        """Size of literals in the open block's code."""
+        """Return the size of literals in the open block's code."""
         if any(count and not length for count, length in zip(counts, self._literal_lengths, strict=False)):
             return _NEVER
         return sum(map(int.__mul__, counts, self._literal_lengths))

@@ -139,7 +139,7 @@ class Precedent:
         at: cython.Py_ssize_t,
         limit: cython.Py_ssize_t,
     ) -> cython.Py_ssize_t:
-        """How many bytes the content has from `there` that `data` has from `at`, at most `limit`, which is not 0."""
+        """Return how many bytes agree from `there` in the content and from `at` in `data`: at most `limit`, not 0."""
         content: cython.p_uchar
         bytes_: cython.p_uchar
         if cython.compiled:
@@ -265,14 +265,14 @@ class Precedent:
 @cython.inline
 @cython.exceptval(check=False)
 def _before_edge(position: cython.longlong) -> cython.longlong:
-    """Bytes from `position` to where an encoder may look back less far; none within."""
+    """Return how many bytes it is from `position` to where an encoder may look back less far; none within."""
     return _WINDOW - _EDGE - position % _WINDOW
 
 
 @cython.cfunc
 @cython.exceptval(check=False)
 def _slot(data: cython.const[cython.uchar][::1], at: cython.Py_ssize_t, bits: cython.int) -> cython.longlong:
-    """The slot of the block at `at`; below 0 if it begins with the same bytes again and again."""
+    """Return the slot of the block at `at`; below 0 if it begins with the same bytes again and again."""
     bytes_: cython.p_uchar = cython.cast(cython.p_uchar, cython.address(data[0])) if cython.compiled else data
     h: cython.ulonglong = load64(bytes_, at)
     word: cython.ulonglong

@@ -6,16 +6,19 @@ encoder; everything else comes out of another stream of bytes, the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 from airpatch.encoders.zstd_frame import SKIPPABLE_MAGIC
 from airpatch.encoders.zstd_replicas import FrameEncoder
+from airpatch.encoders.zstd_toc import MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
 
 PART_SIZE = 10
 """Bytes of a part."""
+_SKIPPABLE_HEADER = 8
 _PIECE = 1 << 20
 
 Read = Callable[[int], bytes]
@@ -28,7 +31,7 @@ class BlockKind(IntEnum):
     FRAME = 0  # a frame, or the last part of one that was flushed; size of its content
     FLUSHED = 1  # a part of a frame that the encoder was made to write before the frame goes on; size of its content
     BYTES = 2  # bytes of the rest; size of them
-    PACKED = 3  # a skippable frame of one frame; size of its content, which is of the rest
+    PACKED = 3  # a skippable frame of the frame that follows, whose content is of the rest; 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,47 +49,76 @@ def emit_part(part: LayoutPart) -> bytes:
 
 
 def _parse_part(data: bytes) -> LayoutPart:
-    if len(data) != PART_SIZE or data[0] not in list(BlockKind) or data[1] > 15:
-        raise FormatError("a layout with something else where a part belongs")
-    return LayoutPart(BlockKind(data[0]), int.from_bytes(data[2:], "little"), data[1])
+    size = int.from_bytes(data[2:], "little")
+    if len(data) == PART_SIZE and data[0] in list(BlockKind) and data[1] <= 15:
+        part = LayoutPart(BlockKind(data[0]), size, data[1])
+        if part.kind is not BlockKind.PACKED or not size:
+            return part
+    raise FormatError("a layout with something else where a part belongs")
 
 
 def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Iterator[bytes]:
     """Yield the file with that layout. Raises FormatError if the layout is malformed, or a stream ends too early."""
-    goes_on = False
+    begins = array("Q")
+    position = 0
+    magic: int | None = None  # of the skippable frame that the parts at hand are packed in
+    goes_on = False  # whether the next part is of the same frame
+    packed = bytearray()
     while data := b"".join(_take(layout, PART_SIZE, may_end=True)):
         part = _parse_part(data)
-        if goes_on and part.kind not in (BlockKind.FRAME, BlockKind.FLUSHED):
+        is_frame = part.kind in (BlockKind.FRAME, BlockKind.FLUSHED)
+        if not is_frame and (goes_on or magic is not None):
             raise FormatError("a layout with a frame that does not end")
+        if part.kind is BlockKind.PACKED:
+            magic, offsets = part.magic, FrameOffsets(begins)
+            packed.clear()
+            continue
+        if magic is not None:
+            if part.size > MAX_TEXT:
+                raise FormatError(f"a layout with more than {MAX_TEXT} bytes in a skippable frame")
+            text = offsets.restore(b"".join(_take(rest, part.size)))
+            pieces = _frame(encoder, part.kind, goes_on, len(text), [text])
+        elif is_frame:
+            if not goes_on:
+                begins.append(position)
+            pieces = _frame(encoder, part.kind, goes_on, part.size, _take(content, part.size))
+        else:
+            pieces = _take(rest, part.size)
         size = 0
-        for piece in _part(encoder, part, goes_on, content, rest):
+        for piece in pieces:
             size += len(piece)
-            yield piece
+            if magic is None:
+                yield piece
+            else:
+                packed += piece
         if not size:  # else there could be any number of them
             raise FormatError("a layout with a part of no bytes")
+        position += size
         goes_on = part.kind is BlockKind.FLUSHED
-    if goes_on:
+        if magic is not None and not goes_on:
+            yield _skippable_header(magic, len(packed))
+            yield bytes(packed)
+            position += _SKIPPABLE_HEADER
+            magic = None
+    if goes_on or magic is not None:
         raise FormatError("a layout with a frame that does not end")
 
 
-def _part(encoder: FrameEncoder, part: LayoutPart, goes_on: bool, content: Read, rest: Read) -> Iterator[bytes]:
-    """Yield a part of the file; `goes_on` says that it continues the frame of the part before it."""
-    match part.kind:
-        case BlockKind.FRAME | BlockKind.FLUSHED:
-            if not goes_on:
-                encoder.begin(part.size)
-            for piece in _take(content, part.size):
-                yield encoder.feed(piece)
-            yield encoder.flush() if part.kind is BlockKind.FLUSHED else encoder.finish()
-        case BlockKind.BYTES:
-            yield from _take(rest, part.size)
-        case BlockKind.PACKED:
-            encoder.begin(part.size)
-            packed = b"".join(map(encoder.feed, _take(rest, part.size))) + encoder.finish()
-            if len(packed) >> 32:
-                raise FormatError("a layout with a skippable frame that is too large")
-            yield (SKIPPABLE_MAGIC + part.magic).to_bytes(4, "little") + len(packed).to_bytes(4, "little")
-            yield packed
+def _frame(
+    encoder: FrameEncoder, kind: BlockKind, goes_on: bool, size: int, content: Iterable[bytes]
+) -> Iterator[bytes]:
+    """Yield a frame of `size` bytes, or a part of one; `goes_on` says that it continues the part before it."""
+    if not goes_on:
+        encoder.begin(size)
+    for piece in content:
+        yield encoder.feed(piece)
+    yield encoder.flush() if kind is BlockKind.FLUSHED else encoder.finish()
+
+
+def _skippable_header(magic: int, size: int) -> bytes:
+    if size >> 32:
+        raise FormatError("a layout with a skippable frame that is too large")
+    return (SKIPPABLE_MAGIC + magic).to_bytes(4, "little") + size.to_bytes(4, "little")
 
 
 def _take(read: Read, size: int, may_end: bool = False) -> Iterator[bytes]:

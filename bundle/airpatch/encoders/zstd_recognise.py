@@ -46,7 +46,8 @@ _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
 _PROBE = 32 << 10  # bytes, in which a level is told from others
-_NEAR = 0.6  # of the matches of a probe
+_NEAR, _NEAR_SLOWEST = 0.6, 0.05  # of the matches of a probe
+_SLOWEST = "best"
 _FEW = 20  # matches tell nothing
 _TELLING = 1000  # matches tell the level
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
@@ -114,7 +115,8 @@ def _klauspost(
     found: list[str] = []
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
-        if len(names) > len(same) and matches is not None and not _is_near(same[0], uncompressed, complete, matches):
+        tells = matches is not None and len(names) > len(same) and len(matches.records) >= _FEW
+        if matches is not None and tells and not _is_near(same, uncompressed, complete, matches):
             continue
         twins = {
             name: twin
@@ -134,16 +136,22 @@ def _klauspost(
     return found
 
 
-def _is_near(name: str, uncompressed: bytes, complete: bool, matches: Matches) -> bool:
-    """Return whether a replica finds about the `matches` of the first block in the beginning of its content.
+def _is_near(names: Sequence[str], uncompressed: bytes, complete: bool, matches: Matches) -> bool:
+    """Return whether one of the replicas of a level finds about the `matches` of the first block in its beginning.
 
-    Versions of a level do, other levels and other encoders do not. If there are few matches, all replicas are near.
+    Other levels and other encoders do not. If there are few matches, all replicas are near. The level best weighs
+    matches by the entropy of a block, which that of its beginning is not, and takes long: its newest version tells.
     """
-    encoder = zstd_replica(name).make()
-    begin = encoder.feed(uncompressed[:_PROBE])
-    end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
-    common, most = first_matches(begin + end, 2).compare(matches)
-    return most < _FEW or common >= _NEAR * most
+    slow = zstd_replica(names[0]).level == _SLOWEST
+    for name in names[:1] if slow else names:
+        encoder = zstd_replica(name).make()
+        begin = encoder.feed(uncompressed[:_PROBE])
+        end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
+        probe = first_matches(begin + end, 2)
+        common, most = probe.compare(matches)
+        if len(probe.records) < _FEW or most < _FEW or common >= (_NEAR_SLOWEST if slow else _NEAR) * most:
+            return True
+    return False
 
 
 def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:

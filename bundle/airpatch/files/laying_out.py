@@ -36,7 +36,7 @@ _STAGING = ".airpatch-{}.new"
 
 
 def files_artifacts(images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> dict[str, list[Descriptor]]:
-    """The layers of each artifact of files among `images`, by its repository."""
+    """Return the layers of each artifact of files among `images`, by its repository."""
     found: dict[str, list[Descriptor]] = {}
     for image in images:
         content = manifests.get(image.manifest)
@@ -109,7 +109,7 @@ def _remove(name: str, parent: int) -> None:
 
 
 def _listed(folder: Path) -> set[str] | None:
-    """The paths that belong to the release that lies in `folder`; None if there is none, or nothing in it.
+    """Return the paths that belong to the release that lies in `folder`; None if there is none, or nothing in it.
 
     Raises TargetError if the folder is somebody else's.
     """

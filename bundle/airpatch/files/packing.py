@@ -69,13 +69,13 @@ class FilesArtifact:
 
 
 def tag_of(release: str) -> str:
-    """The name of a release as a tag: what a tag cannot have is `-`, and it begins with a letter, a digit or `_`."""
+    """Return the name of a release as a tag: `-` replaces what a tag cannot have, and `_` goes before a bad start."""
     text = _NOT_IN_A_TAG.sub("-", release)
     return (text if re.match(r"\w", text, re.ASCII) else f"_{text}")[:128]
 
 
 def pack_files(option: FilesOption, release: str, new_file: NewFile) -> FilesArtifact:
-    """The files of a folder as an artifact; layers lie in scratch files.
+    """Return the files of a folder as an artifact; layers lie in scratch files.
 
     Raises SourceError naming everything that cannot be packed, or cannot be read.
     """
@@ -111,7 +111,7 @@ def pack_files(option: FilesOption, release: str, new_file: NewFile) -> FilesArt
 
 
 def _walk(folder: Path, findings: list[str]) -> Iterator[FileEntry]:
-    """All that lies in the folder, sorted by path, folders before what is in them; not what airpatch keeps there."""
+    """Yield what lies in the folder, sorted by path, folders first, except what airpatch keeps there."""
     pending = [""]
     if not folder.is_dir():
         findings.append(f"{folder}: is not a folder")

@@ -43,7 +43,7 @@ class FileEntry:
             raise FormatError(f"{self.path}: is a symbolic link to {self.target!r:.200}, outside the folder")
 
     def header(self) -> bytes:
-        """The member's header: POSIX.1-2001 (pax), with an extended header where a name or size needs one."""
+        """Return the member's header: POSIX.1-2001 (pax), with an extended header where a name or size needs one."""
         info = tarfile.TarInfo(self.path)
         info.type = _TYPES[self.type]
         info.mode = self.mode
@@ -53,7 +53,7 @@ class FileEntry:
 
 
 def _is_inside(path: str, target: str) -> bool:
-    """Whether a link at `path` to `target` stays in the folder, whatever links the names in `target` may be.
+    """Return whether a link at `path` to `target` stays in the folder, whatever links the names in `target` may be.
 
     Steps upwards may stand in front alone: behind the name of a link they would lead up from where that leads.
     """
@@ -63,7 +63,7 @@ def _is_inside(path: str, target: str) -> bool:
 
 
 def entry_of(info: tarfile.TarInfo) -> FileEntry:
-    """The entry that a member of a tar is. Raises FormatError."""
+    """Return the entry that a member of a tar is. Raises FormatError."""
     types = {value: key for key, value in _TYPES.items()}
     kind = types.get(info.type)
     if kind is None:

@@ -53,17 +53,17 @@ class WholeFile:
         return self.data_parts + self.parity
 
     def payload(self, number: int) -> int:
-        """Bytes of payload of the part `number`: parity covers whole chunks of the longest data part."""
+        """Return the payload's bytes of the part `number`: parity covers whole chunks of the longest data part."""
         if number > self.data_parts:
             return self.chunks(1) * self.chunk
         return min(self.part_size, self.size - (number - 1) * self.part_size)
 
     def chunks(self, number: int) -> int:
-        """Chunks in the payload of the part `number`."""
+        """Return how many chunks the payload of the part `number` has."""
         return -(-self.payload(number if number <= self.data_parts else 1) // self.chunk)
 
     def part_name(self, number: int) -> str:
-        """What the file of the part `number` is called; nothing depends on it."""
+        """Return what the file of the part `number` is called; nothing depends on it."""
         width = len(str(self.data_parts))
         if number > self.data_parts:
             return f"{self.name}.parity-{number - self.data_parts}-of-{self.parity}"
@@ -89,22 +89,22 @@ class Header:
         return hashlib.sha256(self.sums).digest()
 
     def digest_of(self, number: int) -> bytes:
-        """What the first part knows the part `number` by."""
+        """Return what the first part knows the part `number` by."""
         return self.parts[SIZE * (number - 1) : SIZE * number]
 
 
 def header_size(whole: WholeFile, number: int) -> int:
-    """Bytes of the header of the part `number`, whatever its sums are."""
+    """Return the size in bytes of the header of the part `number`, whatever its sums are."""
     return len(emit_header(blank_header(whole, number)))
 
 
 def blank_header(whole: WholeFile, number: int) -> Header:
-    """A header as long as that of the part `number` will be, with zeros for sums."""
+    """Return a header as long as that of the part `number` will be, with zeros for sums."""
     return Header(whole, number, bytes(SIZE * whole.chunks(number)), bytes(SIZE * whole.parts if number == 1 else 0))
 
 
 def emit_header(header: Header) -> bytes:
-    """The encoding of `header`, which the payload follows."""
+    """Return the encoding of `header`, which the payload follows."""
     whole = header.whole
     description = {
         "airpatch": VERSION,
@@ -122,12 +122,12 @@ def emit_header(header: Header) -> bytes:
 
 
 def size_of_header(prefix: bytes) -> int:
-    """Bytes of the header that begins with `prefix`. Raises FormatError unless it is that of a part."""
+    """Return the size of the header that begins with `prefix`. Raises FormatError unless it is that of a part."""
     return sealed.sealed_size(prefix, magics.PART, MAX_DESCRIPTION, _WHAT)
 
 
 def parse_header(content: bytes) -> Header:
-    """The header that `content` encodes. Raises FormatError unless it is whole and canonical."""
+    """Return the header that `content` encodes. Raises FormatError unless it is whole and canonical."""
     header = _from_plain(sealed.unseal(content, _WHAT))
     _check(header)
     if emit_header(header) != content:
@@ -176,12 +176,13 @@ def _check(header: Header) -> None:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether `name` can name a file on the site without surprises."""
+    """Return whether `name` can name a file on the site without surprises."""
     return name.isprintable() and 0 < len(name.encode()) <= MAX_NAME and "/" not in name and name not in (".", "..")
 
 
 def fitting(name: str, size: int, limit: int, parity: int) -> WholeFile:
-    """How a file of `size` bytes is split into parts whose files are smaller than `limit` bytes (4 GiB fit on FAT).
+    """Return how a file of `size` bytes is split into parts whose files are smaller than `limit` bytes (4 GiB fit on
+    FAT).
 
     Its digest is blank. Raises FormatError if that would be too many parts.
     """

@@ -57,23 +57,28 @@ class Link:
 
 
 def blob_path(digest: Digest) -> str:
+    """Return where a registry keeps the blob (spec/FORMAT.md, Paths)."""
     return f"{BLOBS}/sha256/{digest.hex[:2]}/{digest.hex}/data"
 
 
 def repository_path(repository: str) -> str:
+    """Return the folder of a repository."""
     return f"{REPOSITORIES}/{repository}"
 
 
 def layer_link(repository: str, digest: Digest) -> Link:
+    """Return the link by which a repository has a config or layer."""
     return Link(Stage.LAYER, f"{repository_path(repository)}/_layers/sha256/{digest.hex}/link", digest)
 
 
 def revision_link(repository: str, digest: Digest) -> Link:
+    """Return the link by which a repository has a manifest."""
     path = f"{repository_path(repository)}/_manifests/revisions/sha256/{digest.hex}/link"
     return Link(Stage.REVISION, path, digest)
 
 
 def tag_folder(name: ImageName) -> str:
+    """Return the folder of a tag."""
     return f"{repository_path(name.repository)}/_manifests/tags/{name.tag}"
 
 
@@ -83,10 +88,12 @@ def tag_folder_of(link: Link) -> str:
 
 
 def tag_index_link(name: ImageName, digest: Digest) -> Link:
+    """Return the link that lists a manifest among those that the tag has pointed to."""
     return Link(Stage.TAG_INDEX, f"{tag_folder(name)}/index/sha256/{digest.hex}/link", digest)
 
 
 def tag_link(name: ImageName, digest: Digest) -> Link:
+    """Return the link that makes the tag point to a manifest."""
     return Link(Stage.TAG, f"{tag_folder(name)}/current/link", digest)
 
 

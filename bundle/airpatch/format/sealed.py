@@ -15,14 +15,14 @@ PREFIX = MAGIC + 4
 
 
 def seal(magic: bytes, value: object) -> bytes:
-    """The head with `value`, of the types that msgpack has."""
+    """Return the head with `value`, of the types that msgpack has."""
     packed = canonical.pack(value)
     content = magic + len(packed).to_bytes(4, "little") + packed
     return content + hashlib.sha256(content).digest()
 
 
 def sealed_size(prefix: bytes, magic: bytes, limit: int, what: str) -> int:
-    """Bytes of the whole head that begins with `prefix`, whose value has at most `limit` bytes.
+    """Return the size of the whole head that begins with `prefix`, whose value has at most `limit` bytes.
 
     Raises FormatError, which calls the file `what`, unless it begins so.
     """
@@ -33,7 +33,7 @@ def sealed_size(prefix: bytes, magic: bytes, limit: int, what: str) -> int:
 
 
 def unseal(content: bytes, what: str) -> object:
-    """The value of a whole head. Raises FormatError if it is damaged; the caller compares with what `seal` gives."""
+    """Return the value of a whole head. Raises FormatError if it is damaged; the caller compares with `seal`."""
     if len(content) < PREFIX + SIZE or hashlib.sha256(content[:-SIZE]).digest() != content[-SIZE:]:
         raise FormatError(f"{what} that is damaged at its beginning")
     return canonical.unpack(content[PREFIX:-SIZE], what)

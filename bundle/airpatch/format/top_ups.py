@@ -55,12 +55,12 @@ class TopUp:
 
 
 def ends(ranges: tuple[ByteRange, ...], size: int) -> Iterator[tuple[int, int]]:
-    """Start and stop of each range in a file of `size` bytes."""
+    """Return start and stop of each range in a file of `size` bytes."""
     return ((r.start, size if r.stop is None else r.stop) for r in ranges)
 
 
 def gaps(ranges: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, int]]:
-    """Start and stop of what lies outside of `ranges` in a file of `size` bytes."""
+    """Yield start and stop of what lies outside of `ranges` in a file of `size` bytes."""
     position = 0
     for start, stop in (*ranges, (size, size)):
         if position < start:
@@ -69,12 +69,12 @@ def gaps(ranges: tuple[tuple[int, int], ...], size: int) -> Iterator[tuple[int, 
 
 
 def emit_request(request: DamageRequest) -> bytes:
-    """The file that holds `request`."""
+    """Return the file that holds `request`."""
     return sealed.seal(magics.DAMAGE_REQUEST, _request_to_plain(request))
 
 
 def parse_request(content: bytes) -> DamageRequest:
-    """The request in a file. Raises FormatError unless it is whole and canonical."""
+    """Return the request in a file. Raises FormatError unless it is whole and canonical."""
     what = "a request for damaged bytes"
     size = sealed.sealed_size(content[: sealed.PREFIX], magics.DAMAGE_REQUEST, MAX_VALUE, what)
     if size != len(content):
@@ -86,7 +86,7 @@ def parse_request(content: bytes) -> DamageRequest:
 
 
 def emit_top_up(top_up: TopUp) -> bytes:
-    """The head of a top-up, which the bytes of its ranges follow."""
+    """Return the head of a top-up, which the bytes of its ranges follow."""
     value = {
         "request": _request_to_plain(top_up.request),
         "size": top_up.size,
@@ -97,7 +97,7 @@ def emit_top_up(top_up: TopUp) -> bytes:
 
 
 def parse_top_up(head: bytes) -> TopUp:
-    """The inverse of `emit_top_up`. Raises FormatError unless `head` is whole and canonical."""
+    """Return the top-up of which `head` is the head. Raises FormatError unless `head` is whole and canonical."""
     match sealed.unseal(head, "a top-up"):
         case {"request": request, "size": int(size), "whole": bytes(whole), "given": bytes(given)}:
             top_up = TopUp(_request_from_plain(request), size, _digest(whole), _digest(given))
@@ -140,7 +140,7 @@ def _range(row: object) -> ByteRange:
 
 
 def _apart(first: ByteRange, second: ByteRange) -> bool:
-    """Whether `second` comes after `first` with something between them: otherwise they would be one."""
+    """Return whether `second` comes after `first` with something between them: otherwise they would be one."""
     return first.stop is not None and first.stop < second.start
 
 

@@ -17,12 +17,12 @@ _PREFIX = ".airpatch-doctor-"
 
 
 def nearest_folder(path: Path) -> Path:
-    """The folder `path`, or the nearest one above it that is there."""
+    """Return the folder `path`, or the nearest one above it that is there."""
     return next(folder for folder in (path, *path.parents) if is_folder(folder))
 
 
 def room(name: str, folder: Path) -> Fact:
-    """Bytes and files for which there is room."""
+    """Return for how many bytes and files there is room."""
     status = os.statvfs(folder)
     size = status.f_bavail * status.f_frsize
     text = f"{size / 1e9:.1f} GB free"
@@ -33,13 +33,13 @@ def room(name: str, folder: Path) -> Fact:
 
 
 def in_the_way(path: Path) -> Path | None:
-    """What is in the way of the folder `path` or of one above it, and is not a folder."""
+    """Return what is in the way of the folder `path` or of one above it, and is not a folder."""
     nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
     return None if is_folder(nearest) else nearest
 
 
 def rights(name: str, folders: list[Path]) -> Fact:
-    """Whether this process may write into `folders`."""
+    """Return whether this process may write into `folders`."""
     closed = [str(folder) for folder in folders if not os.access(folder, os.R_OK | os.W_OK | os.X_OK)]
     user = f"user {os.geteuid()}"
     if closed:
@@ -48,7 +48,7 @@ def rights(name: str, folders: list[Path]) -> Fact:
 
 
 def file_system(folder: Path) -> Iterator[Fact]:
-    """What the file system of `folder`, which can be written, does of what applying relies on."""
+    """Yield what the file system of `folder`, which can be written, does of what applying relies on."""
     try:
         place = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=folder))
     except OSError as error:

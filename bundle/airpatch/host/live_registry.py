@@ -24,7 +24,7 @@ _PATIENCE = 2
 
 
 def registries() -> Fact:
-    """Each registry that runs here, with the version of its API."""
+    """Return each registry that runs here, with the version of its API."""
     found = [text for port in sorted(_ports()) if (text := _ask(port)) is not None]
     return Fact("registry", Verdict.OK, "; ".join(found) or "none is running on this host")
 
@@ -39,7 +39,7 @@ def _ports() -> set[int]:
 
 
 def _ports_of(process: Path) -> Iterator[int]:
-    """The ports on which `process` listens."""
+    """Yield the ports on which `process` listens."""
     sockets = set()
     for descriptor in (process / "fd").iterdir():
         with suppress(OSError):
@@ -53,7 +53,7 @@ def _ports_of(process: Path) -> Iterator[int]:
 
 
 def _ask(port: int) -> str | None:
-    """What answers at `port` of this host; None if nothing does, or no registry."""
+    """Return what answers at `port` of this host; None if nothing does, or no registry."""
     if (version := _version(http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE))) is not None:
         return f"http://127.0.0.1:{port} has the API {version}"
     anybody = ssl._create_unverified_context()  # noqa: S323 - only a header is read, which decides about nothing
@@ -64,7 +64,7 @@ def _ask(port: int) -> str | None:
 
 
 def _version(connection: http.client.HTTPConnection) -> str | None:
-    """The version that the answer's header names; 401 and the like have it, too."""
+    """Return the version that the answer's header names; 401 and the like have it, too."""
     try:
         connection.request("GET", "/v2/")
         return connection.getresponse().getheader("Docker-Distribution-Api-Version")

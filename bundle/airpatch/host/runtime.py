@@ -30,7 +30,7 @@ _NOT_FOR_USE = ("test", "docs", "all")
 
 
 def python() -> Fact:
-    """The interpreter and the C library below it."""
+    """Return the interpreter and the C library below it."""
     libc, version = platform.libc_ver()
     library = f"{libc} {version}" if libc else "a C library other than glibc"
     bits = 64 if sys.maxsize > 1 << 32 else 32
@@ -40,7 +40,7 @@ def python() -> Fact:
 
 
 def codecs() -> Fact:
-    """Whether the codecs are compiled."""
+    """Return whether the codecs are compiled."""
     plain = uncompiled_codecs()
     if not plain:
         return Fact("codecs", Verdict.OK, "compiled")
@@ -49,7 +49,7 @@ def codecs() -> Fact:
 
 
 def uncompiled_codecs() -> list[str]:
-    """The modules of codecs that run as plain Python and need not."""
+    """Return the modules of codecs that run as plain Python and need not."""
     return [
         f"airpatch.{package}.{path.stem}"
         for package in CODECS
@@ -68,7 +68,7 @@ def _runs_as_source(module: str) -> bool:
 
 
 def packages() -> Iterator[Fact]:
-    """What airpatch needs of PyPI, and then each extra: whether it is installed."""
+    """Yield what airpatch needs of PyPI, and then each extra: whether it is installed."""
     required: dict[str, list[str]] = {}
     if not _is_installed("airpatch"):
         yield Fact("packages", Verdict.LIMITED, "airpatch is not installed, but runs from its source tree")
@@ -105,7 +105,7 @@ def _with_version(name: str) -> str:
 
 
 def memory() -> Fact:
-    """Bytes that this process may still take, by the kernel and the control groups above it."""
+    """Return how many bytes this process may still take, by the kernel and the control groups above it."""
     free = min((_available(), *_below_limits()))
     text = f"{free / 1e9:.1f} GB available"
     if free < LEAST_MEMORY:
@@ -126,7 +126,7 @@ def _available() -> int:
 
 
 def _below_limits() -> Iterator[int]:
-    """What is left below the limit of each control group (cgroups(7), version 2) that this process is in."""
+    """Yield what is left below the limit of each control group (cgroups(7), version 2) that this process is in."""
     with suppress(OSError, IndexError):
         line = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         group = _CGROUP / line[len("0::/") :]
@@ -138,7 +138,7 @@ def _below_limits() -> Iterator[int]:
 
 
 def clock(newest: int | None) -> Fact:
-    """What time it is. `newest`, in seconds since 1970, is the last time that something was recorded on the root."""
+    """Return what time it is. `newest`, in seconds since 1970, is when something was last recorded on the root."""
     now = time.time()
     text = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
     if newest is not None and newest > now:

@@ -332,6 +332,7 @@ def max_column(size: int) -> int:
 
 
 def chosen_sources(step: Step, like: Sequence[int]) -> list[Digest]:
+    """Return the sources of `step` with the numbers in `like`. Raises FormatError if it has no such source."""
     if any(number >= len(step.sources) for number in like):
         raise FormatError("refers to a source that it does not have")
     return [step.sources[number] for number in like]

@@ -26,6 +26,8 @@ _INPUT, _PIECE = 32 << 10, 1 << 20
 
 
 class Compression(Enum):
+    """How a blob is compressed."""
+
     GZIP = "gzip"
     ZSTD = "zstd"
     NONE = "none"

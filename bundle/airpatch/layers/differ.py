@@ -147,7 +147,7 @@ class Differ:
                 known = target.compression is not Compression.ZSTD or bool(maker.frame_encoders(target))
 
                 def like(source: int) -> bool:
-                    """A zstd blob of an encoder that nobody knows has decisions like those of zstd blobs alone."""
+                    """A zstd blob of an unknown encoder has decisions like those of zstd blobs only."""
                     return known or layers[source].compression is Compression.ZSTD
 
                 def judge(sources: Sequence[int]) -> Sequence[int]:

@@ -16,12 +16,12 @@ _SHARE = 4
 
 
 def takes_over(encoder: str) -> bool:
-    """Whether a replica can take decisions over. Raises FormatError if the encoder is unknown."""
+    """Return whether a replica can take decisions over. Raises FormatError if the encoder is unknown."""
     return replica(encoder).heed is not None
 
 
 def wrote(encoder: str, start: bytes) -> bool:
-    """Whether a blob that begins with `start` (`START` bytes, or all) is gzip that `encoder` may have written."""
+    """Return whether a blob that begins with `start` (`START` bytes, or all) may be gzip by `encoder`."""
     try:
         return bool(recognise(start, [encoder]))
     except FormatError:
@@ -29,7 +29,7 @@ def wrote(encoder: str, start: bytes) -> bool:
 
 
 def is_followed(content: memoryview, target: Iterable[memoryview], size: int, pause: Callable[[], None]) -> bool:
-    """Whether enough of the `size` bytes of the `target`, in pieces, follows the `content` of a source.
+    """Return whether enough of the `size` bytes of the `target`, in pieces, follows the `content` of a source.
 
     `pause` is called after each piece.
     """

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from itertools import pairwise
 
 from airpatch.blobs.content import PIECE, BlobReader
 from airpatch.encoders.zstd_frame import FrameExtent, block_ends, find_frame
 from airpatch.encoders.zstd_layout import BlockKind, LayoutPart
+from airpatch.encoders.zstd_toc import MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 
 _SKIPPABLE_HEADER = 8
-_MAX_PACKED = 64 << 20
-"""Uncompressed bytes of a frame in a skippable frame: tables of contents have some MiB at most."""
 
 
 def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Iterator[tuple[LayoutPart, bytes]]:
@@ -24,14 +24,16 @@ def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Itera
     """
     end = frames_end(reader, size)
     blob = _Slices(reader, end)
+    begins = array("Q")
     at = 0
     while at < end:
         frame = find_frame(blob, at)
         if frame is None:
             raise FormatError("a zstd layer that is cut short")
         if frame.skippable is not None:
-            yield from _skippable(reader, blob, frame)
+            yield from _skippable(reader, blob, frame, block, begins)
         else:
+            begins.append(at)
             for part in _frame(reader, blob, frame, limit, block):
                 limit -= part.size
                 yield part, b""
@@ -83,18 +85,27 @@ def _bytes(reader: BlobReader, begin: int, end: int) -> Iterator[tuple[LayoutPar
         yield LayoutPart(BlockKind.BYTES, len(piece)), bytes(piece)
 
 
-def _skippable(reader: BlobReader, blob: _Slices, frame: FrameExtent) -> Iterator[tuple[LayoutPart, bytes]]:
+def _skippable(
+    reader: BlobReader, blob: _Slices, frame: FrameExtent, block: int | None, begins: array[int]
+) -> Iterator[tuple[LayoutPart, bytes]]:
     """Yield a skippable frame: what is packed in it, if it is one frame, else all of it."""
     begin = frame.begin + _SKIPPABLE_HEADER
     try:
         inner = find_frame(blob, begin)
-        if inner is not None and inner.skippable is None and inner.end == frame.end:
-            packed = b"".join(_uncompressed(reader, begin, frame.end, _MAX_PACKED))
-            yield LayoutPart(BlockKind.PACKED, len(packed), frame.skippable or 0), packed
-            return
+        if inner is None or inner.skippable is not None or inner.end != frame.end:
+            raise FormatError("not one frame")
+        text = b"".join(_uncompressed(reader, begin, frame.end, MAX_TEXT))
+        parts = list(_frame(reader, blob, inner, MAX_TEXT, block))
     except FormatError:
-        pass
-    yield from _bytes(reader, frame.begin, frame.end)
+        yield from _bytes(reader, frame.begin, frame.end)
+        return
+    yield LayoutPart(BlockKind.PACKED, 0, frame.skippable or 0), b""
+    offsets = FrameOffsets(begins)
+    at = 0
+    for part in parts:
+        short = offsets.shorten(text[at : at + part.size])
+        at += part.size
+        yield LayoutPart(part.kind, len(short)), short
 
 
 def _uncompressed(reader: BlobReader, begin: int, end: int, limit: int) -> Iterator[bytes]:

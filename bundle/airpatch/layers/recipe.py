@@ -253,7 +253,7 @@ def _method(name: str, details: list[object]) -> Method | None:
 
 
 def _numbers(like: list[object]) -> tuple[int, ...] | None:
-    """Numbers of sources, each once; None if one is there twice."""
+    """Return the numbers of sources, each once; None if one is there twice."""
     numbers = tuple(map(_natural, like))
     return numbers if len(set(numbers)) == len(numbers) else None
 

@@ -130,7 +130,7 @@ def _root_facts(root: Path) -> Iterator[Fact]:
 
 
 def _written(root: Path) -> list[Path]:
-    """The existing folders that an apply writes to."""
+    """Return the existing folders that an apply writes to."""
     return [root / path for path in (HOME, STORAGE, BLOBS, REPOSITORIES) if is_folder(root / path)]
 
 

@@ -110,7 +110,7 @@ def _named(output: str, joined: JoinedParts) -> str:
 
 
 def _open(path: Path) -> tuple[ByteSource, os.stat_result]:
-    """The regular file `path`, and its state."""
+    """Return the regular file `path`, and its state."""
     try:
         if not is_file(path):
             raise UsageError(f"{path}: is not a file" if path.exists() else f"{path}: no such file")

@@ -13,7 +13,7 @@ from airpatch.parts.part_files import FoundParts, begins_as_part, find_parts
 
 
 def gather_parts(paths: Sequence[Path]) -> JoinedParts | None:
-    """The file of which `paths` are parts or folders of parts; None if none of them is either.
+    """Return the file of which `paths` are parts or folders of parts; None if none of them is either.
 
     Each part stands for those beside it, too. Raises UsageError if they are of several files, IntegrityError if all
     headers are damaged, TargetError.

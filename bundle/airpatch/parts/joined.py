@@ -83,11 +83,11 @@ class JoinedParts:
         self._add(find_parts([folder for folder in self._folders if is_folder(folder)]))
 
     def has(self, number: int) -> bool:
-        """Whether the part `number` is there now, on a medium that may be changed."""
+        """Return whether the part `number` is there now, on a medium that may be changed."""
         return any(is_file(part.path) for part in self._files.get(number, ()))
 
     def number_at(self, position: int) -> int:
-        """The number of the data part that holds the byte at `position`."""
+        """Return the number of the data part that holds the byte at `position`."""
         return position // self.whole.part_size + 1
 
     def read_into(self, view: memoryview, position: int) -> None:
@@ -118,7 +118,7 @@ class JoinedParts:
         return IntegrityError(f"{message}; copy these again", findings)
 
     def _finding(self, number: int) -> str | None:
-        """What is wrong with the part `number`, if anything is."""
+        """Return what is wrong with the part `number`, if anything is."""
         name = self.whole.part_name(number)
         copies = [part for part in self._files.get(number, ()) if is_file(part.path)]
         if not copies:
@@ -150,7 +150,7 @@ class JoinedParts:
         return next((content for part in copies if (content := part.chunk(chunk)) is not None), None)
 
     def _rebuild(self, number: int, chunk: int) -> bytes:
-        """A chunk by parity. Raises IntegrityError if too much is missing, UsageError if the extra is not installed."""
+        """Return a chunk by parity. Raises IntegrityError if too much is missing, UsageError without the extra."""
         whole = self.whole
         if not whole.parity:
             raise self.error()
@@ -165,7 +165,7 @@ class JoinedParts:
         return column[: whole.payload(number) - chunk * whole.chunk]
 
     def _columns(self, number: int, chunk: int) -> Iterator[tuple[int, bytes]]:
-        """The same chunk of as many other parts as there are data parts, or of as many as are undamaged."""
+        """Yield the same chunk of as many other parts as there are data parts, or of as many as are undamaged."""
         whole = self.whole
         count = 0
         for other in range(1, whole.parts + 1):

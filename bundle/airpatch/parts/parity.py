@@ -30,19 +30,19 @@ class Parity:
         self._prefixes: tuple[int, list[bytes]] = (0, [])
 
     def encode(self, columns: bytes | bytearray, size: int) -> list[memoryview]:
-        """The parity of `columns`: one of `size` bytes for each data part, one after the other."""
+        """Return the parity of `columns`: one of `size` bytes for each data part, one after the other."""
         fragments = self._driver.encode(bytes(columns))
         return [memoryview(fragment)[len(fragment) - size :] for fragment in fragments[self._data :]]
 
     def rebuild(self, columns: Mapping[int, bytes], wanted: Sequence[int]) -> list[bytes]:
-        """The columns `wanted` out of as many others as there are data parts; both are numbered from 0."""
+        """Return the columns `wanted` out of as many others as there are data parts; both are numbered from 0."""
         size = len(next(iter(columns.values())))
         prefixes = self._made_for(size)
         fragments = [prefixes[number] + column for number, column in columns.items()]
         return [fragment[len(fragment) - size :] for fragment in self._driver.reconstruct(fragments, list(wanted))]
 
     def _made_for(self, size: int) -> list[bytes]:
-        """The headers of all fragments of `size` bytes."""
+        """Return the headers of all fragments of `size` bytes."""
         if self._prefixes[0] != size:
             fragments = self._driver.encode(bytes(size * self._data))
             self._prefixes = size, [fragment[: len(fragment) - size] for fragment in fragments]

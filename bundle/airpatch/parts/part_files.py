@@ -27,7 +27,7 @@ class PartFile:
     """A fast hash of each chunk that was right by its sum: to rebuild others, it is read again for each of them."""
 
     def chunk(self, number: int) -> bytes | None:
-        """The chunk `number` of the payload; None if it is damaged, cut off or cannot be read."""
+        """Return the chunk `number` of the payload; None if it is damaged, cut off or cannot be read."""
         whole = self.header.whole
         offset = number * whole.chunk
         size = min(whole.chunk, whole.payload(self.header.number) - offset)
@@ -42,7 +42,7 @@ class PartFile:
         return content if self._is_right(number, content) else None
 
     def _is_right(self, number: int, content: bytes) -> bool:
-        """Whether `content` is the chunk `number`: by its sum, or what had that sum before."""
+        """Return whether `content` is the chunk `number`: by its sum, or what had that sum before."""
         fast = xxhash.xxh3_128_digest(content)
         if number in self._seen:
             return self._seen[number] == fast
@@ -70,7 +70,7 @@ def read_part(path: Path) -> PartFile | None:
 
 
 def begins_as_part(path: Path) -> bool:
-    """Whether the file begins as a part does."""
+    """Return whether the file begins as a part does."""
     return begins_with(path, magics.PART)
 
 
@@ -92,7 +92,7 @@ class FoundParts:
 
 
 def find_parts(folders: Iterable[Path]) -> FoundParts:
-    """The parts among the files of `folders`, in the order of their names. Raises TargetError."""
+    """Return the parts among the files of `folders`, in the order of their names. Raises TargetError."""
     found = FoundParts()
     for folder in folders:
         try:
@@ -105,7 +105,7 @@ def find_parts(folders: Iterable[Path]) -> FoundParts:
 
 
 def holds_parts(folder: Path) -> bool:
-    """Whether there are parts in `folder`. False, too, where it cannot be read."""
+    """Return whether there are parts in `folder`. False, too, where it cannot be read."""
     try:
         return any(begins_as_part(folder / name) for name in os.listdir(folder))
     except OSError:
@@ -113,7 +113,7 @@ def holds_parts(folder: Path) -> bool:
 
 
 def _read(fd: int, size: int, position: int) -> bytes:
-    """Up to `size` bytes; fewer only at the end. Raises OSError."""
+    """Return up to `size` bytes; fewer only at the end. Raises OSError."""
     pieces = []
     while size and (piece := os.pread(fd, size, position)):
         pieces.append(piece)

@@ -30,6 +30,7 @@ from airpatch.linux import is_file, is_folder, read_start
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.registry_api.access import PullOptions
+from airpatch.sources.foreign import explain_spec
 from airpatch.sources.gather import gather
 from airpatch.sources.kinds import is_other_source
 from airpatch.sources.registry_roots import registry_content
@@ -75,14 +76,20 @@ def open_base(name: str, release: Release, pull: PullOptions | None = None) -> B
         return _from_root(path, release.product)
     if is_file(path) and is_bundle(path):
         return _from_bundle(name)
-    value = _small_file(path)
+    value = _small_file(path, name)
     return _from_inventory(value, name) if isinstance(value, Inventory) else _from_request(value, release, name)
 
 
-def _small_file(path: Path) -> Inventory | Request:
+def _no_base(path: Path, name: str) -> str:
+    if path.exists():
+        return "is a pipe or a device; a base is a file or a registry's root"
+    return explain_spec(name) or "no such base; give a bundle, a registry's root, an inventory or a request"
+
+
+def _small_file(path: Path, name: str) -> Inventory | Request:
     require_reachable(path)
     if not is_file(path):
-        raise UsageError(f"{path}: no such base; give a bundle, a registry's root, an inventory or a request")
+        raise UsageError(f"{name}: {_no_base(path, name)}")
     try:
         head = read_start(path, magics.HEAD)
     except OSError as error:
@@ -146,7 +153,7 @@ def installed_release(name: str) -> InstalledRelease | None:
     if is_file(path) and is_bundle(path):
         with closing(BundleFile(name)) as bundle:
             return _installed(bundle.index.release)
-    value = _small_file(path)
+    value = _small_file(path, name)
     if not value.name:
         return None
     return InstalledRelease(value.product, value.name, value.sequence, isinstance(value, Request))
@@ -169,6 +176,8 @@ def open_content(name: str) -> BaseState:
     if is_file(path) and is_bundle(path):
         return replace(_from_bundle(name), warning=None)
     require_reachable(path)
+    if not path.exists():
+        raise UsageError(f"{name}: {explain_spec(name) or 'no such file or folder'}")
     raise UsageError(f"{name}: holds no blobs; --content takes a bundle, a registry's root or an archive of images")
 
 

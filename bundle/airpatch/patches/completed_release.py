@@ -92,8 +92,8 @@ def complete_upon(
 
 
 def _content_of(name: str, patch: BundleFile, execution: Execution, pull: PullOptions | None) -> Content:
-    """The blobs of the base. Where it keeps them by digest, they count whatever images they belong to: images may be
-    incomplete."""
+    """Return the blobs of the base. Where it keeps them by digest, they count whatever images they belong to: images
+    may be incomplete."""
     path = Path(name)
     if is_other_source(name) or (path.is_dir() and not (path / STORAGE).is_dir()):
         blobs = open_source(name, execution.scratch, pull).all_blobs

@@ -106,7 +106,7 @@ class Delivery:
         return [step for _, steps in self._work for step in steps]
 
     def _fetched(self) -> dict[Digest, int]:
-        """The blobs of the base that are to be fetched, with their sizes in bytes."""
+        """Return the blobs of the base that are to be fetched, with their sizes in bytes."""
         if self._remote is None:
             return {}
         sizes = {digest: self._remote.size(digest) for digest in self._release.from_base(self._wanted)}

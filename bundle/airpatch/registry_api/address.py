@@ -115,7 +115,7 @@ def short_name(repository: str) -> str:
 
 
 def split_host(name: str) -> tuple[str, str]:
-    """Host, empty if there is none, and path of an image's name."""
+    """Return the host of an image's name, empty if there is none, and its path."""
     host, slash, path = name.partition("/")
     return (_one_name(host), path) if slash and is_host(host) else ("", name)
 

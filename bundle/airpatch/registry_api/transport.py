@@ -251,7 +251,7 @@ class Patience:
 
 
 def _origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port (RFC 6454)."""
+    """Return scheme, host and port (RFC 6454)."""
     parts = urlsplit(url)
     try:
         port = parts.port

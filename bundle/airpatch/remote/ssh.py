@@ -90,11 +90,11 @@ class RemoteHost:
     """Seconds before the second attempt after a broken line, twice as many before each further one."""
 
     def run(self, script: str) -> tuple[int, bytes]:
-        """Exit code and standard output of a shell script, without input. Raises TargetError."""
+        """Return the exit code and standard output of a shell script, without input. Raises TargetError."""
         return self._repeat(lambda: self._run(script))
 
     def airpatch(self, *words: str) -> bytes:
-        """The standard output of airpatch on the host. Raises what it raises there, and TargetError."""
+        """Return the standard output of airpatch on the host. Raises what it raises there, and TargetError."""
         code, output = self.run(self._words(words))
         self._check(code, output)
         return output
@@ -126,7 +126,7 @@ class RemoteHost:
         return output
 
     def _arrived(self, file: str, name: str, size: int) -> int:
-        """Bytes of the bundle that the host has already."""
+        """Return how many bytes of the bundle the host already has."""
         end_earlier = _END_EARLIER.format(file=file, name=name)
         code, output = self._run(f"{end_earlier}mkdir -p {_INCOMING} && cat {file} 2>/dev/null | wc -c")
         arrived = int(output) if code == 0 and output.strip().isdigit() else 0

@@ -110,7 +110,7 @@ class Sampler:
         self._limit = max(minima[_MINIMA - 1], _BELOW)
 
     def finish(self) -> array[int]:
-        """The samples of the stream, each once and ascending; none if it was empty or one byte again and again."""
+        """Return the samples of the stream, each once, ascending; none if it was empty or one byte repeated."""
         if not self._size:
             return array("Q")
         if self._size < WINDOW:

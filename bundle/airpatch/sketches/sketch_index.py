@@ -84,7 +84,7 @@ class SketchIndex:
                 self._slots[slot] = self._used
 
     def votes(self, hashes: array[int], weights: array[int], count: int) -> list[Votes]:
-        """What those of the first `count` sets that share something share with a set of `hashes` and `weights`."""
+        """Return what each of the first `count` sets shares with a set of `hashes` and `weights`, if anything."""
         rare, common = array("Q", [0]) * count, array("Q", [0]) * count
         met = array("I")
         if hashes and count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ class ArrivingBlobs:
 
     def __init__(self, local: Content, remote: Mapping[Digest, RemoteBlobs], order: Sequence[Digest]) -> None:
         self.size = sum(each.size(digest) or 0 for digest, each in remote.items())
+        self.verified: AbstractSet[Digest] = remote.keys()
         self._local = local
         self._remote = remote
         self._order = order
@@ -60,11 +62,11 @@ class _ReadOnce:
             self._remote[digest].give_up(digest)
             self._ahead.move_on()
 
-        return _Reader(reader, closed)
+        return _ReadOnceBlob(reader, closed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _ReadOnceBlob:
     reader: BlobReader
     closed: Callable[[], None]
 

@@ -10,7 +10,7 @@ from airpatch.sources.source import FoundImage, LoadedImage
 
 
 def files_image(option: FilesOption, release: str, new_file: NewFile) -> FoundImage:
-    """The artifact of a folder's files, tagged with the name of the release. Raises SourceError."""
+    """Return the artifact of a folder's files, tagged with the name of the release. Raises SourceError."""
     artifact = pack_files(option, release, new_file)
     digest = Digest.of(artifact.manifest)
     loaded = LoadedImage(

@@ -139,7 +139,7 @@ class Gathered:
         return ArrivingBlobs(self.content, remote, order)
 
     def owners(self) -> dict[Digest, ImageName]:
-        """For each blob the first image that has it."""
+        """Return for each blob the first image that has it."""
         parsed = {digest: parse_manifest(content) for digest, content in self.manifests.items()}
         return owners(self.release.images, parsed)
 

@@ -54,7 +54,8 @@ class AuditedRepositories:
             self._report.remark(path, f"{digest} has no layer link, which a revision needs")
         if unknown := len(self._blobs.unknown & revisions):
             self._report.remark(
-                path, f"{unknown} manifests are of types that airpatch does not know; prune keeps what they name"
+                path,
+                f"{count(unknown, 'manifest')} of a type that airpatch does not know; prune keeps what is named there",
             )
         stale = sum(digest not in self._blobs.sizes for digest in layers - needed)
         for tag in self._report.folders(f"{path}/_manifests/tags"):

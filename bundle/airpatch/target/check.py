@@ -127,7 +127,7 @@ def _find_missing(plan: InstallPlan, coming: AbstractSet[Digest]) -> None:
 def hash_blobs(
     root: Root, blobs: Iterable[Blob], pool: Executor, part: ProgressPart | None = None
 ) -> Iterator[tuple[Blob, bool]]:
-    """For each blob of `root`, whether its file has its digest. `part` counts the bytes of all."""
+    """Yield for each blob of `root` whether its file has its digest. `part` counts the bytes of all."""
     part = part or ProgressPart()
     under_way: deque[tuple[Blob, Future[bytes]]] = deque()
 

@@ -24,6 +24,8 @@ MAX_NAME = 4096
 
 
 class Action(StrEnum):
+    """What was done to a root (spec/TARGET.md, History)."""
+
     APPLY = "apply"
     ROLLBACK = "rollback"
     PRUNE = "prune"
@@ -80,7 +82,7 @@ class History:
         return self.hashes[-1] if self.hashes else None
 
     def current(self) -> dict[str, Digest]:
-        """For each product the id of its current release: the one that was applied or rolled back to last."""
+        """Return for each product the id of its current release: the one that was applied or rolled back to last."""
         return {subject.product: subject.id for subject in self.published()}
 
     def published(self) -> list[Subject]:

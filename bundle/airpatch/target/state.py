@@ -71,6 +71,7 @@ class Origin:
 
 
 def emit_receipt(receipt: Receipt) -> bytes:
+    """Return the content of a receipt's file, in canonical msgpack (spec/TARGET.md, Receipts)."""
     return canonical.pack(
         {
             "airpatch": RECEIPT_VERSION,
@@ -121,7 +122,7 @@ def history(root: Root) -> History:
 
 
 def all_current(root: Root) -> dict[str, Digest]:
-    """For each product the id of its current release: the one that was applied or rolled back to last."""
+    """Return for each product the id of its current release: the one that was applied or rolled back to last."""
     return history(root).current()
 
 

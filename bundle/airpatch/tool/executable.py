@@ -34,7 +34,7 @@ class Executable:
 
 
 def own_executable() -> list[Executable]:
-    """The executable that is running. Raises UsageError if Python runs from somewhere else."""
+    """Return the executable that is running. Raises UsageError if Python runs from somewhere else."""
     path = os.environ.get("AIRPATCH_EXECUTABLE")
     if not getattr(sys, "frozen", False) or path is None:
         raise UsageError(
@@ -45,7 +45,7 @@ def own_executable() -> list[Executable]:
 
 
 def executables_of(folder: Path) -> list[Executable]:
-    """The executables in the folder of a release, which have the sums that the release says.
+    """Return the executables in the folder of a release, which have the sums that the release says.
 
     Raises UsageError if there are none, IntegrityError if one has another sum.
     """

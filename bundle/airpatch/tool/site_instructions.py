@@ -61,7 +61,7 @@ _OTHERS = "sha256 of {name}:\n   {sha256}\n"
 
 
 def instructions(bundle: str, index: Index, sums: Mapping[str, str], *, is_signed: bool) -> str:
-    """The text for the bundle of that name; `sums` has the sha256 of each executable, by its name."""
+    """Return the text for the bundle of that name; `sums` has the sha256 of each executable, by its name."""
     release = index.release
     tool = "airpatch-linux-x86_64" if "airpatch-linux-x86_64" in sums else next(iter(sums))
     bases = " / ".join(base.name for base in index.bases)

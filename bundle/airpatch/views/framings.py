@@ -89,7 +89,7 @@ def trailer_size(framing: str) -> int:
 
 
 def entry_fields(sums: Checksums, packed: int) -> bytes:
-    """CRC-32 and sizes as in zip headers."""
+    """Return CRC-32 and sizes as in zip headers."""
     return _FIELDS.pack(sums.value, packed & _U32, sums.size & _U32)
 
 

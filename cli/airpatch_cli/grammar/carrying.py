@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.shared_options import output_option
-from airpatch_cli.grammar.values import natural, nonempty, part_size, path
+from airpatch_cli.grammar.values import bundle, natural, part_size, path
 
 
 def doctor(commands: Commands) -> None:
@@ -33,7 +33,7 @@ def split(commands: Commands) -> None:
         "airpatch split shop-r1.tar.zst --size 4GiB -o parts/",
         "airpatch split shop-r1.tar.zst --size 25MiB --parity 2 -o mails/",
     )
-    parser.add_argument("file", type=path, metavar="FILE", help="a bundle, or any other file")
+    parser.add_argument("file", type=bundle, metavar="FILE", help="a bundle, or any other file")
     parser.add_argument(
         "--size",
         type=part_size,
@@ -63,7 +63,7 @@ def join(commands: Commands) -> None:
     )
     parser.add_argument(
         "parts",
-        type=nonempty,
+        type=bundle,
         nargs="+",
         metavar="PART",
         help="parts, or folders of parts, in any order; naming one part includes those beside it",
@@ -79,7 +79,7 @@ def topup(commands: Commands) -> None:
         "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
         "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry",
     )
-    parser.add_argument("bundle", type=path, metavar="BUNDLE", help="the file that was sent, unchanged")
+    parser.add_argument("bundle", type=bundle, metavar="BUNDLE", help="the file that was sent, unchanged")
     parser.add_argument(
         "--request", type=path, required=True, metavar="FILE", help="what 'airpatch verify COPY --request FILE' wrote"
     )

@@ -14,7 +14,7 @@ from airpatch_cli.grammar.shared_options import (
     tool_option,
     trust_options,
 )
-from airpatch_cli.grammar.values import natural, nonempty
+from airpatch_cli.grammar.values import bundle, natural, nonempty
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -100,7 +100,7 @@ def merge(commands: Commands) -> None:
         "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
     )
     parser.add_argument(
-        "bundles", type=nonempty, nargs="+", metavar="BUNDLE", help="bundles in the order of their releases"
+        "bundles", type=bundle, nargs="+", metavar="BUNDLE", help="bundles in the order of their releases"
     )
     parser.add_argument("--patch", action="store_true", help="merge patches alone into one patch")
     output_option(parser)
@@ -120,7 +120,7 @@ def sign(commands: Commands) -> None:
         "airpatch sign shop-r1.tar.zst --import message.sig",
         is_long=False,
     )
-    parser.add_argument("bundle", type=nonempty, metavar="BUNDLE", help="the file to add the signature to")
+    parser.add_argument("bundle", type=bundle, metavar="BUNDLE", help="the file to add the signature to")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument(
         "--key",

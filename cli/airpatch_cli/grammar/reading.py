@@ -5,7 +5,7 @@ from __future__ import annotations
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.shared_options import SOURCE, files_option, form_options, root_argument, trust_options
-from airpatch_cli.grammar.values import nonempty, output_name, path, word
+from airpatch_cli.grammar.values import bundle, nonempty, output_name, path, word
 
 
 def history(commands: Commands) -> None:
@@ -56,7 +56,7 @@ def verify(commands: Commands) -> None:
     )
     parser.add_argument(
         "subject",
-        type=nonempty,
+        type=bundle,
         metavar="WHAT",
         help="a bundle, one of its parts or their folder, - for standard input, or the directory that holds "
         "docker/registry/v2",
@@ -109,7 +109,7 @@ def restore(commands: Commands) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=nonempty,
+        type=output_name,
         required=True,
         metavar="OUT",
         help="the folder or archive to write the images to, - for an archive on standard output",

@@ -12,7 +12,7 @@ from airpatch_cli.grammar.shared_options import (
     source_options,
     trust_options,
 )
-from airpatch_cli.grammar.values import memory_size, nonempty, path, word
+from airpatch_cli.grammar.values import bundle, memory_size, nonempty, path, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -75,7 +75,7 @@ def serve(commands: Commands) -> None:
         "airpatch serve shop-r1.tar.zst --listen 0.0.0.0:5000 --cert server.crt --key server.key",
     )
     parser.add_argument(
-        "bundles", type=nonempty, nargs="*", metavar="BUNDLE", help="a full bundle, then patches that follow it"
+        "bundles", type=bundle, nargs="*", metavar="BUNDLE", help="a full bundle, then patches that follow it"
     )
     parser.add_argument(
         "--root", type=path, metavar="DIR", help="also serve this registry's storage, which the patches may follow"

@@ -11,7 +11,7 @@ from airpatch_cli.grammar.shared_options import (
     trust_options,
     whom_to_trust,
 )
-from airpatch_cli.grammar.values import nonempty, path, positive, word
+from airpatch_cli.grammar.values import bundle, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 
@@ -26,7 +26,7 @@ def apply(commands: Commands) -> None:
     )
     parser.add_argument(
         "bundles",
-        type=nonempty,
+        type=bundle,
         nargs="+",
         metavar="BUNDLE",
         help="a bundle, its parts or their folder, a damaged copy and its top-up, - for standard input",

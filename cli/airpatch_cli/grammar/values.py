@@ -18,6 +18,29 @@ def nonempty(text: str) -> str:
     return text
 
 
+def bundle(text: str) -> str:
+    """Return a path where a bundle, a root or another file of airpatch is wanted, or `-`."""
+    if ":" in nonempty(text):
+        from airpatch.sources import foreign  # here, since few words have a colon
+
+        _refuse(text, None if foreign.is_there(text) else foreign.explain_bundle(text))
+    return text
+
+
+def _no_address(text: str) -> str:
+    """Return a path that is not an address of another tool, of which a folder `docker:` would be made."""
+    if ":" in nonempty(text):
+        from airpatch.sources import foreign
+
+        _refuse(text, None if foreign.is_there(text) else foreign.explain_path(text))
+    return text
+
+
+def _refuse(text: str, advice: str | None) -> None:
+    if advice is not None:
+        raise argparse.ArgumentTypeError(f"{text}: {advice}")
+
+
 def word(text: str) -> str:
     """Return a name that is not empty: an unset variable must not stand for the default."""
     if not text:
@@ -29,7 +52,7 @@ def output_name(text: str) -> str:
     """Return a path, or `-` for any of the system's names for standard output: the file behind them must not be
     replaced.
     """
-    if nonempty(text).startswith(("/dev/", "/proc/")):
+    if _no_address(text).startswith(("/dev/", "/proc/")):
         with suppress(OSError):
             if os.path.samestat(Path(text).stat(), os.fstat(1)):
                 return "-"
@@ -37,7 +60,7 @@ def output_name(text: str) -> str:
 
 
 def path(text: str) -> Path:
-    return Path(nonempty(text))
+    return Path(_no_address(text))
 
 
 def moment(text: str) -> int:

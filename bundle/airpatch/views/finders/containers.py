@@ -39,7 +39,7 @@ def may_hold_streams(start: bytes) -> bool:
 
 
 def may_hold(data: memoryview) -> bool:
-    """Whether `find` may give hints in a file."""
+    """Return whether `find` may give hints in a file."""
     return may_hold_streams(bytes(data[:512])) or bytes(data[:2]) == b"PK" or bytes(data[-22:-18]) == _END_OF_ZIP
 
 

@@ -38,7 +38,7 @@ class Features:
 
 
 def features(hashes: array[int], weights: array[int]) -> Features:
-    """The set of these hashes ("Q") in any order, which stand for `weights` ("I"); equal ones are added up.
+    """Return the set of these hashes ("Q") in any order, which stand for `weights` ("I"); equal ones are added up.
 
     Takes ownership of the arrays.
     """
@@ -95,7 +95,7 @@ def _sort(
 
 
 def thinned(hashes: array[int], weights: array[int], before: int, halvings: int) -> tuple[array[int], array[int]]:
-    """Of hashes in any order, halved `before` times, those that stay after `halvings`, and what they stand for now."""
+    """Return those hashes, halved `before` times, that stay after `halvings`, and what they stand for."""
     kept, heavier = array("Q"), array("I")
     if hashes and halvings > before:
         _thin(hashes, weights, halvings - before, 64 - halvings, kept, heavier)
@@ -125,7 +125,7 @@ def _thin(
 
 
 def shared(wanted: array[int], offered: array[int]) -> bytearray:
-    """For each hash of `wanted` 1 if it is in `offered`, else 0. Both ascend."""
+    """Return for each hash of `wanted` 1 if it is in `offered`, else 0. Both ascend."""
     found = bytearray(len(wanted))
     if wanted and offered:
         _share(wanted, offered, found)
@@ -162,7 +162,7 @@ def _share(wanted: cython.ulonglong[::1], offered: cython.ulonglong[::1], found:
 
 
 def gain(weights: array[int], found: bytearray, explained: bytearray) -> int:
-    """Bytes of the features that are `found` and not `explained` yet."""
+    """Return how many bytes those features stand for that are `found` and not `explained` yet."""
     if not weights:
         return 0
     return _gain(weights, found, explained)
@@ -182,7 +182,7 @@ def _gain(weights: cython.uint[::1], found: cython.uchar[::1], explained: cython
 
 
 def apart(first: bytearray, second: bytearray, explained: bytearray) -> tuple[int, int]:
-    """How many features that are not `explained` yet only the `first` has found, and how many only the `second`."""
+    """Return how many features not `explained` yet only the `first` has found, and how many only the `second`."""
     if not first:
         return 0, 0
     return _apart(first, second, explained)
