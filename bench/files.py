@@ -1,8 +1,9 @@
 """A folder of scripts and charts with `--files`: what its patch takes, beside `zstd -19 --patch-from` of two tars.
 
-    python -m bench.files [FILES [CHANGED]]
+    python -m bench.files [FILES [CHANGED [FOLDERS]]]
 
-The folder has 3,000 files, Python's own modules in ten folders and as many charts, of which 20 change in some lines.
+The folder has 3,000 files, Python's own modules and as many charts, of which 20 get four other lines and four new ones.
+They lie in two folders at the top, each of which is a layer.
 """
 
 from __future__ import annotations
@@ -16,19 +17,17 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import airpatch
-from airpatch.model.release import Blob
 from bench.run import scratch
 
-_FOLDERS = 2
 _LARGEST = 32 << 10
 """Bytes of a script."""
 
 
 def main() -> None:
-    count, changed = (int(word) for word in (*sys.argv[1:], *("3000", "20")[len(sys.argv) - 1 :]))
+    count, changed, folders = (int(word) for word in (*sys.argv[1:], *("3000", "20", "2")[len(sys.argv) - 1 :]))
     with scratch() as work:
         old, new = work / "old", work / "new"
-        texts = dict(_texts(count))
+        texts = dict(_texts(count, folders // 2))
         _write(old, texts)
         rng = random.Random(1)
         for name in rng.sample(sorted(texts), changed):
@@ -53,17 +52,10 @@ def main() -> None:
             size = patch.stat().st_size
             print(f"  zstd -19 --patch-from {peer:,}; the patch {size:,} bytes, {size / peer:.2f} times that")
             layers = sum(step.patch_size for step in index.steps)
-            others = sum(_size(blob) for blob in index.stored if not blob.is_manifest)
-            print(f"  layer patches {layers:,}, manifests {manifests:,}, other blobs {others:,}")
-            for frame in opened._reader.table:
-                print("   ", frame)
+            print(f"  layer patches {layers:,}, manifests {manifests:,} before compression; index and links beside")
 
 
-def _size(blob: Blob) -> int:
-    return blob.size
-
-
-def _texts(count: int) -> Iterator[tuple[str, str]]:
+def _texts(count: int, folders: int) -> Iterator[tuple[str, str]]:
     library = Path(sysconfig.get_path("stdlib"))
     scripts = [
         path for path in sorted(library.rglob("*.py")) if "site-packages" not in path.parts
@@ -72,13 +64,13 @@ def _texts(count: int) -> Iterator[tuple[str, str]]:
     for number, path in enumerate(islice(cycle(scripts), count // 2)):
         text = path.read_text("latin-1")
         text = text if number < len(scripts) else text.replace("e", "E", number // len(scripts) * 40)
-        yield f"scripts-{number % _FOLDERS}/{number:04}-{path.name}", text
+        yield f"scripts-{number % folders}/{number:04}-{path.name}", text
     for number in range(count - count // 2):
         rng = random.Random(number)
         lines = [f"# chart {number}", "replicaCount: 1", "image:"]
         lines += [f"  repository: registry.example/shop/service-{number}", f'  tag: "{rng.randrange(10_000)}"']
         lines += [f"  setting{rng.randrange(1_000)}: {rng.randrange(1 << 30):x}" for _ in range(rng.randrange(5, 60))]
-        yield f"charts-{number % _FOLDERS}/service-{number}/values.yaml", "\n".join([*lines, ""])
+        yield f"charts-{number % folders}/service-{number}/values.yaml", "\n".join([*lines, ""])
 
 
 def _edited(text: str, rng: random.Random) -> str:

@@ -11,6 +11,7 @@ for each image where it has none for many. What was pulled is on disk when the c
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -221,24 +222,25 @@ def main() -> None:
                 _print_wire(client, relay)
             empty()
             measure(found[0].push(host))
-            for before, tree in zip([bundle, *trees[1:]], trees[1:], strict=False):
-                _patch(work, before, tree, host)
+            for before, after in itertools.pairwise(trees):
+                push_patch(_make_patch(work, before, after), host)
 
 
 def _print_wire(client: Client, relay: Relay) -> None:
     print(f"  {client.name}: {relay.received / 1e6:.1f} MB from the registry, {relay.sent / 1e6:.1f} MB to it")
 
 
-def _patch(work: Path, before: Path, tree: Path, host: str) -> None:
-    """What it costs to push the patch from `before`, a bundle or a tree, to `tree` upon the registry."""
-    patch = work / "patch.tar.zst"
-    base = work / "base.tar.zst"
-    if before.is_dir():
-        airpatch.create(before, base)
-    subprocess.run(
-        [sys.executable, "-m", "airpatch", "diff", "--base", base if before.is_dir() else before, tree, "-o", patch,
-         "-q"], check=True,
-    )  # fmt: skip
+def _make_patch(work: Path, before: Path, after: Path) -> Path:
+    """Return the patch between two trees."""
+    base, patch = work / "base.tar.zst", work / "patch.tar.zst"
+    airpatch.create(before, base)
+    words = [sys.executable, "-m", "airpatch", "diff", "--base", base, after, "-o", patch, "-q"]
+    subprocess.run(words, check=True)
+    return patch
+
+
+def push_patch(patch: Path, host: str) -> None:
+    """What it costs to push the patch upon the registry, which has its base."""
     with airpatch.open_bundle(patch) as opened:
         index = opened.index
     sources = sum(source.size for source in index.sources)
@@ -248,7 +250,7 @@ def _patch(work: Path, before: Path, tree: Path, host: str) -> None:
     command = airpatch_command("airpatch push PATCH", *words)
     with _watched_scratch() as peak:
         run = measure(Command(command.name, ["env", f"{_MARK}=1", *command.words]))
-    print(f"push of the patch to {tree.name}, {patch.stat().st_size / 1e6:.1f} MB, upon the registry:")
+    print(f"push of the patch to {index.release.name}, {patch.stat().st_size / 1e6:.1f} MB, upon the registry:")
     print(f"  {run.wall:.1f} s, {run.cpu:.1f} s of processor, {run.memory:.0f} MiB, scratch {peak[0] / 1e6:.0f} MB")
     moved = relay.sent + relay.received
     print(f"  {relay.received / 1e6:.3f} MB from it, of which {sources / 1e6:.3f} MB are sources")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from airpatch import linux
-from airpatch.linux import exchange, open_beneath, replace_folder
+from airpatch.linux import exchange, open_beneath, replace_folder, set_aside
 
 Folders = tuple[int, int]
 
@@ -55,6 +55,39 @@ def test_a_folder_is_replaced_where_names_cannot_be_exchanged(
     without_exchange(monkeypatch, cause)
     replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
     assert tree(tmp_path) == {"new/a-old/old", "live/b/new"}
+
+
+def cannot_be_moved(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Have the folders `names` be in a lower layer of an overlay."""
+    rename = os.rename
+
+    def fail(name: str, *arguments: object, **options: object) -> None:
+        if name in names:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(name, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "rename", fail)
+    without_exchange(monkeypatch, errno.EXDEV)
+
+
+def test_a_folder_of_a_lower_layer_gets_the_files(
+    tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "new/a/manifest.json").touch()
+    (tmp_path / "live/b/manifest.json").write_text("old")
+    cannot_be_moved(monkeypatch, "b")
+    replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
+    assert tree(tmp_path) == {"live/b/new", "live/b/manifest.json"}
+    assert (tmp_path / "live/b/manifest.json").read_text() == ""
+
+
+def test_a_folder_is_set_aside_or_removed(tmp_path: Path, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "live/c/d/e").mkdir(parents=True)
+    (tmp_path / "live/c/d/e/file").touch()
+    set_aside("b", "b2", src_dir_fd=folders[1], dst_dir_fd=folders[0])
+    cannot_be_moved(monkeypatch, "c", "d", "e")
+    set_aside("c", "c2", src_dir_fd=folders[1], dst_dir_fd=folders[0])
+    assert tree(tmp_path) == {"new/a/new", "new/b2/old"}
 
 
 def test_the_old_folder_is_put_back_when_the_new_one_cannot_be_moved(

@@ -70,11 +70,15 @@ def replace_folder(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -
     """Move the folder `name` to `other` and the folder that is there to `name`, both atomically.
 
     Where the C library, the kernel or the file system cannot exchange names, the old folder becomes `name`-old, and
-    nothing is at `other` for a moment; if the new folder then cannot be moved, the old one is put back. Raises OSError.
+    nothing is at `other` for a moment; if the new folder then cannot be moved, the old one is put back. A folder in a
+    lower layer of an overlay cannot be moved at all: it gets the files one after the other. Raises OSError.
     """
     try:
         exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
     except OSError as error:
+        if error.errno == errno.EXDEV:
+            _fill_folder(name, other, src_dir_fd, dst_dir_fd)
+            return
         if error.errno not in (errno.ENOSYS, errno.EINVAL):
             raise
     else:
@@ -86,6 +90,43 @@ def replace_folder(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -
     except BaseException:
         os.rename(aside, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
         raise
+
+
+def _fill_folder(name: str, other: str, src_dir_fd: int, dst_dir_fd: int) -> None:
+    """Move the files of the folder `name` into the folder `other`, then remove all else there.
+
+    An image's `manifest.json` comes last, so that what is there names what is there.
+    """
+    source = os.open(name, _FOLDER, dir_fd=src_dir_fd)
+    try:
+        target = os.open(other, _FOLDER, dir_fd=dst_dir_fd)
+        try:
+            names = sorted(os.listdir(source), key=lambda each: (each == "manifest.json", each))
+            for each in names:
+                os.rename(each, each, src_dir_fd=source, dst_dir_fd=target)
+            for each in set(os.listdir(target)).difference(names):
+                os.unlink(each, dir_fd=target)
+        finally:
+            os.close(target)
+    finally:
+        os.close(source)
+
+
+def set_aside(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+    """Move the folder `name` to `other`, where nothing is; one in a lower layer of an overlay, which cannot be moved,
+    is removed, and nothing is at `other`. Raises OSError.
+    """
+    try:
+        os.rename(name, other, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        folder = os.open(name, _FOLDER, dir_fd=src_dir_fd)
+        try:
+            remove_all(folder)
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=src_dir_fd)
 
 
 def rename_folder(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
@@ -224,7 +265,7 @@ def remove_all(dir_fd: int) -> None:
                 for below in os.listdir(folder):
                     if not _removed(below, folder):
                         number += 1
-                        os.rename(below, f"{number}.{os.urandom(4).hex()}", src_dir_fd=folder, dst_dir_fd=dir_fd)
+                        set_aside(below, f"{number}.{os.urandom(4).hex()}", src_dir_fd=folder, dst_dir_fd=dir_fd)
             finally:
                 os.close(folder)
             _removed(name, dir_fd)

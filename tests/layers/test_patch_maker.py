@@ -329,7 +329,7 @@ def test_views_that_cannot_be_folded_are_given_up(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_layer_with_new_nested_content_is_smaller_without_any_source() -> None:
-    """As in full bundles that are packed anew."""
+    """As in full bundles that are repacked."""
     files = [text(3000, 1) + text(3000, seed) for seed in range(9)]
     patch = patched(jars(GO, *files))
     assert patch is not None

@@ -329,8 +329,8 @@ class Killed(BaseException):
 
 
 CHANGES = (
-    *("create", "link", "rename", "move_folder", "swap_folder", "unlink", "remove_folder", "make_folder", "sync"),
-    *("make_workplace", "remove_home", "open_lock", "clear_folder"),
+    *("create", "link", "rename", "move_folder", "set_aside", "swap_folder", "unlink", "remove_folder", "make_folder"),
+    *("sync", "make_workplace", "remove_home", "open_lock", "clear_folder"),
 )
 
 

@@ -365,7 +365,7 @@ def test_adversary_52_a_push_to_an_old_tag_while_it_is_removed(two: Path, r2: Sa
     pushed: list[Digest] = []
 
     def pushing(_number: int, name: str, path: str) -> None:
-        if name == "move_folder" and not pushed:
+        if name == "set_aside" and not pushed:
             pushed.append(push(two, builder, "proxy:r1", manifest))
 
     with watched(pushing):
@@ -377,7 +377,7 @@ def test_adversary_52_an_old_tag_that_somebody_deletes_meanwhile(two: Path, r2: 
     folder = two / STORAGE / "repositories/proxy/_manifests/tags/r1"
 
     def deleting(_number: int, name: str, _path: str) -> None:
-        if name == "move_folder" and folder.exists():
+        if name == "set_aside" and folder.exists():
             shutil.rmtree(folder)
 
     with watched(deleting), pytest.raises(TargetError, match="vanished"):

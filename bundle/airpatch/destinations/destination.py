@@ -118,7 +118,7 @@ class Destination:
         if self.tree.status(path) is not None:
             with self._errors(path):
                 fd, name = self._located(path)
-                os.rename(name, part, src_dir_fd=fd, dst_dir_fd=self._staging)
+                linux.set_aside(name, part, src_dir_fd=fd, dst_dir_fd=self._staging)
 
     def sync(self) -> None:
         """Make everything durable that was done so far."""

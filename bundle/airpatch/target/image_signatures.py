@@ -99,7 +99,7 @@ def place_folders(root: Root, folders: Folders, asides: Mapping[str, str]) -> No
         if signatures:
             root.swap_folder(asides[folder], folder)
         elif root.is_folder(folder):
-            root.move_folder(folder, asides[folder])
+            root.set_aside(folder, asides[folder])
 
 
 def forget_unkept(root: Root, kept: Iterable[Release]) -> None:

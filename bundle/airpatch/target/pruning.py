@@ -199,8 +199,9 @@ def _links(release: Release, manifests: dict[Digest, Manifest]) -> list[Link]:
 def _remove_tag(state: State, image: Image) -> None:
     """Take the tag away at once, by moving its folder; put it back if a push has changed it meanwhile."""
     folder, aside = registry.tag_folder(image.name), state.staged()
-    state.root.move_folder(folder, aside)
-    if storage.read_link(state.root, f"{aside}/current/link") != image.manifest and not state.root.is_folder(folder):
+    is_aside = state.root.set_aside(folder, aside)
+    changed = is_aside and storage.read_link(state.root, f"{aside}/current/link") != image.manifest
+    if changed and not state.root.is_folder(folder):
         state.root.move_folder(aside, folder)
     _remove_empty(state.root, folder, registry.REPOSITORIES)
 
@@ -224,7 +225,7 @@ def _remove_signatures(state: State, forgotten: Iterable[Receipt], kept: Iterabl
     needed = _signature_folders(kept)
     for folder in _signature_folders(receipt.release for receipt in forgotten) - needed:
         if state.root.is_folder(folder):
-            state.root.move_folder(folder, state.staged())
+            state.root.set_aside(folder, state.staged())
         _remove_empty(state.root, folder, layout.IMAGE_SIGNATURES)
 
 

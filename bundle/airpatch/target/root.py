@@ -18,7 +18,15 @@ from airpatch.blobs.folders import FOLDER
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.format.registry import STORAGE
-from airpatch.linux import SYNCFS_REPORTS_ERRORS, remove_all, remove_empty, rename_folder, replace_folder, syncfs
+from airpatch.linux import (
+    SYNCFS_REPORTS_ERRORS,
+    remove_all,
+    remove_empty,
+    rename_folder,
+    replace_folder,
+    set_aside,
+    syncfs,
+)
 from airpatch.target.new_root import make_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
 from airpatch.target.root_reader import HOME, STAGING, RootReader
@@ -160,10 +168,19 @@ class Root(RootReader):
     def swap_folder(self, source: str, path: str) -> None:
         """Move the folder `source` to `path`; a folder that is there takes its place, both at one moment.
 
-        Where the file system cannot exchange names, nothing is at `path` for a moment.
+        Where the file system cannot exchange names, nothing is at `path` for a moment; a folder in a lower layer of an
+        overlay stays, and gets the files of `source` one after the other.
         """
         if not self.move_folder(source, path):
             self._two(replace_folder, source, path)
+
+    def set_aside(self, path: str, aside: str) -> bool:
+        """Move the folder `path` to `aside`, where nothing is; False if it was removed instead, since it is in a lower
+        layer of an overlay.
+        """
+        self._folders.forget(path)
+        self._two(set_aside, path, aside)
+        return self.is_folder(aside)
 
     def unlink(self, path: str) -> bool:
         """Remove the file `path`; False if it was not there."""

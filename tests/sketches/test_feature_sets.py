@@ -7,7 +7,7 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.sketches.features import Features, apart, explain, features, gain, shared, thinned
+from airpatch.sketches.feature_sets import Features, apart, explain, features, gain, shared, thinned
 
 HASHES = st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 20))
 WEIGHED = st.lists(st.tuples(HASHES, st.integers(0, 2**32 - 1)), max_size=60)
