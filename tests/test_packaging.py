@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shutil
@@ -111,3 +112,19 @@ def test_the_c_library_goes_along_with_its_licence(tmp_path: Path) -> None:
     files = packaging["all_files"](tmp_path)
     assert {f"_internal/{name}" for name in packaging["C_LIBRARY"]} < set(files)
     assert "GNU" in files["_internal/licences/libc6"].read_text()
+
+
+@pytest.mark.parametrize("before", [None, "/opt/lib"])
+def test_programs_of_the_host_do_not_get_the_libraries_of_the_executable(before: str | None) -> None:
+    script = (
+        "import os, runpy, sys\n"
+        "sys.argv = ['airpatch', '--version']\n"
+        "try:\n"
+        "    runpy.run_path(os.environ['ENTRY'])\n"
+        "except SystemExit:\n"
+        "    print(os.environ.get('LD_LIBRARY_PATH'), os.environ.get('LD_LIBRARY_PATH_ORIG'))\n"
+    )
+    environment = {**os.environ, "ENTRY": str(PACKAGING / "entry.py"), "LD_LIBRARY_PATH": "/tmp/airpatch-x/_internal"}
+    environment.update({} if before is None else {"LD_LIBRARY_PATH_ORIG": before})
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == f"{before} None"
