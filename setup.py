@@ -91,7 +91,7 @@ COMPILED: list[str] = [
     "airpatch.encoders.zstd_read_blocks",
     "airpatch.encoders.zstd_sequence_bits",
     "airpatch.encoders.zstd_write_blocks",
-    "airpatch.sketches.features",
+    "airpatch.sketches.feature_sets",
     "airpatch.sketches.samples",
     "airpatch.sketches.sketch_index",
 ]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from airpatch.encoders.replicas import deflater, usual_names
 from airpatch.encoders.zstd_decisions import Covers, emit, parse
-from airpatch.encoders.zstd_replicas import frame_encoder, is_frame_encoder, zstd_names
+from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_names, zstd_names
 
 PIECE = 1 << 20
 _REPLAY = "replay:"
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _replica(uncompressed: bytes, name: str) -> tuple[float, int]:
-    encoder = frame_encoder(name) if is_frame_encoder(name) else deflater(name)
+    encoder = frame_encoder(name) if name in (*zstd_names(), *libzstd_names()) else deflater(name)
     begin = time.process_time()
     size = sum(len(encoder.feed(uncompressed[at : at + PIECE])) for at in range(0, len(uncompressed), PIECE))
     size += len(encoder.finish())

@@ -1,7 +1,7 @@
 """What a layer patch takes by each way to rebuild the blob, for each encoder that a layer may come from.
 
 `python -m bench.methods OLD NEW` takes two gzip layers, by default those of a small image in `fixtures/`. Their
-uncompressed layers are compressed anew by each encoder's replica, which writes what the encoder does. Sizes are in
+uncompressed layers are recompressed by each encoder's replica, which writes what the encoder does. Sizes are in
 bytes.
 """
 

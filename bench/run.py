@@ -49,7 +49,7 @@ def airpatch(name: str, *words: str | Path, prepare: Callable[[], None] = lambda
 
 @cache
 def _compile() -> None:
-    """Leave bytecode beside the modules, as an installation by pip does: else each run may compile them anew."""
+    """Leave bytecode beside the modules, as an installation by pip does: else each run might compile them again."""
     for package in ("bundle", "cli"):
         compileall.compile_dir(PROJECT / package, quiet=1)
 

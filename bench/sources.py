@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from airpatch.layers.resemblance import MEMORY, LayerPlace, Sketch, Sketcher, Sketches, SourceCandidates
-from airpatch.sketches.features import features
+from airpatch.sketches.feature_sets import features
 from airpatch.sketches.samples import SPACING, Sampler
 
 MIB = 1 << 20

@@ -1,4 +1,4 @@
-"""Hurts connections to a registry until COUNT faults were survived: pulls, pushes, and pushes of patches upon it.
+"""Damages connections to a registry until COUNT faults were survived: pulls, pushes, and pushes of patches upon it.
 
     python -m fuzz.registry [COUNT [SEED]]
 

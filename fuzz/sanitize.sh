@@ -1,5 +1,5 @@
 #!/bin/sh
-# The compiled codecs under AddressSanitizer and UndefinedBehaviorSanitizer (gcc): built anew in a copy of the tree, then run
+# The compiled codecs under AddressSanitizer and UndefinedBehaviorSanitizer (gcc): rebuilt in a copy of the tree, then run
 # by their tests, by the vectors, and by the fuzzers for a while. Arguments go to pytest in place of the tests of codecs.
 #
 #     fuzz/sanitize.sh [PYTEST ARGUMENTS]        MINUTES=5 fuzz/sanitize.sh fuzzes for so long

@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Try a release on hosts that have nothing: try_offline.sh OUTDIR [CHROOT [CHROOT-WITH-PYTHON]]
 #
-# In a minimal Debian without Python, with loopback as the only network, a read-only /usr and a /tmp that permits no
-# execution, as root and as an ordinary user, the executable in OUTDIR applies a full bundle and a patch of the images in
-# fixtures/, out of parts of which one is lost, restores them and verifies the registry. In a minimal Debian with python3
-# alone, airpatch.pyz and the wheel do the same, where OUTDIR has them. Needs root, debootstrap, and airpatch with the extra
-# parity on the PATH to make the bundles. The systems are made by debootstrap --variant=minbase, the second one with
-# --include=python3; those that are given are copied.
+# Without a C library, and in a minimal Debian without Python, with loopback as the only network, a read-only /usr and a
+# /tmp that permits no execution, as root and as an ordinary user, the executable in OUTDIR applies a full bundle and a
+# patch of the images in fixtures/, out of parts of which one is lost, restores them and verifies the registry. In a
+# minimal Debian with python3 alone, airpatch.pyz and the wheel do the same, where OUTDIR has them. Needs root,
+# debootstrap, and airpatch with the extra parity on the PATH to make the bundles. The systems are made by debootstrap
+# --variant=minbase, the second one with --include=python3; those that are given are copied. IMAGES=FOLDER takes other
+# images, two releases in FOLDER/r1 and FOLDER/r2, and PART=SIZE parts of another size for them.
 set -euo pipefail
 packaging=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$1" && pwd)
-images=$packaging/../fixtures/images
+images=${IMAGES:-$packaging/../fixtures/images}
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 chmod 755 "$work"
@@ -24,7 +25,7 @@ system() {
 
 mkdir "$work/medium"
 airpatch create "$images/r1" --sequence 1 -o "$work/r1.tar.zst" -q
-airpatch split "$work/r1.tar.zst" --size 64KiB --parity 1 -o "$work/medium/parts" -q
+airpatch split "$work/r1.tar.zst" --size "${PART:-64KiB}" --parity 1 -o "$work/medium/parts" -q
 rm "$work"/medium/parts/*.part-01-of-*
 airpatch diff --base "$work/r1.tar.zst" "$images/r2" --sequence 2 -o "$work/medium/r2.patch.tar.zst" -q
 cat >"$work/medium/site.sh" <<'SITE'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import subprocess
 from fnmatch import fnmatchcase
@@ -26,7 +27,7 @@ SUITES = {
     "patches/test_sizes.py": "the sizes of patches, so that nothing eats them",
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",
-    "registry_api/*": "registries over HTTP: live ones, small servers and a proxy that hurts what passes",
+    "registry_api/*": "registries over HTTP: live ones, small servers and a proxy that damages what passes",
     "sources/test_conformance.py": "every kind of source gives the same bundle",
     "target/test_foreign.py": "what others put into a root",
     "target/test_products.py": "several products on one root",
@@ -221,6 +222,18 @@ def test_nothing_else_lies_at_the_top() -> None:
         names = (path.name for path in TESTS.parent.iterdir())
         found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
     assert found - {".git"} == TOP_LEVEL
+
+
+def test_programs_beside_the_library_import_names_that_it_has() -> None:
+    """What is run by hand would otherwise break unseen."""
+    for folder in ("bench", "docs", "examples", "fixtures", "fuzz", "packaging"):
+        for path in sorted((TESTS.parent / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "airpatch":
+                    module = importlib.import_module(str(node.module))
+                    names = [alias.name for alias in node.names if not hasattr(module, alias.name)]
+                    lacking = [name for name in names if importlib.util.find_spec(f"{node.module}.{name}") is None]
+                    assert lacking == [], f"{path}: {node.module}"
 
 
 def blocks_without_checks() -> list[tuple[str, int]]:

@@ -33,7 +33,7 @@ from airpatch.progress import ProgressPart
 from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
-from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _Kept
+from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand, _KeptBlob
 from airpatch.sources.arriving import _ReadOnce
 from airpatch.sources.docker_archives import ArchiveContent
 from airpatch.sources.gather import GatheredContent
@@ -152,7 +152,7 @@ def rebuilt_on_demand(place: Path) -> Iterator[RebuiltOnDemand]:
         closing(RebuiltOnDemand([], MemoryContent({}), set(), 1 << 20, execution())) as content,
     ):
         content._sizes[DIGEST] = len(BLOB)
-        content._kept[DIGEST] = _Kept(made, len(BLOB))
+        content._kept[DIGEST] = _KeptBlob(made, len(BLOB))
         yield content
 
 

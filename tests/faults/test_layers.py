@@ -77,7 +77,7 @@ def blob_of(root: Path, prefix: bytes) -> Path:
 @pytest.mark.parametrize("prefix", [b"\x1f\x8b", b"usr/lib"], ids=["gzip", "plain"])
 @pytest.mark.parametrize("place", [20, 3000])
 def test_adversary_29_a_source_is_damaged(lab: Lab, scenario: Scenario, prefix: bytes, place: int) -> None:
-    """Exit code 5, which names it; nothing is published; and the right bytes mend it."""
+    """Exit code 5, which names it; nothing is published; and the right bytes repair it."""
     lab.copy(scenario.start, lab.root)
     path = blob_of(lab.root, prefix)
     right = path.read_bytes()

@@ -1,6 +1,6 @@
 """Sizes of patches, compared with fixtures/patch_sizes.json so that no change makes them larger unnoticed.
 
-    python -m tests.patches.sizes        measure them, and write the file anew
+    python -m tests.patches.sizes        measure them, and write the file again
 
 Sizes may only fall. A patch is measured of the two releases in fixtures/images, and of one changed layer under each
 kind of encoder, with each effort.

@@ -13,6 +13,6 @@ from tests.patches.sizes import SIZES, measure
 def test_patches_do_not_grow() -> None:
     recorded = json.loads(SIZES.read_text())
     measured = dict(measure())
-    assert measured.keys() == recorded.keys(), "python -m tests.patches.sizes writes the file anew"
+    assert measured.keys() == recorded.keys(), "python -m tests.patches.sizes writes the file again"
     grown = {name: (recorded[name], size) for name, size in measured.items() if size > recorded[name]}
     assert grown == {}

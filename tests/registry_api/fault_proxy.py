@@ -1,4 +1,4 @@
-"""A proxy in front of a registry that hurts what passes: cut connections, wrong bytes, and all that networks do."""
+"""A proxy in front of a registry that damages what passes: cut connections, wrong bytes, and all that networks do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOP = ("connection", "transfer-encoding", "content-length", "keep-alive", "date
 
 @dataclass
 class FaultProxy:
-    """Forwards to `upstream` and hurts a `share` of the requests, `budget` of them at most.
+    """Forwards to `upstream` and damages a `share` of the requests, `budget` of them at most.
 
     `store` is where redirects lead; it answers without credentials. `seen` counts faults, `sent` bytes of uploads.
     """
@@ -98,7 +98,7 @@ class FaultProxy:
             connection.close()
 
     def _choose(self, request: Request) -> str | None:
-        """A fault for the request; the same is not hurt three times in a row, which nobody promises to survive.
+        """A fault for the request; the same is not damaged three times in a row, which nobody promises to survive.
 
         Nor four times in all: several threads may ask for the same thing, and one of them get what is whole.
         """

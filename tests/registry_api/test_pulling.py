@@ -154,7 +154,7 @@ def test_bytes_that_stay_wrong_are_refused(plain: str) -> None:
 
 
 class _Never(dict[str, int]):
-    """Forgets how often a request was hurt."""
+    """Forgets how often a request was damaged."""
 
     def get(self, key: str, default: int = 0) -> int:  # type: ignore[override]
         return 0

@@ -9,6 +9,7 @@ import pytest
 
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format.index import Index, Plan
+from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -75,7 +76,11 @@ def costs(new: Sequence[bytes], old: Sequence[bytes], patches: Patches) -> list[
     index = Index(release, plans, (), (), tuple(patches.sources), tuple(patches.steps))
     blobs = Blobs(by_digest(*new, *old))
     progress = Recorder()
-    found = forecast(PreparedBundle(index, builder.manifests, Blobs(patches.contents), blobs), execution(2, progress))
+    found = forecast(
+        PreparedBundle(index, builder.manifests, Blobs(patches.contents), blobs),
+        execution(2, progress),
+        ReaderFeatures(),
+    )
     assert progress.adds_up
     *layers, config = found
     assert config == BlobCost(Digest.of(b"{}"), 2, 2)

@@ -62,10 +62,10 @@ def verify_bundle(
 
 def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError], part: ProgressPart) -> None:
     index = stream.index
-    kept: dict[Digest, _Kept] = {}
+    kept: dict[Digest, _KeptManifest] = {}
 
     def keep(member: Member) -> Receiver:
-        return kept.setdefault(member.digest, _Kept()) if member.digest is not None else Discard()
+        return kept.setdefault(member.digest, _KeptManifest()) if member.digest is not None else Discard()
 
     stream.receive(layout.data_section(index), accept, findings, part)
     stream.receive(layout.manifests_section(index), keep, findings, part)
@@ -95,7 +95,7 @@ def _contradictions(release: Release, manifests: Mapping[Digest, bytes]) -> Iter
                 yield FormatError(f"{digest} refers to {below.digest} of {below.size} bytes, which is not in the table")
 
 
-class _Kept:
+class _KeptManifest:
     """Keeps the content of a manifest."""
 
     def __init__(self) -> None:

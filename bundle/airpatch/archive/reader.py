@@ -51,7 +51,7 @@ class _Delivery:
 
 
 @dataclass(slots=True)
-class _Frame:
+class _ReceivedFrame:
     plan: FramePlan
     packed: zstd.Buffer
     deliveries: list[_Delivery | None]
@@ -107,7 +107,7 @@ class BundleStream:
         while run.bytes and run.bytes + size > WINDOW:
             run.finish_frame()
         frame = self._reader.next(size)
-        run.add(_Frame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
+        run.add(_ReceivedFrame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; return the seek table. Raises FormatError."""
@@ -211,10 +211,10 @@ class _Receiving:
         self._reader = reader
         self._findings = findings
         self._part = part
-        self._decompressing: deque[_Frame] = deque()
-        self._delivering: deque[_Frame] = deque()
+        self._decompressing: deque[_ReceivedFrame] = deque()
+        self._delivering: deque[_ReceivedFrame] = deque()
 
-    def add(self, frame: _Frame) -> None:
+    def add(self, frame: _ReceivedFrame) -> None:
         self._decompressing.append(frame)
         self.bytes += frame.plan.content
         while self._decompressing and self._decompressing[0].content.done():

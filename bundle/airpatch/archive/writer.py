@@ -75,7 +75,7 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
 
 
 @dataclass(slots=True)
-class _Frame:
+class _PendingFrame:
     """A frame under way: `content` is in use until it is `written`."""
 
     plan: FramePlan
@@ -108,7 +108,7 @@ class _Run:
         self._reader: BlobReader | None = None
         self._hash = SerialHash(pool)
         self._broken = False
-        self._under_way: deque[_Frame] = deque()
+        self._under_way: deque[_PendingFrame] = deque()
         self._bytes_under_way = 0
         self._buffers = Buffers(layout.FRAME)
 
@@ -138,7 +138,7 @@ class _Run:
             position += length
         packed = self._pool.submit(_pack, view, plan.packing)
         written = self._writing.submit(self._write_frame, view, packed, hashed)
-        self._under_way.append(_Frame(plan, view, written))
+        self._under_way.append(_PendingFrame(plan, view, written))
         self._bytes_under_way += size
 
     def _fill(self, piece: Piece, view: memoryview, hashed: list[tuple[Digest, Future[None]]]) -> None:

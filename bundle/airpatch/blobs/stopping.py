@@ -20,10 +20,10 @@ class Stoppable:
         return self._content.size(digest)
 
     def open(self, digest: Digest, size: int) -> BlobReader:
-        return _Reader(self._content.open(digest, size), self._cancellation)
+        return _StoppableReader(self._content.open(digest, size), self._cancellation)
 
 
-class _Reader:
+class _StoppableReader:
     def __init__(self, reader: BlobReader, cancellation: Cancellation) -> None:
         self._reader = reader
         self._cancellation = cancellation

@@ -63,7 +63,7 @@ def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
     steps: Iterator[_Step] = iter(())
     while offset < size:
         before = offset
-        segment = _Segment(reader.segment(), reader.stored, cuts, shares)
+        segment = _SegmentCost(reader.segment(), reader.stored, cuts, shares)
         steps = chain(steps, segment.steps())
         offset = segment.run(offset, steps)
         if offset == before:
@@ -71,7 +71,7 @@ def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
     return shares
 
 
-class _Segment:
+class _SegmentCost:
     def __init__(
         self, columns: Sequence[bytes], stored: Sequence[int], cuts: Sequence[int], shares: list[PartCost]
     ) -> None:

@@ -57,7 +57,7 @@ def decode(
     state = _State(Space.of(sources), size, see)
     while state.offset < size:
         before = state.offset
-        yield from _Segment(reader.segment(), state).run()
+        yield from _OpenSegment(reader.segment(), state).run()
         if state.offset == before:
             raise FormatError("delta: a segment without content")
     if not reader.at_end():
@@ -89,13 +89,13 @@ class _State:
             raise FormatError("delta: an empty group, or more groups or instructions than the target may have")
 
 
-class _Segment:
+class _OpenSegment:
     """One segment while it is carried out: what is left of each column."""
 
     def __init__(self, data: list[bytes], state: _State) -> None:
-        self._control = varints.each(data[columns.CONTROL])
-        self._lengths = varints.each(data[columns.LENGTHS])
-        self._sources = varints.each(data[columns.SOURCES])
+        self._control = varints.iterate(data[columns.CONTROL])
+        self._lengths = varints.iterate(data[columns.LENGTHS])
+        self._sources = varints.iterate(data[columns.SOURCES])
         self._modes = iter(data[columns.MODES])
         self._literals = memoryview(data[columns.LITERALS])
         self._differences = DifferenceReader(data[columns.GAPS], data[columns.VALUES])

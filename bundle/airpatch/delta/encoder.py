@@ -60,7 +60,7 @@ def encode(
         varints.put(head, len(source))
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
-    writer = _Writer(view, space, ColumnCompressor(levels, len(view)))
+    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)))
     for unit in Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
         reach(unit.end)
@@ -77,7 +77,7 @@ class Instruction:
     length: int
 
 
-class _Writer:
+class _SegmentWriter:
     """The columns of the segment under construction."""
 
     def __init__(self, target: memoryview, space: Space, compressor: ColumnCompressor) -> None:

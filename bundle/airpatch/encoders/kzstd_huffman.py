@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False, cdivision=True
-# In bounds: 256 symbols make 511 nodes; words have 1 to 11 bits, of which a shorter one can always be lengthened, as
-# 2**most is at least twice the symbols; callers have room for 11 bits a literal and 8 bytes.
+# In bounds: 256 symbols make 511 nodes; words have 1 to 11 bits; of at most 2**most symbols, one has a shorter word as
+# long as lengths promise too many; callers have room for 11 bits a literal and 8 bytes.
 """Huffman codes of literals as klauspost/compress makes them.
 
 The decisions are those of `huff0/compress.go` and `huff0/huff0.go` (Klaus Post, after Yann Collet, BSD), reimplemented

@@ -23,9 +23,9 @@ import xxhash
 
 from airpatch.delta.source_space import Buffer
 from airpatch.delta.tar_members import BLOCK, members
-from airpatch.sketches import features as sets
+from airpatch.sketches import feature_sets as sets
 from airpatch.sketches import sketch_index
-from airpatch.sketches.features import Features
+from airpatch.sketches.feature_sets import Features
 from airpatch.sketches.samples import MINIMA, SMALL, SPACING, Sampler
 from airpatch.sketches.sketch_index import SketchIndex
 
@@ -153,7 +153,7 @@ def sketch(layer: memoryview, most: int, release_pages: Callable[[], None] = lam
     `release_pages` is called after each 64 MiB or so: whoever maps files may drop their pages then.
     """
     sketcher = Sketcher(most)
-    reader = _Reader(layer, release_pages)
+    reader = _LayerPieces(layer, release_pages)
     whole = xxhash.xxh3_64()
     for piece in reader.pieces(0, len(layer)):
         whole.update(piece)
@@ -168,7 +168,7 @@ def sketch(layer: memoryview, most: int, release_pages: Callable[[], None] = lam
     return sketcher.finish(len(layer), whole.intdigest())
 
 
-class _Reader:
+class _LayerPieces:
     """Gives parts of a layer that may be mapped."""
 
     def __init__(self, layer: memoryview, release_pages: Callable[[], None]) -> None:
@@ -304,17 +304,17 @@ class _Cover:
         self._explained = bytearray(len(wanted))
 
     def gains(self) -> list[int]:
-        return [sets.gain(self._weights, found, self._explained) for found in self._found]
+        return [sets.unexplained_weight(self._weights, found, self._explained) for found in self._found]
 
     def take(self, candidate: int) -> None:
-        sets.explain(self._found[candidate], self._explained)
+        sets.mark_explained(self._found[candidate], self._explained)
 
     def close(self, best: int, other: int, alike: bool) -> bool:
         """Return whether chance may have made `best` the better one: two standard deviations of a fair coin.
 
         Where both have the same, that depends on whether their places are `alike`.
         """
-        more, less = sets.apart(self._found[best], self._found[other], self._explained)
+        more, less = sets.exclusive_counts(self._found[best], self._found[other], self._explained)
         return (more - less) ** 2 <= 4 * (more + less) if more + less else alike
 
 

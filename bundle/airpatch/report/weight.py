@@ -46,7 +46,7 @@ def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, 
     An image is left out if one of its manifests is missing or malformed. Raises FormatError if there is too much to add
     up.
     """
-    reader = _Reader(contents)
+    reader = _ReferenceReader(contents)
     found = {name: reader.below(top) for name, top in images}
     below = {name: below for name, below in found.items() if below is not None}
     users = Counter(digest for image in below.values() for digest in image.sizes)
@@ -62,7 +62,7 @@ def weigh(images: Iterable[tuple[ImageName, Digest]], contents: Mapping[Digest, 
     }
 
 
-class _Reader:
+class _ReferenceReader:
     """Follows the references of manifests, each of which it parses once."""
 
     def __init__(self, contents: Mapping[Digest, bytes]) -> None:

@@ -18,7 +18,7 @@ from airpatch.patches.chains import chain_steps, rebuild_chain
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KeptBlob:
     """A blob that was made, with its `readers`; it is given up when nobody reads it and it is `dropped`."""
 
     content: RebuiltContent
@@ -44,7 +44,7 @@ class RebuiltOnDemand:
         self._room = room
         self._execution = execution
         self._sizes = {s.digest: s.size for bundle in bundles for s in bundle.index.steps if s.digest not in there}
-        self._kept: OrderedDict[Digest, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Digest, _KeptBlob] = OrderedDict()
         self._locks: dict[Digest, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -57,9 +57,9 @@ class RebuiltOnDemand:
             lock = self._locks.setdefault(digest, threading.Lock())
         with lock:
             kept = self._take(digest) or self._make(digest, size)
-        return _Reader(self, kept, kept.content.open(digest, size))
+        return _KeptReader(self, kept, kept.content.open(digest, size))
 
-    def _take(self, digest: Digest) -> _Kept | None:
+    def _take(self, digest: Digest) -> _KeptBlob | None:
         with self._lock:
             kept = self._kept.get(digest)
             if kept is not None:
@@ -67,25 +67,25 @@ class RebuiltOnDemand:
                 kept.readers += 1
             return kept
 
-    def _make(self, digest: Digest, size: int) -> _Kept:
+    def _make(self, digest: Digest, size: int) -> _KeptBlob:
         work = chain_steps(self._bundles, [digest], self._there)
         content = rebuild_chain(work, [*self._bundles, self._base], self._execution)
         if content.size(digest) != size:
             content.close()
             raise SourceError(f"{digest} cannot be rebuilt from the bundles and the base given")
-        kept = _Kept(content, sum(step.size for _, steps in work for step in steps), readers=1)
+        kept = _KeptBlob(content, sum(step.size for _, steps in work for step in steps), readers=1)
         with self._lock:
             self._kept[digest] = kept
             while sum(each.size for each in self._kept.values()) > self._room and len(self._kept) > 1:
                 self._drop(self._kept.popitem(last=False)[1])
         return kept
 
-    def _drop(self, kept: _Kept) -> None:
+    def _drop(self, kept: _KeptBlob) -> None:
         kept.dropped = True
         if not kept.readers:
             kept.content.close()
 
-    def give_back(self, kept: _Kept) -> None:
+    def give_back(self, kept: _KeptBlob) -> None:
         """Note that a reader is done."""
         with self._lock:
             kept.readers -= 1
@@ -99,10 +99,10 @@ class RebuiltOnDemand:
                 self._drop(self._kept.popitem()[1])
 
 
-class _Reader:
+class _KeptReader:
     """An open blob that was made."""
 
-    def __init__(self, owner: RebuiltOnDemand, kept: _Kept, reader: BlobReader) -> None:
+    def __init__(self, owner: RebuiltOnDemand, kept: _KeptBlob, reader: BlobReader) -> None:
         self._owner = owner
         self._kept = kept
         self._reader: BlobReader | None = reader

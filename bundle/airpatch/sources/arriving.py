@@ -62,11 +62,11 @@ class _ReadOnce:
             self._remote[digest].give_up(digest)
             self._ahead.move_on()
 
-        return _Reader(reader, closed)
+        return _ReadOnceBlob(reader, closed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _ReadOnceBlob:
     reader: BlobReader
     closed: Callable[[], None]
 

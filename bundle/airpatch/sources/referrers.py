@@ -74,7 +74,7 @@ def name_entries(
             unnamed.append(UnnamedImage(entry.where, reason))
     others = [entry for entry in images if entry.name is None]
     if others:
-        referrers = _Referrers(_Reader(read))
+        referrers = _Referrers(_ManifestReader(read))
         for image in named:
             referrers.add_image(image)
         unnamed += referrers.add_referrers(others)
@@ -103,7 +103,7 @@ def _attached_names(entry: LayoutEntry, images: Sequence[LayoutEntry]) -> list[I
     return sorted(tags)
 
 
-class _Reader:
+class _ManifestReader:
     """Reads each manifest once; what cannot be read is None here, and reported when the image is loaded."""
 
     def __init__(self, read: ReadManifest) -> None:
@@ -133,7 +133,7 @@ class _Reader:
 class _Referrers:
     """What refers to the images of a layout, in each repository that holds what it refers to."""
 
-    def __init__(self, reader: _Reader) -> None:
+    def __init__(self, reader: _ManifestReader) -> None:
         self._reader = reader
         self._repositories: dict[Digest, set[str]] = {}
         self._referrers: dict[tuple[str, Digest], dict[Digest, LayoutEntry]] = {}

@@ -155,7 +155,7 @@ def _kept_target(
                 if reader.knows(Coding(level.framing)):
                     kept.append(level)
                 else:
-                    reader.miss(Coding(level.framing))
+                    reader.note_unknown(Coding(level.framing))
         elif level.digest not in others:
             encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:
@@ -217,7 +217,7 @@ def _without_digits(path: bytes) -> bytes:
 
 
 @dataclass(slots=True)
-class _Writer:
+class _RecordWriter:
     """Assembles records. `position` is the current offset in the view, `members` says what lies where in it."""
 
     codings: dict[Coding, int] = field(default_factory=dict)
@@ -260,7 +260,7 @@ class _Writer:
         self.cuts.append((start, member))
 
 
-class _Target(_Writer):
+class _Target(_RecordWriter):
     """The view of a target."""
 
     def layer(self, layer: memoryview, files: Sequence[tuple[_File, list[FoundLevel]]]) -> None:
@@ -287,7 +287,7 @@ class _Target(_Writer):
         return start + level.end - level.start
 
 
-class _Source(_Writer):
+class _Source(_RecordWriter):
     """The view of sources. What is not inside a stream is dropped, since the sources themselves have it."""
 
     def row(self, files: Sequence[tuple[_File, list[FoundLevel]]]) -> None:

@@ -72,7 +72,7 @@ def emit_view(view: View) -> bytes:
 
 def parse_view(data: bytes) -> View:
     """Return the view that `data` encodes. Raises FormatError unless it is valid and canonical."""
-    reader = _Reader(data)
+    reader = _FieldReader(data)
     codings = tuple(_coding(reader.take(reader.number(_NAME))) for _ in range(reader.number(MAX_CODINGS)))
     actions = reader.take(reader.number(MAX_RECORDS))
     lengths = array("q", bytes(8 * len(actions)))
@@ -122,7 +122,7 @@ def _coding(name: bytes) -> Coding:
     return Coding(framing, encoder)
 
 
-class _Reader:
+class _FieldReader:
     """Reads parts of an encoded view."""
 
     def __init__(self, data: bytes) -> None:
