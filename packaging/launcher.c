@@ -4,7 +4,7 @@
       the executable's own folder whose files may be executed.
    2. It starts the program there with the C library from there, whose dynamic linker it calls by name: the host's may be
       older, or another one, or none. (PyInstaller's own single file needs that of the host before it unpacks anything,
-      and unpacks at a quarter of the speed.) glibc stays a library of its own, as its licence, the LGPL, asks.
+      and takes twice as long to start.) glibc stays a library of its own, as its licence, the LGPL, asks.
    3. It waits for the program, passes signals on to it, removes the folder, and ends as the program has ended.
    4. Its own errors are one line on stderr and the exit code 8 (the host), as of the program's errors.
 
