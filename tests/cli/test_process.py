@@ -148,7 +148,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LINE = (
-    r"airpatch: verifying \S+: \d of 2 MB \(\d+ %\), [0-9.]+ MB/s, \d+:\d\d elapsed(, \d+:\d\d left(, at [0-9a-f]+)?)?"
+    r"airpatch: verifying \S+: \d of 2 MB \(\d+ %\), [0-9.]+ MB/s, \d+:\d\d elapsed(, \d+:\d\d left)?(, at [0-9a-f]+)?"
 )
 
 

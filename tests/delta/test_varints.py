@@ -51,5 +51,5 @@ def test_numbers_come_one_after_the_other(numbers: list[int], times: int) -> Non
     out = bytearray()
     for number in numbers * times * 40:
         varints.put(out, number)
-    assert list(varints.each(bytes(out))) == numbers * times * 40
+    assert list(varints.iterate(bytes(out))) == numbers * times * 40
     assert varints.count(bytes(out)) == len(numbers) * times * 40

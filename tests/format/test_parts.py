@@ -17,10 +17,10 @@ from airpatch.format.parts import (
     WholeFile,
     blank_header,
     emit_header,
-    fitting,
     header_size,
     is_file_name,
     parse_header,
+    plan_parts,
 )
 from airpatch.model.digest import SIZE, Digest
 
@@ -36,7 +36,7 @@ def second(whole: WholeFile) -> Header:
 def test_parts_are_smaller_than_asked_for_and_hold_the_whole(size: int, log: int, parity: int) -> None:
     limit = 1 << log
     try:
-        whole = fitting("shop.tar.zst", size, limit, parity)
+        whole = plan_parts("shop.tar.zst", size, limit, parity)
     except FormatError as error:
         assert re.search("parts, more than|no room for a payload", error.message)  # noqa: PT017 - both outcomes are right
         return

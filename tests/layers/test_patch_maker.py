@@ -297,9 +297,15 @@ def jars(encode: Callable[[bytes], bytes], *files: bytes, year: int = 2020) -> b
     return encode(tar({"app/bank.jar": archive({f"{i}.class": each for i, each in enumerate(files)}, year=year)}))
 
 
-@pytest.mark.parametrize("name", ["plain", "go", "flushed", "huffman"])
-def test_nested_content_is_expanded_under_every_encoder(name: str) -> None:
-    encode = ENCODERS[name]
+NESTING = {name: ENCODERS[name] for name in ("plain", "go", "flushed", "huffman")} | {
+    "frames": framed("kzstd-1.17.8-default"),
+    "frame replay": zstd,
+    "corrected frames": ends_stored(FASTEST),
+}
+
+
+@pytest.mark.parametrize("encode", NESTING.values(), ids=NESTING)
+def test_nested_content_is_expanded_under_every_encoder(encode: Callable[[bytes], bytes]) -> None:
     kept = [text(4000, seed) for seed in range(6)]
     old, new = jars(encode, *kept), jars(encode, *kept[:3], changed(kept[3]), *kept[4:])
     patch = patched(new, old)

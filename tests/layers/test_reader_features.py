@@ -27,5 +27,5 @@ def test_what_a_layer_does_without() -> None:
     reader.miss_encoders([], LAYER)
     assert not reader.missed
     reader.miss_encoders(["zlib-9", "gzip-9"], LAYER)  # which write the same here
-    reader.of_views(LAYER).miss(Coding("gzip", "zlib-6"))
+    reader.of_views(LAYER).note_unknown(Coding("gzip", "zlib-6"))
     assert reader.missed == {LAYER: {"encoder zlib-9", "view gzip"}}

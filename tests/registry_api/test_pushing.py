@@ -126,6 +126,7 @@ def test_a_patch_reads_its_sources_and_nothing_else(bundles: dict[str, Path], em
         assert proxy.sent <= new + 4 * manifests
 
 
+@pytest.mark.slow
 def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: str, tmp_path: Path) -> None:
     with pytest.raises(BaseMismatch) as caught:
         push(bundles["patch"], to=empty, request=tmp_path / "request")
@@ -359,6 +360,7 @@ def test_tokens_for_pushes_and_mounts(
                 airpatch.push(bundles["full1"], f"docker://{host}", access=access)
 
 
+@pytest.mark.slow
 def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty: str) -> None:
     with fault_proxy(empty, share=0.0) as proxy:
 
@@ -373,6 +375,7 @@ def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty:
     assert pack(pulled(empty, like)) == pack(like)
 
 
+@pytest.mark.slow
 def test_blobs_of_other_repositories_are_read_from_there_where_mounts_are_denied(
     bundles: dict[str, Path], empty: str
 ) -> None:

@@ -7,7 +7,15 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.sketches.feature_sets import Features, apart, explain, features, gain, shared, thinned
+from airpatch.sketches.feature_sets import (
+    Features,
+    exclusive_counts,
+    features,
+    mark_explained,
+    shared,
+    thinned,
+    unexplained_weight,
+)
 
 HASHES = st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 20))
 WEIGHED = st.lists(st.tuples(HASHES, st.integers(0, 2**32 - 1)), max_size=60)
@@ -59,10 +67,10 @@ def test_what_is_shared(many: set[int], few: set[int], swap: bool) -> None:
 def test_what_is_found_counts_as_long_as_it_is_not_explained(rows: list[tuple[int, bool, bool, bool]]) -> None:
     first, second, explained = (bytearray(row[i] for row in rows) for i in (1, 2, 3))
     weights = array("I", [row[0] for row in rows])
-    assert gain(weights, first, explained) == sum(w for w, f, _, e in rows if f and not e)
-    assert apart(first, second, explained) == (
+    assert unexplained_weight(weights, first, explained) == sum(w for w, f, _, e in rows if f and not e)
+    assert exclusive_counts(first, second, explained) == (
         sum(f and not s and not e for _, f, s, e in rows),
         sum(s and not f and not e for _, f, s, e in rows),
     )
-    explain(first, explained)
+    mark_explained(first, explained)
     assert list(explained) == [f or e for _, f, _, e in rows]

@@ -252,7 +252,7 @@ class Older:
     def knows(self, coding: Coding) -> bool:
         return coding.framing not in self._lacks and coding.encoder not in self._lacks
 
-    def miss(self, coding: Coding) -> None:
+    def note_unknown(self, coding: Coding) -> None:
         assert not self.knows(coding)
         self.missed.add(coding)
 

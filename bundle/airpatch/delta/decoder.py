@@ -93,9 +93,9 @@ class _OpenSegment:
     """One segment while it is carried out: what is left of each column."""
 
     def __init__(self, data: list[bytes], state: _State) -> None:
-        self._control = varints.each(data[columns.CONTROL])
-        self._lengths = varints.each(data[columns.LENGTHS])
-        self._sources = varints.each(data[columns.SOURCES])
+        self._control = varints.iterate(data[columns.CONTROL])
+        self._lengths = varints.iterate(data[columns.LENGTHS])
+        self._sources = varints.iterate(data[columns.SOURCES])
         self._modes = iter(data[columns.MODES])
         self._literals = memoryview(data[columns.LITERALS])
         self._differences = DifferenceReader(data[columns.GAPS], data[columns.VALUES])

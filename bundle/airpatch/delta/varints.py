@@ -39,7 +39,7 @@ def unzigzag(number: int) -> int:
 _RUN = 1 << 16  # bytes of numbers unpacked at once where they are read one after the other
 
 
-def each(data: bytes) -> Iterator[int]:
+def iterate(data: bytes) -> Iterator[int]:
     """Yield the numbers of `data` as they are wanted, so that they never take eight times its memory.
 
     FormatError as `unpack`, when the numbers come to it.

@@ -180,7 +180,7 @@ def is_file_name(name: str) -> bool:
     return name.isprintable() and 0 < len(name.encode()) <= MAX_NAME and "/" not in name and name not in (".", "..")
 
 
-def fitting(name: str, size: int, limit: int, parity: int) -> WholeFile:
+def plan_parts(name: str, size: int, limit: int, parity: int) -> WholeFile:
     """Return how a file of `size` bytes is split into parts whose files are smaller than `limit` bytes (4 GiB fit on
     FAT).
 

@@ -32,6 +32,11 @@ class Difference:
     expanded: int = 0
     """Bytes of the view of the sources."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of all sections."""
+        return self.delta.size + sum(description.size for description in self.descriptions)
+
 
 class Differences:
     """Makes differences with `effort`. Scratch files are of `execution`, which also says when all work is to end."""

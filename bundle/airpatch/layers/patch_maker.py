@@ -25,7 +25,7 @@ from airpatch.layers.recipe import Method, Plain, Raw, ViewSizes, emit_header, m
 from airpatch.layers.required_features import features
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.layers.ways import Unpacked, Way, way_size
-from airpatch.layers.zstd_ways import ZstdWays
+from airpatch.layers.zstd_ways import ZstdWays, foretells
 from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.progress import Share
@@ -94,17 +94,17 @@ class PatchMaker:
         """
         with self._budget.taken(_memory(target, sources)), ExitStack() as stack:
             old = [source.uncompressed for source in sources]
-            # Decisions of zstd files are foretold by a difference of the layers themselves.
-            unknown = target.compression is Compression.ZSTD and not self.frame_encoders(target)
-            for differ in (self._differences.flat,) if unknown else (self._differences.nested, self._differences.flat):
+            differences: list[Difference] = []
+            for differ in (self._differences.nested, self._differences.flat):
                 difference = differ(target.blob.digest, target.uncompressed, old, share, stack)
                 if difference is not None:
+                    differences.append(difference)
                     for method, decisions in self._methods(target, sources, difference.delta.size, stack):
                         made = self._attempt(method, difference, decisions, target, sources, share)
                         if made is not None:
                             return made
-            if target.compression is Compression.ZSTD and difference is not None:
-                made = self._by_decisions(target, sources, difference, share, stack)
+            if target.compression is Compression.ZSTD:
+                made = self._by_decisions(target, sources, differences, share, stack)
                 if made is not None:
                     return made
         _LOG.info("layer %s: whole, since no patch of it is smaller", target.blob.digest.short)
@@ -185,17 +185,28 @@ class PatchMaker:
         return Made(step, file, frozenset(features(method, difference.codings)))
 
     def _by_decisions(
-        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, share: Share, stack: ExitStack
+        self,
+        target: Unpacked,
+        sources: Sequence[Unpacked],
+        differences: Sequence[Difference],
+        share: Share,
+        stack: ExitStack,
     ) -> Made | None:
         """Return the smallest patch of a zstd blob that no replica makes: by decisions, or by frames that others have.
 
-        The `difference` is one of the layers themselves.
+        The last one of the `differences` is of the layers themselves, one before it of their views.
         """
         raw = self._raw(target, sources, share, stack)
-        for way in self._zstd.by_decisions(target, sources, difference, stack):
-            if raw is not None and raw.step.patch_size <= difference.delta.size + way_size(way):
+        flat, has_views = differences[-1], len(differences) > 1
+        least = min(differences, key=lambda difference: difference.size)
+        ways = [
+            (flat if foretells(method) else least, method, decisions)
+            for method, decisions in self._zstd.by_decisions(target, sources, flat, has_views, stack)
+        ]
+        for difference, method, decisions in sorted(ways, key=lambda way: way[0].size + way_size(way[1:])):
+            if raw is not None and raw.step.patch_size <= difference.size + way_size((method, decisions)):
                 break
-            made = self._attempt(way[0], difference, way[1], target, sources, share)
+            made = self._attempt(method, difference, decisions, target, sources, share)
             if made is not None:
                 if raw is not None:
                     raw.file.close()

@@ -53,7 +53,7 @@ class ViewFeatures:
         """Return whether the reader has the framing and the encoder of `coding`."""
         return all(map(self._reader._knows, coding_features(coding)))
 
-    def miss(self, coding: Coding) -> None:
+    def note_unknown(self, coding: Coding) -> None:
         """Note that a stream of this coding stays as it is."""
         for feature in coding_features(coding):
             if not self._reader._knows(feature):

@@ -304,17 +304,17 @@ class _Cover:
         self._explained = bytearray(len(wanted))
 
     def gains(self) -> list[int]:
-        return [sets.gain(self._weights, found, self._explained) for found in self._found]
+        return [sets.unexplained_weight(self._weights, found, self._explained) for found in self._found]
 
     def take(self, candidate: int) -> None:
-        sets.explain(self._found[candidate], self._explained)
+        sets.mark_explained(self._found[candidate], self._explained)
 
     def close(self, best: int, other: int, alike: bool) -> bool:
         """Return whether chance may have made `best` the better one: two standard deviations of a fair coin.
 
         Where both have the same, that depends on whether their places are `alike`.
         """
-        more, less = sets.apart(self._found[best], self._found[other], self._explained)
+        more, less = sets.exclusive_counts(self._found[best], self._found[other], self._explained)
         return (more - less) ** 2 <= 4 * (more + less) if more + less else alike
 
 

@@ -18,8 +18,8 @@ from airpatch.layers.decision_reader import DecisionReader
 from airpatch.layers.differences import Difference, Differences
 from airpatch.layers.frame_decisions import CoversOf, FrameDecisions, align, same_content
 from airpatch.layers.reader_features import ReaderFeatures
-from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames
-from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of, way_size
+from airpatch.layers.recipe import CorrectedFrames, FrameReplay, Frames, Method
+from airpatch.layers.ways import RECOGNISED, Unpacked, Way, start_of
 from airpatch.model.digest import Digest
 
 
@@ -72,13 +72,17 @@ class ZstdWays:
         return differences
 
     def by_decisions(
-        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack
+        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, has_views: bool, stack: ExitStack
     ) -> list[Way]:
-        """Return ways by decisions, the smallest first. The `difference` is one of the layers themselves."""
+        """Return ways by decisions. The `difference` is one of the layers themselves; `has_views` says that there is
+        another, beside which no offsets are foretold from a source.
+        """
         unknown = (name for name in self._recognised(target) if not self._reader.knows_encoder(name))
         self._reader.miss_encoders(unknown, target.blob.digest)
-        ways = (self._replay(target, sources, difference, stack), self._corrected(target, stack))
-        return sorted((way for way in ways if way is not None), key=way_size)
+        like = next((i for i, source in enumerate(sources) if source.compression is Compression.ZSTD), None)
+        beside = None if like is None else self._replay_beside(target, sources, like, difference, stack)
+        alone = self._replay(target, stack) if beside is None or has_views else None
+        return [way for way in (beside, alone, self._corrected(target, stack)) if way is not None]
 
     def raw_difference(self, target: Unpacked, sources: Sequence[Unpacked], stack: ExitStack) -> ScratchFile:
         """Return the difference of the blob as it is to the sources as they are."""
@@ -88,25 +92,25 @@ class ZstdWays:
             stack.callback(delta.close)
             return delta
 
-    def _replay(
-        self, target: Unpacked, sources: Sequence[Unpacked], difference: Difference, stack: ExitStack
+    def _replay_beside(
+        self, target: Unpacked, sources: Sequence[Unpacked], like: int, difference: Difference, stack: ExitStack
     ) -> Way | None:
-        """Return decisions as differences to those of the first zstd source, or to nothing."""
-        like = tuple(i for i, source in enumerate(sources) if source.compression is Compression.ZSTD)[:1]
-        for chosen in (like, ()) if like else ((),):
-            with suppress(FormatError), ExitStack() as files:
-                other = alignment = None
-                if chosen:
-                    seen = CoversOf.source(chosen[0], [source.uncompressed.size for source in sources])
-                    delta = SectionReader(
-                        ScratchRange(difference.delta, 0, difference.delta.size), 0, difference.delta.size
-                    )
-                    views = [source.uncompressed.view() for source in sources]
-                    for _ in decode(delta, views, target.uncompressed.size, seen.take):
-                        self._differences.pause(views)
-                    other = self._decision_reader.frame_decisions(sources[chosen[0]].blob.digest, files)
-                    alignment = align(seen.covers, other)
-                return FrameReplay(chosen), self._decisions(target, other, alignment, stack)
+        """Return decisions as differences to those of a zstd source, which foretells offsets; None if it has none."""
+        with suppress(FormatError), ExitStack() as files:
+            seen = CoversOf.source(like, [source.uncompressed.size for source in sources])
+            size = difference.delta.size
+            views = [source.uncompressed.view() for source in sources]
+            delta = SectionReader(ScratchRange(difference.delta, 0, size), 0, size)
+            for _ in decode(delta, views, target.uncompressed.size, seen.take):
+                self._differences.pause(views)
+            other = self._decision_reader.frame_decisions(sources[like].blob.digest, files)
+            return FrameReplay((like,)), self._decisions(target, other, align(seen.covers, other), stack)
+        return None
+
+    def _replay(self, target: Unpacked, stack: ExitStack) -> Way | None:
+        """Return decisions as they are."""
+        with suppress(FormatError):
+            return FrameReplay(()), self._decisions(target, None, None, stack)
         return None
 
     def _corrected(self, target: Unpacked, stack: ExitStack) -> Way | None:
@@ -136,3 +140,8 @@ class ZstdWays:
                 stack.callback(difference.close)
                 differences.append(difference)
         return differences
+
+
+def foretells(method: Method) -> bool:
+    """Return whether offsets are foretold from what the difference of the layers themselves covers."""
+    return isinstance(method, FrameReplay) and bool(method.like)

@@ -122,7 +122,7 @@ def _open(path: Path) -> tuple[ByteSource, os.stat_result]:
 
 def _plan(name: str, size: int, limit: int, parity: int) -> WholeFile:
     try:
-        whole = parts.fitting(name, size, limit, parity)
+        whole = parts.plan_parts(name, size, limit, parity)
     except FormatError as error:
         raise UsageError(f"{name}: {error.message}") from None
     longest = max(whole.part_name(1), whole.part_name(whole.parts), key=len)

@@ -161,7 +161,7 @@ def _share(wanted: cython.ulonglong[::1], offered: cython.ulonglong[::1], found:
             found[i] = offered[at] == wanted[i]
 
 
-def gain(weights: array[int], found: bytearray, explained: bytearray) -> int:
+def unexplained_weight(weights: array[int], found: bytearray, explained: bytearray) -> int:
     """Return how many bytes those features stand for that are `found` and not `explained` yet."""
     if not weights:
         return 0
@@ -181,7 +181,7 @@ def _gain(weights: cython.uint[::1], found: cython.uchar[::1], explained: cython
     return total
 
 
-def apart(first: bytearray, second: bytearray, explained: bytearray) -> tuple[int, int]:
+def exclusive_counts(first: bytearray, second: bytearray, explained: bytearray) -> tuple[int, int]:
     """Return how many features not `explained` yet only the `first` has found, and how many only the `second`."""
     if not first:
         return 0, 0
@@ -203,7 +203,7 @@ def _apart(first: cython.uchar[::1], second: cython.uchar[::1], explained: cytho
     return left, right
 
 
-def explain(found: bytearray, explained: bytearray) -> None:
+def mark_explained(found: bytearray, explained: bytearray) -> None:
     """Count what is `found` as `explained`."""
     if found:
         _explain(found, explained)

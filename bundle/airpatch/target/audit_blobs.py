@@ -45,7 +45,7 @@ class AuditedBlobs:
         path = f"{folder}/data"
         match = registry.BLOB_PATH.fullmatch(path)
         if match is None:
-            self._report.odd(folder)
+            self._report.misplaced(folder)
             return
         self._report.names(folder, ("data",))
         with self._report.noting():

@@ -15,7 +15,7 @@ from airpatch.target import image_signatures
 from airpatch.target.audit_blobs import AuditedBlobs
 from airpatch.target.audit_report import AuditReport
 from airpatch.target.check import read_manifest
-from airpatch.target.publish import wanting
+from airpatch.target.publish import links_to_write
 from airpatch.target.root_trust import history_remarks
 from airpatch.target.state import JOURNAL, RELEASES, Receipt, by_age, history, parse_receipt
 from airpatch.units import count, megabytes
@@ -114,7 +114,7 @@ class AuditedReleases:
         contents = {b.digest: read_manifest(self._root, b.digest) for b in release.blobs if b.is_manifest}
         check_manifests(release, contents)
         links = registry.links(release, {digest: parse_manifest(content) for digest, content in contents.items()})
-        wanted = wanting(self._root, links)
+        wanted = links_to_write(self._root, links)
         lost = [link.path for link in wanted if link.stage < Stage.TAG_INDEX]
         if lost:
             places = sorted({path.partition("/_")[0].removeprefix(f"{registry.REPOSITORIES}/") for path in lost})

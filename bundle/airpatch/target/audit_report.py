@@ -29,7 +29,7 @@ class AuditReport:
                 return names
             for name in names:
                 if name not in allowed:
-                    self.odd(f"{folder}/{name}")
+                    self.misplaced(f"{folder}/{name}")
             return [name for name in names if name in allowed]
         return []
 
@@ -42,7 +42,7 @@ class AuditReport:
                 if self.root.is_folder(path):
                     folders.append(name)
                 elif self.root.size(path) is not None:
-                    self.odd(path)
+                    self.misplaced(path)
         return folders
 
     def find(self, path: str, what: str) -> None:
@@ -53,7 +53,7 @@ class AuditReport:
         """Add a note about `path`."""
         self.notes.append(f"{self.root.path / path}: {what}")
 
-    def odd(self, path: str) -> None:
+    def misplaced(self, path: str) -> None:
         """Note that neither airpatch nor a registry puts anything at `path`."""
         self.remark(path, "does not belong there")
 

@@ -45,7 +45,7 @@ class AuditedRepositories:
         self._check_name(path, repository, "latest")
         for name in parts:
             if name not in ("_layers", "_manifests", "_uploads"):
-                self._report.odd(f"{path}/{name}")
+                self._report.misplaced(f"{path}/{name}")
         self._report.names(f"{path}/_manifests", ("revisions", "tags"))
         layers = self._links(f"{path}/_layers")
         revisions = self._links(f"{path}/_manifests/revisions")
@@ -118,7 +118,7 @@ class AuditedRepositories:
                 try:
                     digest = Digest.from_hex(name)
                 except FormatError:
-                    self._report.odd(path)
+                    self._report.misplaced(path)
                     continue
                 self._report.names(path, ("link",))
                 with self._report.noting():

@@ -51,7 +51,7 @@ def publish(
     """
     root = state.root
     links = registry.links(release, manifests)
-    wanted = _in_order(release, wanting(root, links))
+    wanted = _in_order(release, links_to_write(root, links))
     lacking = image_signatures.lacking(root, release)
     folders = image_signatures.folders_of(release, manifests)
     folders = {folder: own for folder, own in folders.items() if not image_signatures.are_in_place(root, folder, own)}
@@ -83,7 +83,7 @@ def publish(
     return wanted
 
 
-def wanting(root: Root, links: Collection[Link]) -> list[Link]:
+def links_to_write(root: Root, links: Collection[Link]) -> list[Link]:
     """Return those of `links` that are not on `root`, or hold something else."""
     return [link for link in links if not _is_in_place(root, link)]
 

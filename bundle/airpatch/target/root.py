@@ -142,21 +142,21 @@ class Root(RootReader):
         A symbolic link that somebody has put at `source` is not followed: linkat(2) without AT_SYMLINK_FOLLOW.
         """
         try:
-            self._two(_link, source, path)
+            self._call_with_two_names(_link, source, path)
         except FileExistsError:
             return False
         return True
 
     def rename(self, source: str, path: str) -> None:
         """Move the file `source` to `path`, over what is there. Makes the folders above."""
-        self._two(os.rename, source, path)
+        self._call_with_two_names(os.rename, source, path)
 
     def move_folder(self, source: str, path: str) -> bool:
         """Move the folder `source`, with all that it holds, to `path`; False if something is there already."""
         self._folders.forget(source)
         self._folders.forget(path)
         try:
-            self._two(os.rename, source, path)
+            self._call_with_two_names(os.rename, source, path)
         except FileExistsError:
             return False
         except TargetError as error:
@@ -172,14 +172,14 @@ class Root(RootReader):
         overlay stays, and gets the files of `source` one after the other.
         """
         if not self.move_folder(source, path):
-            self._two(replace_folder, source, path)
+            self._call_with_two_names(replace_folder, source, path)
 
     def set_aside(self, path: str, aside: str) -> bool:
         """Move the folder `path` to `aside`, where nothing is; False if it was removed instead, since it is in a lower
         layer of an overlay.
         """
         self._folders.forget(path)
-        self._two(set_aside, path, aside)
+        self._call_with_two_names(set_aside, path, aside)
         return self.is_folder(aside)
 
     def unlink(self, path: str) -> bool:
@@ -249,23 +249,25 @@ class Root(RootReader):
         finally:
             os.close(fd)
 
-    def _two(self, call: Callable[..., None], source: str, path: str) -> None:
+    def _call_with_two_names(self, call: Callable[..., None], source: str, path: str) -> None:
+        """Link, rename or exchange `source` and `path`, whose folders are made and looked up here."""
         with self._errors(path):
             above, source_name = self._folders.locate(source)
             origin = os.dup(above)  # making the folders above `path` may close the one kept open
             try:
-                self._second(call, source_name, origin, path)
+                self._call_into_folder(call, source_name, origin, path)
             except FileNotFoundError:
                 # A registry's garbage collection may have removed a folder that is held open here.
                 self._folders.forget(path.rpartition("/")[0])
                 try:
-                    self._second(call, source_name, origin, path)
+                    self._call_into_folder(call, source_name, origin, path)
                 except FileNotFoundError:
                     raise TargetError(f"{self.path / source}: vanished while airpatch was running") from None
             finally:
                 close_read(origin)
 
-    def _second(self, call: Callable[..., None], source: str, origin: int, path: str) -> None:
+    def _call_into_folder(self, call: Callable[..., None], source: str, origin: int, path: str) -> None:
+        """Call with the name `source` in the folder `origin`, and with the name of `path` in its folder."""
         folder, name = self._folders.locate(path, create=True)
         try:
             call(source, name, src_dir_fd=origin, dst_dir_fd=folder)

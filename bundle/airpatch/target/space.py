@@ -23,7 +23,7 @@ from airpatch.model.manifest import Manifest
 from airpatch.model.release import Release
 from airpatch.target import image_signatures
 from airpatch.target.check import InstallPlan, present
-from airpatch.target.publish import wanting
+from airpatch.target.publish import links_to_write
 from airpatch.target.root import Root
 from airpatch.target.root_reader import STAGING
 from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emit_receipt, is_recorded
@@ -192,7 +192,7 @@ def _add_link(need: Need, link: registry.Link) -> None:
 def add_links(need: Need, root: Root | None, release: Release, manifests: Manifests) -> None:
     """Count the links, signatures and records of `release`."""
     links = registry.links(release, manifests)
-    wanted = wanting(root, links) if root is not None else links
+    wanted = links_to_write(root, links) if root is not None else links
     for link in wanted:
         _add_link(need, link)
     signatures_of = image_signatures.signatures_of(release)

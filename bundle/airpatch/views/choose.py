@@ -155,7 +155,7 @@ def _kept_target(
                 if reader.knows(Coding(level.framing)):
                     kept.append(level)
                 else:
-                    reader.miss(Coding(level.framing))
+                    reader.note_unknown(Coding(level.framing))
         elif level.digest not in others:
             encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:

@@ -38,7 +38,7 @@ class ViewReader(Protocol):
         """Return whether a view may have this coding."""
         ...
 
-    def miss(self, coding: Coding) -> None:
+    def note_unknown(self, coding: Coding) -> None:
         """Take note that a stream is not expanded because its coding is not known."""
         ...
 
@@ -49,7 +49,7 @@ class _Likewise:
     def knows(self, coding: Coding) -> bool:
         return True
 
-    def miss(self, coding: Coding) -> None:
+    def note_unknown(self, coding: Coding) -> None:
         raise NotImplementedError
 
 
@@ -86,7 +86,7 @@ class Prover:
                 if name in known:
                     self._found(name)
                     return name
-                reader.miss(Coding(level.framing, name))
+                reader.note_unknown(Coding(level.framing, name))
                 return None
         return None
 

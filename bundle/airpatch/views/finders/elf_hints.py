@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from itertools import islice
 
-from airpatch.views.finders.hint import Hint, clear
+from airpatch.views.finders.hint import Hint, without_overlaps
 from airpatch.views.finders.zlib_hints import zlib_hint
 
 _COMPRESSED = 0x800  # SHF_COMPRESSED
@@ -41,4 +41,4 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
             hints += zlib_hint(data[: offset + length], offset + chdr, name + b"!" + section)
         elif section.startswith(b".zdebug_") and bytes(data[offset : offset + 4]) == b"ZLIB":
             hints += zlib_hint(data[: offset + length], offset + 12, name + b"!" + section)
-    return clear(hints, len(data))
+    return without_overlaps(hints, len(data))

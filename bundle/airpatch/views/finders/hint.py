@@ -21,7 +21,7 @@ class Hint:
     inside: tuple[Hint, ...] = ()
 
 
-def clear(hints: list[Hint], size: int) -> tuple[Hint, ...]:
+def without_overlaps(hints: list[Hint], size: int) -> tuple[Hint, ...]:
     """Return the hints in order, without those that overlap an earlier one or end beyond `size`."""
     end = 0
     kept = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import struct
 
-from airpatch.views.finders.hint import Hint, clear
+from airpatch.views.finders.hint import Hint, without_overlaps
 from airpatch.views.finders.zlib_hints import zlib_hint
 
 MAGIC = b"\xda\xda\xfe\xca"
@@ -27,4 +27,4 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
         end = at + _HEADER.size + packed
         if end <= len(data):
             hints += zlib_hint(data[:end], at + _HEADER.size, name + b"!%d" % number)
-    return clear(hints, len(data))
+    return without_overlaps(hints, len(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from airpatch.views.finders.hint import Hint, clear
+from airpatch.views.finders.hint import Hint, without_overlaps
 from airpatch.views.finders.zlib_hints import zlib_hint
 
 MAGIC = b"%PDF-"
@@ -24,4 +24,4 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
             number, before_stream = found[1], found.end()
         if number and b"/FlateDecode" in before[before_stream:]:
             hints += zlib_hint(data, keyword.end(), name + b"!" + number)
-    return clear(hints, len(data))
+    return without_overlaps(hints, len(data))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from airpatch.views.finders.hint import Hint, clear
+from airpatch.views.finders.hint import Hint, without_overlaps
 from airpatch.views.finders.zlib_hints import zlib_hint
 
 MAGIC = b"wOFF"
@@ -25,4 +25,4 @@ def find(data: memoryview, name: bytes) -> tuple[Hint, ...]:
         tag, offset, packed, size, _ = _TABLE.unpack_from(data, _HEADER + number * _TABLE.size)
         if packed < size and offset + packed <= len(data):
             hints += zlib_hint(data[: offset + packed], offset, name + b"!" + tag)
-    return clear(hints, len(data))
+    return without_overlaps(hints, len(data))

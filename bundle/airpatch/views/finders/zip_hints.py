@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from airpatch.views import framings
-from airpatch.views.finders.hint import Hint, clear
+from airpatch.views.finders.hint import Hint, without_overlaps
 
 _END = struct.Struct("<4sHHHHIIH")  # end of central directory: 4.3.16
 _END_MAGIC = b"PK\x05\x06"
@@ -51,7 +51,7 @@ def find(data: memoryview, name: bytes, nested: Nested) -> tuple[Hint, ...]:
         whole = entry.end
     if whole:
         hints.append(Hint(directory, framings.DIRECTORY, directory, whole, name + b"!"))
-    return (Hint(start, framings.ARCHIVE, start, len(archive), name, clear(hints, len(archive))),)
+    return (Hint(start, framings.ARCHIVE, start, len(archive), name, without_overlaps(hints, len(archive))),)
 
 
 def _directory(data: memoryview) -> tuple[int, int, int] | None:
