@@ -106,7 +106,7 @@ TESTED_TOGETHER = {
     "patches/test_images.py": ("patches between whole images", ["patches/layer_patching.py"]),
     "registry_api/test_pulling.py": (
         "a live registry answers as its storage does",
-        ["registry_api/access.py", "registry_api/remote_blobs.py"],
+        ["registry_api/access.py"],
     ),
     "signing/test_allowed_signers.py": ("a file that is too large is refused", ["signing/file_sizes.py"]),
     "sources/test_conformance.py": (
