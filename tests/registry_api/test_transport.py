@@ -102,6 +102,14 @@ def test_nothing_is_followed_away_from_tls(tmp_path: Path, authority: Issued, se
         of.close()
 
 
+def test_a_registry_without_tls_is_told_at_once() -> None:
+    with http_server(lambda _: Reply(200)) as host:
+        of = transport(host, RegistryAccess())
+        with pytest.raises(SourceError, match="answers without TLS; if it should, use --plain-http"):
+            get(of)
+        of.close()
+
+
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import random
+import re
 import ssl
 import threading
 import time
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import urllib3
 
 _LOG = logger(__name__)
+_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
+"""What OpenSSL calls an answer that is no TLS; the name depends on its version."""
 _T = TypeVar("_T")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
@@ -166,6 +169,10 @@ class Transport:
                 ) from None
             if isinstance(error, urllib3.exceptions.NameResolutionError):
                 raise self.error(f"{urlsplit(url).netloc}: its name cannot be resolved") from None
+            if isinstance(error, urllib3.exceptions.SSLError) and _NOT_TLS.search(str(error)):
+                raise self.error(
+                    f"{urlsplit(url).netloc}: answers without TLS; if it should, use --plain-http"
+                ) from None
             raise Interrupted(failure_reason(error)) from None
         except (OSError, ValueError) as error:
             raise Interrupted(failure_reason(error)) from None
