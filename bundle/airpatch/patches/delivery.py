@@ -90,6 +90,7 @@ class Delivery:
                 if step.digest in self._wanted:
                     while not room.acquire(timeout=_HEED):
                         part.advance(0)
+                    part.advance(0)  # may be cancelled by whoever could not take one before
                     take(step.digest, content, partial(taken, step.digest))
 
             base.move_on(1 + _reach(execution.threads))
