@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.errors import FormatError
-
-from .support import SAMPLES, VECTORS, join, put_together, take_apart
+from tests.deflate.support import SAMPLES, VECTORS, join, put_together, take_apart
 
 # Uncompressed data with matches near and far, runs and noise.
 PIECES = st.one_of(
