@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,9 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
+
+from distutils.ccompiler import new_compiler  # isort: skip
+from distutils.sysconfig import customize_compiler  # isort: skip
 
 LIBRARY = Path("bundle")
 PROCESSORS = len(os.sched_getaffinity(0))
@@ -131,11 +135,29 @@ def _extension(name: str, suffix: str) -> Extension:
     return extension
 
 
+def _require_compiler() -> None:
+    """End with one line where nothing can be compiled: uncompiled codecs are of no use, 40 times as slow.
+
+    It is looked for before Cython begins, which takes minutes.
+    """
+    compiler = new_compiler()
+    customize_compiler(compiler)
+    with TemporaryDirectory() as folder:
+        probe = Path(folder) / "probe.c"
+        probe.write_text("#include <Python.h>\nint probe(void) {return 0;}\n")
+        try:
+            compiler.compile([str(probe)], output_dir=folder, include_dirs=[sysconfig.get_path("include")])
+        except CompileError as error:
+            raise SystemExit(f"airpatch: the codecs cannot be compiled: {error}. {HELP}") from None
+
+
 def _translated(extensions: list[Extension]) -> list[Extension]:
     """Have Cython write the C sources of what has changed, several at a time, and say how far it is.
 
     Processes are forked, since setuptools runs this file in ways in which others could not import it.
     """
+    if "sdist" not in sys.argv:
+        _require_compiler()
     forked = get_context("fork")
     next_one = forked.Value("i", 0)
 
@@ -172,19 +194,8 @@ class Compile(build_ext):
     """
 
     def build_extensions(self) -> None:
-        self._require_compiler()
         self._done = itertools.count(1)
         super().build_extensions()
-
-    def _require_compiler(self) -> None:
-        """End with one line where nothing can be compiled: uncompiled codecs are of no use, 40 times as slow."""
-        with TemporaryDirectory() as folder:
-            probe = Path(folder) / "probe.c"
-            probe.write_text("#include <Python.h>\nint probe(void) {return 0;}\n")
-            try:
-                self.compiler.compile([str(probe)], output_dir=folder, include_dirs=self.include_dirs)
-            except CompileError as error:
-                raise SystemExit(f"airpatch: the codecs cannot be compiled: {error}. {HELP}") from None
 
     def build_extension(self, ext: Extension) -> None:
         in_place = LIBRARY / self.get_ext_filename(ext.name)

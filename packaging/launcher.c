@@ -3,7 +3,8 @@
    1. It unpacks the folder that lies behind itself into a new one in the first of $TMPDIR, /tmp, /var/tmp, /dev/shm and
       the executable's own folder whose files may be executed.
    2. It starts the program there with the C library from there, whose dynamic linker it calls by name: the host's may be
-      older, or another one, or none.
+      older, or another one, or none. (PyInstaller's own single file needs that of the host before it unpacks anything,
+      and takes twice as long to start.) glibc stays a library of its own, as its licence, the LGPL, asks.
    3. It waits for the program, passes signals on to it, removes the folder, and ends as the program has ended.
    4. Its own errors are one line on stderr and the exit code 8 (the host), as of the program's errors.
 

@@ -85,6 +85,11 @@ unshare --mount --net sh -eu -c '
     done
 ' - "$nothing"
 diff -r "$images/r2" "$nothing/images"
+head -c 1000000 "$nothing/medium/airpatch-linux-x86_64" >"$nothing/medium/cut"
+chmod +x "$nothing/medium/cut"
+code=0
+"$nothing/medium/cut" --version 2>/dev/null || code=$?
+[ "$code" = 8 ]
 [ -z "$(ls "$nothing/tmp")" ]
 echo "airpatch-linux-x86_64, without a C library: applied, patched, restored and verified"
 

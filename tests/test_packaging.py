@@ -114,6 +114,16 @@ def test_the_c_library_goes_along_with_its_licence(tmp_path: Path) -> None:
     assert "GNU" in files["_internal/licences/libc6"].read_text()
 
 
+def test_without_a_compiler_the_build_ends_at_once_with_one_line() -> None:
+    """Before Cython begins, which takes minutes."""
+    command = [sys.executable, "setup.py", "-q", "egg_info"]
+    ended = subprocess.run(command, cwd=PROJECT, env={**os.environ, "CC": "/none"}, capture_output=True, text=True)
+    [line] = (ended.stdout + ended.stderr).strip().splitlines()
+    assert ended.returncode == 1
+    assert line.startswith("airpatch: the codecs cannot be compiled: ")
+    assert "apt-get install gcc" in line
+
+
 @pytest.mark.parametrize("before", [None, "/opt/lib"])
 def test_programs_of_the_host_do_not_get_the_libraries_of_the_executable(before: str | None) -> None:
     script = (

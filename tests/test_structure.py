@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import re
 import subprocess
+from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -105,7 +106,7 @@ TESTED_TOGETHER = {
     "patches/test_images.py": ("patches between whole images", ["patches/layer_patching.py"]),
     "registry_api/test_pulling.py": (
         "a live registry answers as its storage does",
-        ["registry_api/access.py", "registry_api/remote_blobs.py"],
+        ["registry_api/access.py"],
     ),
     "signing/test_allowed_signers.py": ("a file that is too large is refused", ["signing/file_sizes.py"]),
     "sources/test_conformance.py": (
@@ -203,11 +204,9 @@ def test_every_test_file_is_a_modules_or_a_suite() -> None:
 
 
 def test_nothing_imports_from_a_test_module() -> None:
+    """Nor from one beside it (`from .test_x`)."""
     for path in TESTS.rglob("*.py"):
-        tree = ast.parse(path.read_text())
-        imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-        imported += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
-        found = [name for name in imported if name.startswith("tests.") and ".test_" in name]
+        found = re.findall(r"^\s*(?:from|import) (?:tests\.[\w.]*)?\.?test_\w+", path.read_text(), re.MULTILINE)
         assert found == [], f"{path}: what tests share belongs in conftest.py or support.py"
 
 
@@ -222,6 +221,15 @@ def test_nothing_else_lies_at_the_top() -> None:
         names = (path.name for path in TESTS.parent.iterdir())
         found = {name for name in names if not any(fnmatchcase(name, line.strip("/")) for line in ignored)}
     assert found - {".git"} == TOP_LEVEL
+
+
+def test_one_name_means_one_thing() -> None:
+    """Modules of the library, and classes, have names that are not another's, whatever their package."""
+    names = Counter(path.stem for path in LIBRARY.rglob("*.py") if path.name != "__init__.py")
+    for root in (LIBRARY, COMMANDS):
+        for path in root.rglob("*.py"):
+            names.update(re.findall(r"^class (\w+)", path.read_text(), re.MULTILINE))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_programs_beside_the_library_import_names_that_it_has() -> None:

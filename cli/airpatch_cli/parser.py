@@ -19,6 +19,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        for action in (None, "store"):
+            self.register("action", action, _StoreOnce)
+        self.given: set[str] = set()
+        """Which options with one value have been met."""
+
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        self.given.clear()
+        return super().parse_known_args(*args, **options)
 
     def parse_args(  # type: ignore[override] # the namespace is always a new one here
         self, args: Sequence[str] | None = None, namespace: None = None
@@ -27,6 +35,7 @@ class Parser(argparse.ArgumentParser):
         if first.startswith("-") and first not in self._option_string_actions:
             self.error(_unknown(first, self._option_string_actions))
         self._refuse_unknown(first, args or ())
+        parsed: argparse.Namespace
         parsed, unknown = self.parse_known_args(args, namespace)
         if not unknown:
             self._refuse_idle(parsed)
@@ -69,6 +78,19 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction) and command in action.choices:
                 return action.choices[command]  # type: ignore[no-any-return]
         return self
+
+
+class _StoreOnce(argparse._StoreAction):
+    """An option with one value: argparse would let the last one win, and not say that the others have no effect."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        if option is not None and isinstance(parser, Parser):
+            if self.dest in parser.given:
+                parser.error(f"{option} is given twice")
+            parser.given.add(self.dest)
+        super().__call__(parser, namespace, values, option)
 
 
 class Condition(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import importlib
 import os
@@ -13,6 +14,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from airpatch.errors import AirpatchError, TargetError
 from airpatch.limits import raise_limit
@@ -26,6 +28,9 @@ PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "
 """Commands whose purpose is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
+_NO_MEMORY = "there is not enough memory: allow the process more of it (ulimit -v), or use fewer --jobs"
+_OUT_OF_MEMORY = ("not enough memory", "can't start new thread")
+"""What zstd and Python's threads say, whose errors have no class of their own for it."""
 _COLLECT_AFTER = 20_000
 """New containers between two collections of cyclic garbage. By default 700, and loading modules makes no garbage."""
 
@@ -61,12 +66,16 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         return NO_READER
     except OSError as error:
         if not isinstance(error.filename, str | bytes):
+            if error.errno == errno.ENOMEM:
+                return _fail(console, _NO_MEMORY)
+            if not _is_in_a_folder():
+                return _fail(console, "the current folder was removed; change to one that is there, and run again")
             console.crash(error, traceback.format_exc())
             return 1
-        refusal = TargetError(f"{os.fsdecode(error.filename)}: {error.strerror}")
-        console.fail(refusal)
-        return refusal.exit_code
+        return _fail(console, f"{os.fsdecode(error.filename)}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - the last line of defence
+        if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
+            return _fail(console, _NO_MEMORY)
         console.crash(error, traceback.format_exc())
         return 1
     try:
@@ -74,6 +83,21 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
     except (BrokenPipeError, TargetError, KeyboardInterrupt, Terminated) as error:
         return _unprinted(error, args.command, console, int(result.exit_code))
     return int(result.exit_code)
+
+
+def _fail(console: Console, message: str) -> int:
+    """Report something about the host that keeps the command from its work."""
+    error = TargetError(message)
+    console.fail(error)
+    return error.exit_code
+
+
+def _is_in_a_folder() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _unprinted(

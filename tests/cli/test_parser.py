@@ -96,3 +96,25 @@ def test_an_empty_string_is_refused_by_every_option_and_argument(tmp_path: Path)
             tried.add((command, action.dest))
     assert {("apply", "root"), ("serve", "root"), ("prune", "root"), ("restore", "output"), ("trust", "root")} <= tried
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("create images -o a -o b", "-o"),
+        ("create images -o a --output b", "--output"),
+        ("diff --base a images -o b --release 1 --release=1", "--release"),
+        ("apply bundle --root a --root b", "--root"),
+    ],
+)
+def test_an_option_with_one_value_is_given_once(words: str, option: str) -> None:
+    outcome = airpatch(*words.split())
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"{option} is given twice (see airpatch {words.split()[0]} --help)" in outcome.err
+
+
+def test_options_that_may_be_repeated_are() -> None:
+    words = ["create", "images", "-o", "bundle", "--tag", "a:1", "--tag", "b:1", "-v", "-v", "--json", "--json"]
+    parsed = build_parser().parse_args(words)
+    assert (parsed.tags, parsed.verbose) == (["a:1", "b:1"], 2)
+    assert build_parser().parse_args(words) == parsed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
@@ -19,10 +20,11 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+import zstandard
 
 from airpatch_cli.main import main
 from airpatch_cli.progress_display import ProgressDisplay
-from tests.cli.support import IMAGES, airpatch, start
+from tests.cli.support import IMAGES, airpatch, environment, start
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
@@ -148,7 +150,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 LINE = (
-    r"airpatch: verifying \S+: \d of 2 MB \(\d+ %\), [0-9.]+ MB/s, \d+:\d\d elapsed(, \d+:\d\d left(, at [0-9a-f]+)?)?"
+    r"airpatch: verifying \S+: \d of 2 MB \(\d+ %\), [0-9.]+ MB/s, \d+:\d\d elapsed(, \d+:\d\d left)?(, at [0-9a-f]+)?"
 )
 
 
@@ -199,3 +201,32 @@ def on_terminal(*words: object) -> str:
                 written += piece
     os.close(ours)
     return written.decode()
+
+
+def test_a_current_folder_that_was_removed_is_told(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f'rmdir "{gone}"; "{sys.executable}" -m airpatch create "{IMAGES}/r1" -o made'
+    ended = subprocess.run(["sh", "-c", command], cwd=gone, env=environment(), capture_output=True, text=True)
+    message = "airpatch: the current folder was removed; change to one that is there, and run again\n"
+    assert (ended.returncode, ended.stderr) == (8, message)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+        RuntimeError("can't start new thread"),
+        zstandard.ZstdError("zstd compress error: Allocation error : not enough memory"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_host_without_memory_is_told(error: Exception, bundles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("airpatch_cli.commands.inspect.run", fail)
+    outcome = airpatch("inspect", bundles / "r1.tar.zst")
+    assert (outcome.code, outcome.out) == (8, "")
+    assert outcome.err.startswith("airpatch: there is not enough memory: allow the process more")

@@ -14,10 +14,14 @@ from tests.cli.support import IMAGES, PROJECT, Outcome, airpatch, environment, m
 
 PROGRESS = re.compile(r"airpatch: .* MB/s\n")
 """What processes on a busy machine may write, too."""
+_SLOW = ("layers", "media", "signatures")
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in _SLOW else [], id=path.stem) for path in SCRIPTS],
+)
 def test_script(path: Path, tmp_path: Path, bundles: Path) -> None:
     _prepare(tmp_path, bundles)
     for step in parse_script(path.read_text()):

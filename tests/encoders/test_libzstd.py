@@ -73,7 +73,7 @@ def test_output_is_that_of_1_5_6(name: str, label: str) -> None:
     assert hashlib.sha256(compress(name, inputs()[label])).hexdigest()[:32] == DIGESTS[name, label]
 
 
-@pytest.mark.parametrize("version", ["1.5.6", "1.5.7"])
+@pytest.mark.parametrize("version", [pytest.param("1.5.6", marks=pytest.mark.slow), "1.5.7"])
 @pytest.mark.parametrize("level", [1, 3, 9, 19])
 @pytest.mark.parametrize("sized", [False, True])
 def test_recognition(version: str, level: int, sized: bool) -> None:

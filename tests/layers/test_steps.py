@@ -65,7 +65,7 @@ def test_scratch_space_suffices(jobs: int, monkeypatch: pytest.MonkeyPatch) -> N
     assert_scratch_space_suffices(patches, old, jobs, monkeypatch)
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_scratch_space_suffices_for_decisions_of_zstd(jobs: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of matches that are short and many they are larger than the blobs."""
     old = b"".join(b"line %d of the file\n" % i for i in range(8000))

@@ -21,6 +21,7 @@ from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
 from airpatch.sources.gather import Gathered, gather
+from tests.operations.conftest import write_images
 from tests.registry_api.authority import Issued
 from tests.registry_api.fault_proxy import fault_proxy
 from tests.registry_api.http_server import Cut, Reply, Request, http_server
@@ -125,6 +126,7 @@ def test_a_patch_reads_its_sources_and_nothing_else(bundles: dict[str, Path], em
         assert proxy.sent <= new + 4 * manifests
 
 
+@pytest.mark.slow
 def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: str, tmp_path: Path) -> None:
     with pytest.raises(BaseMismatch) as caught:
         push(bundles["patch"], to=empty, request=tmp_path / "request")
@@ -321,6 +323,20 @@ def test_names_that_no_registry_serves_are_refused(empty: str, tmp_path: Path) -
     assert any("detached signatures of 2 images are not pushed" in warning for warning in done.warnings)
 
 
+@pytest.mark.parametrize(
+    ("renames", "message"),
+    [
+        (["shop/web"], "write OLD=NEW"),
+        (["shop/web=one", "shop/worker=one"], "one:r1 would be two images"),
+        (["shop/=shop//"], "shop//web"),
+    ],
+)
+def test_renames_that_cannot_be(bundles: dict[str, Path], renames: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        push(bundles["full1"], to="127.0.0.1:1", renames=renames)
+    assert message in f"{caught.value.message} {caught.value.findings}"
+
+
 def test_tokens_for_pushes_and_mounts(
     bundles: dict[str, Path], tmp_path: Path, authority: Issued, server_certificate: Issued
 ) -> None:
@@ -344,6 +360,7 @@ def test_tokens_for_pushes_and_mounts(
                 airpatch.push(bundles["full1"], f"docker://{host}", access=access)
 
 
+@pytest.mark.slow
 def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty: str) -> None:
     with fault_proxy(empty, share=0.0) as proxy:
 
@@ -358,6 +375,7 @@ def test_where_mounts_are_denied_blobs_are_sent(bundles: dict[str, Path], empty:
     assert pack(pulled(empty, like)) == pack(like)
 
 
+@pytest.mark.slow
 def test_blobs_of_other_repositories_are_read_from_there_where_mounts_are_denied(
     bundles: dict[str, Path], empty: str
 ) -> None:
@@ -380,8 +398,32 @@ def test_blobs_of_other_repositories_are_read_from_there_where_mounts_are_denied
     assert pack(pulled(empty, like)) == pack(like)
 
 
-def test_a_refused_upload_ends_a_push(bundles: dict[str, Path], empty: str) -> None:
+@pytest.mark.parametrize("mounts", [True, False])
+def test_a_new_repository_of_a_patch_has_layers_of_another(empty: str, tmp_path: Path, *, mounts: bool) -> None:
+    """They are mounted, or read from there where that is denied."""
+    shared, own = os.urandom(5000), os.urandom(5000)
+    write_images(tmp_path / "1", {"shop/old:1": [shared]})
+    write_images(tmp_path / "2", {"shop/old:1": [shared], "shop/new:2": [shared, own]})
+    airpatch.create(tmp_path / "1", tmp_path / "base")
+    airpatch.diff(tmp_path / "base", tmp_path / "2", tmp_path / "patch")
+    push(tmp_path / "base", to=empty)
+    with fault_proxy(empty, share=0.0) as proxy:
+
+        def answer(request: Request) -> Reply:
+            return Reply(405) if "mount=" in request.path and not mounts else proxy(request)
+
+        with http_server(answer) as host:
+            done = push(tmp_path / "patch", to=host)
+    assert done.mounted == 1
+    assert Digest.of(shared) not in {blob.digest for blob in done.uploaded}
+    assert (proxy.sent < 8000) == mounts
+    like = gather([str(tmp_path / "2")])
+    assert pack(pulled(empty, like)) == pack(like)
+
+
+def test_a_refused_upload_ends_a_push(bundles: dict[str, Path], empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While layers are still being made; the refusal is what is said."""
+    monkeypatch.setattr("airpatch.patches.delivery._WAITING", 1)
     push(bundles["full1"], to=empty)
     with fault_proxy(empty, share=0.0) as proxy:
 
@@ -391,7 +433,7 @@ def test_a_refused_upload_ends_a_push(bundles: dict[str, Path], empty: str) -> N
             return proxy(request)
 
         with http_server(denying) as host, pytest.raises(TargetError, match="the quota is used up"):
-            push(bundles["patch"], to=host)
+            push(bundles["patch"], to=host, execution=Execution(jobs=1))
     assert push(bundles["full1"], to=empty).tags == ()
 
 

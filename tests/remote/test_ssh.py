@@ -111,6 +111,7 @@ def test_what_has_arrived_is_not_sent_again(shell: str, tmp_path: Path) -> None:
     check(tmp_path / "root", "r1")
 
 
+@pytest.mark.slow
 def test_a_line_that_stays_broken_is_told_and_the_next_run_goes_on(shell: str, tmp_path: Path) -> None:
     (tmp_path / "limits").write_text("100000 0 0 0 0")
     with pytest.raises(TargetError, match="cannot be reached"):

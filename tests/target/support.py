@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
@@ -356,6 +358,10 @@ def watched(before: Callable[[int, str, str], None]) -> Iterator[list[tuple[str,
     finally:
         for name, original in originals.items():
             setattr(Root, name, original)
+
+
+some_and_all = pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)], ids=["some", "all"])
+"""Of the steps before which a process may be killed, every fourth; in a slow test each of them."""
 
 
 def killing(at: int) -> Callable[[int, str, str], None]:

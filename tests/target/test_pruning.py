@@ -302,7 +302,8 @@ def tiny_two(path: Path) -> tuple[Sample, Sample]:
     return samples[0], samples[1]
 
 
-def test_adversary_45_killed_before_any_change_and_run_again(place: Path) -> None:
+@support.some_and_all
+def test_adversary_45_killed_before_any_change_and_run_again(place: Path, stride: int) -> None:
     """At every step each tag that is there is whole; then another run removes the rest."""
     old, root, fresh = place / "old", place / "root", place / "fresh"
     one, two = tiny_two(old)
@@ -314,7 +315,7 @@ def test_adversary_45_killed_before_any_change_and_run_again(place: Path) -> Non
     # Folders that become empty are most of the changes, and alike: every tenth of them.
     steps = [at for at, (name, _) in enumerate(done) if name != "remove_folder" or at % 10 == 0]
     assert len(steps) > 25
-    for at in steps:
+    for at in steps[::stride]:
         shutil.copytree(old, root)
         with pytest.raises(Killed), watched(killing(at)):
             pruned(root)

@@ -179,8 +179,9 @@ def gather_release(
         gathered = replace(gathered, remarks=(warning, *gathered.remarks))
     if not gathered.is_name_guessed:
         return gathered
-    count = sum(image.name.tag == release.name for image in release.images)
-    guess = f"the release is named {release.name}, after the tag that {count} of {len(release.images)} images carry"
+    count, total = sum(image.name.tag == release.name for image in release.images), len(release.images)
+    origin = f"the tag that {count} of {total} images carry" if total > 1 else "the tag of its only image"
+    guess = f"the release is named {release.name}, after {origin}"
     return replace(gathered, remarks=(guess, *gathered.remarks))
 
 

@@ -49,6 +49,8 @@ class BundleReport:
     @property
     def places(self) -> Mapping[Digest, str]:
         """Where each source of a layer patch comes from: the `target`, the `bundle`, or another layer `patch`."""
+        if not self.index.steps:
+            return {}
         from airpatch.report.layer_patches import places
 
         return places(self.index)

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from concurrent.futures import CancelledError
 from functools import partial
 from heapq import nlargest
 
@@ -88,6 +89,8 @@ class Delivery:
                     self._used(source)
                 if step.digest in self._wanted:
                     room.acquire()
+                    if task.cancellation.is_cancelled:  # by whoever could not take one before
+                        raise CancelledError
                     take(step.digest, content, partial(taken, step.digest))
 
             base.move_on(1 + _reach(task.threads))

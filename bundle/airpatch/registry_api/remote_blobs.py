@@ -162,7 +162,7 @@ class _Incoming:
 
 
 class _Cache:
-    """The folder of a cache. Raises SourceError where it cannot be written."""
+    """The folder of a cache. Raises TargetError where it cannot be written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "sha256"

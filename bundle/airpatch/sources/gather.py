@@ -73,14 +73,6 @@ class GatheredContent:
             raise missing(digest, "any of the images")
         return owner.content.open(digest, size)
 
-    def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
-        """Fetch those of the blobs that are on other hosts, many at a time. Raises SourceError, IntegrityError."""
-        wanted: defaultdict[RemoteBlobs, list[Digest]] = defaultdict(list)
-        for digest, remote in self.remote(digests).items():
-            wanted[remote].append(digest)
-        for remote, found in wanted.items():
-            remote.fetch(found, execution)
-
     def remote(self, digests: Iterable[Digest]) -> dict[Digest, RemoteBlobs]:
         """Return where those of the blobs are that are on other hosts."""
         owners = {digest: self._owners[digest] for digest in digests if digest in self._owners}
@@ -108,6 +100,11 @@ class GatheredContent:
         return None
 
 
+def _all_here(digests: Iterable[Digest]) -> Mapping[Digest, RemoteBlobs]:
+    """No blob is on another host."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """`manifests` has all manifests of `release`, `content` everything else: layers, configs, signatures.
@@ -121,17 +118,22 @@ class Gathered:
     remarks: tuple[str, ...] = ()
     is_name_guessed: bool = False
     """Whether the release is named after a tag, since the user gave it no name."""
+    remote: Callable[[Iterable[Digest]], Mapping[Digest, RemoteBlobs]] = _all_here
+    """Returns where those of the blobs are that are on other hosts."""
 
     def fetch(self, digests: Iterable[Digest], execution: Execution) -> None:
         """Fetch those of the blobs that are on other hosts. Raises SourceError, IntegrityError."""
-        if isinstance(self.content, GatheredContent):
-            self.content.fetch(digests, execution)
+        by_host: defaultdict[RemoteBlobs, list[Digest]] = defaultdict(list)
+        for digest, remote in self.remote(digests).items():
+            by_host[remote].append(digest)
+        for remote, found in by_host.items():
+            remote.fetch(found, execution)
 
     def arriving(self, order: Sequence[Digest]) -> Arriving | None:
         """Return the blobs on other hosts for whoever reads all of them in that order, each once; None if there are
         none.
         """
-        remote = self.content.remote(order) if isinstance(self.content, GatheredContent) else {}
+        remote = self.remote(order)
         if not remote:
             return None
         from airpatch.sources.arriving import ArrivingBlobs
@@ -320,9 +322,9 @@ class _Gathering:
                 self._findings += error.findings or [error.message]
         if self._findings:
             self._findings += self._content.wrong(self._execution)
-            way_out = "; to do without them, choose the others with --images-list or --image" if self._sound else ""
+            way_out = "; to do without them, choose the others with --images-list" if self._sound else ""
             raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
-        return Gathered(release, self._manifests, self._content)
+        return Gathered(release, self._manifests, self._content, remote=self._content.remote)
 
     def _difference(self, entry: FoundImage, known: Image, image: Image) -> str:
         where, other = entry.where, self._where[entry.name]
