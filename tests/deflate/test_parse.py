@@ -1,3 +1,5 @@
+"""Gzip files are taken apart and come back, byte for byte; damaged ones are refused or come back."""
+
 from __future__ import annotations
 
 import gzip

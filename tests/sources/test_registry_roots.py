@@ -1,3 +1,5 @@
+"""A registry's storage as a source: tags, and links that lead nowhere."""
+
 from __future__ import annotations
 
 import shutil

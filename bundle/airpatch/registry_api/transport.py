@@ -18,7 +18,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Executor
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -32,6 +33,7 @@ from airpatch.registry_api.answer import Answer, Interrupted, failure_reason, re
 from airpatch.registry_api.authorization import Authorizer, Refused
 from airpatch.registry_api.credentials import Credential, find_credential
 from airpatch.registry_api.tls import certificate_error, tls_context
+from airpatch.worker_pool import worker_pool
 
 if TYPE_CHECKING:
     import urllib3
@@ -82,6 +84,12 @@ class Transport:
         if repository not in self._credentials:
             self._credentials[repository] = find_credential(self.place.host, repository, self.access.auth_file)
         return self._credentials[repository]
+
+    def workers(self) -> AbstractContextManager[Executor]:
+        """Return threads for as many requests as may be under way (`worker_pool`). A block that is left by an exception
+        cancels this transport: no request is repeated then.
+        """
+        return worker_pool(self.access.connections, self._cancellation)
 
     def close(self) -> None:
         """Close all connections."""
