@@ -1,4 +1,4 @@
-"""Mutate zstd files and decisions, in process: `python -m fuzz.zstd [--seconds N] [--seed N]`.
+"""Mutate zstd files, layouts and decisions, in process: `python -m fuzz.zstd [--seconds N] [--seed N]`.
 
 Each case either comes back byte for byte or ends in FormatError, in bounded memory and time; anything else is
 printed with the input in hexadecimal, and ends the run. Put what it finds into tests/encoders/test_zstd_decisions.py.
@@ -20,17 +20,22 @@ from pathlib import Path
 
 import zstandard
 
+from airpatch.blobs.content import BytesBlob
 from airpatch.encoders.zstd_alignment import RECORD, Alignment
 from airpatch.encoders.zstd_decisions import ParsedPiece, emit, parse
+from airpatch.encoders.zstd_layout import build, emit_part
 from airpatch.encoders.zstd_recognise import recognise_frames
-from airpatch.encoders.zstd_replicas import frame_encoder
+from airpatch.encoders.zstd_replicas import frame_encoder, full_block
 from airpatch.errors import FormatError
+from airpatch.layers.frames import split
 from fuzz.deflate import mutated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 UNCOMPRESSED_LIMIT = 1 << 20
 OUTPUT_LIMIT = 1 << 21
 SECONDS_LIMIT = 5.0
+_NAME = "kzstd-1.17.8-fastest"
+ENCODER, BLOCK = frame_encoder(_NAME), full_block(_NAME)
 COLUMNS = [field.name for field in fields(ParsedPiece)][:4]
 
 
@@ -58,6 +63,9 @@ def seeds() -> list[Seed]:
             flushed = encoder.feed(content[:half]) + encoder.flush() + encoder.feed(content[half:]) + encoder.finish()
             found.append(Seed(flushed, content))
     skippable = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
+    table = zstandard.compress(b'{"offset":0,"endOffset": %d}' % len(found[0].file))
+    packed = b"\x51\x2a\x4d\x18" + len(table).to_bytes(4, "little") + table
+    found.append(Seed(found[0].file + found[9].file + packed + b"no frame", found[0].content + found[9].content))
     return [*found, Seed(found[0].file + skippable + found[9].file, found[0].content + found[9].content)]
 
 
@@ -112,6 +120,25 @@ def fuzz_alignment(seed: Seed, other: Seed, rng: random.Random) -> None:
         raise AssertionError(f"rebuilt bytes differ: {seed.file.hex()}")
 
 
+def fuzz_layout(seed: Seed, other: Seed, rng: random.Random) -> None:
+    """Whatever a file is, it is split or refused; whatever a layout says, the result is bytes or FormatError."""
+    split_apart(mutated(seed.file, other.file, rng))
+    layout, rest = split_apart(seed.file)
+    layout, rest = rng.choice(((mutated(layout, layout, rng), rest), (layout, mutated(rest, other.file, rng))))
+    size = 0
+    streams = (io.BytesIO(data).read for data in (layout, seed.content, rest))
+    for piece in build(ENCODER, *streams):
+        size += len(piece)
+        if size > OUTPUT_LIMIT:
+            raise FormatError("more output than the caller allows")
+
+
+def split_apart(file: bytes) -> tuple[bytes, bytes]:
+    """Layout and rest of a zstd file."""
+    parts = list(split(BytesBlob(file), len(file), UNCOMPRESSED_LIMIT, BLOCK))
+    return b"".join(emit_part(part) for part, _ in parts), b"".join(beside for _, beside in parts)
+
+
 def fuzz_recognition(seed: Seed, other: Seed, rng: random.Random) -> None:
     """A hostile beginning is known, unknown or refused."""
     recognise_frames(mutated(seed.file, other.file, rng))
@@ -132,7 +159,7 @@ def main() -> int:
     rng = random.Random(arguments.seed)  # noqa: S311
     files = seeds()
     targets: list[Callable[[Seed, Seed, random.Random], None]] = [
-        *(fuzz_file, fuzz_decisions, fuzz_alignment) * 40, fuzz_recognition
+        *(fuzz_file, fuzz_decisions, fuzz_alignment, fuzz_layout) * 40, fuzz_recognition
     ]  # fmt: skip
     end = time.monotonic() + arguments.seconds
     cases = survived = 0

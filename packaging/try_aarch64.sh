@@ -20,6 +20,7 @@ fi
 for package in "$system"/var/cache/apt/archives/{python3,libpython3,libc6,libexpat,zlib1g,libssl,libffi,libgcc,libbz2,liblzma,libcrypt}*.deb; do
     dpkg-deb -x "$package" "$work/arm64"
 done
+[ -e "$work/arm64/lib" ] || ln -s usr/lib "$work/arm64/lib" # since Debian 13, a package of its own makes this link
 python=$(ls "$work"/arm64/usr/bin/python3.*)
 version=${python##*/python}
 python3 -m pip install -q --target "$work/site" --only-binary :all: --no-deps --python-version "$version" --implementation cp \

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from airpatch.units import megabytes
+from airpatch.units import count, megabytes
 from airpatch_cli.console import Result, table
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _row(layer: Layer) -> list[str]:
         megabytes(layer.size),
         _UNKNOWN if encoding.uncompressed_size is None else megabytes(encoding.uncompressed_size),
         _kind(layer) or _UNKNOWN,
-        first + (f" or {len(others)} others" if others else ""),
+        first + (f" or {count(len(others), 'other')}" if others else ""),
         compared if encoding.compared else _UNKNOWN,
         ", ".join(map(str, layer.images)),
     ]

@@ -1,3 +1,5 @@
+"""A bundle in a file: its index, its manifests, and any part of any blob, in whatever order they are read."""
+
 from __future__ import annotations
 
 import gc

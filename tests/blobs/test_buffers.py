@@ -1,3 +1,5 @@
+"""Buffers are used again once they are given back, and only those."""
+
 from __future__ import annotations
 
 import pytest

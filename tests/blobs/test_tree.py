@@ -1,3 +1,5 @@
+"""Files below a folder are read, and no path and no symbolic link leads out of it."""
+
 from __future__ import annotations
 
 import errno

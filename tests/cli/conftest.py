@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,9 +48,15 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def root(bundles: Path, tmp_path: Path) -> Path:
-    """A root with release r1 applied."""
-    path = tmp_path / "root"
+@pytest.fixture(scope="session")
+def installed(bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with release r1 applied, to copy."""
+    path = tmp_path_factory.mktemp("installed") / "root"
     assert airpatch("apply", bundles / "r1.tar.zst", "--root", path).code == 0
     return path
+
+
+@pytest.fixture
+def root(installed: Path, tmp_path: Path) -> Path:
+    """A root of the test's own with release r1 applied."""
+    return shutil.copytree(installed, tmp_path / "root", symlinks=True)

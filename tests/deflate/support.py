@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 
+from hypothesis import strategies as st
+
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import GzipParser, Parsed
+from airpatch.deflate.tables import LONG_258
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "deflate"
 SAMPLES = sorted(FIXTURES.glob("*.gz"))
@@ -36,3 +40,20 @@ def put_together(part: Parsed) -> bytes:
     """Rebuild the file that a part describes."""
     columns = (part.uncompressed, part.layout, part.runs, part.sources, part.distances)
     return b"".join(emit(*(io.BytesIO(column).read for column in columns)))
+
+
+@st.composite
+def token_lists(draw: st.DrawFn) -> tuple[array[int], bytes]:
+    """Return tokens and what they stand for."""
+    tokens, out = array("I"), bytearray()
+    for kind in draw(st.lists(st.integers(0, 3), max_size=60)):
+        if kind and out:
+            length = draw(st.sampled_from([3, 4, 10, 11, 100, 257, 258]))
+            distance = draw(st.integers(1, len(out)))
+            tokens.append(length << 16 | distance | (LONG_258 if length == 258 and kind == 3 else 0))
+            for _ in range(length):
+                out.append(out[-distance])
+        else:
+            tokens.append(draw(st.integers(0, 255)))
+            out.append(tokens[-1])
+    return tokens, bytes(out)

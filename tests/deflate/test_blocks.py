@@ -1,3 +1,5 @@
+"""Blocks from tokens: zlib reads them, their size is as told, and what has no code is refused."""
+
 from __future__ import annotations
 
 import zlib
@@ -12,23 +14,7 @@ from airpatch.deflate.blocks import BlockWriter, body_bits, count_symbols, long_
 from airpatch.deflate.header import DynamicHeader, go_dynamic, zlib_dynamic
 from airpatch.deflate.tables import LONG_258
 from airpatch.errors import FormatError
-
-
-@st.composite
-def token_lists(draw: st.DrawFn) -> tuple[array[int], bytes]:
-    """Return tokens and what they stand for."""
-    tokens, out = array("I"), bytearray()
-    for kind in draw(st.lists(st.integers(0, 3), max_size=60)):
-        if kind and out:
-            length = draw(st.sampled_from([3, 4, 10, 11, 100, 257, 258]))
-            distance = draw(st.integers(1, len(out)))
-            tokens.append(length << 16 | distance | (LONG_258 if length == 258 and kind == 3 else 0))
-            for _ in range(length):
-                out.append(out[-distance])
-        else:
-            tokens.append(draw(st.integers(0, 255)))
-            out.append(tokens[-1])
-    return tokens, bytes(out)
+from tests.deflate.support import token_lists
 
 
 @given(token_lists(), st.sampled_from([zlib_dynamic, go_dynamic]))

@@ -1,3 +1,5 @@
+"""Tables find every code of every length, whatever bits follow it."""
+
 from __future__ import annotations
 
 from array import array

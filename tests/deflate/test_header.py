@@ -1,3 +1,5 @@
+"""Headers of dynamic blocks spell code lengths as zlib and Go do, and every spelling tells the same lengths."""
+
 from __future__ import annotations
 
 from dataclasses import replace

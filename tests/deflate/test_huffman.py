@@ -1,3 +1,5 @@
+"""Codes are complete, within their limit, and optimal where nothing is cut."""
+
 from __future__ import annotations
 
 from array import array

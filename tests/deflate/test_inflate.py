@@ -1,3 +1,5 @@
+"""Streams are decoded however they are cut into pieces, within fixed buffers."""
+
 from __future__ import annotations
 
 import zlib

@@ -1,3 +1,5 @@
+"""Records of the layout come back, and malformed ones are refused."""
+
 from __future__ import annotations
 
 import io

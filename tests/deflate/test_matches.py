@@ -1,3 +1,5 @@
+"""Tokens as columns come back; sources that cannot be are refused."""
+
 from __future__ import annotations
 
 import io
@@ -10,8 +12,7 @@ from hypothesis import strategies as st
 
 from airpatch.deflate.matches import TokenDecoder, TokenEncoder
 from airpatch.errors import FormatError
-
-from .test_blocks import token_lists
+from tests.deflate.support import token_lists
 
 
 def reader(data: bytes) -> Callable[[int], bytes]:

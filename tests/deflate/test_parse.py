@@ -1,3 +1,5 @@
+"""Gzip files are taken apart and come back, byte for byte; damaged ones are refused or come back."""
+
 from __future__ import annotations
 
 import gzip
@@ -13,8 +15,7 @@ from hypothesis import strategies as st
 from airpatch.deflate.emit import emit
 from airpatch.deflate.parse import GzipParser, Parsed
 from airpatch.errors import FormatError
-
-from .support import SAMPLES, VECTORS, join, put_together, take_apart
+from tests.deflate.support import SAMPLES, VECTORS, join, put_together, take_apart
 
 # Uncompressed data with matches near and far, runs and noise.
 PIECES = st.one_of(

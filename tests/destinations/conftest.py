@@ -1,3 +1,5 @@
+"""A small release to restore."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Images come back as they went in, and nothing changes before all of them are there."""
+
 from __future__ import annotations
 
 import os

@@ -1,3 +1,5 @@
+"""Names of features and the versions that brought them."""
+
 from __future__ import annotations
 
 import pytest

@@ -1,3 +1,5 @@
+"""What another version of airpatch can carry out, and what a layer then does without."""
+
 from __future__ import annotations
 
 from airpatch.layers.reader_features import ReaderFeatures

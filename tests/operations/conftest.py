@@ -1,3 +1,5 @@
+"""Images and bundles that the tests of operations share."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

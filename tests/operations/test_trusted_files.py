@@ -27,10 +27,32 @@ def test_malformed_revocations_are_named(tmp_path: Path) -> None:
         airpatch.trusted_signers(tmp_path / "signers", revoked=tmp_path / "revoked")
 
 
-def test_more_signatures_than_there_are_signers_cannot_be_demanded(tmp_path: Path) -> None:
-    (tmp_path / "signers").write_text(SIGNERS)
-    with pytest.raises(UsageError):
-        airpatch.trusted_signers(tmp_path / "signers", threshold=0)
+@pytest.mark.parametrize(
+    ("lines", "principals", "threshold", "possible"),
+    [
+        (SIGNERS, (), 0, False),
+        (SIGNERS, (), 2, False),
+        (SIGNERS.replace(" ", ",other@example.com ", 1), (), 2, False),
+        (SIGNERS + SIGNERS, (), 2, False),
+        (SIGNERS + SIGNERS.replace("HR4f", "HR4e"), (), 2, False),
+        (SIGNERS + SIGNERS.replace("some", "any").replace("HR4f", "HR4e"), (), 2, True),
+        (SIGNERS + SIGNERS.replace("some", "any").replace("HR4f", "HR4e"), ("anybody@example.com",), 2, False),
+        (SIGNERS, ("sombody@example.com",), 1, False),
+        (SIGNERS.replace("some", "*"), ("somebody@example.com",), 1, True),
+        (SIGNERS.replace(" ", " cert-authority ", 1), (), 3, True),
+        (SIGNERS.replace(" ", " cert-authority ", 1), ("a", "b"), 3, False),
+    ],
+)
+def test_a_demand_that_nothing_could_satisfy_is_refused(
+    tmp_path: Path, lines: str, principals: tuple[str, ...], threshold: int, possible: bool
+) -> None:
+    file = tmp_path / "signers"
+    file.write_text(lines)
+    if possible:
+        assert airpatch.trusted_signers(file, principals=principals, threshold=threshold).threshold == threshold
+        return
+    with pytest.raises(UsageError, match=r"no bundle could have|must be from 1"):
+        airpatch.trusted_signers(file, principals=principals, threshold=threshold)
 
 
 def test_a_file_that_is_missing_or_too_large(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+"""Sources that the tests of this package share."""
+
 from __future__ import annotations
 
 import shutil

@@ -1,3 +1,5 @@
+"""Trees of `dir:` images: names come from paths, and all that is wrong is named."""
+
 from __future__ import annotations
 
 import shutil

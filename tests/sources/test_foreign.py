@@ -1,3 +1,5 @@
+"""Names that other tools give to images are answered with the command that helps."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Many sources make one release, in any order; contradictions between them are named."""
+
 from __future__ import annotations
 
 import shutil

@@ -1,3 +1,5 @@
+"""Names that a user gives to images without a tag."""
+
 from __future__ import annotations
 
 import pytest

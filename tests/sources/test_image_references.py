@@ -1,3 +1,5 @@
+"""References pick images by name, tag and digest; what is missing or ambiguous is named."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Each kind of source is recognised by what it holds, and a prefix disambiguates."""
+
 from __future__ import annotations
 
 import os

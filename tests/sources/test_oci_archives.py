@@ -1,3 +1,5 @@
+"""OCI archives, as skopeo and others write them."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""OCI layouts: names of their images, and entries that cannot be used."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""A registry's storage as a source: tags, and links that lead nowhere."""
+
 from __future__ import annotations
 
 import shutil
@@ -133,5 +135,5 @@ def test_a_file_among_the_tags_is_a_remark(root: Path) -> None:
 
 def test_the_way_to_do_without_a_tag_that_is_not_whole_is_named(root: Path) -> None:
     shutil.rmtree(next((root / REPOSITORIES).rglob("_manifests/tags/*/current")))  # as a broken deletion leaves it
-    with pytest.raises(SourceError, match="choose the others with --images-list or --image"):
+    with pytest.raises(SourceError, match="choose the others with --images-list"):
         gather([str(root)])

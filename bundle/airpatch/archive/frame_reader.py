@@ -20,6 +20,7 @@ from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import magics, zstd
+from airpatch.format.registry import STORAGE
 from airpatch.linux import begins_with, is_file, is_folder, is_pipe
 from airpatch.model.digest import Digest
 
@@ -86,6 +87,10 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
         return FileFrameReader(FileBytes(name, fd), hashed=hashed)
     if stat.S_ISDIR(mode):
         os.close(fd)
+        if is_folder(Path(name, STORAGE)):
+            raise UsageError(
+                f"{name}: is a registry's root, where a bundle is expected; as the target it goes after --root"
+            )
         raise UsageError(
             f"{name}: is a folder without parts of a bundle; where images are in it, pack them first with "
             f"'airpatch create {name} -o BUNDLE'"

@@ -110,6 +110,8 @@ def write_error(name: str, error: OSError) -> TargetError:
         errno.EROFS: "; mount it writable or choose another place",
         errno.EACCES: "; check owner and mode",
         errno.EPERM: "; check owner and mode",
+        errno.EEXIST: "; name a folder",
+        errno.ENOTDIR: "; name a folder",
     }.get(error.errno or 0, "")
     return TargetError(f"{name}: {error.strerror}{hint}")
 

@@ -32,6 +32,7 @@ from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.progress import Owners, Share
+from airpatch.units import count
 from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
@@ -156,10 +157,11 @@ class Differ:
                 with part.share(maker.work(target), target.blob.digest) as share:
                     sources = candidates.choose(number, like, judge) or candidates.choose(number, lambda _: True, judge)
                     for choice in sources:
+                        rivals = count(len(choice.rivals), "other")
                         _LOG.info(
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
                             layers[choice.number].blob.digest.short, choice.explained, target.uncompressed.size,
-                            f", and a smaller difference than {len(choice.rivals)} others" if choice.rivals else "",
+                            f", and a smaller difference than {rivals}" if choice.rivals else "",
                         )  # fmt: skip
                     made = maker.patch(target, [layers[source.number] for source in sources], share)
                 if made is None:

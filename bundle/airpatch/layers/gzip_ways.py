@@ -90,7 +90,7 @@ class GzipWays:
         with suppress(FormatError):  # of a header that is longer than the start
             names = recognise(start_of(self._content, target, size))
             _LOG.debug(
-                "layer %s: begins as %s write it", target.blob.digest.short, ", ".join(names) or "no replica does"
+                "layer %s: begins as written by %s", target.blob.digest.short, " or ".join(names) or "no known encoder"
             )
             return names
         return ()

@@ -82,6 +82,8 @@ def join(parts_: Paths, output: StrPath, *, execution: Execution | None = None) 
     given = names(parts_)
     joined = gather_parts([Path(name) for name in given])
     if joined is None:
+        if missing := [name for name in given if not os.path.lexists(name)]:
+            raise UsageError(f"{', '.join(missing):.200}: no such file or folder")
         raise UsageError(f"{', '.join(given):.200}: not parts of a file that airpatch split")
     with closing(joined):
         if execution.ask is None:

@@ -21,11 +21,15 @@ from airpatch.target.state import locked
 
 @dataclass(frozen=True, slots=True)
 class RootTrust:
-    """Whom `root` trusts from now on, and who signed for that; nobody on the first call, or by force."""
+    """Whom `root` trusts from now on, and who signed for that; nobody on the first call, or by force.
+
+    `is_new`: the root's folder was not there before.
+    """
 
     root: Path
     trusted: TrustedSigners
     signers: tuple[Signer, ...]
+    is_new: bool = False
 
 
 def trust(
@@ -47,7 +51,8 @@ def trust(
             if before is not None and before != trusted:
                 signers = _signers_of_change(before, trusted, signature)
         state.replace_trust(TRUST, emit_trust(trusted), tuple(map(str, signers)))
-    return RootTrust(path, trusted, signers)
+        is_new = opened.is_new
+    return RootTrust(path, trusted, signers, is_new)
 
 
 def _signers_of_change(before: TrustedSigners, after: TrustedSigners, signature: StrPath | None) -> tuple[Signer, ...]:

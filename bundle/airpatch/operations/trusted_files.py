@@ -11,6 +11,7 @@ from airpatch.errors import FormatError, UsageError, unreadable
 from airpatch.linux import read_start
 from airpatch.operations.arguments import StrPath
 from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS, MAX_REVOKED
+from airpatch.units import count
 
 if TYPE_CHECKING:
     from airpatch.archive.reader import Opening
@@ -28,8 +29,8 @@ def trusted_signers(
     """Whom to trust: the signers in a file in the format of OpenSSH's `allowed_signers`, except the `revoked` keys.
 
     `revoked` is a file as `ssh-keygen -Y verify -r` takes it. With `principals`, only theirs count; `threshold`
-    different principals must have signed. Raises UsageError if a file cannot be read, FormatError, naming the file and
-    the line, if one is malformed.
+    different principals must have signed. Raises UsageError if a file cannot be read or the file allows too few
+    principals to satisfy the demand, FormatError, naming the file and the line, if one is malformed.
     """
     # Imported here, because most commands demand no signatures.
     from airpatch.signing import allowed_signers as allowed_signers_file
@@ -47,9 +48,17 @@ def trusted_signers(
     except FormatError as error:
         raise FormatError(f"{revoked}: {error.message}") from None
     try:
-        return TrustedSigners(signers, keys, tuple(principals), threshold)
+        trusted = TrustedSigners(signers, keys, tuple(principals), threshold)
     except FormatError as error:
         raise UsageError(error.message) from None
+    most = trusted.policy().most_principals()
+    if most is not None and most < threshold:
+        by = f" by {' or '.join(principals)}" if principals else ""
+        raise UsageError(
+            f"{allowed_signers}: has keys of {count(most, 'principal')}{by}, so no bundle could have the signatures of "
+            f"{count(threshold, 'principal')} that are demanded"
+        )
+    return trusted
 
 
 def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) -> tuple[Signer, ...]:

@@ -72,6 +72,8 @@ def _signer(text: str, number: int) -> AllowedSigner:
     if match is None:
         raise FormatError("neither principals, options and a public key nor a comment")
     principals, rest = match[1] or match[2] or "", match[3]
+    if principals in KEY_TYPES:
+        raise FormatError(f"a public key without a principal; write its signer's name before {principals}")
     if not principals.strip(","):
         raise FormatError("no principals")
     options: dict[str, str] = {}

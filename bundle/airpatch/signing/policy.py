@@ -70,6 +70,15 @@ class Policy:
             raise TrustError(f"is not signed; {wanted} required")
         raise TrustError(f"{wanted} required, but {count or 'none'} of its {len(signatures)} counts", reasons)
 
+    def most_principals(self) -> int | None:
+        """Return how many different principals can have signed at most; None if an authority may certify any number."""
+        if any(line.is_authority for line in self.allowed):
+            return len(self.principals) or None
+        names: dict[PublicKey, list[str]] = {}
+        for line in self.allowed:
+            names.setdefault(line.key, []).extend(self._asked_for(line.principals.split(","), line.principals))
+        return _different(list(names.values()))
+
     def _check(self, signature: Signature, message: bytes, time: float, namespace: str) -> Signer:
         if signature.namespace != namespace:
             raise TrustError(f"is for the namespace {signature.namespace!r:.60}, not {namespace!r}")

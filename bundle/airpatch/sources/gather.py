@@ -322,7 +322,7 @@ class _Gathering:
                 self._findings += error.findings or [error.message]
         if self._findings:
             self._findings += self._content.wrong(self._execution)
-            way_out = "; to do without them, choose the others with --images-list or --image" if self._sound else ""
+            way_out = "; to do without them, choose the others with --images-list" if self._sound else ""
             raise SourceError(f"some images cannot be used as they are{way_out}", list(dict.fromkeys(self._findings)))
         return Gathered(release, self._manifests, self._content, remote=self._content.remote)
 

@@ -49,6 +49,8 @@ def _parse(option: str, untagged: dict[Digest, str]) -> tuple[Digest, ImageName]
         problem = "no image without a tag has this digest"
     elif len(untagged) == 1:
         return next(iter(untagged)), name
+    elif not untagged:
+        problem = "every image here has a tag already; this option names those that have none"
     else:
         problem = f"{len(untagged)} images have no tag: say which one you mean with DIGEST=NAME:TAG"
         if not untagged:

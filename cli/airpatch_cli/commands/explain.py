@@ -141,7 +141,7 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
         rest = each.files[top:]
         rows.append([megabytes(sum(file.cost for file in rest)), "", f"in {count(len(rest), 'other file')}", ""])
     if patch.decisions:
-        rows.append([megabytes(patch.decisions), "", "decisions of its encoder, which is unknown", ""])
+        rows.append([megabytes(patch.decisions), "", "decisions of its encoder", ""])
     if patch.views:
         rows.append([megabytes(patch.views), "", "where nested content is, and its encoders", ""])
     if rows:

@@ -20,11 +20,13 @@ def run(args: Namespace, console: Console) -> Result:
     trusted = done.trusted
     of = f" by {' or '.join(trusted.principals)}" if trusted.principals else ""
     lines = [
+        *([f"new registry at {done.root}"] if done.is_new else []),
         f"{done.root}: demands {count(trusted.threshold, 'signature')}{of} of {args.allowed_signers} from now on",
         *(f"  as {signer} signed" for signer in done.signers),
     ]
     data: dict[str, object] = {
         "root": str(done.root),
+        "new_registry": done.is_new,
         "threshold": trusted.threshold,
         "principals": list(trusted.principals),
         "signed_by": [str(signer) for signer in done.signers],

@@ -71,21 +71,21 @@ def moment(text: str) -> int:
         return parse_timestamp(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"a time of RFC 3339 in whole seconds, such as 2027-01-31T00:00:00Z, not {text!r:.40}"
+            f"must be an RFC 3339 time in whole seconds, such as 2027-01-31T00:00:00Z, not {text!r:.40}"
         ) from None
 
 
 def memory_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"a size of 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
+        raise argparse.ArgumentTypeError(f"must be 256MiB or more, such as 512MiB or 4GiB, not {text!r:.40}")
     return size
 
 
 def part_size(text: str) -> int:
     size = _size(text)
     if size is None or size < _LEAST_PART:
-        raise argparse.ArgumentTypeError(f"a size of 64KiB or more, such as 25MiB or 4GiB, not {text!r:.40}")
+        raise argparse.ArgumentTypeError(f"must be 64KiB or more, such as 25MiB or 4GiB, not {text!r:.40}")
     return size
 
 
@@ -103,17 +103,18 @@ def raised_limit(text: str) -> tuple[str, int]:
     for unit, factor in (("GiB", 1 << 30), ("MiB", 1 << 20), ("", 1)):
         if value.endswith(unit):
             return name, natural(value.removesuffix(unit)) * factor
-    raise argparse.ArgumentTypeError(f"NAME=VALUE, such as index=64MiB, not {text!r:.40}")
+    raise argparse.ArgumentTypeError(f"must be NAME=VALUE, such as index=64MiB, not {text!r:.40}")
 
 
 def positive(text: str) -> int:
-    value = natural(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
+    return _whole(text, 1)
 
 
 def natural(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"not a number: {text!r:.40}")
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number of {least} or more, not {text!r:.40}")
     return int(text)
