@@ -100,7 +100,7 @@ def test_a_hidden_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_is_no_place_for_images(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(TargetError, match="file: is a file; images are restored to a folder"):
+    with pytest.raises(TargetError, match="file: File exists; name a folder"):
         Destination(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from airpatch import linux
 from airpatch.blobs.folders import ALWAYS, FOLDER, Folders, is_own
-from airpatch.blobs.output import require_reachable, write_error
+from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError, TargetError, UsageError
@@ -37,9 +37,6 @@ class Destination:
     def __init__(self, path: Path) -> None:
         self.path = path
         check_is_no_root(path)
-        require_reachable(path)
-        if path.exists() and not path.is_dir():
-            raise TargetError(f"{path}: is a file; images are restored to a folder, or to an archive with --as")
         self._made = linux.missing_folders(path)
         with self._errors(""):
             path.mkdir(parents=True, exist_ok=True)
