@@ -75,6 +75,7 @@ def test_a_folder_of_a_lower_layer_gets_the_files(
 ) -> None:
     (tmp_path / "new/a/manifest.json").touch()
     (tmp_path / "live/b/manifest.json").write_text("old")
+    (tmp_path / "live/b/more/of it").mkdir(parents=True)
     cannot_be_moved(monkeypatch, "b")
     replace_folder("a", "b", src_dir_fd=folders[0], dst_dir_fd=folders[1])
     assert tree(tmp_path) == {"live/b/new", "live/b/manifest.json"}

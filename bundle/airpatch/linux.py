@@ -66,17 +66,18 @@ def exchange(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:
     _rename(name, other, _RENAME_EXCHANGE, dir_fd, other_fd)
 
 
-def replace_folder(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+def replace_folder(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int, may_fill: bool = True) -> None:
     """Move the folder `name` to `other` and the folder that is there to `name`, both atomically.
 
     Where the C library, the kernel or the file system cannot exchange names, the old folder becomes `name`-old, and
     nothing is at `other` for a moment; if the new folder then cannot be moved, the old one is put back. A folder in a
-    lower layer of an overlay cannot be moved at all: it gets the files one after the other. Raises OSError.
+    lower layer of an overlay cannot be moved at all: it gets the files one after the other, or EXDEV is raised unless
+    it `may_fill` the folder so. Raises OSError.
     """
     try:
         exchange(name, other, dir_fd=src_dir_fd, other_fd=dst_dir_fd)
     except OSError as error:
-        if error.errno == errno.EXDEV:
+        if error.errno == errno.EXDEV and may_fill:
             _fill_folder(name, other, src_dir_fd, dst_dir_fd)
             return
         if error.errno not in (errno.ENOSYS, errno.EINVAL):
@@ -105,7 +106,7 @@ def _fill_folder(name: str, other: str, src_dir_fd: int, dst_dir_fd: int) -> Non
             for each in names:
                 os.rename(each, each, src_dir_fd=source, dst_dir_fd=target)
             for each in set(os.listdir(target)).difference(names):
-                os.unlink(each, dir_fd=target)
+                _remove_tree(each, target)
         finally:
             os.close(target)
     finally:
@@ -121,12 +122,18 @@ def set_aside(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> Non
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        folder = os.open(name, _FOLDER, dir_fd=src_dir_fd)
+        _remove_tree(name, src_dir_fd)
+
+
+def _remove_tree(name: str, dir_fd: int) -> None:
+    """Remove the file or folder `name` and all that is in it. Raises OSError."""
+    if not _removed(name, dir_fd):
+        folder = os.open(name, _FOLDER, dir_fd=dir_fd)
         try:
             remove_all(folder)
         finally:
             os.close(folder)
-        os.rmdir(name, dir_fd=src_dir_fd)
+        os.rmdir(name, dir_fd=dir_fd)
 
 
 def rename_folder(name: str, other: str, *, dir_fd: int, other_fd: int) -> None:

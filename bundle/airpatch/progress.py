@@ -125,6 +125,5 @@ class Share:
         self._part.advance(size, self._digest)
 
     def reach(self, position: int) -> None:
-        """The first `position` bytes are done."""
-        if position > self._done:
-            self.advance(position - self._done)
+        """The first `position` bytes are done. Raises CancelledError, too, if they were before."""
+        self.advance(max(position - self._done, 0))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,11 +15,13 @@ from hypothesis import strategies as st
 from airpatch import limits
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
-from airpatch.blobs.content import BytesBlob
+from airpatch.blobs.content import BytesBlob, Content
 from airpatch.errors import AirpatchError, SourceError, TargetError
+from airpatch.execution import Cancellation
 from airpatch.format import layout, zstd
 from airpatch.format.index import Base, Index, Plan
 from airpatch.model.digest import Digest
+from airpatch.progress import ProgressPart
 from tests.support import (
     OCI_GZIP_LAYER,
     OCI_LAYER,
@@ -259,3 +263,26 @@ def test_sequence_and_name_travel(sample: Builder) -> None:
     release = replace(sample.release, name="spring release", sequence=2**63 - 1)
     data = sample.bundle(Index.full(release))
     assert read_bundle(frame_reader("file", data)).index.release == release
+
+
+class Lost:
+    """Blobs that do not arrive."""
+
+    size = 0
+    verified: AbstractSet[Digest] = frozenset()
+
+    @contextmanager
+    def content(self, _part: ProgressPart, cancellation: Cancellation) -> Iterator[Content]:
+        yield MemoryContent({})
+        cancellation.cancel()
+        raise SourceError("the line is dead")
+
+
+def test_the_execution_serves_another_attempt_after_one_that_failed(sample: Builder) -> None:
+    bundle = PreparedBundle(Index.full(sample.release), sample.manifests, sample.content)
+    work = execution(1)
+    with pytest.raises(SourceError):
+        write_bundle(replace(bundle, arriving=Lost()), MemorySink(), work)
+    sink = MemorySink()
+    write_bundle(bundle, sink, work)
+    is_read_back(sample, bytes(sink.data))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.encoders import zstd_layout
 from airpatch.encoders.zstd_layout import PART_SIZE, BlockKind, LayoutPart, build, emit_part
 from airpatch.encoders.zstd_replicas import frame_encoder
 from airpatch.errors import FormatError
@@ -90,3 +91,14 @@ def test_any_layout_is_built_or_refused(parts: list[LayoutPart], tail: bytes) ->
     except FormatError:
         return
     assert len(out) >= len(parts)
+
+
+def test_a_skippable_frame_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts may be any number, and each of them small."""
+    parts = [LayoutPart(BlockKind.PACKED, 0), *[LayoutPart(BlockKind.FLUSHED, 1)] * 9, LayoutPart(BlockKind.FRAME, 1)]
+    size = len(built(parts)) - 8
+    monkeypatch.setattr(zstd_layout, "MAX_PACKED", size)
+    built(parts)
+    monkeypatch.setattr(zstd_layout, "MAX_PACKED", size - 1)
+    with pytest.raises(FormatError, match="a skippable frame of more than"):
+        built(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import airpatch
+from airpatch import linux
 from airpatch.blobs.content import BytesContent
 from airpatch.errors import AirpatchError, TargetError, UsageError
 from airpatch.execution import Execution
@@ -58,6 +60,23 @@ def test_files_travel_and_are_replaced(releases: dict[str, Path], tmp_path: Path
     assert found.pop("notes/today")[2] == b"/tmp"
     assert found.pop("notes")[0] == stat.S_IFDIR
     assert found == state(releases["new"])
+    assert os.listdir(tmp_path / "srv") == ["deploy"]
+
+
+def test_a_folder_that_cannot_be_exchanged_stays_as_it_is(
+    releases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lies in a lower layer of an overlay."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    root, out = tmp_path / "root", tmp_path / "srv/deploy"
+    airpatch.apply(releases["full1"], root, files_to=out)
+    monkeypatch.setattr(linux, "exchange", fail)
+    with pytest.raises(TargetError, match=r"srv/deploy: lies in a lower layer of an overlay"):
+        airpatch.apply(releases["patch"], root, files_to=out)
+    assert state(out) == state(releases["old"])
     assert os.listdir(tmp_path / "srv") == ["deploy"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -171,3 +172,26 @@ def test_a_source_that_cannot_be_had(bundles: list[BundleFile]) -> None:
         with closing(Delivery(completed, work(), blobs)) as delivery, pytest.raises(TargetError, match="line is dead"):
             Taker().run(delivery, wanted, work())
     assert scratch_left() == 0
+
+
+def test_an_error_ends_steps_that_wait_until_blobs_are_taken(
+    bundles: list[BundleFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes blobs may be slow, or gone."""
+    monkeypatch.setattr(delivery_module, "_WAITING", 2)
+    completed = CompletedRelease(bundles[1:2], bundles[0])
+    made = {step.digest: step.size for step in bundles[1].index.steps}
+    given: list[Digest] = []
+
+    def take(digest: Digest, content: Content, _taken: Callable[[], None]) -> None:
+        given.append(digest)
+        if len(given) == 2:
+            while sum(content.size(each) is not None for each in made) < 3:  # the third now waits, or is about to
+                time.sleep(0.001)
+            raise TargetError("cannot be taken")
+
+    with closing(Delivery(completed, work())) as delivery:
+        delivery.prepare(made, work())
+        with pytest.raises(TargetError, match="cannot be taken"):
+            delivery.give(take, work())
+    assert len(given) == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -217,6 +218,7 @@ class Pieces:
 
     def __init__(self, content: bytes = b"") -> None:
         self.content = bytearray(content)
+        self.is_cancelled = False
 
     @property
     def size(self) -> int:
@@ -224,6 +226,10 @@ class Pieces:
 
     def write(self, piece: bytes) -> None:
         self.content += piece
+
+    def resume(self) -> None:
+        if self.is_cancelled:
+            raise CancelledError
 
     def restart(self) -> None:
         self.content.clear()
@@ -236,6 +242,19 @@ class Pieces:
 def asking(answer: Callable[[Request], Reply]) -> Iterator[Repository]:
     with http_server(answer) as host, closing(Transport(RegistryPlace(host, ""), PLAIN, SourceError)) as transport:
         yield Repository(transport, "shop/web")
+
+
+def test_a_download_that_is_cancelled_is_not_tried_again() -> None:
+    digest = Digest.of(b"content")
+    sink = Pieces()
+
+    def cut(_request: Request) -> Reply:
+        sink.is_cancelled = True
+        return Reply(200, {"Content-Length": "7"}, b"content", cut=3)
+
+    with asking(cut) as repository, pytest.raises(CancelledError):
+        repository.download(digest, 7, sink)
+    assert sink.content == b"con"
 
 
 def downloaded(answer: Callable[[Request], Reply], there: bytes = b"") -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from concurrent.futures import CancelledError
 from contextlib import closing
 from pathlib import Path
@@ -47,6 +48,27 @@ def test_attempts_are_repeated_and_end() -> None:
         with pytest.raises(SourceError, match=r"the connection broke \(tried 6 times\)"):
             get(of, "/v2/never")
         of.close()
+
+
+def test_what_ends_a_block_of_workers_ends_their_attempts() -> None:
+    asked = threading.Event()
+
+    def busy(_request: Request) -> Reply:
+        asked.set()
+        return Reply(429, {"Retry-After": "60"})
+
+    with http_server(busy) as host, closing(transport(host)) as of:
+        waiting = []
+
+        def interrupted() -> None:
+            with of.workers() as pool:
+                waiting.append(pool.submit(get, of))
+                asked.wait()
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert isinstance(waiting[0].exception(), CancelledError)
 
 
 def test_a_refused_connection_is_told_as_such() -> None:
@@ -99,6 +121,14 @@ def test_nothing_is_followed_away_from_tls(tmp_path: Path, authority: Issued, se
             get(of)
         with pytest.raises(SourceError, match="without TLS"):
             get(of, "/v2/token")
+        of.close()
+
+
+def test_a_registry_without_tls_is_told_at_once() -> None:
+    with http_server(lambda _: Reply(200)) as host:
+        of = transport(host, RegistryAccess())
+        with pytest.raises(SourceError, match="answers without TLS; if it should, use --plain-http"):
+            get(of)
         of.close()
 
 

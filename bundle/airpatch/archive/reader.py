@@ -72,6 +72,7 @@ class BundleStream:
         self._pool = pool
         self._current: _Delivery | None = None
         self.opening = read_opening(reader)
+        reader.input_hash.run_on(pool)
         self.index = self.opening.index
 
     def receive(
@@ -107,7 +108,9 @@ class BundleStream:
         while run.bytes and run.bytes + size > WINDOW:
             run.finish_frame()
         frame = self._reader.next(size)
-        run.add(_ReceivedFrame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
+        hashed = self._reader.input_hash.last
+        delivered = [] if hashed is None else [hashed]
+        run.add(_ReceivedFrame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), delivered))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; return the seek table. Raises FormatError."""
@@ -116,7 +119,7 @@ class BundleStream:
     @property
     def sha256(self) -> Digest | None:
         """Of all that was read, up to now; None unless `open_frames` was told to hash."""
-        return self._reader.sha256
+        return self._reader.input_hash.digest()
 
     def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
         if piece.start == 0:

@@ -41,18 +41,19 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
     """
     index = bundle.index
     arriving = bundle.arriving
+    task = execution.task()
     parsed = {digest: parse_manifest(bytes_) for digest, bytes_ in bundle.manifests.items()}
 
     def images() -> Mapping[Digest, object]:
         return owners(index.release.images, parsed)
 
     work = layout.blob_bytes(index) + (0 if arriving is None else arriving.size)
-    with execution.part(f"packing {index.release.name}", work, images) as part, ExitStack() as stack:
+    with task.part(f"packing {index.release.name}", work, images) as part, ExitStack() as stack:
         content, verified = bundle.content, frozenset[Digest]()
         if arriving is not None:
             verified = frozenset(arriving.verified)
-            content = stack.enter_context(arriving.content(part, execution.cancellation))
-        pool = stack.enter_context(worker_pool(execution.threads))
+            content = stack.enter_context(arriving.content(part, task.cancellation))
+        pool = stack.enter_context(worker_pool(task.threads))
         writing = stack.enter_context(worker_pool(1))
         run = _Run(content, verified, bundle.manifests, sink, pool, writing, part)
         stack.callback(run.close)

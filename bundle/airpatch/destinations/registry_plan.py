@@ -18,7 +18,6 @@ from airpatch.model.walk import walk
 from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pushing import WritableRepository
 from airpatch.registry_api.transport import Transport
-from airpatch.worker_pool import worker_pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +117,11 @@ def plan_push(
     place: RegistryPlace,
     repositories: Mapping[str, RepositoryPlan],
     read: Callable[[Digest], Manifest],
-    connections: int,
+    transport: Transport,
 ) -> PushPlan:
     """Ask the registry what it has. `read` gives the manifests of the images."""
     blobs: dict[Digest, BlobPlan] = {}
-    with worker_pool(connections) as pool:
+    with transport.workers() as pool:
         tags = [(plan, image) for plan in repositories.values() for image in plan.images]
         there = pool.map(lambda each: each[0].repository.head_manifest(each[1].name.tag), tags)
         for (plan, image), digest in zip(tags, there, strict=True):
@@ -143,7 +142,7 @@ def plan_push(
     return PushPlan(place, repositories, {digest: blob for digest, blob in blobs.items() if blob.missing})
 
 
-def find_elsewhere(plan: PushPlan, digests: Iterable[Digest], connections: int) -> None:
+def find_elsewhere(plan: PushPlan, digests: Iterable[Digest], transport: Transport) -> None:
     """Look for blobs that no repository has that is to get them in all other repositories of the push."""
     wanted = [
         (digest, each.repository)
@@ -151,7 +150,7 @@ def find_elsewhere(plan: PushPlan, digests: Iterable[Digest], connections: int) 
         for each in plan.repositories.values()
         if each.repository not in plan.blobs[digest].missing
     ]
-    with worker_pool(connections) as pool:
+    with transport.workers() as pool:
         sizes = pool.map(lambda each: each[1].blob_size(each[0], plan.blobs[each[0]].size), wanted)
         for (digest, repository), size in zip(wanted, sizes, strict=True):
             if size == plan.blobs[digest].size:

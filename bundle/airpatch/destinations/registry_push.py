@@ -29,14 +29,14 @@ def carry_out(
 ) -> None:
     """Write what the plan says. `supply` gives the blobs that are to be uploaded, `manifests` has all manifests.
 
-    Raises SourceError if content is wrong, TargetError if the registry refuses something, and what `supply` raises.
+    An error, or a signal, cancels `execution`. Raises SourceError if content is wrong, TargetError if the registry
+    refuses something, and what `supply` raises.
     """
-    task = execution.task()
-    total = supply.prepare(plan.uploads, task) + sum(plan.uploads.values())
+    total = supply.prepare(plan.uploads, execution) + sum(plan.uploads.values())
     with (
-        closing(RemoteBlobs(task.scratch, None, plan.place.host, 1)) as there,
-        task.part(f"pushing to {plan.place.host}", total) as part,
-        worker_pool(connections, task.cancellation) as pool,
+        closing(RemoteBlobs(execution.scratch, None, plan.place.host, 1)) as there,
+        execution.part(f"pushing to {plan.place.host}", total) as part,
+        worker_pool(connections, execution.cancellation) as pool,
     ):
 
         def every(call: Callable[[_T], None], items: Iterable[_T]) -> None:
@@ -54,7 +54,7 @@ def carry_out(
             repository.repository.put_manifest(tag, document, parse_manifest(document).media_type)
             part.advance(0)
 
-        _bring_all(plan, supply, there, pool, part, task)
+        _bring_all(plan, supply, there, pool, part, execution)
         every(put_manifests, plan.repositories.values())
         every(set_tag, [(each, t, d) for each in plan.repositories.values() for t, d in each.tags.items()])
 

@@ -26,7 +26,7 @@ class Supply(Protocol):
     def give(self, take: Take, execution: Execution) -> None:
         """Pass each of the blobs to `take`, once; its progress counts the work that was announced.
 
-        Raises CancelledError if those who take them cancel the execution.
+        An error cancels `execution`. Raises CancelledError if those who take the blobs cancel it.
         """
 
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from airpatch.encoders.zstd_frame import SKIPPABLE_MAGIC
 from airpatch.encoders.zstd_replicas import FrameEncoder
-from airpatch.encoders.zstd_toc import MAX_TEXT, FrameOffsets
+from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
 
 PART_SIZE = 10
@@ -91,6 +91,8 @@ def build(encoder: FrameEncoder, layout: Read, content: Read, rest: Read) -> Ite
                 yield piece
             else:
                 packed += piece
+                if len(packed) > MAX_PACKED:
+                    raise FormatError(f"a layout with a skippable frame of more than {MAX_PACKED} bytes")
         if not size:  # else there could be any number of them
             raise FormatError("a layout with a part of no bytes")
         position += size
@@ -116,8 +118,6 @@ def _frame(
 
 
 def _skippable_header(magic: int, size: int) -> bytes:
-    if size >> 32:
-        raise FormatError("a layout with a skippable frame that is too large")
     return (SKIPPABLE_MAGIC + magic).to_bytes(4, "little") + size.to_bytes(4, "little")
 
 

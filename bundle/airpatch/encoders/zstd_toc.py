@@ -14,6 +14,8 @@ from airpatch.errors import FormatError
 MAX_TEXT = 64 << 20
 """Bytes of the content of a frame in a skippable frame: tables of contents have some MiB at most. Restored, it may be
 twice as much."""
+MAX_PACKED = 2 * MAX_TEXT
+"""Bytes of a skippable frame with such a frame: it is written in memory, since its size comes first."""
 _ESCAPE, _FRAME = 0xFD, 0xFE
 """Bytes that UTF-8 does not have: the next one stands for itself, or is how many frames to go on."""
 _REACH = 256

@@ -8,6 +8,7 @@ somebody else's, and is not touched.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -85,7 +86,7 @@ def _lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, paren
                 os.rmdir(folder.name, dir_fd=parent)  # an empty one may be there
             os.rename(name, folder.name, src_dir_fd=parent, dst_dir_fd=parent)
         else:
-            replace_folder(name, folder.name, src_dir_fd=parent, dst_dir_fd=parent)
+            _replace(folder, name, parent)
         os.fsync(parent)
     except BaseException:
         _remove(name, parent)
@@ -95,6 +96,18 @@ def _lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, paren
     _remove(name, parent)
     _remove(f"{name}-old", parent)
     return len(laid_out.entries)
+
+
+def _replace(folder: Path, name: str, parent: int) -> None:
+    try:
+        replace_folder(name, folder.name, src_dir_fd=parent, dst_dir_fd=parent, may_fill=False)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        raise TargetError(
+            f"{folder}: lies in a lower layer of an overlay, as what an image brings does in a container, so the new "
+            "files cannot take its place in one step; name a folder on a volume"
+        ) from None
 
 
 def _remove(name: str, parent: int) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from airpatch.blobs.content import PIECE, BlobReader
 from airpatch.encoders.zstd_frame import FrameExtent, block_ends, find_frame
 from airpatch.encoders.zstd_layout import BlockKind, LayoutPart
-from airpatch.encoders.zstd_toc import MAX_TEXT, FrameOffsets
+from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 
@@ -92,7 +92,7 @@ def _skippable(
     begin = frame.begin + _SKIPPABLE_HEADER
     try:
         inner = find_frame(blob, begin)
-        if inner is None or inner.skippable is not None or inner.end != frame.end:
+        if inner is None or inner.skippable is not None or inner.end != frame.end or frame.end - begin > MAX_PACKED:
             raise FormatError("not one frame")
         text = b"".join(_uncompressed(reader, begin, frame.end, MAX_TEXT))
         parts = list(_frame(reader, blob, inner, MAX_TEXT, block))

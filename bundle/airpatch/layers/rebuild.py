@@ -53,23 +53,23 @@ def rebuild_blobs(
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
     `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
-    receives each step that was carried out, on the thread that did it, which it may block. Raises BaseMismatch if a
-    source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
+    receives each step that was carried out, on the thread that did it, which it may block until the work is cancelled:
+    the first error, or a signal, cancels `execution`. Raises BaseMismatch if a source is wrong, FormatError or
+    IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)
     allow_open_files()
     jobs = execution.threads
     sizes = sizes_of(index)
     users = Counter(source for step in steps for source in step.sources)
-    task = execution.task()
-    content = Stoppable(content, task.cancellation)
+    content = Stoppable(content, execution.cancellation)
     with (
-        closing(UncompressedLayers(content, task.scratch, users)) as uncompressed,
-        task.part(f"rebuilding layers of {index.release.name}", rebuilding_work(index, steps, content)) as part,
+        closing(UncompressedLayers(content, execution.scratch, users)) as uncompressed,
+        execution.part(f"rebuilding layers of {index.release.name}", rebuilding_work(index, steps, content)) as part,
         worker_pool(jobs) as blocks,
-        worker_pool(jobs, task.cancellation) as pool,
+        worker_pool(jobs, execution.cancellation) as pool,
     ):
-        builder = BlobBuilder(sizes, content, uncompressed, blocks, task.cancellation)
+        builder = BlobBuilder(sizes, content, uncompressed, blocks, execution.cancellation)
 
         def run(step: Step) -> None:
             with closing(content.open(step.patch, step.patch_size)) as patch:

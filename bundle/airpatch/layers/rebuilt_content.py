@@ -88,7 +88,8 @@ class RebuiltContent:
         def output(step: Step) -> Receiver:
             return self.output(step.digest) if kept is None or step.digest in kept else Discard()
 
-        rebuild_blobs(index, steps, content if content is self else ChainedContent([content, self]), output, execution)
+        there = content if content is self else ChainedContent([content, self])
+        rebuild_blobs(index, steps, there, output, execution.task())
 
 
 def content_with_rebuilt(bundle: BundleFile, wanted: Iterable[Digest], execution: Execution) -> Content:

@@ -94,7 +94,7 @@ def push(
     findings), and TargetError if the registry refuses something or cannot be reached.
     """
     access = access or RegistryAccess()
-    execution = within(execution, Path.cwd())
+    execution = within(execution, Path.cwd()).task()  # its transport ends with it
     paths = names(sources)
     if not paths:
         raise UsageError("nothing to push: name a root, a bundle, or a base and patches")
@@ -149,7 +149,7 @@ class _Job:
 
     def plan_for(self, repositories: Mapping[str, RepositoryPlan], manifests: Mapping[Digest, bytes]) -> PushPlan:
         parsed: dict[Digest, Manifest] = {digest: parse_manifest(content) for digest, content in manifests.items()}
-        return plan_push(self.place, repositories, parsed.__getitem__, self.access.connections)
+        return plan_push(self.place, repositories, parsed.__getitem__, self.transport)
 
     def finish(
         self, prepared: _Prepared, patches: Sequence[BundleFile], *, dry_run: bool, request: StrPath | None
@@ -256,7 +256,7 @@ def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     job.stack.callback(blobs.close)
     removed = {job.place.below(renamed(name, job.renames)) for patch in patches for name in patch.index.removed}
     others = [Repository(job.transport, path) for path in sorted(removed - repositories.keys())]
-    base = RegistryBase(patches, repositories, others, blobs, connections)
+    base = RegistryBase(patches, repositories, others, blobs, job.transport)
     base.read_manifests()
     completed = CompletedRelease(patches, base.content)
     supply = job.stack.enter_context(closing(Delivery(completed, job.execution, blobs)))
@@ -266,7 +266,7 @@ def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     check_manifests(release, base.manifests)
     plan = job.plan_for(repositories, base.manifests)
     brought = {blob.digest for patch in patches for blob in (*patch.index.stored, *patch.index.patched)}
-    find_elsewhere(plan, plan.uploads.keys() - brought, connections)
+    find_elsewhere(plan, plan.uploads.keys() - brought, job.transport)
     base.find_sources(plan.uploads)
     return _Prepared(plan, found, base.manifests, supply, base.lost, _signature_warnings(found))
 

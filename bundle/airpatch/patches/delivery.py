@@ -10,7 +10,6 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from concurrent.futures import CancelledError
 from functools import partial
 from heapq import nlargest
 
@@ -32,6 +31,8 @@ from airpatch.worker_pool import worker_pool
 
 _WAITING = 4
 """Blobs that are made and not yet taken. They take scratch space, so the steps wait when there are so many."""
+_HEED = 0.2
+"""Seconds after which a step that waits looks whether the work is cancelled."""
 _EARLY = 1
 """Steps for which sources are fetched before they can begin."""
 
@@ -68,13 +69,12 @@ class Delivery:
 
     def give(self, take: Take, execution: Execution) -> None:
         """Raises what `rebuild_blobs` and the registry of the base raise."""
-        task = execution.task()
         steps = self._steps
         made = {step.digest for step in steps}
         ready = [digest for digest in self._wanted if digest not in made]
         room = threading.Semaphore(_WAITING)
         connections = 1 if self._remote is None else self._remote.connections
-        with task.part("", 0) as part, worker_pool(connections, task.cancellation) as pool:
+        with execution.part("", 0) as part, worker_pool(connections, execution.cancellation) as pool:
             order = [ready, *(step.sources for step in steps)]
             base = FetchedAhead(self._release.base, self._by_registry(), order, pool, part)
             content = ChainedContent([*self._release.patches, self._rebuilt, base])
@@ -88,17 +88,19 @@ class Delivery:
                 for source in step.sources:
                     self._used(source)
                 if step.digest in self._wanted:
-                    room.acquire()
-                    if task.cancellation.is_cancelled:  # by whoever could not take one before
-                        raise CancelledError
+                    while not room.acquire(timeout=_HEED):
+                        part.advance(0)
+                    part.advance(0)  # may be cancelled by whoever could not take one before
                     take(step.digest, content, partial(taken, step.digest))
 
-            base.move_on(1 + _reach(task.threads))
+            base.move_on(1 + _reach(execution.threads))
             for digest in ready:
                 take(digest, content, partial(self._used, digest))
             for bundle, some in self._work:
                 if some:
-                    rebuild_blobs(bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), task, done)
+                    rebuild_blobs(
+                        bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), execution, done
+                    )
 
     def close(self) -> None:
         """Give up what is left."""

@@ -15,7 +15,7 @@ from airpatch.model.walk import walk
 from airpatch.patches.chains import chain_steps
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
-from airpatch.worker_pool import worker_pool
+from airpatch.registry_api.transport import Transport
 
 
 class RegistryBase:
@@ -30,12 +30,12 @@ class RegistryBase:
         repositories: Mapping[str, RepositoryPlan],
         others: Sequence[Repository],
         blobs: RemoteBlobs,
-        connections: int,
+        transport: Transport,
     ) -> None:
         self._patches = patches
         self._repositories = repositories
         self._others = others
-        self._connections = connections
+        self._transport = transport
         self.blobs = blobs
         self.manifests: dict[Digest, bytes] = {}
         self.lost: dict[Digest, Blob] = {}
@@ -59,7 +59,7 @@ class RegistryBase:
             for _ in walk((image.manifest for image in plan.images), read):
                 pass
 
-        with worker_pool(self._connections) as pool:
+        with self._transport.workers() as pool:
             list(pool.map(collect, self._repositories.values()))
         self.manifests = {digest: content for digest, content in self.manifests.items() if digest in rows}
         self.lost |= {digest: row for digest, row in rows.items() if digest not in self.manifests}
@@ -74,7 +74,7 @@ class RegistryBase:
         sizes = {s.digest: s.size for patch in self._patches for s in _sources(patch)}
         users = {source: step.digest for step in steps for source in step.sources}
         sources = [source for source in users if source not in made and source not in stored]
-        with worker_pool(self._connections) as pool:
+        with self._transport.workers() as pool:
             found = pool.map(lambda digest: self._find(digest, sizes[digest], users[digest]), sources)
             for digest, blob in zip(sources, found, strict=True):
                 if blob is not None:

@@ -38,6 +38,9 @@ class BlobSink(Protocol):
 
     def write(self, piece: bytes) -> None: ...
 
+    def resume(self) -> None:
+        """Note that what is not there is asked for. May raise CancelledError."""
+
     def restart(self) -> None:
         """Discard all bytes: they are wrong."""
 
@@ -123,6 +126,7 @@ class Repository:
         wrong = 0
         while True:
             try:
+                sink.resume()
                 self._download_rest(digest, size, sink, name, patience)
                 if sink.digest() != digest:
                     raise Wrong(f"content of {digest} has the digest {sink.digest()}")

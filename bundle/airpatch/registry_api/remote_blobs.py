@@ -152,6 +152,9 @@ class _Incoming:
         self.size += len(piece)
         self._reached(self.size)
 
+    def resume(self) -> None:
+        self._reached(self.size)
+
     def restart(self) -> None:
         self._clear()
         self._hash = hashlib.sha256()

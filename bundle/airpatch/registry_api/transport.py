@@ -12,12 +12,14 @@ Rules:
 from __future__ import annotations
 
 import random
+import re
 import ssl
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Executor
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -31,11 +33,14 @@ from airpatch.registry_api.answer import Answer, Interrupted, failure_reason, re
 from airpatch.registry_api.authorization import Authorizer, Refused
 from airpatch.registry_api.credentials import Credential, find_credential
 from airpatch.registry_api.tls import certificate_error, tls_context
+from airpatch.worker_pool import worker_pool
 
 if TYPE_CHECKING:
     import urllib3
 
 _LOG = logger(__name__)
+_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
+"""What OpenSSL calls an answer that is no TLS; the name depends on its version."""
 _T = TypeVar("_T")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
@@ -79,6 +84,12 @@ class Transport:
         if repository not in self._credentials:
             self._credentials[repository] = find_credential(self.place.host, repository, self.access.auth_file)
         return self._credentials[repository]
+
+    def workers(self) -> AbstractContextManager[Executor]:
+        """Return threads for as many requests as may be under way (`worker_pool`). A block that is left by an exception
+        cancels this transport: no request is repeated then.
+        """
+        return worker_pool(self.access.connections, self._cancellation)
 
     def close(self) -> None:
         """Close all connections."""
@@ -166,6 +177,10 @@ class Transport:
                 ) from None
             if isinstance(error, urllib3.exceptions.NameResolutionError):
                 raise self.error(f"{urlsplit(url).netloc}: its name cannot be resolved") from None
+            if isinstance(error, urllib3.exceptions.SSLError) and _NOT_TLS.search(str(error)):
+                raise self.error(
+                    f"{urlsplit(url).netloc}: answers without TLS; if it should, use --plain-http"
+                ) from None
             raise Interrupted(failure_reason(error)) from None
         except (OSError, ValueError) as error:
             raise Interrupted(failure_reason(error)) from None

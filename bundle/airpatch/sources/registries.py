@@ -28,7 +28,6 @@ from airpatch.sources.image_references import Reference
 from airpatch.sources.manifests import Manifests, read_manifests
 from airpatch.sources.referrers import referrers_index
 from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source
-from airpatch.worker_pool import worker_pool
 
 _COSIGN_TAGS = ("sig", "att", "sbom")
 _SHOWN_TAGS = 8
@@ -97,7 +96,7 @@ class RegistryImages(Source):
 
     def listing(self, names: GivenNames) -> Listing:
         if self._found is None:
-            with worker_pool(self._pull.access.connections) as pool:
+            with self._transport.workers() as pool:
                 self._found = list(pool.map(self._find, self._wanted))
         images: dict[ImageName, FoundImage] = {}
         for found in self._found:
@@ -122,7 +121,7 @@ class RegistryImages(Source):
             size = repository.blob_size(descriptor.digest, descriptor.size)
             return None if size is None else RemoteBlob(repository, size)
 
-        with worker_pool(self._pull.access.connections) as pool:
+        with self._transport.workers() as pool:
             for digest, remote in zip(places, pool.map(look, places.values()), strict=True):
                 if remote is not None:
                     self._blobs.known[digest] = remote

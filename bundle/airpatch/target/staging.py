@@ -67,7 +67,7 @@ class Staging:
             file.completed = lambda: self.paths.__setitem__(step.digest, file.path)
             return file
 
-        rebuild_blobs(index, steps, self, output, replace(execution, scratch=self.new_file))
+        rebuild_blobs(index, steps, self, output, replace(execution.task(), scratch=self.new_file))
 
     def manifest(self, digest: Digest) -> bytes:
         """Return a manifest of a release: out of staging, where it was verified, or from the root."""

@@ -65,7 +65,7 @@ def verify(commands: Commands) -> None:
         "--base",
         type=nonempty,
         metavar="BASE",
-        help="for a patch: also carry out its layer patches, in scratch files in the current directory, with what this "
+        help="for a patch: also carry out its layer patches, in scratch files in the current folder, with what this "
         "full bundle or registry's root holds (a full bundle needs none)",
     )
     parser.add_argument(
