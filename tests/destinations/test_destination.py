@@ -98,6 +98,19 @@ def test_a_hidden_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
         Destination(tmp_path)
 
 
+def test_a_file_is_no_place_for_images(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(TargetError, match="file: File exists; name a folder"):
+        Destination(tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_folders_that_were_made_go_where_nothing_is_placed(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), Destination(tmp_path / "a" / "b"):
+        raise KeyError
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("below", ["", "docker", STORAGE, f"{STORAGE}/blobs/new"])
 def test_a_registry_s_root_is_no_place_for_images(tmp_path: Path, images: Gathered, below: str) -> None:
     (tmp_path / STORAGE).mkdir(parents=True)

@@ -42,5 +42,32 @@ def test_manifests_without_any_of_their_blobs() -> None:
     assert absent_platforms(loaded([TOP, *CHILDREN], own)) == set(map(Digest.of, CHILDREN[1:]))
 
 
+def test_manifests_with_their_configurations_and_without_their_layers() -> None:
+    blobs = {Digest.of(blob): blob for blob in [bytes(4), *(b"%d" % number for number in range(10))]}
+    assert absent_platforms(loaded([TOP, *CHILDREN], blobs)) == set(map(Digest.of, CHILDREN[1:]))
+
+
+def test_a_layer_of_several_platforms_makes_none_of_them_complete() -> None:
+    builder = Builder()
+    children = [builder.picture([b"shared", b"own %d" % number], config=b"%d" % number) for number in range(3)]
+    top = builder.index(children)
+    kept = {digest: blob for digest, blob in builder.blobs.items() if blob not in (b"own 1", b"own 2")}
+    there = {Digest.of(content): content for content in [top, *children]}
+    found = read_manifests(Digest.of(top), there.get)
+    image = LoadedImage(found.top, found.content, found.parsed, (), MemoryContent(kept), frozenset())
+    assert absent_platforms(image) == set(map(Digest.of, children[1:]))
+
+
+def test_a_platform_that_lacks_a_part_is_damaged_and_not_absent() -> None:
+    builder = Builder()
+    children = [builder.picture([b"%d, layer %d" % (number, layer) for layer in range(2)]) for number in range(2)]
+    top = builder.index(children)
+    kept = {digest: blob for digest, blob in builder.blobs.items() if blob != b"1, layer 0"}
+    there = {Digest.of(content): content for content in [top, *children]}
+    found = read_manifests(Digest.of(top), there.get)
+    image = LoadedImage(found.top, found.content, found.parsed, (), MemoryContent(kept), frozenset())
+    assert absent_platforms(image) == set()
+
+
 def test_a_top_manifest_that_is_missing() -> None:
     assert findings(loaded([], {})) == [f"manifest {Digest.of(TOP)}: is missing, though images/ names it"]

@@ -346,12 +346,14 @@ class _Gathering:
                     with closing(loaded.content.open(blob.digest, blob.size)):
                         self._content.add(blob.digest, blob.size, entry.name, loaded)
                 except AirpatchError as error:
-                    yield f"{'layer' if number else 'config'} {blob.digest}: {error.message}"
                     if blob.foreign and loaded.content.size(blob.digest) is None:
                         yield (
-                            f"layer {blob.digest} is foreign ({blob.media_type}), and registries need not hold it. Get "
-                            "its content with 'skopeo copy docker://IMAGE dir:FOLDER' and use that folder as the source"
+                            f"layer {blob.digest} is missing: it is foreign ({blob.media_type}), and registries need "
+                            "not hold it. Get its content with 'skopeo copy docker://IMAGE dir:FOLDER' and use that "
+                            "folder as the source"
                         )
+                    else:
+                        yield f"{'layer' if number else 'config'} {blob.digest}: {error.message}"
 
 
 def _contradictions(entry: FoundImage, loaded: LoadedImage) -> Iterator[str]:

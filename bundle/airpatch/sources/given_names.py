@@ -53,7 +53,5 @@ def _parse(option: str, untagged: dict[Digest, str]) -> tuple[Digest, ImageName]
         problem = "every image here has a tag already; this option names those that have none"
     else:
         problem = f"{len(untagged)} images have no tag: say which one you mean with DIGEST=NAME:TAG"
-        if not untagged:
-            problem = "every image in the sources has a tag, and there is none to name"
     known = "; ".join(f"{digest} is {where}" for digest, where in untagged.items())
     raise FormatError(f"{problem} ({known})" if known else problem)

@@ -13,16 +13,21 @@ _SHOWN = 8
 
 
 def absent_platforms(image: LoadedImage) -> set[Digest]:
-    """Return the manifests of `image` that are missing, or all of whose blobs are: a copy of one platform leaves
-    such manifests.
+    """Return the manifests of `image` that are missing, or all of whose layers are: a copy of one platform leaves such
+    manifests, with or without their configurations. Layers that a complete platform has, too, say nothing.
     """
+
+    def is_missing(blob: Descriptor) -> bool:
+        return image.content.size(blob.digest) is None
+
     children = {child.digest for manifest in image.parsed.values() for child in manifest.manifests}
-    hollow = (
-        digest
-        for digest in children
-        if (blobs := image.parsed[digest].blobs if digest in image.parsed else ())
-        and all(image.content.size(blob.digest) is None for blob in blobs)
-    )
+    found = {digest: image.parsed[digest].blobs for digest in children if digest in image.parsed}
+    complete = {blob.digest for blobs in found.values() if not any(map(is_missing, blobs)) for blob in blobs}
+    hollow = set()
+    for digest, blobs in found.items():
+        own = [blob for blob in blobs[1:] or blobs if blob.digest not in complete]
+        if own and all(map(is_missing, own)):
+            hollow.add(digest)
     return {*image.missing, *hollow}
 
 

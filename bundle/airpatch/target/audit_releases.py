@@ -121,4 +121,4 @@ class AuditedReleases:
             more = [f"and {len(places) - SCREEN} more"] if len(places) > SCREEN else []
             self._lack(release, f"{count(len(lost), 'link')} of layers and manifests", [*places[:SCREEN], *more])
         if moved := sum(link.stage is Stage.TAG for link in wanted):
-            self._report.notes.append(f"release {release.name}: {moved} of its tags were moved or deleted since")
+            self._report.notes.append(f"release {release.name}: {count(moved, 'tag')} moved or deleted since")
