@@ -58,4 +58,4 @@ def test_blobs_that_no_image_has_are_a_remark(tmp_path: Path) -> None:
     (tmp_path / "blobs/sha256").mkdir(parents=True)
     (tmp_path / "blobs/sha256/more").write_bytes(b"more")
     subprocess.run(["tar", "-C", tmp_path, "-rf", path, "blobs/sha256/more"], check=True)
-    assert gather([str(path)]).remarks == (f"{path}:blobs/sha256: 1 blobs belong to no image that index.json names",)
+    assert gather([str(path)]).remarks == (f"{path}:blobs/sha256: 1 blob of no image that index.json names",)

@@ -243,7 +243,7 @@ def test_blobs_that_no_image_has_are_a_remark(layout: Layout) -> None:
     (source / "blobs/sha256" / Digest.of(b"left").hex).write_bytes(b"left")
     (source / "blobs/sha256/oci-put-blob1").write_bytes(b"part")
     (remark,) = gather([str(source)]).remarks
-    assert remark == f"{source}/blobs/sha256: 2 blobs belong to no image that index.json names"
+    assert remark == f"{source}/blobs/sha256: 2 blobs of no image that index.json names"
 
 
 def test_the_config_of_an_artifact_type_is_told_where_it_has_none(layout: Layout) -> None:

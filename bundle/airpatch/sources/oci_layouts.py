@@ -27,6 +27,7 @@ from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT, FolderSc
 from airpatch.sources.manifests import Manifests, read_manifests
 from airpatch.sources.referrers import LayoutEntry, NamedManifest, name_entries
 from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
+from airpatch.units import count
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -106,7 +107,7 @@ class Layout:
         names = {digest.hex for digest in used}
         unknown = [entry for entry in self.tree.scan(blobs) if entry.name not in names]
         if unknown:
-            yield f"{self.tree.name(blobs)}: {len(unknown)} blobs belong to no image that {OCI_INDEX} names"
+            yield f"{self.tree.name(blobs)}: {count(len(unknown), 'blob')} of no image that {OCI_INDEX} names"
 
     def _locate(self, digest: Digest) -> str:
         return f"{self.prefix}{OCI_BLOBS}/sha256/{digest.hex}"
