@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -220,6 +221,18 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         lambda place, work: airpatch.rollback(place / "root", "r1", execution=work),
     ),
 }
+
+
+def test_every_operation_is_tried() -> None:
+    """Those that need another host or a registry are tried where these are."""
+    elsewhere = {"push", "send", "serve"}
+    public = {name: getattr(airpatch, name) for name in dir(airpatch)}
+    long = {
+        name
+        for name, operation in public.items()
+        if inspect.isfunction(operation) and "execution" in inspect.signature(operation).parameters
+    }
+    assert long - elsewhere == {name.split()[0] for name in OPERATIONS}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
