@@ -39,7 +39,7 @@ def test_decisions() -> None:
     assert any(": replica go1-flate-6, from " in line and " bytes for " in line for line in lines)
     more = diff("-vv")
     assert len(more) > len(lines)
-    assert any("begins as go1-flate-6" in line for line in more)
+    assert any("begins as written by go1-flate-6" in line for line in more)
     assert diff() == []
 
 

@@ -84,12 +84,35 @@ def test_adversary_37_cut_short(name: str) -> None:
 
 
 def test_adversary_37_zstd_cut_short() -> None:
-    """libzstd's reader does not tell; whoever takes the uncompressed data knows its size, or the blob's digest."""
-    blob = zstd(UNCOMPRESSED)
-    for size in (4, 5, 20, len(blob) // 2, len(blob) - 1):
-        found = unpacked(blob[:size])[1]
-        assert len(found) < len(UNCOMPRESSED)
-        assert UNCOMPRESSED.startswith(found)
+    """Cut within a frame, the second one or a skippable one too; libzstd's reader does not tell."""
+    frame = zstd(UNCOMPRESSED)
+    skippable = b"\x50\x2a\x4d\x18\4\0\0\0abcd"
+    for blob, first in (
+        (frame, 0),
+        (frame + frame, len(frame)),
+        (frame + skippable, len(frame)),
+        (skippable + frame, 12),
+    ):
+        assert unpacked(blob)[1] == UNCOMPRESSED * blob.count(frame)
+        for size in {*range(first + 4, first + 16), len(blob) // 2, *range(len(blob) - 9, len(blob))}:
+            if first + 4 <= size < len(blob):
+                with pytest.raises(FormatError, match="cut short|does not decompress"):
+                    unpacked(blob[:size])
+
+
+def test_what_begins_no_frame_after_one_is_ignored() -> None:
+    frame = zstd(UNCOMPRESSED)
+    for tail in (b"\0", b"\x28\xb5\x2f", b"anything", frame[1:], b"\x50\x2a\x4d"):
+        assert unpacked(frame + tail)[1] == UNCOMPRESSED
+
+
+def test_adversary_37_a_frame_with_a_block_of_a_reserved_type() -> None:
+    frame = bytearray(zstd(b"abc"))
+    block = frame.index(b"abc") - 3
+    frame[block] |= 6
+    for blob in (bytes(frame), zstd(UNCOMPRESSED) + frame):
+        with pytest.raises(FormatError, match="does not decompress"):
+            unpacked(blob)
 
 
 @pytest.mark.parametrize("place", [12, -6, -2])

@@ -10,6 +10,7 @@ from airpatch.errors import FormatError
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 SKIPPABLE_MAGIC = 0x184D2A50
+MAGIC_SIZE = 4
 """Of the first of sixteen kinds of skippable frames."""
 _SKIPPABLE_HEADER = 8
 _BLOCK_HEADER = 3
@@ -50,6 +51,12 @@ class FrameExtent:
     end: int
     skippable: int | None = None
     ends_empty: bool = False
+
+
+def begins_frame(data: bytes | bytearray | memoryview) -> bool:
+    """Return whether `data` begins as a frame does, a skippable one among them, however little it has of it."""
+    number = int.from_bytes(data[:MAGIC_SIZE], "little")
+    return len(data) >= MAGIC_SIZE and (number & ~15 == SKIPPABLE_MAGIC or bytes(data[:MAGIC_SIZE]) == MAGIC)
 
 
 def read_header(data: bytes | memoryview) -> FrameHeader:

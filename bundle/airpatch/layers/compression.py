@@ -12,7 +12,7 @@ from enum import Enum
 
 from airpatch.blobs.content import BlobReader, pieces
 from airpatch.deflate.decompressor import GZIP, DecompressionError, Decompressor, decompressor
-from airpatch.encoders.zstd_frame import MAGIC, SKIPPABLE_MAGIC
+from airpatch.encoders.zstd_frame import begins_frame
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 from airpatch.layers.frames import frames_end
@@ -37,8 +37,7 @@ def compression(start: bytes) -> Compression:
     """Return how a blob that begins with `start` (4 bytes or all) is compressed."""
     if start.startswith(_GZIP_MAGIC):
         return Compression.GZIP
-    is_skippable = int.from_bytes(start[:4], "little") & ~15 == SKIPPABLE_MAGIC
-    return Compression.ZSTD if is_skippable or start.startswith(MAGIC) else Compression.NONE
+    return Compression.ZSTD if begins_frame(start) else Compression.NONE
 
 
 def size_told(reader: BlobReader, size: int) -> int:

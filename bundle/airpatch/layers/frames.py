@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from airpatch.blobs.content import PIECE, BlobReader
-from airpatch.encoders.zstd_frame import FrameExtent, block_ends, find_frame
+from airpatch.encoders.zstd_frame import MAGIC_SIZE, FrameExtent, begins_frame, block_ends, find_frame
 from airpatch.encoders.zstd_layout import BlockKind, LayoutPart
 from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
@@ -22,38 +22,46 @@ def split(reader: BlobReader, size: int, limit: int, block: int | None) -> Itera
     `block` is how many bytes of content a full block has, if the encoder fills its blocks: one that ends earlier was
     flushed. Raises FormatError if it is not a zstd file, or has more than `limit` uncompressed bytes.
     """
-    end = frames_end(reader, size)
-    blob = _Slices(reader, end)
+    blob = _Slices(reader, size)
     begins = array("Q")
-    at = 0
-    while at < end:
-        frame = find_frame(blob, at)
-        if frame is None:
-            raise FormatError("a zstd layer that is cut short")
+    end = 0
+    for frame in _frames(blob):
         if frame.skippable is not None:
             yield from _skippable(reader, blob, frame, block, begins)
         else:
-            begins.append(at)
+            begins.append(frame.begin)
             for part in _frame(reader, blob, frame, limit, block):
                 limit -= part.size
                 yield part, b""
-        at = frame.end
+        end = frame.end
+    if not end:
+        raise FormatError("a layer that begins with no zstd frame")
     yield from _bytes(reader, end, size)
 
 
 def frames_end(reader: BlobReader, size: int) -> int:
     """Return where the last frame of a zstd blob of `size` bytes ends: what follows and begins none is no content.
 
-    It is `size` if the first frame or the last one is damaged: whoever reads it says what is wrong.
+    Raises FormatError if a frame is cut short or damaged.
     """
-    blob = _Slices(reader, size)
+    end = 0
+    for frame in _frames(_Slices(reader, size)):
+        end = frame.end
+    return end
+
+
+def _frames(blob: _Slices) -> Iterator[FrameExtent]:
+    """Yield the frames of a zstd blob up to where none begins. Raises FormatError as `frames_end` does."""
     at = 0
-    try:
-        while at < size and (frame := find_frame(blob, at)) is not None:
-            at = frame.end
-    except FormatError:
-        return at or size
-    return size
+    while begins_frame(blob[at : at + MAGIC_SIZE]):
+        try:
+            frame = find_frame(blob, at)
+        except FormatError:
+            raise FormatError("a zstd layer that does not decompress") from None
+        if frame is None:
+            raise FormatError("a zstd layer that is cut short")
+        yield frame
+        at = frame.end
 
 
 def _frame(
