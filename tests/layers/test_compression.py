@@ -96,7 +96,7 @@ def test_adversary_37_zstd_cut_short() -> None:
         assert unpacked(blob)[1] == UNCOMPRESSED * blob.count(frame)
         for size in {*range(first + 4, first + 16), len(blob) // 2, *range(len(blob) - 9, len(blob))}:
             if first + 4 <= size < len(blob):
-                with pytest.raises(FormatError, match="cut short|does not decompress"):
+                with pytest.raises(FormatError, match=r"cut short|does not decompress"):
                     unpacked(blob[:size])
 
 
