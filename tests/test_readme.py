@@ -28,7 +28,7 @@ def here(command: str) -> str:
     """The command as it can be run here: the host is this one, and its registry lies in the current folder."""
     command = command.replace("ssh host ", "").replace("/var/lib/registry", "registry")
     command = command.replace("| ctr -n k8s.io images import -", "> images.tar")  # containerd may not run here
-    return f'airpatch() {{ {shlex.quote(sys.executable)} -m airpatch "$@"; }}\n{command}'
+    return f'airpatch() {{ {shlex.quote(sys.executable)} -P -m airpatch "$@"; }}\n{command}'
 
 
 @pytest.fixture
@@ -43,8 +43,9 @@ def site(tmp_path: Path) -> Path:
 def prepare(command: str, site: Path) -> None:
     """What has happened between two commands of the README, on the sender's side or on the host's."""
     if "--key " in command:
-        run("ssh-keygen -q -t ed25519 -N '' -f release_key", site)
-        run('echo "release@example.com $(cut -d" " -f1,2 release_key.pub)" > allowed_signers', site)
+        for name in ("release", "quality"):
+            run(f"ssh-keygen -q -t ed25519 -N '' -f {name}_key", site)
+            run(f'echo "{name}@example.com $(cut -d" " -f1,2 {name}_key.pub)" >> allowed_signers', site)
     elif "--request" in command:
         run("airpatch restore shop-4.2.0.tar.zst -o base/", site)
         run("airpatch inventory registry -o everything.inventory", site)

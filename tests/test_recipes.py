@@ -44,7 +44,7 @@ def program(tmp_path: Path) -> Callable[[str, str], None]:
 @pytest.fixture
 def programs(tmp_path: Path, program: Callable[[str, str], None]) -> dict[str, str]:
     """An environment in which `airpatch` is this one, and `ssh HOST` this host."""
-    program("airpatch", f'exec {sys.executable} -m airpatch "$@"')
+    program("airpatch", f'exec {sys.executable} -P -m airpatch "$@"')
     program("ssh", 'shift; exec "$@"')
     return {**os.environ, "PATH": f"{tmp_path / 'programs'}:{os.environ['PATH']}"}
 

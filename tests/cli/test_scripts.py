@@ -40,7 +40,7 @@ def _prepare(folder: Path, bundles: Path) -> None:
         (folder / bundle.name).symlink_to(bundle)
     command = folder / ".bin" / "airpatch"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m airpatch "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -P -m airpatch "$@"\n')
     command.chmod(0o755)
 
 

@@ -4,6 +4,7 @@ follows.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -66,7 +67,13 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(script)
 
 
-PROGRAM = f"{sys.executable} -m airpatch"
+PROGRAM = f"{sys.executable} -P -m airpatch"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scratch files lie in the current folder, where those of other tests would be taken for left ones."""
+    monkeypatch.chdir(tmp_path)
 
 
 def send(tree: str | Path, root: Path, shell: str, **options: object) -> airpatch.SentBundle:
@@ -147,6 +154,16 @@ def test_errors_of_the_host_are_told_as_they_are(shell: str, tmp_path: Path) -> 
     (tmp_path / "signers").write_text(f"us {(tmp_path / 'key.pub').read_text()}")
     with pytest.raises(UsageError, match="--trust"):
         send(IMAGES / "r1", root, shell, trusted=airpatch.trusted_signers(tmp_path / "signers"))
+
+
+def test_an_internal_error_of_the_host_is_told(shell: str, tmp_path: Path) -> None:
+    """Its exit code is that of no class of errors."""
+    error = {"class": "InternalError", "exit": 1, "message": "ImportError: no module", "findings": []}
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '{json.dumps({'error': error})}'; exit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(TargetError, match=r"^qa: ImportError: no module$"):
+        airpatch.send(IMAGES / "r1", f"qa:{tmp_path / 'root'}", shell=shell, program=str(program))
 
 
 @pytest.mark.parametrize("text", ["host", ":/root", "host:", "-oProxyCommand=x:/root", "a/b:c"])

@@ -197,7 +197,7 @@ class RemoteHost:
             raise TargetError(f"{self.host}: has no {self.program}; name its path with --remote-airpatch")
         with suppress(ValueError, KeyError, TypeError):
             error = json.loads(output)["error"]
-            kind = next(kind for kind in _CLASSES if kind.exit_code == error["exit"])
+            kind = next((kind for kind in _CLASSES if kind.exit_code == error["exit"]), TargetError)
             raise kind(f"{self.host}: {error['message']}", [str(finding) for finding in error["findings"]])
         raise TargetError(f"{self.host}: {self.program} ended with {code}")
 
