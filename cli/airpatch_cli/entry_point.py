@@ -1,6 +1,6 @@
 """Where the command `airpatch` begins: Ctrl-C while Python still loads modules ends it without a traceback.
 
-Whoever embeds the command line calls `airpatch_cli.main`, which leaves the process's signals as it finds them.
+Whoever embeds the command line calls `airpatch_cli.main`, which leaves SIGINT as it finds it.
 """
 
 # Built in, while `signal` loads a dozen modules, in any of which Ctrl-C would print a traceback.
