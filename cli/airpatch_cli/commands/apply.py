@@ -73,7 +73,7 @@ def _lines(applied: Applied, *, dry: bool) -> list[str]:
     elif applied.written or applied.tags:
         lines = [f"release {release.name}: {blobs} written, {count(len(applied.tags), 'tag')} set"]
     else:
-        lines = [f"release {release.name}: everything was there already"]
+        lines = [f"release {release.name}: all blobs and tags were there already"]
     if applied.left is not None:
         lines.insert(0, f"going back from {applied.left} to {release.name}")
     if applied.healed:
