@@ -1,4 +1,4 @@
-"""The compiled modules are plain Python: their tests pass without a compiler, too."""
+"""The compiled modules are plain Python: their fast tests pass without a compiler, too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_codecs_run_uncompiled(folder: str, tmp_path: Path) -> None:
 
     where = python("-c", "import airpatch.deflate.huffman as module; print(module.__file__)")
     assert where.stdout == f"{tmp_path}/bundle/airpatch/deflate/huffman.py\n"
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{folder}")
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", f"tests/{folder}")
     assert done.returncode == 0, done.stdout[-5000:]
 
 
