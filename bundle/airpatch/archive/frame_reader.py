@@ -6,6 +6,7 @@ the seek table at its end is compared with what came. Both refuse what is cut sh
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import select
@@ -15,13 +16,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
-from airpatch.archive.input_hash import InputHash
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.byte_source import ByteSource, FileBytes
 from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
 from airpatch.format import magics, zstd
 from airpatch.format.registry import STORAGE
 from airpatch.linux import begins_with, is_file, is_folder, is_pipe
+from airpatch.model.digest import Digest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -37,13 +38,9 @@ _ATTENTION = 1000
 
 
 class FrameReader(Protocol):
-    """`name` is for errors. `content` is the size in bytes that the next frame must have, None if any will do.
-
-    `input_hash` is of all bytes that were read or passed over: of the whole input once it is finished.
-    """
+    """`name` is for errors. `content` is the size in bytes that the next frame must have, None if any will do."""
 
     name: str
-    input_hash: InputHash
 
     def next(self, content: int | None) -> zstd.Buffer:
         """Return the next frame. Raises FormatError, or TargetError if the input fails."""
@@ -61,6 +58,10 @@ class FrameReader(Protocol):
         """Check that the bundle ends here; return the seek table."""
 
     def close(self) -> None: ...
+
+    @property
+    def sha256(self) -> Digest | None:
+        """Of all bytes that were read or passed over, the whole input once it is finished; None if not asked for."""
 
 
 def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> FrameReader:
@@ -169,6 +170,24 @@ def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False)
     return PipeFrameReader(joined.name, PartsInTurn(joined, ask), hashed=hashed)
 
 
+class _InputHash:
+    """The sha256 of an input, if it `is_wanted`."""
+
+    def __init__(self, *, is_wanted: bool) -> None:
+        self._hash = hashlib.sha256() if is_wanted else None
+
+    @property
+    def is_wanted(self) -> bool:
+        return self._hash is not None
+
+    def update(self, data: zstd.Buffer) -> None:
+        if self._hash is not None:
+            self._hash.update(data)
+
+    def digest(self) -> Digest | None:
+        return None if self._hash is None else Digest(self._hash.digest())
+
+
 class FileFrameReader:
     """Frames out of `source`, which it owns."""
 
@@ -176,7 +195,7 @@ class FileFrameReader:
         self.name = source.name
         self.source = source
         self.size = source.size
-        self.input_hash = InputHash(is_wanted=hashed)
+        self._hash = _InputHash(is_wanted=hashed)
         try:
             with located(self.name):
                 self.table = self._read_table()
@@ -215,7 +234,7 @@ class FileFrameReader:
             raise FormatError(f"{self.name}: frame {self._next} does not have the size that the seek table says")
         if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
-        self.input_hash.update(frame)
+        self._hash.update(frame)
         self._advance(entry)
         return frame
 
@@ -229,9 +248,8 @@ class FileFrameReader:
 
     def skip(self, content: int) -> None:
         entry = self._entry(content)
-        if self.input_hash.is_wanted:
-            self.input_hash.settle()  # nobody waits for what is skipped: one frame at a time is in memory
-            self.input_hash.update(self.read_at(self._position, entry.compressed))
+        if self._hash.is_wanted:
+            self._hash.update(self.read_at(self._position, entry.compressed))
         self._advance(entry)
 
     def finish(self) -> list[zstd.Frame]:
@@ -240,9 +258,13 @@ class FileFrameReader:
         if self._mismatched:
             numbers = ", ".join(map(str, self._mismatched))
             raise FormatError(f"{self.name}: frames have other checksums than the seek table says: {numbers:.200}")
-        if self.input_hash.is_wanted:
-            self.input_hash.update(self.read_at(self._position, self.size - self._position))
+        if self._hash.is_wanted:
+            self._hash.update(self.read_at(self._position, self.size - self._position))
         return self.table
+
+    @property
+    def sha256(self) -> Digest | None:
+        return self._hash.digest()
 
     def close(self) -> None:
         self.source.close()
@@ -300,7 +322,7 @@ class PipeFrameReader:
 
     def __init__(self, name: str, stream: io.RawIOBase, *, hashed: bool = False) -> None:
         self.name = name
-        self.input_hash = InputHash(is_wanted=hashed)
+        self._hash = _InputHash(is_wanted=hashed)
         self._file = io.BufferedReader(stream, _PIPE_BUFFER)
         self._frames: list[zstd.Frame] = []
         self._peeked: bytes | None = None
@@ -313,7 +335,7 @@ class PipeFrameReader:
         if content is not None:
             zstd.require_content(declared, content)
         self._frames.append(zstd.Frame(len(frame), declared, zstd.trailer(frame)))
-        self.input_hash.update(frame)
+        self._hash.update(frame)
         return frame
 
     def peek(self, limit: int) -> bytes | None:
@@ -338,15 +360,18 @@ class PipeFrameReader:
         """Do nothing: the frame goes with its last user."""
 
     def skip(self, content: int) -> None:
-        self.input_hash.settle()
         self.next(content)
 
     def finish(self) -> list[zstd.Frame]:
         expected = zstd.emit_seek_table(self._frames)
         if self._read(len(expected)) != expected or self._file.read(1):
             raise FormatError(f"{self.name}: the seek table does not describe what came, or is not the end")
-        self.input_hash.update(expected)
+        self._hash.update(expected)
         return self._frames
+
+    @property
+    def sha256(self) -> Digest | None:
+        return self._hash.digest()
 
     def close(self) -> None:
         with suppress(OSError):

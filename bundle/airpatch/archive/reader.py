@@ -72,7 +72,6 @@ class BundleStream:
         self._pool = pool
         self._current: _Delivery | None = None
         self.opening = read_opening(reader)
-        reader.input_hash.run_on(pool)
         self.index = self.opening.index
 
     def receive(
@@ -108,9 +107,7 @@ class BundleStream:
         while run.bytes and run.bytes + size > WINDOW:
             run.finish_frame()
         frame = self._reader.next(size)
-        hashed = self._reader.input_hash.last
-        delivered = [] if hashed is None else [hashed]
-        run.add(_ReceivedFrame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), delivered))
+        run.add(_ReceivedFrame(plan, frame, deliveries, self._pool.submit(zstd.unpack, frame, size), []))
 
     def finish(self) -> list[zstd.Frame]:
         """Check that nothing follows; return the seek table. Raises FormatError."""
@@ -119,7 +116,7 @@ class BundleStream:
     @property
     def sha256(self) -> Digest | None:
         """Of all that was read, up to now; None unless `open_frames` was told to hash."""
-        return self._reader.input_hash.digest()
+        return self._reader.sha256
 
     def _delivery(self, piece: Piece, accept: Accept) -> _Delivery | None:
         if piece.start == 0:
