@@ -42,6 +42,22 @@ def test_an_oci_archive_is_the_same_release(tmp_path: Path) -> None:
     assert gather([str(tmp_path / "x.tar")]).release == gather([str(IMAGES)]).release
 
 
+def test_an_oci_archive_has_its_folders_before_what_lies_in_them(tmp_path: Path) -> None:
+    """What unpacks it need make none itself, as some do with the owner root."""
+    builder = simple("web:1")
+    archive = oci_archive(builder.release.images, builder.manifests)
+    write_archive(archive, builder.content, str(tmp_path / "x.tar"), Execution())
+    assert (tmp_path / "x.tar").stat().st_size == archive.tar_size
+    seen = {""}
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        for member in tar:
+            assert member.name.rpartition("/")[0] in seen
+            if member.isdir():
+                assert member.mode == 0o755
+                seen.add(member.name)
+    assert seen == {"", "blobs", "blobs/sha256"}
+
+
 def test_skopeo_reads_an_oci_archive(tmp_path: Path) -> None:
     restore(IMAGES, tmp_path / "x.tar", form="oci-archive", images=["infra/settings", "tools/packaging"])
     source = f"oci-archive:{tmp_path}/x.tar:infra/settings:r1"

@@ -27,6 +27,13 @@ def ustar(path: str, size: int) -> bytes:
     return _record(name, b"%011o\0" % size, b"0", b"ustar\x0000", prefix)
 
 
+def test_a_folder_is_one_for_tar_programs() -> None:
+    archive = io.BytesIO(tar.folder_header("blobs/sha256") + tar.END)
+    with tarfile.open(fileobj=archive) as opened:
+        (member,) = opened.getmembers()
+    assert (member.name, member.isdir(), member.mode, member.size) == ("blobs/sha256", True, 0o755, 0)
+
+
 def gnu(path: str, size: int) -> bytes:
     name = path.encode()
     digits = b"%011o\0" % size if size < 8**11 else b"\x80" + size.to_bytes(11, "big")

@@ -29,14 +29,18 @@ from airpatch.progress import ProgressPart
 DOCKER_INDEX = "manifest.json"
 _LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 """What the media types of file system layers begin with."""
+_LAYOUT_FOLDERS = ("blobs", "blobs/sha256")
 _NO_PLATFORM = "unknown/unknown"
 """The platform of attestations in an index (BuildKit, `attestation-storage.md`)."""
 
 
 @dataclass(slots=True)
 class Archive:
-    """The members of an archive in order; `remarks` say which images an archive of this form cannot hold."""
+    """The members of an archive in order, behind its `folders`; `remarks` say which images an archive of this form
+    cannot hold.
+    """
 
+    folders: tuple[str, ...] = ()
     members: list[tuple[str, File]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
@@ -53,12 +57,15 @@ class Archive:
             for path, file in self.members
             for size in [file.size if isinstance(file, Wanted) else len(file)]
         )
-        return sum(members) + len(tar.END)
+        return sum(len(tar.folder_header(path)) for path in self.folders) + sum(members) + len(tar.END)
 
 
 def oci_archive(images: Sequence[Image], manifests: Mapping[Digest, bytes]) -> Archive:
-    """Return an OCI layout of `images`, as a tar archive."""
-    archive = Archive()
+    """Return an OCI layout of `images`, as a tar archive.
+
+    It has its folders: skopeo gives those that it must make itself to root, which ends in an error for any other user.
+    """
+    archive = Archive(_LAYOUT_FOLDERS)
     for part in oci_parts(images, manifests):
         if isinstance(part, FilePart):
             archive.members.append((part.path, part.file))
@@ -147,6 +154,7 @@ def write_archive(archive: Archive, content: Content, output: str, execution: Ex
     with destination(output) as sink, execution.part("restoring", archive.size) as part:
         if sink.is_file:
             room_at(sink.fd).require(sink.name, archive.tar_size)
+        sink.write([tar.folder_header(path) for path in archive.folders])
         for path, file in archive.members:
             size = file.size if isinstance(file, Wanted) else len(file)
             sink.write([tar.header(path, size)])

@@ -31,6 +31,15 @@ def header(path: str, size: int) -> bytes:
         return member.tobuf(tarfile.GNU_FORMAT, "ascii", "strict")
 
 
+def folder_header(path: str) -> bytes:
+    """Return the header record of the folder `path` (ASCII)."""
+    member = tarfile.TarInfo(path)
+    member.type = tarfile.DIRTYPE
+    member.mtime = MTIME
+    member.mode = 0o755
+    return member.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
+
+
 @lru_cache(maxsize=1024)
 def padding(size: int) -> bytes:
     """Return the zero bytes that fill the last record of a member with `size` bytes."""
