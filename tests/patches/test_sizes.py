@@ -1,4 +1,4 @@
-"""No patch is larger than fixtures/patch_sizes.json says, but for what the system's zlib and zstd make otherwise."""
+"""No patch is larger than fixtures/patch_sizes.json says, but for what the zlib of the system makes otherwise."""
 
 from __future__ import annotations
 
