@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -332,7 +333,7 @@ def test_18_a_link_planted_while_restoring_is_not_followed(tmp_path: Path, image
     outside.mkdir()
 
     def plant() -> None:
-        if not (out / "shop").is_symlink():
+        with suppress(FileExistsError):  # another thread has planted it
             (out / "shop").symlink_to(outside)
 
     with pytest.raises(TargetError, match=str(out)):
