@@ -25,11 +25,12 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Image
 from airpatch.progress import ProgressPart
+from airpatch.sources.location import OCI_BLOBS
 
 DOCKER_INDEX = "manifest.json"
 _LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 """What the media types of file system layers begin with."""
-_LAYOUT_FOLDERS = ("blobs", "blobs/sha256")
+_LAYOUT_FOLDERS = (OCI_BLOBS, f"{OCI_BLOBS}/sha256")
 _NO_PLATFORM = "unknown/unknown"
 """The platform of attestations in an index (BuildKit, `attestation-storage.md`)."""
 
