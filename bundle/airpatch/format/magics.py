@@ -6,5 +6,7 @@ DAMAGE_REQUEST = b"\x89AIRWANT"
 """A request for the damaged bytes of a bundle (spec/PARTS.md, Top-ups)."""
 TOP_UP = b"\x89AIRGIVE"
 """The answer to it."""
+RECORD = b"\x89AIRNOTE"
+"""A record of a store (spec/STORE.md)."""
 HEAD = 4096
 """Bytes of a file that suffice to say what it is."""

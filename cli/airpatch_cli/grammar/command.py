@@ -47,3 +47,9 @@ def add_command(
         "-v", "--verbose", action="count", default=0, help="log each decision and its reason; -vv logs more"
     )
     return parser
+
+
+def add_group(commands: Commands, name: str, help_: str) -> Commands:
+    """Return what commands `airpatch NAME COMMAND` are added to. Where one of them runs, it is `NAME-COMMAND`."""
+    parser = commands.add_parser(name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.")
+    return parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from airpatch.errors import UsageError
-from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
+from airpatch_cli.grammar import carrying, keeping_releases, making_bundles, reading, using_registries, using_roots
 from airpatch_cli.grammar.command import Commands, add_command
 from airpatch_cli.parser import Parser
 
@@ -41,15 +41,17 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """Return the command line that `words` mean: `airpatch help COMMAND` and bare `airpatch` ask for help.
+    """Return the command line that `words` mean: `airpatch help COMMAND`, bare `airpatch` and a bare group of commands
+    ask for help.
 
     Raises UsageError for help about more than one command.
     """
-    if not words:
-        return ["--help"]
-    if words[0] == "help" and len(words) > 2:
+    if not words or (len(words) == 1 and words[0] in _GROUPS):
+        return [*words, "--help"]
+    longest = 3 if words[1:] and words[1] in _GROUPS else 2
+    if words[0] == "help" and len(words) > longest:
         raise UsageError("help takes one command at most: write 'airpatch help COMMAND'")
-    return [*words[1:2], "--help"] if words[0] == "help" else words
+    return [*words[1:], "--help"] if words[0] == "help" else words
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
@@ -105,7 +107,10 @@ _COMMANDS: dict[str | None, Callable[[Commands], None]] = {
     "split": carrying.split,
     "join": carrying.join,
     "topup": carrying.topup,
+    "store": keeping_releases.store,
     "doctor": carrying.doctor,
     "completion": _completion,
 }
 """In the order in which the help lists them."""
+_GROUPS = frozenset(("store",))
+"""Those that are several commands, each with a second word."""
