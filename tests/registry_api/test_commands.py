@@ -57,14 +57,10 @@ def test_ctrl_c_ends_the_wait_for_a_silent_registry(root: Path, tmp_path: Path) 
     """Long before the connection would count as broken."""
     lines = tmp_path / "list"
     lines.write_text("web:1\ndb:1\n")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        place = f"docker://127.0.0.1:{server.getsockname()[1]}"
-        words = [sys.executable, "-m", "airpatch"]
-        for rest in (
-            ["create", "--images-list", str(lines), "--from", place, "-o", str(tmp_path / "out")],
-            ["push", str(root), place],
-        ):
-            program = [*words, *rest, "--plain-http"]
+    words = [sys.executable, "-m", "airpatch"]
+    for rest in (["create", "--images-list", str(lines), "-o", str(tmp_path / "out"), "--from"], ["push", str(root)]):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            program = [*words, *rest, f"docker://127.0.0.1:{server.getsockname()[1]}", "--plain-http"]
             with (
                 subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=_sigint_as_usual) as process,
                 server.accept()[0] as line,
