@@ -70,7 +70,7 @@ def path(text: str) -> Path:
 
 def moment(text: str) -> int:
     """Return seconds since 1970."""
-    from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
+    from airpatch.timestamps import parse_timestamp  # here, since few command lines need it
 
     try:
         return parse_timestamp(text)
