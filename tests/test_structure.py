@@ -56,7 +56,10 @@ TESTED_TOGETHER = {
         ["archive/pack.py", "archive/prepared.py"],
     ),
     "archive/test_frame_reader.py": ("where frames are read", ["blobs/byte_source.py"]),
-    "archive/test_reader.py": ("a protocol", ["blobs/receiver.py"]),
+    "archive/test_reader.py": (
+        "a reader begins with the opening, and carries what is under way to receivers",
+        ["archive/opening.py", "archive/window.py", "blobs/receiver.py"],
+    ),
     "deflate/test_matches.py": ("ranks are what matches are told by", ["deflate/match_window.py"]),
     "registry_api/test_pushing.py": (
         "pushes into a live registry, also of a base and its patches, and upon what it has",

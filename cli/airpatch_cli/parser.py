@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import takewhile
-from typing import Any, NamedTuple, NoReturn
 
 from airpatch.errors import UsageError
 from airpatch_cli.standard_streams import write_text
 
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 _MOST_SUGGESTIONS = 3
+_COLUMNS = 80
 
 
 class Parser(argparse.ArgumentParser):
     """Raises UsageError instead of ending the process."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        super().__init__(allow_abbrev=False, formatter_class=_HelpFormatter, **options)
         for action in (None, "store"):
             self.register("action", action, _StoreOnce)
         self.given: set[str] = set()
@@ -93,11 +99,30 @@ class _StoreOnce(argparse._StoreAction):
         super().__call__(parser, namespace, values, option)
 
 
-class Condition(NamedTuple):
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Finds the terminal's width by itself: argparse would load `shutil` and the compression of archives for that."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"width": _columns() - 2} | options)
+
+
+def _columns() -> int:
+    """As `shutil.get_terminal_size` finds it: by the variable COLUMNS, else of standard output, else 80."""
+    with suppress(KeyError, ValueError):
+        if (asked := int(os.environ["COLUMNS"])) > 0:
+            return asked
+    with suppress(OSError, ValueError):
+        if sys.__stdout__ is not None:
+            return os.get_terminal_size(sys.__stdout__.fileno()).columns or _COLUMNS
+    return _COLUMNS
+
+
+class Condition:
     """What an option needs in order to have an effect; `unless` completes the message, such as `without --repack`."""
 
-    is_met: Callable[[argparse.Namespace], object]
-    unless: str
+    def __init__(self, is_met: Callable[[argparse.Namespace], object], unless: str) -> None:
+        self.is_met = is_met
+        self.unless = unless
 
 
 def only_with(need: Condition, *actions: argparse.Action) -> None:

@@ -9,7 +9,6 @@ import importlib
 import os
 import resource
 import signal
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -70,13 +69,13 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
                 return _fail(console, _NO_MEMORY)
             if not _is_in_a_folder():
                 return _fail(console, "the current folder was removed; change to one that is there, and run again")
-            console.crash(error, traceback.format_exc())
+            console.crash(error)
             return 1
         return _fail(console, f"{os.fsdecode(error.filename)}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
             return _fail(console, _NO_MEMORY)
-        console.crash(error, traceback.format_exc())
+        console.crash(error)
         return 1
     try:
         console.report(result)

@@ -16,6 +16,7 @@ from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import PROJECT, airpatch, commands, environment
 
 LIBRARIES = {"zstandard", "msgpack", "xxhash", "isal", "tqdm", "shtab", "json", "dataclasses", "inspect", "hashlib"}
+LIBRARIES |= {"pathlib", "shutil", "typing"}
 
 
 def test_every_module_is_a_command() -> None:

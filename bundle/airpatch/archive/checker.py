@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.archive.reader import Accept, BundleStream, Opening
+from airpatch.archive.opening import Opening
+from airpatch.archive.reader import Accept, BundleStream
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution

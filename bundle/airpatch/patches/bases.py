@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import is_bundle
 from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.archive.misfits import describe
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.content import BytesContent, ChainedContent, Content
 from airpatch.blobs.output import require_reachable
 from airpatch.blobs.tree import Tree

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from airpatch.archive.frame_reader import is_bundle
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
