@@ -48,7 +48,7 @@ x86_64) architecture=amd64 linker=lib64/ld-linux-x86-64.so.2 emulator= ;;
 aarch64) architecture=arm64 linker=lib/ld-linux-aarch64.so.1 emulator=$(command -v qemu-aarch64) || { say "needs qemu-user"; exit 8; } ;;
 *) say "$1: an architecture that is not known" && exit 2 ;;
 esac
-mkdir -p "$folder"/{bin,packages,root}
+mkdir -p "$folder"/{bin,packages,root/usr/bin}
 download $architecture "$folder/packages" $(awk -v a=$architecture '$3 == a {print $1 "=" $2}' "$pins") || {
     say "Debian has not the packages that are pinned; see './make_system.sh --pin' in packaging/, and commit what changes"
     exit 8
