@@ -72,7 +72,7 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     stream.receive(layout.manifests_section(index), keep, findings, part)
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):
-        raise FormatError("links and the table of blobs were not checked, since manifests are damaged")
+        raise IntegrityError("links and the table of blobs were not checked, since manifests are damaged")
     if all(blob.digest in manifests for blob in index.release.blobs if blob.is_manifest):
         check_manifests(index.release, manifests)
     else:
