@@ -6,7 +6,6 @@ import ctypes
 import errno
 import mmap
 import os
-import platform
 import resource
 import stat
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def kernel_version() -> tuple[int, int]:
     """Return the first two numbers of the version of Linux."""
-    major, minor = platform.release().split(".")[:2]
+    major, minor = os.uname().release.split(".")[:2]
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
 

@@ -7,7 +7,6 @@ the first byte is done, and `advance` adds up to them unless an error ends the p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
 from typing import Protocol, Self
 
 from airpatch.model.digest import Digest
@@ -65,6 +64,8 @@ class ProgressPart:
     def advance(self, size: int, digest: Digest | None = None) -> None:
         """`size` more bytes are done, of the blob `digest`. Raises CancelledError when the work is to end."""
         if self._is_cancelled():
+            from concurrent.futures import CancelledError  # here, since it takes time to load
+
             raise CancelledError
         if size and self._progress is not NO_PROGRESS:
             self._progress.advance(size, self._item(digest))

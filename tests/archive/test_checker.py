@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from airpatch.archive.checker import CheckedBundle, verify_bundle
+from airpatch.archive.opening import Opening
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.archive.reader import Opening
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd

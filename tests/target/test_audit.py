@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.frame_reader import open_frames
+from airpatch.archive.open_bundles import open_frames
 from airpatch.archive.pack import destination, pack
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.format import registry

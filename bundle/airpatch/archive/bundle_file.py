@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
-from airpatch.archive.frame_reader import FileFrameReader, open_file_frames
-from airpatch.archive.reader import Opening, read_opening
+from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.open_bundles import open_file_frames
+from airpatch.archive.opening import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError
 from airpatch.format import layout, zstd

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.opening import Opening
 from airpatch.archive.pack import destination
-from airpatch.archive.reader import Opening
 from airpatch.archive.signed import replace_signatures
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index

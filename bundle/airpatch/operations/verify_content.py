@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.frame_reader import open_frames
+from airpatch.archive.open_bundles import open_frames
 from airpatch.archive.pack import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError

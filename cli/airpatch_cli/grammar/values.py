@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import suppress
-from pathlib import Path
+
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load, as does `pathlib`
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LEAST_MEMORY = 256 << 20
 _LEAST_PART = 64 << 10
@@ -54,18 +57,20 @@ def output_name(text: str) -> str:
     """
     if _no_address(text).startswith(("/dev/", "/proc/")):
         with suppress(OSError):
-            if os.path.samestat(Path(text).stat(), os.fstat(1)):
+            if os.path.samestat(path(text).stat(), os.fstat(1)):
                 return "-"
     return text
 
 
 def path(text: str) -> Path:
+    from pathlib import Path
+
     return Path(_no_address(text))
 
 
 def moment(text: str) -> int:
     """Return seconds since 1970."""
-    from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
+    from airpatch.timestamps import parse_timestamp  # here, since few command lines need it
 
     try:
         return parse_timestamp(text)
