@@ -31,14 +31,16 @@ size_t ZSTD_decompress(void *to, size_t room, const void *from, size_t size) {
 PROGRAM = """\
 #!{python}
 import os, signal, sys
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + chr(10)).encode())  # print could be interrupted by itself
 def end(number, _):
-    print(number, flush=True)
+    say(number)
     if number != signal.SIGUSR1 and 'stay' not in sys.argv:
         sys.exit(7)
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
     if signal.getsignal(number) is not signal.SIG_IGN:
         signal.signal(number, end)
-print(os.getpid(), os.path.dirname(os.path.dirname(sys.argv[0])), sys.argv[4:], flush=True)
+say(os.getpid(), os.path.dirname(os.path.dirname(sys.argv[0])), sys.argv[4:])
 while True:
     signal.pause()
 """
