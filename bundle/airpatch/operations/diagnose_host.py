@@ -43,6 +43,11 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "split": (*_WRITE_HERE, "extra parity"),
     "join": (*_WRITE_HERE, "extra parity"),
     "topup": _WRITE_HERE,
+    "store add": (*_RUN, "codecs"),
+    "store list": _RUN,
+    "store show": _RUN,
+    "store verify": _RUN,
+    "store prune": _RUN,
     "doctor": (),
     "completion": (),
 }
