@@ -90,6 +90,7 @@ TESTED_TOGETHER = {
             "operations/explain_patch.py",
             "operations/lay_out_files.py",
             "operations/manage_root.py",
+            "operations/manage_store.py",
             "operations/merge_bundles.py",
             "operations/push_images.py",
             "operations/send_bundle.py",
@@ -114,7 +115,13 @@ TESTED_TOGETHER = {
     "signing/test_allowed_signers.py": ("a file that is too large is refused", ["signing/file_sizes.py"]),
     "sources/test_conformance.py": (
         "every kind of source gives the same bundle",
-        ["sources/bundles.py", "sources/image_files.py", "sources/registries.py", "sources/source.py"],
+        [
+            "sources/bundles.py",
+            "sources/image_files.py",
+            "sources/registries.py",
+            "sources/source.py",
+            "sources/stores.py",
+        ],
     ),
     "files/test_laying_out.py": ("folders are packed and laid out", ["sources/file_folders.py"]),
     "target/test_audit.py": (
@@ -134,6 +141,7 @@ TESTED_BY_SCRIPTS = {
     "grammar/carrying.py",
     "grammar/command.py",
     "grammar/command_line.py",
+    "grammar/keeping_releases.py",
     "grammar/making_bundles.py",
     "grammar/reading.py",
     "grammar/registry_options.py",
@@ -144,6 +152,7 @@ TESTED_BY_SCRIPTS = {
     "layer_results.py",
     "main.py",
     "registry_access.py",
+    "store_results.py",
     "trust_options.py",
 }
 """Modules of the command line without test files of their own: each command goes through them."""

@@ -83,6 +83,11 @@ if TYPE_CHECKING:
     from airpatch.operations.manage_root import inventory as inventory
     from airpatch.operations.manage_root import prune as prune
     from airpatch.operations.manage_root import rollback as rollback
+    from airpatch.operations.manage_store import store_add as store_add
+    from airpatch.operations.manage_store import store_list as store_list
+    from airpatch.operations.manage_store import store_prune as store_prune
+    from airpatch.operations.manage_store import store_show as store_show
+    from airpatch.operations.manage_store import store_verify as store_verify
     from airpatch.operations.merge_bundles import merge as merge
     from airpatch.operations.push_images import PushResult as PushResult
     from airpatch.operations.push_images import push as push
@@ -115,6 +120,10 @@ if TYPE_CHECKING:
     from airpatch.report.weight import Weight as Weight
     from airpatch.signing.policy import Signer as Signer
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
+    from airpatch.store.adding import AddedRelease as AddedRelease
+    from airpatch.store.release_store import StoredRelease as StoredRelease
+    from airpatch.store.store_audit import VerifiedStore as VerifiedStore
+    from airpatch.store.store_pruning import PrunedStore as PrunedStore
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.history import Event as Event
     from airpatch.target.history import History as History
@@ -152,6 +161,7 @@ _HOMES = {
     "operations.inspect_content": ("BundleReport", "InventoryReport", "LayersReport", "inspect", "open_bundle"),
     "operations.make_patch": ("diff",),
     "operations.manage_root": ("RootHistory", "WrittenInventory", "history", "inventory", "prune", "rollback"),
+    "operations.manage_store": ("store_add", "store_list", "store_prune", "store_show", "store_verify"),
     "operations.merge_bundles": ("merge",),
     "operations.push_images": ("PushResult", "push"),
     "operations.restore_images": ("Restored", "restore"),
@@ -172,6 +182,10 @@ _HOMES = {
     "report.weight": ("Weight",),
     "signing.policy": ("Signer",),
     "signing.trusted": ("TrustedSigners",),
+    "store.adding": ("AddedRelease",),
+    "store.release_store": ("StoredRelease",),
+    "store.store_audit": ("VerifiedStore",),
+    "store.store_pruning": ("PrunedStore",),
     "target.audit": ("VerifiedRoot",),
     "target.history": ("Event", "History"),
     "target.installer": ("Applied",),

@@ -23,7 +23,9 @@ from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""
-PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "verify"))
+PRINTING = frozenset(
+    ("completion", "doctor", "explain", "history", "inspect", "store-list", "store-show", "store-verify", "verify")
+)
 """Commands whose purpose is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
@@ -49,7 +51,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         for name, value in getattr(args, "limits", ()):
             raise_limit(name, value)
         _require_output(args, closed)
-        module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
+        module = importlib.import_module(f"airpatch_cli.commands.{args.command.replace('-', '_')}")
         with _decisions_shown(args.verbose):
             result = module.run(args, console)
     except AirpatchError as error:

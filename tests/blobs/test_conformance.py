@@ -40,6 +40,8 @@ from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.source import LoadedImage
 from airpatch.sources.tar_files import open_archive
+from airpatch.store.release_store import StoreContent, blob_name, make_store
+from airpatch.store.store_address import parse_store_address
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
@@ -179,6 +181,13 @@ def read_once(place: Path) -> Iterator[_ReadOnce]:
         yield _ReadOnce(ahead, {})
 
 
+@contextmanager
+def store_content(place: Path) -> Iterator[StoreContent]:
+    store = make_store(parse_store_address(str(place / "store")))
+    store.objects.put(blob_name(DIGEST), BLOB)
+    yield store.content
+
+
 IMPLEMENTATIONS = (
     fetched_ahead,
     read_once,
@@ -196,6 +205,7 @@ IMPLEMENTATIONS = (
     rebuilt_on_demand,
     remote_blobs,
     bytes_content,
+    store_content,
 )
 
 

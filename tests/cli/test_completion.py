@@ -43,6 +43,9 @@ def _files(tmp_path: Path) -> None:
         ("airpatch restore shop.tar.zst --as ", {"dir", "oci", "oci-archive", "docker-archive"}),
         ("airpatch create --progress pl", {"plain"}),
         ("airpatch completion z", {"zsh"}),
+        ("airpatch store pr", {"prune"}),
+        ("airpatch store prune --dr", {"--dry-run"}),
+        ("airpatch store add sh", {"shop", "shop.tar.zst"}),
     ],
 )
 def test_bash_completes(line: str, expected: set[str]) -> None:

@@ -75,6 +75,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     airpatch.diff(folder / "1", folder / "images-2", folder / "1-2", execution=execution())
     airpatch.diff(folder / "2", folder / "images-3", folder / "2-3", execution=execution())
     airpatch.apply(folder / "1", folder / "root", execution=execution())
+    airpatch.store_add(folder / "store", folder / "1", execution=execution())
     return folder
 
 
@@ -109,6 +110,12 @@ def split_once(place: Path) -> Path:
     made = airpatch.split(place / "2", fresh(place), size=256 << 10, parity=1, execution=execution())
     made.files[0].unlink()
     return place / "parts"
+
+
+def emptied(place: Path) -> Path:
+    """Where a store may be made."""
+    shutil.rmtree(place / "new store", ignore_errors=True)
+    return place / "new store"
 
 
 OPERATIONS: dict[str, tuple[list[str], Run]] = {
@@ -215,6 +222,14 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "inspect --layers of a patch": (
         ["looking at layers"],
         lambda place, work: airpatch.inspect(place / "1-2", layers=True, execution=work),
+    ),
+    "store_add": (
+        ["adding blobs to"],
+        lambda place, work: airpatch.store_add(emptied(place), place / "images-1", execution=work),
+    ),
+    "store_verify": (
+        ["verifying"],
+        lambda place, work: airpatch.store_verify(place / "store", execution=work),
     ),
     "rollback": (
         [],

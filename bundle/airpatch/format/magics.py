@@ -6,6 +6,8 @@ DAMAGE_REQUEST = b"\x89AIRWANT"
 """A request for the damaged bytes of a bundle (spec/PARTS.md, Top-ups)."""
 TOP_UP = b"\x89AIRGIVE"
 """The answer to it."""
+RECORD = b"\x89AIRNOTE"
+"""A record of a store (spec/STORE.md)."""
 _FIRST_KEY = b"\xa8airpatch"
 """Of an inventory or a request. It follows the sha256 and the one byte that counts the keys."""
 _SHA256 = 32

@@ -31,19 +31,44 @@ class Command:
         self._examples = examples
         self._is_long = is_long
 
-    def add_to(self, commands: Commands) -> None:
-        """Add the command with its arguments."""
+    def add_to(self, commands: Commands, group: str = "") -> None:
+        """Add the command with its arguments; in a group, its name begins with that of the group."""
+        name = self.name.removeprefix(f"{group}_")
         parser = commands.add_parser(
-            self.name,
+            name,
             help=self._help,
             description=self._help[0].upper() + self._help[1:] + ".",
             epilog="examples:\n" + "\n".join(f"  {example}" for example in self._examples),
         )
         _add_common_options(parser, self._is_long)
         self._add_arguments(parser)
+        if group:
+            parser.set_defaults(command=f"{group}-{name}")
 
     def list_in(self, commands: Commands) -> None:
         """Add what the help of all commands shows, which takes a tenth of the time."""
+        commands.add_parser(self.name, help=self._help, add_help=False)
+
+
+class Group:
+    """Commands with the same first word, `name`. Where one of them runs, it is called `GROUP-COMMAND`."""
+
+    def __init__(self, name: str, help_: str, members: tuple[Command, ...]) -> None:
+        self.name = name
+        self._help = help_
+        self._members = members
+
+    def add_to(self, commands: Commands) -> None:
+        """Add the commands with their arguments."""
+        parser = commands.add_parser(
+            self.name, help=self._help, description=self._help[0].upper() + self._help[1:] + "."
+        )
+        within = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+        for member in self._members:
+            member.add_to(within, self.name)
+
+    def list_in(self, commands: Commands) -> None:
+        """Add what the help of all commands shows."""
         commands.add_parser(self.name, help=self._help, add_help=False)
 
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from airpatch.errors import UsageError
-from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
-from airpatch_cli.grammar.command import command
+from airpatch_cli.grammar import carrying, keeping_releases, making_bundles, reading, using_registries, using_roots
+from airpatch_cli.grammar.command import Command, Group, command
 from airpatch_cli.parser import Parser
 
 TYPE_CHECKING = False  # as that of `typing`, which takes time to load
@@ -44,15 +44,18 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """Return the command line that `words` mean: `airpatch help COMMAND` and bare `airpatch` ask for help.
+    """Return the command line that `words` mean: `airpatch help COMMAND`, bare `airpatch` and a bare group of commands
+    ask for help.
 
     Raises UsageError for help about more than one command.
     """
-    if not words:
-        return ["--help"]
-    if words[0] == "help" and len(words) > 2:
+    groups = [one.name for one in _COMMANDS if isinstance(one, Group)]
+    if not words or (len(words) == 1 and words[0] in groups):
+        return [*words, "--help"]
+    longest = 3 if words[1:] and words[1] in groups else 2
+    if words[0] == "help" and len(words) > longest:
         raise UsageError("help takes one command at most: write 'airpatch help COMMAND'")
-    return [*words[1:2], "--help"] if words[0] == "help" else words
+    return [*words[1:], "--help"] if words[0] == "help" else words
 
 
 def build_parser(first_word: str | None = None) -> argparse.ArgumentParser:
@@ -88,7 +91,7 @@ def completion(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_COMMANDS = (
+_COMMANDS: tuple[Command | Group, ...] = (
     making_bundles.create,
     making_bundles.diff,
     making_bundles.explain,
@@ -109,6 +112,7 @@ _COMMANDS = (
     carrying.split,
     carrying.join,
     carrying.topup,
+    keeping_releases.STORE,
     carrying.doctor,
     completion,
 )
