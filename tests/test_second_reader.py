@@ -1,4 +1,4 @@
-"""The second reader (spec/reader) against the conformance suite (spec/suite): both stand without airpatch."""
+"""The conformance suite (spec/suite) against airpatch and against the second reader, which shares no code with it."""
 
 import ast
 import sys
@@ -10,6 +10,7 @@ from spec.suite import run
 from spec.suite.cases import Case
 
 ROOT = Path(__file__).parent.parent
+AIRPATCH = [sys.executable, "-m", "spec.suite.airpatch_answers"]
 READER = [sys.executable, "-m", "spec.reader"]
 # What the README of the reader declares to lack: encoders but zlib and libzstd, two methods of zstd files, parts.
 DECLARED = ("encoder ", "method frame replay", "method corrected frames", "parts")
@@ -34,6 +35,11 @@ def test_the_second_reader_judges_all_vectors_right() -> None:
 @pytest.mark.slow
 def test_the_second_reader_finds_the_same_decisions_in_real_layers() -> None:
     _hold(run.run(READER, lambda case: not _is_quick(case)))
+
+
+def test_airpatch_judges_all_vectors_right() -> None:
+    results = run.run(AIRPATCH)
+    assert [result for result in results if result.outcome != "right"] == []
 
 
 def test_a_wrong_answer_is_told_from_a_right_one(tmp_path: Path) -> None:

@@ -116,7 +116,9 @@ def _parts(scratch: Path) -> list[Case]:
     cases = []
     for path in sorted((FIXTURES / "parts").glob("*.txt")):
         fields, texts = _text_fields(path)
-        written = [_written(scratch / f"{path.stem}.part{n}", bytes.fromhex(text)) for n, text in enumerate(texts)]
+        folder = scratch / f"{path.stem}.parts"  # of its own: a reader may look for more parts beside one
+        folder.mkdir()
+        written = [_written(folder / str(number), bytes.fromhex(text)) for number, text in enumerate(texts)]
         refused = fields["expect"].endswith("Error")
         verdict = fields["expect"] if refused else "success"
         expected = _expected(verdict, whole=f"sha256:{fields['expect']}")

@@ -72,7 +72,9 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     stream.receive(layout.manifests_section(index), keep, findings, part)
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):
-        raise FormatError("links and the table of blobs were not checked, since manifests are damaged")
+        # No defect of its own: of the class of what is wrong already.
+        kind = IntegrityError if all(isinstance(error, IntegrityError) for error in findings) else FormatError
+        raise kind("links and the table of blobs were not checked, since manifests are damaged")
     if all(blob.digest in manifests for blob in index.release.blobs if blob.is_manifest):
         check_manifests(index.release, manifests)
     else:
