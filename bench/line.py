@@ -62,7 +62,11 @@ def main() -> None:
         for name, copy in copies.items():
             print(f"  {name}: {'the same' if patches(copy) == made else 'OTHER'} records and patches")
         compare_with_diff(place, pairs)
-        simulate(parse_plan(plan.read_bytes()), done["cpu"])
+        measured(place, "store list store")
+        images = {
+            each["release_id"]: each["images"] for each in json.loads((place / "document").read_text())["releases"]
+        }
+        simulate(parse_plan(plan.read_bytes()), sum(images[pair["to_id"]] for pair in pairs), done["cpu"])
 
 
 def add_editions(groups: Sequence[Path], place: Path) -> str:
@@ -146,20 +150,20 @@ def compare_with_diff(place: Path, pairs: Sequence[dict[str, Any]]) -> None:
     print(f"collect, {len(pairs)} patches: {total:.1f} s of CPU time")
 
 
-def simulate(plan: LinePlan, seconds: float) -> None:
-    """Print how long workers of two processors would take for a line of many more images like those of `plan`.
+def simulate(plan: LinePlan, image_pairs: int, seconds: float) -> None:
+    """Print how long many processors would take for a line of many more images like those of `plan`.
 
-    Tasks are as large as those that were measured, and are handed out as shards are. Each worker fetches the layers of
-    a task once; all share the line of the store.
+    That was for so many pairs of images, and took `seconds` of a processor. Tasks are as large as those that were
+    measured, and are taken by whoever is free, the largest first. Each fetches its layer and two sources; all share the
+    line of the store.
     """
     measured_work = sum(task.work for task in plan.tasks)
     if not measured_work:
         return
     rate = measured_work / seconds
-    images = max(len(plan.pairs), 1)
     chance = random.Random(1)
-    tasks = sorted((chance.choice(plan.tasks) for _ in range(len(plan.tasks) * _IMAGES * _PAIRS // images // 10)),
-                   key=lambda task: -task.work)  # fmt: skip
+    count = len(plan.tasks) * _IMAGES * _PAIRS // image_pairs
+    tasks = sorted((chance.choice(plan.tasks) for _ in range(count)), key=lambda task: -task.work)
     fetched = [
         task.size + sum({each.digest: each.size for asked in task.questions for each in asked.candidates[:2]}.values())
         for task in tasks
