@@ -162,6 +162,7 @@ def sketch(layer: memoryview, most: int, release_pages: Callable[[], None] = lam
         end = member.end
         path = member.path.removeprefix(b"./")
         sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
+        reader.reach(end)
     if len(layer) - end > (_RECORD if end else 0):
         sketcher.part(b"", len(layer) - end, reader.pieces(end, len(layer)))
     release_pages()
@@ -174,16 +175,20 @@ class _LayerPieces:
     def __init__(self, layer: memoryview, release_pages: Callable[[], None]) -> None:
         self._layer = layer
         self._release_pages = release_pages
-        self._seen = 0
+        self._released = 0
+        """Where the reader was when pages were released last."""
 
     def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
         for offset in range(start, stop, _STRETCH):
-            piece = self._layer[offset : min(offset + _STRETCH, stop)]
-            yield piece
-            self._seen += len(piece)
-            if self._seen >= _STRETCH:
-                self._seen = 0
-                self._release_pages()
+            end = min(offset + _STRETCH, stop)
+            yield self._layer[offset:end]
+            self.reach(end)
+
+    def reach(self, position: int) -> None:
+        """Note that what lies before `position` has been read: headers, too, take memory."""
+        if not 0 <= position - self._released < _STRETCH:
+            self._released = position
+            self._release_pages()
 
 
 def _bare(path: bytes) -> bytes:
