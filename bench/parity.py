@@ -2,8 +2,8 @@
 
 Reading is what `apply` and `verify` do; joining writes a file as well.
 
-`python -m bench.parity [FILE] [--parity N]` takes a bundle, by default 256 MiB of random bytes. Processor time; of reading
-and joining that of the best of three runs, since what else the machine does only adds to it.
+`python -m bench.parity [FILE] [--parity N]` takes a bundle, by default 256 MiB of random bytes. Processor time; of
+reading and joining that of the best of three runs, since what else the machine does only adds to it.
 """
 
 from __future__ import annotations
