@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -24,10 +24,30 @@ class Cancellation:
     def __init__(self, outer: Cancellation | None = None) -> None:
         self._event = threading.Event()
         self._outer = outer
+        self._calls: list[Callable[[], None]] = []
 
     def cancel(self) -> None:
         """Make the work raise `concurrent.futures.CancelledError` as soon as it checks."""
+        if self._event.is_set():
+            return
         self._event.set()
+        for call in tuple(self._calls):
+            call()
+
+    @contextmanager
+    def calling(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have `wake` called if the work is cancelled within the block, so that what waits in it checks.
+
+        It is called by the thread that cancels, perhaps more than once.
+        """
+        with nullcontext() if self._outer is None else self._outer.calling(wake):
+            self._calls.append(wake)
+            try:
+                if self.is_cancelled:
+                    wake()
+                yield
+            finally:
+                self._calls.remove(wake)
 
     @property
     def is_cancelled(self) -> bool:

@@ -1,4 +1,4 @@
-"""Frames out of files and pipes: what is opened, what is refused, what is passed over."""
+"""Frames out of files and pipes: what is read, what is refused, what is passed over."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.archive.frame_reader import FileFrameReader, PipeFrameReader, is_bundle, open_frames
+from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.open_bundles import open_frames
 from airpatch.blobs.byte_source import FileBytes
-from airpatch.errors import FormatError, TargetError, UsageError
+from airpatch.errors import FormatError, TargetError
 from airpatch.format import zstd
 from airpatch.format.zstd import Frame
 from tests.support import Builder, frame_reader, join_frames, pipe_reader, read_bundle, split_frames
@@ -36,50 +37,6 @@ def test_a_file_is_read_by_its_table(path: Path) -> None:
     with pytest.raises(FormatError, match="1 frames after the end"):
         source.finish()
     source.close()
-
-
-def test_what_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fifo = path.with_name("fifo")
-    os.mkfifo(fifo)
-    write = os.open(fifo, os.O_RDWR)
-    source = open_frames(str(fifo))
-    assert isinstance(source, PipeFrameReader)
-    source.close()
-    os.close(write)
-    saved = os.dup(0)
-    try:
-        for opened, kind in (
-            (os.open(path, os.O_RDONLY), FileFrameReader),
-            (os.open("/dev/null", os.O_RDONLY), PipeFrameReader),
-        ):
-            os.dup2(opened, 0)
-            os.close(opened)
-            source = open_frames("-")
-            assert isinstance(source, kind)
-            assert source.name == "standard input"
-            source.close()
-        os.close(0)
-        with pytest.raises(TargetError):
-            open_frames("-")
-    finally:
-        os.dup2(saved, 0)
-        os.close(saved)
-
-
-def test_what_is_not_opened(path: Path) -> None:
-    for other in (path.parent, path / "x", path.with_name("nothing")):
-        with pytest.raises(UsageError, match=other.name):
-            open_frames(str(other))
-
-
-def test_bundles_are_recognised_by_their_end(path: Path) -> None:
-    fifo = path.with_name("fifo")
-    os.mkfifo(fifo)
-    other = path.with_name("other")
-    other.write_bytes(b"x" * 100)
-    assert is_bundle(path)
-    for no_bundle in (other, fifo, path.parent, path.with_name("nothing")):
-        assert not is_bundle(no_bundle)
 
 
 def test_opening_a_large_bundle_reads_little(tmp_path: Path) -> None:
@@ -197,8 +154,3 @@ def test_a_pipe_that_does_not_block_is_read_all_the_same(sample: Builder) -> Non
     os.write(write, sample.bundle())
     os.close(write)
     assert read_bundle(source)
-
-
-def test_a_folder_of_images_is_answered_with_the_command_to_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"'airpatch create {tmp_path} -o BUNDLE'"):
-        open_frames(str(tmp_path))

@@ -7,13 +7,17 @@ from collections import Counter
 from airpatch.blobs.content import Content, read_blob
 from airpatch.errors import TargetError
 from airpatch.model.digest import Digest
+from airpatch.registry_api.access import RegistryAccess
+from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pulling import BlobSink, Repository
+from airpatch.registry_api.transport import Transport
 
 
 class Store(Repository):
     """A repository that gives what `content` has, and counts how often; what is `lost` cannot be had."""
 
     def __init__(self, content: Content, lost: Digest | None = None) -> None:
+        self.transport = Transport(RegistryPlace("127.0.0.1", ""), RegistryAccess(), TargetError)
         self.given: Counter[Digest] = Counter()
         self._content = content
         self._lost = lost

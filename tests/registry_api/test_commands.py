@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+from airpatch.registry_api.access import RegistryAccess
 from tests.cli.support import airpatch
 from tests.registry_api.registries import registry
 from tests.registry_api.sample import NAMES
@@ -48,3 +51,27 @@ def test_a_missing_extra_is_named(tmp_path: Path) -> None:
         2,
         "airpatch: this needs urllib3, which is not installed: pip install 'airpatch[registry]'\n",
     )
+
+
+def test_ctrl_c_ends_the_wait_for_a_silent_registry(root: Path, tmp_path: Path) -> None:
+    """Long before the connection would count as broken."""
+    lines = tmp_path / "list"
+    lines.write_text("web:1\ndb:1\n")
+    words = [sys.executable, "-m", "airpatch"]
+    for rest in (["create", "--images-list", str(lines), "-o", str(tmp_path / "out"), "--from"], ["push", str(root)]):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            program = [*words, *rest, f"docker://127.0.0.1:{server.getsockname()[1]}", "--plain-http"]
+            with (
+                subprocess.Popen(program, stderr=subprocess.PIPE, text=True, preexec_fn=_sigint_as_usual) as process,
+                server.accept()[0] as line,
+            ):
+                assert line.recv(1)
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=RegistryAccess().timeout / 2)
+            assert process.returncode == 128 + signal.SIGINT
+            assert said.endswith("interrupted; nothing is half-done\n")
+
+
+def _sigint_as_usual() -> None:
+    """Whatever the caller of the tests ignores."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -10,28 +10,20 @@ import hashlib
 import io
 import os
 import select
-import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, Self
 
 from airpatch.blobs.buffers import Buffers
-from airpatch.blobs.byte_source import ByteSource, FileBytes
-from airpatch.errors import FormatError, TargetError, UsageError, located, unreadable
+from airpatch.blobs.byte_source import ByteSource
+from airpatch.errors import FormatError, TargetError, located
 from airpatch.format import magics, zstd
-from airpatch.format.registry import STORAGE
-from airpatch.linux import begins_with, is_file, is_folder, is_pipe
 from airpatch.model.digest import Digest
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from airpatch.archive.topped_up import ToppedUp
-    from airpatch.parts.in_turn import Ask
-    from airpatch.parts.joined import JoinedParts
 
-STDIN = "-"
 _PIPE_BUFFER = 1 << 20
 _ATTENTION = 1000
 """Milliseconds. CPython looks for signals before a system call, not in the moment in which it begins."""
@@ -62,112 +54,6 @@ class FrameReader(Protocol):
     @property
     def sha256(self) -> Digest | None:
         """Of all bytes that were read or passed over, the whole input once it is finished; None if not asked for."""
-
-
-def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> FrameReader:
-    """Open the bundle in the file `name`, or of which `name` is a part or a folder of parts; `-` is standard input.
-
-    `hashed` also has all its bytes hashed. Raises UsageError if there is none, FormatError, IntegrityError if parts are
-    missing and there is nobody to `ask`.
-    """
-    if _holds_parts(name):
-        from airpatch.parts.gathering import gather_parts
-
-        joined = gather_parts([Path(name)])
-        if joined is not None:
-            return joined_frames(joined, ask, hashed=hashed)
-    try:
-        fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        mode = os.fstat(fd).st_mode
-    except OSError as error:
-        raise unreadable(name, error) from None
-    if name == STDIN:
-        name = "standard input"
-    if stat.S_ISREG(mode):
-        return FileFrameReader(FileBytes(name, fd), hashed=hashed)
-    if stat.S_ISDIR(mode):
-        os.close(fd)
-        if is_folder(Path(name, STORAGE)):
-            raise UsageError(
-                f"{name}: is a registry's root, where a bundle is expected; as the target it goes after --root"
-            )
-        raise UsageError(
-            f"{name}: is a folder without parts of a bundle; where images are in it, pack them first with "
-            f"'airpatch create {name} -o BUNDLE'"
-        )
-    return PipeFrameReader(name, InterruptiblePipe.opened(fd), hashed=hashed)
-
-
-def open_file_frames(name: str) -> FileFrameReader:
-    """As `open_frames`, of a bundle that can be read at any offset. Raises UsageError for a pipe or a device."""
-    if name != STDIN and is_pipe(Path(name)):  # opening one waits for a writer
-        raise _no_file(name)
-    reader = open_frames(name)
-    if not isinstance(reader, FileFrameReader):
-        reader.close()
-        raise _no_file(reader.name)
-    return reader
-
-
-def _holds_parts(name: str) -> bool:
-    """Return whether the file or folder `name` may hold parts; what joins them is loaded only then."""
-    return name != STDIN and (is_folder(Path(name)) or begins_with(Path(name), magics.PART))
-
-
-def _no_file(name: str) -> UsageError:
-    return UsageError(f"{name}: is a pipe or a device; this needs a bundle in a file")
-
-
-def open_bundles(names: Sequence[str], ask: Ask | None = None, *, hashed: bool = False) -> Iterator[FrameReader]:
-    """As `open_frames`, of several bundles; all parts of one stand for it, in whatever order they are named.
-    So do a damaged copy and its top-up. Raises UsageError, too, for a top-up without its copy.
-    """
-    return _open_each(names, ask, hashed, lambda name: open_frames(name, ask, hashed=hashed))
-
-
-def open_bundle_files(names: Sequence[str]) -> Iterator[FileFrameReader]:
-    """As `open_bundles`, of bundles that can be read at any offset. Raises UsageError for a pipe or a device."""
-    readers = _open_each(names, None, False, open_file_frames)
-    return cast(Iterator[FileFrameReader], readers)  # so are parts for which nobody is asked
-
-
-def _open_each(
-    names: Sequence[str], ask: Ask | None, hashed: bool, open_one: Callable[[str], FrameReader]
-) -> Iterator[FrameReader]:
-    completed: dict[str, ToppedUp] = {}
-    top_ups = [name for name in names if name != STDIN and begins_with(Path(name), magics.TOP_UP)]
-    bundles = [name for name in names if name not in top_ups]
-    grouped: list[str | JoinedParts] = [*bundles]
-    with ExitStack() as stack:
-        for name in top_ups:
-            from airpatch.archive.topped_up import complete  # few bundles come damaged
-
-            files = [Path(each) for each in bundles if each not in completed and is_file(Path(each))]
-            path, whole = complete(Path(name), files)
-            stack.callback(whole.close)
-            completed[next(each for each in bundles if Path(each) == path)] = whole
-        if any(map(_holds_parts, bundles)):
-            from airpatch.parts.gathering import group_parts
-
-            grouped = group_parts(bundles)
-        for each in grouped:
-            if not isinstance(each, str):
-                yield joined_frames(each, ask, hashed=hashed)
-            elif each in completed:
-                yield FileFrameReader(completed[each], hashed=hashed)
-            else:
-                yield open_one(each)
-        stack.pop_all()
-
-
-def joined_frames(joined: JoinedParts, ask: Ask | None, *, hashed: bool = False) -> FrameReader:
-    """Return the bundle from its parts: with random access, or one part after another if `ask` has to bring some."""
-    if joined.is_complete or ask is None:
-        joined.require_complete()
-        return FileFrameReader(joined, hashed=hashed)
-    from airpatch.parts.in_turn import PartsInTurn
-
-    return PipeFrameReader(joined.name, PartsInTurn(joined, ask), hashed=hashed)
 
 
 class _InputHash:
@@ -388,18 +274,3 @@ class PipeFrameReader:
             return read(size)
         except OSError as error:
             raise TargetError(f"{self.name}: cannot be read: {error.strerror}") from None
-
-
-def is_bundle(path: Path) -> bool:
-    """Return whether the file looks like a bundle: it ends in a seek table. A part stands for all."""
-    if not is_file(path):
-        return False
-    if begins_with(path, magics.PART):
-        return True
-    try:
-        with path.open("rb") as file:
-            file.seek(-zstd.FOOTER, os.SEEK_END)
-            zstd.seek_table_length(file.read())
-    except (OSError, FormatError):
-        return False
-    return True

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from airpatch.archive.frame_reader import STDIN, FileFrameReader
+from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.open_bundles import STDIN
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle

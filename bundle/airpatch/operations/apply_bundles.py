@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.frame_reader import open_bundles
+from airpatch.archive.open_bundles import open_bundles
 from airpatch.blobs.output import output_file
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution

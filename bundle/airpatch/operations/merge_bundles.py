@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack, closing
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import open_bundle_files
+from airpatch.archive.open_bundles import open_bundle_files
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath, beside, check_apart, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output

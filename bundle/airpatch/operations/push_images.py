@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import is_bundle
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.output import output_file
 from airpatch.destinations.registry_plan import (
     PushPlan,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.frame_reader import is_bundle
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.output import write_error
 from airpatch.errors import UsageError
 from airpatch.execution import Execution

@@ -5,7 +5,7 @@ Nothing is rebuilt before the caller says which blobs it needs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
@@ -81,28 +81,37 @@ def complete_upon(
     raises.
     """
     require_patches(patches)
-    content = _content_of(name, patches[0], execution, pull)
+    content, fetch = _content_of(name, patches[0], execution, pull)
     if missing := [blob for blob in patches[0].index.needed if content.size(blob.digest) != blob.size]:
         made_for = " or ".join(base.name for base in patches[0].index.bases)
         raise BaseMismatch(
             f"{name} lacks blobs that the patch needs; it was made for {made_for}",
             [f"{blob.digest} {blob.size} bytes" for blob in missing],
         )
+    fetch([blob.digest for blob in patches[0].index.needed], execution)
     return CompletedRelease(patches, content)
 
 
-def _content_of(name: str, patch: BundleFile, execution: Execution, pull: PullOptions | None) -> Content:
-    """Return the blobs of the base. Where it keeps them by digest, they count whatever images they belong to: images
-    may be incomplete."""
+def _content_of(
+    name: str, patch: BundleFile, execution: Execution, pull: PullOptions | None
+) -> tuple[Content, Callable[[Sequence[Digest], Execution], None]]:
+    """Return the blobs of the base, and what fetches those that are on another host.
+
+    Where it keeps them by digest, they count whatever images they belong to: images may be incomplete.
+    """
     path = Path(name)
     if is_other_source(name) or (path.is_dir() and not (path / STORAGE).is_dir()):
         blobs = open_source(name, execution.scratch, pull).all_blobs
         if blobs is not None:
-            return blobs
+            return blobs, _all_here
         gathered = gather([name], execution, pull=pull)
-        return ChainedContent([gathered.content, BytesContent(gathered.manifests)])
+        return ChainedContent([gathered.content, BytesContent(gathered.manifests)]), gathered.fetch
     base = open_base(name, patch.index.release, pull)
     content = readable(base, [blob.digest for blob in patch.index.needed], execution)
     if content is None:
         raise UsageError(f"{name}: holds no blobs; give a full bundle, a registry's root, or another source of images")
-    return content
+    return content, _all_here
+
+
+def _all_here(_digests: Sequence[Digest], _execution: Execution) -> None:
+    """Nothing is on another host."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -27,10 +27,14 @@ class Interrupted(Exception):
 
 
 class Answer:
-    """The answer to a request, whose body is yet to be read. A context manager: it gives the connection back."""
+    """The answer to a request, whose body is yet to be read. A context manager: it gives the connection back.
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, url: str) -> None:
+    `heed` raises what reading is to raise once it is cancelled.
+    """
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, url: str, heed: Callable[[], None]) -> None:
         self._response = response
+        self._heed = heed
         self.url = url
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -67,16 +71,20 @@ class Answer:
         import urllib3
 
         try:
-            return self._response.read(size)
+            piece = self._response.read(size)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            self._heed()
             raise Interrupted(failure_reason(error)) from None
+        self._heed()  # what ends a wait looks like the end of a body
+        return piece
 
     def message(self) -> str:
         """Return what an error says (distribution-spec, Error Codes), and its status."""
-        texts = []
-        with suppress(Exception):
+        try:
             errors = json.loads(self.read(_MAX_ERROR))["errors"]
             texts = [f"{each.get('code')}: {each.get('message')}" for each in errors if isinstance(each, dict)]
+        except (Interrupted, ValueError, KeyError, TypeError, RecursionError):
+            texts = []
         said = "; ".join(texts)[:300]
         return f"{self.status} {said if said.isprintable() else ascii(said)}".strip()
 

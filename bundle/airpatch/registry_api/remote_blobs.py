@@ -13,7 +13,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from airpatch.blobs.content import BlobReader, FileBlob, pieces, require
 from airpatch.blobs.output import write_error
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import SourceError
-from airpatch.execution import Execution, NewFile
+from airpatch.execution import Cancellation, Execution, NewFile
 from airpatch.model.digest import Digest
 from airpatch.registry_api.pulling import Repository
 from airpatch.worker_pool import worker_pool
@@ -69,6 +69,7 @@ class RemoteBlobs:
         total = sum(self.known[digest].size for digest in wanted)
         with (
             task.part(f"fetching from {self._where}", total) as part,
+            self.ending_with(task.cancellation),
             worker_pool(self.connections, task.cancellation) as pool,
         ):
 
@@ -78,6 +79,14 @@ class RemoteBlobs:
 
             for future in [pool.submit(get, digest) for digest in wanted]:
                 future.result()
+
+    def ending_with(self, cancellation: Cancellation) -> AbstractContextManager[None]:
+        """Have all downloads end within the block when `cancellation` is cancelled, and none begin any more."""
+        return cancellation.calling(self._cancel)
+
+    def _cancel(self) -> None:
+        for transport in {blob.repository.transport for blob in tuple(self.known.values())}:
+            transport.cancel()
 
     def get(self, digest: Digest, reached: Callable[[int], None] = lambda _position: None) -> BlobReader:
         """Return a reader of the blob, which is fetched if it is not here; `reached` receives how far that is."""

@@ -1,6 +1,6 @@
 """HTTP to one registry: TLS, proxies, repeated attempts, redirects, authorization.
 
-Only this module and `answer.py` know urllib3.
+Only this module, `connections.py` and `answer.py` know urllib3.
 
 Rules:
 1. An Authorization header goes to the registry's own origin and to the token server that it names, nowhere else: a
@@ -19,7 +19,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin, urlsplit
 
@@ -55,7 +55,8 @@ _HEED = 0.2
 class Transport:
     """Requests to the registry at `place`. For use by many threads.
 
-    What cannot be had is an `error`. Raises UsageError for certificates and credentials that cannot be used.
+    What cannot be had is an `error`. Cancelling `cancellation` ends all requests at once. Raises UsageError for
+    certificates and credentials that cannot be used.
     """
 
     def __init__(
@@ -66,6 +67,8 @@ class Transport:
         cancellation: Cancellation | None = None,
     ) -> None:
         require_extra("registry", "urllib3")
+        from airpatch.registry_api.connections import Lines
+
         if access.plain_http and not is_loopback(place.host):
             raise UsageError(f"--plain-http is only for this machine, and {place.host} is another: use TLS")
         self.place = place
@@ -78,7 +81,11 @@ class Transport:
         self._lock = threading.Lock()
         self._credentials: dict[str, Credential | None] = {}
         self._authorizer = Authorizer(place.host, self._credential, self._fetch_token)
-        self._context = tls_context(place, access) if not access.plain_http else ssl.create_default_context()
+        context = tls_context(place, access) if not access.plain_http else ssl.create_default_context()
+        self._lines = Lines(self._cancellation)
+        self._context = self._lines.within(context)
+        self._listening = ExitStack()
+        self._listening.enter_context(self._cancellation.calling(self._lines.cut))
 
     def _credential(self, repository: str) -> Credential | None:
         if repository not in self._credentials:
@@ -91,8 +98,18 @@ class Transport:
         """
         return worker_pool(self.access.connections, self._cancellation)
 
+    def cancel(self) -> None:
+        """End all requests: those under way, and those to come."""
+        self._cancellation.cancel()
+
+    def heed(self) -> None:
+        """Raise CancelledError if that is asked for."""
+        if self._cancellation.is_cancelled:
+            raise CancelledError
+
     def close(self) -> None:
         """Close all connections."""
+        self._listening.close()
         for pool in self._pools.values():
             pool.clear()
 
@@ -160,8 +177,7 @@ class Transport:
     def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         import urllib3
 
-        if self._cancellation.is_cancelled:
-            raise CancelledError
+        self.heed()
         known = {"User-Agent": "airpatch", "Accept-Encoding": "identity", **headers}
         try:
             response = self._pool(url).request(
@@ -169,6 +185,7 @@ class Transport:
                 decode_content=False,
             )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
+            self.heed()
             cause = certificate_error(error)
             if cause is not None:
                 raise self.error(
@@ -183,9 +200,14 @@ class Transport:
                 ) from None
             raise Interrupted(failure_reason(error)) from None
         except (OSError, ValueError) as error:
+            self.heed()
             raise Interrupted(failure_reason(error)) from None
         _LOG.debug("%s %s: %d", method, shown(url), response.status)
-        return Answer(response, url)
+        answer = Answer(response, url, self.heed)
+        if self._cancellation.is_cancelled:  # what ended the wait looks like an answer
+            with answer:
+                self.heed()
+        return answer
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """Return the connections for `url`: direct ones, or through the proxy of the environment."""
@@ -212,6 +234,7 @@ class Transport:
                     self._pools[proxy] = urllib3.PoolManager(
                         ssl_context=self._context, timeout=timeout, maxsize=size, num_pools=8, block=False
                     )
+                self._lines.install(self._pools[proxy])
             return self._pools[proxy]
 
     def _fetch_token(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
@@ -251,6 +274,7 @@ class Patience:
     def wait(self, interruption: Interrupted) -> None:
         """Wait before the next attempt. Raises the transport's error if there have been enough of them."""
         access = self._transport.access
+        self._transport.heed()
         self._failed += 1
         if self._failed >= access.attempts:
             raise self._transport.error(f"{self._what}: {interruption} (tried {self._failed} times)")
@@ -260,8 +284,7 @@ class Patience:
         _LOG.info("%s: %s; trying again in %.1f s", self._what, interruption, pause)
         end = time.monotonic() + min(pause, _LONGEST_PAUSE)
         while (left := end - time.monotonic()) > 0:
-            if self._transport._cancellation.is_cancelled:
-                raise CancelledError
+            self._transport.heed()
             time.sleep(min(left, _HEED))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from airpatch.blobs.content import BlobReader, Content
@@ -30,8 +30,12 @@ class ArrivingBlobs:
     @contextmanager
     def content(self, part: ProgressPart, cancellation: Cancellation) -> Iterator[Content]:
         """Give the content for the block. Raises SourceError, IntegrityError."""
-        connections = max(each.connections for each in self._remote.values())
-        with worker_pool(connections, cancellation) as pool:
+        sources = set(self._remote.values())
+        with ExitStack() as stack:
+            for source in sources:
+                stack.enter_context(source.ending_with(cancellation))
+            connections = max(source.connections for source in sources)
+            pool = stack.enter_context(worker_pool(connections, cancellation))
             order = ([digest] for digest in self._order if digest in self._remote)
             ahead = FetchedAhead(self._local, self._remote, order, pool, part)
             ahead.move_on(connections)

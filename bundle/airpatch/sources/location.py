@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from airpatch import limits
-from airpatch.archive.frame_reader import is_bundle
+from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
