@@ -18,6 +18,7 @@ from airpatch.errors import FormatError
 
 CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
 COLUMNS = 7
+MIXED = (LITERALS, GAPS, VALUES)  # those that may be mixed instead
 NAMES = ("control", "lengths", "sources", "modes", "literals", "gaps", "values")
 
 MAX_SEGMENT = 24 << 20  # decoded bytes of all columns of a segment, which a reader has in memory
@@ -53,9 +54,7 @@ class ColumnCompressor:
         return len(frame.compress(data) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)) if data else 0
 
     def segment(self, columns: Sequence[bytes | bytearray], mixed: bytes = b"") -> Iterator[bytes]:
-        """Yield the bytes of the next segment. `mixed` stands for the columns of literals and byte differences, which
-        are empty then.
-        """
+        """Yield the bytes of the next segment. `mixed` stands for the columns of `MIXED`, which are empty then."""
         if sum(map(len, columns)) > MAX_SEGMENT:
             raise ValueError("a segment exceeds its limits")
         head = bytearray()
@@ -67,8 +66,9 @@ class ColumnCompressor:
             data = frame.compress(column) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
             varints.put(head, len(data))
             stored.append(data)
-        varints.put(head, len(mixed))
-        stored.append(mixed)
+        if not any(columns[column] for column in MIXED):
+            varints.put(head, len(mixed))
+            stored.append(mixed)
         yield bytes(head)
         yield from stored
 
@@ -133,9 +133,9 @@ class ColumnDecompressor:
             sizes.append((size, stored))
             if sum(pair[0] for pair in sizes) > MAX_SEGMENT or sum(pair[1] for pair in sizes) > MAX_STORED:
                 raise FormatError("delta: a segment exceeds its limits")
-        mixed = self.number()
-        if mixed > MAX_STORED or (mixed and any(sizes[column][0] for column in (LITERALS, GAPS, VALUES))):
-            raise FormatError("delta: a segment has literals or byte differences twice, or exceeds its limits")
+        mixed = 0 if any(sizes[column][0] for column in MIXED) else self.number()
+        if mixed > MAX_STORED:
+            raise FormatError("delta: a segment exceeds its limits")
         self.stored = tuple(stored for _, stored in sizes)
         columns = [self._column(number, *pair) for number, pair in enumerate(sizes)]
         self.mixed = self.exactly(mixed)

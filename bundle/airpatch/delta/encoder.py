@@ -14,7 +14,18 @@ from itertools import islice
 from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
 from airpatch.delta.byte_differences import DifferenceReader, DifferenceWriter, unequal
-from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, ColumnCompressor
+from airpatch.delta.columns import (
+    COLUMNS,
+    CONTROL,
+    GAPS,
+    LENGTHS,
+    LITERALS,
+    MIXED,
+    MODES,
+    SOURCES,
+    VALUES,
+    ColumnCompressor,
+)
 from airpatch.delta.covers import TARS, Members, Planner, Unit
 from airpatch.delta.decoder import CHUNK, MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
@@ -219,7 +230,7 @@ class _SegmentWriter:
             if step.length:
                 follows = step.position + step.length
         stored = self._mixed.written()
-        if len(stored) >= sum(self._compressor.alone(each, self._columns[each]) for each in (LITERALS, GAPS, VALUES)):
+        if len(stored) >= sum(self._compressor.alone(each, self._columns[each]) for each in MIXED):
             self._unmixed = 0
             return b""
         return stored
