@@ -41,6 +41,7 @@ from airpatch.errors import UsageError
 _FULL = 4 << 20  # bytes of columns that end a segment; one instruction more and the head of a group fit in
 _LITERAL = 1 << 20
 _WORTH = 3  # wrong bytes that a prediction must save
+_WORTH_MIXING = 256  # bytes that it must save: what is mixed is compressed no further with the patches around it
 _MIXED_ANYWAY = 1 << 12  # bytes, however short the segment is
 _NEGATED = bytes(-value & 0xFF for value in range(256))
 
@@ -230,7 +231,8 @@ class _SegmentWriter:
             if step.length:
                 follows = step.position + step.length
         stored = self._mixed.written()
-        if len(stored) >= sum(self._compressor.alone(each, self._columns[each]) for each in MIXED):
+        columns = sum(self._compressor.alone(each, self._columns[each]) for each in MIXED)
+        if len(stored) + _WORTH_MIXING > columns:
             self._unmixed = 0
             return b""
         return stored
