@@ -57,8 +57,8 @@ TESTED_TOGETHER = {
     ),
     "archive/test_frame_reader.py": ("where frames are read", ["blobs/byte_source.py"]),
     "archive/test_reader.py": (
-        "a reader begins with the opening, and carries what is under way to receivers",
-        ["archive/opening.py", "archive/window.py", "blobs/receiver.py"],
+        "a reader carries what is under way to receivers",
+        ["archive/window.py", "blobs/receiver.py"],
     ),
     "deflate/test_matches.py": ("ranks are what matches are told by", ["deflate/match_window.py"]),
     "registry_api/test_pushing.py": (
@@ -74,6 +74,8 @@ TESTED_TOGETHER = {
     "format/test_index_encoding.py": ("parts of the encoding", ["format/fields.py", "format/release_part.py"]),
     "archive/test_misfits.py": ("what files are told apart by", ["format/magics.py"]),
     "delta/test_delta.py": ("constants", ["gear.py"]),
+    "product_line/test_line_plan.py": ("a constant that plans have", ["product_line/codec.py"]),
+    "product_line/test_collecting.py": ("what is made for a product line is collected", ["operations/make_line.py"]),
     "host/test_runtime.py": ("the value that is found out", ["host/facts.py"]),
     "layers/test_blob_builder.py": ("every method of a layer patch reads decisions so", ["layers/decision_reader.py"]),
     "layers/test_patch_maker.py": (
@@ -81,7 +83,10 @@ TESTED_TOGETHER = {
         ["layers/differences.py", "layers/gzip_ways.py", "layers/ways.py", "layers/zstd_ways.py"],
     ),
     "cli/test_logs.py": ("what -v and -vv show", ["log.py"]),
-    "layers/test_differ.py": ("a value that the differ fills", ["model/chosen_source.py"]),
+    "layers/test_differ.py": (
+        "the differ unpacks layers, and fills a value",
+        ["layers/unpacking.py", "model/chosen_source.py"],
+    ),
     "cli/test_scripts.py": (
         "each operation is one command, and reports are what commands print",
         [
@@ -143,6 +148,7 @@ TESTED_BY_SCRIPTS = {
     "grammar/command_line.py",
     "grammar/keeping_releases.py",
     "grammar/making_bundles.py",
+    "grammar/making_lines.py",
     "grammar/reading.py",
     "grammar/registry_options.py",
     "grammar/shared_options.py",

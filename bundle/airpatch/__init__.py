@@ -76,6 +76,10 @@ if TYPE_CHECKING:
     from airpatch.operations.inspect_content import LayersReport as LayersReport
     from airpatch.operations.inspect_content import inspect as inspect
     from airpatch.operations.inspect_content import open_bundle as open_bundle
+    from airpatch.operations.make_line import WrittenPlan as WrittenPlan
+    from airpatch.operations.make_line import collect as collect
+    from airpatch.operations.make_line import plan as plan
+    from airpatch.operations.make_line import work as work
     from airpatch.operations.make_patch import diff as diff
     from airpatch.operations.manage_root import RootHistory as RootHistory
     from airpatch.operations.manage_root import WrittenInventory as WrittenInventory
@@ -108,6 +112,11 @@ if TYPE_CHECKING:
     from airpatch.operations.trusted_files import trusted_signers as trusted_signers
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
+    from airpatch.product_line.line_plan import LinePlan as LinePlan
+    from airpatch.product_line.planning import Planned as Planned
+    from airpatch.product_line.planning import PlannedPair as PlannedPair
+    from airpatch.product_line.working import FailedTask as FailedTask
+    from airpatch.product_line.working import LineWork as LineWork
     from airpatch.progress import Progress as Progress
     from airpatch.registry_api.access import PullOptions as PullOptions
     from airpatch.registry_api.access import RegistryAccess as RegistryAccess
@@ -159,6 +168,7 @@ _HOMES = {
     "operations.diagnose_host": ("Ability", "HostReport", "doctor"),
     "operations.explain_patch": ("Explanation", "explain"),
     "operations.inspect_content": ("BundleReport", "InventoryReport", "LayersReport", "inspect", "open_bundle"),
+    "operations.make_line": ("WrittenPlan", "collect", "plan", "work"),
     "operations.make_patch": ("diff",),
     "operations.manage_root": ("RootHistory", "WrittenInventory", "history", "inventory", "prune", "rollback"),
     "operations.manage_store": ("store_add", "store_list", "store_prune", "store_show", "store_verify"),
@@ -172,6 +182,9 @@ _HOMES = {
     "operations.split_file": ("JoinedFile", "SplitFile", "join", "split"),
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
+    "product_line.line_plan": ("LinePlan",),
+    "product_line.planning": ("Planned", "PlannedPair"),
+    "product_line.working": ("FailedTask", "LineWork"),
     "progress": ("Progress",),
     "registry_api.access": ("PullOptions", "RegistryAccess"),
     "report.costs": ("Costs",),

@@ -78,6 +78,10 @@ class ProgressPart:
         """Return the progress for work that is counted in this part, without a part of its own."""
         return NO_PROGRESS if self._progress is NO_PROGRESS else _Within(self._progress)
 
+    def uncounted(self) -> ProgressPart:
+        """Return a part for work that is done again: it ends with this one, and does not count."""
+        return ProgressPart(NO_PROGRESS, self._is_cancelled)
+
     def _item(self, digest: Digest | None) -> str:
         if digest is None:
             return ""

@@ -29,6 +29,7 @@ from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
+from airpatch.product_line.spooled_blobs import SpooledBlobs
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.pulling import Repository
@@ -188,6 +189,13 @@ def store_content(place: Path) -> Iterator[StoreContent]:
     yield store.content
 
 
+@contextmanager
+def spooled_blobs(_: Path) -> Iterator[SpooledBlobs]:
+    with closing(SpooledBlobs(MemoryContent({DIGEST: BLOB}), execution())) as spooled:
+        spooled.fetch(DIGEST, len(BLOB))
+        yield spooled
+
+
 IMPLEMENTATIONS = (
     fetched_ahead,
     read_once,
@@ -206,6 +214,7 @@ IMPLEMENTATIONS = (
     remote_blobs,
     bytes_content,
     store_content,
+    spooled_blobs,
 )
 
 

@@ -14,7 +14,7 @@ from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import airpatch
 
 NOT_FILES = {"DATE", "N", "NAME", "RELEASE", "SHELL", "COMMAND", "[DIGEST=]NAME:TAG", "SIZE", "OS/ARCH[/VARIANT]"}
-NOT_FILES |= {"docker://HOST[/PREFIX]", "OLD=NEW", "HOST:PORT", "DIR=REPOSITORY", "HOST:ROOT", "NAME=VALUE"}
+NOT_FILES |= {"docker://HOST[/PREFIX]", "OLD=NEW", "HOST:PORT", "DIR=REPOSITORY", "HOST:ROOT", "NAME=VALUE", "I/N"}
 
 COMPLETE = """
 . ./script

@@ -50,6 +50,9 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     "store-show": (("store",), ("store", "r1")),
     "store-verify": (("store",),),
     "store-prune": (("store", "--keep", 1, "--dry-run"), ("store", "--keep", 1)),
+    "plan": (("store", "--to", "r2", "--last", 1, "-o", "again"),),
+    "work": (("store", "r2.plan", "--shard", "1/2"), ("store", "r2.plan")),
+    "collect": (("worked", "--from", "r1", "--to", "r2", "--effort", "fast", "-o", "patch"),),
     "doctor": ((), ("root",), ("nothing",)),
     "completion": (("bash",), ("fish",)),
 }
@@ -75,7 +78,13 @@ def _make_each_kind() -> None:
     assert airpatch("inventory", "root", "-o", "host.inventory").code == 0
     assert airpatch("merge", "r1.tar.zst", "r1-r2.tar.zst", "-o", "merged.tar.zst").code == 0
     assert airpatch("apply", "r1-r2.tar.zst", "--root", "nothing", "--request", "request").code == 5
-    assert airpatch("store", "add", "store", "r1.tar.zst").code == 0
+    for bundle in ("r1.tar.zst", "merged.tar.zst"):
+        assert airpatch("store", "add", "store", bundle, "-q").code == 0
+    shutil.copytree("store", "worked")
+    for store in ("store", "worked"):
+        words = ("--to", "r2", "--from", "r1", "--effort", "fast", "-o", "r2.plan")
+        assert airpatch("plan", store, *words).code == 0
+    assert airpatch("work", "worked", "r2.plan").code == 0
     assert airpatch("split", "r1.tar.zst", "--size", "64KiB", "-o", "parts").code == 0
     Path("cut").write_bytes(Path("r1.tar.zst").read_bytes()[:-100])
     assert airpatch("verify", "cut", "--request", "wanted").code == 3

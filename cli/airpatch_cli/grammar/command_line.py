@@ -6,7 +6,15 @@ import argparse
 from collections.abc import Sequence
 
 from airpatch.errors import UsageError
-from airpatch_cli.grammar import carrying, keeping_releases, making_bundles, reading, using_registries, using_roots
+from airpatch_cli.grammar import (
+    carrying,
+    keeping_releases,
+    making_bundles,
+    making_lines,
+    reading,
+    using_registries,
+    using_roots,
+)
 from airpatch_cli.grammar.command import Command, Group, command
 from airpatch_cli.parser import Parser
 
@@ -113,6 +121,9 @@ _COMMANDS: tuple[Command | Group, ...] = (
     carrying.join,
     carrying.topup,
     keeping_releases.STORE,
+    making_lines.plan,
+    making_lines.work,
+    making_lines.collect,
     carrying.doctor,
     completion,
 )

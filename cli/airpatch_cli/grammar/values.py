@@ -102,6 +102,15 @@ def _size(text: str) -> int | None:
     return None
 
 
+def shard_number(text: str) -> tuple[int, int]:
+    """Return which part, from 1 on, and of how many."""
+    number, _, of = text.partition("/")
+    found = positive(number), positive(of)
+    if found[0] > found[1]:
+        raise argparse.ArgumentTypeError(f"there are parts 1/{of} to {of}/{of}, and none {text}")
+    return found
+
+
 def raised_limit(text: str) -> tuple[str, int]:
     """Return the name of a limit, and its value."""
     name, _, value = text.partition("=")
