@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fuzz import readers
 from spec.suite import run
 from spec.suite.cases import Case
 
@@ -40,6 +41,11 @@ def test_the_second_reader_finds_the_same_decisions_in_real_layers() -> None:
 def test_airpatch_judges_all_vectors_right() -> None:
     results = run.run(AIRPATCH)
     assert [result for result in results if result.outcome != "right"] == []
+
+
+@pytest.mark.parametrize("kind", readers.KINDS)
+def test_both_readers_agree_on_mutants(kind: str) -> None:
+    assert readers.run(kind, 150, 0, float("inf")) == 0
 
 
 def test_a_wrong_answer_is_told_from_a_right_one(tmp_path: Path) -> None:

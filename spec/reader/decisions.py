@@ -244,8 +244,10 @@ class _Writer:
                 self._trailer(tag)
                 in_member = False
             elif tag == TAIL_TAG:
-                require(not in_member and self.out, "a tail before the end of a member")
-                self.out += self.layout.take(self._varint(MAX_TAIL))
+                require(not in_member, "a tail within a member")
+                tail = self.layout.take(self._varint(MAX_TAIL))
+                require(tail, "an empty tail")
+                self.out += tail
                 tails = True
             else:
                 require(in_member and not final and tag & 3 != 3, "a record that is unknown, or stands nowhere")
@@ -328,6 +330,7 @@ class _Writer:
 
     def _piece(self, tag: int) -> tuple[int, set[int]]:
         size = self._varint(MAX_PIECE)
+        require(size or not tag & MORE, "an empty piece before another")
         spelled: set[int] = set()
         last = 0
         for number in range(self._varint(size) if tag & ODD else 0):

@@ -159,6 +159,7 @@ class _Maker:
             target, source = (delta.apply(one, [], views.MAX_DESCRIPTION) for one in self.recipe.sections[-2:])
             folded = views.parse(target, True)
             expanded = views.expand(views.parse(source, False), b"".join(contents), sizes[1])
+            require(len(expanded) == sizes[1], "a view of the sources of another size than the index says")
             view = delta.apply(self.recipe.sections[0], [*contents, expanded], sizes[0])
             require(len(view) == sizes[0], "a view of the target of another size than it says")
             content = views.fold(folded, view)
