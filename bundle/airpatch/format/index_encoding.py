@@ -15,6 +15,7 @@ from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import check_repository
+from airpatch.model.printable import is_printable
 from airpatch.model.release import (
     MAX_RELEASE_NAME,
     image_findings,
@@ -134,7 +135,7 @@ def _check(index: Index) -> None:
         check_repository(repository)
     _check_steps(index)
     _check_features(index)
-    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
+    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not is_printable(b.name) for b in index.bases):
         raise FormatError("the index has a base with an unusable name")
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):
