@@ -21,6 +21,8 @@ from .cases import Case, all_cases
 READER = Path(errors.__file__).parent
 MEMORY, SECONDS = 3 << 30, 120
 """Bytes and seconds of processor time, beyond which a mutant counts as noticed."""
+SLOW = {"vectors/index-maps"}
+"""Cases that only the decoder of MessagePack is tried with."""
 Site = tuple[str, int]
 """A module, and the line in which a call of `require` begins."""
 
@@ -82,12 +84,13 @@ def main(arguments: list[str]) -> int:
     """Try all mutants, and print those that nothing notices."""
     modules = arguments or sorted(path.stem for path in READER.glob("[a-z]*.py") if path.stem != "errors")
     with tempfile.TemporaryDirectory() as scratch:
-        cases = [case for case in all_cases(Path(scratch)) if not case.name.endswith(".gz")]
+        # What is accepted stays so without a check.
+        cases = [case for case in all_cases(Path(scratch)) if case.expected["verdict"] == "refuse"]
         noticed = total = 0
         for module in modules:
             for site, text in sites(module):
                 total += 1
-                by = try_mutant(site, cases)
+                by = try_mutant(site, [case for case in cases if module == "canonical" or case.name not in SLOW])
                 noticed += by is not None
                 print(f"{'noticed' if by else 'MISSED '} {site[0]}:{site[1]} {text[:110]} {by or ''}", flush=True)
     print(f"{noticed} of {total} checks are needed by some case ({100 * noticed / max(1, total):.1f} %)")
