@@ -57,8 +57,8 @@ TESTED_TOGETHER = {
     ),
     "archive/test_frame_reader.py": ("where frames are read", ["blobs/byte_source.py"]),
     "archive/test_reader.py": (
-        "a reader begins with the opening, and carries what is under way to receivers",
-        ["archive/opening.py", "archive/window.py", "blobs/receiver.py"],
+        "a reader carries what is under way to receivers",
+        ["archive/window.py", "blobs/receiver.py"],
     ),
     "deflate/test_matches.py": ("ranks are what matches are told by", ["deflate/match_window.py"]),
     "registry_api/test_pushing.py": (

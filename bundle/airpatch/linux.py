@@ -107,9 +107,15 @@ def _fill_folder(name: str, other: str, src_dir_fd: int, dst_dir_fd: int) -> Non
             for each in set(os.listdir(target)).difference(names):
                 _remove_tree(each, target)
         finally:
-            os.close(target)
+            close_read(target)
     finally:
-        os.close(source)
+        close_read(source)
+
+
+def close_read(fd: int) -> None:
+    """Close a descriptor through which nothing was written: an error from NFS or FUSE at this point means no loss."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 def set_aside(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
@@ -131,7 +137,7 @@ def _remove_tree(name: str, dir_fd: int) -> None:
         try:
             remove_all(folder)
         finally:
-            os.close(folder)
+            close_read(folder)
         os.rmdir(name, dir_fd=dir_fd)
 
 
@@ -273,7 +279,7 @@ def remove_all(dir_fd: int) -> None:
                         number += 1
                         set_aside(below, f"{number}.{os.urandom(4).hex()}", src_dir_fd=folder, dst_dir_fd=dir_fd)
             finally:
-                os.close(folder)
+                close_read(folder)
             _removed(name, dir_fd)
 
 

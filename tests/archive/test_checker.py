@@ -51,7 +51,7 @@ def test_sound_bundles(kind: str, sample: Builder) -> None:
     index = Index.full(sample.release)
     patch = patch_of(sample)
     for each in (index, patch):
-        assert verify(kind, sample.bundle(each)) == CheckedBundle(Opening(each, emit_index(each), ()), ())
+        assert verify(kind, sample.bundle(each)) == CheckedBundle(Opening("bundle", emit_index(each), ()), ())
 
 
 def test_progress(sample: Builder) -> None:

@@ -220,8 +220,7 @@ def test_adversary_47_errors_of_the_system_name_path_and_cause(
 
     with Destination(tmp_path) as destination:
         destination.make_folder("part")
-        fd = destination.create("part/file")
-        with monkeypatch.context() as patched:
+        with destination.create("part/file") as fd, monkeypatch.context() as patched:
             patched.setattr(os, call, fail)
             act = {
                 "link": lambda: destination.link(fd, "part/other"),
@@ -229,4 +228,27 @@ def test_adversary_47_errors_of_the_system_name_path_and_cause(
             }[call]
             with pytest.raises(TargetError, match="Input/output error"):
                 act()
-        os.close(fd)
+
+
+def test_adversary_47_what_was_written_is_not_called_right_where_closing_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a network file system that tells there that it has no room. Whatever was only read is not looked at."""
+    close = os.close
+
+    def failing(fd: int) -> None:
+        close(fd)
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with Destination(tmp_path / "out") as destination:
+        destination.make_folder("part")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "close", failing)
+            with pytest.raises(TargetError, match="part/file: Disk quota exceeded"), destination.create("part/file"):
+                pass
+            with pytest.raises(KeyError), destination.create("part/other"):
+                raise KeyError
+            assert destination.tree.status("shop") is None
+        monkeypatch.setattr(os, "close", failing)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path / "out") == []

@@ -52,7 +52,6 @@ class BundleFile:
         except BaseException:
             reader.close()
             raise
-        self.index: Index = self.opening.index
         self.name = reader.name
         self.file_size = reader.size
         self._reader = reader
@@ -71,6 +70,11 @@ class BundleFile:
     def close(self) -> None:
         """Close the file. This also happens when the object is no longer used."""
         self._finalizer()
+
+    @property
+    def index(self) -> Index:
+        """Raises FormatError if it is none: see `Opening`."""
+        return self.opening.index
 
     def manifests(self) -> dict[Digest, bytes]:
         """Return the manifests that are stored in the bundle, verified. Raises FormatError, IntegrityError."""

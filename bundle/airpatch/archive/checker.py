@@ -38,20 +38,32 @@ class CheckedBundle:
         return self.opening.index
 
 
+Demand = Callable[[Opening], object]
+"""Raises TrustError unless the signatures suffice; asked before the index is parsed."""
+
+
 def _discard(_: Index) -> Accept:
     return lambda _: Discard()
 
 
+def nothing_demanded(_: Opening) -> None:
+    """The `Demand` that all signatures satisfy."""
+
+
 def verify_bundle(
-    reader: FrameReader, execution: Execution, data: Callable[[Index], Accept] = _discard
+    reader: FrameReader,
+    execution: Execution,
+    data: Callable[[Index], Accept] = _discard,
+    demand: Demand = nothing_demanded,
 ) -> CheckedBundle:
     """Read `reader` to its end. `data` gives receivers for what the bundle has beside manifests, if that is wanted.
 
-    Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
+    Raises what `demand` raises, FormatError if there is no valid index, TargetError if the reader cannot be read.
     """
     findings: list[AirpatchError] = []
     with worker_pool(execution.threads) as pool:
         stream = BundleStream(reader, pool)
+        demand(stream.opening)
         accept = data(stream.index)
         with execution.part(f"verifying {reader.name}", layout.blob_bytes(stream.index)) as part:
             try:

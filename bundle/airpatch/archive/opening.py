@@ -1,8 +1,13 @@
-"""What a bundle begins with: its index and the signatures over it, each byte checked against what must stand there."""
+"""What a bundle begins with: its index and the signatures over it, each byte checked against what must stand there.
+
+Neither is parsed before somebody asks for the index: who demands signatures has them checked first, so that what nobody
+has signed is told as that, and no parser sees it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from airpatch import limits
@@ -23,13 +28,22 @@ _MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATU
 """Bytes of content. The size of a signature is limited to whole records."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Opening:
-    """What a bundle begins with: its index, that member's content, and the armored signatures over it."""
+    """What the bundle `name` begins with: the content of its index, and the armored signatures over it."""
 
-    index: Index
+    name: str
     content: bytes
     signatures: tuple[bytes, ...]
+
+    @cached_property
+    def index(self) -> Index:
+        """The index. Raises FormatError unless it is valid, and the signatures are well-formed."""
+        with located(self.name):
+            for number, signature in enumerate(self.signatures, 1):
+                with located(layout.index_signature_path(number)):
+                    check_signature(signature)
+            return parse_index(self.content)
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
         """Return who signed the bundle `name`, of those that are `trusted`; with None, no signature is required.
@@ -57,7 +71,7 @@ def read_opening(reader: FrameReader) -> Opening:
     """Return what the first frames of `reader` hold. Raises FormatError."""
     with located(reader.name):
         content = _read_index(reader)
-        return Opening(parse_index(content), content, _read_signatures(reader))
+        return Opening(reader.name, content, _read_signatures(reader))
 
 
 def _read_index(reader: FrameReader) -> bytes:
@@ -95,7 +109,5 @@ def _read_signatures(reader: FrameReader) -> tuple[bytes, ...]:
         position = end + len(tar.padding(size))
         if position > len(content) or any(content[end:position]):
             raise FormatError(f"{path} does not fill its place")
-        with located(path):
-            check_signature(content[begin:end])
         signatures.append(content[begin:end])
     return tuple(signatures)

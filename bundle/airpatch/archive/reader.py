@@ -20,6 +20,7 @@ from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
 from airpatch.errors import AirpatchError, FormatError, located
 from airpatch.format import zstd
+from airpatch.format.index import Index
 from airpatch.format.layout import FramePlan, Member, Piece
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
@@ -59,7 +60,11 @@ class BundleStream:
         self._pool = pool
         self._current: _Delivery | None = None
         self.opening = read_opening(reader)
-        self.index = self.opening.index
+
+    @property
+    def index(self) -> Index:
+        """Raises FormatError if it is none: see `Opening`."""
+        return self.opening.index
 
     def receive(
         self,

@@ -153,9 +153,9 @@ def _restore_upon(
     """Restore the release of `patch` upon what `base` has; only layers of the picked images are rebuilt."""
     from airpatch.patches.completed_release import complete_upon  # here, since it loads what rebuilds layers
 
+    require_signed(trusted, patch.opening, patch.name)
     if patch.index.is_full:
         raise UsageError(f"{patch.name}: is a full bundle, which needs no --base")
-    require_signed(trusted, patch.opening, patch.name)
     patch.opening.require_fresh(patch.name, time.time())
     completed = complete_upon(os.fspath(base), [patch], execution, pull)
     manifests = completed.manifests()
