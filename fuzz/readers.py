@@ -38,7 +38,7 @@ from fixtures.vector_signatures import signature
 from fuzz.deflate import mutated
 from fuzz.deflate import seeds as gzip_files
 from fuzz.targets import members, vectors
-from spec.reader import bundle, decisions, delta, gzip_file, manifests, sshsig, views
+from spec.reader import bundle, decisions, delta, gzip_file, gzip_writer, manifests, sshsig, views
 from spec.reader.errors import Refusal, Unsupported
 from spec.reader.index import parse_index as parse_index_again
 from tests.support import execution, frame_reader
@@ -105,7 +105,7 @@ def _emitted(parts: Parts) -> object:
 
 def _emitted_again(parts: Parts) -> object:
     layout, runs, sources, distances, content = parts
-    return _digests([decisions.to_file(content, (layout, runs, sources, distances), LIMIT)])
+    return _digests([gzip_writer.to_file(content, (layout, runs, sources, distances), LIMIT)])
 
 
 def _deltas() -> list[Parts]:

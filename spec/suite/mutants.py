@@ -19,7 +19,7 @@ from spec.reader import errors
 from .cases import Case, all_cases
 
 READER = Path(errors.__file__).parent
-MEMORY, SECONDS = 3 << 30, 120
+MEMORY, SECONDS = 3 << 30, 5
 """Bytes and seconds of processor time, beyond which a mutant counts as noticed."""
 SLOW = {"vectors/index-maps"}
 """Cases that only the decoder of MessagePack is tried with."""
