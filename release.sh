@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Make all that a release has in the folder OUTDIR: wheels for x86-64 and aarch64 (glibc 2.17 and musl), the executable
-# airpatch-linux-x86_64, airpatch.pyz, an SBOM (CycloneDX) and SHA256SUMS, which is signed where a KEY for ssh-keygen is
-# given. Needs x86-64 Debian or Ubuntu with python3-venv, python3-dev and binutils, and PyPI. Built twice, the same bytes.
+# Make all that a release has in the folder OUTDIR: wheels for x86-64 and aarch64 (glibc 2.17 and musl), the executables
+# airpatch-linux-x86_64 and, where qemu-user is installed, airpatch-linux-aarch64, airpatch.pyz, an SBOM (CycloneDX) and
+# SHA256SUMS, which is signed where a KEY for ssh-keygen is given. Needs x86-64 Debian or Ubuntu, Debian's packages and
+# PyPI; the Python that builds is not this host's. Built twice, the same bytes.
 set -euo pipefail
 if [ $# != 1 ] && [ $# != 2 ]; then
     echo "usage: ./release.sh OUTDIR [KEY]" >&2
@@ -11,49 +12,47 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 key=${2:+$(realpath "$2")}
 cd "$(dirname "$0")"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1577836800 PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 say() { printf 'release: %s\n' "$*" >&2; }
 
+# Always at the same place, which compilers may note.
+work=/tmp/airpatch-release
+mkdir "$work" || { say "another release is being made, or was killed: remove $work"; exit 8; }
+trap 'rm -rf "$work"' EXIT
+source=$work/source
+
 say "build tools and packages, pinned by hash in packaging/"
-python=${PYTHON:-python3}
-"$python" -m venv "$work/venv"
-venv=$work/venv/bin
-"$venv/pip" install -q --require-hashes --only-binary :all: -r packaging/requirements.txt
+packaging/make_environment.sh "$work/environment"
+python=$work/environment/venv/bin/python3
 for version in 3.11 3.12 3.13 3.14; do
-    "$venv/pip" download -q --no-deps --require-hashes --only-binary :all: --implementation cp --python-version $version \
+    "$python" -m pip download -q --no-deps --require-hashes --only-binary :all: --implementation cp --python-version $version \
         --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
         -r packaging/runtime-requirements.txt -d "$work/wheels"
 done
 
-# A copy, so that nothing that a developer compiled gets in; always at the same place, which compilers may note.
-source=/tmp/airpatch-release/source
-mkdir /tmp/airpatch-release || { say "another release is being made, or was killed: remove /tmp/airpatch-release"; exit 8; }
-trap 'rm -rf "$work" /tmp/airpatch-release' EXIT
+# A copy, so that nothing that a developer compiled gets in.
 mkdir "$source"
 cp -r setup.py pyproject.toml README.md LICENSE bundle cli docs "$source"
 find "$source" -name '*.py' | sed 's/py$/c/' | xargs rm -f "$source/bundle/airpatch/_cython.c"
 find "$source" \( -name '*.so' -o -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
 # Debian keeps pyconfig.h apart for each architecture; with the stable ABI on 64 bits, that of this one serves both.
-multiarch=$("$venv/python" -c 'import sysconfig; print(sysconfig.get_path("include").replace("/include/", "/include/x86_64-linux-gnu/"))')
-for architecture in x86_64 aarch64; do
-    mkdir -p "/tmp/airpatch-release/include/$architecture-linux-gnu"
-    if [ -d "$multiarch" ]; then ln -s "$multiarch" "/tmp/airpatch-release/include/$architecture-linux-gnu/"; fi
-done
+headers=$work/environment/system/root/usr/include
+mkdir -p "$work/include/aarch64-linux-gnu"
+ln -s "$headers/x86_64-linux-gnu" "$work/include/"
+ln -s "$headers/x86_64-linux-gnu/python3.11" "$work/include/aarch64-linux-gnu/"
 
 # $1: the target, as zig calls it; $2: the wheel's platform. zig has the headers and stubs of every C library.
 build_wheel() {
     say "wheel for $2"
-    cc=/tmp/airpatch-release/cc
-    printf '#!/bin/sh\nexec "%s" -m ziglang cc -target %s -I/tmp/airpatch-release/include "$@"\n' "$venv/python" "$1" >$cc
+    cc=$work/cc
+    printf '#!/bin/sh\nexec "%s" -m ziglang cc -target %s -I%s/include "$@"\n' "$python" "$1" "$work" >$cc
     chmod +x $cc
     (
         cd "$source"
         find . -name '*.so' -delete
         CC=$cc LDSHARED="$cc -shared -s" AIRPATCH_STABLE_ABI=1 ZIG_LOCAL_CACHE_DIR=$work/zig \
-            "$venv/python" setup.py -q bdist_wheel --plat-name "$2" --dist-dir "$out" --bdist-dir "$work/wheel-$2"
+            "$python" setup.py -q bdist_wheel --plat-name "$2" --dist-dir "$out" --bdist-dir "$work/wheel-$2"
         rm -rf build
     )
 }
@@ -63,16 +62,22 @@ build_wheel x86_64-linux-musl musllinux_1_2_x86_64
 build_wheel x86_64-linux-gnu.2.17 manylinux_2_17_x86_64
 
 say "airpatch.pyz"
-"$venv/python" packaging/make_pyz.py "$out/airpatch.pyz" "$out"/airpatch-*manylinux_2_17_x86_64.whl "$work"/wheels/*.whl
+"$python" packaging/make_pyz.py "$out/airpatch.pyz" "$out"/airpatch-*manylinux_2_17_x86_64.whl "$work"/wheels/*.whl
 
-say "executable"
-"$venv/pip" install -q --no-deps --force-reinstall --target "$work/installed/bundle" "$out"/airpatch-*manylinux_2_17_x86_64.whl
-cp -r "$work/installed/bundle/." "$source/bundle/" # the codecs as the wheel has them
-packaging/make_executable.sh "$work/venv" "$source" "$out/airpatch-linux-x86_64" >"$work/system-packages"
+# $1: the architecture
+build_executable() {
+    say "executable for $1"
+    cp -r "$source" "$work/source-$1"
+    "$python" -m zipfile -e "$out"/airpatch-*"manylinux_2_17_$1.whl" "$work/source-$1/bundle" # the codecs as the wheel has them
+    packaging/make_executable.sh "$work/environment" "$1" "$work/source-$1" "$out/airpatch-linux-$1" >"$work/packages-$1"
+}
+find "$source" -name '*.so' -delete
+build_executable x86_64
+if command -v qemu-aarch64 >/dev/null; then build_executable aarch64; else say "no executable for aarch64, which needs qemu-user"; fi
 
 say "SBOM"
-"$venv/pip" install -q --no-deps --force-reinstall "$out"/airpatch-*manylinux_2_17_x86_64.whl
-"$venv/python" packaging/sbom.py "$work/system-packages" $(sed -n 's/^\([a-z0-9_-]*\)==.*/\1/p' packaging/runtime-requirements.txt) >"$out/airpatch.cdx.json"
+"$python" -m pip install -q --no-deps --force-reinstall "$out"/airpatch-*manylinux_2_17_x86_64.whl
+"$python" packaging/sbom.py "$work/packages-x86_64" $(sed -n 's/^\([a-z0-9_-]*\)==.*/\1/p' packaging/runtime-requirements.txt) >"$out/airpatch.cdx.json"
 
 (cd "$out" && sha256sum airpatch-*.whl airpatch-linux-* airpatch.pyz airpatch.cdx.json >SHA256SUMS)
 if [ -n "$key" ]; then

@@ -43,9 +43,12 @@ def man_page() -> str:
 
 
 def _commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Groups of commands, and the commands in them, too."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices.values()
+            for command in action.choices.values():
+                yield command
+                yield from _commands(command)
 
 
 def _examples(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Put the launcher before the folder that PyInstaller made: join_executable.py FOLDER OUTPUT PYTHON-WITH-ZIG ZSTD.
+"""Put the launcher before the folder that PyInstaller made: join_executable.py ARCHITECTURE FOLDER OUTPUT SYSTEM ZSTD.
 
-ZSTD is the folder of zstd's source. The files of this system's C library join those of the folder, so that the
-executable depends on no other. Prints the packages of this system that are inside, with their versions, one a line.
-Same folder, same bytes.
+SYSTEM is what make_system.sh made, ZSTD the folder of zstd's source. The files of that system's C library join those of
+the folder, so that the executable depends on no other. Prints the packages of the system that are inside, with their
+versions, one a line. Runs in a Python that has the package ziglang. Same folder, same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import zstandard
@@ -21,10 +21,12 @@ import zstandard
 INSIDE = "_internal"
 """Where PyInstaller puts everything but the program."""
 LAUNCHER = Path(__file__).resolve().parent / "launcher.c"
+LINKER = {"x86_64": "ld-linux-x86-64.so.2", "aarch64": "ld-linux-aarch64.so.1"}
 C_LIBRARY = (
-    "ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1",
-    "libresolv.so.2",
+    "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libutil.so.1", "libresolv.so.2"
 )  # fmt: skip
+STANDARD_LIBRARY = ("libpython3.11-minimal", "libpython3.11-stdlib")
+"""Packages whose modules PyInstaller puts into archives."""
 _LEVEL = 19
 _WINDOW = 26
 """2 to this, in bytes: what two libraries have in common is found wherever it is."""
@@ -32,31 +34,27 @@ _ENTRY = struct.Struct("<IIQ")
 _SIZES = struct.Struct("<QQ")
 
 
-def system_libraries() -> Path:
-    """The folder of this system's C library, with which this Python runs."""
-    maps = Path("/proc/self/maps").read_text().split()
-    return Path(next(word for word in maps if word.endswith("/libc.so.6"))).parent
+def packages(system: Path) -> dict[str, str]:
+    """The names of the packages of `system`, by the names of the files that they have."""
+    lists = (system / "packages").glob("*.files")
+    return {Path(line).name: path.stem for path in lists for line in path.read_text().splitlines() if ".so" in line}
 
 
-def packages_of(libraries: Iterable[Path]) -> list[str]:
-    """The packages of this system that `libraries` are from."""
-    paths = {str(path) for library in libraries for path in (library, library.resolve())}
-    paths |= {path.removeprefix("/usr") for path in paths}  # older packages have /lib, which is a link to /usr/lib
-    found = subprocess.run(["dpkg", "-S", *sorted(paths)], check=False, capture_output=True, text=True).stdout
-    return sorted({line.split(":")[0] for line in found.splitlines()})
-
-
-def all_files(folder: Path) -> dict[str, Path]:
-    """The files of `folder`, those of the C library, and the licences of this system's packages, by where they go."""
+def all_files(architecture: str, folder: Path, system: Path) -> tuple[dict[str, Path], list[str]]:
+    """The files of `folder`, those of the C library, and licences, by where they go; and the packages of `system`."""
     files = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_symlink() or path.is_file()}
-    system = system_libraries()
-    c_library = {f"{INSIDE}/{name}": (system / name).resolve() for name in C_LIBRARY}
-    found = [system / path.name for path in (folder / INSIDE).glob("lib*.so*") if (system / path.name).exists()]
-    packages = packages_of([*c_library.values(), *found])
-    licences = {f"{INSIDE}/licences/{name}": Path("/usr/share/doc", name, "copyright").resolve() for name in packages}
-    for name in packages:
-        subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", name], check=True)
-    return files | c_library | licences
+    libraries = system / "root/lib" / f"{architecture}-linux-gnu"
+    c_library = {f"{INSIDE}/{name}": (libraries / name).resolve() for name in (LINKER[architecture], *C_LIBRARY)}
+    package_of = packages(system)
+    inside = [*c_library, *files]
+    names = {*STANDARD_LIBRARY, *(package_of[name] for name in map(os.path.basename, inside) if name in package_of)}
+    licences = {f"{INSIDE}/licences/{name}": _licence(system, name) for name in sorted(names)}
+    return files | c_library | licences, sorted(names)
+
+
+def _licence(system: Path, package: str) -> Path:
+    """The copyright of a package, which may be a link into another one's folder."""
+    return (system / "root/usr/share/doc" / package / "copyright").resolve(strict=True)
 
 
 def packed(files: Mapping[str, Path]) -> bytes:
@@ -74,14 +72,19 @@ def packed(files: Mapping[str, Path]) -> bytes:
 
 
 def main() -> None:
-    folder, output, python, zstd = sys.argv[1:]
+    architecture, folder, output, system, zstd = sys.argv[1:]
+    files, inside = all_files(architecture, Path(folder), Path(system))
     with tempfile.TemporaryDirectory() as name:
         launcher = Path(name) / "launcher"
-        words = ["-target", "x86_64-linux-musl", "-static", "-O2", "-s", "-ffunction-sections", "-Wl,--gc-sections"]
-        sources = [f"-I{zstd}", "-Wall", "-Werror", str(LAUNCHER), f"{zstd}/zstd.c"]
-        subprocess.run([python, "-m", "ziglang", "cc", *words, "-o", str(launcher), *sources], check=True)
-        Path(output).write_bytes(launcher.read_bytes() + packed(all_files(Path(folder))))
+        words = ["-target", f"{architecture}-linux-musl", "-static", "-O2", "-s", "-ffunction-sections"]
+        sources = ["-Wl,--gc-sections", f"-I{zstd}", "-Wall", "-Werror", str(LAUNCHER), f"{zstd}/zstd.c"]
+        zig = [sys.executable, "-m", "ziglang", "cc"]
+        subprocess.run([*zig, *words, "-o", str(launcher), *sources], check=True)
+        Path(output).write_bytes(launcher.read_bytes() + packed(files))
     Path(output).chmod(0o755)
+    for package in inside:
+        (deb,) = (Path(system) / "packages").glob(f"{package}_*.deb")
+        subprocess.run(["dpkg-deb", "--show", "--showformat", "${Package} ${Version}\n", deb], check=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
    2. It starts the program there with the C library from there, whose dynamic linker it calls by name: the host's may be
       older, or another one, or none. (PyInstaller's own single file needs that of the host before it unpacks anything,
       and takes twice as long to start.) glibc stays a library of its own, as its licence, the LGPL, asks.
-   3. It waits for the program, passes signals on to it, removes the folder, and ends as the program has ended.
+   3. It waits for the program, passes on to it the signals that other processes send to this one (those of a terminal
+      reach the program by themselves), removes the folder, and ends as the program has ended.
    4. Its own errors are one line on stderr and the exit code 8 (the host), as of the program's errors.
 
    The folder is one zstd frame and 16 bytes behind it, the sizes of the frame and of its content, little-endian. The
@@ -32,7 +33,11 @@
 #define OPEN_FOLDERS 16
 #define PROGRAM "airpatch"
 #define LIBRARIES "_internal"
+#ifdef __aarch64__
+#define LINKER LIBRARIES "/ld-linux-aarch64.so.1"
+#else
 #define LINKER LIBRARIES "/ld-linux-x86-64.so.2"
+#endif
 
 struct entry {
     uint32_t mode, name_size;
@@ -166,8 +171,9 @@ static void start(char *own, char **words, int count) {
     _exit(HOST_ERROR);
 }
 
-static void pass_on(int number) {
-    if (child > 0)
+static void pass_on(int number, siginfo_t *from, void *context) {
+    (void)context;
+    if (child > 0 && from->si_code <= 0) /* and not by the kernel, as of Ctrl-C, which reaches the program itself */
         kill(child, number);
 }
 
@@ -199,7 +205,7 @@ int main(int count, char **words) {
     munmap(content, size);
 
     /* Signals for the program are held until there is one; it gets them as it would without a launcher. */
-    int passed[] = {SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
     sigset_t held, before;
     sigfillset(&held);
     sigprocmask(SIG_SETMASK, &held, &before);
@@ -214,10 +220,10 @@ int main(int count, char **words) {
         sigprocmask(SIG_SETMASK, &before, NULL);
         start(own, words, count);
     }
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART}, earlier;
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
-        if (signal(passed[i], pass_on) == SIG_IGN)
+        if (sigaction(passed[i], &action, &earlier) == 0 && earlier.sa_handler == SIG_IGN)
             signal(passed[i], SIG_IGN);
-    signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the program itself */
     sigprocmask(SIG_SETMASK, &before, NULL);
 
     int result;

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Try the aarch64 wheel of a release under qemu-user: try_aarch64.sh OUTDIR [SYSTEM]
+# Try the wheel and the executable of a release for aarch64 under qemu-user: try_aarch64.sh OUTDIR [SYSTEM]
 #
-# Debian's Python for arm64 makes bundles, patches and roots of the images in fixtures/ with the aarch64 codecs; they must
-# be, byte for byte, what the airpatch on the PATH makes here. Needs root, debootstrap, qemu-user, and PyPI for the packages
-# that airpatch needs. SYSTEM is one that debootstrap --arch=arm64 --foreign --include=python3 has made.
+# Debian's Python for arm64 makes bundles, patches and roots of the images in fixtures/ with the aarch64 codecs, and the
+# executable, if OUTDIR has it, does so with its own Python; they must be, byte for byte, what the airpatch on the PATH
+# makes here. Needs root, debootstrap, qemu-user, a kernel with binfmt_misc for the executable, which starts another one,
+# and PyPI for the packages that airpatch needs. SYSTEM is one that debootstrap --arch=arm64 --foreign --include=python3
+# has made.
 set -euo pipefail
 packaging=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$1" && pwd)
@@ -48,4 +50,16 @@ env PYTHONPATH="$work/site" PYTHONHOME="$work/arm64/usr" QEMU_LD_PREFIX="$work/a
 import platform, airpatch.deflate.inflate as codec
 assert platform.machine() == "aarch64" and codec.__file__.endswith(".so"), codec.__file__'
 diff -r "$work/here" "$work/there"
+if [ -f "$out/airpatch-linux-aarch64" ]; then
+    formats=/proc/sys/fs/binfmt_misc
+    [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
+    if ! ls $formats | grep -q aarch64; then # as Debian's package qemu-user-binfmt does
+        elf='\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00'
+        mask='\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff'
+        printf '%s' ":airpatch-aarch64:M::$elf:$mask:$(command -v qemu-aarch64):PF" >$formats/register
+        trap 'echo -1 >/proc/sys/fs/binfmt_misc/airpatch-aarch64; rm -rf "$work"' EXIT
+    fi
+    make_all "$work/executable" "$out/airpatch-linux-aarch64"
+    diff -r "$work/here" "$work/executable"
+fi
 echo "aarch64: bundles, patches and roots are those of $(uname -m)"

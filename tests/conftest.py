@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +15,9 @@ settings.register_profile("default", _PATIENT, derandomize=True, max_examples=20
 settings.register_profile("thorough", _PATIENT, derandomize=True)
 settings.register_profile("explore", _PATIENT, max_examples=2000)
 settings.load_profile("default")
+
+# Commands under test buffer what they print, as they do where people call them.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from airpatch.archive.frame_reader import FileFrameReader, FrameReader, InterruptiblePipe, PipeFrameReader
@@ -258,8 +258,10 @@ class _Collector:
         self._done(self._member, bytes(self._data))
 
 
-def read_bundle(source: FrameReader, *, jobs: int = 2, findings: list[AirpatchError] | None = None) -> Contents:
-    """Everything in the bundle, verified to its last byte. Closes `source`."""
+def read_bundle(
+    source: FrameReader, *, jobs: int = 2, findings: list[AirpatchError] | None = None, pool: Executor | None = None
+) -> Contents:
+    """Everything in the bundle, verified to its last byte, by `pool` or by `jobs` threads. Closes `source`."""
     members: dict[str, bytes] = {}
     manifests: dict[Digest, bytes] = {}
 
@@ -272,8 +274,8 @@ def read_bundle(source: FrameReader, *, jobs: int = 2, findings: list[AirpatchEr
         return _Collector(member, done)
 
     try:
-        with ThreadPoolExecutor(jobs) as pool:
-            stream = BundleStream(source, pool)
+        with nullcontext(pool) if pool is not None else ThreadPoolExecutor(jobs) as workers:
+            stream = BundleStream(source, workers)
             index = stream.index
             stream.receive(layout.data_section(index), accept, findings)
             stream.receive(layout.manifests_section(index), accept, findings)

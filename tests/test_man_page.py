@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.support import PROJECT, commands
+from tests.cli.support import PROJECT, commands, words_of
 
 PAGE = PROJECT / "docs" / "man" / "airpatch.1"
 
@@ -43,16 +43,16 @@ def test_the_page_depends_on_neither_the_time_nor_the_terminal(monkeypatch: pyte
 
 def test_the_page_has_every_option_and_example() -> None:
     sections = {part.split("\\fR")[0]: part for part in PAGE.read_text().split(r".SS \fBairpatch ")}
-    assert set(commands()) <= set(sections)
+    assert {" ".join(words_of(name)) for name in commands()} <= set(sections)
     found = list(options())
     assert len(found) > 100
     for name, option in found:
         escaped = option.replace("-", r"\-")
-        assert rf"\fB{escaped}\fR" in sections[name], (name, option)
+        assert rf"\fB{escaped}\fR" in sections[" ".join(words_of(name))], (name, option)
     examples = PAGE.read_text().partition(".SH EXAMPLES")[2]
     for name, parser in commands().items():
         assert (parser.epilog or "").startswith("examples:\n")
-        assert rf"airpatch {name}" in examples
+        assert rf"airpatch {' '.join(words_of(name))}" in examples
 
 
 def test_the_wheel_installs_the_page() -> None:

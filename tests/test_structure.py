@@ -56,7 +56,10 @@ TESTED_TOGETHER = {
         ["archive/pack.py", "archive/prepared.py"],
     ),
     "archive/test_frame_reader.py": ("where frames are read", ["blobs/byte_source.py"]),
-    "archive/test_reader.py": ("a protocol", ["blobs/receiver.py"]),
+    "archive/test_reader.py": (
+        "a reader carries what is under way to receivers",
+        ["archive/window.py", "blobs/receiver.py"],
+    ),
     "deflate/test_matches.py": ("ranks are what matches are told by", ["deflate/match_window.py"]),
     "registry_api/test_pushing.py": (
         "pushes into a live registry, also of a base and its patches, and upon what it has",
@@ -71,6 +74,8 @@ TESTED_TOGETHER = {
     "format/test_index_encoding.py": ("parts of the encoding", ["format/fields.py", "format/release_part.py"]),
     "archive/test_misfits.py": ("what files are told apart by", ["format/magics.py"]),
     "delta/test_delta.py": ("constants", ["gear.py"]),
+    "product_line/test_line_plan.py": ("a constant that plans have", ["product_line/codec.py"]),
+    "product_line/test_collecting.py": ("what is made for a product line is collected", ["operations/make_line.py"]),
     "host/test_runtime.py": ("the value that is found out", ["host/facts.py"]),
     "layers/test_blob_builder.py": ("every method of a layer patch reads decisions so", ["layers/decision_reader.py"]),
     "layers/test_patch_maker.py": (
@@ -78,7 +83,10 @@ TESTED_TOGETHER = {
         ["layers/differences.py", "layers/gzip_ways.py", "layers/ways.py", "layers/zstd_ways.py"],
     ),
     "cli/test_logs.py": ("what -v and -vv show", ["log.py"]),
-    "layers/test_differ.py": ("a value that the differ fills", ["model/chosen_source.py"]),
+    "layers/test_differ.py": (
+        "the differ unpacks layers, and fills a value",
+        ["layers/unpacking.py", "model/chosen_source.py"],
+    ),
     "cli/test_scripts.py": (
         "each operation is one command, and reports are what commands print",
         [
@@ -87,6 +95,7 @@ TESTED_TOGETHER = {
             "operations/explain_patch.py",
             "operations/lay_out_files.py",
             "operations/manage_root.py",
+            "operations/manage_store.py",
             "operations/merge_bundles.py",
             "operations/push_images.py",
             "operations/send_bundle.py",
@@ -111,7 +120,13 @@ TESTED_TOGETHER = {
     "signing/test_allowed_signers.py": ("a file that is too large is refused", ["signing/file_sizes.py"]),
     "sources/test_conformance.py": (
         "every kind of source gives the same bundle",
-        ["sources/bundles.py", "sources/image_files.py", "sources/registries.py", "sources/source.py"],
+        [
+            "sources/bundles.py",
+            "sources/image_files.py",
+            "sources/registries.py",
+            "sources/source.py",
+            "sources/stores.py",
+        ],
     ),
     "files/test_laying_out.py": ("folders are packed and laid out", ["sources/file_folders.py"]),
     "target/test_audit.py": (
@@ -131,7 +146,9 @@ TESTED_BY_SCRIPTS = {
     "grammar/carrying.py",
     "grammar/command.py",
     "grammar/command_line.py",
+    "grammar/keeping_releases.py",
     "grammar/making_bundles.py",
+    "grammar/making_lines.py",
     "grammar/reading.py",
     "grammar/registry_options.py",
     "grammar/shared_options.py",
@@ -141,6 +158,7 @@ TESTED_BY_SCRIPTS = {
     "layer_results.py",
     "main.py",
     "registry_access.py",
+    "store_results.py",
     "trust_options.py",
 }
 """Modules of the command line without test files of their own: each command goes through them."""

@@ -76,6 +76,10 @@ if TYPE_CHECKING:
     from airpatch.operations.inspect_content import LayersReport as LayersReport
     from airpatch.operations.inspect_content import inspect as inspect
     from airpatch.operations.inspect_content import open_bundle as open_bundle
+    from airpatch.operations.make_line import WrittenPlan as WrittenPlan
+    from airpatch.operations.make_line import collect as collect
+    from airpatch.operations.make_line import plan as plan
+    from airpatch.operations.make_line import work as work
     from airpatch.operations.make_patch import diff as diff
     from airpatch.operations.manage_root import RootHistory as RootHistory
     from airpatch.operations.manage_root import WrittenInventory as WrittenInventory
@@ -83,6 +87,11 @@ if TYPE_CHECKING:
     from airpatch.operations.manage_root import inventory as inventory
     from airpatch.operations.manage_root import prune as prune
     from airpatch.operations.manage_root import rollback as rollback
+    from airpatch.operations.manage_store import store_add as store_add
+    from airpatch.operations.manage_store import store_list as store_list
+    from airpatch.operations.manage_store import store_prune as store_prune
+    from airpatch.operations.manage_store import store_show as store_show
+    from airpatch.operations.manage_store import store_verify as store_verify
     from airpatch.operations.merge_bundles import merge as merge
     from airpatch.operations.push_images import PushResult as PushResult
     from airpatch.operations.push_images import push as push
@@ -103,6 +112,12 @@ if TYPE_CHECKING:
     from airpatch.operations.trusted_files import trusted_signers as trusted_signers
     from airpatch.operations.verify_content import VerifiedBundle as VerifiedBundle
     from airpatch.operations.verify_content import verify as verify
+    from airpatch.product_line.line_plan import LinePlan as LinePlan
+    from airpatch.product_line.planning import Planned as Planned
+    from airpatch.product_line.planning import PlannedPair as PlannedPair
+    from airpatch.product_line.smallest_chains import PatchChain as PatchChain
+    from airpatch.product_line.working import FailedTask as FailedTask
+    from airpatch.product_line.working import LineWork as LineWork
     from airpatch.progress import Progress as Progress
     from airpatch.registry_api.access import PullOptions as PullOptions
     from airpatch.registry_api.access import RegistryAccess as RegistryAccess
@@ -115,6 +130,10 @@ if TYPE_CHECKING:
     from airpatch.report.weight import Weight as Weight
     from airpatch.signing.policy import Signer as Signer
     from airpatch.signing.trusted import TrustedSigners as TrustedSigners
+    from airpatch.store.adding import AddedRelease as AddedRelease
+    from airpatch.store.release_store import StoredRelease as StoredRelease
+    from airpatch.store.store_audit import VerifiedStore as VerifiedStore
+    from airpatch.store.store_pruning import PrunedStore as PrunedStore
     from airpatch.target.audit import VerifiedRoot as VerifiedRoot
     from airpatch.target.history import Event as Event
     from airpatch.target.history import History as History
@@ -150,8 +169,10 @@ _HOMES = {
     "operations.diagnose_host": ("Ability", "HostReport", "doctor"),
     "operations.explain_patch": ("Explanation", "explain"),
     "operations.inspect_content": ("BundleReport", "InventoryReport", "LayersReport", "inspect", "open_bundle"),
+    "operations.make_line": ("WrittenPlan", "collect", "plan", "work"),
     "operations.make_patch": ("diff",),
     "operations.manage_root": ("RootHistory", "WrittenInventory", "history", "inventory", "prune", "rollback"),
+    "operations.manage_store": ("store_add", "store_list", "store_prune", "store_show", "store_verify"),
     "operations.merge_bundles": ("merge",),
     "operations.push_images": ("PushResult", "push"),
     "operations.restore_images": ("Restored", "restore"),
@@ -162,6 +183,10 @@ _HOMES = {
     "operations.split_file": ("JoinedFile", "SplitFile", "join", "split"),
     "operations.trust_root": ("RootTrust", "trust"),
     "operations.trusted_files": ("trusted_signers",),
+    "product_line.line_plan": ("LinePlan",),
+    "product_line.planning": ("Planned", "PlannedPair"),
+    "product_line.smallest_chains": ("PatchChain",),
+    "product_line.working": ("FailedTask", "LineWork"),
     "progress": ("Progress",),
     "registry_api.access": ("PullOptions", "RegistryAccess"),
     "report.costs": ("Costs",),
@@ -172,6 +197,10 @@ _HOMES = {
     "report.weight": ("Weight",),
     "signing.policy": ("Signer",),
     "signing.trusted": ("TrustedSigners",),
+    "store.adding": ("AddedRelease",),
+    "store.release_store": ("StoredRelease",),
+    "store.store_audit": ("VerifiedStore",),
+    "store.store_pruning": ("PrunedStore",),
     "target.audit": ("VerifiedRoot",),
     "target.history": ("Event", "History"),
     "target.installer": ("Applied",),

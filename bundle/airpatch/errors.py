@@ -9,7 +9,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
+
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class AirpatchError(Exception):

@@ -6,7 +6,6 @@ import ctypes
 import errno
 import mmap
 import os
-import platform
 import resource
 import stat
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def kernel_version() -> tuple[int, int]:
     """Return the first two numbers of the version of Linux."""
-    major, minor = platform.release().split(".")[:2]
+    major, minor = os.uname().release.split(".")[:2]
     return int(major), int("".join(c for c in minor if c.isdigit()))
 
 
@@ -108,9 +107,15 @@ def _fill_folder(name: str, other: str, src_dir_fd: int, dst_dir_fd: int) -> Non
             for each in set(os.listdir(target)).difference(names):
                 _remove_tree(each, target)
         finally:
-            os.close(target)
+            close_read(target)
     finally:
-        os.close(source)
+        close_read(source)
+
+
+def close_read(fd: int) -> None:
+    """Close a descriptor through which nothing was written: an error from NFS or FUSE at this point means no loss."""
+    with suppress(OSError):
+        os.close(fd)
 
 
 def set_aside(name: str, other: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
@@ -132,7 +137,7 @@ def _remove_tree(name: str, dir_fd: int) -> None:
         try:
             remove_all(folder)
         finally:
-            os.close(folder)
+            close_read(folder)
         os.rmdir(name, dir_fd=dir_fd)
 
 
@@ -274,7 +279,7 @@ def remove_all(dir_fd: int) -> None:
                         number += 1
                         set_aside(below, f"{number}.{os.urandom(4).hex()}", src_dir_fd=folder, dst_dir_fd=dir_fd)
             finally:
-                os.close(folder)
+                close_read(folder)
             _removed(name, dir_fd)
 
 

@@ -7,7 +7,6 @@ the first byte is done, and `advance` adds up to them unless an error ends the p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import CancelledError
 from typing import Protocol, Self
 
 from airpatch.model.digest import Digest
@@ -65,6 +64,8 @@ class ProgressPart:
     def advance(self, size: int, digest: Digest | None = None) -> None:
         """`size` more bytes are done, of the blob `digest`. Raises CancelledError when the work is to end."""
         if self._is_cancelled():
+            from concurrent.futures import CancelledError  # here, since it takes time to load
+
             raise CancelledError
         if size and self._progress is not NO_PROGRESS:
             self._progress.advance(size, self._item(digest))
@@ -76,6 +77,10 @@ class ProgressPart:
     def within(self) -> Progress:
         """Return the progress for work that is counted in this part, without a part of its own."""
         return NO_PROGRESS if self._progress is NO_PROGRESS else _Within(self._progress)
+
+    def uncounted(self) -> ProgressPart:
+        """Return a part for work that is done again: it ends with this one, and does not count."""
+        return ProgressPart(NO_PROGRESS, self._is_cancelled)
 
     def _item(self, digest: Digest | None) -> str:
         if digest is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+import time
 
 LAST_SECOND = 253_402_300_799
 """Seconds since 1970: the end of the year 9999, the last that RFC 3339 and `datetime` can write."""
@@ -12,7 +12,7 @@ _FORM = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d([Zz]|[+-]\d\d:\d\d))?",
 
 def emit_timestamp(seconds: int) -> str:
     """`seconds` since 1970 as `2027-01-31T00:00:00Z`; cut to the years up to 9999."""
-    return datetime.fromtimestamp(min(max(seconds, 0), LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(max(seconds, 0), LAST_SECOND)))
 
 
 def parse_timestamp(text: str) -> int:
@@ -20,6 +20,8 @@ def parse_timestamp(text: str) -> int:
 
     Raises ValueError for other forms, fractions of a second, and moments before 1970.
     """
+    from datetime import UTC, datetime  # here, since it takes time to load
+
     if not _FORM.fullmatch(text):
         raise ValueError(text)
     moment = datetime.fromisoformat(text.upper())

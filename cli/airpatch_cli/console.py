@@ -94,12 +94,14 @@ class Console:
         self._dump_error(type(error).__name__, error.exit_code, error.message, error.findings)
         try_to_write([f"airpatch: {error.message}", *(f"  {finding}" for finding in error.findings)], sys.stderr)
 
-    def crash(self, error: Exception, trace: str) -> None:
+    def crash(self, error: Exception) -> None:
         """Print an internal error."""
+        from traceback import format_exception  # here, since it is not expected to be needed
+
         message = f"{type(error).__name__}: {error}"
         self._dump_error("InternalError", 1, message, ())
         details = (
-            trace.splitlines()
+            "".join(format_exception(error)).splitlines()
             if self.verbose
             else ["  please report it, together with the output of another run with -v"]
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+from airpatch_cli.standard_streams import try_to_write
 
 _LEVELS = (logging.INFO, logging.DEBUG)
 
@@ -14,8 +16,7 @@ class _Handler(logging.Handler):
     """Writes to whatever `sys.stderr` is at the moment. A line that cannot be written is lost, and nothing else is."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError, ValueError):
-            print(f"airpatch: {self.format(record)}", file=sys.stderr)
+        try_to_write([f"airpatch: {self.format(record)}"], sys.stderr)
 
 
 @contextmanager

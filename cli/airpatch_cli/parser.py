@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import takewhile
-from typing import Any, NamedTuple, NoReturn
 
 from airpatch.errors import UsageError
 from airpatch_cli.standard_streams import write_text
 
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 _MOST_SUGGESTIONS = 3
+_COLUMNS = 80
 
 
 class Parser(argparse.ArgumentParser):
     """Raises UsageError instead of ending the process."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        super().__init__(allow_abbrev=False, formatter_class=_HelpFormatter, **options)
         for action in (None, "store"):
             self.register("action", action, _StoreOnce)
         self.given: set[str] = set()
@@ -34,14 +40,13 @@ class Parser(argparse.ArgumentParser):
         first = next(iter(args or ()), "")
         if first.startswith("-") and first not in self._option_string_actions:
             self.error(_unknown(first, self._option_string_actions))
-        self._refuse_unknown(first, args or ())
+        command = self._parser_of(args or ())
+        self._refuse_unknown(command, args or ())
         parsed: argparse.Namespace
         parsed, unknown = self.parse_known_args(args, namespace)
-        if not unknown:
-            self._refuse_idle(parsed)
-        else:
-            parser = self._parser_of(getattr(parsed, "command", None))
-            parser.error(_unknown(unknown[0], parser._option_string_actions))
+        if unknown:
+            command.error(_unknown(unknown[0], command._option_string_actions))
+        _refuse_idle(command, parsed)
         return parsed
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -57,27 +62,30 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, f"unknown command {str(value)!r:.60}{meant}")
         super()._check_value(action, value)
 
-    def _refuse_unknown(self, command: str, words: Sequence[str]) -> None:
+    def _refuse_unknown(self, command: argparse.ArgumentParser, words: Sequence[str]) -> None:
         """Refuse a misspelt option first: else argparse would say that the one that was meant is missing."""
-        parser = self._parser_of(command)
-        for word in takewhile(lambda word: word != "--", words if parser is not self else ()):
+        for word in takewhile(lambda word: word != "--", words if command is not self else ()):
             is_option = word.startswith("--") and " " not in word  # as argparse tells them apart
-            if is_option and word.partition("=")[0] not in parser._option_string_actions:
-                parser.error(_unknown(word, parser._option_string_actions))
+            if is_option and word.partition("=")[0] not in command._option_string_actions:
+                command.error(_unknown(word, command._option_string_actions))
 
-    def _refuse_idle(self, parsed: argparse.Namespace) -> None:
-        """Refuse options of the command that have no effect without another one (see `only_with`)."""
-        parser = self._parser_of(getattr(parsed, "command", None))
-        for action in parser._actions:
-            need: Condition | None = getattr(action, "need", None)
-            if need is not None and getattr(parsed, action.dest) != action.default and not need.is_met(parsed):
-                parser.error(f"{action.option_strings[-1]} has no effect {need.unless}")
+    def _parser_of(self, words: Sequence[str]) -> argparse.ArgumentParser:
+        """Return the parser of the command that `words` begin with, which may be one of a group."""
+        parser: argparse.ArgumentParser = self
+        for word in words:
+            choices = next((a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)), {})
+            if word not in choices:
+                break
+            parser = choices[word]
+        return parser
 
-    def _parser_of(self, command: str | None) -> argparse.ArgumentParser:
-        for action in self._actions:
-            if isinstance(action, argparse._SubParsersAction) and command in action.choices:
-                return action.choices[command]  # type: ignore[no-any-return]
-        return self
+
+def _refuse_idle(command: argparse.ArgumentParser, parsed: argparse.Namespace) -> None:
+    """Refuse options of the command that have no effect without another one (see `only_with`)."""
+    for action in command._actions:
+        need: Condition | None = getattr(action, "need", None)
+        if need is not None and getattr(parsed, action.dest) != action.default and not need.is_met(parsed):
+            command.error(f"{action.option_strings[-1]} has no effect {need.unless}")
 
 
 class _StoreOnce(argparse._StoreAction):
@@ -93,11 +101,30 @@ class _StoreOnce(argparse._StoreAction):
         super().__call__(parser, namespace, values, option)
 
 
-class Condition(NamedTuple):
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Finds the terminal's width by itself: argparse would load `shutil` and the compression of archives for that."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"width": _columns() - 2} | options)
+
+
+def _columns() -> int:
+    """As `shutil.get_terminal_size` finds it: by the variable COLUMNS, else of standard output, else 80."""
+    with suppress(KeyError, ValueError):
+        if (asked := int(os.environ["COLUMNS"])) > 0:
+            return asked
+    with suppress(OSError, ValueError):
+        if sys.__stdout__ is not None:
+            return os.get_terminal_size(sys.__stdout__.fileno()).columns or _COLUMNS
+    return _COLUMNS
+
+
+class Condition:
     """What an option needs in order to have an effect; `unless` completes the message, such as `without --repack`."""
 
-    is_met: Callable[[argparse.Namespace], object]
-    unless: str
+    def __init__(self, is_met: Callable[[argparse.Namespace], object], unless: str) -> None:
+        self.is_met = is_met
+        self.unless = unless
 
 
 def only_with(need: Condition, *actions: argparse.Action) -> None:

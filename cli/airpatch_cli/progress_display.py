@@ -9,14 +9,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from airpatch.errors import TargetError
+from airpatch_cli.standard_streams import abandon, write_lines
 
 _DELAY = 1.0
 """Seconds that a part takes before anything is shown."""
 _LINE_EVERY = 5.0
 """Seconds between lines."""
+_UNWRITABLE = (OSError, ValueError, TargetError)
 _BAR = "{desc}: {percentage:3.0f}%|{bar:12}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]{postfix}"
 
 
@@ -65,18 +68,22 @@ class ProgressDisplay:
                     _show_bar(part, size)
                 elif part.shown is None or now - part.shown >= _LINE_EVERY:
                     _print_line(part, now)
-            except (OSError, ValueError):
+            except _UNWRITABLE:
+                abandon(sys.stderr)
                 self._part = None
 
     def end(self) -> None:
-        with self._lock, suppress(OSError, ValueError):
+        with self._lock:
             part, self._part = self._part, None
             if part is None:
                 return
-            if part.bar is not None:
-                part.bar.close()
-            elif part.shown is not None and part.shown_done != part.done == part.total:
-                _print_line(part, time.monotonic())
+            try:
+                if part.bar is not None:
+                    part.bar.close()
+                elif part.shown is not None and part.shown_done != part.done == part.total:
+                    _print_line(part, time.monotonic())
+            except _UNWRITABLE:
+                abandon(sys.stderr)
 
 
 def _show_bar(part: _Part, size: int) -> None:
@@ -106,7 +113,7 @@ def _print_line(part: _Part, now: float) -> None:
         if share:  # before that it is a guess
             text += f", {_clock((part.total - part.done) / rate)} left"
         text += f", at {part.item}" if part.item else ""
-    print(f"airpatch: {text}", file=sys.stderr, flush=True)
+    write_lines([f"airpatch: {text}"], sys.stderr)
 
 
 def _clock(seconds: float) -> str:

@@ -9,7 +9,6 @@ import importlib
 import os
 import resource
 import signal
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -24,7 +23,9 @@ from airpatch_cli.standard_streams import NO_READER
 
 INTERRUPTED = 128
 """Added to the number of the signal that ended the command, as shells do."""
-PRINTING = frozenset(("completion", "doctor", "explain", "history", "inspect", "verify"))
+PRINTING = frozenset(
+    ("completion", "doctor", "explain", "history", "inspect", "store-list", "store-show", "store-verify", "verify")
+)
 """Commands whose purpose is to print something."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEEP = 64 << 20
@@ -50,7 +51,7 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
         for name, value in getattr(args, "limits", ()):
             raise_limit(name, value)
         _require_output(args, closed)
-        module = importlib.import_module(f"airpatch_cli.commands.{args.command}")
+        module = importlib.import_module(f"airpatch_cli.commands.{args.command.replace('-', '_')}")
         with _decisions_shown(args.verbose):
             result = module.run(args, console)
     except AirpatchError as error:
@@ -70,13 +71,13 @@ def run(args: Namespace, closed: AbstractSet[int] = frozenset()) -> int:
                 return _fail(console, _NO_MEMORY)
             if not _is_in_a_folder():
                 return _fail(console, "the current folder was removed; change to one that is there, and run again")
-            console.crash(error, traceback.format_exc())
+            console.crash(error)
             return 1
         return _fail(console, f"{os.fsdecode(error.filename)}: {error.strerror}")
     except Exception as error:  # noqa: BLE001 - the last line of defence
         if isinstance(error, MemoryError) or any(text in str(error) for text in _OUT_OF_MEMORY):
             return _fail(console, _NO_MEMORY)
-        console.crash(error, traceback.format_exc())
+        console.crash(error)
         return 1
     try:
         console.report(result)

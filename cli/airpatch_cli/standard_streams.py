@@ -11,12 +11,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TextIO
 
 from airpatch.errors import TargetError
+
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load
+if TYPE_CHECKING:
+    from typing import TextIO
 
 NO_READER = 128 + signal.SIGPIPE
 """The exit code where nobody reads the output, the same as that of programs ended by SIGPIPE."""
@@ -52,6 +54,8 @@ def visible(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
+    import unicodedata  # here, since few texts need it
+
     if unicodedata.category(character) not in _HIDDEN:
         return character
     return character.encode("unicode_escape").decode()

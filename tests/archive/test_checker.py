@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from airpatch.archive.checker import CheckedBundle, verify_bundle
+from airpatch.archive.opening import Opening
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.archive.reader import Opening
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
@@ -51,7 +51,7 @@ def test_sound_bundles(kind: str, sample: Builder) -> None:
     index = Index.full(sample.release)
     patch = patch_of(sample)
     for each in (index, patch):
-        assert verify(kind, sample.bundle(each)) == CheckedBundle(Opening(each, emit_index(each), ()), ())
+        assert verify(kind, sample.bundle(each)) == CheckedBundle(Opening("bundle", emit_index(each), ()), ())
 
 
 def test_progress(sample: Builder) -> None:

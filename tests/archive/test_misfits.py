@@ -11,7 +11,7 @@ import pytest
 
 from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.misfits import CUT_SHORT, describe
-from airpatch.archive.reader import read_opening
+from airpatch.archive.opening import read_opening
 from airpatch.blobs.byte_source import FileBytes
 from airpatch.errors import FormatError
 from airpatch.format import inventories, zstd

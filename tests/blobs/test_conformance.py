@@ -29,6 +29,7 @@ from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.patches.merging import WholePatches
+from airpatch.product_line.spooled_blobs import SpooledBlobs
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.pulling import Repository
@@ -40,6 +41,8 @@ from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.source import LoadedImage
 from airpatch.sources.tar_files import open_archive
+from airpatch.store.release_store import StoreContent, blob_name, make_store
+from airpatch.store.store_address import parse_store_address
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging
 from airpatch.target.state import locked
@@ -179,6 +182,20 @@ def read_once(place: Path) -> Iterator[_ReadOnce]:
         yield _ReadOnce(ahead, {})
 
 
+@contextmanager
+def store_content(place: Path) -> Iterator[StoreContent]:
+    store = make_store(parse_store_address(str(place / "store")))
+    store.objects.put(blob_name(DIGEST), BLOB)
+    yield store.content
+
+
+@contextmanager
+def spooled_blobs(_: Path) -> Iterator[SpooledBlobs]:
+    with closing(SpooledBlobs(MemoryContent({DIGEST: BLOB}), execution())) as spooled:
+        spooled.fetch(DIGEST, len(BLOB))
+        yield spooled
+
+
 IMPLEMENTATIONS = (
     fetched_ahead,
     read_once,
@@ -196,6 +213,8 @@ IMPLEMENTATIONS = (
     rebuilt_on_demand,
     remote_blobs,
     bytes_content,
+    store_content,
+    spooled_blobs,
 )
 
 

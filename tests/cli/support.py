@@ -126,7 +126,16 @@ def matches(expected: Sequence[str], actual: str) -> bool:
     return re.fullmatch("".join(lines), visible) is not None
 
 
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """The parsers of all commands, by name."""
-    action = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    return dict(action.choices)
+def commands(parser: argparse.ArgumentParser | None = None, group: str = "") -> dict[str, argparse.ArgumentParser]:
+    """The parsers of all commands, by name; one of a group is called `GROUP-COMMAND`."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in (parser or build_parser())._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                found |= commands(command, f"{name}-") or {f"{group}{name}": command}
+    return found
+
+
+def words_of(command: str) -> list[str]:
+    """How a command is written on the command line."""
+    return command.split("-")

@@ -14,7 +14,16 @@ from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import airpatch
 
 NOT_FILES = {"DATE", "N", "NAME", "RELEASE", "SHELL", "COMMAND", "[DIGEST=]NAME:TAG", "SIZE", "OS/ARCH[/VARIANT]"}
-NOT_FILES |= {"docker://HOST[/PREFIX]", "OLD=NEW", "HOST:PORT", "DIR=REPOSITORY", "HOST:ROOT", "NAME=VALUE"}
+NOT_FILES |= {
+    "docker://HOST[/PREFIX]",
+    "OLD=NEW",
+    "HOST:PORT",
+    "DIR=REPOSITORY",
+    "HOST:ROOT",
+    "NAME=VALUE",
+    "I/N",
+    "local|dask-local:N|dask://HOST:PORT",
+}
 
 COMPLETE = """
 . ./script
@@ -43,6 +52,9 @@ def _files(tmp_path: Path) -> None:
         ("airpatch restore shop.tar.zst --as ", {"dir", "oci", "oci-archive", "docker-archive"}),
         ("airpatch create --progress pl", {"plain"}),
         ("airpatch completion z", {"zsh"}),
+        ("airpatch store pr", {"prune"}),
+        ("airpatch store prune --dr", {"--dry-run"}),
+        ("airpatch store add sh", {"shop", "shop.tar.zst"}),
     ],
 )
 def test_bash_completes(line: str, expected: set[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from airpatch.errors import AirpatchError
-from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, commands, start, validator
+from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, commands, start, validator, words_of
 
 Words = tuple[object, ...]
 COMMANDS: dict[str, tuple[Words, ...]] = {
@@ -45,6 +45,14 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     "split": (("r1.tar.zst", "--size", "64KiB", "-o", "other parts"),),
     "join": (("parts", "-o", "joined"),),
     "topup": (("r1.tar.zst", "--request", "wanted", "-o", "topup"),),
+    "store-add": (("store", "r1", "--release", "r1", "--sequence", 1), ("new store", "r2")),
+    "store-list": (("store",),),
+    "store-show": (("store",), ("store", "r1")),
+    "store-verify": (("store",),),
+    "store-prune": (("store", "--keep", 1, "--dry-run"), ("store", "--keep", 1)),
+    "plan": (("store", "--to", "r2", "--last", 1, "-o", "again"),),
+    "work": (("store", "r2.plan", "--shard", "1/2"), ("store", "r2.plan")),
+    "collect": (("worked", "--from", "r1", "--to", "r2", "--effort", "fast", "-o", "patch"),),
     "doctor": ((), ("root",), ("nothing",)),
     "completion": (("bash",), ("fish",)),
 }
@@ -70,6 +78,13 @@ def _make_each_kind() -> None:
     assert airpatch("inventory", "root", "-o", "host.inventory").code == 0
     assert airpatch("merge", "r1.tar.zst", "r1-r2.tar.zst", "-o", "merged.tar.zst").code == 0
     assert airpatch("apply", "r1-r2.tar.zst", "--root", "nothing", "--request", "request").code == 5
+    for bundle in ("r1.tar.zst", "merged.tar.zst"):
+        assert airpatch("store", "add", "store", bundle, "-q").code == 0
+    shutil.copytree("store", "worked")
+    for store in ("store", "worked"):
+        words = ("--to", "r2", "--from", "r1", "--effort", "fast", "-o", "r2.plan")
+        assert airpatch("plan", store, *words).code == 0
+    assert airpatch("work", "worked", "r2.plan").code == 0
     assert airpatch("split", "r1.tar.zst", "--size", "64KiB", "-o", "parts").code == 0
     Path("cut").write_bytes(Path("r1.tar.zst").read_bytes()[:-100])
     assert airpatch("verify", "cut", "--request", "wanted").code == 3
@@ -89,9 +104,9 @@ def everything(each_kind: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_document_is_as_the_schema_has_it(name: str) -> None:
     for words in COMMANDS[name]:
-        outcome = airpatch(name, *words, "--json")
+        outcome = airpatch(*words_of(name), *words, "--json")
         assert outcome.document["format"] == f"airpatch.{name}/1", outcome
-        error = airpatch(name, *words, "--json", "--no-such-option")
+        error = airpatch(*words_of(name), *words, "--json", "--no-such-option")
         assert (error.code, error.document["format"]) == (2, "airpatch.error/1")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,14 @@ def test_restoring_tells_how() -> None:
     airpatch("create", "2", "-o", "next", "-q", "--release", "r2")
     lines = airpatch("restore", "next", "-o", "out", "--exact", "-v").err.splitlines()
     assert "airpatch: folder web:r1: removed, since it holds another image" in lines
+
+
+def test_what_cannot_be_written_does_not_fail_the_process_at_its_end() -> None:
+    script = "import logging; from airpatch_cli.logs import decisions_shown\nwith decisions_shown(1):\n"
+    script += "    logging.getLogger('airpatch.x').info('a decision')"
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-P", "-c", script], stderr=full, check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.usefixtures("images")

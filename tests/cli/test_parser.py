@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
 import pytest
 
 from airpatch_cli.grammar.command_line import build_parser
-from tests.cli.support import airpatch
+from tests.cli.support import airpatch, commands, words_of
 
-COMMANDS = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+COMMANDS = commands()
 
 
 def test_every_prefix_of_every_option_is_refused() -> None:
@@ -20,7 +19,7 @@ def test_every_prefix_of_every_option_is_refused() -> None:
         for option in options:
             for end in range(3, len(option)):
                 if option[:end] not in options:
-                    outcome = airpatch(command, option[:end])
+                    outcome = airpatch(*words_of(command), option[:end])
                     assert outcome.code == 2, (command, option[:end])
 
 
@@ -37,6 +36,10 @@ def test_every_prefix_of_every_option_is_refused() -> None:
         (["nonsense"], "unknown command 'nonsense' (see airpatch --help)"),
         (["--versio"], "unrecognized option --versio; did you mean --version?"),
         (["help", "aply"], "unknown command 'aply'; did you mean apply?"),
+        (["store", "lst", "x"], "unknown command 'lst'; did you mean list? (see airpatch store --help)"),
+        (["store", "list", "x", "--jsn"], "unrecognized option --jsn; did you mean --json? (see airpatch store list"),
+        (["store", "--jsn"], "unrecognized option --jsn (see airpatch store --help)"),
+        (["help", "store", "list", "x"], "help takes one command at most"),
     ],
 )
 def test_slips_are_answered(words: list[str], message: str) -> None:
@@ -50,11 +53,13 @@ def test_slips_are_answered(words: list[str], message: str) -> None:
 def test_the_commands_are_shown(words: list[str]) -> None:
     outcome = airpatch(*words)
     assert outcome.code == 0
-    assert set(COMMANDS) <= set(re.findall(r"^ {4}(\w+)", outcome.out, re.MULTILINE))
+    assert {words_of(command)[0] for command in COMMANDS} <= set(re.findall(r"^ {4}(\w+)", outcome.out, re.MULTILINE))
 
 
 def test_help_for_a_command() -> None:
     assert airpatch("help", "apply").out == airpatch("apply", "--help").out
+    assert airpatch("help", "store", "add").out == airpatch("store", "add", "--help").out
+    assert airpatch("store").out == airpatch("help", "store").out
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_an_empty_string_is_refused_by_every_option_and_argument(tmp_path: Path)
                 words = [f"{action.option_strings[-1]}="]
             else:
                 words = ["" if other is action else "x" for other in positionals]
-            outcome = airpatch(command, *words)
+            outcome = airpatch(*words_of(command), *words)
             assert outcome.code == 2, (command, words)
             assert outcome.err.startswith("airpatch: argument "), (command, words, outcome.err)
             tried.add((command, action.dest))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +93,24 @@ def test_a_display_that_cannot_be_written_is_given_up(
         display.advance(100, "layer")
     display.end()
     assert len(written) == 1
+
+
+_ON_A_FULL_DISK = """
+import sys
+from airpatch_cli import progress_display
+progress_display._DELAY = 0
+display = progress_display.ProgressDisplay(sys.argv[1])
+display.start("packing r2", 1000)
+display.advance(1000, "layer")
+display.end()
+"""
+
+
+@pytest.mark.parametrize("mode", ["plain", "bar"])
+def test_what_was_not_shown_does_not_fail_the_process_at_its_end(mode: str) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, "-P", "-c", _ON_A_FULL_DISK, mode], stderr=full, check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (5.4, "0:05"), (754, "12:34"), (3723, "1:02:03")])

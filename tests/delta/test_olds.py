@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
+
+import pytest
+
+from airpatch.delta import olds as module
 from airpatch.delta.olds import Cover, Old, Olds
 from airpatch.delta.tar_members import TarMember
 from tests.delta.support import delta, noise, rebuild, tar
@@ -42,6 +48,25 @@ def test_a_path_breaks_ties() -> None:
     assert files.find(b"b/x2", 512, [match(0, 100), match(2, 100), match(1, 100)]) == old(2)
     assert files.find(b"b/x7", 512, [match(0, 100), match(1, 100), match(2, 100)]) == old(1)
     assert files.find(b"none", 512, [match(3, 100), match(0, 100)]) == old(0)
+
+
+def test_among_many_alike_few_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of files that differ by their numbers there may be hundreds of thousands."""
+    looked_at: list[int] = []
+
+    def with_key(hints: array[int], key: int) -> Iterator[int]:
+        for number in _with_key(hints, key):
+            looked_at.append(number)
+            yield number
+
+    _with_key = module._with_key
+    monkeypatch.setattr(module, "_with_key", with_key)
+    files = olds(*(f"lib/file{number}" for number in range(5000)), most=5000)
+    assert files.find(b"lib/file7", 512, [match(3000, 100), match(7, 100)]) == old(7)
+    assert files.find(b"lib/file9999", 512, [match(3000, 100), match(4000, 100)]) == old(3000)
+    assert files.find(b"lib/file9999", 512, []) == old(0)
+    assert files.find(b"lib/file9999", 64_000, [match(0, 64), match(1, 64)]) == old(0)
+    assert len(looked_at) <= 2
 
 
 def test_a_file_of_another_path_must_have_a_fair_part() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,7 @@ from airpatch.sources.gather import Gathered
 from tests.destinations.conftest import files
 from tests.sources.sample_sources import IMAGES
 from tests.support import execution
+from tests.target.support import descriptors
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="acts as another user")
 STORAGE = "docker/registry/v2"
@@ -167,3 +169,86 @@ def test_a_release_of_a_root_is_restored_with_its_own_images(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="has release r1, not r2"):
         airpatch.restore(tmp_path / "r1", tmp_path / "none", release="r2")
     assert not (tmp_path / "none").exists()
+
+
+def test_adversary_53_the_hidden_folder_may_be_removed_while_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the run that held it before: at the moment before it is opened, and before it is locked."""
+    for call in ("open", "fchmod"):
+        original = getattr(os, call)
+        calls = []
+
+        def removed_at_first(
+            *words: object, original: Callable[..., object] = original, calls: list[int] = calls, **options: object
+        ) -> object:
+            if not calls and (tmp_path / STAGING).exists():
+                calls.append(1)
+                (tmp_path / STAGING).rmdir()
+            return original(*words, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, removed_at_first)
+            with Destination(tmp_path):
+                assert (tmp_path / STAGING).is_dir()
+        assert calls == [1]
+        assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "call"), [("airpatch.linux", "remove_all"), ("fcntl", "flock")], ids=["while it is emptied", "locked"]
+)
+def test_an_interrupted_start_leaves_nothing_open_or_made(
+    module: str, call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = descriptors()
+    monkeypatch.setattr(f"{module}.{call}", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        Destination(tmp_path / "new")
+    assert descriptors() == before
+
+
+@pytest.mark.parametrize("call", ["link", "rename"])
+def test_adversary_47_errors_of_the_system_name_path_and_cause(
+    call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with Destination(tmp_path) as destination:
+        destination.make_folder("part")
+        with destination.create("part/file") as fd, monkeypatch.context() as patched:
+            patched.setattr(os, call, fail)
+            act = {
+                "link": lambda: destination.link(fd, "part/other"),
+                "rename": lambda: destination.place_folder("part", "shop/web:r1"),
+            }[call]
+            with pytest.raises(TargetError, match="Input/output error"):
+                act()
+
+
+def test_adversary_47_what_was_written_is_not_called_right_where_closing_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a network file system that tells there that it has no room. Whatever was only read is not looked at."""
+    close = os.close
+
+    def failing(fd: int) -> None:
+        close(fd)
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with Destination(tmp_path / "out") as destination:
+        destination.make_folder("part")
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "close", failing)
+            with pytest.raises(TargetError, match="part/file: Disk quota exceeded"), destination.create("part/file"):
+                pass
+            with pytest.raises(KeyError), destination.create("part/other"):
+                raise KeyError
+            assert destination.tree.status("shop") is None
+        monkeypatch.setattr(os, "close", failing)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path / "out") == []

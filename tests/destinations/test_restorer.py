@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -271,6 +272,33 @@ def test_copies_are_made_where_the_kernel_cannot_copy_ranges(
     monkeypatch.setattr("os.copy_file_range", copy)
     run(images, tmp_path / "out")
     assert files(tmp_path / "out") == files(IMAGES)
+
+
+@pytest.mark.parametrize(
+    ("call", "link"),
+    [("os.copy_file_range", LinkMode.COPY), ("os.sendfile", LinkMode.COPY), ("fcntl.ioctl", LinkMode.REFLINK)],
+)
+def test_adversary_47_a_copy_that_fails_is_told_and_nothing_is_placed(
+    call: str, link: LinkMode, tmp_path: Path, images: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    if call == "os.sendfile":
+        monkeypatch.setattr("os.copy_file_range", lambda *_: 0)  # what it gives where it cannot copy
+    monkeypatch.setattr(call, fail)
+    with pytest.raises(TargetError, match="Input/output error"):
+        run(images, tmp_path / "out", link=link)
+    assert not (tmp_path / "out").exists()
+
+
+def test_adversary_57_a_file_that_becomes_shorter_while_it_is_copied(
+    tmp_path: Path, images: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for call in ("os.copy_file_range", "os.sendfile"):
+        monkeypatch.setattr(call, lambda *_: 0)
+    with pytest.raises(TargetError, match="became shorter while it was copied"):
+        run(images, tmp_path / "out")
 
 
 # Things in the way

@@ -102,6 +102,13 @@ def test_how_much_follows() -> None:
     assert precedent.followed() == len(OLD) - WINDOW
 
 
+@pytest.mark.skipif(not COMPILED, reason="takes a minute")
+def test_memory_is_given_back_while_the_content_is_indexed() -> None:
+    calls: list[None] = []
+    Precedent(memoryview(bytes(80 << 20)), iter(()), lambda: calls.append(None))
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("content", [b"", b"x", bytes(100_000)])
 def test_little_and_uniform_content(content: bytes) -> None:
     for new in (b"", b"x", bytes(100_000), OLD):

@@ -39,7 +39,7 @@ class Power:
         self._reset()
         with mounts.ext4(self._image, self._folder) as disk:
             calls = strace.record(self.lab.zygote, self.scenario.command(disk), self.lab.folder)
-        return strace.points(calls)
+        return strace.points(calls, strict=self.scenario.restored is None)
 
     def duration(self) -> float:
         """Seconds of a run."""

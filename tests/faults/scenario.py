@@ -33,6 +33,47 @@ TARGET_ERROR = 8
 KILLED = -9
 
 
+RESTORING = ".airpatch-restore"
+"""The hidden folder of a restore."""
+
+Image = dict[str, bytes]
+
+
+def images(folder: Path) -> dict[str, Image]:
+    """The images below `folder` that a user sees, by their folders."""
+    return {
+        str(path.parent.relative_to(folder)): {file.name: file.read_bytes() for file in path.parent.iterdir()}
+        for path in folder.rglob("version")
+        if RESTORING not in path.parts
+    }
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The images of a folder before and after a restore into it."""
+
+    old: dict[str, Image]
+    new: dict[str, Image]
+
+    def judge_instant(self, folder: Path) -> list[str]:
+        """What is wrong: an image that is neither the old nor the new one, or is gone, or a file that is none."""
+        found = images(folder)
+        problems = [f"{name} is gone" for name in self.old.keys() - found.keys()]
+        problems += [
+            f"{name} is neither the old image nor the new one"
+            for name, image in found.items()
+            if image not in (self.old.get(name), self.new.get(name))
+        ]
+        return problems + [f"{path.name} does not belong there" for path in folder.iterdir() if not path.is_dir()]
+
+    def judge_end(self, folder: Path, *, with_staging: bool) -> list[str]:
+        """What distinguishes `folder` from one that was restored into undisturbed."""
+        problems = [] if images(folder) == self.new else ["the images are not those of the release"]
+        if with_staging and (folder / RESTORING).exists():
+            problems.append("the hidden folder stays")
+        return problems
+
+
 @dataclass(frozen=True)
 class Scenario:
     """`start` is the root before, `argv` the command; `old` and `new` the tags, `end` all files of a quiet run."""
@@ -45,6 +86,8 @@ class Scenario:
     end: Snapshot
     known: frozenset[str]
     """Findings in the root before."""
+    restored: Restored | None = None
+    """Of a restore: its folder is no root, and is judged by its images."""
 
     def command(self, root: Path) -> list[str]:
         return [str(root) if word == ROOT else word for word in self.argv]
@@ -97,6 +140,15 @@ class Lab:
             raise RuntimeError(f"{name}: a quiet run leaves {after.findings}")
         return Scenario(name, start, words, before.tags, after.tags, snapshot(self.root), frozenset(before.findings))
 
+    def restore(self, name: str, argv: Sequence[str | Path], earlier: Path) -> Scenario:
+        """The scenario of the restore `argv` into a folder that has the images of the bundle `earlier`."""
+        start = self.folder / f"start-{name}"
+        self.run("restore", "-q", earlier, "-o", start)
+        words = tuple(str(word) for word in argv)
+        self.copy(start, self.root)
+        self.run(*(str(self.root) if word == ROOT else word for word in words))
+        return Scenario(name, start, words, {}, {}, {}, frozenset(), Restored(images(start), images(self.root)))
+
     def copy(self, start: Path, root: Path) -> None:
         """Make `root` a copy of `start`."""
         if root.exists():
@@ -107,7 +159,7 @@ class Lab:
         """Every call of the scenario that changes the disk."""
         self.copy(scenario.start, self.root)
         calls = strace.record(self.zygote, self.argv(scenario), self.folder)
-        return strace.points(calls)
+        return strace.points(calls, strict=scenario.restored is None)
 
     def argv(self, scenario: Scenario) -> list[str]:
         return scenario.command(self.root)
@@ -134,6 +186,8 @@ class Lab:
 
 def judge_instant(scenario: Scenario, root: Path) -> list[str]:
     """What a registry that serves `root` now could show that is neither the state before nor the one after."""
+    if scenario.restored is not None:
+        return scenario.restored.judge_instant(root)
     view = look(root)
     problems = [finding for finding in view.findings if finding not in scenario.known]
     for name in scenario.old.keys() | scenario.new.keys() | view.tags.keys():
@@ -145,6 +199,8 @@ def judge_instant(scenario: Scenario, root: Path) -> list[str]:
 
 def judge_end(scenario: Scenario, root: Path, *, with_staging: bool = True) -> list[str]:
     """What distinguishes `root` from one on which nothing was disturbed; what is left in staging is seen by nobody."""
+    if scenario.restored is not None:
+        return scenario.restored.judge_end(root, with_staging=with_staging)
     view = look(root)
     problems = list(view.findings)
     if view.tags != scenario.new:
@@ -242,10 +298,14 @@ def signed_bundles(lab: Lab, bundles: Bundles) -> tuple[Bundles, Path]:
 
 
 def scenarios(lab: Lab, bundles: Bundles, kind: str, signers: Path | None = None) -> list[Scenario]:
-    """All scenarios on `bundles`; `kind` goes into their names. With `signers` the root demands their signatures."""
+    """All scenarios on `bundles`; `kind` goes into their names. With `signers` roots and restores demand their
+    signatures.
+    """
 
     def apply(bundle: Path) -> list[str | Path]:
         return ["apply", "--jobs", "1", "-q", bundle, "--root", ROOT]
+
+    trust: list[str | Path] = [] if signers is None else ["--trust", signers]
 
     def installed(*files: Path) -> Callable[[Path], None]:
         def prepare(root: Path) -> None:
@@ -272,4 +332,5 @@ def scenarios(lab: Lab, bundles: Bundles, kind: str, signers: Path | None = None
         lab.scenario(f"{kind} heal", apply(bundles.r1), damaged),
         lab.scenario(f"{kind} rollback", ["rollback", "-q", ROOT, "--to", "r1"], installed(bundles.r1, bundles.patch)),
         lab.scenario(f"{kind} prune", ["prune", "-q", "--keep", "1", ROOT], installed(bundles.r1, bundles.patch)),
+        lab.restore(f"{kind} restore", ["restore", "--jobs", "1", "-q", *trust, bundles.r2, "-o", ROOT], bundles.r1),
     ]

@@ -1,6 +1,6 @@
-"""Every fault at every call of every scenario, and the table of what held.
+"""Every fault at every call of every scenario, and the table of what held, as docs/FAULTS.md has it.
 
-    python -m tests.faults.sweep [kill|signal|error|close|power|all] [--every N] [--only WORD] [--images DIR]
+    python -m tests.faults.sweep [kill|signal|error|close|power|all] [--every N] [--only WORDS] [--images DIR]
 
 Needs root and strace. Takes minutes; the tests run a part of the same.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -86,7 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=(*KINDS, "power", "all"))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="run each N-th trial (default: all)")
-    parser.add_argument("--only", default="", metavar="WORD", help="scenarios with WORD in their name")
+    parser.add_argument("--only", default="", metavar="WORDS", help="scenarios with all these words in their name")
     parser.add_argument("--images", type=Path, default=IMAGES, metavar="DIR", help="folder with the trees r1 and r2")
     args = parser.parse_args()
     mounts.enter_namespace()
@@ -100,19 +99,17 @@ def main() -> int:
         signed, signers = signed_bundles(lab, small)
         found += scenarios(lab, signed, "signed", signers)
         found += scenarios(lab, image_bundles(lab, args.images), "image")
-        print(f"{'fault':<8}{'scenario':<18}{'trials':>8}{'wrong':>7}{'s':>7}", flush=True)
-        for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
-            for scenario in found:
-                if args.only not in scenario.name:
-                    continue
-                began = time.monotonic()
+        print("| fault | scenario | trials | wrong |\n|---|---|---:|---:|", flush=True)
+        for scenario in found:
+            if not set(args.only.split()) <= set(scenario.name.split()):
+                continue
+            for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
                 if kind == "power":
                     count, problems = Power(lab, scenario).sweep(args.every)
                 else:
                     count, problems = sweep(lab, scenario, KINDS[kind], args.every)
                 failed += len(problems)
-                seconds = time.monotonic() - began
-                print(f"{kind:<8}{scenario.name:<18}{count:>8}{len(problems):>7}{seconds:>7.0f}", flush=True)
+                print(f"| {kind} | {scenario.name} | {count} | {len(problems)} |", flush=True)
                 for problem in problems:
                     print(f"    {problem}", flush=True)
     return 1 if failed else 0

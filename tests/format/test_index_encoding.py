@@ -305,6 +305,14 @@ def with_steps(builder: Builder) -> Document:
     return value
 
 
+def patched_manifest(value: Document) -> None:
+    """A step more: for the last blob of the release, which is a manifest."""
+    digest, size, _ = value["release"]["blobs"][-1]
+    plans = value["packing"]["plans"]
+    value["packing"]["plans"] = plans[:-1] + plans[:1]
+    value["packing"]["steps"].append([digest, size, size, b"\6" * 32, 30, [b"\0" * 32], 0])
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -325,6 +333,7 @@ def with_steps(builder: Builder) -> Document:
         pytest.param(_set("packing", "sources", -1, 1, 7), id="a source of another size than the table"),
         pytest.param(_set("packing", "bases", []), id="a source on the target without a base"),
         pytest.param(_set("packing", "plans", b"\0" * 14), id="a stored blob with a step"),
+        pytest.param(lambda d: patched_manifest(d), id="a patched manifest"),
     ],
 )
 def test_adversary_35_steps_that_cannot_be(change: Callable[[Document], None], sample: Builder) -> None:

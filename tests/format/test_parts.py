@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
+from airpatch.format import magics, sealed
 from airpatch.format.parts import (
     LEAST_CHUNK,
     MAX_CODED_PARTS,
+    VERSION,
     Header,
     WholeFile,
     blank_header,
@@ -21,6 +23,7 @@ from airpatch.format.parts import (
     is_file_name,
     parse_header,
     plan_parts,
+    size_of_header,
 )
 from airpatch.model.digest import SIZE, Digest
 
@@ -85,3 +88,53 @@ def test_sums_must_cover_the_payload_and_agree() -> None:
 )
 def test_names_of_files(name: str, usable: bool) -> None:
     assert is_file_name(name) is usable
+
+
+def sealed_header(**changes: object) -> bytes:
+    """The header of a part whose description is changed."""
+    description = {
+        "airpatch": VERSION, "name": WHOLE.name, "size": WHOLE.size, "whole": WHOLE.digest.raw,
+        "part_size": WHOLE.part_size, "chunk": WHOLE.chunk, "parity": WHOLE.parity, "number": 2,
+        "sums": bytes(SIZE * WHOLE.chunks(2)), "parts": b"",
+    }  # fmt: skip
+    return sealed.seal(magics.PART, {**description, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"airpatch": VERSION + 1}, "a part of format version 2"),
+        ({"airpatch": True}, "a part of format version True"),
+        ({"name": b"shop"}, "lacks a member, or one of another kind"),
+        ({"size": "1"}, "lacks a member"),
+        ({"whole": bytes(SIZE - 1)}, "lacks a member"),
+        ({"sums": "x"}, "lacks a member"),
+        ({"parts": bytes(SIZE)}, "as many as these"),
+        ({"number": 1, "sums": bytes(SIZE * WHOLE.chunks(1)), "parts": bytes(SIZE)}, "as many as these"),
+        ({"more": 1}, "not in its canonical form"),
+    ],
+)
+def test_adversary_42_other_descriptions_are_refused(changes: dict[str, object], reason: str) -> None:
+    assert parse_header(sealed_header()) == second(WHOLE)
+    with pytest.raises(FormatError, match=reason):
+        parse_header(sealed_header(**changes))
+
+
+def test_a_header_says_how_long_it_is() -> None:
+    header = emit_header(second(WHOLE))
+    assert size_of_header(header[: sealed.PREFIX]) == len(header)
+    with pytest.raises(FormatError, match="not a part"):
+        size_of_header(header[1:])
+
+
+def test_parts_are_named_by_their_number() -> None:
+    assert WHOLE.data_parts == 4
+    assert [WHOLE.part_name(number) for number in (1, 4, 5)] == [
+        "shop.tar.zst.part-1-of-4", "shop.tar.zst.part-4-of-4", "shop.tar.zst.parity-1-of-1",
+    ]  # fmt: skip
+    assert replace(WHOLE, size=40 * WHOLE.part_size).part_name(7) == "shop.tar.zst.part-07-of-40"
+
+
+def test_each_chunk_has_its_sum() -> None:
+    header = replace(second(WHOLE), sums=bytes(SIZE) + b"\1" * SIZE)
+    assert (header.sum(0), header.sum(1)) == (bytes(SIZE), b"\1" * SIZE)

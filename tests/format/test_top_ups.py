@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
+from airpatch.format import magics, sealed
 from airpatch.format.top_ups import (
     MAX_SIZE,
     ByteRange,
@@ -86,3 +87,43 @@ def test_a_top_up_of_a_file_without_its_ranges_is_refused(size: int) -> None:
 def test_what_follows_a_request_is_refused() -> None:
     with pytest.raises(FormatError, match="followed by other bytes"):
         parse_request(emit_request(REQUEST) + b"\0")
+
+
+def plain(**changes: object) -> dict[str, object]:
+    return {"airpatch": 1, "name": "shop.tar.zst", "ranges": [[0, 10], [20, None]], "rest": DIGEST.raw, **changes}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"airpatch": 2}, "of version 2"),
+        ({"airpatch": True}, "of version True"),
+        ({"name": "a\nb"}, "lacks a member"),
+        ({"ranges": None}, "lacks a member"),
+        ({"ranges": [[0]]}, "an unusable range"),
+        ({"ranges": [[False, 10]]}, "an unusable range"),
+        ({"ranges": [[0, True]]}, "an unusable range"),
+        ({"rest": bytes(31)}, "an invalid digest"),
+        ({"more": 1}, "not in its canonical form"),
+    ],
+)
+def test_adversary_42_other_values_are_refused(changes: dict[str, object], reason: str) -> None:
+    assert parse_request(sealed.seal(magics.DAMAGE_REQUEST, plain())) == REQUEST
+    with pytest.raises(FormatError, match=reason):
+        parse_request(sealed.seal(magics.DAMAGE_REQUEST, plain(**changes)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"size": "30"}, "lacks a member"),
+        ({"given": bytes(31)}, "an invalid digest"),
+        ({"request": plain(airpatch=2)}, "of version 2"),
+        ({"more": 1}, "not in its canonical form"),
+    ],
+)
+def test_adversary_42_other_top_ups_are_refused(changes: dict[str, object], reason: str) -> None:
+    value = {"request": plain(), "size": 30, "whole": DIGEST.raw, "given": DIGEST.raw}
+    assert parse_top_up(sealed.seal(magics.TOP_UP, value)) == TOP_UP
+    with pytest.raises(FormatError, match=reason):
+        parse_top_up(sealed.seal(magics.TOP_UP, {**value, **changes}))

@@ -244,3 +244,36 @@ def test_adversary_41_a_table_of_four_billion_frames() -> None:
         with pytest.raises(FormatError):
             zstd.seek_table_length(struct.pack("<IBI", count, 0x80, zstd.SEEKABLE_MAGIC))
     assert zstd.seek_table_length(struct.pack("<IBI", zstd.MAX_FRAMES, 0x80, zstd.SEEKABLE_MAGIC))
+
+
+def foreign(content: bytes) -> bytes:
+    """Two frames as others make them: without checksum, with another window."""
+    half = len(content) // 2
+    pack = zstandard.ZstdCompressor(level=1, write_checksum=False).compress
+    return pack(content[:half]) + pack(content[half:])
+
+
+def test_foreign_data_is_a_stream_of_frames() -> None:
+    content = random.Random(1).randbytes(300_000) * 2
+    data = foreign(content)
+    pieces = (memoryview(data)[at : at + 1000] for at in range(0, len(data), 1000))
+    assert b"".join(zstd.stream(pieces)) == content
+    with pytest.raises(FormatError, match="decompress"):
+        list(zstd.stream(iter([memoryview(data[:4] + b"\xff" * 100)])))
+
+
+def test_foreign_blocks_come_one_by_one() -> None:
+    content = b"line of text\n" * 100
+    data = zstandard.ZstdCompressor(level=1).compress(content)
+    assert b"".join(zstd.each_block(iter([data[:9], data[9:]]))) == content
+    with pytest.raises(FormatError, match="decompress"):
+        list(zstd.each_block(iter([b"\xff" * 100])))
+
+
+def test_the_beginning_of_a_frame_is_what_can_be_had_of_it() -> None:
+    content = random.Random(2).randbytes(1 << 18)
+    data = zstandard.ZstdCompressor(level=1).compress(content)
+    start = zstd.beginning(data[:150_000])
+    assert start
+    assert content.startswith(start)
+    assert zstd.beginning(b"no frame") == b""

@@ -272,6 +272,9 @@ def test_memory_is_given_back_on_the_way(monkeypatch: pytest.MonkeyPatch) -> Non
     found = sketch(memoryview(tar(OLD)), MOST, lambda: calls.append(None))
     assert len(calls) > 100
     assert found == of(OLD)
+    calls.clear()
+    sketch(memoryview(tar({f"{number}/__init__.py": b"" for number in range(100)})), MOST, lambda: calls.append(None))
+    assert len(calls) > 50
 
 
 @given(st.binary(max_size=2000), st.data())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
-from airpatch.model.names import ImageName
+from airpatch.model.names import ImageName, is_servable
 
 _component = st.from_regex(r"[a-z0-9]{1,8}((\.|_|__|-{1,3})[a-z0-9]{1,8}){0,2}", fullmatch=True)
 _tag = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
@@ -145,3 +145,14 @@ def test_references_without_a_good_digest(text: str) -> None:
 def test_folders_without_a_good_name(folder: str) -> None:
     with pytest.raises(FormatError):
         ImageName.from_folder(folder)
+
+
+@pytest.mark.parametrize(("repository", "servable"), [("shop/web", True), ("r.example:5000/shop/web", False)])
+def test_a_registry_serves_no_name_with_a_port(repository: str, servable: bool) -> None:
+    assert is_servable(repository) is servable
+
+
+@pytest.mark.parametrize("text", ["shop/web", "r.example:5000/web", "shop/web:"])
+def test_a_name_without_a_tag_is_told(text: str) -> None:
+    with pytest.raises(FormatError, match=r"write repository:tag|tag"):
+        ImageName.parse(text)

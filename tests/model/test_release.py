@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model import release as r
 from airpatch.model.digest import Digest
-from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest
+from airpatch.model.manifest import OCI_INDEX, OCI_MANIFEST, Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image, ImageSignature, assemble, check_manifests
 from airpatch.model.walk import walk
@@ -276,3 +277,51 @@ def test_check_manifests_wants_exactly_the_table(sample: Builder) -> None:
     short = r.Release(release.name, release.sequence, release.images, release.blobs[1:])
     with pytest.raises(FormatError, match="table"):
         check_manifests(short, sample.manifests)
+
+
+def test_a_signature_has_one_size_whoever_has_it() -> None:
+    builder = Builder()
+    picture, other = builder.picture([]), builder.picture([b"x"])
+    for name, signed, size in (("a", picture, 1), ("b", other, 2)):
+        row = ImageSignature(Digest.of(signed), Digest.of(b"s"), size)
+        builder.images.append(Image(ImageName(name, "r1"), Digest.of(signed), (row,)))
+    assert "has two sizes" in findings(builder)
+
+
+def test_an_image_with_signatures_leaves_room_for_the_name_of_their_folder() -> None:
+    for length in (r.MAX_SIGNED_COMPONENT, r.MAX_SIGNED_COMPONENT + 1):
+        builder = Builder()
+        picture = builder.picture([])
+        builder.tag(f"{'a' * length}:r1", picture, {picture: [b"s"]})
+        if length > r.MAX_SIGNED_COMPONENT:
+            assert "longer than 255 bytes" in findings(builder)
+        else:
+            assert builder.release.images
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 256, "\u00e4" * 128])
+def test_unusable_products(name: str) -> None:
+    with pytest.raises(FormatError, match="not a usable product name"):
+        r.check_product(name)
+
+
+@pytest.mark.parametrize("seconds", [-1, r.MAX_TIME + 1, True])
+def test_moments_that_cannot_be_written_down(seconds: int) -> None:
+    with pytest.raises(FormatError, match="not a time"):
+        r.check_time(seconds)
+
+
+def test_a_title_has_the_product_unless_there_is_but_one(sample: Builder) -> None:
+    release = replace(sample.release, name="r1")
+    assert release.title == "r1"
+    assert replace(release, product="shop").title == "r1 of shop"
+
+
+def test_the_first_image_that_has_a_blob_owns_it(sample: Builder) -> None:
+    release = sample.release
+    manifests = {digest: parse_manifest(content) for digest, content in sample.manifests.items()}
+    owners = r.owners(release.images, manifests)
+    assert owners.keys() == {blob.digest for blob in release.blobs}
+    assert owners[Digest.of(b"web")] == ImageName.parse("shop/web:r1")
+    assert owners[Digest.of(b"base " * 300)] == ImageName.parse("proxy:r1")
+    assert r.owners(release.images, {}) == {}

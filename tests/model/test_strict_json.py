@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model.manifest import parse_manifest
-from airpatch.model.strict_json import MAX_DEPTH, Type, parse_object
+from airpatch.model.strict_json import MAX_DEPTH, Type, parse_list, parse_object
 from fixtures.json_cases import JsonCase, json_cases
 
 CASES = {case.name: case for case in json_cases()}
@@ -60,3 +61,33 @@ def test_null_is_the_same_as_nothing() -> None:
 def test_unknown_keys_may_hold_anything(value: dict[str, object]) -> None:
     known = {"\0": Type.TEXT}
     assert parse_object(json.dumps(value).encode(), known) == {}
+
+
+def test_a_list_of_objects() -> None:
+    assert parse_list(b'[{"t": "a"}, {"u": 1}, {}]', {"t": Type.TEXT}) == [{"t": "a"}, {}, {}]
+    assert parse_list(b"[]", {}) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{}", "is not a JSON list"),
+        (b"[{}, 1]", "has an entry 1 that is not an object"),
+        (b'[{}, {"t": 1}]', r"has the wrong type in \[1\].t: a string is expected"),
+    ],
+)
+def test_lists_of_anything_else_are_refused(content: bytes, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        parse_list(content, {"t": Type.TEXT})
+
+
+def test_adversary_41_values_are_counted_before_they_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits.VALUES, "value", 10)
+    assert parse_object(b'{"a": [1, 2, 3, 4, 5, 6, 7, 8, 9]}', {"a": Type.ANY})
+    with pytest.raises(FormatError, match="may have more values than 10"):
+        parse_object(b'{"a": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}', {})
+
+
+@pytest.mark.parametrize("value", [b"1", b'"x"', b"null", b"{}", b"[1]", b"true"])
+def test_a_field_of_any_type(value: bytes) -> None:
+    assert parse_object(b'{"a": %s}' % value, {"a": Type.ANY}).keys() <= {"a"}

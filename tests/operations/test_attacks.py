@@ -19,11 +19,13 @@ import pytest
 
 import airpatch
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, TrustError
+from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index_encoding import emit_index
 from airpatch.model.release import Release
 from tests.cli.support import PROJECT
 from tests.operations.conftest import write_images
-from tests.support import Builder, contents_of, split_frames
+from tests.support import Builder, contents_of, join_frames, split_frames
 
 Spoil = Callable[[list[bytes]], list[bytes]]
 NOW = 1_800_000_000
@@ -68,6 +70,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the key `vendor`, and the file `signers` that allows it."""
     folder = tmp_path_factory.mktemp("keys")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "vendor")], check=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "stranger")], check=True)
     (folder / "signers").write_text(f"vendor {(folder / 'vendor.pub').read_text()}")
     return folder
 
@@ -187,6 +190,79 @@ def test_adversary_62_a_revoked_key(take: Callable[..., object], keys: Path, sam
     trusted = airpatch.trusted_signers(keys / "signers", revoked=keys / "vendor.pub")
     refused(lambda: take(bundle, tmp_path / "root", trusted=trusted), tmp_path / "root", TrustError, "none of its 1")
     take(bundle, tmp_path / "root", trusted=airpatch.trusted_signers(keys / "signers"))
+
+
+def signed_with(keys: Path, message: bytes, key: str = "vendor", namespace: str = "airpatch") -> bytes:
+    words = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(keys / key)]
+    return subprocess.run(words, input=message, capture_output=True, check=True).stdout
+
+
+def spoiled(keys: Path, builder: Builder) -> dict[str, tuple[bytes, list[bytes]]]:
+    """Contents of indexes with signatures that must not count, by what is wrong."""
+    good = emit_index(Index.full(builder.release))
+    other = emit_index(Index.full(replace(builder.release, name="other")))
+    signature = signed_with(keys, good)
+    return {
+        "1 unsigned": (good, []),
+        "2 a wrong key": (good, [signed_with(keys, good, "stranger")]),
+        "2 a wrong namespace": (good, [signed_with(keys, good, namespace="file")]),
+        "3 the signature of another index": (other, [signature]),
+        "4 a byte before what is signed": (b"\0" + good, [signature]),
+        "4 a byte after what is signed": (good + b"\0", [signature]),
+        "4 a byte within": (good[:40] + bytes([good[40] ^ 1]) + good[41:], [signature]),
+        "5 a size over 4 GiB": (emit_index(_with_size(builder, 5 << 30)), [signature]),
+        "7 a greater sequence number": (emit_index(Index.full(replace(builder.release, sequence=9))), [signature]),
+        "9 the greatest sequence number": (
+            emit_index(Index.full(replace(builder.release, sequence=2**63 - 1))), [signature],
+        ),
+        "11 a field left out": (good.replace(b"\xa7expires\x00", b"").replace(b"\x87", b"\x86", 1), [signature]),
+        "12 an empty signature": (good, [b""]),
+        "12 a signature that is none": (good, [signature[:-30]]),
+        "13 another product": (emit_index(Index.full(replace(builder.release, product="bank"))), [signature]),
+    }  # fmt: skip
+
+
+def frame(members: dict[str, bytes]) -> bytes:
+    parts = (tar.header(path, len(content)) + content + tar.padding(len(content)) for path, content in members.items())
+    return zstd.compress(b"".join(parts))
+
+
+def _with_size(builder: Builder, size: int) -> Index:
+    first, *others = builder.release.blobs
+    return Index.full(replace(builder.release, blobs=(replace(first, size=size), *others)))
+
+
+SPOILED = (
+    "1 unsigned", "2 a wrong key", "2 a wrong namespace", "3 the signature of another index",
+    "4 a byte before what is signed", "4 a byte after what is signed", "4 a byte within", "5 a size over 4 GiB",
+    "7 a greater sequence number", "9 the greatest sequence number", "11 a field left out", "12 an empty signature",
+    "12 a signature that is none", "13 another product",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("demanded", ["by --trust", "by the root"])
+@pytest.mark.parametrize("what", SPOILED)
+def test_adversary_1_2_3_4_5_7_9_11_12_13_what_nobody_has_signed_is_refused_unparsed(
+    take: Callable[..., object], keys: Path, sample: Builder, tmp_path: Path, what: str, demanded: str
+) -> None:
+    """Whatever was done to the index or its signatures: exit 6 before the first write, whoever demands signatures."""
+    cases = spoiled(keys, sample)
+    assert tuple(cases) == SPOILED
+    content, signatures = cases[what]
+    frames = [frame({layout.INDEX_PATH: content})]
+    if signatures:
+        frames.append(frame({layout.index_signature_path(number): text for number, text in enumerate(signatures, 1)}))
+    bundle, root = tmp_path / "bundle", tmp_path / "root"
+    bundle.write_bytes(join_frames([*frames, *split_frames(sample.bundle())[1:]]))
+    options: dict[str, object] = {}
+    trusted = airpatch.trusted_signers(keys / "signers")
+    if demanded == "by the root":
+        airpatch.trust(root, trusted)
+    else:
+        options = {"trusted": trusted}
+    for more in ({}, {"dry_run": True}, {"allow_downgrade": True}):
+        refused(lambda more=more: take(bundle, root, **options, **more), root, TrustError, "signature|not signed")
+    assert TrustError.exit_code == 6
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import inspect
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     airpatch.diff(folder / "1", folder / "images-2", folder / "1-2", execution=execution())
     airpatch.diff(folder / "2", folder / "images-3", folder / "2-3", execution=execution())
     airpatch.apply(folder / "1", folder / "root", execution=execution())
+    for number in (1, 2):
+        airpatch.store_add(folder / "store", folder / f"{number}", sequence=number, execution=execution())
+    airpatch.plan(folder / "store", folder / "plan", to=["r2"], last=1, execution=execution())
+    airpatch.work(folder / "store", folder / "plan", execution=execution())
     return folder
 
 
@@ -109,6 +114,22 @@ def split_once(place: Path) -> Path:
     made = airpatch.split(place / "2", fresh(place), size=256 << 10, parity=1, execution=execution())
     made.files[0].unlink()
     return place / "parts"
+
+
+def added(place: Path, *, planned: bool = False) -> Path:
+    """A store of two releases in which nothing is known of layers, or in which their patches are planned."""
+    store = emptied(place)
+    for number in (1, 2):
+        airpatch.store_add(store, place / f"{number}", sequence=number, execution=execution())
+    if planned:
+        airpatch.plan(store, place / "plan", to=["r2"], last=1, execution=execution())
+    return store
+
+
+def emptied(place: Path) -> Path:
+    """Where a store may be made."""
+    shutil.rmtree(place / "new store", ignore_errors=True)
+    return place / "new store"
 
 
 OPERATIONS: dict[str, tuple[list[str], Run]] = {
@@ -215,6 +236,28 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
     "inspect --layers of a patch": (
         ["looking at layers"],
         lambda place, work: airpatch.inspect(place / "1-2", layers=True, execution=work),
+    ),
+    "store_add": (
+        ["adding blobs to", "looking at layers"],
+        lambda place, work: airpatch.store_add(emptied(place), place / "images-1", execution=work),
+    ),
+    "plan": (
+        ["looking at layers"],
+        lambda place, work: airpatch.plan(
+            added(place), place / "out", to=["r2"], last=1, execution=replace(work, memory=2 << 30)
+        ),
+    ),
+    "work": (
+        ["making layer patches"],
+        lambda place, work: airpatch.work(added(place, planned=True), place / "plan", execution=work),
+    ),
+    "collect": (
+        ["packing r2"],
+        lambda place, work: airpatch.collect(place / "store", "r1", "r2", place / "out", execution=work),
+    ),
+    "store_verify": (
+        ["verifying"],
+        lambda place, work: airpatch.store_verify(place / "store", execution=work),
     ),
     "rollback": (
         [],

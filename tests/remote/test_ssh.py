@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -164,6 +165,24 @@ def test_an_internal_error_of_the_host_is_told(shell: str, tmp_path: Path) -> No
     program.chmod(0o755)
     with pytest.raises(TargetError, match=r"^qa: ImportError: no module$"):
         airpatch.send(IMAGES / "r1", f"qa:{tmp_path / 'root'}", shell=shell, program=str(program))
+
+
+@pytest.mark.parametrize("broken_before", [False, True])
+def test_a_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_could_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken_before: bool
+) -> None:
+    """The real ssh resolves it; a line that breaks may take the way to the name server with it."""
+    if shutil.which("ssh") is None:
+        pytest.skip("needs ssh (openssh-client)")
+    monkeypatch.setattr(ssh.RemoteHost.__init__, "__defaults__", (3, 0.0))
+    script = tmp_path / "shell"
+    once = f"mkdir {tmp_path}/broken 2>/dev/null && exit 255; " if broken_before else ""
+    script.write_text(f'#!/bin/sh\n{once}echo x >>{tmp_path}/tried; exec ssh -F none "$@"\n')
+    script.chmod(0o755)
+    expected = "3 attempts" if broken_before else r"^no-such-host\.invalid: the name cannot be resolved"
+    with pytest.raises(TargetError, match=expected):
+        airpatch.send(IMAGES / "r1", f"no-such-host.invalid:{tmp_path / 'root'}", shell=str(script))
+    assert (tmp_path / "tried").read_text().count("x") == (2 if broken_before else 1)
 
 
 @pytest.mark.parametrize("text", ["host", ":/root", "host:", "-oProxyCommand=x:/root", "a/b:c"])

@@ -34,6 +34,7 @@ alice@example.com,bob {key} a comment
     ("line", "reason"),
     [
         ("alice", "neither principals"),
+        ("{key} a comment", "a public key without a principal; write its signer's name before ssh-ed25519"),
         (", {key}", "no principals"),
         ("alice nonsense {key}", "unknown option"),
         ("alice namespaces={key}", "needs a value"),

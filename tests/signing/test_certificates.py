@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import FormatError, TrustError
-from airpatch.signing.certificates import is_certificate, parse
-from airpatch.signing.public_keys import parse_line
+from airpatch.signing.certificates import MAX_PRINCIPALS, is_certificate, parse
+from airpatch.signing.public_keys import ED25519, parse_line
+from airpatch.signing.wire import string
 from tests.signing.conftest import certify, public
 
 
@@ -59,3 +60,25 @@ def test_what_is_not_for_signing_is_refused(
 def test_keys_of_other_kinds_are_no_certificates(kind: bytes) -> None:
     with pytest.raises(FormatError, match="is of an unknown kind"):
         parse(len(kind).to_bytes(4, "big") + kind + bytes(100))
+
+
+def made_up(authority: bytes, principals: int = 1) -> bytes:
+    """A certificate whose signature nobody has made; what is refused before that is looked at."""
+    names = b"".join(string(b"%d" % number) for number in range(principals))
+    head = string(b"ssh-ed25519-cert-v01@openssh.com") + string(b"nonce") + string(bytes(32))
+    head += bytes(8) + (1).to_bytes(4, "big") + string(b"build 7") + string(names) + bytes(8) + b"\xff" * 8
+    return head + string(b"") + string(b"") + string(b"") + string(authority) + string(b"")
+
+
+def test_a_certificate_does_not_certify() -> None:
+    key = string(ED25519.encode()) + string(bytes(32))
+    with pytest.raises(FormatError, match="is signed by a certificate"):
+        parse(made_up(made_up(key)))
+
+
+def test_principals_are_as_many_as_openssh_takes() -> None:
+    key = string(ED25519.encode()) + string(bytes(32))
+    with pytest.raises(FormatError, match=f"more than {MAX_PRINCIPALS} principals"):
+        parse(made_up(key, MAX_PRINCIPALS + 1))
+    with pytest.raises(FormatError, match="the signature"):  # their number is taken
+        parse(made_up(key, MAX_PRINCIPALS))

@@ -189,3 +189,22 @@ def test_the_verdict_is_that_of_openssh(
     words += ["-O", "verify-time=20270115080000Z"]
     theirs = subprocess.run(words, cwd=tmp_path, input=MESSAGE, capture_output=True, check=False).returncode == 0
     assert ours is theirs
+
+
+@pytest.mark.parametrize(
+    ("allowed", "principals", "most"),
+    [
+        ("a {ed25519}\nb {other}", [], 2),
+        ("a,b {ed25519}", [], 1),
+        ("a,b {ed25519}\na {ed25519}\nb {other}", [], 2),
+        ("*@example.com {ed25519}\nb {other}", ["x@example.com"], 1),
+        ("!a,b {ed25519}", [], 1),
+        ("a {ed25519}", ["b"], 0),
+        ("* cert-authority {authority}", [], None),
+        ("* cert-authority {authority}", ["a", "b"], 2),
+    ],
+)
+def test_how_many_can_have_signed_at_most(
+    allowed: str, principals: list[str], most: int | None, lines: dict[str, str]
+) -> None:
+    assert policy(allowed.format(**lines), principals=principals).most_principals() == most

@@ -128,3 +128,9 @@ def test_a_curve_of_another_name_and_a_point_off_the_curve_are_refused(keys: dic
     off = PublicKey(string(kind) + string(b"nistp256") + string(b"\x04" + b"\1" * 64))
     with pytest.raises(FormatError, match="not lie on its curve"):
         off.verify(string(kind) + string(mpint(1) + mpint(1)), MESSAGE)
+
+
+def test_rsa_numbers_that_are_no_key_are_refused() -> None:
+    key = PublicKey(string(b"ssh-rsa") + string(mpint(2)[4:]) + mpint(1 << 3071))
+    with pytest.raises(FormatError, match="RSA numbers are invalid"):
+        key.verify(string(b"rsa-sha2-512") + string(bytes(384)), MESSAGE)

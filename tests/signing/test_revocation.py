@@ -8,6 +8,7 @@ import pytest
 
 from airpatch.errors import FormatError
 from airpatch.signing import certificates
+from airpatch.signing.file_sizes import MAX_REVOKED
 from airpatch.signing.public_keys import parse_line
 from airpatch.signing.revocation import parse
 from airpatch.signing.wire import string
@@ -65,8 +66,9 @@ def section(kind: int, content: bytes) -> bytes:
         (section(1, string(b"") + string(b"") + b"\x50" + string(b"")), "unknown kind 0x50"),
         (section(255, string(b"x") + b"\1" + string(b"")), "extension 'x'"),
         (section(2, b"\0"), "cut short"),
+        (bytes(MAX_REVOKED + 1), "at most"),
     ],
-    ids=["binary", "line", "version", "section", "certificates", "critical", "cut"],
+    ids=["binary", "line", "version", "section", "certificates", "critical", "cut", "large"],
 )
 def test_malformed_files_are_refused(content: bytes, reason: str) -> None:
     with pytest.raises(FormatError, match=reason):
@@ -85,3 +87,18 @@ def test_adversary_37_a_list_cut_anywhere_is_refused_or_shorter(keys: dict[str, 
         if end != len(HEAD):
             with pytest.raises(FormatError):
                 parse(whole[:end])
+
+
+def certificates_section(kind: int, part: bytes) -> bytes:
+    return section(1, string(b"") + string(b"") + bytes([kind]) + string(part))
+
+
+def test_a_range_of_serials_and_an_extension_of_certificates(keys: dict[str, Path], tmp_path: Path) -> None:
+    certificate = certificates.parse(certify(keys, "ed25519", tmp_path, "-n", "alice", "-z", "12"))
+    for first, last, holds in ((12, 12, True), (1, 12, True), (12, 13, True), (1, 11, False), (13, 20, False)):
+        numbers = first.to_bytes(8, "big") + last.to_bytes(8, "big")
+        assert parse(certificates_section(0x21, numbers)).holds_certificate(certificate) is holds
+    extension = string(b"x") + b"\0" + string(b"")
+    assert not parse(certificates_section(0x39, extension)).holds_certificate(certificate)
+    with pytest.raises(FormatError, match="extension 'x'"):
+        parse(certificates_section(0x39, string(b"x") + b"\1" + string(b"")))

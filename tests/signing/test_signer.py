@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +110,35 @@ def test_what_is_no_key_is_refused(content: bytes, reason: str, tmp_path: Path) 
 def test_a_key_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         make_signature(MESSAGE, tmp_path / "key", "airpatch")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "closed the connection"),
+        (b"\0\0", "closed the connection"),
+        (b"\0\0\0\5\x0e\0\0", "closed the connection"),
+        (b"\xff\xff\xff\xff", "answer is malformed"),
+        (b"\0\0\0\1\5", "does it hold the key"),
+    ],
+)
+def test_an_agent_that_answers_something_else(
+    answer: bytes, reason: str, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "agent"))
+        listening.listen()
+
+        def reply() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                size = int.from_bytes(connection.recv(4, socket.MSG_WAITALL), "big")
+                connection.recv(size, socket.MSG_WAITALL)
+                connection.sendall(answer)
+
+        agent = threading.Thread(target=reply)
+        agent.start()
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
+        with pytest.raises(TrustError, match=reason):
+            make_signature(MESSAGE, Path(f"{keys['ed25519']}.pub"), "airpatch")
+        agent.join()

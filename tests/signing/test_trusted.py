@@ -96,3 +96,12 @@ def test_a_signature_does_not_make_a_root_demand_less(
     both = b"".join(sign_by_openssh(keys[key], lines, "airpatch-trust") for key in ("ed25519", "other"))
     with pytest.raises(TrustError, match=reason):
         trusted.require_successor(weaker, both, NOW)
+
+
+def test_an_index_is_signed_in_a_namespace_of_its_own(
+    alice: TrustedSigners, keys: dict[str, Path], sign_by_openssh: Callable[..., bytes]
+) -> None:
+    (signer,) = alice.require(b"index", (sign_by_openssh(keys["ed25519"], b"index"),), NOW)
+    assert signer.principals == ("alice",)
+    with pytest.raises(TrustError):
+        alice.require(b"index", (sign_by_openssh(keys["ed25519"], b"index", "airpatch-trust"),), NOW)

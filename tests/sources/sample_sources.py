@@ -15,6 +15,9 @@ from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
+from airpatch.store.adding import add_release
+from airpatch.store.release_store import blob_name, make_store
+from airpatch.store.store_address import parse_store_address
 from tests.support import MemorySink, contents_of, execution
 
 IMAGES = Path(__file__).parents[2] / "fixtures/images/r1"
@@ -65,6 +68,12 @@ def _archive(tree: Path, path: Path) -> None:
     shutil.rmtree(layout)
 
 
+def _store(tree: Path, path: Path) -> None:
+    found = gather([str(tree)])
+    store = make_store(parse_store_address(str(path)))
+    add_release(store, found.release, found.manifests, found.content, execution())
+
+
 FOLDERS = (
     Kind("dir", _copy, lambda image, digest: f"{image}/{digest.hex}"),
     Kind("registry", _registry, lambda _, digest: registry.blob_path(digest)),
@@ -74,4 +83,5 @@ KINDS = (
     *FOLDERS,
     Kind("bundle", _bundle, lambda _, digest: ""),
     Kind("oci-archive", _archive, lambda _, digest: ""),
+    Kind("store", _store, lambda _, digest: blob_name(digest)),
 )

@@ -21,9 +21,11 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.sources.gather import Gathered, gather
 from airpatch.target.audit import VerifiedRoot, audit_root
+from airpatch.target.audit_blobs import AuditedBlobs
 from airpatch.target.installer import install
 from airpatch.target.root import Root
 from tests.support import Recorder, execution
+from tests.target import support
 
 IMAGES = Path(__file__).resolve().parents[2] / "fixtures" / "images"
 WEB = ImageName("shop/web", "r1")
@@ -416,3 +418,44 @@ def test_foreign_layers_may_be_missing(root: Path, gathered: Gathered) -> None:
     blob.parent.mkdir(parents=True)
     blob.write_bytes(content)
     assert verify(root).findings == ()
+
+
+@pytest.mark.parametrize("what", ["gone", "a link"])
+def test_adversary_53_a_blob_that_changes_between_listing_and_hashing(
+    what: str, root: Path, gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = root / registry.blob_path(gathered.release.blobs[0].digest)
+    hash_blobs = AuditedBlobs.hash_blobs
+
+    def meanwhile(self: AuditedBlobs, *words: object) -> None:
+        file.unlink()
+        if what == "a link":
+            file.symlink_to("/etc/passwd")
+        hash_blobs(self, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(AuditedBlobs, "hash_blobs", meanwhile)
+    progress = Recorder()
+    with Root(root) as opened:
+        verified = audit_root(opened, execution(2, progress))
+    assert verified.findings == ()
+    assert progress.adds_up
+    told = verified.notes if what == "gone" else verified.obstacles
+    assert [line for line in told if line.startswith(f"{file}: ")] != []
+
+
+def test_a_release_that_is_not_current_and_lost_blobs_cannot_be_gone_back_to(place: Path) -> None:
+    one, two = support.tiny(1), support.tiny(2)
+    support.install(place / "root", one.full, two.full)
+    own = {blob.digest for blob in one.release.blobs} - {blob.digest for blob in two.release.blobs}
+    gone = next(blob.digest for blob in one.release.blobs if blob.digest in own and not blob.is_manifest)
+    support.drop(place / "root", [gone])
+    verified = verify(place / "root")
+    assert verified.findings == ()
+    assert "release r1 cannot be rolled back to: 1 of its blobs are gone" in verified.notes
+
+
+def test_a_link_whose_folder_is_no_digest_is_a_note(root: Path) -> None:
+    (_repository(root) / "_layers" / "sha256" / "half").mkdir()
+    verified = verify(root)
+    assert verified.findings == ()
+    assert [note.rpartition("/")[2] for note in verified.notes] == ["half: does not belong there"]

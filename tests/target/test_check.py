@@ -6,11 +6,12 @@ import errno
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from airpatch.errors import BaseMismatch, IntegrityError, TargetError, TrustError
+from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
@@ -225,3 +226,25 @@ def test_adversary_8_a_refused_bundle_leaves_no_state(root: Path) -> None:
         install(root, numbered(1).full)
     assert len(os.listdir(root / ".airpatch/releases")) == 1
     assert not (root / ".airpatch/journal").exists()
+
+
+def test_more_blobs_than_are_hashed_at_once(root: Path) -> None:
+    builder = Builder()
+    builder.tag("many:r1", builder.picture([b"layer %d" % number for number in range(40)]))
+    many = sample(builder, "r1")
+    install(root, many.full)
+    wrong = many.release.blobs[20].digest
+    damage(root, wrong)
+    with Root(root) as files, ThreadPoolExecutor(2) as pool:
+        found = dict(check.hash_blobs(files, many.release.blobs, pool))
+    assert [blob.digest for blob, right in found.items() if not right] == [wrong]
+    assert len(found) == len(many.release.blobs)
+
+
+def test_bundles_that_contradict_each_other_are_refused(r1: Sample) -> None:
+    index = Index.full(r1.release)
+    first = r1.release.blobs[0]
+    other = replace(r1.release, name="r2", blobs=(replace(first, size=first.size + 1), *r1.release.blobs[1:]))
+    check.require_agreement([index, index])
+    with pytest.raises(FormatError, match=f"{first.digest} has {first.size + 1} bytes in r2 and {first.size} in r1"):
+        check.require_agreement([index, Index.full(other)])

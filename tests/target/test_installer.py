@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.archive.writer import write_bundle
 from airpatch.blobs.room import Room
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
@@ -19,12 +20,25 @@ from airpatch.format.index import Base, Feature, Index, Plan
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
+from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
+from airpatch.sources.gather import Gathered
 from airpatch.target import installer
 from airpatch.target.root import Root
 from airpatch.target.state import current, history, receipts
 from airpatch.target.stocktaking import make_request
-from tests.support import Builder, Recorder, contents_of, execution, join_frames, piped, split_frames
+from tests.layers.support import changed, layer, replica
+from tests.support import (
+    OCI_GZIP_LAYER,
+    Builder,
+    MemorySink,
+    Recorder,
+    contents_of,
+    execution,
+    join_frames,
+    piped,
+    split_frames,
+)
 from tests.target import support
 from tests.target.support import (
     LAYERS,
@@ -520,3 +534,53 @@ def test_links_of_a_pruned_index_are_found_by_path(old: Path, r1: Sample) -> Non
     assert not (old / registry.STORAGE).exists()
     install(old, r1.full)
     assert served(old) == r1.tags
+
+
+# Layer patches
+
+
+def layered() -> tuple[Sample, Sample, bytes]:
+    """Two releases and the patch between them, whose layer is rebuilt out of the one before."""
+    encode = replica("go1-flate-6")
+    content = layer(1, size=9000)
+    builders = Builder(), Builder()
+    for number, (builder, data) in enumerate(zip(builders, (content, changed(content)), strict=True), 1):
+        image = builder.picture([encode(data)], layer_type=OCI_GZIP_LAYER)
+        builder.tag(f"web:r{number}", image)
+        builder.tag("web:stable", image)
+    old, new = sample(builders[0], "r1", 1), sample(builders[1], "r2", 2)
+    layers = tuple(blob.digest for blob in old.release.blobs if not blob.is_manifest)
+    state = replace(old.base, layers=layers, content=old.builder.content)
+    gathered = Gathered(new.release, new.builder.manifests, new.builder.content)
+    sink = MemorySink()
+    with patch_layers(plan_patch(new.release, [state]), gathered, [state], execution(1)) as patched:
+        assert len(patched.index.steps) == 1
+        write_bundle(patched, sink, execution(1))
+    return old, new, bytes(sink.data)
+
+
+@pytest.mark.parametrize("kind", ["file", "pipe"])
+def test_a_layer_is_rebuilt_out_of_one_that_the_root_has(root: Path, kind: str) -> None:
+    old, new, patch = layered()
+    install(root, old.full)
+    (applied,) = install(root, patch, kind=kind)
+    (step,) = index_of(patch).steps
+    assert step.digest in {blob.digest for blob in applied.written}
+    assert served(root).items() >= new.tags.items()
+    assert staging(root) == []
+    assert install(root, patch)[0].written == ()
+
+
+@pytest.mark.parametrize("kind", ["gone", "middle", "empty"])
+def test_adversary_29_a_source_that_is_gone_or_damaged_is_missing(root: Path, kind: str) -> None:
+    old, _, patch = layered()
+    install(root, old.full)
+    (step,) = index_of(patch).steps
+    if kind == "gone":
+        drop(root, step.sources)
+    else:
+        damage(root, step.sources[0], kind)
+    before = outside(root)
+    with pytest.raises(BaseMismatch, match="lacks 1 blob"):
+        install(root, patch)
+    assert outside(root) == before

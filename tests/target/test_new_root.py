@@ -205,3 +205,44 @@ def test_adversary_50_a_part_on_another_file_system_is_found_before_the_first_wr
         assert snapshot(place) == before
     finally:
         subprocess.run(["umount", mount], check=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("file/root", "Not a directory"), ("a" * 256, "too long"), ("new/" + "a" * 256, "too long")]
+)
+def test_a_place_where_no_root_can_be_made_is_found_in_a_dry_run(
+    place: Path, r1: Sample, path: str, reason: str
+) -> None:
+    (place / "file").write_bytes(b"x")
+    before = snapshot(place)
+    for call in (install, try_out):
+        with pytest.raises(TargetError, match=reason):
+            call(place / path, r1.full)
+    assert snapshot(place) == before
+
+
+@needs_root
+def test_adversary_50_a_place_that_may_not_be_written_is_found_in_a_dry_run(place: Path, r1: Sample) -> None:
+    (place / "closed").mkdir()
+    place.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(TargetError, match="Permission denied"):
+            try_out(place / "closed/root", r1.full)
+    finally:
+        os.seteuid(0)
+
+
+def test_adversary_15_a_way_up_through_a_folder_that_is_not_there(place: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        make_root(place / "new/../root")
+    assert os.listdir(place) == []
+
+
+@needs_root
+def test_adversary_50_a_folder_that_somebody_else_began_is_not_used(place: Path) -> None:
+    (place / ".root.airpatch-new").mkdir()
+    os.chown(place / ".root.airpatch-new", 4321, 4321)
+    with pytest.raises(TargetError, match="belongs to another user"):
+        make_root(place / "root")
+    assert os.listdir(place) == [".root.airpatch-new"]

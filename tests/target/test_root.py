@@ -421,3 +421,40 @@ def test_adversary_18_a_root_whose_storage_is_a_link_is_refused_and_nothing_stay
     with pytest.raises(TargetError):
         Root(place)
     assert descriptors() == before
+
+
+def test_adversary_29_what_is_no_file_is_not_opened(files: Root) -> None:
+    files.make_folder("a")
+    os.mkfifo(files.path / "pipe")
+    for path in ("a", "pipe"):
+        with pytest.raises(TargetError, match=f"{path}: is not a regular file"):
+            files.open(path)
+
+
+@needs_root
+def test_adversary_50_whether_names_can_be_given_is_found_without_giving_any(place: Path) -> None:
+    place.chmod(0o755)
+    (place / "closed").mkdir()
+    with Root(place) as files:
+        files.require_writable("closed")
+        os.seteuid(65534)
+        try:
+            with pytest.raises(TargetError, match="closed: Permission denied"):
+                files.require_writable("closed")
+        finally:
+            os.seteuid(0)
+
+
+def test_a_folder_does_not_replace_one_whatever_the_file_system_calls_that(
+    files: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rename(2): EEXIST or ENOTEMPTY."""
+    for name in ("a", "b"):
+        files.make_folder(f"{name}/inside")
+    assert not files.move_folder("a", "b")
+
+    def rename(*_: object, **__: object) -> None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+    monkeypatch.setattr(os, "rename", rename)
+    assert not files.move_folder("a", "b")

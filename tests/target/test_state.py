@@ -29,9 +29,10 @@ from airpatch.target.state import (
     locked,
     parse_receipt,
     receipts,
+    require_unlocked,
 )
 from tests.target import support
-from tests.target.support import Sample, install, opened, snapshot, staging
+from tests.target.support import Sample, install, opened, snapshot, staging, try_out
 
 RELEASE = support.r1().release
 RECEIPT = emit_receipt(Receipt(RELEASE, 1_700_000_000))
@@ -291,3 +292,78 @@ def test_what_cannot_be_swept_afterwards_does_not_hide_the_error(root: Path, mon
 
     with pytest.raises(TargetError, match="the first"):
         work()
+
+
+def test_adversary_51_a_dry_run_is_refused_while_another_works(root: Path, r1: Sample) -> None:
+    with opened(root), pytest.raises(TargetError, match="another airpatch is working"):
+        try_out(root, r1.full)
+
+
+def test_adversary_51_a_lock_that_vanishes_in_a_dry_run_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root.mkdir()
+    with Root(root) as files:
+        monkeypatch.setattr(files, "size", lambda _path: 0)  # as it was a moment ago
+        require_unlocked(files)
+
+
+def test_adversary_51_a_file_system_without_locks_is_told_in_a_dry_run(
+    root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(root, r1.full)
+    (root / ".airpatch/lock").touch()
+
+    def fail(*_: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with Root(root) as files, pytest.raises(TargetError, match="No locks available"):
+        require_unlocked(files)
+
+
+def test_adversary_53_the_folder_of_the_lock_may_be_removed_while_it_is_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever held the lock before; then it is made again."""
+    open_lock = Root.open_lock
+    calls = []
+
+    def removed_at_first(self: Root, path: str, *, create: bool = True) -> int:
+        calls.append(path)
+        if len(calls) == 1:
+            (self.path / ".airpatch/staging").rmdir()
+            (self.path / ".airpatch").rmdir()
+        return open_lock(self, path, create=create)
+
+    monkeypatch.setattr(Root, "open_lock", removed_at_first)
+    with opened(root):
+        assert (root / ".airpatch/staging").is_dir()
+    assert len(calls) == 2
+
+
+def test_adversary_53_a_root_that_vanishes_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_self: Root) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Root, "make_workplace", gone)
+    with pytest.raises(TargetError, match="vanished while airpatch was running"), opened(root):
+        pass
+
+
+def test_an_interrupted_wait_for_the_lock_leaves_nothing_open(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted_wait(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    root.mkdir()
+    before = support.descriptors()
+    monkeypatch.setattr(fcntl, "flock", interrupted_wait)
+    with pytest.raises(KeyboardInterrupt), opened(root):
+        pass
+    assert support.descriptors() == before
+
+
+def test_a_receipt_that_is_none_is_named_by_who_needs_it(root: Path, r1: Sample) -> None:
+    install(root, r1.full)
+    path = root / f".airpatch/releases/{r1.id.hex}"
+    path.write_bytes(b"no receipt")
+    with Root(root) as files, pytest.raises(TargetError, match=f"{path}: .*; remove it"):
+        receipts(files)

@@ -58,7 +58,7 @@ def test_a_patch_says_what_the_site_must_have(release: Path, tmp_path: Path) -> 
     (tmp_path / "medium/README.txt").unlink()
     airpatch.diff(base, IMAGES / "r2", tmp_path / "medium/patch", release="4.2.1", with_tool=release)
     text = (tmp_path / "medium/README.txt").read_text()
-    assert "must already have 4.2.0" in text
+    assert "must already hold 4.2.0" in text
     assert "4.2.1" in text
     assert "补丁" in text
 

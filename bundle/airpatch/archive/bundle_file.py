@@ -18,7 +18,7 @@ from typing import Self
 
 from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.open_bundles import open_file_frames
-from airpatch.archive.reader import Opening, read_opening
+from airpatch.archive.opening import Opening, read_opening
 from airpatch.blobs.content import read_blob, require
 from airpatch.errors import FormatError
 from airpatch.format import layout, zstd
@@ -52,7 +52,6 @@ class BundleFile:
         except BaseException:
             reader.close()
             raise
-        self.index: Index = self.opening.index
         self.name = reader.name
         self.file_size = reader.size
         self._reader = reader
@@ -71,6 +70,11 @@ class BundleFile:
     def close(self) -> None:
         """Close the file. This also happens when the object is no longer used."""
         self._finalizer()
+
+    @property
+    def index(self) -> Index:
+        """Raises FormatError if it is none: see `Opening`."""
+        return self.opening.index
 
     def manifests(self) -> dict[Digest, bytes]:
         """Return the manifests that are stored in the bundle, verified. Raises FormatError, IntegrityError."""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.archive.reader import Accept, BundleStream, Opening
+from airpatch.archive.opening import Opening
+from airpatch.archive.reader import Accept, BundleStream
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.errors import AirpatchError, FormatError, IntegrityError
 from airpatch.execution import Execution
@@ -37,20 +38,32 @@ class CheckedBundle:
         return self.opening.index
 
 
+Demand = Callable[[Opening], object]
+"""Raises TrustError unless the signatures suffice; asked before the index is parsed."""
+
+
 def _discard(_: Index) -> Accept:
     return lambda _: Discard()
 
 
+def nothing_demanded(_: Opening) -> None:
+    """The `Demand` that all signatures satisfy."""
+
+
 def verify_bundle(
-    reader: FrameReader, execution: Execution, data: Callable[[Index], Accept] = _discard
+    reader: FrameReader,
+    execution: Execution,
+    data: Callable[[Index], Accept] = _discard,
+    demand: Demand = nothing_demanded,
 ) -> CheckedBundle:
     """Read `reader` to its end. `data` gives receivers for what the bundle has beside manifests, if that is wanted.
 
-    Raises FormatError if there is no valid index, TargetError if the reader cannot be read.
+    Raises what `demand` raises, FormatError if there is no valid index, TargetError if the reader cannot be read.
     """
     findings: list[AirpatchError] = []
     with worker_pool(execution.threads) as pool:
         stream = BundleStream(reader, pool)
+        demand(stream.opening)
         accept = data(stream.index)
         with execution.part(f"verifying {reader.name}", layout.blob_bytes(stream.index)) as part:
             try:
@@ -71,7 +84,9 @@ def _receive(stream: BundleStream, accept: Accept, findings: list[AirpatchError]
     stream.receive(layout.manifests_section(index), keep, findings, part)
     manifests = {digest: bytes(receiver.content) for digest, receiver in kept.items() if receiver.is_complete}
     if len(manifests) < len(kept):
-        raise FormatError("links and the table of blobs were not checked, since manifests are damaged")
+        # No defect of its own: of the class of what is wrong already.
+        kind = IntegrityError if all(isinstance(error, IntegrityError) for error in findings) else FormatError
+        raise kind("links and the table of blobs were not checked, since manifests are damaged")
     if all(blob.digest in manifests for blob in index.release.blobs if blob.is_manifest):
         check_manifests(index.release, manifests)
     else:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from airpatch.format import magics, zstd
-from airpatch.format.inventories import looks_like_one
 from airpatch.format.layout import INDEX_PATH
+from airpatch.format.magics import begins_inventory
 
 CUT_SHORT = "is a bundle that is cut short; copy it again"
 _TAR_MAGIC = slice(257, 262)
@@ -46,7 +46,7 @@ def _what(head: bytes) -> str:
             return CUT_SHORT
         if content[_TAR_MAGIC] == b"ustar":
             return "a tar archive; where images are in it, pack them first with 'airpatch create FILE -o BUNDLE'"
-        if looks_like_one(content):
+        if begins_inventory(content):
             return "an inventory or a request, which 'inspect' and 'diff --base' take"
         return "a zstd file; if it was a bundle or an inventory, it is cut short: copy it again"
     return "something else"

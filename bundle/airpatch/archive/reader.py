@@ -1,6 +1,6 @@
 """Reads a bundle from front to back, from a file or a pipe: every byte is checked against what must stand there.
 
-`BundleStream` reads the index and the signatures over it at once, so that a caller can refuse before it does anything;
+`BundleStream` reads the opening at once, so that a caller can refuse before it does anything;
 then `receive` carries the members of a section to receivers, decompressing and hashing on a pool with at most `WINDOW`
 bytes under way. A frame of which nothing is wanted is skipped. A receiver learns that its content is complete
 only after the digest was compared.
@@ -12,30 +12,18 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from airpatch import limits
 from airpatch.archive.frame_reader import FrameReader
-from airpatch.archive.writer import WINDOW
+from airpatch.archive.opening import read_opening
+from airpatch.archive.window import WINDOW
 from airpatch.blobs.hashing import SerialHash
 from airpatch.blobs.receiver import Receiver
-from airpatch.errors import AirpatchError, FormatError, TrustError, located
-from airpatch.format import layout, tar, zstd
+from airpatch.errors import AirpatchError, FormatError, located
+from airpatch.format import zstd
 from airpatch.format.index import Index
-from airpatch.format.index_encoding import parse_index
 from airpatch.format.layout import FramePlan, Member, Piece
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
-from airpatch.signing import sshsig
-from airpatch.signing.bundle_signatures import check_signature
-from airpatch.timestamps import emit_timestamp
-
-if TYPE_CHECKING:
-    from airpatch.signing.policy import Signer
-    from airpatch.signing.trusted import TrustedSigners
-
-_MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
-"""Bytes of content. The size of a signature is limited to whole records."""
 
 Accept = Callable[[Member], Receiver | None]
 """Asked once for each blob and signature; None lets its content pass by."""
@@ -72,7 +60,11 @@ class BundleStream:
         self._pool = pool
         self._current: _Delivery | None = None
         self.opening = read_opening(reader)
-        self.index = self.opening.index
+
+    @property
+    def index(self) -> Index:
+        """Raises FormatError if it is none: see `Opening`."""
+        return self.opening.index
 
     def receive(
         self,
@@ -123,84 +115,6 @@ class BundleStream:
             receiver = None if _is_given(piece.member) else accept(piece.member)
             self._current = None if receiver is None else _Delivery(receiver, SerialHash(self._pool))
         return self._current
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a bundle begins with: its index, that member's content, and the armored signatures over it."""
-
-    index: Index
-    content: bytes
-    signatures: tuple[bytes, ...]
-
-    def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
-        """Return who signed the bundle `name`, of those that are `trusted`; with None, no signature is required.
-
-        Raises TrustError unless they suffice at `time`, in seconds since 1970.
-        """
-        if trusted is None:
-            return ()
-        try:
-            return tuple(trusted.require(self.content, self.signatures, time))
-        except TrustError as error:
-            raise TrustError(f"{name}: {error.message}", error.findings) from None
-
-    def require_fresh(self, name: str, time: float) -> None:
-        """Raise TrustError if the release of the bundle `name` has expired at `time`, in seconds since 1970."""
-        release = self.index.release
-        if release.expires and time >= release.expires:
-            raise TrustError(
-                f"{name}: release {release.title} expired at {emit_timestamp(release.expires)}, and the clock of this "
-                f"host says {emit_timestamp(int(time))}; get a newer release, or set the clock if it is wrong"
-            )
-
-
-def read_opening(reader: FrameReader) -> Opening:
-    """Return what the first frames of `reader` hold. Raises FormatError."""
-    with located(reader.name):
-        content = _read_index(reader)
-        return Opening(parse_index(content), content, _read_signatures(reader))
-
-
-def _read_index(reader: FrameReader) -> bytes:
-    """Return the content of the member that holds the index."""
-    first = zstd.decompress(reader.next(None))
-    size = tar.parse_size(first[: tar.RECORD], layout.INDEX_PATH, limits.INDEX.value)
-    total = tar.RECORD + size + len(tar.padding(size))
-    content = bytearray(first)
-    while len(content) < total:
-        length = min(layout.FRAME, total - len(content))
-        content += zstd.decompress(reader.next(length), length)
-    if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
-        raise FormatError("the index does not fill its frames")
-    return bytes(content[tar.RECORD : tar.RECORD + size])
-
-
-def _read_signatures(reader: FrameReader) -> tuple[bytes, ...]:
-    """Return the signatures over the index: the next frame, if it begins with the name of the first one."""
-    frame = reader.peek(_MAX_SIGNATURES_FRAME)
-    try:
-        content = zstd.decompress(frame) if frame is not None else b""
-    except FormatError:
-        return ()  # the reader of the section after the index reports what is wrong with it
-    if not content.startswith(layout.index_signature_path(1).encode() + b"\0"):
-        return ()
-    reader.give_back(reader.next(len(content)))
-    signatures: list[bytes] = []
-    position = 0
-    while position < len(content):
-        if len(signatures) == layout.MAX_SIGNATURES:
-            raise FormatError(f"has more than {layout.MAX_SIGNATURES} signatures")
-        path = layout.index_signature_path(len(signatures) + 1)
-        size = tar.parse_size(content[position : position + tar.RECORD], path, sshsig.MAX_SIGNATURE)
-        begin, end = position + tar.RECORD, position + tar.RECORD + size
-        position = end + len(tar.padding(size))
-        if position > len(content) or any(content[end:position]):
-            raise FormatError(f"{path} does not fill its place")
-        with located(path):
-            check_signature(content[begin:end])
-        signatures.append(content[begin:end])
-    return tuple(signatures)
 
 
 class _Receiving:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.open_bundles import open_file_frames
-from airpatch.archive.reader import read_opening
+from airpatch.archive.opening import read_opening
 from airpatch.blobs.output import DescriptorSink, output_file
 from airpatch.errors import FormatError, UsageError
 from airpatch.format import layout, tar, zstd

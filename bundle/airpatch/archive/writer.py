@@ -7,7 +7,6 @@ Findings are collected, so that one run names every bad blob; after the first on
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor, Future
@@ -15,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.archive.window import WINDOW
 from airpatch.blobs.buffers import Buffers
 from airpatch.blobs.content import BlobReader, BytesBlob, Content
 from airpatch.blobs.hashing import SerialHash
@@ -29,9 +29,6 @@ from airpatch.model.manifest import parse_manifest
 from airpatch.model.release import owners
 from airpatch.progress import ProgressPart
 from airpatch.worker_pool import worker_pool
-
-WINDOW = layout.FRAME * min((os.cpu_count() or 1) + 1, 8)
-"""Bytes of content under way: enough that the pool is busy across the ends of blobs, few enough for the caches."""
 
 
 def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> list[zstd.Frame]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from airpatch.blobs.content import close_read
 from airpatch.errors import FormatError, TargetError
+from airpatch.linux import close_read
 
 
 class ByteSource(Protocol):

@@ -10,10 +10,11 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Protocol
 
 from airpatch.errors import AirpatchError, IntegrityError, SourceError
+from airpatch.linux import close_read
 from airpatch.model.digest import Digest
 
 PIECE = 1 << 20
@@ -82,7 +83,7 @@ class FileBlob:
         self._error = error
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
-            os.close(fd)
+            close_read(fd)
             kind = f"has {status.st_size} bytes, not {size}" if stat.S_ISREG(status.st_mode) else "is not a file"
             raise SourceError(f"{name}: {kind}")
 
@@ -144,12 +145,6 @@ class SectionReader:
         self._position += len(buffer)
         self._left -= len(buffer)
         return bytes(buffer)
-
-
-def close_read(fd: int) -> None:
-    """Close a descriptor through which nothing was written: an error from NFS or FUSE at this point means no loss."""
-    with suppress(OSError):
-        os.close(fd)
 
 
 def pieces(reader: BlobReader, size: int) -> Iterator[memoryview]:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 
-from airpatch.blobs.content import close_read
+from airpatch.linux import close_read
 
 ALWAYS = os.O_NOFOLLOW | os.O_CLOEXEC
 READ = os.O_RDONLY | os.O_NONBLOCK
@@ -47,7 +47,7 @@ def is_own(folder: int) -> bool:
     try:
         return os.fstat(fd).st_uid == owner
     finally:
-        os.close(fd)
+        close_read(fd)
         os.unlink(probe, dir_fd=folder)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.execution import NewFile
+from airpatch.linux import close_read
 
 _BLOCK = 4096
 _UNLIMITED = 1 << 63
@@ -62,7 +63,7 @@ def require_scratch(new_file: NewFile, size: int) -> None:
     try:
         room_at(fd).require(folder_of(fd), size, what=" for scratch files")
     finally:
-        os.close(fd)
+        close_read(fd)
 
 
 def folder_of(fd: int) -> str:

@@ -16,7 +16,7 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.room import folder_of
 from airpatch.errors import TargetError
 from airpatch.execution import Execution, NewFile, no_scratch
-from airpatch.linux import punch_hole
+from airpatch.linux import close_read, punch_hole
 
 View = mmap.mmap | bytes
 _SMALL = 64 << 20
@@ -77,7 +77,7 @@ class ScratchFile:
 
     def close(self) -> None:
         """Release the bytes; a view that is still in use keeps its own."""
-        os.close(self._fd)
+        close_read(self._fd)  # nobody reads it any more
 
 
 @dataclass(frozen=True, slots=True)

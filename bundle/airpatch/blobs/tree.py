@@ -18,7 +18,7 @@ from pathlib import Path
 from airpatch.blobs.content import FileBlob
 from airpatch.blobs.folders import ALWAYS, FOLDER, PASS_THROUGH, READ, Folders
 from airpatch.errors import SourceError
-from airpatch.linux import open_beneath
+from airpatch.linux import close_read, open_beneath
 
 _UNAVAILABLE = (errno.ENOSYS, errno.EPERM, errno.EAGAIN)
 
@@ -57,7 +57,7 @@ class Tree:
             self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # it may be written and not read
         except OSError as cause:
             raise read_error(str(path), cause) from None
-        self._finalizer = weakref.finalize(self, os.close, self._fd)
+        self._finalizer = weakref.finalize(self, close_read, self._fd)
 
     def close(self) -> None:
         """Close the directory. This also happens when the object is no longer used."""
@@ -95,12 +95,12 @@ class Tree:
         try:
             return os.fstat(fd)
         finally:
-            os.close(fd)
+            close_read(fd)
 
     def lacks(self, path: str) -> bool:
         """Return whether there is nothing at `path`. What is there and cannot be reached is not lacking."""
         try:
-            os.close(self.open(path, os.O_PATH))
+            close_read(self.open(path, os.O_PATH))
         except OSError as cause:
             return cause.errno in (errno.ENOENT, errno.ENOTDIR)
         return False
@@ -136,7 +136,7 @@ class Tree:
                 with os.scandir(fd) as entries:
                     found = [Entry(entry.name, _type(entry)) for entry in entries]
             finally:
-                os.close(fd)
+                close_read(fd)
         except OSError as cause:
             raise read_error(self.name(path), cause) from None
         return sorted(found, key=lambda entry: entry.name)

@@ -85,11 +85,12 @@ class Olds:
             (self._exact, _key(_plain(path)), _SAME_PATH),
             (self._alike, _key(_without_digits(path)), _LIKE_PATH),
         ):
-            for number in _with_key(hints, key):
-                if number in found:
-                    found[number] += max(total // share, 1)
-                elif not total:
+            # Thousands of files may be alike: all that `found` has are looked up, or one more than it has are met.
+            for number in found if total else _with_key(hints, key):
+                if number not in found:
                     return self._old(number)
+                if not total or _has(hints, key | number):
+                    found[number] += max(total // share, 1)
         best = max(found, key=lambda number: (found[number], -number), default=None)
         return self._old(best) if best is not None and found[best] else None
 
@@ -101,6 +102,11 @@ def _with_key(hints: array[int], key: int) -> Iterator[int]:
     """Yield the numbers of the files with that key, which ascend."""
     for place in range(bisect_left(hints, key), bisect_right(hints, key | _NUMBERS)):
         yield hints[place] & _NUMBERS
+
+
+def _has(hints: array[int], hint: int) -> bool:
+    place = bisect_left(hints, hint)
+    return place < len(hints) and hints[place] == hint
 
 
 def _key(path: bytes) -> int:

@@ -49,10 +49,10 @@ class Destination:
                     linux.remove_all(self._staging)
                 self.tree = Tree(path)
             except BaseException:
-                os.close(self._staging)
+                linux.close_read(self._staging)
                 raise
         except BaseException:
-            os.close(self._fd)
+            linux.close_read(self._fd)
             linux.remove_empty(self._made)
             raise
 
@@ -70,8 +70,8 @@ class Destination:
         finally:
             self.tree.close()
             self._folders.close()
-            os.close(self._staging)
-            os.close(self._fd)
+            linux.close_read(self._staging)
+            linux.close_read(self._fd)
             if error is not None:
                 linux.remove_empty(self._made)
 
@@ -79,10 +79,18 @@ class Destination:
         with self._errors(part):
             os.mkdir(part, dir_fd=self._staging)
 
-    def create(self, path: str) -> int:
-        """Return a descriptor for reading and writing the new file `path` of a part, which the caller closes."""
+    @contextmanager
+    def create(self, path: str) -> Iterator[int]:
+        """Give a descriptor for reading and writing the new file `path` of a part."""
         with self._errors(path):
-            return os.open(path, _NEW, 0o644, dir_fd=self._staging)
+            fd = os.open(path, _NEW, 0o644, dir_fd=self._staging)
+        try:
+            yield fd
+        except BaseException:
+            linux.close_read(fd)
+            raise
+        with self._errors(path):
+            os.close(fd)
 
     def link(self, fd: int, path: str) -> None:
         """Give the file that is open as `fd` the name `path` in a part."""
@@ -148,14 +156,14 @@ class Destination:
                     if self._is_named(fd):
                         return fd
             except TargetError as error:
-                os.close(fd)
+                linux.close_read(fd)
                 if isinstance(error.__cause__, BlockingIOError):
                     raise TargetError(f"{self.path}: another restore is writing into it") from None
                 raise
             except BaseException:
-                os.close(fd)
+                linux.close_read(fd)
                 raise
-            os.close(fd)
+            linux.close_read(fd)
 
     def _is_named(self, fd: int) -> bool:
         """Return whether the hidden folder is still the one behind `fd`."""

@@ -7,7 +7,6 @@ is bounded by the number of those.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
@@ -136,11 +135,8 @@ def _make(parts: Iterable[Part], destination: Destination) -> dict[Wanted, _Need
                 need.paths.append(path)
                 need.images.update(dict.fromkeys(part.images))
             else:
-                fd = destination.create(path)
-                try:
+                with destination.create(path) as fd:
                     DescriptorSink(fd, path).write([file])
-                finally:
-                    os.close(fd)
     return needs
 
 

@@ -89,11 +89,8 @@ class Transfer:
 
     @contextmanager
     def _new(self, path: str) -> Iterator[DescriptorSink]:
-        fd = self._destination.create(path)
-        try:
+        with self._destination.create(path) as fd:
             yield DescriptorSink(fd, path)
-        finally:
-            os.close(fd)
 
 
 def _clone(source: int, target: DescriptorSink) -> None:

@@ -20,7 +20,7 @@ cdef class Precedent:
     cpdef long long followed(self)
     cpdef void take(self, const unsigned char[::1] data)
     cdef Py_ssize_t follow(self, long long position, unsigned int *tokens, Py_ssize_t count, Py_ssize_t room)
-    cdef void _index(self)
+    cdef void _index(self, object release_pages)
     cdef bint _begin(self, const unsigned char[::1] data, Py_ssize_t at)
     cdef Py_ssize_t _same(self, Py_ssize_t there, const unsigned char[::1] data, Py_ssize_t at, Py_ssize_t limit) noexcept
     cdef void _end_stretch(self)

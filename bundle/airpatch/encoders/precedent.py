@@ -14,7 +14,7 @@ place is searched anew. If the other file is not of the same encoder, the tokens
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cython
 
@@ -37,6 +37,7 @@ _AHEAD = cython.declare(cython.longlong, 264)  # bytes that are looked at behind
 _LEAST = cython.declare(cython.longlong, WINDOW + 1024)  # bytes of a stretch that is worth it
 _BLOCK = cython.declare(cython.longlong, 512)  # of a tar
 _SPACING = cython.declare(cython.longlong, 4096)  # between the blocks of the content that are indexed
+_RELEASE_EVERY = cython.declare(cython.longlong, 1 << 25)  # bytes between two calls of `release_pages`
 _PROBE = cython.declare(cython.longlong, 64)  # bytes by which a stretch is told
 _MIXER = cython.declare(cython.ulonglong, 0xC2B2AE3D27D4EB4F)  # an odd constant, of xxHash
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
@@ -47,14 +48,17 @@ _MARK = cython.declare(cython.uint, LONG_258)
 class Precedent:
     """The uncompressed `content` of the other file, and its tokens.
 
-    `take` is told all bytes that are compressed, in order, and before `follow` is asked about them.
+    `take` is told all bytes that are compressed, in order, and before `follow` is asked about them. `release_pages` is
+    called now and then while the content is indexed: a caller that maps a file into memory may drop its pages then.
     """
 
     # A stretch is a tuple: where it begins and ends in what is compressed, and how much farther it is in the content.
     # In bounds: what is compared or loaded is within `_content` and the data; tokens are read up to the length of the
     # piece and written up to the room there is.
 
-    def __init__(self, content: memoryview, pieces: TokenPieces) -> None:
+    def __init__(
+        self, content: memoryview, pieces: TokenPieces, release_pages: Callable[[], None] = lambda: None
+    ) -> None:
         self._content = content
         self._pieces = pieces
         self._piece = array("I")
@@ -70,17 +74,22 @@ class Precedent:
         self._bits = max((len(content) >> 11).bit_length(), 4)
         self._table = array("I", [0]) * (1 << self._bits)
         if len(content) >= _LEAST:
-            self._index()
+            self._index(release_pages)
 
-    def _index(self) -> None:
+    def _index(self, release_pages: Callable[[], None]) -> None:
         """Enter one block in so many of the content, the first ones of those that are equal."""
         at: cython.longlong
         slot: cython.longlong
+        released: cython.longlong = 0
         content: cython.const[cython.uchar][::1] = self._content
         for at in range(0, len(content) - _PROBE + 1, _SPACING):
             slot = _slot(content, at, self._bits)
             if slot >= 0 and self._table[slot] == 0:
                 self._table[slot] = 1 + at // _SPACING
+            if at - released >= _RELEASE_EVERY:
+                released = at
+                release_pages()
+        release_pages()
 
     def take(self, data: cython.const[cython.uchar][::1]) -> None:
         """Compare the next bytes that are compressed with the content."""

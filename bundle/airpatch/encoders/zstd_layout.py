@@ -10,11 +10,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from airpatch.encoders.zstd_frame import SKIPPABLE_MAGIC
-from airpatch.encoders.zstd_replicas import FrameEncoder
 from airpatch.encoders.zstd_toc import MAX_PACKED, MAX_TEXT, FrameOffsets
 from airpatch.errors import FormatError
+
+if TYPE_CHECKING:
+    from airpatch.encoders.zstd_replicas import FrameEncoder
 
 PART_SIZE = 10
 """Bytes of a part."""

@@ -18,9 +18,7 @@ MAX_DEPTH = 8
 
 def pack(value: object) -> bytes:
     """Return the canonical encoding of `value`: None, bool, int, str, bytes, list and dict with str keys."""
-    packed = msgpack.packb(value, use_bin_type=True, strict_types=True)
-    if not isinstance(packed, bytes):
-        raise TypeError("msgpack did not pack into bytes")
+    packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=True)
     return packed
 
 

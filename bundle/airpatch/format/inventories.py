@@ -21,8 +21,6 @@ from airpatch.model.names import check_repository
 from airpatch.model.release import DEFAULT_PRODUCT, check_label, check_product
 
 VERSION = 1
-_FIRST_KEY = canonical.pack("airpatch")
-"""It follows the sha256 and the one byte that counts the keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +75,6 @@ def parse(file: bytes) -> Inventory | Request:
     if _body(value) != body:
         raise FormatError("an inventory or request that is not in its canonical form")
     return value
-
-
-def looks_like_one(content: bytes) -> bool:
-    """Return whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
-    return content[SIZE + 1 :].startswith(_FIRST_KEY)
 
 
 def _decompress(file: bytes) -> bytes:

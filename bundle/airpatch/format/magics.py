@@ -6,5 +6,17 @@ DAMAGE_REQUEST = b"\x89AIRWANT"
 """A request for the damaged bytes of a bundle (spec/PARTS.md, Top-ups)."""
 TOP_UP = b"\x89AIRGIVE"
 """The answer to it."""
+PLAN = b"\x89AIRPLAN"
+"""A plan of patches (spec/STORE.md)."""
+RECORD = b"\x89AIRNOTE"
+"""A record of a store (spec/STORE.md)."""
+_FIRST_KEY = b"\xa8airpatch"
+"""Of an inventory or a request. It follows the sha256 and the one byte that counts the keys."""
+_SHA256 = 32
 HEAD = 4096
 """Bytes of a file that suffice to say what it is."""
+
+
+def begins_inventory(content: bytes) -> bool:
+    """Return whether what begins, uncompressed, with `content` says of itself that it is an inventory or a request."""
+    return content[_SHA256 + 1 :].startswith(_FIRST_KEY)

@@ -166,7 +166,7 @@ class DecisionReader:
                     release_pages([content])
                 yield position, tokens
 
-        return Precedent(memoryview(content), tokens())
+        return Precedent(memoryview(content), tokens(), lambda: release_pages([content]))
 
 
 def counted(pieces: Iterable[_Piece], advance: Advance) -> Iterator[_Piece]:

@@ -11,20 +11,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from airpatch import limits
 from airpatch.blobs.content import Content, check_blob, require
 from airpatch.blobs.room import require_scratch
-from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore, release_pages
+from airpatch.blobs.scratch import ScratchRange, ScratchStore
 from airpatch.blobs.stopping import Stoppable
 from airpatch.delta.effort import Effort
-from airpatch.errors import AirpatchError, FormatError, IntegrityError
+from airpatch.errors import AirpatchError, IntegrityError
 from airpatch.execution import Execution
 from airpatch.format.index import Feature, SourceBlob, Step
-from airpatch.layers.compression import Compression, extract, size_told
+from airpatch.layers.compression import Compression, size_told
 from airpatch.layers.patch_maker import PatchMaker
 from airpatch.layers.reader_features import ReaderFeatures
-from airpatch.layers.resemblance import MEMORY, LayerPlace, Sketches, SourceCandidates, sketch
+from airpatch.layers.resemblance import LayerPlace, Sketches, SourceCandidates
+from airpatch.layers.unpacking import sketch_within, sketches_within, unpack
 from airpatch.layers.ways import Unpacked
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -36,8 +37,6 @@ from airpatch.units import count
 from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
-_SKETCHES, _SKETCH = 4, 16
-"""Sketches may take one part in so many of the memory, and each of them one in so many."""
 MIN_BLOB = 4 << 10
 """Bytes; smaller blobs travel whole, since a patch has a row in the index and a member of its own."""
 
@@ -86,7 +85,7 @@ class Differ:
         self._effort = effort
         self._owners = owners
         self._reader = reader
-        self._sketches: Sketches[Digest] = Sketches(self._execution.memory // _SKETCHES // MEMORY)
+        self._sketches: Sketches[Digest] = sketches_within(self._execution.memory)
 
     def make(
         self, targets: Sequence[Blob], available: Sequence[Blob], places: Mapping[Digest, LayerPlace] | None = None
@@ -175,7 +174,7 @@ class Differ:
                 return made.step
 
             patches.steps = [step for step in pool.map(patch, range(len(old), len(layers))) if step is not None]
-        patches.sources = _outside(patches.steps, dict(zip(digests, layers, strict=True)))
+        patches.sources = sources_outside(patches.steps, {each.blob.digest: each.sizes for each in layers})
 
     def _unpack_all(
         self, targets: Sequence[Blob], available: Sequence[Blob], pool: Executor, store: ScratchStore
@@ -194,8 +193,7 @@ class Differ:
             unpacked = {each.blob.digest: each for each in found if each is not None}
         old = [unpacked[blob.digest] for blob in available if blob.digest in unpacked]
         new = [unpacked[blob.digest] for blob in targets if blob.digest in unpacked]
-        new.sort(key=lambda u: u.compression is not Compression.ZSTD)
-        return old, new
+        return old, in_order(new)
 
     def _unpack_verified(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
         """As `_unpack`, verified: a patch that builds upon a damaged blob would pass the proof, and fail on targets."""
@@ -207,25 +205,28 @@ class Differ:
 
     def _unpack(self, blob: Blob, store: ScratchStore, share: Share) -> Unpacked | None:
         """Return the blob with its uncompressed content in the `store`; None if it does not decompress."""
-        with ExitStack() as stack:
-            file = ScratchFile(self._execution.scratch, str(blob.digest))
-            stack.callback(file.close)
-            try:
-                with closing(self._content.open(blob.digest, blob.size)) as reader:
-                    kind = extract(reader, blob.size, file.append, limits.unpacked(blob.size), share.advance)
-            except FormatError as error:
-                _LOG.info("blob %s: travels whole, and is no source: %s", blob.digest.short, error.message)
-                return None
-            stack.pop_all()
-        uncompressed = store.keep(file)
-        view = uncompressed.view()
-        most = self._execution.memory // _SKETCH // MEMORY
-        self._sketches.put(blob.digest, sketch(memoryview(view), most, lambda: release_pages((view,))))
-        return Unpacked(blob, kind, uncompressed)
+        unpacked = unpack(self._content, blob, self._execution.scratch, store, share.advance)
+        if unpacked is not None:
+            self._sketches.put(blob.digest, sketch_within(self._execution.memory, unpacked))
+        return unpacked
 
 
-def _outside(steps: Sequence[Step], unpacked: Mapping[Digest, Unpacked]) -> list[SourceBlob]:
-    """Return the sources that no step makes, in the order of the index."""
+class _Compressed(Protocol):
+    @property
+    def compression(self) -> Compression: ...
+
+
+_Layer = TypeVar("_Layer", bound=_Compressed)
+
+
+def in_order(layers: Iterable[_Layer]) -> list[_Layer]:
+    """Return new layers in the order in which they are patched: each may build upon those before it."""
+    return sorted(layers, key=lambda each: each.compression is not Compression.ZSTD)
+
+
+def sources_outside(steps: Sequence[Step], sizes: Mapping[Digest, tuple[int, int]]) -> list[SourceBlob]:
+    """Return the sources that none of `steps` makes, in the order of the index. `sizes` are those of the blobs and of
+    what they hold.
+    """
     digests = {source for step in steps for source in step.sources}.difference(step.digest for step in steps)
-    sources = [unpacked[digest] for digest in sorted(digests)]
-    return [SourceBlob(each.blob.digest, each.blob.size, each.uncompressed.size) for each in sources]
+    return [SourceBlob(digest, *sizes[digest]) for digest in sorted(digests)]

@@ -31,9 +31,9 @@ def wrote(encoder: str, start: bytes) -> bool:
 def is_followed(content: memoryview, target: Iterable[memoryview], size: int, pause: Callable[[], None]) -> bool:
     """Return whether enough of the `size` bytes of the `target`, in pieces, follows the `content` of a source.
 
-    `pause` is called after each piece.
+    `pause` is called after each piece, and while the content is indexed.
     """
-    precedent = Precedent(content, iter(()))
+    precedent = Precedent(content, iter(()), pause)
     for piece in target:
         precedent.take(piece)
         pause()

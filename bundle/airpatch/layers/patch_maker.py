@@ -56,7 +56,8 @@ class _NotSmaller(FormatError):
 class PatchMaker:
     """Makes layer patches out of `unpacked` blobs. For use by many threads, which share the memory of `execution`.
 
-    `taken` bytes of it are in use already. The patches use what `reader` knows.
+    `taken` bytes of it are in use already; with a `budget`, that is shared with other makers instead. The patches use
+    what `reader` knows.
     """
 
     def __init__(
@@ -67,16 +68,17 @@ class PatchMaker:
         execution: Execution,
         taken: int = 0,
         reader: ReaderFeatures | None = None,
+        budget: Budget | None = None,
     ) -> None:
         reader = reader or ReaderFeatures()
         self._content = content
         self._new_file = execution.scratch
         self._effort = effort
-        self._budget = Budget(max(execution.memory - taken, 1))
+        self._budget = budget or Budget(max(execution.memory - taken, 1))
         uncompressed = UncompressedLayers(content, execution.scratch, {u.blob.digest: _ALWAYS for u in unpacked})
         for each in unpacked:
             uncompressed.put(each.blob.digest, each.uncompressed)
-        sizes = {u.blob.digest: (u.blob.size, u.uncompressed.size) for u in unpacked}
+        sizes = {u.blob.digest: u.sizes for u in unpacked}
         self._builder = BlobBuilder(sizes, content, uncompressed, None, execution.cancellation)
         self._differences = Differences(effort, execution, self._builder, reader)
         self._gzip = GzipWays(content, effort, self._builder.decisions, self._differences, reader)

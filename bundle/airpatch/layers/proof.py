@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
 
-from airpatch.archive.checker import CheckedBundle, verify_bundle
+from airpatch.archive.checker import CheckedBundle, Demand, nothing_demanded, verify_bundle
 from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.reader import Accept
 from airpatch.blobs.content import BytesBlob, ChainedContent, Content
@@ -29,11 +29,13 @@ Base = Callable[[Index], Content]
 """Gives the blobs that layer patches of an index build upon and its bundle does not bring."""
 
 
-def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -> CheckedBundle:
+def prove(
+    reader: FrameReader, execution: Execution, base: Base | None = None, demand: Demand = nothing_demanded
+) -> CheckedBundle:
     """Read `reader` to its end, and carry out its layer patches if it is a full bundle's or there is a `base`.
 
     Raises FormatError if there is no valid index, TargetError if the reader cannot be read or there is no room,
-    BaseMismatch if a source out of the base is wrong, and what `base` raises.
+    BaseMismatch if a source out of the base is wrong, and what `demand` and `base` raise.
     """
     with closing(RebuiltContent(execution.scratch)) as spool:
         contents: list[Content] = [spool]
@@ -51,7 +53,7 @@ def prove(reader: FrameReader, execution: Execution, base: Base | None = None) -
 
             return accept
 
-        verified = verify_bundle(reader, execution, data)
+        verified = verify_bundle(reader, execution, data, demand)
         index = verified.index
         if verified.findings or (not index.is_full and base is None):
             return verified

@@ -162,6 +162,7 @@ def sketch(layer: memoryview, most: int, release_pages: Callable[[], None] = lam
         end = member.end
         path = member.path.removeprefix(b"./")
         sketcher.part(path, member.size, reader.pieces(member.content, member.content + member.size))
+        reader.reach(end)
     if len(layer) - end > (_RECORD if end else 0):
         sketcher.part(b"", len(layer) - end, reader.pieces(end, len(layer)))
     release_pages()
@@ -174,16 +175,20 @@ class _LayerPieces:
     def __init__(self, layer: memoryview, release_pages: Callable[[], None]) -> None:
         self._layer = layer
         self._release_pages = release_pages
-        self._seen = 0
+        self._released = 0
+        """Where the reader was when pages were released last."""
 
     def pieces(self, start: int, stop: int) -> Iterator[memoryview]:
         for offset in range(start, stop, _STRETCH):
-            piece = self._layer[offset : min(offset + _STRETCH, stop)]
-            yield piece
-            self._seen += len(piece)
-            if self._seen >= _STRETCH:
-                self._seen = 0
-                self._release_pages()
+            end = min(offset + _STRETCH, stop)
+            yield self._layer[offset:end]
+            self.reach(end)
+
+    def reach(self, position: int) -> None:
+        """Note that what lies before `position` has been read: headers, too, take memory."""
+        if not 0 <= position - self._released < _STRETCH:
+            self._released = position
+            self._release_pages()
 
 
 def _bare(path: bytes) -> bytes:
@@ -229,6 +234,11 @@ class Sketches(Generic[Key]):
     def __getitem__(self, key: Key) -> Sketch:
         return self._kept[key]
 
+    @property
+    def halvings(self) -> int:
+        """How often all sketches have been thinned."""
+        return self._halvings
+
 
 class SourceCandidates:
     """All layers that may be sources, in the order in which they come to be."""
@@ -253,35 +263,25 @@ class SourceCandidates:
         """Sources for the layer of number `target`, out of those before it that `may` be: together they have most of
         it. The best comes first. Where several seem equally good, `judge` tells them apart.
         """
-        candidates = self._candidates(target, may)
-        wanted = self._sketches[target].features
-        found = [sets.shared(wanted.hashes, self._sketches[number].features.hashes) for number in candidates]
-        cover = _Cover(wanted, found)
-        size = self._sketches[target].size
-        likeness = [self._places[target].likeness(self._places[number]) for number in candidates]
-        lengths = [self._sketches[number].size for number in candidates]
-        chosen: list[PickedSource] = []
-        while len(chosen) < MAX_SOURCES:
-            gains = cover.gains()
-            order = [i for i, gain in enumerate(gains) if gain]
-            order.sort(key=lambda i: (-gains[i], -likeness[i], lengths[i], candidates[i]))
-            if not order or (chosen and gains[order[0]] < max(lengths[order[0]] // _SHARE, _LEAST)):
-                break
-            best = order[0]
-            close = [i for i in order[1:] if cover.close(best, i, likeness[best] == likeness[i])]
-            close = sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1]
-            if close and judge is not None:
-                costs = judge([candidates[i] for i in (best, *close)])
-                rival = min(range(len(costs)), key=lambda k: costs[k])
-                if costs[rival] < costs[0] - costs[0] // _SLACK:
-                    best = (best, *close)[rival]
-            rivals = tuple(candidates[i] for i in (order[0], *close) if i != best) if judge is not None else ()
-            chosen.append(PickedSource(candidates[best], gains[best] * size // wanted.weight, rivals))
-            cover.take(best)
-        return chosen
+        candidates = self.candidates(target, may)
+        sketches = [self._sketches[number] for number in candidates]
+        likeness = [self.likeness(target, number) for number in candidates]
 
-    def _candidates(self, target: int, may: Callable[[int], bool]) -> list[int]:
-        """Return the numbers of layers before `target` that may resemble it."""
+        def compare(numbers: Sequence[int]) -> Sequence[int]:
+            return () if judge is None else judge([candidates[number] for number in numbers])
+
+        chosen = choose_sources(self._sketches[target], sketches, likeness, None if judge is None else compare)
+        return [
+            PickedSource(candidates[each.number], each.explained, tuple(candidates[rival] for rival in each.rivals))
+            for each in chosen
+        ]
+
+    def likeness(self, target: int, other: int) -> int:
+        """Return how alike the places of two layers are, from 0 to 7."""
+        return self._places[target].likeness(self._places[other])
+
+    def candidates(self, target: int, may: Callable[[int], bool]) -> list[int]:
+        """Return the numbers of layers before `target` that may resemble it, in their order."""
         wanted = self._sketches[target].features
         votes = [vote for vote in self._index.votes(wanted.hashes, wanted.weights, target) if may(vote.number)]
         place = self._places[target]
@@ -293,6 +293,38 @@ class SourceCandidates:
         ]
         most = max(_MASKS // max(len(wanted), 1), _CONTENDERS)
         return sorted(list(dict.fromkeys(ranked))[:most])
+
+
+def choose_sources(
+    target: Sketch, candidates: Sequence[Sketch], likeness: Sequence[int], judge: Judge | None = None
+) -> list[PickedSource]:
+    """Sources for `target` out of the `candidates`, which have been thinned like it: together they have most of it.
+
+    They are in the order in which they came to be, and are numbered by it; `likeness` says how alike their places are
+    to the target's. The best source comes first. Where several seem equally good, `judge` tells them apart.
+    """
+    wanted = target.features
+    found = [sets.shared(wanted.hashes, candidate.features.hashes) for candidate in candidates]
+    cover = _Cover(wanted, found)
+    chosen: list[PickedSource] = []
+    while len(chosen) < MAX_SOURCES:
+        gains = cover.gains()
+        order = [i for i, gain in enumerate(gains) if gain]
+        order.sort(key=lambda i: (-gains[i], -likeness[i], candidates[i].size, i))
+        if not order or (chosen and gains[order[0]] < max(candidates[order[0]].size // _SHARE, _LEAST)):
+            break
+        best = order[0]
+        close = [i for i in order[1:] if cover.close(best, i, likeness[best] == likeness[i])]
+        close = sorted(close, key=lambda i: -likeness[i])[: _CONTENDERS - 1]
+        if close and judge is not None:
+            costs = judge((best, *close))
+            rival = min(range(len(costs)), key=lambda k: costs[k])
+            if costs[rival] < costs[0] - costs[0] // _SLACK:
+                best = (best, *close)[rival]
+        rivals = tuple(i for i in (order[0], *close) if i != best) if judge is not None else ()
+        chosen.append(PickedSource(best, gains[best] * target.size // wanted.weight, rivals))
+        cover.take(best)
+    return chosen
 
 
 class _Cover:

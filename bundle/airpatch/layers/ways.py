@@ -27,6 +27,11 @@ class Unpacked:
     compression: Compression
     uncompressed: ScratchRange
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the blob, and of what it holds."""
+        return self.blob.size, self.uncompressed.size
+
 
 def way_size(way: Way) -> int:
     """Return the bytes of a way's decisions."""

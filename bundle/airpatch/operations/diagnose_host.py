@@ -19,16 +19,17 @@ from airpatch.target.root_reader import HOME
 from airpatch.target.state import history
 
 _RUN = ("packages",)
-_WRITE_HERE = (*_RUN, "current folder", "current room")
+_WRITE_HERE = (*_RUN, "rights here", "room here")
+_USE_STORE = (*_RUN, "extra store")
 _READ_ROOT = (*_RUN, "root")
-_WRITE_ROOT = (*_READ_ROOT, "root rights", "root room", "fsync", "locks", "hard links")
+_WRITE_ROOT = (*_READ_ROOT, "rights in root", "room in root", "fsync", "locks", "hard links")
 _NEEDS: Mapping[str, tuple[str, ...]] = {
     "create": _WRITE_HERE,
     "diff": (*_WRITE_HERE, "codecs", "memory"),
     "explain": (*_WRITE_HERE, "codecs", "memory"),
-    "apply": (*_RUN, "codecs", "root rights", "root room", "fsync", "locks", "hard links", "clock"),
+    "apply": (*_RUN, "codecs", "rights in root", "room in root", "fsync", "locks", "hard links", "clock"),
     "merge": (*_WRITE_HERE, "codecs"),
-    "inventory": (*_READ_ROOT, "current folder"),
+    "inventory": (*_READ_ROOT, "rights here"),
     "rollback": _WRITE_ROOT,
     "prune": _WRITE_ROOT,
     "inspect": _RUN,
@@ -43,6 +44,14 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "split": (*_WRITE_HERE, "extra parity"),
     "join": (*_WRITE_HERE, "extra parity"),
     "topup": _WRITE_HERE,
+    "store add": (*_WRITE_HERE, "extra store", "codecs"),
+    "store list": _USE_STORE,
+    "store show": _USE_STORE,
+    "store verify": _USE_STORE,
+    "store prune": _USE_STORE,
+    "plan": (*_WRITE_HERE, "extra store", "codecs"),
+    "work": (*_WRITE_HERE, "extra store", "codecs", "memory"),
+    "collect": (*_WRITE_HERE, "extra store", "codecs"),
     "doctor": (),
     "completion": (),
 }
@@ -102,8 +111,8 @@ def _facts(root: Path | None) -> Iterator[Fact]:
     yield runtime.codecs()
     yield runtime.memory()
     here = Path.cwd()
-    yield disk.rights("current folder", [here])
-    yield disk.room("current room", here)
+    yield disk.rights("rights here", [here])
+    yield disk.room("room here", here)
     yield from disk.file_system(here) if root is None else _root_facts(root)
     yield registries()
     yield runtime.clock(None if root is None else _newest(root))
@@ -117,14 +126,14 @@ def _root_facts(root: Path) -> Iterator[Fact]:
         yield Fact("root", Verdict.MISSING, f"{root}: holds no registry's storage; apply will create it")
     else:
         yield Fact("root", Verdict.OK, f"{root}: holds {STORAGE}")
-    rights = disk.rights("root rights", [folder, *_written(root)])
+    rights = disk.rights("rights in root", [folder, *_written(root)])
     obstacle = disk.in_the_way(root.absolute())
     if obstacle is not None:
         rights = Fact(
-            "root rights", Verdict.MISSING, f"{obstacle}: is not a folder; move it away, or name another root"
+            "rights in root", Verdict.MISSING, f"{obstacle}: is not a folder; move it away, or name another root"
         )
     yield rights
-    yield disk.room("root room", folder)
+    yield disk.room("room in root", folder)
     if rights.state is Verdict.OK:
         yield from disk.file_system(folder)
 

@@ -14,17 +14,17 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import VERSION
-from airpatch.format.inventories import Inventory, Request, content_id
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_file, is_folder
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
-from airpatch.operations.arguments import StrPath
 from airpatch.report.costs import Costs, costs_of
 from airpatch.report.weight import Weight, weigh
 from airpatch.sources.foreign import explain_bundle, is_there
 
 if TYPE_CHECKING:
+    from airpatch.format.inventories import Inventory, Request
+    from airpatch.operations.arguments import StrPath
     from airpatch.report.layer_encodings import Layer
     from airpatch.report.layer_patches import LayerPatch
     from airpatch.report.root_report import RootReport
@@ -67,6 +67,8 @@ class InventoryReport:
     @property
     def id(self) -> Digest:
         """The name by which patches made against it refer to their base."""
+        from airpatch.format.inventories import content_id
+
         return content_id(self.content)
 
 

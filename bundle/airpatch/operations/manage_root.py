@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from airpatch.archive.pack import destination
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
-from airpatch.operations.arguments import StrPath
 from airpatch.target import state
 from airpatch.target.history import History
 from airpatch.target.pruning import Pruned, prune_root
@@ -19,6 +18,9 @@ from airpatch.target.rolling_back import RolledBack, roll_back
 from airpatch.target.root import Root, open_root
 from airpatch.target.root_trust import history_remarks
 from airpatch.target.stocktaking import take_inventory
+
+if TYPE_CHECKING:
+    from airpatch.operations.arguments import StrPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ def inventory(root: StrPath, output: StrPath, *, product: str | None = None) -> 
     the one whose current release is named; it may be omitted if the root has only one. Raises UsageError if `root`
     holds no registry's storage or no such product, TargetError.
     """
+    from airpatch.archive.pack import destination  # here, since nothing else writes such a file
+
     with open_root(Path(root)) as opened:
         found = take_inventory(opened, product)
     content = emit(found)

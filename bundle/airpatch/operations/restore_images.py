@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.pack import STDOUT
@@ -31,9 +31,7 @@ from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, check_apart, choice, within
 from airpatch.operations.lay_out_files import lay_out_files
 from airpatch.operations.trusted_files import require_signed
-from airpatch.patches.completed_release import complete_upon
 from airpatch.registry_api.access import PullOptions
-from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.image_references import pick
@@ -41,6 +39,9 @@ from airpatch.sources.source import FoundImage, Source
 from airpatch.target.image_signatures import kept_path, signatures_of
 from airpatch.target.rolling_back import find_release
 from airpatch.target.root import open_root
+
+if TYPE_CHECKING:
+    from airpatch.signing.trusted import TrustedSigners
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,11 @@ def _restore_upon(
     files_to: StrPath | None,
 ) -> Restored:
     """Restore the release of `patch` upon what `base` has; only layers of the picked images are rebuilt."""
+    from airpatch.patches.completed_release import complete_upon  # here, since it loads what rebuilds layers
+
+    require_signed(trusted, patch.opening, patch.name)
     if patch.index.is_full:
         raise UsageError(f"{patch.name}: is a full bundle, which needs no --base")
-    require_signed(trusted, patch.opening, patch.name)
     patch.opening.require_fresh(patch.name, time.time())
     completed = complete_upon(os.fspath(base), [patch], execution, pull)
     manifests = completed.manifests()

@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
+from airpatch.archive.opening import Opening
 from airpatch.archive.pack import destination
-from airpatch.archive.reader import Opening
 from airpatch.archive.signed import replace_signatures
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
@@ -51,7 +51,7 @@ def sign(
     """
     name = os.fspath(bundle)
     with closing(BundleFile(name)) as opened:
-        opening = opened.opening
+        opening, index = opened.opening, opened.index
     if export is not None:
         if key is not None or names(signatures):
             raise UsageError("the message is either exported or signed: with --export, give no key and no signatures")
@@ -64,7 +64,7 @@ def sign(
     keys = {sshsig.parse(text).public_key for text in made}
     kept = [text for text in opening.signatures if sshsig.parse(text).public_key not in keys]
     replace_signatures(name, [*kept, *made])
-    return SignedBundle(name, opening.index, tuple(map(_fingerprint, [*kept, *made])))
+    return SignedBundle(name, index, tuple(map(_fingerprint, [*kept, *made])))
 
 
 def _exported(name: str, opening: Opening, output: str) -> SignedBundle:

@@ -14,7 +14,7 @@ from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS, MAX_REVOKED
 from airpatch.units import count
 
 if TYPE_CHECKING:
-    from airpatch.archive.reader import Opening
+    from airpatch.archive.opening import Opening
     from airpatch.signing.policy import Signer
     from airpatch.signing.trusted import TrustedSigners
 

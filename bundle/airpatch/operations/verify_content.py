@@ -96,14 +96,20 @@ def _scratch_folder(subject: Path) -> Path:
 
 
 def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
+    signers: list[Signer] = []
     with closing(open_frames(name, execution.ask)) as reader:
-        checked = prove(reader, execution, None if base is None else _base(os.fspath(base), execution))
-        signers = require_signed(trusted, checked.opening, reader.name)
+        checked = prove(
+            reader,
+            execution,
+            None if base is None else _base(os.fspath(base), execution),
+            lambda opening: signers.extend(require_signed(trusted, opening, reader.name)),
+        )
     if checked.findings:
         raise _error(reader.name, checked.findings)
     checked.opening.require_fresh(reader.name, time.time())
     index = checked.index
-    return VerifiedBundle(reader.name, index, bool(index.patched) and (index.is_full or base is not None), signers)
+    carried_out = bool(index.patched) and (index.is_full or base is not None)
+    return VerifiedBundle(reader.name, index, carried_out, tuple(signers))
 
 
 def _request(bundle: Path, request: Path, execution: Execution) -> str:

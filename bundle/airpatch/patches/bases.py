@@ -32,8 +32,10 @@ from airpatch.model.release import DEFAULT_PRODUCT, Image, Release, check_label
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.foreign import explain_spec
 from airpatch.sources.gather import gather
-from airpatch.sources.kinds import is_other_source
+from airpatch.sources.kinds import is_other_source, whole_release
 from airpatch.sources.registry_roots import registry_content
+from airpatch.store.release_store import ReleaseStore
+from airpatch.store.store_address import is_store_address, parse_store_address
 from airpatch.target.root import open_root
 from airpatch.target.state import choose_product, current, products, receipts
 from airpatch.target.stocktaking import take_inventory
@@ -144,7 +146,8 @@ def installed_release(name: str) -> InstalledRelease | None:
     """Return the release of the base `name`; None if it has none, or several products. Raises as `open_base`."""
     path = Path(name)
     if is_other_source(name):
-        return None
+        release = whole_release(name)
+        return None if release is None else _installed(release)
     if is_folder(path):
         with open_root(path) as root:
             installed = products(root)
@@ -169,6 +172,8 @@ def open_content(name: str) -> BaseState:
     Raises UsageError if it holds none, FormatError, TargetError, SourceError.
     """
     path = Path(name)
+    if is_store_address(name) and parse_store_address(name).release is None:
+        return _from_store(name)
     if is_other_source(name):
         return _from_source(name)
     if is_folder(path):
@@ -240,6 +245,21 @@ def _from_source(name: str, pull: PullOptions | None = None) -> BaseState:
         tuple(blob.digest for blob in release.blobs if not blob.is_manifest),
         ChainedContent([gathered.content, BytesContent(gathered.manifests)]),
         release.images,
+    )
+
+
+def _from_store(name: str) -> BaseState:
+    """Return the blobs of all releases in a store."""
+    store = ReleaseStore(parse_store_address(name))
+    releases = [each.release for each in store.releases()]
+    blobs = {blob.digest: blob for release in releases for blob in release.blobs}
+    return BaseState(
+        Base(_NO_RELEASE, name),
+        {digest: blob.size for digest, blob in blobs.items()},
+        frozenset(),
+        layers=tuple(digest for digest, blob in blobs.items() if not blob.is_manifest),
+        content=store.content,
+        images=tuple(image for release in releases for image in release.images),
     )
 
 

@@ -6,7 +6,7 @@ uncompressed, each as a difference to those before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -14,7 +14,7 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import ChainedContent, Content
 from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
-from airpatch.format.index import UNKNOWN_TYPE, Index, Plan
+from airpatch.format.index import UNKNOWN_TYPE, Feature, Index, Plan, SourceBlob, Step
 from airpatch.layers.differ import Differ
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.resemblance import LayerPlace
@@ -45,27 +45,30 @@ def patch_layers(
     Raises what reading the bases and scratch files raises.
     """
     givers = [*bases, *contents]
-    available = _available(bases, givers)
+    available = available_sources(bases, givers)
     content = ChainedContent([gathered.content, *_contents(givers, available, gathered.content, execution)])
     _LOG.info("sources of layer patches: %d blobs that every base has, and new blobs", len(available))
     targets = [blob for blob in index.stored if not blob.is_manifest]
     patches = Differ(content, execution, effort, gathered.owners, reader).make(
         targets, available, _places(gathered, givers)
     )
-    made = {step.digest for step in patches.steps}
+    planned = with_layer_patches(index, patches.steps, patches.sources, patches.features)
+    everything = ChainedContent([gathered.content, patches])
+    return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
+
+
+def with_layer_patches(
+    index: Index, steps: Sequence[Step], sources: Sequence[SourceBlob], features: Iterable[Feature]
+) -> Index:
+    """Return `index` with layer patches, by `steps`, in place of stored blobs."""
+    made = {step.digest for step in steps}
     plans = tuple(
         Plan.PATCHED if blob.digest in made else plan
         for blob, plan in zip(index.release.blobs, index.plans, strict=True)
     )
-    planned = replace(
-        index,
-        plans=plans,
-        sources=tuple(patches.sources),
-        steps=tuple(patches.steps),
-        features=tuple(sorted(patches.features)),
+    return replace(
+        index, plans=plans, sources=tuple(sources), steps=tuple(steps), features=tuple(sorted(set(features)))
     )
-    everything = ChainedContent([gathered.content, patches])
-    return PreparedBundle(planned, gathered.manifests, everything, content, patches.chosen, resources=(patches,))
 
 
 def _places(gathered: Gathered, bases: Sequence[BaseState]) -> dict[Digest, LayerPlace]:
@@ -88,7 +91,7 @@ def _contents(
     return [content for base in bases if (content := readable(base, wanted, execution)) is not None]
 
 
-def _available(bases: Sequence[BaseState], givers: Sequence[BaseState]) -> list[Blob]:
+def available_sources(bases: Sequence[BaseState], givers: Sequence[BaseState]) -> list[Blob]:
     """Return the blobs that every base has and one of `givers` can provide, the largest first."""
     found: dict[Digest, int] = {}
     for giver in givers:

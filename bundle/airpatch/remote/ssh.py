@@ -29,6 +29,8 @@ from airpatch.errors import (
 
 _BROKEN = 255
 """The exit code of ssh where the connection is at fault, and not the command (ssh(1))."""
+_UNRESOLVED = "Could not resolve hostname"
+"""What ssh says of a name that nobody knows (resolve_host of OpenSSH's ssh.c); it says so in English everywhere."""
 _NO_COMMAND = 127
 _PIECE = 1 << 18
 _CLASSES: Sequence[type[AirpatchError]] = (
@@ -56,6 +58,10 @@ words, and leads a group of processes, as whatever sshd starts does. Another pro
 
 class LineBroken(Exception):
     """The connection to the host broke, or was never made."""
+
+
+class _Unresolved(LineBroken):
+    """The host's name could not be resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +150,9 @@ class RemoteHost:
                 time.sleep(self.pause * 2 ** (number - 1))
             try:
                 return attempt()
-            except LineBroken:
+            except LineBroken as error:
+                if isinstance(error, _Unresolved) and not number:  # later, the line may have taken the resolver with it
+                    raise TargetError(f"{self.host}: the name cannot be resolved; check how it is written") from None
                 self.said("the connection was lost")
         raise TargetError(f"{self.host}: cannot be reached ({self.attempts} attempts): see ssh's messages")
 
@@ -159,6 +167,13 @@ class RemoteHost:
 
         Raises LineBroken, and TargetError if there is no ssh.
         """
+        unresolved = threading.Event()
+
+        def said(text: str) -> None:
+            if _UNRESOLVED in text:
+                unresolved.set()
+            self.said(text)
+
         try:
             process = subprocess.Popen(
                 [*self.shell, self.host, script],
@@ -172,7 +187,7 @@ class RemoteHost:
         with process:
             readers = [
                 threading.Thread(target=_drain, args=(process.stdout, output.extend)),
-                threading.Thread(target=_lines, args=(process.stderr, self.said)),
+                threading.Thread(target=_lines, args=(process.stderr, said)),
             ]
             for reader in readers:
                 reader.start()
@@ -186,7 +201,7 @@ class RemoteHost:
                 for reader in readers:
                     reader.join()
         if process.returncode == _BROKEN or process.returncode < 0:
-            raise LineBroken
+            raise _Unresolved if unresolved.is_set() else LineBroken
         return process.returncode, bytes(output)
 
     def _check(self, code: int, output: bytes) -> None:

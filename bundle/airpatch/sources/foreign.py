@@ -15,7 +15,7 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://(.*)")
 _ON_A_HOST = re.compile(r"(?:[\w.-]+@)?([\w-][\w.-]*):(/.*)", re.ASCII)
 _FILES = (".zst", ".tar", ".gz", ".tgz")
 """Endings of what is a file rather than an image."""
-_SOURCES = frozenset(("dir", "registry", "oci", "oci-archive", "docker-archive", "containerd", "bundle"))
+_SOURCES = frozenset(("dir", "registry", "oci", "oci-archive", "docker-archive", "containerd", "bundle", "store"))
 """Prefixes of sources that are followed by a path."""
 _COPIED = frozenset(("atomic", "ostree", "sif", "tarball"))
 """Transports of skopeo (containers-transports(5)) that only skopeo reads."""

@@ -1,7 +1,7 @@
 """Finds out what kind of source a path is, by what it holds.
 
 A prefix (`dir:`, `registry:`, `oci:`, `oci-archive:`, `docker-archive:`, `containerd:`,
-`bundle:`) disambiguates where a path holds more than one kind.
+`bundle:`, `store:`) disambiguates where a path holds more than one kind.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_file, is_folder, real_path
 from airpatch.log import logger
+from airpatch.model.release import Release
 from airpatch.registry_api.access import PullOptions
 from airpatch.registry_api.address import is_address
 from airpatch.sources import (
@@ -27,12 +28,14 @@ from airpatch.sources import (
     oci_archives,
     oci_layouts,
     registry_roots,
+    stores,
 )
 from airpatch.sources.foreign import explain_spec
 from airpatch.sources.image_references import Reference
 from airpatch.sources.location import Location
 from airpatch.sources.source import Kind, Source
 from airpatch.sources.tar_files import is_archive
+from airpatch.store.store_address import is_store_address
 
 KINDS: tuple[Kind, ...] = (
     dir_trees.KIND,
@@ -51,7 +54,8 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
     """Return the source that `spec`, a path with or without a prefix, names. What must be decompressed goes to
     `new_file`.
 
-    An address `docker://...` is an image in a registry; `pull` says how to read it.
+    An address `docker://...` is an image in a registry; `pull` says how to read it. An address of a store may name one
+    of its releases.
 
     Raises UsageError if there is nothing of the kind or more than one kind, FormatError for a broken bundle,
     SourceError if the path cannot be read.
@@ -60,6 +64,8 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
         from airpatch.sources.registries import RegistryImages
 
         return RegistryImages.at(spec, new_file, pull or PullOptions())
+    if is_store_address(spec):
+        return stores.StoreSource.at(spec)
     prefix, colon, rest = spec.partition(":")
     kind = _BY_PREFIX.get(prefix) if colon else None
     name = spec if kind is None else rest
@@ -92,13 +98,21 @@ def is_other_source(spec: str) -> bool:
     """Return whether `spec` is a source that is neither a bundle nor a root: by its prefix, or because it is an
     archive.
     """
-    if is_address(spec):
+    if is_address(spec) or is_store_address(spec):
         return True
     prefix, colon, _ = spec.partition(":")
     if colon and prefix in _BY_PREFIX:
         return prefix not in (bundles.KIND.prefix, registry_roots.KIND.prefix)
     path = Path(spec)
     return is_file(path) and not is_bundle(path) and is_archive(path)
+
+
+def whole_release(spec: str) -> Release | None:
+    """Return the release that the source `spec` is; None where the images of a source are of no release of their own.
+
+    Raises as `open_source`.
+    """
+    return stores.StoreSource.at(spec).release if is_store_address(spec) else None
 
 
 def _existing(spec: str, name: str) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from airpatch.archive.reader import Opening
+from airpatch.archive.opening import Opening
 from airpatch.blobs.content import Content
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airpatch import limits
-from airpatch.blobs.content import close_read
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.execution import Execution
 from airpatch.format import registry
 from airpatch.format.index import Index, Step
 from airpatch.layers.steps import steps_for
+from airpatch.linux import close_read
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest

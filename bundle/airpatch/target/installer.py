@@ -97,12 +97,15 @@ def install(
     check_place(path)
     with worker_pool(execution.threads) as pool:
         streams = [BundleStream(reader, pool) for reader in readers]
-        signers = _require_signed(streams, trusted)  # before there is even a folder
+        signers = _require_signed(streams, trusted)  # before there is even a folder, and before anything is parsed
+        if os.path.lexists(path):
+            with Root(path) as root:
+                _require_signed(streams, stored_trust(root))
         _require_fresh(streams)
         for stream in streams:
             _require_features(stream.index)
         with Root(path, create=True) as root, locked(root) as state:
-            demanded = _require_signed(streams, stored_trust(root))
+            demanded = _require_signed(streams, stored_trust(root))  # of this moment, which nobody else can change
             indexes = [stream.index for stream in streams]
             left = checks.follow(root, indexes)
             plans = checks.examine(root, readers, indexes, pool)
@@ -147,17 +150,18 @@ def preview(
     check_place(path)
     with worker_pool(execution.threads) as pool, ExitStack() as stack:
         streams = [BundleStream(reader, pool) for reader in readers]
-        indexes = [stream.index for stream in streams]
         _require_signed(streams, trusted)
+        root = stack.enter_context(Root(path)) if os.path.lexists(path) else None
+        if root is not None:
+            _require_signed(streams, stored_trust(root))
         _require_fresh(streams)
+        indexes = [stream.index for stream in streams]
         for index in indexes:
             _require_features(index)
-        root = stack.enter_context(Root(path)) if os.path.lexists(path) else None
         if root is None:
             require_place(path)
         else:
             require_unlocked(root)
-            _require_signed(streams, stored_trust(root))
         left = checks.follow(root, indexes)
         plans = checks.examine(root, readers, indexes, pool)
         is_new = root is None or not root.is_folder(registry.STORAGE)

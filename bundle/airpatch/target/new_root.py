@@ -87,15 +87,18 @@ def _make(names: Sequence[str], above: int, first: Path) -> bool:
             raise TargetError(f"{first.parent / aside}: belongs to another user; remove it and run again")
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TargetError(f"{first}: another airpatch is making this folder; run again") from None
+        try:
             remove_all(fd)
             _below(names[1:], fd)
             rename_folder(aside, names[0], dir_fd=above, other_fd=above)
-        except BlockingIOError:
-            raise TargetError(f"{first}: another airpatch is making this folder; run again") from None
-        except FileExistsError:
+        except OSError as error:
             remove_all(fd)
             os.rmdir(aside, dir_fd=above)
-            return False
+            if isinstance(error, FileExistsError):
+                return False
+            raise
     finally:
         os.close(fd)
     return True

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from airpatch.blobs.content import close_read
 from airpatch.blobs.folders import FOLDER
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
 from airpatch.format.registry import STORAGE
 from airpatch.linux import (
     SYNCFS_REPORTS_ERRORS,
+    close_read,
     remove_all,
     remove_empty,
     rename_folder,

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from airpatch.blobs.content import close_read
 from airpatch.blobs.folders import Folders, MakeFolder
 from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
-from airpatch.linux import mount_of
+from airpatch.linux import close_read, mount_of
 
 HOME = ".airpatch"
 STAGING = f"{HOME}/staging"

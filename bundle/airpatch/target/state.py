@@ -21,11 +21,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from airpatch import limits
-from airpatch.blobs.content import close_read
 from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, TargetError, UsageError, located
 from airpatch.format import canonical
 from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
+from airpatch.linux import close_read
 from airpatch.model.digest import Digest
 from airpatch.model.release import DEFAULT_PRODUCT, Release, check_time
 from airpatch.target.history import (

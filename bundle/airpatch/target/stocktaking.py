@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from airpatch.format.index import Index
 from airpatch.format.inventories import Inventory, Request
-from airpatch.layers.versions import VERSIONS, features_of_this_host
 from airpatch.model.release import Blob
 from airpatch.target import storage
 from airpatch.target.root import Root
@@ -19,6 +18,8 @@ def take_inventory(root: Root, product: str | None = None) -> Inventory:
     `product` is the one whose current release is named. Raises UsageError if there is none of that name, or if there
     are several and none is named.
     """
+    from airpatch.layers.versions import VERSIONS, features_of_this_host  # here, since it loads every encoder
+
     product = choose_product(root, product)
     id_ = current(root, product)
     receipt = receipts(root).get(id_) if id_ is not None else None

@@ -11,8 +11,6 @@ from airpatch import BundleReport, Digest, ImageName, InventoryReport, LayersRep
 from airpatch.units import megabytes
 from airpatch_cli.bundle_results import expiry
 from airpatch_cli.console import Console, Result, table, timestamp
-from airpatch_cli.inventory_results import inventory_result
-from airpatch_cli.layer_results import layer_table
 
 if TYPE_CHECKING:
     from airpatch import Index, Receipt, Release, RootReport, Weight
@@ -26,11 +24,15 @@ def run(args: Namespace, console: Console) -> Result:
     name = args.subject
     found = airpatch.inspect(name, patches=args.blobs or args.json, layers=args.layers, execution=console.execution)
     if isinstance(found, LayersReport):
+        from airpatch_cli.layer_results import layer_table
+
         return layer_table(name, found.layers)
     if isinstance(found, BundleReport):
         lines = [*_bundle_lines(name, found), *(_blob_lines(found) if args.blobs else ())]
         return Result(_bundle_data(name, found), lines)
     if isinstance(found, InventoryReport):
+        from airpatch_cli.inventory_results import inventory_result
+
         return inventory_result(found, with_blobs=args.blobs)
     return Result(_root_data(name, found), list(_root_lines(name, found, with_blobs=args.blobs)))
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from airpatch_cli.grammar.command import Commands, add_command
+from argparse import ArgumentParser
+
+from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.shared_options import output_option
 from airpatch_cli.grammar.values import bundle, natural, part_size, path
 
 
-def doctor(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "doctor",
-        "report what this host provides and which commands will work on it (exit code 8 if some will not)",
-        "airpatch doctor",
-        "airpatch doctor /var/lib/registry",
-        is_long=False,
-    )
+@command(
+    "report what this host provides and which commands will work on it (exit code 8 if some will not)",
+    "airpatch doctor",
+    "airpatch doctor /var/lib/registry",
+    is_long=False,
+)
+def doctor(parser: ArgumentParser) -> None:
     parser.add_argument(
         "root",
         type=path,
@@ -25,14 +25,12 @@ def doctor(commands: Commands) -> None:
     )
 
 
-def split(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "split",
-        "split a file into parts for media and mail gateways; every command reads the parts directly",
-        "airpatch split shop-r1.tar.zst --size 4GiB -o parts/",
-        "airpatch split shop-r1.tar.zst --size 25MiB --parity 2 -o mails/",
-    )
+@command(
+    "split a file into parts for media and mail gateways; every command reads the parts directly",
+    "airpatch split shop-r1.tar.zst --size 4GiB -o parts/",
+    "airpatch split shop-r1.tar.zst --size 25MiB --parity 2 -o mails/",
+)
+def split(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=bundle, metavar="FILE", help="a bundle, or any other file")
     parser.add_argument(
         "--size",
@@ -53,14 +51,12 @@ def split(commands: Commands) -> None:
     )
 
 
-def join(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "join",
-        "reassemble a file from its parts",
-        "airpatch join parts/* -o shop-r1.tar.zst",
-        "airpatch join /media/disk1 /media/disk2 -o shop-r1.tar.zst",
-    )
+@command(
+    "reassemble a file from its parts",
+    "airpatch join parts/* -o shop-r1.tar.zst",
+    "airpatch join /media/disk1 /media/disk2 -o shop-r1.tar.zst",
+)
+def join(parser: ArgumentParser) -> None:
     parser.add_argument(
         "parts",
         type=bundle,
@@ -71,14 +67,12 @@ def join(commands: Commands) -> None:
     output_option(parser, "the file")
 
 
-def topup(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "topup",
-        "write what a damaged copy of a bundle lacks, as requested by 'verify --request'",
-        "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
-        "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry",
-    )
+@command(
+    "write what a damaged copy of a bundle lacks, as requested by 'verify --request'",
+    "airpatch topup shop-r1.tar.zst --request shop.request -o shop.topup",
+    "airpatch apply shop-r1.tar.zst shop.topup --root /var/lib/registry",
+)
+def topup(parser: ArgumentParser) -> None:
     parser.add_argument("bundle", type=bundle, metavar="BUNDLE", help="the file that was sent, unchanged")
     parser.add_argument(
         "--request", type=path, required=True, metavar="FILE", help="what 'airpatch verify COPY --request FILE' wrote"

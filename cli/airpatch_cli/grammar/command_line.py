@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
 
 from airpatch.errors import UsageError
-from airpatch_cli.grammar import carrying, making_bundles, reading, using_registries, using_roots
-from airpatch_cli.grammar.command import Commands, add_command
+from airpatch_cli.grammar import (
+    carrying,
+    keeping_releases,
+    making_bundles,
+    making_lines,
+    reading,
+    using_registries,
+    using_roots,
+)
+from airpatch_cli.grammar.command import Command, Group, command
 from airpatch_cli.parser import Parser
+
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _DESCRIPTION = """\
 Pack the container images of a release into one file, make small patches between releases, and
@@ -41,21 +52,24 @@ class _Version(argparse.Action):
 
 
 def help_words(words: Sequence[str]) -> Sequence[str]:
-    """Return the command line that `words` mean: `airpatch help COMMAND` and bare `airpatch` ask for help.
+    """Return the command line that `words` mean: `airpatch help COMMAND`, bare `airpatch` and a bare group of commands
+    ask for help.
 
     Raises UsageError for help about more than one command.
     """
-    if not words:
-        return ["--help"]
-    if words[0] == "help" and len(words) > 2:
+    groups = [one.name for one in _COMMANDS if isinstance(one, Group)]
+    if not words or (len(words) == 1 and words[0] in groups):
+        return [*words, "--help"]
+    longest = 3 if words[1:] and words[1] in groups else 2
+    if words[0] == "help" and len(words) > longest:
         raise UsageError("help takes one command at most: write 'airpatch help COMMAND'")
-    return [*words[1:2], "--help"] if words[0] == "help" else words
+    return [*words[1:], "--help"] if words[0] == "help" else words
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser of all commands, or of `command` alone if there is one of that name, which takes less time.
+def build_parser(first_word: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands, or only as much of it as a command line that begins with `first_word` needs.
 
-    It raises UsageError instead of exiting.
+    That is one command, or, for any other word, the names of all. It raises UsageError instead of exiting.
     """
     parser = Parser(
         prog="airpatch",
@@ -64,48 +78,53 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for add in [_COMMANDS[command]] if command in _COMMANDS else _COMMANDS.values():
-        add(commands)
+    asked = [one for one in _COMMANDS if first_word in (None, one.name)]
+    for one in asked:
+        one.add_to(commands)
+    for one in _COMMANDS if not asked else ():
+        one.list_in(commands)
     return parser
 
 
-def _completion(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "completion",
-        "print a script that completes airpatch's command line in a shell",
-        'eval "$(airpatch completion bash)"    # in ~/.bashrc',
-        'airpatch completion zsh > "${fpath[1]}/_airpatch"',
-        "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
-        is_long=False,
-    )
+@command(
+    "print a script that completes airpatch's command line in a shell",
+    'eval "$(airpatch completion bash)"    # in ~/.bashrc',
+    'airpatch completion zsh > "${fpath[1]}/_airpatch"',
+    "airpatch completion fish > ~/.config/fish/completions/airpatch.fish",
+    is_long=False,
+)
+def completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "shell", choices=("bash", "fish", "tcsh", "zsh"), metavar="SHELL", help="bash, fish, tcsh or zsh"
     )
 
 
-_COMMANDS: dict[str | None, Callable[[Commands], None]] = {
-    "create": making_bundles.create,
-    "diff": making_bundles.diff,
-    "explain": making_bundles.explain,
-    "apply": using_roots.apply,
-    "merge": making_bundles.merge,
-    "inventory": using_roots.inventory,
-    "rollback": using_roots.rollback,
-    "prune": using_roots.prune,
-    "inspect": reading.inspect,
-    "history": reading.history,
-    "verify": reading.verify,
-    "restore": reading.restore,
-    "push": using_registries.push,
-    "serve": using_registries.serve,
-    "send": using_registries.send,
-    "sign": making_bundles.sign,
-    "trust": using_roots.trust,
-    "split": carrying.split,
-    "join": carrying.join,
-    "topup": carrying.topup,
-    "doctor": carrying.doctor,
-    "completion": _completion,
-}
+_COMMANDS: tuple[Command | Group, ...] = (
+    making_bundles.create,
+    making_bundles.diff,
+    making_bundles.explain,
+    using_roots.apply,
+    making_bundles.merge,
+    using_roots.inventory,
+    using_roots.rollback,
+    using_roots.prune,
+    reading.inspect,
+    reading.history,
+    reading.verify,
+    reading.restore,
+    using_registries.push,
+    using_registries.serve,
+    using_registries.send,
+    making_bundles.sign,
+    using_roots.trust,
+    carrying.split,
+    carrying.join,
+    carrying.topup,
+    keeping_releases.STORE,
+    making_lines.plan,
+    making_lines.work,
+    making_lines.collect,
+    carrying.doctor,
+    completion,
+)
 """In the order in which the help lists them."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airpatch_cli.grammar.command import Commands, add_command
+from argparse import ArgumentParser
+
+from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.shared_options import (
     base_options,
     effort_options,
@@ -18,18 +20,16 @@ from airpatch_cli.grammar.values import bundle, natural, nonempty
 from airpatch_cli.parser import Condition, only_with
 
 
-def create(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "create",
-        "pack images into a full bundle",
-        "airpatch create images/ -o shop-r1.tar.zst",
-        "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
-        "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
-        "airpatch create images/ -o /media/usb/shop-r1.tar.zst --with-tool airpatch-0.1.0/",
-        "airpatch create images/ --sign release_key --expires 2027-01-31T00:00:00Z -o shop-r1.tar.zst",
-        "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
-    )
+@command(
+    "pack images into a full bundle",
+    "airpatch create images/ -o shop-r1.tar.zst",
+    "airpatch create images/ --images-list images-list.txt --release 4.2.0 --sequence 420 -o shop.tar.zst",
+    "airpatch create registry:/var/lib/registry -o - | ssh host airpatch apply - --root /var/lib/registry",
+    "airpatch create images/ -o /media/usb/shop-r1.tar.zst --with-tool airpatch-0.1.0/",
+    "airpatch create images/ --sign release_key --expires 2027-01-31T00:00:00Z -o shop-r1.tar.zst",
+    "airpatch create images/ --repack --effort best -o shop-r1-small.tar.zst",
+)
+def create(parser: ArgumentParser) -> None:
     source_options(parser)
     group = parser.add_argument_group("smaller bundles")
     group.add_argument(
@@ -45,16 +45,14 @@ def create(commands: Commands) -> None:
     tool_option(parser)
 
 
-def diff(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "diff",
-        "make a patch: the new release without what its targets already have",
-        "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
-        "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
-        "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
-        "airpatch diff --base shop-r1.tar.zst --for 0.1 images-r2/ -o shop-r1-r2.tar.zst",
-    )
+@command(
+    "make a patch: the new release without what its targets already have",
+    "airpatch diff --base shop-r1.tar.zst images-r2/ -o shop-r1-r2.tar.zst",
+    "airpatch diff --base shop-r1.tar.zst --base shop-r2.tar.zst images-r3/ -o shop-r3-patch.tar.zst",
+    "airpatch diff --base qa-host.inventory images-r2/ -o shop-qa-r2.tar.zst",
+    "airpatch diff --base shop-r1.tar.zst --for 0.1 images-r2/ -o shop-r1-r2.tar.zst",
+)
+def diff(parser: ArgumentParser) -> None:
     content = base_options(parser)
     source_options(parser)
     group = parser.add_argument_group("layer patches")
@@ -72,15 +70,13 @@ def diff(commands: Commands) -> None:
     tool_option(parser)
 
 
-def explain(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "explain",
-        "report what a patch will cost before it is made: which images, layers and files make it large",
-        "airpatch explain --base shop-r1.tar.zst images-r2/",
-        "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
-        "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
-    )
+@command(
+    "report what a patch will cost before it is made: which images, layers and files make it large",
+    "airpatch explain --base shop-r1.tar.zst images-r2/",
+    "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
+    "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
+)
+def explain(parser: ArgumentParser) -> None:
     base_options(parser)
     source_options(parser)
     parser.add_argument(
@@ -91,14 +87,12 @@ def explain(commands: Commands) -> None:
     effort_options(group)
 
 
-def merge(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "merge",
-        "merge a full bundle and patches into one full bundle, or a chain of patches into one patch",
-        "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
-        "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
-    )
+@command(
+    "merge a full bundle and patches into one full bundle, or a chain of patches into one patch",
+    "airpatch merge shop-r1.tar.zst shop-r1-r2.tar.zst -o shop-r2.tar.zst",
+    "airpatch merge --patch shop-r1-r2.tar.zst shop-r2-r3.tar.zst -o shop-r1-r3.tar.zst",
+)
+def merge(parser: ArgumentParser) -> None:
     parser.add_argument(
         "bundles", type=bundle, nargs="+", metavar="BUNDLE", help="bundles in the order of their releases"
     )
@@ -108,18 +102,16 @@ def merge(commands: Commands) -> None:
     trust_options(parser, "every bundle")
 
 
-def sign(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "sign",
-        "sign a bundle as ssh-keygen does; the signature covers its index and thereby every byte",
-        "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
-        "airpatch sign shop-r1.tar.zst --key release.pub",
-        "airpatch sign shop-r1.tar.zst --export message",
-        "ssh-keygen -Y sign -n airpatch -f token.pub message",
-        "airpatch sign shop-r1.tar.zst --import message.sig",
-        is_long=False,
-    )
+@command(
+    "sign a bundle as ssh-keygen does; the signature covers its index and thereby every byte",
+    "airpatch sign shop-r1.tar.zst --key ~/.ssh/id_ed25519",
+    "airpatch sign shop-r1.tar.zst --key release.pub",
+    "airpatch sign shop-r1.tar.zst --export message",
+    "ssh-keygen -Y sign -n airpatch -f token.pub message",
+    "airpatch sign shop-r1.tar.zst --import message.sig",
+    is_long=False,
+)
+def sign(parser: ArgumentParser) -> None:
     parser.add_argument("bundle", type=bundle, metavar="BUNDLE", help="the file to add the signature to")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument(

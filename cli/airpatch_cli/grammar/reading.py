@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from airpatch_cli.grammar.command import Commands, add_command
+from argparse import ArgumentParser
+
+from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.registry_options import pull_options
 from airpatch_cli.grammar.shared_options import SOURCE, files_option, form_options, root_argument, trust_options
 from airpatch_cli.grammar.values import bundle, nonempty, output_name, path, word
 
 
-def history(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "history",
-        "show what was done to a registry's root, by whom and with which bundle, and check that the record is intact",
-        "airpatch history /var/lib/registry",
-        "airpatch history /var/lib/registry --json | jq -r .last_hash",
-        is_long=False,
-    )
+@command(
+    "show what was done to a registry's root, by whom and with which bundle, and check that the record is intact",
+    "airpatch history /var/lib/registry",
+    "airpatch history /var/lib/registry --json | jq -r .last_hash",
+    is_long=False,
+)
+def history(parser: ArgumentParser) -> None:
     root_argument(parser)
 
 
-def inspect(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "inspect",
-        "show what is in a bundle, an inventory, a request or a registry's root",
-        "airpatch inspect shop-r1.tar.zst",
-        "airpatch inspect shop-r1-r2.tar.zst --blobs",
-        "airpatch inspect qa-host.inventory",
-        "airpatch inspect images/ --layers",
-        "airpatch inspect /var/lib/registry --json | jq .releases",
-    )
+@command(
+    "show what is in a bundle, an inventory, a request or a registry's root",
+    "airpatch inspect shop-r1.tar.zst",
+    "airpatch inspect shop-r1-r2.tar.zst --blobs",
+    "airpatch inspect qa-host.inventory",
+    "airpatch inspect images/ --layers",
+    "airpatch inspect /var/lib/registry --json | jq .releases",
+)
+def inspect(parser: ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         type=nonempty,
@@ -42,18 +40,16 @@ def inspect(commands: Commands) -> None:
     parser.add_argument("--layers", action="store_true", help="show which encoder wrote each layer instead")
 
 
-def verify(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "verify",
-        "check every byte of a bundle or of a registry's root, and list everything that is wrong",
-        "airpatch verify shop-r1.tar.zst",
-        "airpatch verify - < shop-r1.tar.zst",
-        "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
-        "airpatch verify shop-r1.tar.zst --request shop.request",
-        "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
-        "airpatch verify /var/lib/registry",
-    )
+@command(
+    "check every byte of a bundle or of a registry's root, and list everything that is wrong",
+    "airpatch verify shop-r1.tar.zst",
+    "airpatch verify - < shop-r1.tar.zst",
+    "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
+    "airpatch verify shop-r1.tar.zst --request shop.request",
+    "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
+    "airpatch verify /var/lib/registry",
+)
+def verify(parser: ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         type=bundle,
@@ -85,20 +81,18 @@ def verify(commands: Commands) -> None:
     trust_options(parser, "the bundle")
 
 
-def restore(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "restore",
-        "write the images in a registry's root or a bundle in a form that skopeo reads",
-        "airpatch restore /var/lib/registry -o images/",
-        "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
-        "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
-        "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
-        "airpatch restore shop-r1-r2.tar.zst --base containerd:/var/lib/containerd -o - --as oci-archive | "
-        "ctr -n k8s.io images import -",
-        "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
-        "images/ harbor.example/shop",
-    )
+@command(
+    "write the images in a registry's root or a bundle in a form that skopeo reads",
+    "airpatch restore /var/lib/registry -o images/",
+    "airpatch restore shop-r1.tar.zst -o images/ --image shop/web:r1 --image shop/worker",
+    "airpatch restore shop-r1.tar.zst -o layout/ --as oci",
+    "airpatch restore shop-r1.tar.zst -o - --as oci-archive | ctr -n k8s.io images import -",
+    "airpatch restore shop-r1-r2.tar.zst --base containerd:/var/lib/containerd -o - --as oci-archive | "
+    "ctr -n k8s.io images import -",
+    "airpatch restore /var/lib/registry -o images/ --link hard && skopeo sync --src dir --dest docker "
+    "images/ harbor.example/shop",
+)
+def restore(parser: ArgumentParser) -> None:
     parser.add_argument("source", type=nonempty, metavar="FROM", help=f"{SOURCE}; with --base a patch")
     parser.add_argument(
         "--base",

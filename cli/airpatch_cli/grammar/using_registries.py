@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airpatch_cli.grammar.command import Commands, add_command
+from argparse import ArgumentParser
+
+from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.registry_options import access_options
 from airpatch_cli.grammar.shared_options import (
     content_option,
@@ -16,16 +18,14 @@ from airpatch_cli.grammar.values import bundle, memory_size, nonempty, path, wor
 from airpatch_cli.parser import Condition, only_with
 
 
-def push(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "push",
-        "push images to a registry through its API, with every digest unchanged",
-        "airpatch push shop-r1.tar.zst docker://harbor.example/shop",
-        "airpatch push shop-r1.tar.zst shop-r1-r2.tar.zst docker://harbor.example/shop",
-        "airpatch push shop-r1-r2.tar.zst docker://harbor.example/shop    # onto what is there",
-        "airpatch push /var/lib/registry docker://harbor.example --image shop/web --dry-run",
-    )
+@command(
+    "push images to a registry through its API, with every digest unchanged",
+    "airpatch push shop-r1.tar.zst docker://harbor.example/shop",
+    "airpatch push shop-r1.tar.zst shop-r1-r2.tar.zst docker://harbor.example/shop",
+    "airpatch push shop-r1-r2.tar.zst docker://harbor.example/shop    # onto what is there",
+    "airpatch push /var/lib/registry docker://harbor.example --image shop/web --dry-run",
+)
+def push(parser: ArgumentParser) -> None:
     parser.add_argument(
         "sources",
         type=nonempty,
@@ -64,16 +64,14 @@ def push(commands: Commands) -> None:
     trust_options(parser, "every bundle")
 
 
-def serve(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "serve",
-        "serve bundles as a read-only registry, straight from the files",
-        "airpatch serve shop-r1.tar.zst",
-        "airpatch serve shop-r1.tar.zst shop-r1-r2.tar.zst --listen 127.0.0.1:5001",
-        "airpatch serve shop-r1-r2.tar.zst --root /var/lib/registry",
-        "airpatch serve shop-r1.tar.zst --listen 0.0.0.0:5000 --cert server.crt --key server.key",
-    )
+@command(
+    "serve bundles as a read-only registry, straight from the files",
+    "airpatch serve shop-r1.tar.zst",
+    "airpatch serve shop-r1.tar.zst shop-r1-r2.tar.zst --listen 127.0.0.1:5001",
+    "airpatch serve shop-r1-r2.tar.zst --root /var/lib/registry",
+    "airpatch serve shop-r1.tar.zst --listen 0.0.0.0:5000 --cert server.crt --key server.key",
+)
+def serve(parser: ArgumentParser) -> None:
     parser.add_argument(
         "bundles", type=bundle, nargs="*", metavar="BUNDLE", help="a full bundle, then patches that follow it"
     )
@@ -102,15 +100,13 @@ def serve(commands: Commands) -> None:
     trust_options(parser, "every bundle")
 
 
-def send(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "send",
-        "bring images to a registry's root on another host over ssh, sending only what it lacks",
-        "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst",
-        "airpatch send shop-r2.tar.zst root@qa.example:/var/lib/registry --ssh 'ssh -p 2222'",
-        "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst --via qa.patch.tar.zst",
-    )
+@command(
+    "bring images to a registry's root on another host over ssh, sending only what it lacks",
+    "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst",
+    "airpatch send shop-r2.tar.zst root@qa.example:/var/lib/registry --ssh 'ssh -p 2222'",
+    "airpatch send images-r2/ qa.example:/var/lib/registry --content shop-r1.tar.zst --via qa.patch.tar.zst",
+)
+def send(parser: ArgumentParser) -> None:
     source_options(parser)
     parser.add_argument("target", type=word, metavar="HOST:ROOT", help="the host, and the registry's root on it")
     content_option(parser)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airpatch_cli.grammar.command import Commands, add_command
+from argparse import ArgumentParser
+
+from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.shared_options import (
     files_option,
     form_options,
@@ -15,15 +17,13 @@ from airpatch_cli.grammar.values import bundle, path, positive, word
 from airpatch_cli.parser import Condition, only_with
 
 
-def apply(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "apply",
-        "merge bundles into a registry's storage, which a registry may be serving",
-        "airpatch apply shop-r1.tar.zst --root /var/lib/registry",
-        "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
-        "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
-    )
+@command(
+    "merge bundles into a registry's storage, which a registry may be serving",
+    "airpatch apply shop-r1.tar.zst --root /var/lib/registry",
+    "ssh host airpatch apply - --root /var/lib/registry < shop-r1.tar.zst",
+    "airpatch apply shop-r1-r2.tar.zst --root /var/lib/registry --restore images/",
+)
+def apply(parser: ArgumentParser) -> None:
     parser.add_argument(
         "bundles",
         type=bundle,
@@ -56,14 +56,12 @@ def apply(commands: Commands) -> None:
     trust_options(parser, "every bundle")
 
 
-def inventory(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "inventory",
-        "list what a registry's storage has, in a few KiB for the sender",
-        "airpatch inventory /var/lib/registry -o qa-host.inventory",
-        is_long=False,
-    )
+@command(
+    "list what a registry's storage has, in a few KiB for the sender",
+    "airpatch inventory /var/lib/registry -o qa-host.inventory",
+    is_long=False,
+)
+def inventory(parser: ArgumentParser) -> None:
     root_argument(parser)
     parser.add_argument(
         "--product",
@@ -74,14 +72,12 @@ def inventory(commands: Commands) -> None:
     output_option(parser, "the inventory")
 
 
-def rollback(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "rollback",
-        "point the tags back to an installed release",
-        "airpatch rollback /var/lib/registry",
-        "airpatch rollback /var/lib/registry --to 4.1.0",
-    )
+@command(
+    "point the tags back to an installed release",
+    "airpatch rollback /var/lib/registry",
+    "airpatch rollback /var/lib/registry --to 4.1.0",
+)
+def rollback(parser: ArgumentParser) -> None:
     root_argument(parser)
     parser.add_argument("--product", type=word, metavar="NAME", help="the product to roll back (default: the only one)")
     parser.add_argument(
@@ -92,15 +88,13 @@ def rollback(commands: Commands) -> None:
     )
 
 
-def prune(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "prune",
-        "forget old releases and remove blobs and tags that nothing else needs",
-        "airpatch prune /var/lib/registry --keep 2 --dry-run",
-        "airpatch prune /var/lib/registry --keep 1",
-        is_long=False,
-    )
+@command(
+    "forget old releases and remove blobs and tags that nothing else needs",
+    "airpatch prune /var/lib/registry --keep 2 --dry-run",
+    "airpatch prune /var/lib/registry --keep 1",
+    is_long=False,
+)
+def prune(parser: ArgumentParser) -> None:
     root_argument(parser)
     parser.add_argument("--product", type=word, metavar="NAME", help="prune only this product (default: each in turn)")
     parser.add_argument(
@@ -113,15 +107,13 @@ def prune(commands: Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="report what would be removed; remove nothing")
 
 
-def trust(commands: Commands) -> None:
-    parser = add_command(
-        commands,
-        "trust",
-        "make a registry's root demand signatures from now on",
-        "airpatch trust /var/lib/registry allowed_signers --threshold 2",
-        "airpatch trust /var/lib/registry new_signers",
-        is_long=False,
-    )
+@command(
+    "make a registry's root demand signatures from now on",
+    "airpatch trust /var/lib/registry allowed_signers --threshold 2",
+    "airpatch trust /var/lib/registry new_signers",
+    is_long=False,
+)
+def trust(parser: ArgumentParser) -> None:
     root_argument(parser)
     parser.add_argument(
         "allowed_signers",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from contextlib import suppress
-from pathlib import Path
+
+TYPE_CHECKING = False  # as that of `typing`, which takes time to load, as does `pathlib`
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LEAST_MEMORY = 256 << 20
 _LEAST_PART = 64 << 10
@@ -54,18 +57,20 @@ def output_name(text: str) -> str:
     """
     if _no_address(text).startswith(("/dev/", "/proc/")):
         with suppress(OSError):
-            if os.path.samestat(Path(text).stat(), os.fstat(1)):
+            if os.path.samestat(path(text).stat(), os.fstat(1)):
                 return "-"
     return text
 
 
 def path(text: str) -> Path:
+    from pathlib import Path
+
     return Path(_no_address(text))
 
 
 def moment(text: str) -> int:
     """Return seconds since 1970."""
-    from airpatch.timestamps import parse_timestamp  # here, since `datetime` takes time to load
+    from airpatch.timestamps import parse_timestamp  # here, since few command lines need it
 
     try:
         return parse_timestamp(text)
@@ -95,6 +100,15 @@ def _size(text: str) -> int | None:
         if text.endswith(unit) and natural(text.removesuffix(unit)):
             return int(text.removesuffix(unit)) * factor
     return None
+
+
+def shard_number(text: str) -> tuple[int, int]:
+    """Return which part, from 1 on, and of how many."""
+    number, _, of = text.partition("/")
+    found = positive(number), positive(of)
+    if found[0] > found[1]:
+        raise argparse.ArgumentTypeError(f"there are parts 1/{of} to {of}/{of}, and none {text}")
+    return found
 
 
 def raised_limit(text: str) -> tuple[str, int]:

@@ -1,0 +1,166 @@
+"""Makes all patches of a product line out of a store: plans them, works on a plan, collects what was made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airpatch.archive.pack import destination
+from airpatch.blobs.scratch import with_scratch
+from airpatch.errors import FormatError, UsageError, unreadable
+from airpatch.execution import Execution
+from airpatch.operations.arguments import StrPath, beside, effort_of
+from airpatch.operations.create_bundle import WrittenBundle, open_output
+from airpatch.product_line.cluster import parse_engine, run_on_cluster
+from airpatch.product_line.collecting import collect_patch
+from airpatch.product_line.line_plan import MAX_PLAN, LinePlan, emit_plan, parse_plan
+from airpatch.product_line.planning import Planned, plan_line
+from airpatch.product_line.release_pairs import ReleasePair, choose_pairs
+from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
+from airpatch.product_line.source_questions import PatchSettings
+from airpatch.product_line.working import LineWork, run_tasks
+from airpatch.sources.gather import gather
+from airpatch.store.release_store import ReleaseStore
+from airpatch.store.store_address import parse_store_address
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPlan:
+    """A plan that was written to `output`, in `size` bytes, for the store `where`.
+
+    `chains` are the smallest ways from each release to each that its patches lead to.
+    """
+
+    output: str
+    size: int
+    where: str
+    planned: Planned
+    chains: tuple[PatchChain, ...] = ()
+
+
+def plan(
+    store: StrPath,
+    output: StrPath,
+    *,
+    to: Sequence[str],
+    bases: Sequence[str] = (),
+    last: int = 0,
+    product: str | None = None,
+    effort: str = "default",
+    execution: Execution | None = None,
+) -> WrittenPlan:
+    """Plan the patches to the releases called `to` of a store: which layer patches they need, and which are missing.
+
+    Patches lead from the releases called `bases`, or from the `last` so many before each, of the same product;
+    `product` restricts that to one. Each layer patch is planned once, whoever needs it. `effort` is `fast`, `default`
+    or `best`; `execution.memory` is what `diff` would be given, and decides about the bytes of patches with it. The
+    plan is written to the file `output`, `-` is standard output (spec/STORE.md, Plans). What the store does not know
+    of its layers yet is found out first, and kept there. Scratch files lie in the current folder.
+
+    Raises UsageError if there is no such release, SourceError if a blob is missing, IntegrityError or FormatError if
+    something is damaged, TargetError.
+    """
+    execution = with_scratch(execution or Execution(), Path.cwd())
+    place = _open(store)
+    pairs = choose_pairs(place.releases(), place.address.spec, to, bases, last, product)
+    settings = PatchSettings(effort_of(effort), execution.memory)
+    with destination(os.fspath(output)) as sink:
+        planned = plan_line(place, pairs, settings, execution)
+        content = emit_plan(planned.plan)
+        sink.write([content])
+    chains = smallest_chains(planned.pairs)
+    return WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains))
+
+
+def work(
+    store: StrPath,
+    plan_file: StrPath,
+    *,
+    engine: str = "local",
+    shard: tuple[int, int] = (1, 1),
+    memory: int | None = None,
+    execution: Execution | None = None,
+) -> LineWork:
+    """Make the layer patches that a plan asks for, and put them into the store; those that are there are left alone.
+
+    `engine` is `local`, the threads of this process; `dask-local:N`, N processes of Dask on this host; or
+    `dask://HOST:PORT`, the workers of that scheduler. `shard` is the number of this worker, from 1 on, and of how many.
+    Any number of workers may run at once, and be killed at any moment: each patch is carried out before it is
+    published, and published once. A task that fails three times is among the `failed` of the result, and the others
+    are done. `memory` in bytes bounds each worker (default: what the plan is for). Scratch files lie in the current
+    folder; with Dask, in that of each worker.
+
+    Raises FormatError if the plan is damaged or of another version of airpatch, UsageError, TargetError.
+    """
+    cluster = parse_engine(engine)
+    read = _read_plan(Path(plan_file))
+    number, of = shard
+    if not 1 <= number <= of:
+        raise UsageError(f"shard {number}/{of}: there are shards 1/{of} to {of}/{of}")
+    execution = with_scratch(execution or Execution(), Path.cwd())
+    execution = replace(execution, memory=memory or read.settings.memory)
+    place, tasks = _open(store), read.shard(number, of)
+    if cluster is not None:
+        return run_on_cluster(cluster, place, tasks, read.settings, execution)
+    return run_tasks(place, tasks, read.settings, execution)
+
+
+def collect(
+    store: StrPath,
+    base: str,
+    target: str,
+    output: StrPath,
+    *,
+    product: str | None = None,
+    effort: str = "default",
+    key: StrPath | None = None,
+    execution: Execution | None = None,
+) -> WrittenBundle:
+    """Write the patch from the release `base` of a store to its release `target`, out of layer patches that are there.
+
+    It is, byte for byte, the file that `diff` makes of these releases with the same `effort` and the same memory.
+    `product` is that of both (default: the only one with such releases). With `key`, it is signed as by `sign`.
+
+    Raises UsageError if there is no such release, or a layer patch is missing, SourceError if a blob is missing or
+    damaged, IntegrityError, FormatError, TargetError.
+    """
+    execution = beside(execution, output)
+    place = _open(store)
+    pair = _one_pair(place, base, target, product)
+    settings = PatchSettings(effort_of(effort), execution.memory)
+    with open_output(output, key) as written:
+        gathered = gather([f"{_name(place)}#{pair.target.id.hex}"], execution)
+        with collect_patch(place, pair, gathered, settings, execution) as bundle:
+            return written.write(bundle, execution)
+
+
+def _open(store: StrPath) -> ReleaseStore:
+    return ReleaseStore(parse_store_address(os.fspath(store)))
+
+
+def _name(store: ReleaseStore) -> str:
+    return store.address.url or f"store:{store.address.path}"
+
+
+def _one_pair(store: ReleaseStore, base: str, target: str, product: str | None) -> ReleasePair:
+    pairs = choose_pairs(store.releases(), store.address.spec, [target], [base], product=product)
+    if len(pairs) > 1:
+        raise UsageError(
+            f"{store.address.spec}: several products have such releases; choose one with --product",
+            [each.target.release.title for each in pairs],
+        )
+    return pairs[0]
+
+
+def _read_plan(path: Path) -> LinePlan:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_PLAN + 1)
+    except OSError as error:
+        raise unreadable(str(path), error) from None
+    try:
+        return parse_plan(content)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error.message}") from None

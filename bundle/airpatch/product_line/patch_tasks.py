@@ -1,0 +1,164 @@
+"""The work of a plan: one task for each new layer, which makes all its layer patches.
+
+A task is pure: it reads layers and facts from the store, and adds what is not there yet, each patch as soon as it was
+carried out. Whoever runs it, however often, and wherever it was killed before: the same records come of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from airpatch.blobs.scratch import ScratchStore
+from airpatch.errors import IntegrityError
+from airpatch.execution import Execution
+from airpatch.format.index import UNKNOWN_TYPE
+from airpatch.layers.budget import Budget
+from airpatch.layers.patch_maker import PatchMaker
+from airpatch.layers.unpacking import unpack
+from airpatch.layers.ways import Unpacked
+from airpatch.log import logger
+from airpatch.model.digest import Digest
+from airpatch.model.release import Blob
+from airpatch.product_line import source_questions, stored_patches
+from airpatch.product_line.layer_facts import facts_of
+from airpatch.product_line.source_questions import Candidate, PatchSettings, SourceAnswer, SourceQuestion
+from airpatch.product_line.spooled_blobs import SpooledBlobs
+from airpatch.product_line.stored_patches import StoredPatch, patch_key
+from airpatch.progress import NO_PROGRESS, ProgressPart, Share
+from airpatch.store.layer_records import LayerRecords
+from airpatch.store.release_store import ReleaseStore, blob_name
+
+_LOG = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PatchTask:
+    """All patches of the layer `target` of `size` bytes, `uncompressed_size` uncompressed: one for each question."""
+
+    target: Digest
+    size: int
+    uncompressed_size: int
+    questions: tuple[SourceQuestion, ...]
+
+    @property
+    def work(self) -> int:
+        """Bytes of work."""
+        return len(self.questions) * (self.size + self.uncompressed_size)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a task did: the keys of the patches that it `made`, and of those that it `found`."""
+
+    made: tuple[Digest, ...] = ()
+    found: tuple[Digest, ...] = ()
+
+
+def run_task(
+    store: ReleaseStore,
+    task: PatchTask,
+    settings: PatchSettings,
+    execution: Execution,
+    budget: Budget,
+    part: ProgressPart,
+) -> TaskResult:
+    """Make the patches of `task` that `store` does not have, and count its work in `part`.
+
+    All that make patches share the `budget`. Raises IntegrityError if a blob of the store is damaged, or if the store
+    has other bytes for a patch than were made; SourceError, FormatError, TargetError.
+    """
+    # What decides about bytes is the memory of the plan, whatever this worker has.
+    execution = replace(execution, memory=settings.memory)
+    with closing(_Task(store, task, settings, execution, budget)) as running:
+        made: list[Digest] = []
+        found: list[Digest] = []
+        for question in task.questions:
+            with part.share(task.size + task.uncompressed_size, task.target) as share:
+                key, is_new = running.patch(question, share)
+            (made if is_new else found).append(key)
+    return TaskResult(tuple(made), tuple(found))
+
+
+class _Task:
+    """A task under way, with the layers that it has unpacked."""
+
+    def __init__(
+        self, store: ReleaseStore, task: PatchTask, settings: PatchSettings, execution: Execution, budget: Budget
+    ) -> None:
+        self._store = store
+        self._records = LayerRecords(store.objects)
+        self._task = task
+        self._settings = settings
+        self._execution = execution
+        self._budget = budget
+        self._spooled = SpooledBlobs(store.content, execution)
+        self._scratch = ScratchStore(execution.scratch)
+        self._unpacked: dict[Digest, Unpacked] = {}
+
+    def close(self) -> None:
+        self._scratch.close()
+        self._spooled.close()
+
+    def patch(self, question: SourceQuestion, share: Share) -> tuple[Digest, bool]:
+        """Return the key of the patch that `question` asks for, and whether it was made now."""
+        answer = self._answer(question)
+        sizes = {each.digest: each.size for each in question.candidates}
+        key = patch_key(self._settings, question.target, answer.sources)
+        if self._records.get(stored_patches.KIND, key) is not None:
+            return key, False
+        made = self._make([(digest, sizes[digest]) for digest in answer.sources], share)
+        record = made.record(question.target, answer.sources)
+        if self._records.publish(stored_patches.KIND, key, record) != record:
+            raise IntegrityError(
+                f"the store has another layer patch of {question.target} out of the same layers than was made now: "
+                "remove its records and run again"
+            )
+        return key, True
+
+    def _answer(self, question: SourceQuestion) -> SourceAnswer:
+        key = question.key(self._settings)
+        record = self._records.get(source_questions.KIND, key)
+        if record is None:
+            layers = [Blob(question.target, question.size, UNKNOWN_TYPE)]
+            layers += [Blob(each.digest, each.size, UNKNOWN_TYPE) for each in question.candidates]
+            alone = replace(self._execution, jobs=1, progress=NO_PROGRESS)
+            answer = question.answer(facts_of(self._store, layers, alone), self._judge)
+            record = self._records.publish(source_questions.KIND, key, answer.record(question))
+        return SourceAnswer.of(record)
+
+    def _judge(self, candidates: Sequence[Candidate]) -> Sequence[int]:
+        sources = [self._layer(each.digest, each.size) for each in candidates]
+        return self._maker(sources).compare(self._target, sources)
+
+    def _make(self, sources: Sequence[tuple[Digest, int]], share: Share) -> StoredPatch:
+        """Return the patch out of `sources`, which is a blob of the store now."""
+        layers = [self._layer(digest, size) for digest, size in sources]
+        with ExitStack() as stack:
+            made = self._maker(layers).patch(self._target, layers, share)
+            if made is None:
+                return StoredPatch(None)
+            stack.callback(made.file.close)
+            self._store.objects.put(blob_name(made.step.patch), made.file.pieces())
+        return StoredPatch(made.step, made.features)
+
+    def _maker(self, sources: Sequence[Unpacked]) -> PatchMaker:
+        layers = [self._target, *sources]
+        return PatchMaker(self._spooled, layers, self._settings.effort, self._execution, budget=self._budget)
+
+    @cached_property
+    def _target(self) -> Unpacked:
+        return self._layer(self._task.target, self._task.size)
+
+    def _layer(self, digest: Digest, size: int) -> Unpacked:
+        """Return a layer unpacked, as it is kept for the whole task."""
+        if digest not in self._unpacked:
+            self._spooled.fetch(digest, size)
+            blob = Blob(digest, size, UNKNOWN_TYPE)
+            unpacked = unpack(self._spooled, blob, self._execution.scratch, self._scratch, lambda _size: None)
+            if unpacked is None:
+                raise IntegrityError(f"{digest}: does not decompress, and the plan takes it for a layer")
+            self._unpacked[digest] = unpacked
+        return self._unpacked[digest]

@@ -1,0 +1,74 @@
+"""What users write for a store and a release in it: a folder or a URL, and behind `#` the release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from airpatch.errors import UsageError
+from airpatch.linux import is_file
+
+MARKER = "airpatch-store.json"
+"""The object that makes a place a store."""
+PREFIX = "store"
+_SCHEMES = ("file", "s3")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """A store in the folder `path`, or at the URL `url` in object storage; `release` says which of its releases.
+
+    `spec` is what the user wrote, for messages.
+    """
+
+    spec: str
+    path: Path | None = None
+    url: str = ""
+    release: str | None = None
+
+
+def parse_store_address(spec: str) -> StoreAddress:
+    """Return the address that `spec` is: `[store:]FOLDER[#RELEASE]`, `file:///FOLDER[#RELEASE]`,
+    `s3://BUCKET[/PREFIX][#RELEASE]`.
+
+    Raises UsageError for a URL of another kind.
+    """
+    place, release = _split(spec.removeprefix(f"{PREFIX}:"))
+    scheme, has_scheme, _ = place.partition("://")
+    if not has_scheme:
+        return StoreAddress(spec, Path(place), release=release)
+    url = urlsplit(place)
+    if scheme not in _SCHEMES:
+        raise UsageError(f"{spec}: is no place of a store; write a folder, file:///FOLDER or s3://BUCKET/PREFIX")
+    if url.query or "@" in url.netloc:
+        raise UsageError(f"{spec}: a store's URL has neither options nor credentials; set those in the environment")
+    if scheme == "file":
+        if url.netloc not in ("", "localhost") or not url.path:
+            raise UsageError(f"{spec}: names another host; write file:///FOLDER")
+        return StoreAddress(spec, Path(unquote(url.path)), release=release)
+    if not url.netloc:
+        raise UsageError(f"{spec}: names no bucket; write s3://BUCKET/PREFIX")
+    return StoreAddress(spec, url=place.rstrip("/"), release=release)
+
+
+def is_store_address(spec: str) -> bool:
+    """Return whether `spec` means a store: by its form, or since there is one in the folder that it names."""
+    if spec.startswith((f"{PREFIX}:", *(f"{scheme}://" for scheme in _SCHEMES))):
+        return True
+    return "://" not in spec and bool(spec) and is_store_folder(Path(_split(spec)[0]))
+
+
+def is_store_folder(path: Path) -> bool:
+    """Return whether the folder `path` is a store."""
+    return is_file(path / MARKER)
+
+
+def _split(place: str) -> tuple[str, str | None]:
+    """Return the place and the release behind the last `#`; a folder may have such a character in its name."""
+    before, mark, release = place.rpartition("#")
+    if not mark or ("://" not in place and Path(place).exists()):
+        return place, None
+    if not release:
+        raise UsageError(f"{place}: names no release behind #")
+    return before, release

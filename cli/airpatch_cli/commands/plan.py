@@ -1,0 +1,98 @@
+"""`airpatch plan`: which layer patches the patches between releases of a store need."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+import airpatch
+from airpatch.units import megabytes
+from airpatch_cli.console import Console, Result, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airpatch import PlannedPair, WrittenPlan
+
+
+def run(args: Namespace, console: Console) -> Result:
+    written = airpatch.plan(
+        args.store,
+        args.output,
+        to=args.to,
+        bases=args.bases,
+        last=args.last or 0,
+        product=args.product,
+        effort=args.effort or "default",
+        execution=console.execution,
+    )
+    planned = written.planned
+    tasks = planned.plan.tasks
+    questions = planned.plan.questions
+    rows = [
+        [
+            each.pair.target.release.product,
+            each.pair.base.release.name,
+            each.pair.target.release.name,
+            str(each.layers),
+            str(each.missing),
+            megabytes(each.bytes),
+        ]
+        for each in planned.pairs
+    ]
+    return Result(
+        {
+            "plan": written.output,
+            "store": written.where,
+            "effort": planned.plan.settings.effort.name.lower(),
+            "memory_bytes": planned.plan.settings.memory,
+            "tasks": len(tasks),
+            "missing": questions,
+            "known": planned.known,
+            "work_bytes": planned.plan.work,
+            "seconds": planned.seconds,
+            "pairs": [_data(each) for each in planned.pairs],
+            "chains": [
+                {
+                    "product": each.releases[-1].release.product,
+                    "releases": [of.release.name for of in each.releases],
+                    "bytes": each.bytes,
+                }
+                for each in written.chains
+            ],
+        },
+        [
+            *table([["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"], *rows], right=(3, 4, 5)),
+            *_steps(written),
+            f"{written.output}: {questions} layer patches to make at most, of {len(tasks)} layers, {planned.known} are "
+            f"there; forecast: {_duration(planned.seconds)} of one processor",
+        ],
+    )
+
+
+def _data(each: PlannedPair) -> dict[str, object]:
+    return {
+        "product": each.pair.target.release.product,
+        "from": each.pair.base.release.name,
+        "from_id": str(each.pair.base.id),
+        "to": each.pair.target.release.name,
+        "to_id": str(each.pair.target.id),
+        "layers": each.layers,
+        "missing": each.missing,
+        "bytes": each.bytes,
+        "whole_bytes": each.whole,
+    }
+
+
+def _steps(written: WrittenPlan) -> Iterator[str]:
+    """Yield where several patches after each other are smaller than one."""
+    for each in written.chains:
+        if len(each.releases) > 2:
+            names = ", ".join(of.release.name for of in each.releases[1:-1])
+            first, last = each.releases[0].release, each.releases[-1].release
+            yield f"  smallest from {first.title} to {last.name}: by way of {names}, {megabytes(each.bytes)}"
+
+
+def _duration(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Make the system whose Python is inside the executable: make_system.sh ARCHITECTURE FOLDER
+#
+# It is that of Debian 12, out of the packages that system-packages.txt pins by hash, for x86_64 or aarch64, whatever this
+# host has. In FOLDER/bin are its python3 and the programs that PyInstaller calls; they run with its libraries, those for
+# aarch64 under qemu-user. Needs apt and dpkg, of any release, and no rights.
+#
+# Debian removes a package when it has a newer one. `make_system.sh --pin` then takes what Debian has now.
+set -euo pipefail
+pins=$(cd "$(dirname "$0")" && pwd)/system-packages.txt
+say() { printf 'make_system.sh: %s\n' "$*" >&2; }
+
+# $1: Debian's name of the architecture; $2: a folder; then what to download into it: NAME or NAME=VERSION
+download() {
+    local apt=$2/apt
+    mkdir -p "$apt"/{lists,archives}/partial
+    touch "$apt/status"
+    cat >"$apt/sources.list" <<'LIST'
+deb [trusted=yes] http://deb.debian.org/debian bookworm main
+deb [trusted=yes] http://deb.debian.org/debian-security bookworm-security main
+LIST
+    local options="-qq -o APT::Architecture=$1 -o APT::Architectures=$1 -o Acquire::Languages=none -o APT::Sandbox::User=
+        -o Dir::State=$apt -o Dir::State::status=$apt/status -o Dir::Cache=$apt -o Dir::Etc::sourcelist=$apt/sources.list
+        -o Dir::Etc::sourceparts=/dev/null"
+    apt-get $options update
+    (cd "$2" && apt-get $options download "${@:3}")
+}
+
+if [ "$*" = --pin ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    grep '^#' "$pins" >"$work/pins"
+    for architecture in amd64 arm64; do
+        mkdir "$work/$architecture"
+        download $architecture "$work/$architecture" $(awk -v a=$architecture '$3 == a {print $1}' "$pins")
+        for package in "$work/$architecture"/*.deb; do
+            dpkg-deb --show --showformat "\${Package} \${Version} $architecture " "$package"
+            sha256sum <"$package" | cut -d' ' -f1
+        done >>"$work/pins"
+    done
+    cp "$work/pins" "$pins"
+    exit
+fi
+
+folder=$(realpath -m "$2")
+case $1 in
+x86_64) architecture=amd64 linker=lib64/ld-linux-x86-64.so.2 emulator= ;;
+aarch64) architecture=arm64 linker=lib/ld-linux-aarch64.so.1 emulator=$(command -v qemu-aarch64) || { say "needs qemu-user"; exit 8; } ;;
+*) say "$1: an architecture that is not known" && exit 2 ;;
+esac
+mkdir -p "$folder"/{bin,packages,root/usr/bin}
+download $architecture "$folder/packages" $(awk -v a=$architecture '$3 == a {print $1 "=" $2}' "$pins") || {
+    say "Debian has not the packages that are pinned; see './make_system.sh --pin' in packaging/, and commit what changes"
+    exit 8
+}
+for package in "$folder"/packages/*.deb; do
+    name=$(dpkg-deb --field "$package" Package)
+    sum=$(awk -v n="$name" -v a=$architecture '$1 == n && $3 == a {print $4}' "$pins")
+    echo "$sum  $package" | sha256sum --check --quiet || { say "$name is not the package that is pinned"; exit 8; }
+    dpkg-deb --extract "$package" "$folder/root"
+    dpkg-deb --fsys-tarfile "$package" | tar -t >"$folder/packages/$name.files"
+done
+[ -e "$folder/root/lib" ] || ln -s usr/lib "$folder/root/lib" # where packages have no /lib any more
+
+# $1: the program's name here; $2: its path in the system. Each runs with the C library of the system, not of the host.
+libraries=$folder/root/lib/$1-linux-gnu:$folder/root/usr/lib/$1-linux-gnu
+start="${emulator:+$emulator }$folder/root/$linker --library-path $libraries"
+program() {
+    printf '#!/bin/sh\nexec %s --argv0 "$0" %s "$@"\n' "$start" "$folder/root/usr/bin/$2" >"$folder/$1"
+    chmod +x "$folder/$1"
+}
+for name in strip objcopy objdump; do program bin/$name "$1-linux-gnu-$name"; done
+program root/usr/bin/python3 python3.11 # where Python finds its library
+ln -sf ../root/usr/bin/python3 "$folder/bin/python3"
+printf '#!/bin/sh\nfor file; do %s --list "$file"; done\n' "$start" >"$folder/bin/ldd"
+chmod +x "$folder/bin/ldd"

@@ -1,0 +1,1 @@
+"""A conformance suite for readers of airpatch's formats. README.md has the protocol."""

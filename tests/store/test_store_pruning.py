@@ -1,0 +1,84 @@
+"""What is left of a store after pruning: the releases to keep, all that they need, and what is new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from airpatch.errors import UsageError
+from airpatch.model.digest import Digest
+from airpatch.store.adding import add_release
+from airpatch.store.layer_records import LayerRecord, LayerRecords
+from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs
+from airpatch.store.store_audit import verify_store
+from airpatch.store.store_pruning import prune_store
+from tests.support import Builder, execution
+
+NOW = timedelta(0)
+
+
+def release(store: ReleaseStore, name: str, sequence: int, layer: bytes, product: str = "shop") -> Builder:
+    builder = Builder()
+    builder.tag("web:r1", builder.picture([b"base", layer]))
+    made = replace(builder.release, name=name, sequence=sequence, product=product)
+    add_release(store, made, builder.manifests, builder.content, execution())
+    return builder
+
+
+@pytest.fixture
+def filled(store: ReleaseStore) -> ReleaseStore:
+    for number in (1, 2, 3):
+        release(store, f"r{number}", number, b"layer %d" % number)
+    release(store, "t1", 1, b"layer 1 of tools", "tools")
+    return store
+
+
+def titles(store: ReleaseStore) -> list[str]:
+    return [each.release.title for each in store.releases()]
+
+
+def test_the_newest_of_each_product_stay(filled: ReleaseStore) -> None:
+    pruned = prune_store(filled, 2, None, grace=NOW)
+    assert [each.release.name for each in pruned.releases] == ["r1"]
+    assert titles(filled) == ["r2 of shop", "r3 of shop", "t1 of tools"]
+    needed = {blob_name(digest) for each in filled.releases() for digest in release_blobs(each.release)}
+    assert {each.name for each in filled.objects.list("blobs")} == needed
+    assert verify_store(filled, execution()).findings == ()
+
+
+def test_one_product_is_pruned(filled: ReleaseStore) -> None:
+    prune_store(filled, 1, "shop", grace=NOW)
+    assert titles(filled) == ["r3 of shop", "t1 of tools"]
+    with pytest.raises(UsageError, match="no release of product web"):
+        prune_store(filled, 1, "web", grace=NOW)
+
+
+def test_a_dry_run_says_what_would_go(filled: ReleaseStore) -> None:
+    would = prune_store(filled, 1, None, dry_run=True, grace=NOW)
+    assert len(titles(filled)) == 4
+    did = prune_store(filled, 1, None, grace=NOW)
+    assert would == did
+    assert did.blobs
+    assert did.size
+
+
+def test_what_is_new_stays(filled: ReleaseStore) -> None:
+    pruned = prune_store(filled, 1, None)
+    assert pruned.blobs == 0
+    assert pruned.recent
+    assert verify_store(filled, execution()).findings == ()
+
+
+def test_records_go_with_their_layers_and_keep_their_blobs(filled: ReleaseStore) -> None:
+    kept, gone = Digest.of(b"layer 3"), Digest.of(b"layer 1")
+    records = LayerRecords(filled.objects)
+    for layer in (kept, gone):
+        patch = b"patch of " + layer.raw
+        filled.objects.put(blob_name(Digest.of(patch)), patch)
+        records.publish("patches", layer, LayerRecord((layer,), None, ((Digest.of(patch), len(patch)),)))
+    assert prune_store(filled, 2, None, grace=NOW).records == 1
+    assert records.keys("patches") == {kept}
+    assert filled.content.size(Digest.of(b"patch of " + kept.raw)) is not None
+    assert filled.content.size(Digest.of(b"patch of " + gone.raw)) is None

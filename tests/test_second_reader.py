@@ -1,0 +1,58 @@
+"""The conformance suite (spec/suite) against airpatch and against the second reader, which shares no code with it."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from spec.suite import run
+from spec.suite.cases import Case
+
+ROOT = Path(__file__).parent.parent
+AIRPATCH = [sys.executable, "-m", "spec.suite.airpatch_answers"]
+READER = [sys.executable, "-m", "spec.reader"]
+# What the README of the reader declares to lack: encoders but zlib and libzstd, two methods of zstd files, parts.
+DECLARED = ("encoder ", "method frame replay", "method corrected frames", "parts")
+
+
+def _is_quick(case: Case) -> bool:
+    return not case.name.endswith(".gz")
+
+
+def _hold(results: list[run.Result]) -> None:
+    assert [result for result in results if result.outcome == "wrong"] == []
+    lacking = {result.answer["why"] for result in results if result.outcome == "unsupported"}
+    assert [why for why in lacking if not why.startswith(DECLARED)] == []
+
+
+def test_the_second_reader_judges_all_vectors_right() -> None:
+    results = run.run(READER, _is_quick)
+    _hold(results)
+    assert sum(result.outcome == "right" for result in results) > 350
+
+
+@pytest.mark.slow
+def test_the_second_reader_finds_the_same_decisions_in_real_layers() -> None:
+    _hold(run.run(READER, lambda case: not _is_quick(case)))
+
+
+def test_airpatch_judges_all_vectors_right() -> None:
+    results = run.run(AIRPATCH)
+    assert [result for result in results if result.outcome != "right"] == []
+
+
+def test_a_wrong_answer_is_told_from_a_right_one(tmp_path: Path) -> None:
+    liar = tmp_path / "liar.py"
+    liar.write_text('import sys\nfor line in sys.stdin: print(\'{"verdict": "accept"}\')\n')
+    results = run.run([sys.executable, str(liar)], lambda case: case.group == "delta")
+    assert {result.outcome for result in results} == {"wrong"}
+    assert "| delta | 0 | 0 |" in run.table(results)
+
+
+def test_the_second_reader_shares_no_code_with_airpatch() -> None:
+    for path in sorted((ROOT / "spec" / "reader").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [name for name in names if name.split(".")[0].startswith("airpatch")], path
