@@ -16,6 +16,7 @@ from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import zstandard
@@ -45,6 +46,14 @@ class Seed:
 
     file: bytes
     content: bytes
+
+    @cached_property
+    def decisions(self) -> ParsedPiece:
+        return take_apart(self.file)
+
+    @cached_property
+    def layout(self) -> tuple[bytes, bytes]:
+        return split_apart(self.file)
 
 
 def seeds() -> list[Seed]:
@@ -104,7 +113,7 @@ def fuzz_file(seed: Seed, other: Seed, rng: random.Random) -> None:
 
 def fuzz_decisions(seed: Seed, other: Seed, rng: random.Random) -> None:
     """Hostile decisions: whatever they say, the result is bytes or FormatError."""
-    part = take_apart(seed.file)
+    part = seed.decisions
     for _ in range(rng.choice((1, 1, 2))):
         name = rng.choice(COLUMNS)
         part = replace(part, **{name: mutated(getattr(part, name), other.file, rng)})
@@ -123,7 +132,7 @@ def fuzz_alignment(seed: Seed, other: Seed, rng: random.Random) -> None:
 def fuzz_layout(seed: Seed, other: Seed, rng: random.Random) -> None:
     """Whatever a file is, it is split or refused; whatever a layout says, the result is bytes or FormatError."""
     split_apart(mutated(seed.file, other.file, rng))
-    layout, rest = split_apart(seed.file)
+    layout, rest = seed.layout
     layout, rest = rng.choice(((mutated(layout, layout, rng), rest), (layout, mutated(rest, other.file, rng))))
     size = 0
     streams = (io.BytesIO(data).read for data in (layout, seed.content, rest))
@@ -145,7 +154,7 @@ def fuzz_recognition(seed: Seed, other: Seed, rng: random.Random) -> None:
 
 
 def _alignment(other: Seed, rng: random.Random) -> Alignment:
-    matches = mutated(take_apart(other.file).matches, other.file, rng)
+    matches = mutated(other.decisions.matches, other.file, rng)
     covers = sorted(tuple(rng.randrange(6000) for _ in range(3)) for _ in range(rng.randrange(6)))
     columns = [array("q", column) for column in zip(*covers, strict=True)] or [array("q")] * 3
     return Alignment(columns[0], columns[1], columns[2], matches[: len(matches) // RECORD * RECORD])

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from airpatch.deflate import inflate
+
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGING = PROJECT / "packaging"
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
@@ -183,6 +185,20 @@ def test_the_c_library_goes_along_with_its_licence(tmp_path: Path) -> None:
         found
     )
     assert found["_internal/licences/libc6"].read_text() == "licence of libc6"
+
+
+@pytest.mark.skipif(not inflate.__file__.endswith(".so"), reason="the codecs would be translated first")
+def test_a_wheel_has_modules_and_declarations_and_no_sources_in_c(tmp_path: Path) -> None:
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "lib"]
+    subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
+    files = [path for path in (tmp_path / "lib").rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".py", ".pxd", ".typed"}
+    assert {path.parent.name for path in files if path.suffix == ".typed"} == {"airpatch", "airpatch_cli"}
+
+
+def test_licences_of_sources_that_are_compiled_into_the_codecs_go_along() -> None:
+    ours = subprocess.run(["git", "ls-files", "bundle"], cwd=PROJECT, capture_output=True, text=True).stdout.split()
+    assert {path for path in ours if Path(path).name == "LICENSE"} <= set(PROJECT_TABLE["license-files"])
 
 
 def test_without_a_compiler_the_build_ends_at_once_with_one_line() -> None:

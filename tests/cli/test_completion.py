@@ -14,7 +14,16 @@ from airpatch_cli.grammar.command_line import build_parser
 from tests.cli.support import airpatch
 
 NOT_FILES = {"DATE", "N", "NAME", "RELEASE", "SHELL", "COMMAND", "[DIGEST=]NAME:TAG", "SIZE", "OS/ARCH[/VARIANT]"}
-NOT_FILES |= {"docker://HOST[/PREFIX]", "OLD=NEW", "HOST:PORT", "DIR=REPOSITORY", "HOST:ROOT", "NAME=VALUE", "I/N"}
+NOT_FILES |= {
+    "docker://HOST[/PREFIX]",
+    "OLD=NEW",
+    "HOST:PORT",
+    "DIR=REPOSITORY",
+    "HOST:ROOT",
+    "NAME=VALUE",
+    "I/N",
+    "local|dask-local:N|dask://HOST:PORT",
+}
 
 COMPLETE = """
 . ./script

@@ -7,6 +7,7 @@ import inspect
 import shutil
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,12 +238,14 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         lambda place, work: airpatch.inspect(place / "1-2", layers=True, execution=work),
     ),
     "store_add": (
-        ["adding blobs to"],
+        ["adding blobs to", "looking at layers"],
         lambda place, work: airpatch.store_add(emptied(place), place / "images-1", execution=work),
     ),
     "plan": (
         ["looking at layers"],
-        lambda place, work: airpatch.plan(added(place), place / "out", to=["r2"], last=1, execution=work),
+        lambda place, work: airpatch.plan(
+            added(place), place / "out", to=["r2"], last=1, execution=replace(work, memory=2 << 30)
+        ),
     ),
     "work": (
         ["making layer patches"],

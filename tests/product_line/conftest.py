@@ -44,7 +44,7 @@ def add(store: Path, folder: Path, product: str, release: int, name: str | None 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store, in which nothing is known of layers."""
+    """The store."""
     folder = tmp_path_factory.mktemp("line")
     for product in PRODUCTS:
         for release in (1, 2, 3):

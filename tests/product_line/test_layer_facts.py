@@ -37,6 +37,8 @@ def test_facts_are_those_of_the_layers(line: ReleaseStore) -> None:
 
 def test_they_are_found_once(line: ReleaseStore) -> None:
     layers = layers_of(line.choose("r1", "amd64").release)
+    for each in list(line.objects.list("records")):
+        line.objects.delete(each.name)
     progress = Recorder()
     facts_of(line, layers, execution(2, progress))
     facts_of(line, layers, execution(2, progress))

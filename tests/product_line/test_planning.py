@@ -66,8 +66,9 @@ def test_a_lost_record_is_planned_again(line: ReleaseStore) -> None:
     assert run_tasks(line, [task], SETTINGS, execution()).made == (key,)
 
 
-def test_a_missing_blob_is_named(line: ReleaseStore) -> None:
-    blob = line.choose("r3", "amd64").release.blobs[0]
+def test_a_missing_manifest_is_named(line: ReleaseStore) -> None:
+    blob = line.choose("r3", "amd64").release.blobs[-1]
+    assert blob.is_manifest
     line.objects.delete(blob_name(blob.digest))
     with pytest.raises(SourceError, match=str(blob.digest)):
         plan(line, "r3")

@@ -1,6 +1,7 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-# In bounds: bytes hashed or compared end at `_end` <= _SPAN, candidates precede the index and are not negative; a
-# block stops at _BLOCK_TOKENS; slots have 17 bits, places in the ring 15.
+# In bounds: bytes hashed or compared end at `_end` <= _SPAN, those hashed ahead of time _AHEAD behind it at most, where
+# the window has room; candidates precede the index and are not negative; a block stops at _BLOCK_TOKENS; slots have 17
+# bits, places in the ring 15.
 """Match search of Go's compress/flate up to Go 1.26, levels 2 to 9: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `compress/flate/deflate.go` (the Go authors, BSD), reimplemented here: hash chains over
@@ -22,10 +23,12 @@ if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, load32, load32_big
     from cython.cimports.airpatch.encoders.hash_chains import RING, enter, forget
     from cython.cimports.airpatch.encoders.precedent import Precedent
+    from cython.cimports.airpatch.prefetch import fetch
 else:
     from airpatch.byte_access import common, load32, load32_big
     from airpatch.encoders.hash_chains import RING, enter, forget
     from airpatch.encoders.precedent import Precedent
+    from airpatch.prefetch import fetch
 
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap
@@ -38,6 +41,7 @@ _NEAR = cython.declare(cython.int, 4096)  # a match of 4 bytes from farther away
 _HASH_BITS = cython.declare(cython.int, 17)
 _BLOCK_TOKENS = cython.declare(cython.int, BLOCK_TOKENS)
 _REBASE = cython.declare(cython.int, 1 << 24)
+_AHEAD = cython.declare(cython.int, 32)  # bytes: as many are entered while a slot comes out of memory
 _NOWHERE = cython.declare(cython.longlong, 1 << 30)  # an index beyond the window
 
 
@@ -93,7 +97,7 @@ class ChainMatcher:
     _heeding: cython.bint  # the block goes on where the precedent may tell more
 
     def __init__(self, search: Search, precedent: Precedent | None = None) -> None:
-        self._uncompressed = memoryview(bytearray(_SPAN))
+        self._uncompressed = memoryview(bytearray(_SPAN + _AHEAD))
         self._window = self._uncompressed
         self._newest = array("I", bytes(4 << _HASH_BITS))
         self._older = array("H", bytes(2 * _WINDOW))
@@ -155,7 +159,7 @@ class ChainMatcher:
     @cython.cfunc
     def _slide(self) -> cython.void:
         """Drop the older half of the window."""
-        self._uncompressed[:_WINDOW] = self._uncompressed[_WINDOW:]
+        self._uncompressed[:_WINDOW] = self._uncompressed[_WINDOW:_SPAN]
         self._index -= _WINDOW
         self._end -= _WINDOW
         self._block = self._block - _WINDOW if self._block >= _WINDOW else -1
@@ -180,6 +184,7 @@ class ChainMatcher:
         index: cython.int
         end: cython.int = self._precedent.end - self._dropped
         for index in range(self._index, end):
+            fetch(newest, _slot(window, index + _AHEAD))
             enter(newest, older, base, index, _slot(window, index))
         self._cut = self._index = end
 
@@ -221,6 +226,7 @@ class ChainMatcher:
                 self._cut = index
                 break
             if index < enter_end:
+                fetch(newest, _slot(window, index + _AHEAD))
                 candidate = enter(newest, older, base, index, _slot(window, index))
             before = match
             match = 0
@@ -235,6 +241,7 @@ class ChainMatcher:
                 index += 1
                 while index < last:
                     if index < enter_end:
+                        fetch(newest, _slot(window, index + _AHEAD))
                         enter(newest, older, base, index, _slot(window, index))
                     index += 1
                 self._waiting = False
@@ -281,6 +288,7 @@ class ChainMatcher:
                 length = match >> 16
                 if length <= self._enter_most:
                     for last in range(index + 1, min(index + length, enter_end)):
+                        fetch(newest, _slot(window, last + _AHEAD))
                         enter(newest, older, base, last, _slot(window, last))
                 index += length
             else:

@@ -92,29 +92,35 @@ class KlauspostZstd:
         return out + self._encode(source, last=False)
 
     def _header(self) -> bytes:
-        return MAGIC + bytes((_CHECKSUM, _window_byte(self._window)))
+        return stream_header(self._window)
 
     def _alone(self, source: bytes | bytearray) -> bytes:
-        """Return the header and the only block of a frame; such a frame says its size."""
-        size = len(source)
-        if size < 256:
-            code, content_size = 0, b"" if size <= _SMALL else bytes((size,))
-        elif size < 65536 + 256:
-            code, content_size = 1, (size - 256).to_bytes(2, "little")
-        else:
-            code, content_size = 2, size.to_bytes(4, "little")
-        header = MAGIC
-        if size <= _SMALL:
-            window = max(1 << size.bit_length(), 1 << _LEAST_WINDOW_LOG)
-            header += bytes((code << 6 | _CHECKSUM, _window_byte(window)))
-        else:
-            header += bytes((code << 6 | _CHECKSUM | _SINGLE_SEGMENT,))
-        return header + content_size + self._encode(source, last=True, alone=True)
+        """Return the header and the only block of a frame."""
+        return lone_block_header(len(source)) + self._encode(source, last=True, alone=True)
 
     def _encode(self, source: bytes | bytearray | memoryview, last: bool, alone: bool = False) -> bytes:
         begin, end = self._matcher.fill(source)
         found = self._matcher.sequences(begin, end, alone)
         return self._blocks.block(found, self._matcher.buffer, begin, end, last, end - begin == self._block)
+
+
+def stream_header(window: int) -> bytes:
+    """Return the header of a frame of several blocks, or of none, with that window in bytes."""
+    return MAGIC + bytes((_CHECKSUM, _window_byte(window)))
+
+
+def lone_block_header(size: int) -> bytes:
+    """Return the header of a frame of one block with so many bytes of content: it says its size."""
+    if size < 256:
+        code, content_size = 0, b""
+    elif size < 65536 + 256:
+        code, content_size = 1, (size - 256).to_bytes(2, "little")
+    else:
+        code, content_size = 2, size.to_bytes(4, "little")
+    if size <= _SMALL:
+        window = max(1 << size.bit_length(), 1 << _LEAST_WINDOW_LOG)
+        return MAGIC + bytes((code << 6 | _CHECKSUM, _window_byte(window))) + content_size
+    return MAGIC + bytes((code << 6 | _CHECKSUM | _SINGLE_SEGMENT,)) + content_size
 
 
 def _window_byte(window: int) -> int:

@@ -215,12 +215,14 @@ class BetterMatcher(ZstdMatcher):
     def _enter(self, at: cython.int, index: cython.int) -> cython.void:
         """Enter every other position from `at` to before `index` - 1; the short table gets those between."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
+        short: cython.p_ulonglong = cython.address(self._short[0]) if cython.compiled else self._short
+        long: cython.p_ulonglong = cython.address(self._long[0]) if cython.compiled else self._long
         base: cython.int = self._base
         word: cython.ulonglong
         slot: cython.uint
         while at < index - 1:
             word = load64(window, at)
             slot = hash8(word, _LONG_BITS)
-            self._long[slot] = pair(self._long[slot], at + base)
-            self._short[hash5(word >> 8, _SHORT_BITS)] = pair(word >> 8, at + 1 + base)
+            long[slot] = pair(long[slot], at + base)
+            short[hash5(word >> 8, _SHORT_BITS)] = pair(word >> 8, at + 1 + base)
             at += 2

@@ -77,6 +77,11 @@ def window(version: str, level: str) -> int:
     return _valid(_MATCHERS[level], version)[0] * _MIB
 
 
+def search(version: str, level: str) -> str:
+    """Return the first version that finds the same matches as `version`, which is one of `versions(level)`."""
+    return next(first for first in _MATCHERS[level] if _order(first) <= _order(version))
+
+
 def klauspost_zstd(version: str, level: str) -> KlauspostZstd:
     """Return a frame under construction; `version` is one of `versions(level)`."""
     reach, matcher = _valid(_MATCHERS[level], version)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
-from airpatch.encoders.zstd_frame import FrameHeader, block_ends
+from airpatch.encoders.zstd_frame import MAX_HEADER, FrameHeader, block_ends, read_header
 from airpatch.encoders.zstd_matches import Matches, first_matches
 from airpatch.encoders.zstd_replicas import libzstd_encoder, libzstd_name
 from airpatch.errors import FormatError
@@ -25,6 +25,7 @@ _PROBE_LOGS = 17, 17
 _NEAR = 0.4  # of the matches of a probe
 _LAST_CHAINS = 12  # levels above have trees
 _SAME = 0.002
+_ALIKE = 0.9  # of the matches of a block: at levels that are not fast, all versions find the same ones
 _BLOCK_CHAIN_LOG = 19  # a tree of the positions of one block, and more
 
 
@@ -49,6 +50,7 @@ def recognise_libzstd(
         near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
         levels = [level for level in levels if level <= _FAST] + near
     sized = header.content is not None
+    begin = uncompressed[:_BLOCK]
     found: list[str] = []
     for level in levels:
         for version in VERSIONS[::-1]:
@@ -56,17 +58,19 @@ def recognise_libzstd(
             names = [name for name in names if candidates is None or name in candidates]
             if not names:
                 continue
-            whole = complete and len(uncompressed) <= _BLOCK
-            if level > _FAST or not whole:
-                begin = uncompressed[:_BLOCK]
-                if not _agrees(_first(names[-1], level, len(begin)), begin, header.content, frame, whole):
-                    continue
-                if level > _FAST:
-                    found += names  # with workers or without, the first block is the same
-                    continue
-            found += [
-                name for name in names if _agrees(libzstd_encoder(name), uncompressed, header.content, frame, complete)
-            ]
+            # With workers or without, the first block is the same.
+            written = _first_block(names[-1], level, begin, header.content)
+            if not _begins(frame, written):
+                if matches is not None and level > _FAST and first_matches(written, 16).share(matches) < _ALIKE:
+                    break
+                continue
+            if level <= _FAST:
+                names = [
+                    name
+                    for name in names
+                    if _agrees(libzstd_encoder(name), uncompressed, header.content, frame, complete)
+                ]
+            found += names
         if found:
             break
     return found
@@ -87,14 +91,25 @@ def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, ma
     return [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
 
 
-def _first(name: str, level: int, size: int) -> LibzstdEncoder:
-    """Return an encoder of that name for the first block, of `size` bytes of content."""
+def _first_block(name: str, level: int, begin: bytes, size: int | None) -> bytes:
+    """Return how an encoder of that name begins a frame that begins with such content, with tables no larger than that
+    needs.
+    """
     encoder = libzstd_encoder(name)
-    if size <= _PROBE:
+    if level > _FAST and len(begin) <= _PROBE:
         encoder.limit(*_PROBE_LOGS)
     elif level > _LAST_CHAINS:
         encoder.limit(0, _BLOCK_CHAIN_LOG)
-    return encoder
+    encoder.begin(len(begin) if size is None else size)
+    return encoder.feed(begin) + encoder.flush()
+
+
+def _begins(frame: memoryview, written: bytes) -> bool:
+    """Return whether a frame begins as what was written, the last block of which may be the frame's last one, too."""
+    *_, last, end = (read_header(written[:MAX_HEADER]).size, *block_ends(written))
+    closed = bytearray(written)
+    closed[last] |= 1
+    return bytes(frame[:end]) in (written, bytes(closed))
 
 
 def _window(level: int, size: int | None) -> int:

@@ -14,6 +14,7 @@ cdef class Offsets:
 
 cdef class ColumnWriter:
     cdef Offsets _offsets
+    cdef int _room
     cdef list _buffers
     cdef unsigned char[::1] _runs
     cdef unsigned char[::1] _hits

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
-# In bounds: there are at most MAX_SEQUENCES sequences, of numbers of at most _NUMBER bytes; a match ends within its
-# block of at most MAX_BLOCK, and copies by 8 overrun into SLACK.
+# In bounds: `_make_room` is asked for the sequences of a block, of numbers of at most _NUMBER bytes, before they are
+# written; a match ends within its block of at most MAX_BLOCK, and copies by 8 overrun into SLACK.
 """Sequences as columns of bytes, and back (spec/ENCODERS.md, Decisions). Columns are not trusted."""
 
 from __future__ import annotations
@@ -103,8 +103,7 @@ class ColumnWriter:
 
     def __init__(self, alignment: Alignment | None = None) -> None:
         self._offsets = Offsets(alignment)
-        self._buffers = [bytearray(MAX_SEQUENCES * size) for size in (2 * _NUMBER, _NUMBER, _NUMBER, _RECORD)]
-        self._runs, self._hits, self._values, self._matches = self._buffers
+        self._make_room(1)
         self._position = 0
         self._run = 0
         self._hit = 0
@@ -118,10 +117,18 @@ class ColumnWriter:
         self._position += size
         self._run += size
 
+    def _make_room(self, sequences: int) -> None:
+        """Make buffers for so many sequences: most frames are small, and many are read."""
+        self._room = sequences
+        self._buffers = [bytearray(sequences * size) for size in (2 * _NUMBER, _NUMBER, _NUMBER, _RECORD)]
+        self._runs, self._hits, self._values, self._matches = self._buffers
+
     def block(self, found: Sequences) -> list[bytes]:
         """Return what the sequences of a block add to each column."""
         ends: cython.int[4]
         ends = [0, 0, 0, 0]
+        if found.count > self._room:
+            self._make_room(found.count)
         with cython.nogil:
             self._block(found, ends)
         return [bytes(memoryview(buffer)[: ends[i]]) for i, buffer in enumerate(self._buffers)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from struct import unpack_from
 
 from airpatch.encoders.zstd_alignment import RECORD
 from airpatch.encoders.zstd_columns import MATCHES, ColumnWriter
@@ -15,10 +17,15 @@ _COMPRESSED = 2
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Matches within the first `size` bytes of a frame, each as a record of where it begins, its length, its offset."""
+    """Matches within the first `size` bytes of a frame, each as a record of where it begins, its length, its offset,
+    in their order.
+    """
 
-    records: frozenset[bytes]
+    records: bytes
     size: int
+
+    def __len__(self) -> int:
+        return len(self.records) // RECORD
 
     def share(self, other: Matches) -> float:
         """Return how many of the matches before the end of both they have in common, 0 to 1."""
@@ -28,8 +35,17 @@ class Matches:
     def compare(self, other: Matches) -> tuple[int, int]:
         """Return how many matches before the end of both they have in common, and how many the one with more has."""
         end = min(self.size, other.size)
-        own, others = (_before(matches.records, end - end // 16) for matches in (self, other))
+        own, others = (matches._before(end - end // 16) for matches in (self, other))
         return len(own & others), max(len(own), len(others))
+
+    def _before(self, end: int) -> set[bytes]:
+        """Return the records of the matches that end there at the latest; each match begins after the one before it."""
+        count = bisect_right(range(len(self)), end, key=self._end)
+        return {self.records[at : at + RECORD] for at in range(0, count * RECORD, RECORD)}
+
+    def _end(self, index: int) -> int:
+        begin, length = unpack_from("<QI", self.records, index * RECORD)
+        return int(begin + length)
 
 
 def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
@@ -39,7 +55,7 @@ def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
     """
     reader, columns = BlockReader(), ColumnWriter()
     at = read_header(frame[:MAX_HEADER]).size
-    records: set[bytes] = set()
+    records = bytearray()
     total = 0
     for _ in range(blocks):
         word = int.from_bytes(frame[at : at + 3], "little")
@@ -47,8 +63,7 @@ def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
         at += 3
         if kind == _COMPRESSED:
             content, _shape = reader.read(bytes(frame[at : at + size]))
-            found = columns.block(reader.found)[MATCHES]
-            records.update(found[i : i + RECORD] for i in range(0, len(found), RECORD))
+            records += columns.block(reader.found)[MATCHES]
             at += size
         else:
             content = size
@@ -59,12 +74,4 @@ def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
             raise FormatError("zstd: the first blocks are not all there")
         if word & 1 or at == len(frame):
             break
-    return Matches(frozenset(records), total)
-
-
-def _before(records: frozenset[bytes], end: int) -> set[bytes]:
-    return {
-        record
-        for record in records
-        if int.from_bytes(record[:8], "little") + int.from_bytes(record[8:12], "little") <= end
-    }
+    return Matches(bytes(records), total)

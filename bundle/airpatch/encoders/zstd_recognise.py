@@ -14,6 +14,7 @@ from itertools import accumulate, groupby
 
 import zstandard
 
+from airpatch.encoders.kzstd import lone_block_header, stream_header
 from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
@@ -46,7 +47,7 @@ _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
 _PROBE = 32 << 10  # bytes, in which a level is told from others
-_NEAR, _NEAR_SLOWEST = 0.6, 0.05  # of the matches of a probe
+_NEAR, _NEAR_SLOWEST = 0.6, 0.5  # of the matches of a probe
 _SLOWEST = "best"
 _FEW = 20  # matches tell nothing
 _TELLING = 1000  # matches tell the level
@@ -82,40 +83,56 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     except UnusualBlock:
         return []
     if header.checksum:
-        found = _klauspost(header, uncompressed, list(map(len, blocks)), frame, complete, candidates, matches)
-        if found or candidates:
+        names = _possible(header, list(map(len, blocks)), frame, uncompressed, candidates)
+        found = _klauspost(names, uncompressed, list(map(len, blocks)), frame, complete, matches)
+        # A block with so many matches is written by klauspost/compress or by libzstd, never by both.
+        if found or candidates or (names and matches is not None and len(matches) >= _TELLING):
             return found
     return [] if candidates else recognise_libzstd(header, uncompressed, frame, complete, None, matches)
 
 
-def _klauspost(
+def _possible(
     header: FrameHeader,
+    blocks: Sequence[int],
+    frame: memoryview,
+    uncompressed: bytes,
+    candidates: Sequence[str] | None,
+) -> list[str]:
+    """Return the replicas of klauspost/compress that write this header, and the first block if its sequences are given.
+
+    `blocks` are the sizes of the first blocks' content.
+    """
+    is_lone = bool(blocks) and blocks[0] > 0 and frame[header.size] & 1
+    lone = lone_block_header(blocks[0]) if is_lone else None
+    names = [
+        name
+        for name in (zstd_names() if candidates is None else candidates)
+        if frame[: header.size] == (lone or stream_header(zstd_replica(name).window))
+    ]
+    rules = _possible_rules(frame, uncompressed) if names else None
+    return [name for name in names if rules is None or zstd_replica(name).rules in rules]
+
+
+def _klauspost(
+    names: Sequence[str],
     uncompressed: bytes,
     blocks: Sequence[int],
     frame: memoryview,
     complete: bool,
-    candidates: Sequence[str] | None,
     matches: Matches | None,
 ) -> list[str]:
-    """Return the names of replicas of klauspost/compress, all of one level but where the first block hardly tells it.
+    """Return which of the replicas it is, all of one level but where the first block hardly tells it.
 
     `matches` are those of the first block.
     """
-    rules = _possible_rules(frame, uncompressed)
-    names = [
-        name
-        for name in (zstd_names() if candidates is None else candidates)
-        if (complete or header.content is not None or header.window == zstd_replica(name).window)
-        and (rules is None or zstd_replica(name).rules in rules)
-    ]
 
     def still(names: Sequence[str], uncompressed: bytes, complete: bool) -> list[str]:
-        return _race(names, uncompressed, blocks, frame, complete)
+        return _matching(names, uncompressed, blocks, frame, complete)
 
     found: list[str] = []
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
-        tells = matches is not None and len(names) > len(same) and len(matches.records) >= _FEW
+        tells = matches is not None and len(names) > len(same) and len(matches) >= _FEW
         if matches is not None and tells and not _is_near(same, uncompressed, complete, matches):
             continue
         twins = {
@@ -131,7 +148,7 @@ def _klauspost(
             if level in _QUICK or complete:
                 rest = still(rest, uncompressed, complete)
         found += rest + [name for name, twin in twins.items() if twin in rest]
-        if found and matches is not None and len(matches.records) >= _TELLING:
+        if found and matches is not None and len(matches) >= _TELLING:
             break
     return found
 
@@ -140,16 +157,18 @@ def _is_near(names: Sequence[str], uncompressed: bytes, complete: bool, matches:
     """Return whether one of the replicas of a level finds about the `matches` of the first block in its beginning.
 
     Other levels and other encoders do not. If there are few matches, all replicas are near. The level best weighs
-    matches by the entropy of a block, which that of its beginning is not, and takes long: its newest version tells.
+    matches by the entropy of a block, so that only all of it tells; and it takes long, so that its newest version does.
     """
     slow = zstd_replica(names[0]).level == _SLOWEST
-    for name in names[:1] if slow else names:
+    size = matches.size if slow else _PROBE
+    one_for_each_search = {zstd_replica(name).search: name for name in names}
+    for name in names[:1] if slow else one_for_each_search.values():
         encoder = zstd_replica(name).make()
-        begin = encoder.feed(uncompressed[:_PROBE])
-        end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
-        probe = first_matches(begin + end, 2)
+        begin = encoder.feed(uncompressed[:size])
+        end = encoder.finish() if complete and len(uncompressed) <= size else encoder.flush()
+        probe = first_matches(begin + end)
         common, most = probe.compare(matches)
-        if len(probe.records) < _FEW or most < _FEW or common >= (_NEAR_SLOWEST if slow else _NEAR) * most:
+        if len(probe) < _FEW or most < _FEW or common >= (_NEAR_SLOWEST if slow else _NEAR) * most:
             return True
     return False
 
@@ -175,8 +194,8 @@ def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] |
 def recognise_frames(start: bytes) -> list[str]:
     """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
 
-    Of many frames some are looked at: the largest, which tells the level, then short ones, which tell versions apart.
-    Raises FormatError if `start` is not the beginning of a zstd file.
+    Of many frames some are looked at: the largest that is compressed, which tells the level, then short ones, which
+    tell versions apart. Raises FormatError if `start` is not the beginning of a zstd file.
     """
     whole: list[FrameExtent] = []
     at = 0
@@ -186,21 +205,34 @@ def recognise_frames(start: bytes) -> list[str]:
         at = frame.end
     if not whole:
         return recognise_frame(start)
-    whole.sort(key=lambda frame: frame.begin - frame.end)
-    names: list[str] | None = None
-    for frame in [whole[0], *[frame for frame in whole[1:] if frame.end - frame.begin <= _SHORT][:_COMPARED]]:
-        names = recognise_frame(start[frame.begin : frame.end], names)
-    return names or []
+    whole.sort(key=lambda frame: (_kind_of_first_block(start, frame.begin) != _COMPRESSED, frame.begin - frame.end))
+    names = recognise_frame(start[whole[0].begin : whole[0].end])
+    for frame in [frame for frame in whole[1:] if frame.end - frame.begin <= _SHORT][:_COMPARED]:
+        if names:
+            names = recognise_frame(start[frame.begin : frame.end], names)
+    return names
 
 
-def _race(
-    candidates: Iterable[str], uncompressed: bytes, blocks: Sequence[int], frame: memoryview, complete: bool
+def _kind_of_first_block(start: bytes, begin: int) -> int:
+    """Return the type of the first block of a frame (RFC 8878 3.1.1.2.2)."""
+    return start[begin + read_header(start[begin : begin + MAX_HEADER]).size] >> 1 & 3
+
+
+def _matching(
+    candidates: Sequence[str], uncompressed: bytes, blocks: Sequence[int], frame: memoryview, complete: bool
 ) -> list[str]:
-    """Return those that write what the frame begins with, or all of it if it is `complete`."""
-    replicas = ((name, zstd_replica(name)) for name in candidates)
-    encoders = ((name, _Flushed(replica.make(), _flushes(blocks, replica.block))) for name, replica in replicas)
-    running = race(encoders, uncompressed, frame, _BLOCK, complete=complete)
-    return [runner.name for runner in running if runner.written]
+    """Return those that write what the frame begins with, or all of it if it is `complete`.
+
+    They run one after another: the tables of each are large, and the memory of one is there for the next.
+    """
+
+    def writes_it(name: str) -> bool:
+        replica = zstd_replica(name)
+        encoder = _Flushed(replica.make(), _flushes(blocks, replica.block))
+        running = race([(name, encoder)], uncompressed, frame, _BLOCK, complete=complete)
+        return any(runner.written for runner in running)
+
+    return [name for name in candidates if writes_it(name)]
 
 
 def _flushes(blocks: Sequence[int], full: int) -> list[int]:

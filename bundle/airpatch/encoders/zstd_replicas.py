@@ -12,7 +12,7 @@ from itertools import product
 from typing import Protocol
 
 from airpatch.encoders.kzstd_blocks import BlockRules
-from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, rules, versions, window
+from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, rules, search, versions, window
 from airpatch.encoders.libzstd import VERSIONS as LIBZSTD_VERSIONS
 from airpatch.encoders.libzstd import LibzstdEncoder
 from airpatch.errors import FormatError
@@ -47,12 +47,14 @@ class FrameEncoder(Protocol):
 class ZstdReplica:
     """A named encoder at one of its levels.
 
-    `make` returns a new encoder. `window` is what the header of a frame of unknown size says, `block` how much content
-    a full block has, both in bytes. `rules` are those of its blocks.
+    `make` returns a new encoder. All of a level with the same `search` find the same matches. `window` is what the
+    header of a frame of unknown size says, `block` how much content a full block has, both in bytes. `rules` are those
+    of its blocks.
     """
 
     make: Callable[[], FrameEncoder]
     level: str
+    search: str
     window: int
     block: int
     rules: BlockRules
@@ -118,6 +120,7 @@ def _klauspost(version: str, level: str) -> ZstdReplica:
     return ZstdReplica(
         lambda: klauspost_zstd(version, level),
         level,
+        search(version, level),
         window(version, level),
         block_size(level),
         rules(version, level),

@@ -20,6 +20,7 @@ from airpatch.target.state import history
 
 _RUN = ("packages",)
 _WRITE_HERE = (*_RUN, "rights here", "room here")
+_USE_STORE = (*_RUN, "extra store")
 _READ_ROOT = (*_RUN, "root")
 _WRITE_ROOT = (*_READ_ROOT, "rights in root", "room in root", "fsync", "locks", "hard links")
 _NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -43,11 +44,14 @@ _NEEDS: Mapping[str, tuple[str, ...]] = {
     "split": (*_WRITE_HERE, "extra parity"),
     "join": (*_WRITE_HERE, "extra parity"),
     "topup": _WRITE_HERE,
-    "store add": (*_RUN, "codecs"),
-    "store list": _RUN,
-    "store show": _RUN,
-    "store verify": _RUN,
-    "store prune": _RUN,
+    "store add": (*_WRITE_HERE, "extra store", "codecs"),
+    "store list": _USE_STORE,
+    "store show": _USE_STORE,
+    "store verify": _USE_STORE,
+    "store prune": _USE_STORE,
+    "plan": (*_WRITE_HERE, "extra store", "codecs"),
+    "work": (*_WRITE_HERE, "extra store", "codecs", "memory"),
+    "collect": (*_WRITE_HERE, "extra store", "codecs"),
     "doctor": (),
     "completion": (),
 }

@@ -13,10 +13,12 @@ from airpatch.errors import FormatError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.operations.arguments import StrPath, beside, effort_of
 from airpatch.operations.create_bundle import WrittenBundle, open_output
+from airpatch.product_line.cluster import parse_engine, run_on_cluster
 from airpatch.product_line.collecting import collect_patch
 from airpatch.product_line.line_plan import MAX_PLAN, LinePlan, emit_plan, parse_plan
 from airpatch.product_line.planning import Planned, plan_line
 from airpatch.product_line.release_pairs import ReleasePair, choose_pairs
+from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
 from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
 from airpatch.sources.gather import gather
@@ -26,12 +28,16 @@ from airpatch.store.store_address import parse_store_address
 
 @dataclass(frozen=True, slots=True)
 class WrittenPlan:
-    """A plan that was written to `output`, in `size` bytes, for the store `where`."""
+    """A plan that was written to `output`, in `size` bytes, for the store `where`.
+
+    `chains` are the smallest ways from each release to each that its patches lead to.
+    """
 
     output: str
     size: int
     where: str
     planned: Planned
+    chains: tuple[PatchChain, ...] = ()
 
 
 def plan(
@@ -64,33 +70,41 @@ def plan(
         planned = plan_line(place, pairs, settings, execution)
         content = emit_plan(planned.plan)
         sink.write([content])
-    return WrittenPlan(os.fspath(output), len(content), place.name, planned)
+    chains = smallest_chains(planned.pairs)
+    return WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains))
 
 
 def work(
     store: StrPath,
     plan_file: StrPath,
     *,
+    engine: str = "local",
     shard: tuple[int, int] = (1, 1),
     memory: int | None = None,
     execution: Execution | None = None,
 ) -> LineWork:
     """Make the layer patches that a plan asks for, and put them into the store; those that are there are left alone.
 
-    `shard` is the number of this worker, from 1 on, and of how many. Any number of workers may run at once, and be
-    killed at any moment: each patch is carried out before it is published, and published once. A task that fails
-    three times is among the `failed` of the result, and the others are done. `memory` in bytes bounds this worker
-    (default: what the plan is for). Scratch files lie in the current folder.
+    `engine` is `local`, the threads of this process; `dask-local:N`, N processes of Dask on this host; or
+    `dask://HOST:PORT`, the workers of that scheduler. `shard` is the number of this worker, from 1 on, and of how many.
+    Any number of workers may run at once, and be killed at any moment: each patch is carried out before it is
+    published, and published once. A task that fails three times is among the `failed` of the result, and the others
+    are done. `memory` in bytes bounds each worker (default: what the plan is for). Scratch files lie in the current
+    folder; with Dask, in that of each worker.
 
     Raises FormatError if the plan is damaged or of another version of airpatch, UsageError, TargetError.
     """
+    cluster = parse_engine(engine)
     read = _read_plan(Path(plan_file))
     number, of = shard
     if not 1 <= number <= of:
         raise UsageError(f"shard {number}/{of}: there are shards 1/{of} to {of}/{of}")
     execution = with_scratch(execution or Execution(), Path.cwd())
     execution = replace(execution, memory=memory or read.settings.memory)
-    return run_tasks(_open(store), read.shard(number, of), read.settings, execution)
+    place, tasks = _open(store), read.shard(number, of)
+    if cluster is not None:
+        return run_on_cluster(cluster, place, tasks, read.settings, execution)
+    return run_tasks(place, tasks, read.settings, execution)
 
 
 def collect(

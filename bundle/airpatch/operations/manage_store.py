@@ -11,6 +11,7 @@ from airpatch.errors import IntegrityError
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import Label, gather_release
+from airpatch.product_line.layer_facts import facts_of, layers_of
 from airpatch.registry_api.access import PullOptions
 from airpatch.store.adding import AddedRelease, add_release
 from airpatch.store.release_store import ReleaseStore, StoredRelease, make_store
@@ -38,7 +39,8 @@ def store_add(
     """Add the release of `sources` to a store, which is made if there is none (spec/STORE.md).
 
     `store` is a folder, `file:///FOLDER` or `s3://BUCKET/PREFIX`. Everything else is as in `create`. Blobs that the
-    store has stay as they are; a release that it has is no error. Scratch files lie in the current folder.
+    store has stay as they are; a release that it has is no error. Samples of new layers are taken, by which plans
+    find out what resembles what, for `execution.memory`. Scratch files lie in the current folder.
 
     Raises what `create` raises; UsageError, too, if the store has another release of that name and product; TargetError
     if the storage fails, or ignores the condition of a write, by which workers avoid overwriting each other.
@@ -48,9 +50,11 @@ def store_add(
     label = Label(release, sequence, product, expires)
     gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
-    return add_release(
+    added = add_release(
         place, gathered.release, gathered.manifests, gathered.content, execution, gathered.owners, gathered.remarks
     )
+    facts_of(place, layers_of(added.release), execution)
+    return added
 
 
 def store_list(store: StrPath) -> list[StoredRelease]:

@@ -56,6 +56,11 @@ def run_tasks(
             return attempt(store, task, settings, execution, budget, part)
 
         done = list(pool.map(run, tasks))
+    return line_work(done)
+
+
+def line_work(done: Sequence[TaskResult | FailedTask]) -> LineWork:
+    """Return what came of all tasks."""
     return LineWork(
         tuple(key for each in done if isinstance(each, TaskResult) for key in each.made),
         tuple(key for each in done if isinstance(each, TaskResult) for key in each.found),

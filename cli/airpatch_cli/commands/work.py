@@ -13,7 +13,12 @@ _FAILED = 8
 
 def run(args: Namespace, console: Console) -> Result:
     done = airpatch.work(
-        args.store, args.plan, shard=args.shard or (1, 1), memory=args.memory, execution=console.execution
+        args.store,
+        args.plan,
+        engine=args.engine,
+        shard=args.shard or (1, 1),
+        memory=args.memory,
+        execution=console.execution,
     )
     failed = [f"layer {each.target}: {each.message}" for each in done.failed]
     return Result(

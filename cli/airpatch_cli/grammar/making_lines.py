@@ -47,10 +47,19 @@ def plan(parser: ArgumentParser) -> None:
     "make the layer patches of a plan, and put them into the store",
     "airpatch work /srv/releases 4.2.1.plan",
     "airpatch work s3://releases/shop 4.2.1.plan --shard $((JOB_COMPLETION_INDEX + 1))/4",
+    "airpatch work s3://releases/shop 4.2.1.plan --engine dask://scheduler.example:8786",
 )
 def work(parser: ArgumentParser) -> None:
     store_argument(parser)
     parser.add_argument("plan", type=word, metavar="PLAN", help="a file that 'airpatch plan' wrote")
+    parser.add_argument(
+        "--engine",
+        type=word,
+        default="local",
+        metavar="local|dask-local:N|dask://HOST:PORT",
+        help="where to work: the threads of this process, N processes of Dask on this host, or the workers of a "
+        "scheduler of Dask, which must reach the store, too (default: local; Dask needs the 'cluster' extra)",
+    )
     parser.add_argument(
         "--shard",
         type=shard_number,
@@ -61,7 +70,7 @@ def work(parser: ArgumentParser) -> None:
         "--memory",
         type=memory_size,
         metavar="SIZE",
-        help="how much memory this worker may use, such as 512MiB or 4GiB (default: what the plan is for)",
+        help="how much memory each worker may use, such as 512MiB or 4GiB (default: what the plan is for)",
     )
 
 
