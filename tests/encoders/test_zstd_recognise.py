@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from airpatch.encoders import kzstd_fast
-from airpatch.encoders.zstd_recognise import recognise_frame
+from airpatch.encoders.zstd_recognise import recognise_frame, recognise_frames
 from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
 from airpatch.errors import FormatError
 from fixtures.encoders.inputs import inputs
@@ -60,6 +60,26 @@ def test_others_are_not_recognised() -> None:
         compressor = zstandard.ZstdCompressor(level, write_checksum=True).compressobj()
         assert recognise_frame(compressor.compress(data) + compressor.flush()) == []
     assert recognise_frame(zstandard.compress(data, -7)) == []
+
+
+def test_the_header_alone_rules_an_encoder_out() -> None:
+    """All encoders store noise as it is, and klauspost/compress says the size of a frame of one block."""
+    noise = random.Random(13).randbytes(3000)
+    assert recognise_frame(compress("kzstd-1.17.8-default", noise))[0] == "kzstd-1.17.8-default"
+    other = zstandard.ZstdCompressor(write_checksum=True).compressobj()
+    assert not any(name.startswith("kzstd") for name in recognise_frame(other.compress(noise) + other.flush()))
+
+
+def test_a_compressed_frame_tells_more_than_a_larger_one_that_is_not() -> None:
+    noise = random.Random(13).randbytes(70_000)
+    file = compress("kzstd-1.17.8-fastest", noise) + compress("kzstd-1.17.8-fastest", inputs()["block"])
+    assert all(name.endswith("-fastest") for name in recognise_frames(file))
+    assert "kzstd-1.17.8-fastest" in recognise_frames(file)
+
+
+def test_short_frames_bring_no_encoder_back() -> None:
+    unknown = zstandard.ZstdCompressor(-7, write_checksum=True).compress(inputs()["128 KiB"])
+    assert recognise_frames(unknown + compress("kzstd-1.17.8-default", inputs()["first 300"])) == []
 
 
 def test_a_bomb_is_read_as_far_as_it_is_compared() -> None:

@@ -109,7 +109,7 @@ def _begins(frame: memoryview, written: bytes) -> bool:
     *_, last, end = (read_header(written[:MAX_HEADER]).size, *block_ends(written))
     closed = bytearray(written)
     closed[last] |= 1
-    return frame[:end] in (written, closed)
+    return bytes(frame[:end]) in (written, bytes(closed))
 
 
 def _window(level: int, size: int | None) -> int:

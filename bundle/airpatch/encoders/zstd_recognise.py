@@ -102,8 +102,8 @@ def _possible(
 
     `blocks` are the sizes of the first blocks' content.
     """
-    is_last = frame[header.size : header.size + 1] != b"" and frame[header.size] & 1
-    lone = lone_block_header(blocks[0]) if is_last and blocks and blocks[0] else None
+    is_lone = bool(blocks) and blocks[0] > 0 and frame[header.size] & 1
+    lone = lone_block_header(blocks[0]) if is_lone else None
     names = [
         name
         for name in (zstd_names() if candidates is None else candidates)
