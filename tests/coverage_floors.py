@@ -2,8 +2,9 @@
 
     python -m tests.coverage_floors
 
-`check.sh` runs it. Parsers of what others wrote have no line and no branch that no test takes. Of the applier, `target/`,
-and the restorer, `destinations/`, 97 percent are covered. Each line that is missed stands in `MISSED`, with the reason.
+`check.sh` runs it. Parsers of what others wrote have no line and no branch that no test takes. Of the applier,
+`target/`, and the restorer, `destinations/`, 97 percent are covered. Each line that is missed stands in `MISSED`, with
+the reason.
 """
 
 from __future__ import annotations
