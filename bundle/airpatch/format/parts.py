@@ -150,9 +150,8 @@ def _from_plain(plain: object) -> Header:
             "number": int(number),
             "sums": bytes(sums),
             "parts": bytes(parts),
-        }:
-            if len(whole) == SIZE:
-                return Header(WholeFile(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
+        } if len(whole) == SIZE:
+            return Header(WholeFile(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
     raise FormatError("the header of a part lacks a member, or one of another kind")
 
 

@@ -134,9 +134,13 @@ def _request_from_plain(plain: object) -> DamageRequest:
 
 def _range(row: object) -> ByteRange:
     match row:
-        case [int(start), int() | None as stop] if not isinstance(start, bool) and not isinstance(stop, bool):
-            if start >= 0 and (stop is None or start < stop <= MAX_SIZE):
-                return ByteRange(start, stop)
+        case [int(start), int() | None as stop] if (
+            not isinstance(start, bool)
+            and not isinstance(stop, bool)
+            and start >= 0
+            and (stop is None or start < stop <= MAX_SIZE)
+        ):
+            return ByteRange(start, stop)
     raise FormatError("a request or top-up with an unusable range")
 
 
