@@ -61,6 +61,7 @@ for package in "$folder"/packages/*.deb; do
     dpkg-deb --extract "$package" "$folder/root"
     dpkg-deb --fsys-tarfile "$package" | tar -t >"$folder/packages/$name.files"
 done
+ln -s "$1-linux-gnu/libpython3.11.so.1.0" "$folder/root/usr/lib/" # PyInstaller looks here, and else on the host
 [ -e "$folder/root/lib" ] || ln -s usr/lib "$folder/root/lib" # where packages have no /lib any more
 
 # $1: the program's name here; $2: its path in the system. Each runs with the C library of the system, not of the host.
