@@ -17,7 +17,7 @@ from airpatch.blobs.stopping import Stoppable
 from airpatch.errors import located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
-from airpatch.layers.blob_builder import BlobBuilder, chosen_sources
+from airpatch.layers.blob_builder import BlobBuilder, chosen_sources, decompresses_to_layer
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -92,7 +92,8 @@ def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> in
     sizes = sizes_of(index)
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
-    unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)
+    kept = [step.digest for step, recipe in zip(steps, recipes, strict=True) if decompresses_to_layer(recipe.method)]
+    unpacked = {source for step in apart for source in step.sources}.difference(kept)
     total = sum(sizes[source][1] for source in unpacked)
     for step, recipe in zip(steps, recipes, strict=True):
         match recipe.method:
