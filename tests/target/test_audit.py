@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.open_bundles import open_frames
-from airpatch.archive.pack import destination, pack
+from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.blobs.output import destination
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
