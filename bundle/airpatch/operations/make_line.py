@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airpatch.archive.pack import destination
+from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import FormatError, UsageError, unreadable
 from airpatch.execution import Execution

@@ -7,9 +7,9 @@ to storage.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -52,6 +52,7 @@ class Objects:
         self._errors = require_extra("store", "obstore.exceptions")
         stores = require_extra("store", "obstore.store")
         self.where = address.url or str(address.path)
+        self._folder = address.path
         with self._told():
             if address.path is not None:
                 if not is_folder(address.path):
@@ -127,6 +128,14 @@ class Objects:
                 self._obstore.delete(self._store, name)
             except FileNotFoundError:
                 return
+
+    def clear(self, before: datetime) -> None:
+        """Remove what writers that were killed have left in a folder before a moment: obstore names it `NAME#N`."""
+        folder = self._folder
+        for path in folder.rglob("*#*") if folder is not None else ():
+            with suppress(FileNotFoundError):
+                if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    path.unlink()
 
     def require_conditions(self) -> None:
         """Raise TargetError unless an object can be created only where none is: workers rely on that alone."""
