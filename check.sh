@@ -17,6 +17,7 @@ else
     # The fast tests alone are measured: tracing makes Python half as fast, and slow tests run commands, tools and kernels.
     failed=0
     run_tests -m "not slow and not faults" --cov --cov-report=term || failed=1
+    python -m tests.coverage_floors || failed=1
     # Property tests once more, with five times as many examples.
     run_tests -m "slow or faults or hypothesis" --hypothesis-profile=thorough || failed=1
     exit $failed

@@ -36,25 +36,10 @@ cp -r setup.py pyproject.toml README.md LICENSE bundle cli docs "$source"
 find "$source" -name '*.py' | sed 's/py$/c/' | xargs rm -f "$source/bundle/airpatch/_cython.c"
 find "$source" \( -name '*.so' -o -name __pycache__ -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 
-# Debian keeps pyconfig.h apart for each architecture; with the stable ABI on 64 bits, that of this one serves both.
-headers=$work/environment/system/root/usr/include
-mkdir -p "$work/include/aarch64-linux-gnu"
-ln -s "$headers/x86_64-linux-gnu" "$work/include/"
-ln -s "$headers/x86_64-linux-gnu/python3.11" "$work/include/aarch64-linux-gnu/"
-
-# $1: the target, as zig calls it; $2: the wheel's platform. zig has the headers and stubs of every C library.
+# $1: the target, as zig calls it; $2: the wheel's platform
 build_wheel() {
     say "wheel for $2"
-    cc=$work/cc
-    printf '#!/bin/sh\nexec "%s" -m ziglang cc -target %s -I%s/include "$@"\n' "$python" "$1" "$work" >$cc
-    chmod +x $cc
-    (
-        cd "$source"
-        find . -name '*.so' -delete
-        CC=$cc LDSHARED="$cc -shared -s" AIRPATCH_STABLE_ABI=1 ZIG_LOCAL_CACHE_DIR=$work/zig \
-            "$python" setup.py -q bdist_wheel --plat-name "$2" --dist-dir "$out" --bdist-dir "$work/wheel-$2"
-        rm -rf build
-    )
+    packaging/make_wheel.sh "$work/environment" "$source" "$1" "$2" "$out"
 }
 build_wheel aarch64-linux-gnu.2.17 manylinux_2_17_aarch64
 build_wheel aarch64-linux-musl musllinux_1_2_aarch64
@@ -71,7 +56,6 @@ build_executable() {
     "$python" -m zipfile -e "$out"/airpatch-*"manylinux_2_17_$1.whl" "$work/source-$1/bundle" # the codecs as the wheel has them
     packaging/make_executable.sh "$work/environment" "$1" "$work/source-$1" "$out/airpatch-linux-$1" >"$work/packages-$1"
 }
-find "$source" -name '*.so' -delete
 build_executable x86_64
 if command -v qemu-aarch64 >/dev/null; then build_executable aarch64; else say "no executable for aarch64, which needs qemu-user"; fi
 

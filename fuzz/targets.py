@@ -28,17 +28,17 @@ FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 Target = Callable[[bytes], object]
 
 
-def _vectors(pattern: str = "*") -> Iterator[bytes]:
+def vectors(pattern: str = "*") -> Iterator[bytes]:
     for path in sorted((FIXTURES / "vectors").glob(f"{pattern}.vector")):
         if path.stat().st_size < 1 << 18:
             yield path.read_bytes().partition(b"\n\n")[2]
 
 
-def _members(name: str) -> Iterator[bytes]:
+def members(name: str) -> Iterator[bytes]:
     """The contents of members of vectors whose path begins with `name`, as far as a frame holds them whole."""
     import zstandard
 
-    for vector in _vectors():
+    for vector in vectors():
         with contextlib.suppress(zstandard.ZstdError):
             content = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True).decompress(vector)
             for at in range(0, len(content) - 512, 512):
@@ -69,7 +69,7 @@ def index() -> tuple[Target, Iterator[bytes]]:
         if emit_index(parse_index(data)) != data:
             raise RuntimeError("an index that is not canonical was taken")
 
-    return one, _members(".airpatch/index")
+    return one, members(".airpatch/index")
 
 
 def archive() -> tuple[Target, Iterator[bytes]]:
@@ -98,7 +98,7 @@ def archive() -> tuple[Target, Iterator[bytes]]:
         except zstandard.ZstdError:
             return True
 
-    return one, filter(is_small, _vectors())
+    return one, filter(is_small, vectors())
 
 
 def manifests() -> tuple[Target, Iterator[bytes]]:
@@ -136,7 +136,7 @@ def layer_patches() -> tuple[Target, Iterator[bytes]]:
         finally:
             layers.close()
 
-    return one, _members(".airpatch/patches/")
+    return one, members(".airpatch/patches/")
 
 
 def deltas() -> tuple[Target, Iterator[bytes]]:
@@ -200,7 +200,7 @@ def signatures() -> tuple[Target, Iterator[bytes]]:
         yield b"\1a@b,*.c " + options + key + b" comment\n# comment\n"
         yield b"\2" + key + b"\n"
         yield b"\2SSHKRL\n\0" + bytes(64)
-        yield from (b"\0" + content for content in _members(".airpatch/index."))
+        yield from (b"\0" + content for content in members(".airpatch/index."))
 
     return one, seeds()
 

@@ -5,8 +5,6 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 folder=$(realpath -m "$1")
-./make_system.sh x86_64 "$folder/system"
-python=$folder/system/bin/python3
+./make_system.sh x86_64 "$folder/system" "$folder/venv"
 pip=$(echo "$folder"/system/root/usr/share/python-wheels/pip-*.whl)/pip # runs as it lies there, and installs the pinned one
-"$python" -m venv --without-pip "$folder/venv"
 "$folder/venv/bin/python3" "$pip" install -q --no-deps --require-hashes --only-binary :all: -r requirements.txt

@@ -15,9 +15,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export SOURCE_DATE_EPOCH=1577836800 PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 
-./make_system.sh "$architecture" "$work/system"
+./make_system.sh "$architecture" "$work/system" "$work/venv"
 python=$work/venv/bin/python3
-"$work/system/bin/python3" -m venv --without-pip "$work/venv"
 packages=$work/venv/lib/python3.11/site-packages
 "$builder" -m pip install -q --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.11 \
     --platform "manylinux_2_28_$architecture" --platform "manylinux_2_17_$architecture" --platform "manylinux2014_$architecture" \
@@ -41,7 +40,7 @@ SH
 chmod +x "$work/programs/strip"
 # The package's own metadata: its version, its extras, its licence. Without setup.py, since nothing is to be compiled.
 mkdir -p "$work/project/bundle" "$work/project/cli" "$work/metadata"
-cp "$source/pyproject.toml" "$source/README.md" "$source/LICENSE" "$work/project"
+(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libzstd/LICENSE "$work/project")
 (cd "$work/project" && "$builder" -c '
 import sys
 from setuptools.build_meta import prepare_metadata_for_build_wheel

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Make the system whose Python is inside the executable: make_system.sh ARCHITECTURE FOLDER
+# Make the system whose Python is inside the executable: make_system.sh ARCHITECTURE FOLDER [VENV]
 #
 # It is that of Debian 12, out of the packages that system-packages.txt pins by hash, for x86_64 or aarch64, whatever this
-# host has. In FOLDER/bin are its python3 and the programs that PyInstaller calls; they run with its libraries, those for
-# aarch64 under qemu-user. Needs apt and dpkg, of any release, and no rights.
+# host has. Its Python is FOLDER/root/usr/bin/python3; in FOLDER/bin are the programs that PyInstaller calls. All run with its
+# libraries, those for aarch64 under qemu-user. Needs apt and dpkg, of any release, and no rights. With VENV, makes an
+# environment without pip there, of that Python.
 #
 # Debian removes a package when it has a newer one. `make_system.sh --pin` then takes what Debian has now.
 set -euo pipefail
@@ -70,7 +71,12 @@ program() {
     chmod +x "$folder/$1"
 }
 for name in strip objcopy objdump; do program bin/$name "$1-linux-gnu-$name"; done
-program root/usr/bin/python3 python3.11 # where Python finds its library
-ln -sf ../root/usr/bin/python3 "$folder/bin/python3"
+program root/usr/bin/python3 python3.11 # it looks for its library beside itself, and else in the host's /usr
 printf '#!/bin/sh\nfor file; do %s --list "$file"; done\n' "$start" >"$folder/bin/ldd"
 chmod +x "$folder/bin/ldd"
+
+if [ $# = 3 ]; then
+    "$folder/root/usr/bin/python3" -m venv --without-pip "$3"
+    used=$("$3/bin/python3" -c 'import os; print(os.__file__)')
+    [ "$used" = "$folder/root/usr/lib/python3.11/os.py" ] || { say "$used is not the library that is pinned"; exit 8; }
+fi

@@ -133,7 +133,8 @@ def test_a_link_below_a_folder_is_not_followed(tmp_path: Path, folders: Folders)
     ("release", "new"), [("5.7.19-generic", False), ("5.8.0", True), ("6.18-rc1+", True), ("4.19", False)]
 )
 def test_the_kernel_s_version_is_read(monkeypatch: pytest.MonkeyPatch, release: str, new: bool) -> None:
-    monkeypatch.setattr("platform.release", lambda: release)
+    names = os.uname_result(("Linux", "host", release, "#1 SMP", "x86_64"))
+    monkeypatch.setattr("os.uname", lambda: names)
     assert (linux.kernel_version() >= (5, 8)) is new
 
 

@@ -88,7 +88,7 @@ def test_a_package_that_is_not_the_pinned_one_ends_the_build(
     pinned_system: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     assert pinned_system(None).returncode == 0
-    assert (tmp_path / "system/bin/python3").exists()
+    assert (tmp_path / "system/root/usr/bin/python3").exists()
     other = pinned_system("0" * 64)
     assert other.returncode == 8
     assert "libc6 is not the package that is pinned" in other.stderr

@@ -4,6 +4,9 @@ Python calls a handler when the main thread comes to its next instruction. A sig
 but not if it arrives in the moment before the wait for a lock begins, or in another thread: the handler then stays
 uncalled for as long as the wait takes. A thread is therefore told of each signal through a pipe
 (`signal.set_wakeup_fd`), and wakes the main thread a little later.
+
+Whoever sends a signal to a process and to its group, as timeout(1) does, or to the group of the executable's launcher,
+sends it twice: the second one must not interrupt the unwinding that the first one began.
 """
 
 from __future__ import annotations
@@ -14,12 +17,17 @@ import threading
 import time
 from functools import cache
 from types import FrameType
-from typing import NoReturn
 
 _WAKE_UP = signal.SIGURG
 """Does nothing to a process that does not expect it."""
 _DELAYS = (0.05, 0.2, 1)
 """Seconds between a signal and the calls that wake the main thread; one would do, but for a busy machine."""
+
+
+_SAME = 1.0
+"""Seconds in which a signal that comes once more is taken for the same one."""
+_arrived: dict[int, float] = {}
+"""When each signal arrived last, by its number, on the monotonic clock."""
 
 
 class Terminated(BaseException):
@@ -34,7 +42,8 @@ def handle_signals() -> None:
     (nohup), and see to it that they interrupt every wait. For the main thread.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `entry_point` leaves it
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
+    _arrived.clear()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminate)
@@ -60,5 +69,18 @@ def _wake(arrived: int, main_thread: int) -> None:
                 signal.pthread_kill(main_thread, _WAKE_UP)
 
 
-def _terminate(number: int, _: FrameType | None) -> NoReturn:
-    raise Terminated(number)
+def _interrupt(number: int, _: FrameType | None) -> None:
+    if _is_new(number):
+        raise KeyboardInterrupt
+
+
+def _terminate(number: int, _: FrameType | None) -> None:
+    if _is_new(number):
+        raise Terminated(number)
+
+
+def _is_new(number: int) -> bool:
+    """Return whether the signal is not the one that has just arrived."""
+    now = time.monotonic()
+    before, _arrived[number] = _arrived.get(number), now
+    return before is None or now - before > _SAME

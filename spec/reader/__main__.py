@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import bundle, decisions, delta, encoders, gzip_file, sshsig
+from . import bundle, decisions, delta, encoders, gzip_file, gzip_writer, sshsig
 from .errors import IntegrityError, Refusal, Unsupported
 
 
@@ -44,7 +44,7 @@ def _decisions(file: str) -> dict[str, Any]:
     blob = Path(file).read_bytes()
     columns = decisions.of_file(blob)
     content = gzip_file.parse(blob).content
-    if decisions.to_file(content, columns, len(blob)) != blob:
+    if gzip_writer.to_file(content, columns, len(blob)) != blob:
         raise IntegrityError("decisions that do not give the file")
     return {"content": _digest(content), "columns": [_digest(column) for column in columns]}
 

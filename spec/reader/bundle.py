@@ -50,13 +50,13 @@ def read(data: bytes, base: dict[bytes, bytes] | None, allowed_signers: str | No
     if base is not None:
         _require_base(index, base)
     _contents(archive, bundle)
-    _carry_out(bundle, base or {})
     manifests = {blob.digest for blob in index.blobs if blob.is_manifest}
     links = []
     if manifests <= set(bundle.blobs):
         given = Manifests(index, bundle.blobs)
         links = given.links() if index.has_links else []
     archive.links(links)
+    _carry_out(bundle, base or {})
     return bundle
 
 

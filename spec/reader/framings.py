@@ -165,6 +165,9 @@ class ZipStreamed(ZipEntry):
 class ZipArchive(Level):
     """The same bytes, from which offsets count."""
 
+    def end(self) -> None:
+        self.around.unread(self.held)
+
 
 class ZipDirectory(Level):
     """Entries of a central directory, without what is known of them."""
@@ -178,8 +181,13 @@ class ZipDirectory(Level):
         whole, self.expected = _entry(self.around.entries, head, self.expected, False)
         return whole + self.around.take(_names(head))
 
-    def end(self) -> None:
-        require(not self.held, "a directory that does not end with a whole entry")
+    def take(self, count: int) -> bytes:
+        entries = super().take(count)
+        require(not self.held, "a record that does not end with a whole entry")
+        return entries
+
+    def skip(self, count: int) -> None:
+        self.take(count)
 
 
 def _names(head: bytes) -> int:
@@ -263,7 +271,7 @@ class Fold:
             return b"".join(_chunk(content[at : at + size]) for at in range(4, len(content), size))
         head = b""
         if self.framing.startswith("zip-"):
-            require(len(content) >= 18 and content[:4] == b"PK\x03\x04", "no local file header")
+            require(len(content) >= 18, "a local file header that is cut short")
             end = 18 + int.from_bytes(content[14:16], "little") + int.from_bytes(content[16:18], "little")
             require(end <= len(content), "a local file header that is cut short")
             head, content = content[:end], content[end:]

@@ -58,7 +58,9 @@ def unpack(blob: bytes, limit: int) -> bytes:
         FormatError: a member does not decompress to its end, or has other sums.
     """
     out = bytearray()
-    while blob.startswith(b"\x1f\x8b\x08"):
+    is_first = True
+    while is_first or begins_member(blob, 0):
+        is_first = False
         unpacker = zlib.decompressobj(31)
         try:
             out += unpacker.decompress(blob, limit - len(out) + 1)

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from . import decisions, delta, encoders, gzip_file, layouts, views, zstd
+from . import decisions, delta, encoders, gzip_file, gzip_writer, layouts, views, zstd
 from .canonical import decode, fields, of_type, record
 from .errors import IntegrityError, Unsupported, require
 from .index import Step
@@ -159,6 +159,7 @@ class _Maker:
             target, source = (delta.apply(one, [], views.MAX_DESCRIPTION) for one in self.recipe.sections[-2:])
             folded = views.parse(target, True)
             expanded = views.expand(views.parse(source, False), b"".join(contents), sizes[1])
+            require(len(expanded) == sizes[1], "a view of the sources of another size than the index says")
             view = delta.apply(self.recipe.sections[0], [*contents, expanded], sizes[0])
             require(len(view) == sizes[0], "a view of the target of another size than it says")
             content = views.fold(folded, view)
@@ -171,7 +172,7 @@ class _Maker:
             for number, section in enumerate(self.recipe.sections[1:5])
         ]
         layout, runs, sources, distances = columns
-        return decisions.to_file(content, (layout, runs, sources, distances), self.step.size)
+        return gzip_writer.to_file(content, (layout, runs, sources, distances), self.step.size)
 
     def _frames(self, content: bytes) -> bytes:
         like = [layouts.of_file(self.sources[one].packed, self.details[0]) for one in self.details[1]]

@@ -155,6 +155,8 @@ def parse_manifest(data: bytes) -> Manifest:
     """
     values = _check(parse_json(data), "manifest")
     require(values.get("schemaVersion") == 2, "another schemaVersion than 2")
+    if "subject" in values:
+        _reference(values["subject"])
     names_index = names.INDEX_TYPES[0] if "manifests" in values else names.MANIFEST_TYPES[0]
     manifest = Manifest(values.get("mediaType", names_index))
     require(manifest.media_type in names.ALL_MANIFESTS, f"a manifest of type {manifest.media_type!r}")

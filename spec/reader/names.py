@@ -1,7 +1,6 @@
 """What names may look like (FORMAT.md, Names and Index)."""
 
 import re
-import unicodedata
 
 from .errors import require
 
@@ -13,6 +12,13 @@ INDEX_TYPES = (
 CONFIG_TYPES = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 ALL_MANIFESTS = MANIFEST_TYPES + INDEX_TYPES
 
+# FORMAT.md, Printable text
+_CODES = (
+    "0000-001F 007F-00A0 00AD 0600-0605 061C 06DD 070F 0890-0891 08E2 1680 180E 2000-200F 2028-202F 205F-2064 "
+    "2066-206F 3000 D800-F8FF FEFF FFF9-FFFB 110BD 110CD 13430-1343F 1BCA0-1BCA3 1D173-1D17A E0001 E0020-E007F "
+    "F0000-FFFFD 100000-10FFFD"
+)
+_UNPRINTABLE = re.compile("[" + re.sub("[0-9A-F]+", lambda code: f"\\U{code[0]:0>8}", _CODES).replace(" ", "") + "]")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*")
@@ -35,8 +41,7 @@ def check_tag(name: str, manifest: bytes) -> None:
 def check_title(name: str, least: int) -> None:
     """Refuse a name of a product, release or base that is too short, too long or not printable (FormatError)."""
     require(least <= len(name.encode()) <= 255, "a name that is too short or too long")
-    printable = all(letter == " " or unicodedata.category(letter)[0] not in "CZ" for letter in name)
-    require(printable, f"a name that is not printable: {name!r}")
+    require(_UNPRINTABLE.search(name) is None, f"a name that is not printable: {name!r}")
 
 
 def check_media_type(name: str) -> None:

@@ -67,11 +67,11 @@ def _check(codings: list[tuple[str, str]], actions: bytes, reversible: bool) -> 
     raise FormatError("a view without an end")
 
 
-def expand(description: Description, packed: bytes, size: int) -> bytes:
-    """The view of packed bytes, which has `size` bytes.
+def expand(description: Description, packed: bytes, limit: int) -> bytes:
+    """The view of packed bytes, which has `limit` bytes at most.
 
     Raises:
-        FormatError: the description does not fit the bytes, or the view has another size.
+        FormatError: the description does not fit the bytes, or the view is larger.
     """
     levels: list[Level] = [Base(packed)]
     out = bytearray()
@@ -79,17 +79,16 @@ def expand(description: Description, packed: bytes, size: int) -> bytes:
         if action == SKIP:
             levels[-1].skip(length)
             continue
-        require(length <= size - len(out), "a view that is larger than it says")
+        require(length <= limit - len(out), "a view that is larger than it says")
         out += levels[-1].take(length)
         if action == REST:
             while part := levels[-1].some(65536):
                 out += part
-                require(len(out) <= size, "a view that is larger than it says")
+                require(len(out) <= limit, "a view that is larger than it says")
         if action in (END, REST):
             levels.pop().end()
         else:
             levels.append(LEVELS[description.codings[action - 3][0]](levels[-1]))
-    require(len(out) == size, "a view that is smaller than it says")
     return bytes(out)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from airpatch.blobs.byte_source import FileBytes
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import zstd
 from airpatch.format.zstd import Frame
+from airpatch.model.digest import Digest
 from tests.support import Builder, frame_reader, join_frames, pipe_reader, read_bundle, split_frames
 
 Table = Callable[[list[Frame]], list[Frame]]
@@ -154,3 +157,44 @@ def test_a_pipe_that_does_not_block_is_read_all_the_same(sample: Builder) -> Non
     os.write(write, sample.bundle())
     os.close(write)
     assert read_bundle(source)
+
+
+def test_what_is_passed_over_is_hashed_with_the_rest(path: Path) -> None:
+    with closing(FileFrameReader(FileBytes("bundle", os.open(path, os.O_RDONLY)), hashed=True)) as source:
+        for frame in list(source.table):
+            source.skip(frame.content)
+        source.finish()
+        assert source.sha256 == Digest.of(path.read_bytes())
+
+
+def test_a_frame_of_a_pipe_is_looked_at_as_often_as_one_likes(sample: Builder) -> None:
+    with closing(frame_reader("pipe", sample.bundle())) as source:
+        assert source.peek(1 << 20) == source.peek(1 << 20) == source.next(None)
+        assert source.peek(0) is None
+
+
+def test_a_sender_may_be_silent_for_as_long_as_it_likes(sample: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    poll = select.poll
+    calls: list[int] = []
+
+    class SilentAtFirst:
+        """Finds nothing at the first look; then everything has come."""
+
+        def __init__(self) -> None:
+            self._poll = poll()
+
+        def register(self, *words: object) -> None:
+            self._poll.register(*words)  # type: ignore[arg-type]
+
+        def poll(self, milliseconds: int) -> list[tuple[int, int]]:
+            calls.append(milliseconds)
+            if len(calls) > 1:
+                return self._poll.poll(milliseconds)
+            os.write(write, sample.bundle())
+            os.close(write)
+            return []
+
+    monkeypatch.setattr(select, "poll", SilentAtFirst)
+    assert read_bundle(pipe_reader("pipe", read))
+    assert len(calls) > 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.archive.reader import BundleStream
+from airpatch.blobs.receiver import Discard
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
 from airpatch.format import layout, zstd
 from airpatch.format.index import Index
@@ -261,3 +263,22 @@ def test_complete_is_called_only_for_what_is_right(sample: Builder) -> None:
     source.close()
     assert completed
     assert not any(path.split("/")[-2] in str(caught.value).split(" has ")[0] for path in completed)
+
+
+def test_one_defect_is_one_finding_however_much_comes_after_it() -> None:
+    class Failing:
+        def write(self, piece: memoryview) -> None:
+            raise IntegrityError("no good")
+
+        def complete(self) -> None:
+            raise AssertionError
+
+    builder = Builder()
+    builder.tag("a:r1", builder.picture([bytes(20 << 20)]))
+    findings: list[AirpatchError] = []
+    with closing(frame_reader("file", builder.bundle())) as source, ThreadPoolExecutor(2) as pool:
+        stream = BundleStream(source, pool)
+        large = stream.index.release.blobs[0].digest
+        plans = layout.data_section(stream.index)
+        stream.receive(plans, lambda member: Failing() if member.digest == large else Discard(), findings)
+    assert [error.message for error in findings] == ["no good"]

@@ -159,7 +159,7 @@ def test_no_command_replaces_what_it_reads(words: tuple[object, ...], bundles: P
     assert (tmp_path / "in").read_bytes() == (bundles / "r1.tar.zst").read_bytes()
 
 
-FOREIGN = ("docker-daemon:shop/web:1", "containers-storage:shop/web:1", "s3://bucket/x", "me@host:/srv/x", "sif:x.sif")
+FOREIGN = ("docker-daemon:shop/web:1", "containers-storage:shop/web:1", "gs://bucket/x", "me@host:/srv/x", "sif:x.sif")
 """What other tools call images and places; no such path is there."""
 
 

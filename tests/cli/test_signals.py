@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from airpatch_cli import signals
 from airpatch_cli.signals import Terminated, handle_signals
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGURG)
@@ -62,6 +63,28 @@ def test_what_the_caller_ignores_stays_ignored(number: signal.Signals) -> None:
     handle_signals()
     signal.raise_signal(number)
     assert signal.getsignal(number) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated), (signal.SIGHUP, Terminated)],
+    ids=lambda value: value.name if isinstance(value, signal.Signals) else "",
+)
+def test_a_signal_that_comes_twice_interrupts_once(
+    number: signal.Signals, expected: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it is sent to a process and to its group; what one asks for once more, later, is heeded."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # as the entry point leaves it
+    now = 0.0
+    monkeypatch.setattr(signals.time, "monotonic", lambda: now)
+    handle_signals()
+    with pytest.raises(expected):
+        signal.raise_signal(number)
+    now = 0.1
+    signal.raise_signal(number)
+    now = 2.0
+    with pytest.raises(expected):
+        signal.raise_signal(number)
 
 
 def test_each_process_has_one_thread_for_it() -> None:

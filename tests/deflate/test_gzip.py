@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airpatch.deflate.gzip import header_size, may_begin_member
+from airpatch.deflate.gzip import header_size, is_plain_header, may_begin_member
 from airpatch.deflate.layout_column import HEADER_LIMIT
 from airpatch.errors import FormatError
 
@@ -33,3 +33,10 @@ def test_what_is_no_header_is_refused(data: bytes) -> None:
 def test_a_header_over_the_limit_is_refused() -> None:
     with pytest.raises(FormatError, match="limit"):
         header_size(b"\x1f\x8b\x08\x08" + bytes(6) + b"n" * HEADER_LIMIT + b"\0")
+
+
+def test_a_plain_header_is_whole_and_has_no_checksum() -> None:
+    assert is_plain_header(PLAIN)
+    assert is_plain_header(b"\x1f\x8b\x08\x08" + bytes(6) + b"name\0")
+    for other in (FULL, PLAIN + b"\0", PLAIN[:-1], b"\x1f\x8b\x08\xe0" + bytes(6), b"PK\x03\x04" + bytes(10)):
+        assert not is_plain_header(other)

@@ -103,3 +103,22 @@ def test_the_specification_has_the_tags_of_the_code() -> None:
     assert f"at most {layout.PIECE} tokens" in text
     for code, words in zip(Code, ("explicit", "zlib", "Go's", "the same", "as 3"), strict=True):
         assert re.search(rf"^\| {code.value} \| .*{words}", text, re.MULTILINE)
+
+
+def test_a_header_that_is_written_out_comes_back() -> None:
+    piece = BlockPiece(2, 7, True, False, long=[3], code=Code.EXPLICIT, header=HEADER)
+    file = io.BytesIO(write_record(piece) + write_record(Tail(b"x")))
+    reader = LayoutReader(file.read)
+    assert [reader.record(), reader.record(), reader.record()] == [piece, Tail(b"x"), None]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x63\x00",  # a tail of nothing
+        b"\x09\x00",  # a fixed block that goes on, and has no token
+    ],
+)
+def test_adversary_41_records_without_effect_are_refused(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        LayoutReader(io.BytesIO(data).read).record()

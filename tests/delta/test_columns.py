@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.delta.columns import COLUMNS, MAX_SEGMENT, ColumnCompressor, ColumnDecompressor
+from airpatch.delta.columns import COLUMNS, MAX_SEGMENT, ColumnCompressor, ColumnDecompressor, weigh
 from airpatch.delta.varints import put
 from airpatch.errors import FormatError
 
@@ -53,3 +53,13 @@ def test_a_column_of_another_size_is_refused() -> None:
     content[0] = 8
     with pytest.raises(FormatError, match="control does not have the size"):
         ColumnDecompressor(io.BytesIO(content)).segment()
+
+
+def test_a_segment_over_the_limit_is_not_written() -> None:
+    columns = [bytes(MAX_SEGMENT), b"x", *[b""] * (COLUMNS - 2)]
+    with pytest.raises(ValueError, match="exceeds its limits"):
+        list(ColumnCompressor([3] * COLUMNS, 1 << 16).segment(columns))
+
+
+def test_what_repeats_itself_weighs_little() -> None:
+    assert weigh(b"again " * 1000) < 100

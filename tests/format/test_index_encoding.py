@@ -49,7 +49,8 @@ def _index(
     taken = {blob.digest for blob in tops}
     others = {blob.digest: blob for blob in data if blob.digest not in taken}
     blobs = (*sorted(others.values(), key=lambda blob: (-blob.size, blob.digest)), *tops)
-    signed = tuple(ImageSignature(tops[0].digest, digest, size) for digest, size in dict(signatures).items())
+    sizes = {digest: size for digest, size in signatures if digest not in {*taken, *others}}
+    signed = tuple(ImageSignature(tops[0].digest, digest, size) for digest, size in sizes.items())
     images = tuple(Image(name, tops[len(name.repository) % len(tops)].digest, signed) for name in sorted(names))
     release = Release(title, sequence, images, blobs, expires=expires)
     if not bases:
@@ -59,7 +60,7 @@ def _index(
         for blob, plan in zip(blobs, plans, strict=False)
     ]
     steps = (
-        Step(b.digest, b.size, 9, b.digest, 7, (), b.size // 2)
+        Step(b.digest, b.size, 9, Digest.of(b.digest.raw), 7, (), b.size // 2)
         for b, plan in zip(blobs, ours, strict=True)
         if plan is Plan.PATCHED
     )

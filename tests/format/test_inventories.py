@@ -129,3 +129,14 @@ def test_adversary_41_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(zstd, "MAX_WINDOW", 512 << 10)
     with pytest.raises(FormatError, match="more than"):
         inventories.parse(zstd.compress(bytes(512 << 10)) * 3)
+
+
+def test_a_blob_may_be_empty_and_a_file_as_large_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = packed(GOOD | {"sizes": [0]})
+    assert list(inventories.parse(file).blobs.values()) == [0]
+    size = len(zstd.decompress(file))
+    monkeypatch.setattr(limits.INVENTORY, "value", size)
+    assert inventories.parse(file)
+    monkeypatch.setattr(limits.INVENTORY, "value", size - 1)
+    with pytest.raises(FormatError, match="more than"):
+        inventories.parse(file)

@@ -138,3 +138,14 @@ def test_parts_are_named_by_their_number() -> None:
 def test_each_chunk_has_its_sum() -> None:
     header = replace(second(WHOLE), sums=bytes(SIZE) + b"\1" * SIZE)
     assert (header.sum(0), header.sum(1)) == (bytes(SIZE), b"\1" * SIZE)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_file_has_as_many_parts_as_the_code_allows(more: int) -> None:
+    whole = replace(WHOLE, part_size=LEAST_CHUNK, size=(MAX_CODED_PARTS - 1 + more) * LEAST_CHUNK)
+    header = Header(whole, 2, bytes(SIZE))
+    if more:
+        with pytest.raises(FormatError, match="which is too many"):
+            parse_header(emit_header(header))
+    else:
+        assert parse_header(emit_header(header)) == header

@@ -277,3 +277,14 @@ def test_the_beginning_of_a_frame_is_what_can_be_had_of_it() -> None:
     assert start
     assert content.startswith(start)
     assert zstd.beginning(b"no frame") == b""
+
+
+@pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, MAX_WINDOW])
+def test_the_size_of_a_raw_frame_is_known(size: int) -> None:
+    assert zstd.raw_size(size) == len(raw(bytes(size)))
+
+
+def test_what_is_shorter_than_any_frame_is_told_as_cut_short() -> None:
+    for size in range(14):
+        with pytest.raises(FormatError, match="cut short"):
+            zstd.decompress(zstd.compress(b"content")[:size])

@@ -228,6 +228,7 @@ def carry_out(
     steps: Sequence[Step] | None = None,
     jobs: int = 2,
     progress: Progress = NO_PROGRESS,
+    room: int | None = None,
 ) -> dict[Digest, bytes]:
     """The blobs that the steps make out of those that are `there`."""
     content = Blobs({**there, **patches.contents})
@@ -240,7 +241,7 @@ def carry_out(
         return Collected(done)
 
     every = patches.steps if steps is None else steps
-    rebuild_blobs(patches.index, every, content, output, execution(jobs, progress))
+    rebuild_blobs(patches.index, every, content, output, execution(jobs, progress), room=room)
     return made
 
 

@@ -27,6 +27,7 @@ from airpatch.layers.recipe import (
     ViewSizes,
     Whole,
     emit_header,
+    method_name,
     read_header,
     section_count,
 )
@@ -36,7 +37,7 @@ METHODS: st.SearchStrategy[Method] = st.one_of(
     st.just(Plain()),
     st.just(Raw()),
     st.just(Whole()),
-    st.builds(Replica, st.text(max_size=20), st.binary(max_size=300)),
+    st.builds(Replica, st.text(max_size=20), st.binary(max_size=300), st.sampled_from([(), (0,), (7,)])),
     st.builds(Replay, st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(Frames, st.text(max_size=20), st.lists(st.integers(0, 70), unique=True).map(tuple)),
     st.builds(FrameReplay, st.lists(st.integers(0, 70), max_size=1).map(tuple)),
@@ -187,3 +188,21 @@ def test_adversary_41_millions_of_empty_lists() -> None:
     count = MAX_HEADER - 100
     with pytest.raises(FormatError):
         read(packed(b"\xdd" + struct.pack(">I", count) + b"\x90" * count))
+
+
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        (Plain(), "plain"), (Raw(), "raw"), (Whole(), "whole"), (Replay((0,)), "replay"), (FrameReplay((0,)), "replay"),
+        (Replica("zlib-6", b""), "replica zlib-6"), (Corrected(Replica("zlib-6", b"")), "corrected zlib-6"),
+        (CorrectedFrames("zstd-3"), "corrected zstd-3"), (Frames("zstd-3", ()), "frames zstd-3"),
+    ],
+)  # fmt: skip
+def test_methods_have_names_for_people(method: Method, name: str) -> None:
+    assert method_name(method) == name
+
+
+def test_each_method_comes_back() -> None:
+    for method in (Whole(), Raw(), Plain(), Replica("zlib-6", b"", (3,)), Corrected(Replica("zlib-6", b""))):
+        sections = (1,) * section_count(method, False)
+        assert read(patch(method, sections)).method == method

@@ -15,7 +15,7 @@ from airpatch.layers.recipe import (
     Replay,
     Replica,
 )
-from airpatch.layers.steps import scratch_space, steps_for
+from airpatch.layers.steps import scratch_space, sizes_of, steps_for, unpacked_space
 from fixtures.encoders.inputs import inputs
 from tests.delta.support import tar
 from tests.layers.support import (
@@ -78,6 +78,13 @@ def test_scratch_space_suffices_for_decisions_of_zstd(jobs: int, monkeypatch: py
 def assert_scratch_space_suffices(
     patches: Patches, old: Sequence[bytes], jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert 0 < scratch_peak(patches, old, jobs, monkeypatch) <= scratch_space(patches.index, patches.steps, jobs)
+
+
+def scratch_peak(
+    patches: Patches, old: Sequence[bytes], jobs: int, monkeypatch: pytest.MonkeyPatch, room: int | None = None
+) -> int:
+    """The most bytes that lie in scratch files while the patches are carried out."""
     live: dict[int, int] = {}
     peak = 0
     append, close = ScratchFile.append, ScratchFile.close
@@ -92,8 +99,18 @@ def assert_scratch_space_suffices(
         live.pop(id(file), None)
         close(file)
 
-    monkeypatch.setattr(ScratchFile, "append", count)
-    monkeypatch.setattr(ScratchFile, "close", drop)
-    carry_out(patches, by_digest(*old), jobs=jobs)
+    with monkeypatch.context() as patch:
+        patch.setattr(ScratchFile, "append", count)
+        patch.setattr(ScratchFile, "close", drop)
+        carry_out(patches, by_digest(*old), jobs=jobs, room=room)
     assert live == {}
-    assert 0 < peak <= scratch_space(patches.index, patches.steps, jobs)
+    return peak
+
+
+def test_little_room_takes_the_sources_of_one_step_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each layer that is made is kept uncompressed for the next step, beside its source."""
+    patches, blobs = chain(6)
+    old = [blob for digest, blob in blobs.items() if digest not in {step.digest for step in patches.steps}]
+    largest = max(unpacked_space(step, sizes_of(patches.index)) for step in patches.steps)
+    assert scratch_peak(patches, old, 3, monkeypatch, room=0) == largest
+    assert scratch_peak(patches, old, 3, monkeypatch) > 1.9 * largest

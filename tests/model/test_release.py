@@ -325,3 +325,23 @@ def test_the_first_image_that_has_a_blob_owns_it(sample: Builder) -> None:
     assert owners[Digest.of(b"web")] == ImageName.parse("shop/web:r1")
     assert owners[Digest.of(b"base " * 300)] == ImageName.parse("proxy:r1")
     assert r.owners(release.images, {}) == {}
+
+
+def test_the_shortest_and_the_longest_labels() -> None:
+    for name in ("a", "a" * r.MAX_RELEASE_NAME):
+        r.check_product(name)
+        r.check_label(name, 0)
+    with pytest.raises(FormatError, match="not a usable product name"):
+        r.check_product("a" * (r.MAX_RELEASE_NAME + 1))
+
+
+def test_signatures_that_both_tags_have_are_no_finding() -> None:
+    builder = Builder()
+    pictures = [builder.picture([bytes([number])]) for number in range(3)]
+    index = builder.index(pictures)
+    builder.tag("r:one", index, {picture: [b"s"] for picture in pictures})
+    builder.tag("r:two", index, {picture: [b"s"] for picture in pictures[:2]})
+    with pytest.raises(FormatError) as caught:
+        builder.release  # noqa: B018 - building it is the test
+    assert len(caught.value.findings) == 1
+    assert str(Digest.of(pictures[2])) in caught.value.findings[0]

@@ -45,10 +45,14 @@ def test_nothing_in_the_table_is_taken_here_and_refused_by_go() -> None:
         (b'{"x": NaN}', "NaN is no number"),
         (b'{"x": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", f"nested more than {MAX_DEPTH} deep"),
         (b"{", "is not JSON: Expecting"),
+        (b'{"b": "%"}', "has the wrong type in b: base64 is expected"),
+        (b'{"m": {"k": 1}}', "has the wrong type in m: an object of strings is expected"),
     ],
 )
 def test_what_is_wrong_is_said(content: bytes, message: str) -> None:
-    shape = {"n": Type.INTEGER, "in": {"t": Type.TEXT}, "list": ({"t": Type.TEXT},)}
+    shape = {
+        "n": Type.INTEGER, "in": {"t": Type.TEXT}, "list": ({"t": Type.TEXT},), "b": Type.BASE64, "m": Type.TEXT_MAP,
+    }  # fmt: skip
     with pytest.raises(FormatError, match=message):
         parse_object(content, shape)
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.pack import destination, pack
+from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.blobs.output import destination
 from airpatch.format.index import Index
 from airpatch.patches.bases import open_base
 from airpatch.patches.patch_plan import plan_patch

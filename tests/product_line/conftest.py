@@ -14,6 +14,8 @@ from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_address import parse_store_address
 from tests.layers.support import ENCODERS, changed, layer, zstd
 from tests.operations.conftest import write_images
+from tests.store.conftest import bucket as bucket
+from tests.store.conftest import s3_server as s3_server
 from tests.support import execution
 
 SETTINGS = PatchSettings(Effort.DEFAULT, 1 << 30)

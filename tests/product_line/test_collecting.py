@@ -9,12 +9,14 @@ import pytest
 
 import airpatch
 from airpatch.errors import SourceError, UsageError
+from airpatch.store.objects import Objects
 from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.store_address import parse_store_address
 from tests.product_line.conftest import path_of
 from tests.support import execution
 
 
-def made(store: Path, plan: Path, shards: int = 1, **options: object) -> None:
+def made(store: Path | str, plan: Path, shards: int = 1, **options: object) -> None:
     """Plan the patches to r3, and do all work, in so many shards."""
     memory = options.pop("memory", 1 << 30)
     work = execution(memory=int(str(memory)))
@@ -38,6 +40,19 @@ def test_it_is_the_file_of_diff(line: ReleaseStore, tmp_path: Path, effort: str,
 def test_shards_make_the_same(line: ReleaseStore, tmp_path: Path) -> None:
     made(path_of(line), tmp_path / "plan", shards=4)
     airpatch.collect(path_of(line), "r2", "r3", tmp_path / "a", product="arm64", execution=execution())
+    ids = [line.choose(name, "arm64").id.hex for name in ("r2", "r3")]
+    airpatch.diff(*(f"{path_of(line)}#{each}" for each in ids), tmp_path / "b", execution=execution())
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.slow
+def test_in_object_storage(line: ReleaseStore, tmp_path: Path, bucket: str) -> None:
+    objects = Objects(parse_store_address(bucket))
+    for path in path_of(line).rglob("*"):
+        if path.is_file():
+            objects.put(str(path.relative_to(path_of(line))), path.read_bytes())
+    made(bucket, tmp_path / "plan", shards=2)
+    airpatch.collect(bucket, "r2", "r3", tmp_path / "a", product="arm64", execution=execution())
     ids = [line.choose(name, "arm64").id.hex for name in ("r2", "r3")]
     airpatch.diff(*(f"{path_of(line)}#{each}" for each in ids), tmp_path / "b", execution=execution())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

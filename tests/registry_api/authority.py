@@ -30,7 +30,7 @@ def make_authority(folder: Path) -> Issued:
 
 
 def issue(folder: Path, name: str, authority: Issued) -> Issued:
-    """A certificate for 127.0.0.1 and localhost, for servers and clients alike."""
+    """A certificate for 127.0.0.1, localhost and registry.example, for servers and clients alike."""
     return _issue(folder, name, authority)
 
 
@@ -59,7 +59,8 @@ def _issue(folder: Path, name: str, authority: Issued | None) -> Issued:
         usage = x509.KeyUsage(key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False, **nothing)
         builder = builder.add_extension(usage, critical=True)
     else:
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        hosts = [x509.DNSName(name) for name in ("localhost", "registry.example")]
+        names = [*hosts, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     certificate = builder.sign(signer, hashes.SHA256())
     files = folder / f"{name}.crt", folder / f"{name}.key"

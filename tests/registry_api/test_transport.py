@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from concurrent.futures import CancelledError
-from contextlib import closing
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -150,6 +150,46 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
             of._send("GET", "http://registry.invalid/v2/", {}, None)
         of.close()
     assert asked == ["http://registry.example/v2/"]
+
+
+def test_tls_goes_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, authority: Issued, server_certificate: Issued
+) -> None:
+    """By CONNECT, with the credentials of the proxy, which the registry does not see."""
+    seen: list[str | None] = []
+
+    def handle(request: Request) -> Reply:
+        seen.append(request.headers.get("Proxy-Authorization"))
+        return Reply(200, {}, b"by proxy")
+
+    with http_server(handle, server_certificate) as host, socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("https_proxy", f"http://user:word@127.0.0.1:{listening.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        with (
+            closing(transport("registry.example", RegistryAccess(ca=authority.certificate))) as of,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            asking = pool.submit(get, of)
+            client, _ = listening.accept()
+            with client, socket.create_connection(("127.0.0.1", int(host.rpartition(":")[2]))) as server:
+                asked = b""
+                while not asked.endswith(b"\r\n\r\n"):
+                    asked += client.recv(1)
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=_pass_on, args=pair, daemon=True).start()
+                assert asking.result() == (200, b"by proxy")
+    assert asked.startswith(b"CONNECT registry.example:443 HTTP/1.")
+    assert b"proxy-authorization: basic dxnlcjp3b3jk" in asked.lower()
+    assert seen == [None]
+
+
+def _pass_on(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while piece := source.recv(1 << 16):
+            target.sendall(piece)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_busy_token_server_is_asked_again() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airpatch.errors import FormatError, TargetError, UsageError
+from airpatch.errors import FormatError, SourceError, TargetError, UsageError
 from airpatch.format.index import Base, Index, Plan
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
@@ -18,6 +18,7 @@ from airpatch.sources.kinds import open_source
 from airpatch.sources.oci_archives import OciArchive
 from airpatch.sources.oci_layouts import OciLayouts
 from airpatch.sources.registry_roots import RegistryRoot
+from airpatch.sources.stores import StoreSource
 from tests.sources.sample_sources import IMAGES, KINDS, Kind
 from tests.support import sample
 
@@ -28,6 +29,7 @@ CLASSES = {
     "oci-archive": OciArchive,
     "docker-archive": DockerArchive,
     "bundle": BundleSource,
+    "store": StoreSource,
 }
 
 
@@ -49,7 +51,7 @@ def test_a_prefix_of_another_kind_finds_nothing(kind: Kind, tree: Path, tmp_path
     path = tmp_path / "source"
     kind.make(tree, path)
     for other in CLASSES.keys() - {kind.name}:
-        with pytest.raises((UsageError, FormatError)):
+        with pytest.raises((UsageError, FormatError, SourceError)):
             open_source(f"{other}:{path}", no_scratch)
 
 

@@ -56,7 +56,9 @@ def test_the_first_one_stays(store: ReleaseStore) -> None:
     assert known.publish("patches", KEY, second) == first
     assert known.get("patches", KEY) == first
     assert known.keys("patches") == {KEY}
+    store.objects.put("records/layers/notes.txt", b"mine")
     assert known.keys("layers") == set()
+    store.objects.delete("records/layers/notes.txt")
     assert [(name, head and head.of) for name, head in known.heads()] == [(record_name("patches", KEY), (KEY,))]
 
 

@@ -57,6 +57,11 @@ def test_an_empty_store_has_no_release(store: ReleaseStore) -> None:
         store.choose()
 
 
+def test_other_objects_are_ignored(filled: ReleaseStore) -> None:
+    filled.objects.put("releases/.DS_Store", b"")
+    assert len(filled.releases()) == 3
+
+
 def test_a_damaged_release_is_told(filled: ReleaseStore) -> None:
     name = release_name(filled.choose("r2").id)
     filled.objects.put(name, b"other")

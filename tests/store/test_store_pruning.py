@@ -71,6 +71,17 @@ def test_what_is_new_stays(filled: ReleaseStore) -> None:
     assert verify_store(filled, execution()).findings == ()
 
 
+def test_what_killed_writers_left_goes_too(filled: ReleaseStore) -> None:
+    path = filled.address.path
+    assert path is not None
+    left = path / f"{blob_name(Digest.of(b'base'))}#1"
+    left.write_bytes(b"half")
+    prune_store(filled, 3, None)
+    assert left.exists()
+    prune_store(filled, 3, None, grace=NOW)
+    assert not left.exists()
+
+
 def test_records_go_with_their_layers_and_keep_their_blobs(filled: ReleaseStore) -> None:
     kept, gone = Digest.of(b"layer 3"), Digest.of(b"layer 1")
     records = LayerRecords(filled.objects)

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from airpatch.archive.open_bundles import open_frames
-from airpatch.archive.pack import destination, pack
+from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
+from airpatch.blobs.output import destination
 from airpatch.format import registry
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
@@ -383,7 +384,8 @@ def test_a_tag_that_was_pushed_since_is_no_finding(root: Path) -> None:
 def test_uploads_are_no_finding(root: Path) -> None:
     (_repository(root) / "_uploads" / "12-34").mkdir(parents=True)
     (_repository(root) / "_uploads" / "12-34" / "data").write_text("x")
-    assert verify(root).findings == ()
+    verified = verify(root)
+    assert (verified.findings, verified.notes) == ((), ())
 
 
 def test_an_interrupted_apply_is_a_note(root: Path) -> None:
@@ -417,7 +419,19 @@ def test_foreign_layers_may_be_missing(root: Path, gathered: Gathered) -> None:
     blob = root / registry.blob_path(digest)
     blob.parent.mkdir(parents=True)
     blob.write_bytes(content)
-    assert verify(root).findings == ()
+    verified = verify(root)
+    assert verified.findings == ()
+    assert [note for note in verified.notes if str(Digest.of(b"foreign")) in note] == []
+    other = json.loads(content)
+    other["layers"] = [{**foreign, "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip", "urls": []}]
+    own = json.dumps(other).encode()
+    for path, data in (
+        (root / registry.revision_link(WEB.repository, Digest.of(own)).path, str(Digest.of(own)).encode()),
+        (root / registry.blob_path(Digest.of(own)), own),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(data)
+    assert [note for note in verify(root).notes if note.endswith("of 10 bytes, which is missing")] != []
 
 
 @pytest.mark.parametrize("what", ["gone", "a link"])

@@ -458,3 +458,15 @@ def test_a_folder_does_not_replace_one_whatever_the_file_system_calls_that(
 
     monkeypatch.setattr(os, "rename", rename)
     assert not files.move_folder("a", "b")
+
+
+def test_a_name_is_that_of_an_open_file_until_it_is_given_to_another(files: Root) -> None:
+    files.write("a", b"1")
+    files.write("b", b"2")
+    fd = files.open("a")
+    try:
+        assert files.is_same(fd, "a")
+        assert not files.is_same(fd, "b")
+        assert not files.is_same(fd, "gone")
+    finally:
+        os.close(fd)

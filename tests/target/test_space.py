@@ -192,3 +192,10 @@ def test_what_is_in_the_way_of_a_folder_is_found_in_a_dry_run(root: Path, r1: Sa
         with pytest.raises(TargetError, match=r"repositories/shop.*: a symbolic link or a file is in the way"):
             run(root, r1.full)
         assert snapshot(root) == before
+
+
+def test_names_as_long_as_a_file_system_can_have_are_taken(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder()
+    builder.tag(f"{'long' * 50}:r1", builder.picture([b"layer"]))
+    monkeypatch.setattr(Root, "room", lambda _: Room(1 << 40, None, name_max=200))
+    assert install(root, sample(builder, "r1").full)[0].is_new

@@ -12,14 +12,17 @@ import hashlib
 import os
 import select
 import stat
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from airpatch.errors import TargetError
+from airpatch.errors import TargetError, UsageError
 from airpatch.linux import is_folder, real_path, start_writeback
 
+STDOUT = "-"
+"""In place of a path."""
 _MAX_PIECES = 512
 """Pieces in one writev; Linux allows 1024 (IOV_MAX)."""
 _WRITEBACK = 1 << 20
@@ -123,6 +126,22 @@ def require_reachable(path: Path) -> None:
     except OSError as cause:
         if cause.errno not in (errno.ENOENT, errno.ENOTDIR):
             raise TargetError(f"{path}: cannot be reached: {cause.strerror}") from None
+
+
+@contextmanager
+def destination(output: str) -> Iterator[DescriptorSink]:
+    """Yield a sink for the file `output`, named once the block has succeeded; `-` is standard output.
+
+    Enter it before the work, so that a destination that cannot be written to is reported at once. Raises TargetError,
+    UsageError if standard output is a terminal.
+    """
+    if output != STDOUT:
+        with output_file(Path(output)) as sink:
+            yield sink
+    elif sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; redirect it, or name a file with -o")
+    else:
+        yield DescriptorSink(sys.stdout.fileno(), "standard output", is_file=False)  # never ours to read back
 
 
 @contextmanager

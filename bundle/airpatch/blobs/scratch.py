@@ -21,6 +21,8 @@ from airpatch.linux import close_read, punch_hole
 View = mmap.mmap | bytes
 _SMALL = 64 << 20
 """Bytes of a file that is worth a descriptor of its own: a thousand such files are 64 GiB."""
+_FEW = 32
+"""Files that may be open whatever their sizes."""
 
 
 class ScratchFile:
@@ -106,8 +108,8 @@ class ScratchStore:
         self._lock = threading.Lock()
 
     def keep(self, file: ScratchFile) -> ScratchRange:
-        """Take over `file`; a small one is copied into the file that all small ones share."""
-        if file.size > _SMALL:
+        """Take over `file`; where there are many, a small one is copied into the file that all small ones share."""
+        if file.size > _SMALL or len(self._files) < _FEW:
             self._files.append(file)
             return ScratchRange(file, 0, file.size)
         with closing(file), self._lock:

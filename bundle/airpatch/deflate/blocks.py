@@ -101,9 +101,11 @@ class BlockWriter:
         self._bits(value, width)
 
     def pad(self, padding: int = 0) -> None:
-        """Fill the last byte up with the low bits of `padding`."""
+        """Fill the last byte up with the bits of `padding`. Raises FormatError if they are more than have room."""
+        if padding >> (-self._fill & 7):
+            raise FormatError("padding of a deflate stream that does not fit")
         self._room(8)
-        self._bits(padding & (1 << (-self._fill & 7)) - 1, -self._fill & 7)
+        self._bits(padding, -self._fill & 7)
 
     def raw(self, data: bytes) -> None:
         """Append whole bytes. Raises FormatError inside of a byte."""

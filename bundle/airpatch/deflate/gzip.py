@@ -38,3 +38,11 @@ def header_size(data: bytes) -> int | None:
     if size > HEADER_LIMIT:
         raise FormatError("gzip header over its limit")
     return size if size <= len(data) else None
+
+
+def is_plain_header(data: bytes) -> bool:
+    """Return whether `data` is the whole header of a gzip member, and has no checksum of its own."""
+    try:
+        return header_size(data) == len(data) and not data[3] & _FHCRC
+    except FormatError:
+        return False

@@ -335,6 +335,9 @@ class TokenDecoder(MatchWindow):
                     if nearest == 0 and in_sources == sources_end:
                         break
                     rank = 0 if nearest else sources[in_sources]
+                    if rank == 0 and nearest == 0:  # those are counted, never written
+                        distance = 0
+                        break
                 if rank == _UNRANKED:
                     if distances_end - in_distances < 2:
                         break

@@ -17,14 +17,17 @@ import cython
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common
+    from cython.cimports.airpatch.prefetch import fetch
 else:
     from airpatch.byte_access import common
+    from airpatch.prefetch import fetch
 
 MAX_SOURCE = 1 << 26  # bytes of source in one index, 128 MiB of positions
 
 _MASK64 = cython.declare(cython.ulonglong, (1 << 64) - 1)
 _STEP = cython.declare(cython.int, 2)  # every second position is indexed: nearly as good, half as large
 _SEED = cython.declare(cython.int, 8)  # bytes that a candidate must share
+_AHEAD = cython.declare(cython.longlong, 32)  # bytes from a position to the one whose bucket is asked for meanwhile
 _MULTIPLIER = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 6.4)
 
 _GAIN = cython.declare(cython.longlong, 8)  # bytes that a new diagonal must explain beyond the current one
@@ -67,13 +70,18 @@ class Aligner:
         shift: cython.int = 64 - self._bits
         slot: cython.ulonglong
         key: cython.ulonglong
+        coming: cython.ulonglong = 0
         i: cython.longlong
-        # In bounds: i + 7 < len(source); a hash has `bits` bits; starts[slot] counts to at most
+        buckets: cython.p_uint = cython.address(starts[0]) if cython.compiled else starts
+        # In bounds: i + 7 < len(source), also _AHEAD from there; a hash has `bits` bits; starts[slot] counts to at most
         # len(positions).
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
+            if i + _AHEAD < seeds:
+                coming = (coming << 8 | source[i + _AHEAD + 7]) & _MASK64
             if not i & 1:
+                fetch(buckets, _hash(coming, shift) + 1)
                 starts[_hash(key, shift) + 1] += 1
         for slot in range(1, 1 << self._bits):
             starts[slot] += starts[slot - 1]
@@ -82,7 +90,10 @@ class Aligner:
         key = _first(source, seeds)
         for i in range(seeds):
             key = (key << 8 | source[i + 7]) & _MASK64
+            if i + _AHEAD < seeds:
+                coming = (coming << 8 | source[i + _AHEAD + 7]) & _MASK64
             if not i & 1:
+                fetch(buckets, _hash(coming, shift))
                 slot = _hash(key, shift)
                 positions[starts[slot]] = cython.cast(cython.uint, i)
                 starts[slot] += 1

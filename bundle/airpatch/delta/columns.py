@@ -86,6 +86,7 @@ class ColumnDecompressor:
         self.stored: tuple[int, ...] = ()
         """Stored bytes of the columns of the segment read last."""
         self._reader = reader
+        self._begun = [False] * COLUMNS
         self._frames = [
             zstandard.ZstdDecompressor(max_window_size=1 << window).decompressobj() for window in WINDOW_LOGS
         ]
@@ -128,6 +129,9 @@ class ColumnDecompressor:
     def _column(self, number: int, size: int, stored: int) -> bytes:
         frame = self._frames[number]
         data = self.exactly(stored)
+        if data and not _is_whole(data, is_first=not self._begun[number]):
+            raise FormatError(f"delta: column {NAMES[number]} is not flushed at the end of a segment")
+        self._begun[number] |= bool(data)
         out = bytearray()
         for start in range(0, stored, _SLICE):
             try:
@@ -139,3 +143,18 @@ class ColumnDecompressor:
         if len(out) != size or frame.eof:
             raise FormatError(f"delta: column {NAMES[number]} does not have the size it declares")
         return bytes(out)
+
+
+def _is_whole(data: bytes, *, is_first: bool) -> bool:
+    """Return whether `data` is whole blocks of a frame (RFC 8878 3.1.1.2), behind its header in the first segment.
+
+    A decoder may give a part of a block before it has all of it, or may not: so no segment depends on that.
+    """
+    try:
+        at = zstandard.frame_header_size(data) if is_first else 0
+    except zstandard.ZstdError:
+        return False
+    while at < len(data):
+        header = int.from_bytes(data[at : at + 3], "little")
+        at += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)  # a run is stored as one byte
+    return at == len(data)

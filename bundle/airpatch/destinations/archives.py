@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from airpatch.archive.pack import destination
 from airpatch.blobs.content import Content, check_digest, pieces
-from airpatch.blobs.output import DescriptorSink
+from airpatch.blobs.output import DescriptorSink, destination
 from airpatch.blobs.room import room_at
 from airpatch.destinations.forms import File, FilePart, FolderPart, Wanted, oci_parts
 from airpatch.errors import UsageError

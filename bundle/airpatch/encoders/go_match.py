@@ -21,12 +21,14 @@ import cython
 
 if cython.compiled:
     from cython.cimports.airpatch.byte_access import common, load32, load32_big
-    from cython.cimports.airpatch.encoders.hash_chains import RING, enter, fetch, forget
+    from cython.cimports.airpatch.encoders.hash_chains import RING, enter, forget
     from cython.cimports.airpatch.encoders.precedent import Precedent
+    from cython.cimports.airpatch.prefetch import fetch
 else:
     from airpatch.byte_access import common, load32, load32_big
-    from airpatch.encoders.hash_chains import RING, enter, fetch, forget
+    from airpatch.encoders.hash_chains import RING, enter, forget
     from airpatch.encoders.precedent import Precedent
+    from airpatch.prefetch import fetch
 
 BLOCK_TOKENS = 1 << 14  # tokens of a block
 _MASK = cython.declare(cython.uint, 0xFFFFFFFF)  # hashes wrap

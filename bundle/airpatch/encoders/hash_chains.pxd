@@ -5,14 +5,6 @@ cdef enum:
     TOO_FAR = 0xFFFF
 
 
-cdef extern from *:
-    void __builtin_prefetch(const void *) noexcept nogil
-
-
-cdef inline void fetch(unsigned int *newest, unsigned int slot) noexcept nogil:
-    __builtin_prefetch(&newest[slot])
-
-
 cdef inline int enter(
     unsigned int *newest, unsigned short *older, int base, Py_ssize_t index, unsigned int slot
 ) noexcept nogil:

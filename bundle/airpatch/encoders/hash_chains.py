@@ -13,13 +13,6 @@ RING = (1 << 15) - 1  # a position modulo the window
 TOO_FAR = 0xFFFF
 
 
-def fetch(newest: array[int], slot: int) -> None:
-    """Begin to bring a slot near that will be entered soon: they lie all over the memory, and each would be waited for.
-
-    Nothing but time depends on it, and only where it is compiled.
-    """
-
-
 def enter(newest: array[int], older: array[int], base: int, index: int, slot: int) -> int:
     """Put the byte at `index` at the head of the chain of its hash; return the former head's index, or below 0."""
     position = index + base

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical
@@ -15,6 +17,7 @@ from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.model.names import check_repository
+from airpatch.model.printable import is_printable
 from airpatch.model.release import (
     MAX_RELEASE_NAME,
     image_findings,
@@ -105,6 +108,21 @@ def _step(
     )
 
 
+def _check_sizes(index: Index) -> None:
+    """A digest has the same size wherever it stands."""
+    sizes: dict[Digest, int] = {}
+    pairs = chain(
+        ((blob.digest, blob.size) for blob in index.release.blobs),
+        ((one.digest, one.size) for image in index.release.images for one in image.signatures),
+        ((source.digest, source.size) for source in index.sources),
+        ((step.digest, step.size) for step in index.steps),
+        ((step.patch, step.patch_size) for step in index.steps),
+    )
+    for digest, size in pairs:
+        if sizes.setdefault(digest, size) != size:
+            raise FormatError(f"the index has two sizes of {digest}")
+
+
 def _check(index: Index) -> None:
     """What must hold before the manifests are known; `check_manifests` does the rest."""
     release = index.release
@@ -125,6 +143,8 @@ def _check(index: Index) -> None:
         raise FormatError("the index lists a manifest before layers and configs")
     if missing := [str(image.name) for image in release.images if image.manifest not in manifests]:
         raise FormatError("the index has images without a manifest", missing)
+    if any(signature.manifest not in manifests for image in release.images for signature in image.signatures):
+        raise FormatError("the index has signatures of manifests that are not in its table")
     if not index.bases and (index.removed or index.left_out):
         raise FormatError("the index leaves blobs out but names no base")
     repositories = {name.repository for name in names}
@@ -133,8 +153,9 @@ def _check(index: Index) -> None:
     for repository in index.removed:
         check_repository(repository)
     _check_steps(index)
+    _check_sizes(index)
     _check_features(index)
-    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not b.name.isprintable() for b in index.bases):
+    if any(len(b.name.encode()) > MAX_RELEASE_NAME or not is_printable(b.name) for b in index.bases):
         raise FormatError("the index has a base with an unusable name")
     ids = [base.id for base in index.bases]
     if ids != sorted(set(ids)):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from airpatch.errors import FormatError
 from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest
+from airpatch.model.printable import is_printable
 
 VERSION = 1
 LEAST_CHUNK, MOST_CHUNK = 4 << 10, 1 << 20
@@ -149,9 +150,8 @@ def _from_plain(plain: object) -> Header:
             "number": int(number),
             "sums": bytes(sums),
             "parts": bytes(parts),
-        }:
-            if len(whole) == SIZE:
-                return Header(WholeFile(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
+        } if len(whole) == SIZE:
+            return Header(WholeFile(name, size, Digest(whole), part_size, chunk, parity), number, sums, parts)
     raise FormatError("the header of a part lacks a member, or one of another kind")
 
 
@@ -177,7 +177,7 @@ def _check(header: Header) -> None:
 
 def is_file_name(name: str) -> bool:
     """Return whether `name` can name a file on the site without surprises."""
-    return name.isprintable() and 0 < len(name.encode()) <= MAX_NAME and "/" not in name and name not in (".", "..")
+    return is_printable(name) and 0 < len(name.encode()) <= MAX_NAME and "/" not in name and name not in (".", "..")
 
 
 def plan_parts(name: str, size: int, limit: int, parity: int) -> WholeFile:

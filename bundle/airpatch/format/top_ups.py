@@ -13,6 +13,7 @@ from itertools import pairwise
 from airpatch.errors import FormatError
 from airpatch.format import magics, sealed
 from airpatch.model.digest import SIZE, Digest
+from airpatch.model.printable import is_printable
 
 VERSION = 1
 MAX_RANGES = 1 << 20
@@ -123,7 +124,7 @@ def _request_from_plain(plain: object) -> DamageRequest:
     match plain:
         case {"airpatch": version} if version != VERSION or isinstance(version, bool):
             raise FormatError(f"a request or top-up of version {version!r:.20}; this airpatch reads version {VERSION}")
-        case {"name": str(name), "ranges": list(rows), "rest": bytes(rest)} if name.isprintable():
+        case {"name": str(name), "ranges": list(rows), "rest": bytes(rest)} if is_printable(name):
             ranges = tuple(_range(row) for row in rows)
             if not ranges or len(ranges) > MAX_RANGES or any(not _apart(a, b) for a, b in pairwise(ranges)):
                 raise FormatError("a request or top-up whose ranges are none, too many, or out of order")
@@ -133,9 +134,13 @@ def _request_from_plain(plain: object) -> DamageRequest:
 
 def _range(row: object) -> ByteRange:
     match row:
-        case [int(start), int() | None as stop] if not isinstance(start, bool) and not isinstance(stop, bool):
-            if start >= 0 and (stop is None or start < stop <= MAX_SIZE):
-                return ByteRange(start, stop)
+        case [int(start), int() | None as stop] if (
+            not isinstance(start, bool)
+            and not isinstance(stop, bool)
+            and start >= 0
+            and (stop is None or start < stop <= MAX_SIZE)
+        ):
+            return ByteRange(start, stop)
     raise FormatError("a request or top-up with an unusable range")
 
 

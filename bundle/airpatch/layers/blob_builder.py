@@ -15,6 +15,7 @@ from airpatch.blobs.content import PIECE, BlobReader, Content, SectionReader, ch
 from airpatch.blobs.receiver import Receiver
 from airpatch.blobs.scratch import ScratchFile, ScratchRange, View, release_pages
 from airpatch.deflate.emit import emit
+from airpatch.deflate.gzip import is_plain_header
 from airpatch.delta.decoder import decode
 from airpatch.encoders.zstd_alignment import Alignment
 from airpatch.encoders.zstd_decisions import emit as emit_frames
@@ -36,6 +37,7 @@ from airpatch.layers.recipe import (
     CorrectedFrames,
     FrameReplay,
     Frames,
+    Method,
     Plain,
     Raw,
     Recipe,
@@ -161,9 +163,11 @@ class BlobBuilder:
     def _layer(
         self, step: Step, patch: BlobReader, recipe: Recipe, advance: Advance, see: See = lambda _covers: None
     ) -> Iterator[bytes]:
-        """Yield the uncompressed layer out of sources and difference; also keep it, if a later step wants it.
+        """Yield the uncompressed layer out of sources and difference.
 
-        `see` receives the covers of a difference, unless it is one of views.
+        It is kept if a later step wants it and it is certain to be what the blob decompresses to; else that step
+        unpacks the blob, which may turn out not to be valid. `see` receives the covers of a difference, unless it is
+        one of views.
         """
         views = [self._uncompressed.take(source, *self._sizes[source], advance).view() for source in step.sources]
         with ExitStack() as beside, ExitStack() as stack:
@@ -171,7 +175,8 @@ class BlobBuilder:
                 chunks = _apply(section(patch, recipe, 0), views, step.uncompressed_size, see)
             else:
                 chunks = self._fold(step, patch, recipe, views, beside)
-            kept = self._uncompressed.new(step.digest) if self._uncompressed.wanted(step.digest) else None
+            wanted = decompresses_to_layer(recipe.method) and self._uncompressed.wanted(step.digest)
+            kept = self._uncompressed.new(step.digest) if wanted else None
             if kept is not None:
                 stack.callback(kept.close)
             total = 0
@@ -321,6 +326,15 @@ class BlobBuilder:
                 "sender make a patch with an inventory taken after their removal as its base",
                 wrong,
             ) from None
+
+
+def decompresses_to_layer(method: Method) -> bool:
+    """Return whether what the method makes of a layer is certain to decompress to it.
+
+    That is what a replica makes behind the header of one member. Decisions may have a wrong CRC-32, tails may be
+    members, and a layer that is its blob may be a gzip file.
+    """
+    return isinstance(method, Replica) and is_plain_header(method.start)
 
 
 def max_column(size: int) -> int:

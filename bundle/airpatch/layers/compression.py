@@ -1,8 +1,8 @@
 """What a blob holds, uncompressed; its first bytes say how it is compressed.
 
 gzip (RFC 1952: any number of members) or zstd (RFC 8878: any number of frames), ignoring trailing bytes that begin
-none, as gunzip does; or the bytes themselves. Bounded: the caller limits the uncompressed size, and zstd windows are
-128 MiB at most.
+none; or the bytes themselves (spec/FORMAT.md, Uncompressed data of a blob). Bounded: the caller limits the uncompressed
+size, and zstd windows are 128 MiB at most.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from enum import Enum
 
 from airpatch.blobs.content import BlobReader, pieces
 from airpatch.deflate.decompressor import GZIP, DecompressionError, Decompressor, decompressor
+from airpatch.deflate.gzip import FIXED_HEADER, may_begin_member
 from airpatch.encoders.zstd_frame import begins_frame
 from airpatch.errors import FormatError
 from airpatch.format import zstd
 from airpatch.layers.frames import frames_end
 
 _GZIP_MAGIC = b"\x1f\x8b\x08"
-_RESERVED_FLAGS = 0xE0
 _MOST = 1032
 """A byte of deflate becomes no more bytes than that; a size that says more is wrong."""
 _INPUT, _PIECE = 32 << 10, 1 << 20
@@ -93,19 +93,19 @@ def _cut(blob: Iterator[memoryview]) -> Iterator[bytes]:
 
 def _gunzip(blob: Iterator[memoryview]) -> Iterator[bytes]:
     member: Decompressor | None = None
-    start = b""  # of what follows a member, as long as it is too short to tell whether it is another
+    start = b""  # of a member or what follows one, as long as it is too short to tell whether it is another
     try:
         for piece in _cut(blob):
             data, start = start + piece, b""
             while data:
                 if member is None or member.eof:
-                    if len(data) <= len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(data[: len(_GZIP_MAGIC)]):
+                    if len(data) < FIXED_HEADER:
                         start = data
                         break
-                    if not data.startswith(_GZIP_MAGIC):
+                    if not may_begin_member(data[:FIXED_HEADER]):
+                        if member is None:
+                            raise FormatError("a gzip layer with reserved flags set")
                         return
-                    if data[len(_GZIP_MAGIC)] & _RESERVED_FLAGS:
-                        raise FormatError("a gzip layer with reserved flags set")
                     member = decompressor(GZIP)
                 yield member.decompress(data, _PIECE)
                 data = member.unconsumed_tail or member.unused_data

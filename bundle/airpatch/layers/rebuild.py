@@ -6,7 +6,7 @@ Steps run on a pool, each when those before it that make its sources are done. T
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import closing
@@ -17,7 +17,7 @@ from airpatch.blobs.stopping import Stoppable
 from airpatch.errors import located
 from airpatch.execution import Execution
 from airpatch.format.index import Index, Step
-from airpatch.layers.blob_builder import BlobBuilder, chosen_sources
+from airpatch.layers.blob_builder import BlobBuilder, chosen_sources, decompresses_to_layer
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -32,7 +32,7 @@ from airpatch.layers.recipe import (
     read_header,
 )
 from airpatch.layers.required_features import require_features
-from airpatch.layers.steps import PASSED, sizes_of
+from airpatch.layers.steps import PASSED, sizes_of, unpacked_space
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -49,13 +49,15 @@ def rebuild_blobs(
     outputs: Callable[[Step], Receiver],
     execution: Execution,
     done: Callable[[Step], None] = lambda _step: None,
+    room: int | None = None,
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
     `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
     receives each step that was carried out, on the thread that did it, which it may block until the work is cancelled:
-    the first error, or a signal, cancels `execution`. Raises BaseMismatch if a source is wrong, FormatError or
-    IntegrityError if a patch is, TargetError if there is no room.
+    the first error, or a signal, cancels `execution`. With `room`, steps are carried out together only as far as what
+    they unpack takes no more than so many bytes, and what one has made is unpacked when another needs it. Raises
+    BaseMismatch if a source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)
     allow_open_files()
@@ -64,7 +66,7 @@ def rebuild_blobs(
     users = Counter(source for step in steps for source in step.sources)
     content = Stoppable(content, execution.cancellation)
     with (
-        closing(UncompressedLayers(content, execution.scratch, users)) as uncompressed,
+        closing(UncompressedLayers(content, execution.scratch, users, keep_made=room is None)) as uncompressed,
         execution.part(f"rebuilding layers of {index.release.name}", rebuilding_work(index, steps, content)) as part,
         worker_pool(jobs) as blocks,
         worker_pool(jobs, execution.cancellation) as pool,
@@ -77,7 +79,10 @@ def rebuild_blobs(
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
             done(step)
 
-        _carry_out(steps, run, pool, jobs)
+        def fits(step: Step, running: Iterable[Step]) -> bool:
+            return room is None or sum(unpacked_space(each, sizes) for each in (step, *running)) <= room
+
+        _carry_out(steps, run, fits, pool, jobs)
 
 
 def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> int:
@@ -87,7 +92,8 @@ def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> in
     sizes = sizes_of(index)
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
-    unpacked = {source for step in apart for source in step.sources}.difference(step.digest for step in apart)
+    kept = [step.digest for step, recipe in zip(steps, recipes, strict=True) if decompresses_to_layer(recipe.method)]
+    unpacked = {source for step in apart for source in step.sources}.difference(kept)
     total = sum(sizes[source][1] for source in unpacked)
     for step, recipe in zip(steps, recipes, strict=True):
         match recipe.method:
@@ -115,14 +121,25 @@ def _recipe(step: Step, content: Content) -> Recipe:
         return recipe
 
 
-def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:
-    """Run `steps` in order, `jobs` at a time; steps after one that waits for its sources do not wait with it."""
+def _carry_out(
+    steps: Sequence[Step],
+    run: Callable[[Step], None],
+    fits: Callable[[Step, Iterable[Step]], bool],
+    pool: Executor,
+    jobs: int,
+) -> None:
+    """Run `steps` in order, up to `jobs` at a time, of which each `fits` beside those that run.
+
+    Steps after one that waits for its sources do not wait with it.
+    """
     waiting = list(steps)
     unmade = {step.digest for step in steps}
     running: dict[Future[None], Step] = {}
     while waiting or running:
         # Where nothing runs, nobody will make what the first one may lack: it says so.
         while len(running) < jobs and (step := _ready(waiting, unmade if running else frozenset())) is not None:
+            if running and not fits(step, running.values()):
+                break
             waiting.remove(step)
             running[pool.submit(run, step)] = step
         for future in wait(running, return_when=FIRST_COMPLETED).done:

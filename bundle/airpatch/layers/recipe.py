@@ -177,7 +177,7 @@ def emit_header(method: Method, sections: tuple[int, ...], views: ViewSizes | No
             plain = ["corrected frames", encoder]
         case Raw():
             plain = ["raw"]
-        case Whole():
+        case _:
             plain = ["whole"]
     document: dict[str, object] = {"airpatch": VERSION, "method": plain, "sections": list(sections)}
     if views is not None:

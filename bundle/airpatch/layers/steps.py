@@ -31,6 +31,11 @@ def sizes_of(index: Index) -> Sizes:
     return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
 
+def unpacked_space(step: Step, sizes: Sizes) -> int:
+    """Return the bytes of the uncompressed sources of a step, and of the view of them."""
+    return sum(sizes[source][1] for source in step.sources) + step.expanded
+
+
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
     """Return how many bytes `steps` keep in scratch files at most, `jobs` of them at a time.
 

@@ -25,12 +25,15 @@ class _Slot:
 class UncompressedLayers:
     """The layers of `content`, uncompressed. `users` says how often each will be taken and given back.
 
-    For use by many threads.
+    With `keep_made`, those that are unpacked when they are made are kept until they are used. For use by many threads.
     """
 
-    def __init__(self, content: Content, new_file: NewFile, users: Mapping[Digest, int]) -> None:
+    def __init__(
+        self, content: Content, new_file: NewFile, users: Mapping[Digest, int], *, keep_made: bool = True
+    ) -> None:
         self._content = content
         self._new_file = new_file
+        self._keep_made = keep_made
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
     def take(
@@ -57,9 +60,9 @@ class UncompressedLayers:
                 slot.file = None
 
     def wanted(self, digest: Digest) -> bool:
-        """Return whether the layer `digest` will be taken, and is not there yet."""
+        """Return whether the layer `digest`, which is being made, is to be `put` here."""
         slot = self._slots.get(digest)
-        return slot is not None and slot.file is None
+        return self._keep_made and slot is not None and slot.file is None
 
     def put(self, digest: Digest, file: ScratchFile | ScratchRange) -> None:
         """Add a layer that is unpacked already."""

@@ -17,6 +17,11 @@ _TEXT = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
+def is_hex(text: str) -> bool:
+    """Return whether `text` is the hex form of a digest, as in file names."""
+    return _HEX.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
     """The 32 bytes of a sha256."""

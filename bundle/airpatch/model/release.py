@@ -19,6 +19,7 @@ from airpatch.errors import FormatError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MANIFEST_TYPES, Descriptor, Manifest, parse_manifest
 from airpatch.model.names import ImageName
+from airpatch.model.printable import is_printable
 from airpatch.model.walk import walk
 
 MAX_NESTING = 8
@@ -247,7 +248,7 @@ def common_tag(images: Sequence[Image]) -> str:
 
 def check_label(name: str, sequence: int) -> None:
     """Raise FormatError unless `name` and `sequence` can label a release."""
-    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not name.isprintable():
+    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not is_printable(name):
         raise FormatError(f"not a usable release name: {name!r:.300}")
     if not 0 <= sequence <= MAX_SEQUENCE:
         raise FormatError(f"not a usable sequence number: {sequence}")
@@ -255,7 +256,7 @@ def check_label(name: str, sequence: int) -> None:
 
 def check_product(name: str) -> None:
     """Raise FormatError unless `name` can name a product."""
-    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not name.isprintable():
+    if not 0 < len(name.encode(errors="replace")) <= MAX_RELEASE_NAME or not is_printable(name):
         raise FormatError(f"not a usable product name: {name!r:.300}")
 
 

@@ -183,7 +183,7 @@ def _check_type(value: object, expected: Type, where: str) -> None:
         case Type.TEXT_MAP:
             right = isinstance(value, JsonObject) and all(_is_text(item) for _, item in value.pairs)
             wanted = "an object of strings"
-        case Type.ANY:
+        case _:  # any
             return
     if not right:
         raise FormatError(f"has the wrong type in {where}: {wanted} is expected")

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from airpatch.archive.pack import STDOUT
+from airpatch.blobs.output import STDOUT
 from airpatch.blobs.scratch import with_scratch
 from airpatch.delta.effort import Effort
 from airpatch.errors import UsageError

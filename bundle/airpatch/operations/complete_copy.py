@@ -10,10 +10,9 @@ from pathlib import Path
 
 from airpatch.archive.damage import digest_outside, find_damage, pieces
 from airpatch.archive.frame_reader import FileFrameReader
-from airpatch.archive.pack import destination
 from airpatch.archive.topped_up import read_request
 from airpatch.blobs.byte_source import FileBytes
-from airpatch.blobs.output import output_file
+from airpatch.blobs.output import destination, output_file
 from airpatch.errors import FormatError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.top_ups import DamageRequest, TopUp, emit_request, emit_top_up, ends

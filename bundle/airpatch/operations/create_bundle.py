@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.pack import STDOUT, destination, pack
+from airpatch.archive.pack import pack
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.blobs.output import DescriptorSink
+from airpatch.blobs.output import STDOUT, DescriptorSink, destination
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index

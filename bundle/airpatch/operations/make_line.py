@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airpatch.archive.pack import destination
+from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import FormatError, UsageError, unreadable
 from airpatch.execution import Execution
@@ -18,6 +18,7 @@ from airpatch.product_line.collecting import collect_patch
 from airpatch.product_line.line_plan import MAX_PLAN, LinePlan, emit_plan, parse_plan
 from airpatch.product_line.planning import Planned, plan_line
 from airpatch.product_line.release_pairs import ReleasePair, choose_pairs
+from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
 from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
 from airpatch.sources.gather import gather
@@ -27,12 +28,16 @@ from airpatch.store.store_address import parse_store_address
 
 @dataclass(frozen=True, slots=True)
 class WrittenPlan:
-    """A plan that was written to `output`, in `size` bytes, for the store `where`."""
+    """A plan that was written to `output`, in `size` bytes, for the store `where`.
+
+    `chains` are the smallest ways from each release to each that its patches lead to.
+    """
 
     output: str
     size: int
     where: str
     planned: Planned
+    chains: tuple[PatchChain, ...] = ()
 
 
 def plan(
@@ -65,7 +70,8 @@ def plan(
         planned = plan_line(place, pairs, settings, execution)
         content = emit_plan(planned.plan)
         sink.write([content])
-    return WrittenPlan(os.fspath(output), len(content), place.name, planned)
+    chains = smallest_chains(planned.pairs)
+    return WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains))
 
 
 def work(

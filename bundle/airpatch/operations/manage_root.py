@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airpatch.blobs.output import destination
 from airpatch.execution import Execution
 from airpatch.format.inventories import Inventory, content_id, emit
 from airpatch.linux import is_file
@@ -43,8 +44,6 @@ def inventory(root: StrPath, output: StrPath, *, product: str | None = None) -> 
     the one whose current release is named; it may be omitted if the root has only one. Raises UsageError if `root`
     holds no registry's storage or no such product, TargetError.
     """
-    from airpatch.archive.pack import destination  # here, since nothing else writes such a file
-
     with open_root(Path(root)) as opened:
         found = take_inventory(opened, product)
     content = emit(found)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from airpatch.archive.bundle_file import BundleFile
-from airpatch.archive.pack import STDOUT
 from airpatch.blobs.content import Content, read_blob
+from airpatch.blobs.output import STDOUT
 from airpatch.blobs.tree import Tree
 from airpatch.destinations.archives import ARCHIVES, write_archive
 from airpatch.destinations.destination import check_is_no_root
@@ -37,7 +37,6 @@ from airpatch.sources.image_files import TreeContent
 from airpatch.sources.image_references import pick
 from airpatch.sources.source import FoundImage, Source
 from airpatch.target.image_signatures import kept_path, signatures_of
-from airpatch.target.rolling_back import find_release
 from airpatch.target.root import open_root
 
 if TYPE_CHECKING:
@@ -112,6 +111,8 @@ def restore(
     if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
+        from airpatch.target.rolling_back import find_release
+
         root = Path(source)
         with open_root(root) as opened:
             chosen = find_release(opened, release).release

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.opening import Opening
-from airpatch.archive.pack import destination
 from airpatch.archive.signed import replace_signatures
+from airpatch.blobs.output import destination
 from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
 from airpatch.operations.arguments import Paths, StrPath, names

@@ -8,9 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from airpatch.archive.pack import STDOUT, destination
 from airpatch.blobs.byte_source import ByteSource, FileBytes
-from airpatch.blobs.output import write_error
+from airpatch.blobs.output import STDOUT, destination, write_error
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.format import parts

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.open_bundles import open_frames
-from airpatch.archive.pack import destination
+from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError
 from airpatch.execution import Execution

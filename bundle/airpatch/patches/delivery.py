@@ -72,7 +72,8 @@ class Delivery:
         steps = self._steps
         made = {step.digest for step in steps}
         ready = [digest for digest in self._wanted if digest not in made]
-        room = threading.Semaphore(_WAITING)
+        waiting = threading.Semaphore(_WAITING)
+        room = sum(step.size for step in steps)
         connections = 1 if self._remote is None else self._remote.connections
         with execution.part("", 0) as part, worker_pool(connections, execution.cancellation) as pool:
             order = [ready, *(step.sources for step in steps)]
@@ -80,7 +81,7 @@ class Delivery:
             content = ChainedContent([*self._release.patches, self._rebuilt, base])
 
             def taken(digest: Digest) -> None:
-                room.release()
+                waiting.release()
                 self._used(digest)
 
             def done(step: Step) -> None:
@@ -88,7 +89,7 @@ class Delivery:
                 for source in step.sources:
                     self._used(source)
                 if step.digest in self._wanted:
-                    while not room.acquire(timeout=_HEED):
+                    while not waiting.acquire(timeout=_HEED):
                         part.advance(0)
                     part.advance(0)  # may be cancelled by whoever could not take one before
                     take(step.digest, content, partial(taken, step.digest))
@@ -99,7 +100,7 @@ class Delivery:
             for bundle, some in self._work:
                 if some:
                     rebuild_blobs(
-                        bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), execution, done
+                        bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), execution, done, room
                     )
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from airpatch.errors import FormatError
 from airpatch.format import canonical, magics
 from airpatch.format.fields import bytes_, fields, integer, list_, rows
 from airpatch.format.sealed import PREFIX, seal, sealed_size, unseal
-from airpatch.model.digest import Digest
+from airpatch.model.digest import Digest, is_hex
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.store.objects import Objects
 
@@ -75,9 +75,9 @@ class LayerRecords:
         return known
 
     def keys(self, kind: str) -> set[Digest]:
-        """Return the keys of all records of a kind."""
+        """Return the keys of all records of a kind. What else lies there is ignored."""
         names = (each.name.rpartition("/")[2] for each in self._objects.list(f"{RECORDS}/{kind}"))
-        return {Digest.from_hex(name) for name in names}
+        return {Digest.from_hex(name) for name in names if is_hex(name)}
 
     def heads(self) -> Iterator[tuple[str, RecordHead | None]]:
         """Yield the name of each record and its head, None if it is damaged."""

@@ -7,9 +7,9 @@ to storage.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -26,6 +26,8 @@ _CHUNK = 8 << 20
 """Bytes of a part of a large object."""
 _CONCURRENT = 4
 """Parts under way at once."""
+_OPTIONS = {"allow_http": True, "timeout": timedelta(minutes=10), "connect_timeout": timedelta(seconds=30)}
+"""The address of a test server or of one's own may be http://; a part of a large object may take its time."""
 _LEAST_AHEAD, _MOST_AHEAD = 64 << 10, 8 << 20
 """Bytes that are read at once: few where somebody jumps, many where somebody reads on."""
 
@@ -50,13 +52,14 @@ class Objects:
         self._errors = require_extra("store", "obstore.exceptions")
         stores = require_extra("store", "obstore.store")
         self.where = address.url or str(address.path)
+        self._folder = address.path
         with self._told():
             if address.path is not None:
                 if not is_folder(address.path):
                     raise UsageError(f"{address.spec}: no such folder")
                 self._store: ObjectStore = stores.LocalStore(str(address.path))
             else:
-                self._store = stores.from_url(address.url, client_options={"allow_http": True})
+                self._store = stores.from_url(address.url, client_options=_OPTIONS)
 
     def get(self, name: str, limit: int) -> bytes | None:
         """Return an object of at most `limit` bytes, None if it is not there. Raises SourceError for a larger one."""
@@ -125,6 +128,14 @@ class Objects:
                 self._obstore.delete(self._store, name)
             except FileNotFoundError:
                 return
+
+    def clear(self, before: datetime) -> None:
+        """Remove what writers that were killed have left in a folder before a moment: obstore names it `NAME#N`."""
+        folder = self._folder
+        for path in folder.rglob("*#*") if folder is not None else ():
+            with suppress(FileNotFoundError):
+                if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                    path.unlink()
 
     def require_conditions(self) -> None:
         """Raise TargetError unless an object can be created only where none is: workers rely on that alone."""

@@ -11,7 +11,7 @@ from airpatch.blobs.content import BlobReader, require
 from airpatch.errors import FormatError, IntegrityError, UsageError, located
 from airpatch.format import canonical
 from airpatch.format.release_part import release_from_plain, release_to_plain
-from airpatch.model.digest import Digest
+from airpatch.model.digest import Digest, is_hex
 from airpatch.model.release import Release
 from airpatch.store.objects import Objects
 from airpatch.store.store_address import MARKER, StoreAddress
@@ -49,8 +49,11 @@ class ReleaseStore:
         self.content = StoreContent(self.objects)
 
     def releases(self) -> list[StoredRelease]:
-        """Return all releases, by product, sequence number and name. Raises IntegrityError if one is damaged."""
-        names = [each.name for each in self.objects.list(RELEASES)]
+        """Return all releases, by product, sequence number and name. What else lies there is ignored.
+
+        Raises IntegrityError if a release is damaged.
+        """
+        names = [name for each in self.objects.list(RELEASES) if is_hex((name := each.name).rpartition("/")[2])]
         found = [self.load(name) for name in names]
         present = [each for each in found if each is not None]
         return sorted(present, key=lambda each: (each.release.product, each.release.sequence, each.release.name))

@@ -78,5 +78,6 @@ def prune_store(
             seen = store.objects.look(blob.name)
             if seen is not None and seen.time == blob.time:
                 store.objects.delete(blob.name)
+        store.objects.clear(latest)
     size = sum(each.size for each in removed)
     return PrunedStore(store.name, tuple(old), tuple(kept), len(removed), size, len(dead), len(unused) - len(removed))

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.model.digest import Digest
+from airpatch.model.printable import is_printable, printable
 from airpatch.model.release import check_label, check_product
 from airpatch.signing.bundle_signatures import MAX_SIGNATURES
 from airpatch.timestamps import emit_timestamp, parse_timestamp
@@ -216,7 +217,7 @@ def _digest_text(digest: Digest | None) -> str | None:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME or not value.isprintable():
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME or not is_printable(value):
         raise FormatError("not a name")
     return value
 
@@ -227,4 +228,4 @@ def _encode(document: dict[str, object]) -> bytes:
 
 def recordable(name: str) -> str:
     """`name` as an event can hold it: what does not print becomes a question mark, what is too long is cut."""
-    return "".join(c if c.isprintable() else "?" for c in name)[:MAX_NAME]
+    return printable(name)[:MAX_NAME]

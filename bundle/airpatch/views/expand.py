@@ -271,7 +271,7 @@ class CentralDirectory(OpenLevel):
         return b""
 
     def exactly(self, size: int) -> Iterator[bytes]:
-        """As many bytes come out as go in, but those of an entry's fixed part only when it is complete."""
+        """Yield `size` bytes, which are whole entries. Raises FormatError if they are not, or if there are fewer."""
         while size:
             data = self._parent.read(min(size, _PIECE))
             if not data:
@@ -280,6 +280,7 @@ class CentralDirectory(OpenLevel):
             out = self._directory.feed(data)
             self.position += len(out)
             yield out
+        self._directory.finish()
 
     def close(self) -> None:
         self._directory.finish()

@@ -10,7 +10,9 @@ from airpatch.units import megabytes
 from airpatch_cli.console import Console, Result, table
 
 if TYPE_CHECKING:
-    from airpatch import PlannedPair
+    from collections.abc import Iterator
+
+    from airpatch import PlannedPair, WrittenPlan
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -50,9 +52,18 @@ def run(args: Namespace, console: Console) -> Result:
             "work_bytes": planned.plan.work,
             "seconds": planned.seconds,
             "pairs": [_data(each) for each in planned.pairs],
+            "chains": [
+                {
+                    "product": each.releases[-1].release.product,
+                    "releases": [of.release.name for of in each.releases],
+                    "bytes": each.bytes,
+                }
+                for each in written.chains
+            ],
         },
         [
             *table([["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"], *rows], right=(3, 4, 5)),
+            *_steps(written),
             f"{written.output}: {questions} layer patches to make at most, of {len(tasks)} layers, {planned.known} are "
             f"there; forecast: {_duration(planned.seconds)} of one processor",
         ],
@@ -71,6 +82,15 @@ def _data(each: PlannedPair) -> dict[str, object]:
         "bytes": each.bytes,
         "whole_bytes": each.whole,
     }
+
+
+def _steps(written: WrittenPlan) -> Iterator[str]:
+    """Yield where several patches after each other are smaller than one."""
+    for each in written.chains:
+        if len(each.releases) > 2:
+            names = ", ".join(of.release.name for of in each.releases[1:-1])
+            first, last = each.releases[0].release, each.releases[-1].release
+            yield f"  smallest from {first.title} to {last.name}: by way of {names}, {megabytes(each.bytes)}"
 
 
 def _duration(seconds: int) -> str:

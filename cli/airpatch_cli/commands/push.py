@@ -26,8 +26,8 @@ def run(args: Namespace, console: Console) -> Result:
     would = "would be " if args.dry_run else ""
     lines = [
         f"{done.destination}: {count(len(done.images), 'image')}; {count(len(done.uploaded), 'blob')} of "
-        f"{megabytes(done.bytes)} {would}uploaded, {done.mounted:,} {would}mounted, {done.manifests:,} manifests "
-        f"{would}put, {count(len(done.tags), 'tag')} {would}set",
+        f"{megabytes(done.bytes)} {would}uploaded, {done.mounted:,} {would}mounted, "
+        f"{count(done.manifests, 'manifest')} {would}put, {count(len(done.tags), 'tag')} {would}set",
         *(f"  missing: {blob.digest} {megabytes(blob.size)}" for blob in done.missing),
     ]
     if not args.dry_run:
