@@ -197,8 +197,8 @@ def recognise_frames(start: bytes) -> list[str]:
     """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
 
     Of many frames some are looked at: the largest that is compressed, which tells the level, then short ones, which
-    tell versions apart. What follows the last frame tells nothing. Raises FormatError if `start` is not the beginning of
-    a zstd file.
+    tell versions apart. What follows the last frame tells nothing. Raises FormatError if `start` is not the
+    beginning of a zstd file.
     """
     whole: list[FrameExtent] = []
     at = 0
