@@ -53,4 +53,8 @@ PATH="$work/programs:$work/system/bin:$PATH" PYINSTALLER_CONFIG_DIR=$work/cache 
     --add-data "$work/zstd/zstd/LICENSE:licences/zstd" --add-data "$source/LICENSE:licences/airpatch" \
     --paths "$source/bundle" --paths "$source/cli" --collect-submodules airpatch --collect-submodules airpatch_cli \
     --exclude-module Cython --exclude-module setuptools --exclude-module pip entry.py
+if grep -o "'/\(usr\|lib\|lib64\)/[^']*\.so[^']*'" "$work/build/airpatch/Analysis-00.toc" >&2; then
+    echo "make_executable.sh: PyInstaller took these libraries from this host, so they are not pinned" >&2
+    exit 8
+fi
 "$builder" join_executable.py "$architecture" "$work/dist/airpatch" "$output" "$work/system" "$work/zstd/zstd"

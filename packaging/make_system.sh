@@ -49,7 +49,7 @@ x86_64) architecture=amd64 linker=lib64/ld-linux-x86-64.so.2 emulator= ;;
 aarch64) architecture=arm64 linker=lib/ld-linux-aarch64.so.1 emulator=$(command -v qemu-aarch64) || { say "needs qemu-user"; exit 8; } ;;
 *) say "$1: an architecture that is not known" && exit 2 ;;
 esac
-mkdir -p "$folder"/{bin,packages,root/usr/bin}
+mkdir -p "$folder"/{bin,packages,root/usr/bin,root/usr/lib}
 download $architecture "$folder/packages" $(awk -v a=$architecture '$3 == a {print $1 "=" $2}' "$pins") || {
     say "Debian has not the packages that are pinned; see './make_system.sh --pin' in packaging/, and commit what changes"
     exit 8
@@ -61,6 +61,7 @@ for package in "$folder"/packages/*.deb; do
     dpkg-deb --extract "$package" "$folder/root"
     dpkg-deb --fsys-tarfile "$package" | tar -t >"$folder/packages/$name.files"
 done
+ln -sf "$1-linux-gnu/libpython3.11.so.1.0" "$folder/root/usr/lib/" # PyInstaller looks here, and else on the host
 [ -e "$folder/root/lib" ] || ln -s usr/lib "$folder/root/lib" # where packages have no /lib any more
 
 # $1: the program's name here; $2: its path in the system. Each runs with the C library of the system, not of the host.
