@@ -67,6 +67,15 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return launcher
 
 
+@pytest.fixture(autouse=True)
+def _signals_as_usual() -> Iterator[None]:
+    """Whatever the caller of the tests ignores, which processes inherit."""
+    before = [(number, signal.signal(number, signal.SIG_DFL)) for number in (signal.SIGINT, signal.SIGHUP)]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def started(executable: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
