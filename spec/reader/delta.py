@@ -118,7 +118,7 @@ class _Applier:
         self.instructions, self.groups, self.addressed = 0, 0, 0
         self.memory: dict[int, tuple[int, int]] = {}
         self.mixing: Mixing | None = None
-        self.last = (0, 0)  # the source of the last copy, and where in it that ended
+        self.following = 0  # the position where the last copy would go on
 
     def apply(self) -> bytes:
         group: Group | None = None
@@ -211,11 +211,18 @@ class _Applier:
                 segment.position, target = segment.position + cover, target + cover
         return covers
 
+    def _following(self, count: int) -> bytes:
+        """The bytes with which the last copy would go on, of the source that holds the first one."""
+        number = bisect_right(self.begins, self.following) - 1
+        if number == len(self.sources):
+            return b""
+        at = self.following - self.begins[number]
+        return self.sources[number][at : at + count]
+
     def _instruction(self, segment: _Segment, group: Group | None, literal: int, cover: int, position: int) -> None:
         require(literal + cover <= self.size - len(self.target), "a delta that makes more than it says")
         if segment.mixing and literal:
-            number, at = self.last
-            following = self.sources[number][at : at + literal] if self.sources else b""
+            following = self._following(literal)
             self.target += segment.mixing.literal(literal, following, len(self.target))
         else:
             self.target += segment.columns[LITERALS].take(literal)
@@ -225,7 +232,7 @@ class _Applier:
         number = bisect_right(self.begins, position) - 1
         at = position - self.begins[number]
         require(at + cover <= len(self.sources[number]), "a cover outside of its source")
-        self.last = (number, at + cover)
+        self.following = position + cover
         original = self.sources[number][at : at + cover]
         copy = bytearray(original)
         mode = segment.columns[MODES].take(1)[0] if group else 0

@@ -219,7 +219,7 @@ class _Piece:
     def __init__(self, mixing: Mixing, piece: bytearray, kind: int, address: int) -> None:
         self.mixing, self.piece, self.kind, self.address = mixing, piece, kind, address
         self.run, self.wrong = 0, 0  # right bytes since the last wrong one; which ones were wrong
-        self.field, self.before = 0, 0  # in an x86-64 field: its byte, from 1; the byte before
+        self.field = 0  # which byte of an x86-64 field the next one is, from 1; 0 if it is in none
 
     def correct(self) -> None:
         for begin in range(0, len(self.piece), BLOCK):
@@ -296,7 +296,6 @@ class _Piece:
         )
         hashes = [_hash(one, number) for number, one in enumerate(contexts, 31)]
         value = mixing.values.byte(mixing.coder, hashes, phase)
-        require(value, "a value that corrects nothing")
         mixing.last_values = (value, v1)
         return value
 
@@ -305,6 +304,5 @@ class _Piece:
         self.mixing._make(byte)
         if self.field:
             self.field = (self.field + 1) % 5
-        elif byte in (0xE8, 0xE9) or byte & 0xC7 == 5 or (byte & 0xF0 == 0x80 and self.before == 0x0F):
+        elif byte in (0xE8, 0xE9) or byte & 0xC7 == 5 or (byte & 0xF0 == 0x80 and self.mixing.made >> 8 & 0xFF == 0x0F):
             self.field = 1
-        self.before = byte
