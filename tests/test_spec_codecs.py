@@ -32,7 +32,7 @@ def rows(text: str) -> list[list[str]]:
     ("text", "value"),
     [
         ("`{}`; the last one is the version", MAGIC.hex(" ").upper()),
-        ("| count of sources | number, at most {} |", MAX_DELTA_SOURCES),
+        ("| count of sources | number, at most {};", MAX_DELTA_SOURCES),
         ("number, 1 to {} |", MAX_INSTRUCTIONS),
         ("decoded sizes of a segment are at most {} bytes", columns.MAX_SEGMENT),
         ("the stored ones at most {}.", columns.MAX_STORED),
@@ -69,7 +69,7 @@ def test_columns_of_deltas() -> None:
         ("| tail 0x{:02X} |", layout.TAIL_TAG),
         ("has at most {} tokens", layout.PIECE),
         ("A piece ends with its {}th token", layout.PIECE),
-        ("| tail | varint: size, at most {};", layout.TAIL_PIECE),
+        ("| tail | varint: size, 1 to {};", layout.TAIL_PIECE),
         ("| member | varint: size, at most 2^{};", layout.HEADER_LIMIT.bit_length() - 1),
         ("the values 1 to {} in their order", max(Code)),
     ],

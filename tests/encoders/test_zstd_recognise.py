@@ -77,6 +77,12 @@ def test_a_compressed_frame_tells_more_than_a_larger_one_that_is_not() -> None:
     assert "kzstd-1.17.8-fastest" in recognise_frames(file)
 
 
+@pytest.mark.parametrize("tail", [b"\0" * 512, b"(", b"what is this?"])
+def test_what_follows_the_last_frame_tells_nothing(tail: bytes) -> None:
+    frames = compress("kzstd-1.17.8-better", inputs()["block"]) * 2
+    assert recognise_frames(frames + tail) == recognise_frames(frames) != []
+
+
 def test_short_frames_bring_no_encoder_back() -> None:
     unknown = zstandard.ZstdCompressor(-7, write_checksum=True).compress(inputs()["128 KiB"])
     assert recognise_frames(unknown + compress("kzstd-1.17.8-default", inputs()["first 300"])) == []

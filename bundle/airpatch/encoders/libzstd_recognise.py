@@ -24,7 +24,7 @@ _PROBE = 16 << 10  # bytes
 _PROBE_LOGS = 17, 17
 _NEAR = 0.4  # of the matches of a probe
 _LAST_CHAINS = 12  # levels above have trees
-_SAME = 0.002
+_SAME, _MOST = 0.03, 3  # levels whose probes differ by no more are tried, so many of them
 _ALIKE = 0.9  # of the matches of a block: at levels that are not fast, all versions find the same ones
 _BLOCK_CHAIN_LOG = 19  # a tree of the positions of one block, and more
 
@@ -77,7 +77,7 @@ def recognise_libzstd(
 
 
 def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, matches: Matches) -> list[int]:
-    """Return the level whose matches come close to these, if there is one, and those hardly different from it."""
+    """Return the level whose matches come closest to these, if they are close, and those hardly different from it."""
     shares = {}
     for level in levels:
         encoder = LibzstdEncoder(VERSIONS[-1], level, 0, False, header.content is not None)
@@ -88,7 +88,8 @@ def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, ma
         except FormatError:  # of fewer bytes than the header says
             continue
     best = max(shares.values(), default=0.0)
-    return [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
+    near = [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
+    return sorted(near, key=shares.__getitem__, reverse=True)[:_MOST]
 
 
 def _first_block(name: str, level: int, begin: bytes, size: int | None) -> bytes:

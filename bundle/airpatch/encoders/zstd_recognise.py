@@ -20,9 +20,11 @@ from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
 from airpatch.encoders.zstd_frame import (
+    MAGIC_SIZE,
     MAX_HEADER,
     FrameExtent,
     FrameHeader,
+    begins_frame,
     block_ends,
     find_frame,
     frame_end,
@@ -195,11 +197,15 @@ def recognise_frames(start: bytes) -> list[str]:
     """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
 
     Of many frames some are looked at: the largest that is compressed, which tells the level, then short ones, which
-    tell versions apart. Raises FormatError if `start` is not the beginning of a zstd file.
+    tell versions apart. What follows the last frame tells nothing. Raises FormatError if `start` is not the
+    beginning of a zstd file.
     """
     whole: list[FrameExtent] = []
     at = 0
-    while at < len(start) and len(whole) < _FRAMES and (frame := find_frame(start, at)) is not None:
+    while begins_frame(start[at : at + MAGIC_SIZE]) and len(whole) < _FRAMES:
+        frame = find_frame(start, at)
+        if frame is None:
+            break
         if frame.skippable is None:
             whole.append(frame)
         at = frame.end
