@@ -28,3 +28,4 @@ def test_sizes_have_about_three_digits(size: int, text: str) -> None:
 
 def test_counts_have_a_noun_that_fits() -> None:
     assert (count(0, "image"), count(1, "image"), count(1234, "image")) == ("0 images", "1 image", "1,234 images")
+    assert (count(1, "layer patch"), count(2, "layer patch")) == ("1 layer patch", "2 layer patches")

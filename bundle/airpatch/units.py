@@ -14,5 +14,6 @@ def megabytes(size: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`3 images`, `1 image`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """`3 images`, `1 image`, `2 patches`."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"

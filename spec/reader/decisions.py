@@ -188,6 +188,7 @@ class _Analyst:
 
 
 def symbol_counts(tokens: list[int | Match]) -> tuple[list[int], list[int]]:
+    """How often the tokens of a block, and its end, use each symbol: of literals and lengths, and of distances."""
     literals, distances = [0] * 286, [0] * 30
     literals[256] = 1
     for token in tokens:

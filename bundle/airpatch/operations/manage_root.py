@@ -34,6 +34,7 @@ class WrittenInventory:
 
     @property
     def id(self) -> Digest:
+        """The digest by which patches against the inventory name it."""
         return content_id(self.inventory)
 
 

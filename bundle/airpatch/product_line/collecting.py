@@ -34,7 +34,7 @@ def collect_patch(
     missing = sum(each is None for each in found)
     if missing:
         raise UsageError(
-            f"{store.name}: lacks {missing} of {count(len(found), 'layer patch').replace('patchs', 'patches')} from "
+            f"{store.name}: lacks {missing} of {count(len(found), 'layer patch')} from "
             f"{pair.base.release.title} to {pair.target.release.title}: plan them with the same --effort and --memory, "
             "and run 'airpatch work'"
         )

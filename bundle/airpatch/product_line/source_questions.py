@@ -37,6 +37,7 @@ class PatchSettings:
 
     @property
     def plain(self) -> list[object]:
+        """What keys of records have of the settings (spec/STORE.md, Choices)."""
         return [self.effort.name.lower(), self.memory]
 
 
@@ -62,7 +63,7 @@ class SourceQuestion:
     candidates: tuple[Candidate, ...]
 
     def key(self, settings: PatchSettings) -> Digest:
-        """Return the key of the answer in a store."""
+        """Return the key of the answer in a store (spec/STORE.md, Choices)."""
         listed = [[each.digest.raw, each.likeness] for each in self.candidates]
         return Digest.of(canonical.pack([KIND, CODEC, *settings.plain, self.target.raw, self.halvings, listed]))
 
@@ -94,6 +95,7 @@ class SourceQuestion:
         return known.sketch.thinned(self.halvings)
 
     def to_plain(self) -> list[object]:
+        """Return the question as a plan has it, without its target (spec/STORE.md, Plans)."""
         return [self.halvings, [[each.digest.raw, each.size, each.likeness] for each in self.candidates]]
 
     @classmethod
@@ -119,6 +121,7 @@ class SourceAnswer:
 
     @property
     def sources(self) -> tuple[Digest, ...]:
+        """The digests of the sources, in their order."""
         return tuple(each.digest for each in self.chosen)
 
     def record(self, question: SourceQuestion) -> LayerRecord:

@@ -50,6 +50,6 @@ class StoredPatch:
 
 
 def patch_key(settings: PatchSettings, target: Digest, sources: Sequence[Digest]) -> Digest:
-    """Return the key of the patch of `target` out of `sources`, in this order."""
+    """Return the key of the patch of `target` out of `sources`, in this order (spec/STORE.md, Patches)."""
     listed = [each.raw for each in sources]
     return Digest.of(canonical.pack([KIND, CODEC, *settings.plain, target.raw, listed]))

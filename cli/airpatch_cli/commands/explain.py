@@ -110,7 +110,7 @@ def _lines(found: Explanation, top: int) -> Iterator[str]:
     yield (
         f"a patch from {bases} to {index.release.name} takes about {megabytes(sum(whole) + sum(patches))}: "
         f"{count(len(whole), 'blob')} of {megabytes(sum(whole))} whole, "
-        f"{count(len(patches), 'layer patch').replace('patchs', 'patches')} of {megabytes(sum(patches))}"
+        f"{count(len(patches), 'layer patch')} of {megabytes(sum(patches))}"
     )
     if found.unrestricted is not None:
         yield f"for hosts with this airpatch it would take {megabytes(found.unrestricted)}"

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import airpatch
-from airpatch.units import megabytes
+from airpatch.units import count, megabytes
 from airpatch_cli.console import Console, Result, table
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def run(args: Namespace, console: Console) -> Result:
         [
             *table([["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"], *rows], right=(3, 4, 5)),
             *_steps(written),
-            f"{written.output}: {questions} layer patches to make at most, of {len(tasks)} layers, {planned.known} are "
-            f"there; forecast: {_duration(planned.seconds)} of one processor",
+            f"{written.output}: at most {count(questions, 'layer patch')} to make, for {count(len(tasks), 'layer')}; "
+            f"{planned.known:,} already in the store; about {_duration(planned.seconds)} of processor time",
         ],
     )
 
@@ -95,4 +95,7 @@ def _steps(written: WrittenPlan) -> Iterator[str]:
 
 def _duration(seconds: int) -> str:
     hours, rest = divmod(seconds, 3600)
-    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+    minutes, rest = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -44,7 +44,7 @@ def plan(parser: ArgumentParser) -> None:
 
 
 @command(
-    "make the layer patches of a plan, and put them into the store",
+    "make the layer patches of a plan and put them into the store",
     "airpatch work /srv/releases 4.2.1.plan",
     "airpatch work s3://releases/shop 4.2.1.plan --shard 2/4",
     "airpatch work s3://releases/shop 4.2.1.plan --engine dask://scheduler.example:8786",

@@ -9,9 +9,10 @@ from airpatch_cli.grammar.values import memory_size, moment, natural, nonempty, 
 from airpatch_cli.parser import Condition, only_with
 
 SOURCE = (
-    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's storage "
-    "or a bundle; a prefix (dir:, registry:, oci:, oci-archive:, docker-archive:, containerd:, bundle:) disambiguates; "
-    "docker://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST] is an image in a registry"
+    "a tree of skopeo dir: images, a registry's storage, an OCI layout, an OCI or docker archive, containerd's "
+    "storage, a bundle or a release in a store (STORE#RELEASE); a prefix (dir:, registry:, oci:, oci-archive:, "
+    "docker-archive:, containerd:, bundle:, store:) disambiguates; docker://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST] "
+    "is an image in a registry"
 )
 
 
@@ -74,8 +75,9 @@ def base_options(parser: argparse.ArgumentParser) -> argparse.Action:
         required=True,
         dest="bases",
         metavar="BASE",
-        help="what a target has: a bundle, a patch, a registry's root, an inventory, or a request written by apply; "
-        "may be repeated, and the patch then fits targets that have any one of them",
+        help="what a target has: a bundle, a patch, a registry's root, an inventory, a request written by apply, "
+        "or a release in a store (STORE#RELEASE); may be repeated, and the patch then fits targets that have any one "
+        "of them",
     )
     return content_option(parser)
 
@@ -88,8 +90,8 @@ def content_option(parser: argparse.ArgumentParser) -> argparse.Action:
         dest="contents",
         metavar="FILE",
         type=nonempty,
-        help="a bundle or a registry's root that holds blobs of the bases, for layer patches to build upon; may be "
-        "repeated (an inventory only lists what a target has and holds no blobs)",
+        help="a bundle, a registry's root or a store that holds blobs of the bases, for layer patches to build upon; "
+        "may be repeated (an inventory only lists what a target has and holds no blobs)",
     )
 
 
