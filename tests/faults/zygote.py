@@ -149,8 +149,9 @@ def _serve(folder: Path) -> None:
         importlib.import_module(f"airpatch_cli.commands.{module.name}")
     for name in airpatch.__all__:  # a user that may not read this folder cannot load them later
         getattr(airpatch, name)
-    # What checks signatures is loaded when it is needed; how the interpreter takes errors meanwhile is not of interest.
-    importlib.import_module("cryptography.hazmat.primitives.asymmetric.ed25519")
+    # Some modules are loaded when they are needed; how the interpreter takes errors meanwhile is not of interest.
+    for name in ("cryptography.hazmat.primitives.asymmetric.ed25519", "airpatch.layers.rebuild"):
+        importlib.import_module(name)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     gates: dict[int, socket.socket] = {}
     for line in sys.stdin:
