@@ -56,6 +56,8 @@ COMPILED: list[str] = [
     "airpatch.delta.align",
     "airpatch.delta.anchors",
     "airpatch.delta.byte_differences",
+    "airpatch.delta.mixed_content",
+    "airpatch.delta.mixing",
     "airpatch.delta.predict",
     "airpatch.delta.predict_code",
     "airpatch.delta.predict_tables",

@@ -39,7 +39,7 @@ def seeds() -> list[tuple[tuple[bytes, ...], bytes, bytes]]:
 
 
 def decoded(sources: Sequence[bytes], data: bytes) -> list[list[bytes]]:
-    """Return the columns of every segment."""
+    """Return the columns of every segment, and last what is mixed."""
     reader = ColumnDecompressor(io.BytesIO(data))
     reader.exactly(4)
     for _ in range(2 + len(sources)):
@@ -47,7 +47,8 @@ def decoded(sources: Sequence[bytes], data: bytes) -> list[list[bytes]]:
     parts = []
     while True:
         try:
-            parts.append(reader.segment())
+            columns = reader.segment()
+            parts.append([*columns, reader.mixed])
         except FormatError:  # the end
             return parts
 

@@ -7,6 +7,7 @@ import zstandard
 
 from . import zstd
 from .errors import FormatError, require
+from .mixing import Mixing
 from .predict import Group, Range
 
 MAGIC = b"APD\x01"
@@ -79,6 +80,7 @@ class _Segment:
     """The columns of one segment, and where its covers and its corrections stand."""
 
     columns: list[Cursor]
+    mixing: Mixing | None  # what reads literals and corrections if they are mixed
     position: int = 0
     gap: int = field(default=-1)  # right bytes before the next wrong one; -1: not read yet
 
@@ -115,6 +117,8 @@ class _Applier:
         self.target = bytearray()
         self.instructions, self.groups, self.addressed = 0, 0, 0
         self.memory: dict[int, tuple[int, int]] = {}
+        self.mixing: Mixing | None = None
+        self.following = 0  # the position where the last copy would go on
 
     def apply(self) -> bytes:
         group: Group | None = None
@@ -123,7 +127,7 @@ class _Applier:
         done = 0
         while len(self.target) < self.size:
             before = len(self.target)
-            segment = _Segment(self._columns())
+            segment = self._segment()
             control = segment.columns[CONTROL]
             count = control.number()
             while count:
@@ -135,22 +139,31 @@ class _Applier:
                     self._instruction(segment, group, literal, cover, covers.pop()[0] if cover else 0)
                 done, count = done + step, count - step
             require(segment.gap < 0, "a gap without a value")
+            if segment.mixing:
+                segment.mixing.end()
             require(not any(column.left for column in segment.columns), "a column that is not used up")
             require(len(self.target) > before, "a segment without content")
         require(done == len(lengths), "an instruction that no segment carries out")
         require(not self.cursor.left, "bytes behind a delta")
         return bytes(self.target)
 
-    def _columns(self) -> list[Cursor]:
+    def _segment(self) -> _Segment:
         sizes = []
         for _ in WINDOWS:
             decoded = self.cursor.number(MAX_DECODED)
             sizes.append((decoded, self.cursor.number(MAX_STORED) if decoded else 0))
         require(sum(size for size, _ in sizes) <= MAX_DECODED, "a segment over its limit")
         require(sum(size for _, size in sizes) <= MAX_STORED, "a segment over its limit")
+        apart = any(size for size, _ in sizes[LITERALS:])
+        mixed = 0 if apart else self.cursor.number(MAX_STORED)
         stored = [self.cursor.take(size) for _, size in sizes]
         pairs = zip(self.columns, stored, sizes, strict=True)
-        return [Cursor(column.unpack(part, size[0]) if size[0] else b"") for column, part, size in pairs]
+        columns = [Cursor(column.unpack(part, size[0]) if size[0] else b"") for column, part, size in pairs]
+        if not mixed:
+            return _Segment(columns, None)
+        self.mixing = self.mixing or Mixing(self.size)
+        self.mixing.begin(self.cursor.take(mixed))
+        return _Segment(columns, self.mixing)
 
     def _group(self, segment: _Segment) -> tuple[Group | None, list[tuple[int, int]], list[tuple[int, int, int]]]:
         control, limit = segment.columns[CONTROL], 2**62 - 1
@@ -198,22 +211,38 @@ class _Applier:
                 segment.position, target = segment.position + cover, target + cover
         return covers
 
+    def _following(self, count: int) -> bytes:
+        """The bytes with which the last copy would go on, of the source that holds the first one."""
+        number = bisect_right(self.begins, self.following) - 1
+        if number == len(self.sources):
+            return b""
+        at = self.following - self.begins[number]
+        return self.sources[number][at : at + count]
+
     def _instruction(self, segment: _Segment, group: Group | None, literal: int, cover: int, position: int) -> None:
         require(literal + cover <= self.size - len(self.target), "a delta that makes more than it says")
-        self.target += segment.columns[LITERALS].take(literal)
+        if segment.mixing and literal:
+            following = self._following(literal)
+            self.target += segment.mixing.literal(literal, following, len(self.target))
+        else:
+            self.target += segment.columns[LITERALS].take(literal)
         if not cover:
             return
         require(0 <= position < self.begins[-1], "a cover outside of the sources")
         number = bisect_right(self.begins, position) - 1
         at = position - self.begins[number]
         require(at + cover <= len(self.sources[number]), "a cover outside of its source")
+        self.following = position + cover
         original = self.sources[number][at : at + cover]
         copy = bytearray(original)
         mode = segment.columns[MODES].take(1)[0] if group else 0
         if group and mode:
             require(cover <= MAX_PREDICTED, "a predicted cover over its limit")
             group.predict(mode, original, copy, position, len(self.target))
-        copy = segment.corrected(copy)
+        if segment.mixing:
+            segment.mixing.correct(copy, mode, group.landing(len(self.target)) if group else len(self.target))
+        else:
+            copy = segment.corrected(copy)
         if group and mode:
             group.learn(mode, original, copy, position, len(self.target))
         self.target += copy

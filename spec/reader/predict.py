@@ -90,6 +90,11 @@ class Group:
         at = bisect_right(self.places, address) - 1
         return address if at < 0 else self.points[self.places[at]] + address - self.places[at] & _M64
 
+    def landing(self, target: int) -> int:
+        """The landing of a cover that goes to this offset of the target."""
+        address = _address(self.targets, target)
+        return target if address is None else address
+
     def predict(self, mode: int, original: bytes, copy: bytearray, position: int, target: int) -> None:
         """Change the references in a copy of the bytes at `position` that goes to the offset `target`."""
         _Reading(self, mode, original, copy, False, position, target).read()
@@ -105,9 +110,9 @@ class _Reading:
     def __init__(
         self, group: Group, mode: int, original: bytes, out: bytearray, learning: bool, position: int, target: int
     ) -> None:
-        origin, landing = _address(group.sources, position), _address(group.targets, target)
+        origin = _address(group.sources, position)
         self.origin = position if origin is None else origin
-        self.landing = target if landing is None else landing
+        self.landing = group.landing(target)
         self.group, self.mode, self.original, self.out, self.learning = group, mode, original, out, learning
 
     def read(self) -> None:

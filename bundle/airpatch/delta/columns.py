@@ -1,5 +1,5 @@
 """Segments: the columns of a delta, each one zstd frame that runs through the whole delta, cut and
-interleaved.
+interleaved; literals and byte differences may be mixed instead (`airpatch.delta.mixed_content`).
 
 Numbers, literals and byte differences have little in common, so each kind is compressed by itself; every
 column is flushed at the end of a segment, so a reader needs only one segment of each in memory. This module
@@ -18,6 +18,7 @@ from airpatch.errors import FormatError
 
 CONTROL, LENGTHS, SOURCES, MODES, LITERALS, GAPS, VALUES = range(7)
 COLUMNS = 7
+MIXED = (LITERALS, GAPS, VALUES)  # those that may be mixed instead
 NAMES = ("control", "lengths", "sources", "modes", "literals", "gaps", "values")
 
 MAX_SEGMENT = 24 << 20  # decoded bytes of all columns of a segment, which a reader has in memory
@@ -44,11 +45,16 @@ class ColumnCompressor:
     def __init__(self, levels: Sequence[int], size: int) -> None:
         """Columns of a target of `size` bytes do not exceed it much, so small targets need small windows."""
         fit = max(size.bit_length(), 10)  # zstd's smallest window is 1 KiB
-        windows = [min(window, fit) for window in WINDOW_LOGS]
-        self._frames = [_frame(level, window, size) for level, window in zip(levels, windows, strict=True)]
+        self._parameters = [(level, min(window, fit), size) for level, window in zip(levels, WINDOW_LOGS, strict=True)]
+        self._frames = [_frame(*each) for each in self._parameters]
 
-    def segment(self, columns: Sequence[bytes | bytearray]) -> Iterator[bytes]:
-        """Yield the bytes of the next segment."""
+    def alone(self, column: int, data: bytes | bytearray) -> int:
+        """Return how many bytes a column would take that begins with `data`."""
+        frame = _frame(*self._parameters[column])
+        return len(frame.compress(data) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)) if data else 0
+
+    def segment(self, columns: Sequence[bytes | bytearray], mixed: bytes = b"") -> Iterator[bytes]:
+        """Yield the bytes of the next segment. `mixed` stands for the columns of `MIXED`, which are empty then."""
         if sum(map(len, columns)) > MAX_SEGMENT:
             raise ValueError("a segment exceeds its limits")
         head = bytearray()
@@ -60,6 +66,9 @@ class ColumnCompressor:
             data = frame.compress(column) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
             varints.put(head, len(data))
             stored.append(data)
+        if not any(columns[column] for column in MIXED):
+            varints.put(head, len(mixed))
+            stored.append(mixed)
         yield bytes(head)
         yield from stored
 
@@ -85,6 +94,8 @@ class ColumnDecompressor:
     def __init__(self, reader: ByteReader) -> None:
         self.stored: tuple[int, ...] = ()
         """Stored bytes of the columns of the segment read last."""
+        self.mixed = b""
+        """What that segment has in place of literals, gaps and values; empty if it has them."""
         self._reader = reader
         self._begun = [False] * COLUMNS
         self._frames = [
@@ -123,8 +134,13 @@ class ColumnDecompressor:
             sizes.append((size, stored))
             if sum(pair[0] for pair in sizes) > MAX_SEGMENT or sum(pair[1] for pair in sizes) > MAX_STORED:
                 raise FormatError("delta: a segment exceeds its limits")
+        mixed = 0 if any(sizes[column][0] for column in MIXED) else self.number()
+        if mixed > MAX_STORED:
+            raise FormatError("delta: a segment exceeds its limits")
         self.stored = tuple(stored for _, stored in sizes)
-        return [self._column(number, *pair) for number, pair in enumerate(sizes)]
+        columns = [self._column(number, *pair) for number, pair in enumerate(sizes)]
+        self.mixed = self.exactly(mixed)
+        return columns
 
     def _column(self, number: int, size: int, stored: int) -> bytes:
         frame = self._frames[number]

@@ -2,8 +2,9 @@
 
 A delta is read as `airpatch.delta.decoder` reads it, without its sources. The stored bytes of each column of a segment
 are shared out: those of literals in proportion to what the literals of each part compress to by themselves, those of
-byte differences by the number of wrong bytes, all others by the number of instructions. So the costs of all parts add
-up to the size of the delta but for the few bytes that frame it.
+byte differences by the number of wrong bytes, all others by the number of instructions. Of literals and byte
+differences that are mixed only the lengths of literals are known: what is stored is shared out by these and the number
+of instructions. So the costs of all parts add up to the size of the delta but for the few bytes that frame it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import accumulate, chain, islice
 
 from airpatch.delta import varints
 from airpatch.delta.columns import (
+    COLUMNS,
     CONTROL,
     GAPS,
     LENGTHS,
@@ -35,7 +37,8 @@ _Step = tuple[int, int, int]  # length of the literal, source position and lengt
 
 @dataclass(slots=True)
 class PartCost:
-    """A part of the target: `cost` in bytes of the delta; `literal` and `wrong` bytes of its content are in the delta.
+    """A part of the target: `cost` in bytes of the delta; `literal` and `wrong` bytes of its content are in the delta,
+    the latter where they are not mixed.
 
     `position` is where the longest copy that begins in the part comes from, of `longest` bytes.
     """
@@ -63,7 +66,7 @@ def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
     steps: Iterator[_Step] = iter(())
     while offset < size:
         before = offset
-        segment = _SegmentCost(reader.segment(), reader.stored, cuts, shares)
+        segment = _SegmentCost(reader.segment(), reader.stored, len(reader.mixed), cuts, shares)
         steps = chain(steps, segment.steps())
         offset = segment.run(offset, steps)
         if offset == before:
@@ -73,10 +76,10 @@ def part_costs(delta: ByteReader, cuts: Sequence[int]) -> list[PartCost]:
 
 class _SegmentCost:
     def __init__(
-        self, columns: Sequence[bytes], stored: Sequence[int], cuts: Sequence[int], shares: list[PartCost]
+        self, columns: Sequence[bytes], stored: Sequence[int], mixed: int, cuts: Sequence[int], shares: list[PartCost]
     ) -> None:
         self._columns = columns
-        self._stored = stored
+        self._stored = (*stored, mixed)
         self._cuts = cuts
         self._shares = shares
 
@@ -98,12 +101,14 @@ class _SegmentCost:
         literals: defaultdict[int, bytearray] = defaultdict(bytearray)
         wrong: defaultdict[int, int] = defaultdict(int)
         instructions: defaultdict[int, int] = defaultdict(int)
+        mixed: defaultdict[int, int] = defaultdict(int)
         taken = copied = 0
         for literal, position, length in islice(steps, next(iter(varints.unpack(self._columns[CONTROL])), 0)):
             part = bisect_right(self._cuts, offset) - 1
             share = self._shares[part]
             instructions[part] += 1
             literals[part] += self._columns[LITERALS][taken : taken + literal]
+            mixed[part] += literal + 1
             share.literal += literal
             taken += literal
             if length:
@@ -116,6 +121,7 @@ class _SegmentCost:
             offset += literal + length
         self._spread((LITERALS,), {part: weigh(bytes(data)) for part, data in literals.items() if data})
         self._spread((GAPS, VALUES), wrong)
+        self._spread((COLUMNS,), mixed)
         self._spread((CONTROL, LENGTHS, SOURCES, MODES), instructions)
         return offset
 

@@ -13,7 +13,8 @@ from airpatch.delta import columns, varints
 from airpatch.delta.addresses import Addresses, AddressMap
 from airpatch.delta.byte_differences import DifferenceReader
 from airpatch.delta.columns import ByteReader, ColumnDecompressor
-from airpatch.delta.modes import PLAIN
+from airpatch.delta.mixed_content import MixedContent
+from airpatch.delta.modes import PLAIN, kind
 from airpatch.delta.predict import MAX_COVER
 from airpatch.delta.references import LEARN, PREDICT, Memory
 from airpatch.delta.source_space import Buffer, Space
@@ -25,7 +26,8 @@ MAX_INSTRUCTIONS = 1 << 18  # in a group
 # How many groups and instructions a target may have: some anyway, and one for each so many bytes.
 FREE_GROUPS, BYTES_PER_GROUP = 1 << 10, 1 << 8
 FREE_INSTRUCTIONS, BYTES_PER_INSTRUCTION = 1 << 16, 8
-CHUNK = 1 << 20  # bytes, about, that `decode` yields at once
+MAX_MIXED = 1 << 24  # bytes of literals and corrections of a delta that are mixed
+CHUNK = 1 << 20  # bytes, about, that `decode` yields at once; of a copy, those that are corrected at once
 
 _Cover = tuple[int, int, int]  # target offset, source position, length
 
@@ -57,7 +59,7 @@ def decode(
     state = _State(Space.of(sources), size, see)
     while state.offset < size:
         before = state.offset
-        yield from _OpenSegment(reader.segment(), state).run()
+        yield from _OpenSegment(reader.segment(), reader.mixed, state).run()
         if state.offset == before:
             raise FormatError("delta: a segment without content")
     if not reader.at_end():
@@ -78,8 +80,24 @@ class _State:
         self.offset = 0
         self.where: AddressMap | None = None  # of the group that is carried out
         self.steps: Iterator[tuple[int, _Cover]] = iter(())  # what is left of it
+        self.follows = 0  # the source position where the last copy would go on
         self._groups = FREE_GROUPS + size // BYTES_PER_GROUP
         self._instructions = FREE_INSTRUCTIONS + size // BYTES_PER_INSTRUCTION
+        self._mixed: MixedContent | None = None
+        self._unmixed = MAX_MIXED  # bytes that may still be mixed
+
+    def mixed(self, stored: bytes) -> MixedContent:
+        """Return what reads the mixed bytes of a segment."""
+        if self._mixed is None:
+            self._mixed = MixedContent(self.size)
+        self._mixed.read(stored)
+        return self._mixed
+
+    def spend_mixed(self, size: int) -> None:
+        """Count mixed literals or corrections."""
+        self._unmixed -= size
+        if self._unmixed < 0:
+            raise FormatError(f"delta: more than {MAX_MIXED} bytes are mixed")
 
     def spend(self, instructions: int) -> None:
         """Count one group of so many instructions."""
@@ -92,13 +110,14 @@ class _State:
 class _OpenSegment:
     """One segment while it is carried out: what is left of each column."""
 
-    def __init__(self, data: list[bytes], state: _State) -> None:
+    def __init__(self, data: list[bytes], mixed: bytes, state: _State) -> None:
         self._control = varints.iterate(data[columns.CONTROL])
         self._lengths = varints.iterate(data[columns.LENGTHS])
         self._sources = varints.iterate(data[columns.SOURCES])
         self._modes = iter(data[columns.MODES])
         self._literals = memoryview(data[columns.LITERALS])
         self._differences = DifferenceReader(data[columns.GAPS], data[columns.VALUES])
+        self._mixed = state.mixed(mixed) if mixed else None
         self._state = state
         self._expected = 0  # the source position where the last cover would go on
 
@@ -119,7 +138,7 @@ class _OpenSegment:
         for column in (self._control, self._lengths, self._sources, self._modes):
             if next(column, None) is not None:
                 raise FormatError("delta: a column is longer than its use")
-        if self._literals or not self._differences.done:
+        if self._literals or not self._differences.done or (self._mixed is not None and not self._mixed.used_up):
             raise FormatError("delta: a column is longer than its use")
 
     def _begin_group(self) -> None:
@@ -161,10 +180,7 @@ class _OpenSegment:
 
     def _step(self, literal: int, cover: _Cover) -> Iterator[bytes | bytearray | memoryview]:
         """Yield the bytes of one instruction."""
-        if literal > len(self._literals):
-            raise FormatError("delta: fewer literals than declared")
-        yield self._literals[:literal]
-        self._literals = self._literals[literal:]
+        yield self._literal(literal)
         offset, position, length = cover
         where = self._state.where
         source = self._state.space.slice(position, length) if length else None
@@ -173,24 +189,47 @@ class _OpenSegment:
             if where is not None and mode != PLAIN:
                 yield self._predicted(where, mode, offset, position, source)
             else:
+                landing = offset if where is None or self._mixed is None else where.locate(offset, position)[1]
                 for start in range(0, length, CHUNK):
-                    yield self._corrected(source[start : start + CHUNK])
+                    yield self._corrected(source[start : start + CHUNK], PLAIN, landing + start)
+            self._state.follows = position + length
         self._state.offset = offset + length
 
-    def _corrected(self, piece: memoryview) -> memoryview | bytearray:
+    def _literal(self, size: int) -> memoryview | bytearray:
+        if self._mixed is not None and size:
+            self._state.spend_mixed(size)
+            piece = bytearray(size)
+            self._mixed.literal(piece, self._state.space.ahead(self._state.follows, size), self._state.offset)
+            return piece
+        if size > len(self._literals):
+            raise FormatError("delta: fewer literals than declared")
+        literal = self._literals[:size]
+        self._literals = self._literals[size:]
+        return literal
+
+    def _corrected(self, piece: memoryview | bytearray, mode: int, landing: int) -> memoryview | bytearray:
+        """Return a copy as it should be; `landing` is its address in the target."""
+        if self._mixed is not None:
+            if self._mixed.is_right(False, kind(mode), piece):
+                return piece
+            copy = piece if isinstance(piece, bytearray) else bytearray(piece)
+            self._state.spend_mixed(self._mixed.correct(copy, b"", kind(mode), landing))
+            return copy
         if self._differences.skip_right(len(piece)):
             return piece
-        copy = bytearray(piece)
+        copy = piece if isinstance(piece, bytearray) else bytearray(piece)
         self._differences.apply(copy)
         return copy
 
-    def _predicted(self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview) -> bytearray:
+    def _predicted(
+        self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview
+    ) -> memoryview | bytearray:
         base = where.base(mode)
         if mode < 0 or base is None or len(source) > MAX_COVER:
             raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
         pair = where.locate(offset, position)
         copy = bytearray(source)
         where.predictor.run(source, copy, mode, PREDICT, *pair, *base)
-        self._differences.apply(copy)
-        where.predictor.run(source, copy, mode, LEARN, *pair, *base)
-        return copy
+        corrected = self._corrected(copy, mode, pair[1])
+        where.predictor.run(source, corrected, mode, LEARN, *pair, *base)
+        return corrected

@@ -8,9 +8,11 @@ from enum import Enum
 class Effort(Enum):
     """How long to look for the smallest delta.
 
-    A value holds the candidates that the alignment tries, zstd's level for literals and that for other columns.
+    A value holds the candidates that the alignment tries, zstd's level for literals and that for other columns, and how
+    many bytes of literals and corrections may be mixed, which takes about a microsecond for each: of a delta, and of a
+    segment for each byte of its target.
     """
 
-    FAST = (1, 3, 6)
-    DEFAULT = (4, 16, 19)
-    BEST = (16, 19, 19)
+    FAST = (1, 3, 6, 0, 0.0)
+    DEFAULT = (4, 16, 19, 1 << 18, 1 / 64)
+    BEST = (16, 19, 19, 1 << 24, 1.0)

@@ -1,8 +1,8 @@
 """Describe a target as a difference against its sources: the other half of `airpatch.delta.decoder`.
 
 `encode` plans covers (`airpatch.delta.covers`), cuts those of programs where sections meet, chooses for each the
-prediction that leaves the fewest wrong bytes, and writes columns. Same input and effort, same bytes. Format:
-spec/DELTA.md.
+prediction that leaves the fewest wrong bytes, and writes columns, or mixes them where there is time. Same input and
+effort, same bytes. Format: spec/DELTA.md.
 """
 
 from __future__ import annotations
@@ -13,12 +13,24 @@ from itertools import islice
 
 from airpatch.delta import varints
 from airpatch.delta.addresses import AddressMap
-from airpatch.delta.byte_differences import DifferenceWriter, unequal
-from airpatch.delta.columns import COLUMNS, CONTROL, GAPS, LENGTHS, LITERALS, MODES, SOURCES, VALUES, ColumnCompressor
+from airpatch.delta.byte_differences import DifferenceReader, DifferenceWriter, unequal
+from airpatch.delta.columns import (
+    COLUMNS,
+    CONTROL,
+    GAPS,
+    LENGTHS,
+    LITERALS,
+    MIXED,
+    MODES,
+    SOURCES,
+    VALUES,
+    ColumnCompressor,
+)
 from airpatch.delta.covers import TARS, Members, Planner, Unit
-from airpatch.delta.decoder import MAGIC, MAX_INSTRUCTIONS
+from airpatch.delta.decoder import CHUNK, MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
-from airpatch.delta.modes import BASED, CODE_X86, PLAIN, POINTERS, RELATIVE
+from airpatch.delta.mixed_content import MixedContent
+from airpatch.delta.modes import BASED, CODE_X86, PLAIN, POINTERS, RELATIVE, kind
 from airpatch.delta.olds import Cover
 from airpatch.delta.predict import MAX_COVER
 from airpatch.delta.programs import Program
@@ -29,6 +41,9 @@ from airpatch.errors import UsageError
 _FULL = 4 << 20  # bytes of columns that end a segment; one instruction more and the head of a group fit in
 _LITERAL = 1 << 20
 _WORTH = 3  # wrong bytes that a prediction must save
+_WORTH_MIXING = 256  # bytes that it must save: what is mixed is compressed no further with the patches around it
+_MIXED_ANYWAY = 1 << 12  # bytes, however short the segment is
+_NEGATED = bytes(-value & 0xFF for value in range(256))
 
 
 def encode(
@@ -50,7 +65,7 @@ def encode(
     """
     if entries < 1 or entries & (entries - 1):
         raise UsageError(f"the number of index entries must be a power of two, not {entries}")
-    tries, level, other = effort.value
+    tries, level, other, mixed, share = effort.value
     view = memoryview(target).cast("B")
     space = Space.of(sources)
     head = bytearray(MAGIC)
@@ -60,7 +75,7 @@ def encode(
         varints.put(head, len(source))
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
-    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)))
+    writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share)
     for unit in Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
         reach(unit.end)
@@ -77,10 +92,21 @@ class Instruction:
     length: int
 
 
-class _SegmentWriter:
-    """The columns of the segment under construction."""
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """An instruction with the kind of its prediction and the address of its cover in the target."""
 
-    def __init__(self, target: memoryview, space: Space, compressor: ColumnCompressor) -> None:
+    step: Instruction
+    kind: int
+    landing: int
+
+
+class _SegmentWriter:
+    """The columns of the segment under construction. `mixed` and `share` are those of the effort."""
+
+    def __init__(
+        self, target: memoryview, space: Space, compressor: ColumnCompressor, mixed: int, share: float
+    ) -> None:
         self._target = target
         self._space = space
         self._compressor = compressor
@@ -88,7 +114,11 @@ class _SegmentWriter:
         self._differences = DifferenceWriter()
         self._memory = Memory()
         self._expected = 0  # the source position where the last cover would go on
-        self._carried = 0  # instructions that the segment carries out
+        self._carried: list[_Carried] = []  # instructions that the segment carries out
+        self._unmixed = mixed
+        self._share = share
+        self._mixed: MixedContent | None = None
+        self._follows = 0  # the source position where the last copy of earlier segments would go on
 
     def unit(self, unit: Unit) -> Iterator[bytes]:
         """Append a unit, in as many groups as the limits ask for; yield segments that are full."""
@@ -124,23 +154,25 @@ class _SegmentWriter:
                 varints.put(sources, varints.zigzag(step.position - self._expected))
                 self._expected = step.position + step.length
         for step in group:
-            self._step(step, program, chooser)
-            self._carried += 1
+            self._carried.append(self._step(step, program, chooser))
             if sum(map(len, self._columns)) + len(self._differences) > _FULL:
                 yield from self.flush()
 
-    def _step(self, step: Instruction, program: Program | None, chooser: _Chooser | None) -> None:
+    def _step(self, step: Instruction, program: Program | None, chooser: _Chooser | None) -> _Carried:
         """Append what one instruction needs."""
         offset = step.offset + step.literal
         self._columns[LITERALS] += self._target[step.offset : offset]
         if not step.length:
-            return
+            return _Carried(step, PLAIN, offset)
         wanted = self._target[offset : offset + step.length]
         source = self._source(step)
+        mode, landing = PLAIN, offset
         if chooser is not None and program is not None:
             mode, source = chooser.choose(wanted, source, offset, step.position, program.mode(step.position))
+            landing = chooser.landing(offset, step.position)
             self._columns[MODES].append(mode)
         self._differences.add(wanted, source)
+        return _Carried(step, kind(mode), landing)
 
     def flush(self) -> Iterator[bytes]:
         """End the segment; yield its bytes."""
@@ -148,12 +180,62 @@ class _SegmentWriter:
             self._columns[GAPS], self._columns[VALUES] = self._differences.take()
             heads = self._columns[CONTROL]
             self._columns[CONTROL] = bytearray()
-            varints.put(self._columns[CONTROL], self._carried)
+            varints.put(self._columns[CONTROL], len(self._carried))
             self._columns[CONTROL] += heads
-            self._carried = 0
-            yield from self._compressor.segment(self._columns)
+            mixed = self._mix()
+            if mixed:
+                self._columns[LITERALS] = self._columns[GAPS] = self._columns[VALUES] = bytearray()
+            yield from self._compressor.segment(self._columns, mixed)
+            self._follows = self._last_end()
+            self._carried = []
         self._columns = [bytearray() for _ in range(COLUMNS)]
         self._expected = 0
+
+    def _last_end(self) -> int:
+        ends = (each.step.position + each.step.length for each in reversed(self._carried) if each.step.length)
+        return next(ends, self._follows)
+
+    def _mix(self) -> bytes:
+        """Return literals and corrections of the segment, mixed; nothing if that is too much or wins nothing.
+
+        Then later segments are not mixed, either: their literals are compressed knowing those of this one.
+        """
+        wrong = bytes(self._columns[VALUES])
+        count = len(self._columns[LITERALS]) + len(wrong)
+        size = sum(each.step.literal + each.step.length for each in self._carried)
+        if not count:
+            return b""
+        if count > self._unmixed or count > _MIXED_ANYWAY + size * self._share:
+            self._unmixed = 0
+            return b""
+        self._unmixed -= count
+        self._mixed = self._mixed or MixedContent(len(self._target))
+        self._mixed.write()
+        copied = DifferenceReader(bytes(self._columns[GAPS]), wrong.translate(_NEGATED))
+        follows = self._follows
+        for each in self._carried:
+            step = each.step
+            offset = step.offset + step.literal
+            if step.literal:
+                self._mixed.literal(
+                    bytearray(self._target[step.offset : offset]), self._space.ahead(follows, step.literal), step.offset
+                )
+            for start in range(0, step.length, CHUNK):
+                wanted = self._target[offset + start : offset + min(start + CHUNK, step.length)]
+                is_right = copied.skip_right(len(wanted))
+                self._mixed.is_right(is_right, each.kind, wanted)
+                if not is_right:
+                    copy = bytearray(wanted)
+                    copied.apply(copy)
+                    self._mixed.correct(copy, wanted, each.kind, each.landing + start)
+            if step.length:
+                follows = step.position + step.length
+        stored = self._mixed.written()
+        columns = sum(self._compressor.alone(each, self._columns[each]) for each in MIXED)
+        if len(stored) + _WORTH_MIXING > columns:
+            self._unmixed = 0
+            return b""
+        return stored
 
 
 def _steps(unit: Unit, covers: list[Cover]) -> Iterator[Instruction]:
@@ -217,6 +299,10 @@ class _Chooser:
         if chosen[0] >= BASED and chosen[0] not in self._won:
             self._won.append(chosen[0])
         return chosen
+
+    def landing(self, offset: int, position: int) -> int:
+        """Return the address of a cover in the target."""
+        return self._where.locate(offset, position)[1]
 
     def _base(self, mode: int) -> tuple[int, int]:
         base = self._where.base(mode)

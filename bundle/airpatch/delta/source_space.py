@@ -48,3 +48,11 @@ class Space:
         if not 0 <= length <= len(self.sources[number]) - offset:
             return None
         return self.sources[number][offset : offset + length]
+
+    def ahead(self, position: int, length: int) -> memoryview:
+        """Return `length` bytes from `position`, fewer where its source ends."""
+        if position >= self.size:
+            return memoryview(b"")
+        number = self.locate(position)
+        offset = position - self.bases[number]
+        return self.sources[number][offset : offset + length]

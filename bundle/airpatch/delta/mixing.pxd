@@ -1,0 +1,37 @@
+# Of mixing.py, for the compiled module that codes with its models.
+
+cpdef unsigned long long context(unsigned long long content, unsigned long long kind) noexcept nogil
+
+
+cdef class Coder:
+    cdef bint _reading
+    cdef const unsigned char[::1] _data
+    cdef Py_ssize_t _size
+    cdef Py_ssize_t _at
+    cdef unsigned long long _low
+    cdef unsigned long long _high
+    cdef unsigned long long _code
+    cdef bytearray _out
+
+    cdef unsigned long long _next(self) noexcept
+    cdef int bit(self, int bit, unsigned long long likely) noexcept
+
+
+cdef class Model:
+    cdef unsigned long long[::1] contexts  # of what is coded next
+    cdef Py_ssize_t _inputs
+    cdef int _slot_bits
+    cdef long long _rate
+    cdef unsigned int[::1] _counters  # 22 bits of probability, 10 of how many bits were seen
+    cdef int[::1] _weights
+    cdef int[::1] _refined
+    cdef long long[::1] _starts  # of the counters of half a byte
+    cdef long long[::1] _places  # of the counters of a bit
+    cdef int[::1] _signals
+    cdef int[::1] _squash
+    cdef int[::1] _stretch
+    cdef int[::1] _adaptation
+
+    cdef int flag(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept
+    cdef int byte(self, Coder coder, int value, int expected, Py_ssize_t trust, Py_ssize_t refinement) noexcept
+    cdef int _bit(self, Coder coder, int bit, Py_ssize_t selector, Py_ssize_t refinement) noexcept
