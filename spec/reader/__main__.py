@@ -86,6 +86,7 @@ def _unpack(file: str, into: str, *bases: str) -> int:
     except Refusal as refusal:
         print(f"{type(refusal).__name__}: {refusal}", file=sys.stderr)
         return 1
+    Path(into).mkdir(parents=True, exist_ok=True)
     for digest, content in read.blobs.items():
         (Path(into) / digest.hex()).write_bytes(content)
     missing = len(read.index.blobs) - len(read.blobs)
