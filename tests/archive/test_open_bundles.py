@@ -67,3 +67,8 @@ def test_bundles_are_recognised_by_their_end(path: Path) -> None:
 def test_a_folder_of_images_is_answered_with_the_command_to_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=f"'airpatch create {tmp_path} -o BUNDLE'"):
         open_frames(str(tmp_path))
+
+
+def test_a_release_of_a_store_is_answered_with_the_command_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"'airpatch create {tmp_path}#4.2.1 -o BUNDLE'"):
+        open_frames(f"{tmp_path}#4.2.1")

@@ -40,6 +40,12 @@ def open_frames(name: str, ask: Ask | None = None, *, hashed: bool = False) -> F
         fd = os.dup(0) if name == STDIN else os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         mode = os.fstat(fd).st_mode
     except OSError as error:
+        store, _, _ = name.rpartition("#")
+        if store and is_folder(Path(store)):
+            raise UsageError(
+                f"{name}: no such file; where {store} is a store of releases, pack this one first with "
+                f"'airpatch create {name} -o BUNDLE'"
+            ) from None
         raise unreadable(name, error) from None
     if name == STDIN:
         name = "standard input"
