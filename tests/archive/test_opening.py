@@ -15,7 +15,7 @@ from airpatch.errors import FormatError, TrustError
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
-from airpatch.signing import sshsig
+from airpatch.signing import MAX_SIGNATURE, sshsig
 from airpatch.signing.sshsig import Signature
 from airpatch.signing.trusted import TrustedSigners
 from tests.support import Builder, frame_reader, join_frames, split_frames
@@ -77,7 +77,7 @@ def test_index_and_signatures_come_back(kind: str, count: int, sample: Builder) 
         ([member(1, signature()) + b"\1" * 512], "member"),
         ([member(1, b"x")[:-1] + b"\1"], "does not fill its place"),
         ([member(1, signature()), member(3, signature())], "member"),
-        ([tar.header(layout.index_signature_path(1), sshsig.MAX_SIGNATURE + 1) + bytes(512)], "member|limit|more|size"),
+        ([tar.header(layout.index_signature_path(1), MAX_SIGNATURE + 1) + bytes(512)], "member|limit|more|size"),
     ],
     ids=["seventeen", "cut short", "tail", "padding", "a number left out", "too large"],
 )

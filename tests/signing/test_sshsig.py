@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
-from airpatch.signing.sshsig import MAX_SIGNATURE, Signature, emit, parse
+from airpatch.signing import MAX_SIGNATURE
+from airpatch.signing.sshsig import Signature, emit, parse
 from tests.signing.conftest import MESSAGE
 
 SIGNATURES = st.builds(

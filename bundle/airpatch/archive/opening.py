@@ -16,15 +16,14 @@ from airpatch.errors import FormatError, TrustError, located
 from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import parse_index
-from airpatch.signing import sshsig
-from airpatch.signing.bundle_signatures import check_signature
+from airpatch.signing import MAX_SIGNATURE
 from airpatch.timestamps import emit_timestamp
 
 if TYPE_CHECKING:
     from airpatch.signing.policy import Signer
     from airpatch.signing.trusted import TrustedSigners
 
-_MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + sshsig.MAX_SIGNATURE)
+_MAX_SIGNATURES_FRAME = layout.MAX_SIGNATURES * (tar.RECORD + MAX_SIGNATURE)
 """Bytes of content. The size of a signature is limited to whole records."""
 
 
@@ -40,9 +39,12 @@ class Opening:
     def index(self) -> Index:
         """The index. Raises FormatError unless it is valid, and the signatures are well-formed."""
         with located(self.name):
-            for number, signature in enumerate(self.signatures, 1):
-                with located(layout.index_signature_path(number)):
-                    check_signature(signature)
+            if self.signatures:
+                from airpatch.signing.bundle_signatures import check_signature  # here, since it takes time to load
+
+                for number, signature in enumerate(self.signatures, 1):
+                    with located(layout.index_signature_path(number)):
+                        check_signature(signature)
             return parse_index(self.content)
 
     def require_signed(self, trusted: TrustedSigners | None, name: str, time: float) -> tuple[Signer, ...]:
@@ -104,7 +106,7 @@ def _read_signatures(reader: FrameReader) -> tuple[bytes, ...]:
         if len(signatures) == layout.MAX_SIGNATURES:
             raise FormatError(f"has more than {layout.MAX_SIGNATURES} signatures")
         path = layout.index_signature_path(len(signatures) + 1)
-        size = tar.parse_size(content[position : position + tar.RECORD], path, sshsig.MAX_SIGNATURE)
+        size = tar.parse_size(content[position : position + tar.RECORD], path, MAX_SIGNATURE)
         begin, end = position + tar.RECORD, position + tar.RECORD + size
         position = end + len(tar.padding(size))
         if position > len(content) or any(content[end:position]):

@@ -20,7 +20,6 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.report.costs import Costs, costs_of
 from airpatch.report.weight import Weight, weigh
-from airpatch.sources.foreign import explain_bundle, is_there
 
 if TYPE_CHECKING:
     from airpatch.format.inventories import Inventory, Request
@@ -103,8 +102,11 @@ def inspect(
     if layers:
         return LayersReport(os.fspath(subject), _layers(os.fspath(subject), execution or Execution()))
     path = Path(subject)
-    if not is_there(os.fspath(path)) and (advice := explain_bundle(os.fspath(subject))) is not None:
-        raise UsageError(f"{subject}: {advice}")
+    if not (is_file(path) or is_folder(path)):
+        from airpatch.sources.foreign import explain_bundle, is_there
+
+        if not is_there(os.fspath(path)) and (advice := explain_bundle(os.fspath(subject))) is not None:
+            raise UsageError(f"{subject}: {advice}")
     if is_folder(path):
         from airpatch.target.new_root import check_place
 

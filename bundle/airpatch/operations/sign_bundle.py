@@ -15,7 +15,7 @@ from airpatch.errors import FormatError, TrustError, UsageError
 from airpatch.format.index import Index
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import read_limited
-from airpatch.signing import sshsig
+from airpatch.signing import MAX_SIGNATURE, sshsig
 from airpatch.signing.bundle_signatures import NAMESPACE, check_signature
 from airpatch.signing.certificates import is_certificate
 from airpatch.signing.certificates import parse as parse_certificate
@@ -80,7 +80,7 @@ def fingerprints(signatures: Sequence[bytes]) -> tuple[str, ...]:
 
 def _imported(file: str, message: bytes) -> bytes:
     """Return the signature in `file`, which must be one of `message`; carriage returns added on the way are removed."""
-    text = read_limited(file, 2 * sshsig.MAX_SIGNATURE).replace(b"\r\n", b"\n")
+    text = read_limited(file, 2 * MAX_SIGNATURE).replace(b"\r\n", b"\n")
     try:
         signature = check_signature(text)
         _key(signature.public_key).verify(signature.blob, signature.signed_data(message))

@@ -10,9 +10,9 @@ from pathlib import Path
 from airpatch.errors import TargetError, TrustError
 from airpatch.operations.arguments import StrPath
 from airpatch.operations.trusted_files import read_limited
+from airpatch.signing import MAX_SIGNATURE
 from airpatch.signing.bundle_signatures import MAX_SIGNATURES
 from airpatch.signing.policy import Signer
-from airpatch.signing.sshsig import MAX_SIGNATURE
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.target.root import Root
 from airpatch.target.root_trust import TRUST, emit_trust, stored_trust

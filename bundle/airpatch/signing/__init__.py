@@ -4,3 +4,6 @@
 `revocation` say whom the reader trusts, and `policy` puts these together. All of them are pure; `signer` reads private
 keys and talks to an agent.
 """
+
+MAX_SIGNATURE = 16 << 10
+"""Bytes of an armored signature. One by a certificate with an RSA key of 16384 bits takes less than 10 KiB."""

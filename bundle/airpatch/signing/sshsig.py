@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from airpatch.errors import FormatError
+from airpatch.signing import MAX_SIGNATURE
 from airpatch.signing.wire import WireReader, string
-
-MAX_SIGNATURE = 16 << 10
-"""Bytes of an armored signature. One by a certificate with an RSA key of 16384 bits takes less than 10 KiB."""
 
 _MAGIC = b"SSHSIG"
 _VERSION = 1
