@@ -7,7 +7,7 @@ import time
 
 LAST_SECOND = 253_402_300_799
 """Seconds since 1970: the end of the year 9999, the last that RFC 3339 and `datetime` can write."""
-_FORM = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+_FORM = r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d([Zz]|[+-]\d\d:\d\d))?"
 
 
 def emit_timestamp(seconds: int) -> str:
@@ -22,7 +22,7 @@ def parse_timestamp(text: str) -> int:
     """
     from datetime import UTC, datetime  # here, since it takes time to load
 
-    if not _FORM.fullmatch(text):
+    if not re.fullmatch(_FORM, text, re.ASCII):
         raise ValueError(text)
     moment = datetime.fromisoformat(text.upper())
     seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

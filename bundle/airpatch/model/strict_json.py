@@ -21,7 +21,7 @@ MAX_DEPTH = 100
 """Levels of arrays and objects. Go stops at 10,000; manifests have 5."""
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+\\?"?|[\[{]|[\]}]', re.DOTALL)
 """A string, as far as it goes, or a bracket: linear in time for any bytes."""
-_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?", re.ASCII)
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?"
 _INT64 = range(-(2**63), 2**63)
 _INT64_DIGITS = len(str(2**63)) + 1
 
@@ -176,7 +176,7 @@ def _check_type(value: object, expected: Type, where: str) -> None:
         case Type.INTEGER:
             right, wanted = isinstance(value, int) and not isinstance(value, bool), "an integer of 64 bits"
         case Type.BASE64:
-            right = isinstance(value, str) and _BASE64.fullmatch(re.sub(r"[\r\n]", "", value)) is not None
+            right = isinstance(value, str) and re.fullmatch(_BASE64, re.sub(r"[\r\n]", "", value)) is not None
             wanted = "base64"
         case Type.TEXTS:
             right, wanted = isinstance(value, list) and all(map(_is_text, value)), "a list of strings"
