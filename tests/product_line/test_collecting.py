@@ -71,6 +71,6 @@ def test_a_layer_patch_that_was_damaged_is_told(line: ReleaseStore, tmp_path: Pa
     written = airpatch.collect(path_of(line), "r2", "r3", tmp_path / "a", product="arm64", execution=execution())
     step = written.index.steps[0]
     line.objects.put(blob_name(step.patch), bytes(step.patch_size))
-    with pytest.raises(SourceError, match=str(step.patch)):
+    with pytest.raises(SourceError, match=rf"store verify .*\n.*layer patch of {step.digest}: .*{step.patch}"):
         airpatch.collect(path_of(line), "r2", "r3", tmp_path / "b", product="arm64", execution=execution())
     assert not (tmp_path / "b").exists()

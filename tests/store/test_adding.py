@@ -42,6 +42,16 @@ def test_a_release_that_is_there_is_no_error_though_another_has_its_name(store: 
     assert not add_release(store, sample.release, sample.manifests, sample.content, execution()).is_new
 
 
+@pytest.mark.parametrize("damaged", [b"", b"short"])
+def test_a_damaged_release_is_replaced(store: ReleaseStore, sample: Builder, damaged: bytes) -> None:
+    added = add_release(store, sample.release, sample.manifests, sample.content, execution())
+    store.objects.put(release_name(added.id), damaged)
+    with pytest.raises(IntegrityError, match="remove this object, and add the release again"):
+        add_release(store, replace(sample.release, name="next"), sample.manifests, sample.content, execution())
+    assert add_release(store, sample.release, sample.manifests, sample.content, execution()).is_new
+    assert [each.id for each in store.releases()] == [added.id]
+
+
 def test_another_release_of_the_same_name_is_refused(store: ReleaseStore, sample: Builder) -> None:
     add_release(store, sample.release, sample.manifests, sample.content, execution())
     other = replace(sample.release, sequence=99)

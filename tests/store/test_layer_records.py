@@ -62,9 +62,10 @@ def test_the_first_one_stays(store: ReleaseStore) -> None:
     assert [(name, head and head.of) for name, head in known.heads()] == [(record_name("patches", KEY), (KEY,))]
 
 
-def test_a_damaged_one_is_replaced(store: ReleaseStore) -> None:
+@pytest.mark.parametrize("damaged", [b"", b"torn"])
+def test_a_damaged_one_is_replaced(store: ReleaseStore, damaged: bytes) -> None:
     known = LayerRecords(store.objects)
-    store.objects.put(record_name("patches", KEY), b"torn")
+    store.objects.put(record_name("patches", KEY), damaged)
     assert known.get("patches", KEY) is None
     assert [head for _, head in known.heads()] == [None]
     again = LayerRecord((KEY,), 1)

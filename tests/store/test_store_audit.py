@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from airpatch.model.digest import Digest
 from airpatch.store.adding import add_release
+from airpatch.store.layer_records import LayerRecord, LayerRecords
 from airpatch.store.release_store import ReleaseStore, blob_name
 from airpatch.store.store_audit import verify_store
 from tests.support import Builder, execution
@@ -35,9 +37,29 @@ def test_all_damage_is_told(filled: ReleaseStore, sample: Builder) -> None:
         f"{short.digest} has 5 bytes, not {short.size}",
         f"{lost.digest} is missing",
         "notes.txt: not the hex form",
-        "its content has another digest",
+        "its content has another digest: remove this object, and add the release again",
+        f"{lost.digest} is missing: add {sample.release.title} again",
+        f": remove this object, and add {sample.release.title} again",
     ):
         assert text in findings
+
+
+def test_blobs_of_layer_patches_are_looked_up(filled: ReleaseStore) -> None:
+    lost, flipped = (Digest.of(name) for name in (b"lost", b"flipped"))
+    filled.objects.put(blob_name(flipped), b"FLIPPED")
+    records, remedy = LayerRecords(filled.objects), "run 'airpatch plan' and 'airpatch work' again"
+    for digest, size in ((lost, 4), (flipped, 7)):
+        records.publish("patches", digest, LayerRecord((), None, ((digest, size),)))
+    missing, damaged = verify_store(filled, execution()).findings
+    assert missing == f"the layer patch of records/patches/{lost.hex}: {lost} is missing: {remedy}"
+    assert damaged.endswith(f": remove this object, and {remedy}")
+
+
+def test_other_objects_beside_the_releases_are_ignored(filled: ReleaseStore) -> None:
+    filled.objects.put("releases/notes.txt", b"mine")
+    filled.objects.put(f"releases/old/{'0' * 64}", b"mine")
+    assert verify_store(filled, execution()).findings == ()
+    assert len(filled.releases()) == 1
 
 
 def test_a_blob_at_another_place(filled: ReleaseStore, sample: Builder) -> None:

@@ -65,7 +65,8 @@ def write_bundle(bundle: PreparedBundle, sink: Sink, execution: Execution) -> li
             sink.abandon()
             raise
     if run.failed:
-        known = images()
+        patches = {step.patch: f"layer patch of {step.digest}" for step in index.steps}
+        known = {**patches, **images()}
         findings = [f"{known.get(digest, 'signature')}: {error}" for digest, error in run.failed.items()]
         raise SourceError("the bundle was not made: content of its images is missing or wrong", findings)
     sink.write([zstd.emit_seek_table(run.frames)])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
-from airpatch.errors import FormatError, UsageError, unreadable
+from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.execution import Execution
 from airpatch.operations.arguments import StrPath, beside, effort_of
 from airpatch.operations.create_bundle import WrittenBundle, open_output
@@ -133,7 +133,11 @@ def collect(
     with open_output(output, key) as written:
         gathered = gather([f"{_name(place)}#{pair.target.id.hex}"], execution)
         with collect_patch(place, pair, gathered, settings, execution) as bundle:
-            return written.write(bundle, execution)
+            try:
+                return written.write(bundle, execution)
+            except SourceError as error:
+                remedy = f"'airpatch store verify {place.name}' says what to do"
+                raise SourceError(f"{error.message}; {remedy}", error.findings) from None
 
 
 def _open(store: StrPath) -> ReleaseStore:

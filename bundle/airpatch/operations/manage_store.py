@@ -74,7 +74,7 @@ def store_show(store: StrPath, release: str | None = None, *, product: str | Non
 
 
 def store_verify(store: StrPath, *, execution: Execution | None = None) -> VerifiedStore:
-    """Check every byte of a store, and that it has all that its releases need. Nothing is changed.
+    """Check every byte of a store, and that it has all that its releases and layer patches need. Nothing is changed.
 
     Raises IntegrityError with all findings, UsageError, TargetError.
     """
@@ -82,8 +82,7 @@ def store_verify(store: StrPath, *, execution: Execution | None = None) -> Verif
     verified = verify_store(place, execution or Execution())
     if verified.findings:
         raise IntegrityError(
-            f"{place.name}: is damaged; {count(len(verified.findings), 'finding')}. Remove the blobs that are damaged "
-            "and add their releases again",
+            f"{place.name}: is damaged; {count(len(verified.findings), 'finding')}",
             verified.findings,
         )
     return verified

@@ -51,13 +51,17 @@ def add_release(
     """Add `release`, whose `manifests` are in memory and whose other blobs `content` has; `warnings` go into
     the result.
 
-    Every blob is hashed while it is written. Raises UsageError if the store has another release of that product and
-    name, IntegrityError if a blob is damaged, TargetError, and what `content` raises.
+    Every blob is hashed while it is written. If the release is there and damaged, it is replaced.
+
+    Raises UsageError if the store has another release of that product and
+    name, IntegrityError if a blob or another release is damaged, TargetError, and what `content` raises.
     """
     packed = release_bytes(release)
     id_ = Digest.of(packed)
-    known = store.releases()
-    is_new = all(each.id != id_ for each in known)
+    there = store.objects.look(release_name(id_))
+    known = store.releases(but=id_)
+    is_sound = there is not None and there.size == len(packed)
+    is_new = not is_sound or store.objects.get(release_name(id_), len(packed)) != packed
     for each in known if is_new else ():
         if (each.release.product, each.release.name) == (release.product, release.name):
             raise UsageError(
@@ -66,10 +70,12 @@ def add_release(
             )
     everything = ChainedContent([BytesContent(manifests), content])
     wanted = release_blobs(release)
-    settled = {blob.digest for each in known for blob in each.release.blobs} if not is_new else set()
-    added = _put_blobs(store, wanted, settled, everything, execution, owners)
+    added = _put_blobs(store, wanted, set() if is_new else set(wanted), everything, execution, owners)
     if is_new:
-        store.objects.create(release_name(id_), packed)
+        if there is None:
+            store.objects.create(release_name(id_), packed)
+        else:
+            store.objects.put(release_name(id_), packed)
         # What was removed while the release was not there yet, and nothing of it was needed.
         added.update(_put_blobs(store, wanted, set(wanted), everything, execution, owners))
     return AddedRelease(store.name, id_, release, len(added), sum(added.values()), is_new, warnings)

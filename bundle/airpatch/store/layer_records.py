@@ -83,7 +83,8 @@ class LayerRecords:
         """Yield the name of each record and its head, None if it is damaged."""
         for each in self._objects.list(RECORDS):
             try:
-                head = parse_head(bytes(self._objects.range(each.name, 0, min(_HEAD, each.size))))
+                start = self._objects.range(each.name, 0, min(_HEAD, each.size)) if each.size else b""
+                head = parse_head(bytes(start))
             except FormatError:
                 yield each.name, None
             else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airpatch import limits
 from airpatch.blobs.content import BlobReader, require
-from airpatch.errors import FormatError, IntegrityError, UsageError, located
+from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.format import canonical
 from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest, is_hex
@@ -48,15 +48,19 @@ class ReleaseStore:
             raise FormatError(f"{self.name}/{MARKER}: names a version of stores that this airpatch does not know")
         self.content = StoreContent(self.objects)
 
-    def releases(self) -> list[StoredRelease]:
-        """Return all releases, by product, sequence number and name. What else lies there is ignored.
+    def releases(self, but: Digest | None = None) -> list[StoredRelease]:
+        """Return all releases, but for that with the id `but`, by product, sequence number and name.
 
         Raises IntegrityError if a release is damaged.
         """
-        names = [name for each in self.objects.list(RELEASES) if is_hex((name := each.name).rpartition("/")[2])]
-        found = [self.load(name) for name in names]
+        skipped = None if but is None else release_name(but)
+        found = [self.load(name) for name in self.release_names() if name != skipped]
         present = [each for each in found if each is not None]
         return sorted(present, key=lambda each: (each.release.product, each.release.sequence, each.release.name))
+
+    def release_names(self) -> list[str]:
+        """Return the names of the objects of releases. What else lies there is ignored."""
+        return [each.name for each in self.objects.list(RELEASES) if is_hex(each.name.removeprefix(f"{RELEASES}/"))]
 
     def choose(self, wanted: str | None = None, product: str | None = None) -> StoredRelease:
         """Return the release `wanted`, a name or the beginning of an id; without one, the newest of the only product.
@@ -75,11 +79,16 @@ class ReleaseStore:
         where = f"{self.name}/{name}"
         id_ = Digest.of(content)
         if name != release_name(id_):
-            raise IntegrityError(f"{where}: its content has another digest; add the release again")
-        with located(where):
+            raise IntegrityError(
+                f"{where}: its content has another digest: remove this object, and add the release again"
+            )
+        try:
             release = release_from_plain(canonical.unpack(content, "the release"))
             if release_bytes(release) != content:
                 raise FormatError("the release is not in canonical form")
+        except FormatError as error:
+            remedy = "remove this object, unless a later airpatch wrote it"
+            raise FormatError(f"{where}: {error.message}: {remedy}") from None
         return StoredRelease(id_, release)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.blobs.content import check_blob
@@ -9,7 +10,8 @@ from airpatch.errors import AirpatchError, FormatError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
-from airpatch.store.release_store import BLOBS, RELEASES, ReleaseStore, StoredRelease, blob_name, release_blobs
+from airpatch.store.layer_records import LayerRecords
+from airpatch.store.release_store import BLOBS, ReleaseStore, StoredRelease, blob_name, release_blobs
 from airpatch.worker_pool import worker_pool
 
 
@@ -17,7 +19,7 @@ from airpatch.worker_pool import worker_pool
 class VerifiedStore:
     """What was checked in the store `where`: `blobs` of `size` bytes, and its releases.
 
-    `findings` are what is wrong.
+    `findings` are what is wrong, each with what to do.
     """
 
     where: str
@@ -28,45 +30,76 @@ class VerifiedStore:
 
 
 def verify_store(store: ReleaseStore, execution: Execution) -> VerifiedStore:
-    """Hash every blob of `store`, and look up those that its releases need. Raises TargetError if it cannot be read."""
+    """Hash every blob of `store`, and look up those that its releases and layer patches need.
+
+    Raises TargetError if it cannot be read.
+    """
     execution = execution.task()
     found = sorted(store.objects.list(BLOBS), key=lambda each: each.name)
     findings: list[str] = []
     releases = []
-    for each in store.objects.list(RELEASES):
+    for name in store.release_names():
         try:
-            release = store.load(each.name)
+            release = store.load(name)
         except AirpatchError as error:
             findings.append(error.message)
         else:
             releases += [release] if release is not None else []
     sizes = {each.name: each.size for each in found}
-    for stored in releases:
-        for digest, size in release_blobs(stored.release).items():
-            if sizes.get(blob_name(digest)) is None:
-                findings.append(f"{stored.release.title}: {digest} is missing")
-            elif sizes[blob_name(digest)] != size:
-                findings.append(f"{stored.release.title}: {digest} has {sizes[blob_name(digest)]} bytes, not {size}")
+    remedies: dict[str, str] = {}
+    for need in _needs(store, releases):
+        name = blob_name(need.digest)
+        remedies.setdefault(name, need.remedy)
+        if name not in sizes:
+            findings.append(f"{need.by}: {need.digest} is missing: {need.remedy}")
+        elif sizes[name] != need.size:
+            findings.append(f"{need.by}: {need.digest} has {sizes[name]} bytes, not {need.size}: {need.remedy}")
     with (
         execution.part(f"verifying {store.name}", sum(sizes.values())) as part,
         worker_pool(execution.threads, execution.cancellation) as pool,
     ):
         wrong = pool.map(lambda each: _wrong(store, each.name, each.size, part), found)
-        findings += [finding for finding in wrong if finding is not None]
+        findings += [
+            f"{store.name}/{each.name}: {defect}: remove this object"
+            + (f", and {remedies[each.name]}" if each.name in remedies else "")
+            for each, defect in zip(found, wrong, strict=True)
+            if defect is not None
+        ]
     return VerifiedStore(store.name, tuple(releases), len(found), sum(sizes.values()), tuple(findings))
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """A blob of `size` bytes that something, `by` name, needs, and how to get it back."""
+
+    digest: Digest
+    size: int
+    by: str
+    remedy: str
+
+
+def _needs(store: ReleaseStore, releases: Sequence[StoredRelease]) -> Iterator[_Need]:
+    for stored in releases:
+        title = stored.release.title
+        for digest, size in release_blobs(stored.release).items():
+            yield _Need(digest, size, title, f"add {title} again")
+    for name, head in LayerRecords(store.objects).heads():
+        for digest, size in head.blobs if head is not None else ():
+            yield _Need(digest, size, f"the layer patch of {name}", "run 'airpatch plan' and 'airpatch work' again")
+
+
 def _wrong(store: ReleaseStore, name: str, size: int, part: ProgressPart) -> str | None:
+    """Return what is wrong with the blob in an object."""
     try:
         digest = Digest.from_hex(name.rpartition("/")[2])
         if blob_name(digest) != name:
             raise FormatError("does not belong there")
     except FormatError as error:
         part.advance(size, None)
-        return f"{store.name}/{name}: {error.message}"
+        return error.message
     with part.share(size, digest) as share:
         try:
             check_blob(store.content, digest, size, share.advance)
         except AirpatchError as error:
-            return f"{store.name}/{name}: {error.message}"
+            return error.message
     return None
