@@ -39,7 +39,9 @@ def test_engines(text: str, cluster: Cluster | None) -> None:
     assert parse_engine(text) == cluster
 
 
-@pytest.mark.parametrize("text", ["", "dask", "dask-local", "dask-local:0", "dask-local:x", "dask://", "spark:2"])
+@pytest.mark.parametrize(
+    "text", ["", "dask", "dask-local", "dask-local:0", "dask-local:x", "dask://", "dask://h", "spark:2"]
+)
 def test_what_is_no_engine(text: str) -> None:
     with pytest.raises(UsageError, match="no engine is called"):
         parse_engine(text)

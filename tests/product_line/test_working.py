@@ -14,6 +14,7 @@ from airpatch.product_line.patch_tasks import TaskResult
 from airpatch.product_line.planning import plan_line
 from airpatch.product_line.release_pairs import choose_pairs
 from airpatch.product_line.working import ATTEMPTS, run_tasks
+from airpatch.store.layer_records import LayerRecords
 from airpatch.store.release_store import ReleaseStore, blob_name
 from airpatch.worker_pool import worker_pool
 from tests.product_line.conftest import SETTINGS
@@ -87,3 +88,13 @@ def test_what_is_announced_is_done(line: ReleaseStore, plan: LinePlan) -> None:
     run_tasks(line, plan.tasks, SETTINGS, execution(2, progress))
     assert progress.adds_up
     assert [part.done for part in progress.parts] == [plan.work]
+
+
+def test_a_patch_that_lost_its_blob_is_planned_and_made_again(line: ReleaseStore, plan: LinePlan) -> None:
+    run_tasks(line, plan.tasks, SETTINGS, execution())
+    ((lost, size), *_) = [blob for _, head in LayerRecords(line.objects).heads() if head for blob in head.blobs]
+    line.objects.delete(blob_name(lost))
+    again = plan_line(line, choose_pairs(line.releases(), "", ["r3"], last=2), SETTINGS, execution()).plan
+    assert again.questions == 1
+    assert len(run_tasks(line, again.tasks, SETTINGS, execution()).made) == 1
+    assert line.content.size(lost) == size

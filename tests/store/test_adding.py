@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from airpatch.errors import IntegrityError, UsageError
+from airpatch.model.digest import Digest
 from airpatch.store.adding import FRESH, add_release
-from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs
+from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs, release_bytes, release_name
 from tests.support import Builder, MemoryContent, execution
 
 
@@ -32,6 +33,13 @@ def test_a_blob_that_was_lost_is_added_again(store: ReleaseStore, sample: Builde
     store.objects.delete(blob_name(lost.digest))
     assert add_release(store, sample.release, sample.manifests, sample.content, execution()).blobs == 1
     assert store.content.size(lost.digest) == lost.size
+
+
+def test_a_release_that_is_there_is_no_error_though_another_has_its_name(store: ReleaseStore, sample: Builder) -> None:
+    add_release(store, sample.release, sample.manifests, sample.content, execution())
+    twin = release_bytes(replace(sample.release, sequence=99))
+    store.objects.create(release_name(Digest.of(twin)), twin)  # of a writer that began at the same moment
+    assert not add_release(store, sample.release, sample.manifests, sample.content, execution()).is_new
 
 
 def test_another_release_of_the_same_name_is_refused(store: ReleaseStore, sample: Builder) -> None:

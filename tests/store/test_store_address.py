@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import UsageError
-from airpatch.store.store_address import MARKER, is_store_address, parse_store_address
+from airpatch.store.store_address import MARKER, is_store_address, parse_store_address, parse_whole_store
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,7 @@ def test_addresses(spec: str, path: str | None, url: str, release: str | None) -
         ("s3:///x", "names no bucket"),
         ("s3://id:key@bucket/x", "neither options nor credentials"),
         ("s3://bucket/x?region=here", "neither options nor credentials"),
+        ("s3://[::1/x", "is no URL"),
         ("shop#", "names no release"),
     ],
 )
@@ -46,6 +47,13 @@ def test_a_folder_may_have_the_mark_in_its_name(tmp_path: Path) -> None:
     (tmp_path / "shop#1").mkdir()
     found = parse_store_address(f"{tmp_path}/shop#1")
     assert (found.path, found.release) == (tmp_path / "shop#1", None)
+
+
+def test_a_release_is_refused_where_a_whole_store_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"names the release '1' behind #, where a whole store is meant"):
+        parse_whole_store(f"{tmp_path}/shop#1")
+    (tmp_path / "shop#1").mkdir()
+    assert parse_whole_store(f"{tmp_path}/shop#1").path == tmp_path / "shop#1"
 
 
 def test_what_is_told_from_other_sources(tmp_path: Path) -> None:

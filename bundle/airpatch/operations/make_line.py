@@ -24,7 +24,7 @@ from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
 from airpatch.sources.gather import gather
 from airpatch.store.release_store import ReleaseStore
-from airpatch.store.store_address import parse_store_address
+from airpatch.store.store_address import parse_whole_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def _check_apart(place: ReleaseStore, output: StrPath) -> None:
 
 
 def _open(store: StrPath) -> ReleaseStore:
-    return ReleaseStore(parse_store_address(os.fspath(store)))
+    return ReleaseStore(parse_whole_store(os.fspath(store)))
 
 
 def _name(store: ReleaseStore) -> str:

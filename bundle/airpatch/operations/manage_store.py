@@ -15,7 +15,7 @@ from airpatch.product_line.layer_facts import facts_of, layers_of
 from airpatch.registry_api.access import PullOptions
 from airpatch.store.adding import AddedRelease, add_release
 from airpatch.store.release_store import ReleaseStore, StoredRelease, make_store
-from airpatch.store.store_address import StoreAddress, parse_store_address
+from airpatch.store.store_address import parse_store_address, parse_whole_store
 from airpatch.store.store_audit import VerifiedStore, verify_store
 from airpatch.store.store_pruning import PrunedStore, prune_store
 from airpatch.units import count
@@ -46,7 +46,7 @@ def store_add(
     if the storage fails, or ignores the condition of a write, by which workers avoid overwriting each other.
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
-    place = make_store(_store_address(store))
+    place = make_store(parse_whole_store(os.fspath(store)))
     label = Label(release, sequence, product, expires)
     gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
@@ -59,7 +59,7 @@ def store_add(
 
 def store_list(store: StrPath) -> list[StoredRelease]:
     """Return the releases of a store, by product and number. Raises UsageError, IntegrityError, TargetError."""
-    return ReleaseStore(_store_address(store)).releases()
+    return ReleaseStore(parse_whole_store(os.fspath(store))).releases()
 
 
 def store_show(store: StrPath, release: str | None = None, *, product: str | None = None) -> StoredRelease:
@@ -67,8 +67,10 @@ def store_show(store: StrPath, release: str | None = None, *, product: str | Non
 
     Raises UsageError if there is none or several, IntegrityError, TargetError.
     """
-    place = ReleaseStore(_store_address(store))
-    return place.choose(release if release is not None else place.address.release, product)
+    if release is not None:
+        return ReleaseStore(parse_whole_store(os.fspath(store))).choose(release, product)
+    place = ReleaseStore(parse_store_address(os.fspath(store)))
+    return place.choose(place.address.release, product)
 
 
 def store_verify(store: StrPath, *, execution: Execution | None = None) -> VerifiedStore:
@@ -76,7 +78,7 @@ def store_verify(store: StrPath, *, execution: Execution | None = None) -> Verif
 
     Raises IntegrityError with all findings, UsageError, TargetError.
     """
-    place = ReleaseStore(_store_address(store))
+    place = ReleaseStore(parse_whole_store(os.fspath(store)))
     verified = verify_store(place, execution or Execution())
     if verified.findings:
         raise IntegrityError(
@@ -95,8 +97,4 @@ def store_prune(store: StrPath, *, keep: int = 2, product: str | None = None, dr
     """
     if keep < 1:
         raise ValueError(f"keep must be 1 or more, not {keep}")
-    return prune_store(ReleaseStore(_store_address(store)), keep, product, dry_run=dry_run)
-
-
-def _store_address(store: StrPath) -> StoreAddress:
-    return parse_store_address(os.fspath(store))
+    return prune_store(ReleaseStore(parse_whole_store(os.fspath(store))), keep, product, dry_run=dry_run)

@@ -54,7 +54,8 @@ def parse_engine(text: str) -> Cluster | None:
     kind, colon, rest = text.partition(":")
     if kind == "dask-local" and colon and rest.isascii() and rest.isdigit() and int(rest):
         return Cluster(workers=int(rest))
-    if text.startswith("dask://") and rest.removeprefix("//"):
+    host, _, port = rest.removeprefix("//").rpartition(":")
+    if text.startswith("dask://") and host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16:
         return Cluster(address=f"tcp:{rest}")
     raise UsageError(f"no engine is called {text!r:.100}; there are local, dask-local:N and dask://HOST:PORT")
 

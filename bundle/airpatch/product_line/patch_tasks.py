@@ -26,7 +26,7 @@ from airpatch.product_line import source_questions, stored_patches
 from airpatch.product_line.layer_facts import facts_of
 from airpatch.product_line.source_questions import Candidate, PatchSettings, SourceAnswer, SourceQuestion
 from airpatch.product_line.spooled_blobs import SpooledBlobs
-from airpatch.product_line.stored_patches import StoredPatch, patch_key
+from airpatch.product_line.stored_patches import StoredPatch, patch_key, patch_record
 from airpatch.progress import NO_PROGRESS, ProgressPart, Share
 from airpatch.store.layer_records import LayerRecords
 from airpatch.store.release_store import ReleaseStore, blob_name
@@ -107,7 +107,7 @@ class _Task:
         answer = self._answer(question)
         sizes = {each.digest: each.size for each in question.candidates}
         key = patch_key(self._settings, question.target, answer.sources)
-        if self._records.get(stored_patches.KIND, key) is not None:
+        if patch_record(self._store, key) is not None:
             return key, False
         made = self._make([(digest, sizes[digest]) for digest in answer.sources], share)
         record = made.record(question.target, answer.sources)

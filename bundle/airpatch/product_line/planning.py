@@ -13,8 +13,8 @@ from airpatch.product_line.layer_facts import Facts, facts_of
 from airpatch.product_line.line_plan import LinePlan, tasks_for
 from airpatch.product_line.release_pairs import ReleasePair, places_in
 from airpatch.product_line.source_questions import PatchSettings, SourceAnswer, SourceQuestion
-from airpatch.product_line.stored_patches import StoredPatch, patch_key
-from airpatch.store.layer_records import LayerRecord, LayerRecords
+from airpatch.product_line.stored_patches import StoredPatch, patch_key, patch_record
+from airpatch.store.layer_records import LayerRecords
 from airpatch.store.release_store import ReleaseStore
 from airpatch.worker_pool import worker_pool
 
@@ -106,7 +106,7 @@ def _known(
             return _Known()
         answer = SourceAnswer.of(record)
         made = patch_key(settings, by_key[key].target, answer.sources)
-        found: LayerRecord | None = records.get(stored_patches.KIND, made) if made in patched else None
+        found = patch_record(store, made) if made in patched else None
         return _Known(answer, None if found is None else StoredPatch.of(found))
 
     with worker_pool(execution.threads, execution.cancellation) as pool:

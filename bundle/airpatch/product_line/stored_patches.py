@@ -13,9 +13,18 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.product_line.codec import CODEC
 from airpatch.product_line.source_questions import PatchSettings
-from airpatch.store.layer_records import LayerRecord
+from airpatch.store.layer_records import LayerRecord, LayerRecords
+from airpatch.store.release_store import ReleaseStore
 
 KIND = "patches"
+
+
+def patch_record(store: ReleaseStore, key: Digest) -> LayerRecord | None:
+    """Return the record of a patch; None if there is none, or its blob is not there: it can be made again."""
+    record = LayerRecords(store.objects).get(KIND, key)
+    if record is None or any(store.content.size(digest) != size for digest, size in record.blobs):
+        return None
+    return record
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,13 +57,13 @@ def add_release(
     packed = release_bytes(release)
     id_ = Digest.of(packed)
     known = store.releases()
-    for each in known:
-        if (each.release.product, each.release.name) == (release.product, release.name) and each.id != id_:
+    is_new = all(each.id != id_ for each in known)
+    for each in known if is_new else ():
+        if (each.release.product, each.release.name) == (release.product, release.name):
             raise UsageError(
                 f"{store.name}: has another release {release.title} ({each.id.short}, number {each.release.sequence}): "
                 "give this one another name with --release"
             )
-    is_new = all(each.id != id_ for each in known)
     everything = ChainedContent([BytesContent(manifests), content])
     wanted = release_blobs(release)
     settled = {blob.digest for each in known for blob in each.release.blobs} if not is_new else set()

@@ -38,7 +38,10 @@ def parse_store_address(spec: str) -> StoreAddress:
     scheme, has_scheme, _ = place.partition("://")
     if not has_scheme:
         return StoreAddress(spec, Path(place), release=release)
-    url = urlsplit(place)
+    try:
+        url = urlsplit(place)
+    except ValueError as error:
+        raise UsageError(f"{spec}: is no URL: {error}") from None
     if scheme not in _SCHEMES:
         raise UsageError(f"{spec}: is no place of a store; write a folder, file:///FOLDER or s3://BUCKET/PREFIX")
     if url.query or "@" in url.netloc:
@@ -50,6 +53,17 @@ def parse_store_address(spec: str) -> StoreAddress:
     if not url.netloc:
         raise UsageError(f"{spec}: names no bucket; write s3://BUCKET/PREFIX")
     return StoreAddress(spec, url=place.rstrip("/"), release=release)
+
+
+def parse_whole_store(spec: str) -> StoreAddress:
+    """As `parse_store_address`, where all of a store is meant. Raises UsageError, too, if `spec` names a release."""
+    address = parse_store_address(spec)
+    if address.release is not None:
+        raise UsageError(
+            f"{spec}: names the release {address.release!r:.100} behind #, where a whole store is meant; "
+            "leave that out, or, if the folder is to have such a name, make it first"
+        )
+    return address
 
 
 def is_store_address(spec: str) -> bool:
