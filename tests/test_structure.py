@@ -75,7 +75,6 @@ TESTED_TOGETHER = {
     "archive/test_misfits.py": ("what files are told apart by", ["format/magics.py"]),
     "delta/test_delta.py": ("constants", ["gear.py"]),
     "product_line/test_line_plan.py": ("a constant that plans have", ["product_line/codec.py"]),
-    "product_line/test_collecting.py": ("what is made for a product line is collected", ["operations/make_line.py"]),
     "host/test_runtime.py": ("the value that is found out", ["host/facts.py"]),
     "layers/test_blob_builder.py": ("every method of a layer patch reads decisions so", ["layers/decision_reader.py"]),
     "layers/test_patch_maker.py": (

@@ -37,7 +37,9 @@ def header_size(data: bytes, at: int) -> tuple[int, int | None, int, int]:
         exponent, mantissa = data[at] >> 3, data[at] & 7
         window = (1 << 10 + exponent) + (1 << 10 + exponent) // 8 * mantissa
         at += 1
-    require(descriptor & 3 == 0, "a frame with a dictionary")
+    named = (0, 1, 2, 4)[descriptor & 3]
+    require(not any(data[at : at + named]), "a frame with a dictionary")  # RFC 8878 3.1.1.1.3: 0 names none
+    at += named
     width = (single, 2, 4, 8)[descriptor >> 6]
     require(len(data) >= at + width, "a frame that is cut short")
     content = int.from_bytes(data[at : at + width], "little") + (256 if width == 2 else 0) if width else None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airpatch.errors import IntegrityError, SourceError, TargetError, UsageError
+from airpatch.store import objects as client
 from airpatch.store.objects import Objects
 from airpatch.store.store_address import parse_store_address
 from tests.registry_api.http_server import Reply, Request, http_server
@@ -132,3 +134,18 @@ def test_storage_that_fails_now_and_then_is_asked_again(monkeypatch: pytest.Monk
         set_s3(monkeypatch, f"http://{server}")
         assert Objects(parse_store_address("s3://bucket")).create("a", b"")
     assert list(answers) == []
+
+
+def test_missing_credentials_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in client._CREDENTIALS:
+        monkeypatch.delenv(name, raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = free.getsockname()
+    monkeypatch.setattr(client, "_METADATA", nobody)
+    with pytest.raises(TargetError, match="set AWS_ACCESS_KEY_ID"):
+        Objects(parse_store_address("s3://bucket/prefix"))
+
+
+def test_a_metadata_service_without_credentials_is_told() -> None:
+    refused = OSError("Error performing PUT http://169.254.169.254/latest/api/token: 403")
+    assert "set AWS_ACCESS_KEY_ID" in client._brief(refused)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from airpatch.blobs.output import destination
+from airpatch.blobs.output import STDOUT, destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.execution import Execution
+from airpatch.linux import real_path
 from airpatch.operations.arguments import StrPath, beside, effort_of
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.product_line.cluster import parse_engine, run_on_cluster
@@ -64,6 +65,7 @@ def plan(
     """
     execution = with_scratch(execution or Execution(), Path.cwd())
     place = _open(store)
+    _check_apart(place, output)
     pairs = choose_pairs(place.releases(), place.address.spec, to, bases, last, product)
     settings = PatchSettings(effort_of(effort), execution.memory)
     with destination(os.fspath(output)) as sink:
@@ -128,6 +130,7 @@ def collect(
     """
     execution = beside(execution, output)
     place = _open(store)
+    _check_apart(place, output)
     pair = _one_pair(place, base, target, product)
     settings = PatchSettings(effort_of(effort), execution.memory)
     with open_output(output, key) as written:
@@ -138,6 +141,13 @@ def collect(
             except SourceError as error:
                 remedy = f"'airpatch store verify {place.name}' says what to do"
                 raise SourceError(f"{error.message}; {remedy}", error.findings) from None
+
+
+def _check_apart(place: ReleaseStore, output: StrPath) -> None:
+    """Raise UsageError if the file `output` lies in the folder of the store, whose objects it might replace."""
+    folder, name = place.address.path, os.fspath(output)
+    if folder is not None and name != STDOUT and real_path(Path(name)).is_relative_to(real_path(folder)):
+        raise UsageError(f"{name}: lies in the store {place.name}: name a file elsewhere")
 
 
 def _open(store: StrPath) -> ReleaseStore:

@@ -6,6 +6,8 @@ to storage.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -26,8 +28,21 @@ _CHUNK = 8 << 20
 """Bytes of a part of a large object."""
 _CONCURRENT = 4
 """Parts under way at once."""
-_OPTIONS = {"allow_http": True, "timeout": timedelta(minutes=10), "connect_timeout": timedelta(seconds=30)}
-"""The address of a test server or of one's own may be http://; a part of a large object may take its time."""
+_OPTIONS = {"allow_http": True, "timeout": timedelta(minutes=2), "connect_timeout": timedelta(seconds=10)}
+"""The address of a test server or of one's own may be http://; a request carries at most 16 MiB."""
+_RETRIES = {"max_retries": 5, "retry_timeout": timedelta(minutes=3)}
+_METADATA = ("169.254.169.254", 80)
+"""Where the client looks for credentials that the environment does not give: the metadata service of AWS's machines."""
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_METADATA_ENDPOINT",
+    "AWS_SKIP_SIGNATURE",
+)
+"""Variables of the environment, any of which says how to get credentials, or that none are needed."""
+_NO_CREDENTIALS = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
 _LEAST_AHEAD, _MOST_AHEAD = 64 << 10, 8 << 20
 """Bytes that are read at once: few where somebody jumps, many where somebody reads on."""
 
@@ -59,7 +74,8 @@ class Objects:
                     raise UsageError(f"{address.spec}: no such folder")
                 self._store: ObjectStore = stores.LocalStore(str(address.path))
             else:
-                self._store = stores.from_url(address.url, client_options=_OPTIONS)
+                _require_credentials(self.where)
+                self._store = stores.from_url(address.url, client_options=_OPTIONS, retry_config=_RETRIES)
 
     def get(self, name: str, limit: int) -> bytes | None:
         """Return an object of at most `limit` bytes, None if it is not there. Raises SourceError for a larger one."""
@@ -198,6 +214,17 @@ def _stored(meta: Mapping[str, object]) -> StoredObject:
     return StoredObject(name, size, time)
 
 
+def _require_credentials(where: str) -> None:
+    """Raise TargetError if nothing can give credentials: the client would go on asking for minutes."""
+    if not any(name in os.environ for name in _CREDENTIALS):
+        try:
+            socket.create_connection(_METADATA, timeout=1).close()
+        except OSError:
+            raise TargetError(f"{where}: {_NO_CREDENTIALS}") from None
+
+
 def _brief(error: Exception) -> str:
     """Return the first line of what a client says, whose others are its innards."""
+    if _METADATA[0] in str(error):
+        return _NO_CREDENTIALS
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
