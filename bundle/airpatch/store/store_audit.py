@@ -47,7 +47,7 @@ def verify_store(store: ReleaseStore, execution: Execution) -> VerifiedStore:
             releases += [release] if release is not None else []
     sizes = {each.name: each.size for each in found}
     remedies: dict[str, str] = {}
-    for need in _needs(store, releases):
+    for need in _needed(store, releases):
         name = blob_name(need.digest)
         remedies.setdefault(name, need.remedy)
         if name not in sizes:
@@ -69,7 +69,7 @@ def verify_store(store: ReleaseStore, execution: Execution) -> VerifiedStore:
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class _NeededBlob:
     """A blob of `size` bytes that something, `by` name, needs, and how to get it back."""
 
     digest: Digest
@@ -78,14 +78,16 @@ class _Need:
     remedy: str
 
 
-def _needs(store: ReleaseStore, releases: Sequence[StoredRelease]) -> Iterator[_Need]:
+def _needed(store: ReleaseStore, releases: Sequence[StoredRelease]) -> Iterator[_NeededBlob]:
     for stored in releases:
         title = stored.release.title
         for digest, size in release_blobs(stored.release).items():
-            yield _Need(digest, size, title, f"add {title} again")
+            yield _NeededBlob(digest, size, title, f"add {title} again")
     for name, head in LayerRecords(store.objects).heads():
         for digest, size in head.blobs if head is not None else ():
-            yield _Need(digest, size, f"the layer patch of {name}", "run 'airpatch plan' and 'airpatch work' again")
+            yield _NeededBlob(
+                digest, size, f"the layer patch of {name}", "run 'airpatch plan' and 'airpatch work' again"
+            )
 
 
 def _wrong(store: ReleaseStore, name: str, size: int, part: ProgressPart) -> str | None:
