@@ -47,12 +47,29 @@ def test_a_task_is_tried_three_times(line: ReleaseStore, plan: LinePlan, monkeyp
     def run_task(*arguments: object) -> TaskResult:
         tried.append(arguments[1])
         if len(tried) < ATTEMPTS:
-            raise RuntimeError("no luck")
+            raise OSError("no luck")
         return TaskResult()
 
     monkeypatch.setattr(working, "run_task", run_task)
     assert run_tasks(line, plan.tasks[:1], SETTINGS, execution()).failed == ()
     assert tried == [plan.tasks[0]] * ATTEMPTS
+
+
+def test_an_internal_error_is_raised_after_the_others_are_done(
+    line: ReleaseStore, plan: LinePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+
+    def run_task(*arguments: object) -> TaskResult:
+        tried.append(arguments[1])
+        if arguments[1] is plan.tasks[0]:
+            raise KeyError("a defect")
+        return TaskResult()
+
+    monkeypatch.setattr(working, "run_task", run_task)
+    with pytest.raises(KeyError, match="a defect"):
+        run_tasks(line, plan.tasks, SETTINGS, execution(1))
+    assert tried == list(plan.tasks)
 
 
 def test_work_that_is_cancelled_ends(line: ReleaseStore, plan: LinePlan) -> None:

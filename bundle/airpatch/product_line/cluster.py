@@ -21,7 +21,7 @@ from airpatch.layers.budget import Budget
 from airpatch.log import logger
 from airpatch.product_line.patch_tasks import PatchTask, TaskResult
 from airpatch.product_line.source_questions import PatchSettings
-from airpatch.product_line.working import FailedTask, LineWork, attempt, line_work
+from airpatch.product_line.working import FailedTask, LineWork, TaskOutcome, attempt, line_work
 from airpatch.progress import ProgressPart
 from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_address import parse_store_address
@@ -75,7 +75,7 @@ def run_on_cluster(
     require_extra("cluster", "distributed")
     store.objects.require_conditions()
     place = store.address.url or f"store:{(store.address.path or Path()).absolute()}"
-    done: list[TaskResult | FailedTask] = []
+    done: list[TaskOutcome] = []
     with (
         execution.part("making layer patches", sum(task.work for task in tasks)) as part,
         _client(cluster) as client,
@@ -94,7 +94,7 @@ def _run(
     settings: PatchSettings,
     execution: Execution,
     part: ProgressPart,
-    done: list[TaskResult | FailedTask],
+    done: list[TaskOutcome],
 ) -> list[PatchTask]:
     """Hand in `tasks`, and add to `done` what comes of them; return those that were lost."""
     if not tasks:
@@ -108,7 +108,7 @@ def _run(
         if future.status == "finished":
             done.append(future.result())
         elif future.status == "error":
-            done.append(FailedTask(task.target, _message(future.exception())))
+            done.append(_outcome(task, future.exception()))
         else:
             lost.append(task)
             continue
@@ -118,10 +118,11 @@ def _run(
     return lost
 
 
-def _message(error: object) -> str:
-    """Return what to say of a task whose workers died."""
-    name = type(error).__name__
-    return "its workers died, one after the other" if name == "KilledWorker" else f"{name}: {error}"
+def _outcome(task: PatchTask, error: Exception) -> TaskOutcome:
+    """Return what came of a task whose workers died, or met an internal error."""
+    if type(error).__name__ == "KilledWorker":
+        return FailedTask(task.target, "its workers died, one after the other")
+    return error
 
 
 @contextmanager
