@@ -7,14 +7,12 @@ from contextlib import closing
 import pytest
 
 from airpatch.blobs.scratch import ScratchStore
-from airpatch.errors import FormatError
 from airpatch.layers.compression import Compression
 from airpatch.layers.unpacking import sketch_within, unpack
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
-from airpatch.product_line import layer_facts
 from airpatch.product_line.layer_facts import facts_of, layers_of
-from airpatch.store.layer_records import LayerRecord, LayerRecords
+from airpatch.store.layer_records import MOST, LayerRecord, emit_record, parse_record
 from airpatch.store.release_store import ReleaseStore, blob_name
 from tests.layers.support import layer, zstd
 from tests.support import Recorder, execution
@@ -63,11 +61,12 @@ def test_what_is_no_layer_has_none(line: ReleaseStore) -> None:
     "value",
     [1, [], ["gzip", 1, 0, 0, bytes(7), bytes(4)], ["rar", 1, 0, 0, b"", b""], ["gzip", 1, 0, 0, bytes(8), b""]],
 )
-def test_records_of_another_form_are_refused(
-    line: ReleaseStore, value: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_that_are_not_right_are_made_again(line: ReleaseStore, value: object) -> None:
     blob = layers_of(line.choose("r1", "amd64").release)[0]
-    monkeypatch.setattr(LayerRecords, "get", lambda *_: LayerRecord((blob.digest,), value))
-    with pytest.raises(FormatError):
-        facts_of(line, [blob], execution())
-    assert layer_facts.KIND == "layers"
+    facts = facts_of(line, [blob], execution())
+    sound = {each.name: line.objects.get(each.name, MOST) for each in line.objects.list("records")}
+    (name,) = [name for name in sound if parse_record(sound[name] or b"").of == (blob.digest,)]
+    for record in (LayerRecord((blob.digest,), value), LayerRecord((Digest.of(b"other"),), None)):
+        line.objects.put(name, emit_record(record))
+        assert facts_of(line, [blob], execution()) == facts
+        assert line.objects.get(name, MOST) == sound[name]

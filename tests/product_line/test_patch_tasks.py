@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from airpatch.errors import IntegrityError
@@ -24,10 +26,12 @@ def test_other_bytes_for_the_same_patch_are_told(line: ReleaseStore, monkeypatch
     (task, *_) = plan_line(line, pairs, SETTINGS, execution()).plan.tasks
     publish = LayerRecords.publish
 
-    def quicker(records: LayerRecords, kind: str, key: Digest, record: LayerRecord) -> LayerRecord:
+    def quicker(
+        records: LayerRecords, kind: str, key: Digest, record: LayerRecord, is_sound: Callable[[LayerRecord], bool]
+    ) -> LayerRecord:
         if kind == stored_patches.KIND:
             publish(records, kind, key, LayerRecord(record.of, None))
-        return publish(records, kind, key, record)
+        return publish(records, kind, key, record, is_sound)
 
     monkeypatch.setattr(LayerRecords, "publish", quicker)
     with pytest.raises(IntegrityError, match=f"another layer patch of {task.target}"):

@@ -14,7 +14,7 @@ from airpatch.product_line.patch_tasks import TaskResult
 from airpatch.product_line.planning import plan_line
 from airpatch.product_line.release_pairs import choose_pairs
 from airpatch.product_line.working import ATTEMPTS, run_tasks
-from airpatch.store.layer_records import LayerRecords
+from airpatch.store.layer_records import MOST, LayerRecords, emit_record, parse_record
 from airpatch.store.release_store import ReleaseStore, blob_name
 from airpatch.worker_pool import worker_pool
 from tests.product_line.conftest import SETTINGS
@@ -115,3 +115,16 @@ def test_a_patch_that_lost_its_blob_is_planned_and_made_again(line: ReleaseStore
     assert again.questions == 1
     assert len(run_tasks(line, again.tasks, SETTINGS, execution()).made) == 1
     assert line.content.size(lost) == size
+
+
+@pytest.mark.parametrize("kind", ["choices", "patches"])
+def test_records_that_are_not_right_are_planned_and_made_again(line: ReleaseStore, plan: LinePlan, kind: str) -> None:
+    run_tasks(line, plan.tasks, SETTINGS, execution())
+    first = {each.name: line.objects.get(each.name, MOST) for each in line.objects.list(f"records/{kind}")}
+    one, other, *_ = (parse_record(content or b"") for content in first.values())
+    for wrong in (replace(one, value=[1]), replace(one, of=(*other.of, *other.of)), replace(one, of=())):
+        line.objects.put(min(first), emit_record(wrong))
+        again = plan_line(line, choose_pairs(line.releases(), "", ["r3"], last=2), SETTINGS, execution()).plan
+        assert again.questions
+        assert run_tasks(line, again.tasks, SETTINGS, execution()).failed == ()
+        assert {name: line.objects.get(name, MOST) for name in first} == first

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from airpatch.blobs.scratch import ScratchStore
 from airpatch.encoders.zstd_recognise import recognise_frames
@@ -55,13 +56,17 @@ def layers_of(release: Release) -> list[Blob]:
 def facts_of(store: ReleaseStore, layers: Iterable[Blob], execution: Execution) -> dict[Digest, LayerFacts | None]:
     """Return the facts of `layers`, blobs of `store`; those that it does not have yet are found and kept.
 
-    Raises IntegrityError if a blob is damaged, SourceError if one is missing, FormatError for a record that this
-    airpatch does not read, TargetError.
+    Raises IntegrityError if a blob is damaged, SourceError if one is missing, TargetError.
     """
     records, execution = LayerRecords(store.objects), execution.task()
     wanted = {blob.digest: blob for blob in layers}
     with worker_pool(execution.threads, execution.cancellation) as pool:
-        found = dict(zip(wanted, pool.map(lambda each: records.get(KIND, _key(each, execution)), wanted), strict=True))
+
+        def get(digest: Digest) -> LayerRecord | None:
+            record = records.get(KIND, _key(digest, execution))
+            return record if record is not None and _is_of(digest, record) else None
+
+        found = dict(zip(wanted, pool.map(get, wanted), strict=True))
         unknown = [blob for digest, blob in wanted.items() if found[digest] is None]
         if unknown:
             with execution.part("looking at layers", sum(blob.size for blob in unknown)) as part:
@@ -69,10 +74,20 @@ def facts_of(store: ReleaseStore, layers: Iterable[Blob], execution: Execution) 
                 def look(blob: Blob) -> LayerRecord:
                     with part.share(blob.size, blob.digest):
                         record = _look(store, blob, execution)
-                        return records.publish(KIND, _key(blob.digest, execution), record)
+                        is_sound = partial(_is_of, blob.digest)
+                        return records.publish(KIND, _key(blob.digest, execution), record, is_sound)
 
                 found.update(zip((blob.digest for blob in unknown), pool.map(look, unknown), strict=True))
     return {digest: _from_plain(record.value) for digest, record in found.items() if record is not None}
+
+
+def _is_of(digest: Digest, record: LayerRecord) -> bool:
+    """Return whether a record has facts of the layer `digest`; one that has not can be made again."""
+    try:
+        _from_plain(record.value)
+    except FormatError:
+        return False
+    return record.of == (digest,)
 
 
 def _key(digest: Digest, execution: Execution) -> Digest:

@@ -26,9 +26,9 @@ from airpatch.product_line import source_questions, stored_patches
 from airpatch.product_line.layer_facts import facts_of
 from airpatch.product_line.source_questions import Candidate, PatchSettings, SourceAnswer, SourceQuestion
 from airpatch.product_line.spooled_blobs import SpooledBlobs
-from airpatch.product_line.stored_patches import StoredPatch, patch_key, patch_record
+from airpatch.product_line.stored_patches import StoredPatch, patch_in, patch_key, stored_patch
 from airpatch.progress import NO_PROGRESS, ProgressPart, Share
-from airpatch.store.layer_records import LayerRecords
+from airpatch.store.layer_records import LayerRecord, LayerRecords
 from airpatch.store.release_store import ReleaseStore, blob_name
 
 _LOG = logger(__name__)
@@ -107,11 +107,15 @@ class _Task:
         answer = self._answer(question)
         sizes = {each.digest: each.size for each in question.candidates}
         key = patch_key(self._settings, question.target, answer.sources)
-        if patch_record(self._store, key) is not None:
+        if stored_patch(self._store, self._settings, question, answer.sources) is not None:
             return key, False
         made = self._make([(digest, sizes[digest]) for digest in answer.sources], share)
         record = made.record(question.target, answer.sources)
-        if self._records.publish(stored_patches.KIND, key, record) != record:
+
+        def is_sound(known: LayerRecord) -> bool:
+            return patch_in(known, question, answer.sources) is not None
+
+        if self._records.publish(stored_patches.KIND, key, record, is_sound) != record:
             raise IntegrityError(
                 f"the store has another layer patch of {question.target} out of the same layers than was made now: "
                 "remove its records and run again"
@@ -121,13 +125,19 @@ class _Task:
     def _answer(self, question: SourceQuestion) -> SourceAnswer:
         key = question.key(self._settings)
         record = self._records.get(source_questions.KIND, key)
-        if record is None:
+        known = None if record is None else question.answer_in(record)
+        if known is None:
             layers = [Blob(question.target, question.size, UNKNOWN_TYPE)]
             layers += [Blob(each.digest, each.size, UNKNOWN_TYPE) for each in question.candidates]
             alone = replace(self._execution, jobs=1, progress=NO_PROGRESS)
             answer = question.answer(facts_of(self._store, layers, alone), self._judge)
-            record = self._records.publish(source_questions.KIND, key, answer.record(question))
-        return SourceAnswer.of(record)
+
+            def is_sound(there: LayerRecord) -> bool:
+                return question.answer_in(there) is not None
+
+            record = self._records.publish(source_questions.KIND, key, answer.record(question), is_sound)
+            known = SourceAnswer.of(record)
+        return known
 
     def _judge(self, candidates: Sequence[Candidate]) -> Sequence[int]:
         sources = [self._layer(each.digest, each.size) for each in candidates]

@@ -13,7 +13,7 @@ from airpatch.product_line.layer_facts import Facts, facts_of
 from airpatch.product_line.line_plan import LinePlan, tasks_for
 from airpatch.product_line.release_pairs import ReleasePair, places_in
 from airpatch.product_line.source_questions import PatchSettings, SourceAnswer, SourceQuestion
-from airpatch.product_line.stored_patches import StoredPatch, patch_key, patch_record
+from airpatch.product_line.stored_patches import StoredPatch, patch_key, stored_patch
 from airpatch.store.layer_records import LayerRecords
 from airpatch.store.release_store import ReleaseStore
 from airpatch.worker_pool import worker_pool
@@ -101,13 +101,12 @@ def _known(
     patched = records.keys(stored_patches.KIND)
 
     def look(key: Digest) -> _Known:
-        record = records.get(source_questions.KIND, key)
-        if record is None:
+        record, question = records.get(source_questions.KIND, key), by_key[key]
+        answer = None if record is None else question.answer_in(record)
+        if answer is None:
             return _Known()
-        answer = SourceAnswer.of(record)
-        made = patch_key(settings, by_key[key].target, answer.sources)
-        found = patch_record(store, made) if made in patched else None
-        return _Known(answer, None if found is None else StoredPatch.of(found))
+        is_made = patch_key(settings, question.target, answer.sources) in patched
+        return _Known(answer, stored_patch(store, settings, question, answer.sources) if is_made else None)
 
     with worker_pool(execution.threads, execution.cancellation) as pool:
         found = dict(zip(answered, pool.map(look, answered), strict=True))

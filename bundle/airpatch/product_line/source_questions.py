@@ -88,6 +88,15 @@ class SourceQuestion:
             )
         )
 
+    def answer_in(self, record: LayerRecord) -> SourceAnswer | None:
+        """Return the answer in a record; None if it is not one to this question: it can be found again."""
+        try:
+            answer = SourceAnswer.of(record)
+        except FormatError:
+            return None
+        layers = (self.target, *(each.digest for each in self.candidates))
+        return answer if record.of == layers and set(answer.sources) <= set(layers[1:]) else None
+
     def _sketch(self, facts: Facts, digest: Digest) -> Sketch:
         known = facts[digest]
         if known is None:

@@ -12,19 +12,11 @@ from airpatch.format.index import Feature, Step
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 from airpatch.product_line.codec import CODEC
-from airpatch.product_line.source_questions import PatchSettings
+from airpatch.product_line.source_questions import PatchSettings, SourceQuestion
 from airpatch.store.layer_records import LayerRecord, LayerRecords
 from airpatch.store.release_store import ReleaseStore
 
 KIND = "patches"
-
-
-def patch_record(store: ReleaseStore, key: Digest) -> LayerRecord | None:
-    """Return the record of a patch; None if there is none, or its blob is not there: it can be made again."""
-    record = LayerRecords(store.objects).get(KIND, key)
-    if record is None or any(store.content.size(digest) != size for digest, size in record.blobs):
-        return None
-    return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +54,27 @@ def patch_key(settings: PatchSettings, target: Digest, sources: Sequence[Digest]
     """Return the key of the patch of `target` out of `sources`, in this order (spec/STORE.md, Patches)."""
     listed = [each.raw for each in sources]
     return Digest.of(canonical.pack([KIND, CODEC, *settings.plain, target.raw, listed]))
+
+
+def stored_patch(
+    store: ReleaseStore, settings: PatchSettings, question: SourceQuestion, sources: Sequence[Digest]
+) -> StoredPatch | None:
+    """Return the patch of the target of `question` out of `sources`; None if there is none, or its record is not right
+    or its blob is not there: it can be made again.
+    """
+    record = LayerRecords(store.objects).get(KIND, patch_key(settings, question.target, sources))
+    patch = None if record is None else patch_in(record, question, sources)
+    is_there = patch is not None and (
+        patch.step is None or store.content.size(patch.step.patch) == patch.step.patch_size
+    )
+    return patch if is_there else None
+
+
+def patch_in(record: LayerRecord, question: SourceQuestion, sources: Sequence[Digest]) -> StoredPatch | None:
+    """Return the patch in a record, if it is one of the target of `question` out of `sources`."""
+    try:
+        patch = StoredPatch.of(record)
+    except FormatError:
+        return None
+    is_right = record.of == (question.target, *sources) and (patch.step is None or patch.step.size == question.size)
+    return patch if is_right else None

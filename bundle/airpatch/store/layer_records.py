@@ -7,7 +7,7 @@ A record says of which layers it is and which blobs it needs, so that pruning ca
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from airpatch.errors import FormatError
@@ -63,13 +63,18 @@ class LayerRecords:
         except FormatError:
             return None
 
-    def publish(self, kind: str, key: Digest, record: LayerRecord) -> LayerRecord:
-        """Make a record unless it is there; return the one that is there now. A damaged one is replaced."""
+    def publish(
+        self, kind: str, key: Digest, record: LayerRecord, is_sound: Callable[[LayerRecord], bool] = lambda _: True
+    ) -> LayerRecord:
+        """Make a record unless it is there; return the one that is there now.
+
+        One that is damaged, or that `is_sound` does not hold for, is replaced.
+        """
         content, name = emit_record(record), record_name(kind, key)
         if self._objects.create(name, content):
             return record
         known = self.get(kind, key)
-        if known is None:
+        if known is None or not is_sound(known):
             self._objects.put(name, content)
             return record
         return known
