@@ -9,7 +9,7 @@ import pytest
 
 from airpatch.errors import IntegrityError, UsageError
 from airpatch.model.digest import Digest
-from airpatch.store.adding import FRESH, add_release
+from airpatch.store.adding import FRESH, add_release, numbered
 from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs, release_bytes, release_name
 from tests.support import Builder, MemoryContent, execution
 
@@ -58,6 +58,14 @@ def test_another_release_of_the_same_name_is_refused(store: ReleaseStore, sample
     with pytest.raises(UsageError, match="has another release"):
         add_release(store, other, sample.manifests, sample.content, execution())
     assert len(store.releases()) == 1
+
+
+def test_numbers_follow_each_other_within_a_product(store: ReleaseStore, sample: Builder) -> None:
+    first = replace(sample.release, name="r1", sequence=7, product="shop")
+    add_release(store, first, sample.manifests, sample.content, execution())
+    assert numbered(store, replace(first, name="r2")).sequence == 8
+    assert numbered(store, replace(first, sequence=0)) == first
+    assert numbered(store, replace(first, product="tools")).sequence == 1
 
 
 def test_a_damaged_blob_keeps_the_release_out(store: ReleaseStore, sample: Builder) -> None:

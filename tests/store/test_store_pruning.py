@@ -55,6 +55,14 @@ def test_one_product_is_pruned(filled: ReleaseStore) -> None:
         prune_store(filled, 1, "web", grace=NOW)
 
 
+def test_releases_with_the_same_number_are_not_chosen_between(filled: ReleaseStore) -> None:
+    release(filled, "r3-again", 3, b"layer 4")
+    with pytest.raises(UsageError, match=r"the number 3.*--sequence\n(?s:.*)r3 of product shop: releases/"):
+        prune_store(filled, 1, None, grace=NOW)
+    assert len(filled.releases()) == 5
+    assert [each.release.name for each in prune_store(filled, 2, None, grace=NOW).releases] == ["r1", "r2"]
+
+
 def test_a_dry_run_says_what_would_go(filled: ReleaseStore) -> None:
     would = prune_store(filled, 1, None, dry_run=True, grace=NOW)
     assert len(titles(filled)) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from airpatch.blobs.scratch import with_scratch
@@ -13,7 +14,7 @@ from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import Label, gather_release
 from airpatch.product_line.layer_facts import facts_of, layers_of
 from airpatch.registry_api.access import PullOptions
-from airpatch.store.adding import AddedRelease, add_release
+from airpatch.store.adding import AddedRelease, add_release, numbered
 from airpatch.store.release_store import ReleaseStore, StoredRelease, make_store
 from airpatch.store.store_address import parse_store_address, parse_whole_store
 from airpatch.store.store_audit import VerifiedStore, verify_store
@@ -38,8 +39,9 @@ def store_add(
 ) -> AddedRelease:
     """Add the release of `sources` to a store, which is made if there is none (spec/STORE.md).
 
-    `store` is a folder, `file:///FOLDER` or `s3://BUCKET/PREFIX`. Everything else is as in `create`. Blobs that the
-    store has stay as they are; a release that it has is no error. Samples of new layers are taken, by which plans
+    `store` is a folder, `file:///FOLDER` or `s3://BUCKET/PREFIX`. Everything else is as in `create`, but for the
+    `sequence` number: without one, and unless a bundle brings its own, the release gets the next of its product.
+    Blobs that the store has stay as they are; a release that it has is no error. Samples of new layers are taken, by which plans
     find out what resembles what, for `execution.memory`. Scratch files lie in the current folder.
 
     Raises what `create` raises; UsageError, too, if the store has another release of that name and product; TargetError
@@ -49,6 +51,8 @@ def store_add(
     place = make_store(parse_whole_store(os.fspath(store)))
     label = Label(release, sequence, product, expires)
     gathered = gather_release(sources, execution, label, images_list, tags, images_from, pull, files)
+    if sequence is None and (release is not None or gathered.is_name_guessed):  # and not that of a bundle
+        gathered = replace(gathered, release=numbered(place, gathered.release))
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
     added = add_release(
         place, gathered.release, gathered.manifests, gathered.content, execution, gathered.owners, gathered.remarks

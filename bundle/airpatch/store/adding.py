@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from airpatch.blobs.content import BytesContent, ChainedContent, Content, check_digest, pieces
@@ -13,7 +13,7 @@ from airpatch.errors import UsageError
 from airpatch.execution import Execution
 from airpatch.log import logger
 from airpatch.model.digest import Digest
-from airpatch.model.release import Release
+from airpatch.model.release import Release, check_label
 from airpatch.progress import Owners, Share
 from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs, release_bytes, release_name
 from airpatch.worker_pool import worker_pool
@@ -79,6 +79,18 @@ def add_release(
         # What was removed while the release was not there yet, and nothing of it was needed.
         added.update(_put_blobs(store, wanted, set(wanted), everything, execution, owners))
     return AddedRelease(store.name, id_, release, len(added), sum(added.values()), is_new, warnings)
+
+
+def numbered(store: ReleaseStore, release: Release) -> Release:
+    """Return `release` with the sequence number that it has in `store`, or else the next one of its product.
+
+    Raises IntegrityError if a release is damaged, FormatError where no number is left, TargetError.
+    """
+    own = [each.release for each in store.releases() if each.release.product == release.product]
+    following = max((each.sequence for each in own), default=0) + 1
+    sequence = next((each.sequence for each in own if each.name == release.name), following)
+    check_label(release.name, sequence)
+    return replace(release, sequence=sequence)
 
 
 def _put_blobs(

@@ -81,7 +81,8 @@ class ReleaseStore:
         id_ = Digest.of(content)
         if name != release_name(id_):
             raise IntegrityError(
-                f"{where}: its content has another digest: remove this object, and add the release again"
+                f"{where}: its content has another digest: remove this object, and add the release again, "
+                "with its number"
             )
         try:
             release = release_from_plain(canonical.unpack(content, "the release"))

@@ -7,9 +7,11 @@ again that are older than a part of that.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from airpatch.errors import UsageError
 from airpatch.store.layer_records import LayerRecords
 from airpatch.store.release_store import (
     BLOBS,
@@ -46,7 +48,7 @@ def prune_store(
 ) -> PrunedStore:
     """Keep the `keep` releases of `product`, or of each, with the highest numbers. With `dry_run` nothing is removed.
 
-    Raises UsageError if there is no such product.
+    Raises UsageError if there is no such product, or if numbers do not tell which release is older.
     """
     found = store.releases()
     if product is not None:
@@ -54,7 +56,7 @@ def prune_store(
     by_product: defaultdict[str, list[StoredRelease]] = defaultdict(list)
     for each in found:
         by_product[each.release.product].append(each)
-    old = [each for name in by_product if product in (None, name) for each in by_product[name][:-keep]]
+    old = [each for name in by_product if product in (None, name) for each in _older(store, by_product[name], keep)]
     if not dry_run:
         for each in old:
             store.objects.delete(release_name(each.id))
@@ -81,3 +83,22 @@ def prune_store(
         store.objects.clear(latest)
     size = sum(each.size for each in removed)
     return PrunedStore(store.name, tuple(old), tuple(kept), len(removed), size, len(dead), len(unused) - len(removed))
+
+
+def _older(store: ReleaseStore, found: Sequence[StoredRelease], keep: int) -> Sequence[StoredRelease]:
+    """Return all releases `found` of a product but for the `keep` newest. Raises UsageError if one that would go and
+    one that would stay have the same number.
+    """
+    old, new = found[:-keep], found[-keep:]
+    if old and old[-1].release.sequence == new[0].release.sequence:
+        number = new[0].release.sequence
+        raise UsageError(
+            f"{store.name}: several releases have the number {number}, so that none is the older one: remove the "
+            "object of one and add it again with another --sequence",
+            [
+                f"{each.release.name} of product {each.release.product}: {release_name(each.id)}"
+                for each in found
+                if each.release.sequence == number
+            ],
+        )
+    return old
