@@ -37,8 +37,8 @@ def test_releases_by_name_and_id(line: ReleaseStore) -> None:
         (["r4"], [], 1, None, "has no release 'r4'"),
         (["r3"], ["r0"], 0, None, "has no release 'r0'"),
         (["r3"], [], 1, "mips", "has no release 'r3'"),
-        (["r1"], [], 3, None, "no release of the same product to make a patch from"),
-        (["r1"], ["r1"], 0, None, "no release of the same product to make a patch from"),
+        (["r1"], [], 3, "arm64", r"has a lower sequence number(?s:.*)r1 of product arm64, number 1$"),
+        (["r1"], ["r1"], 0, "arm64", r"none of r1 is another release(?s:.*)r1 of product arm64, number 1$"),
     ],
 )
 def test_what_there_is_not(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,13 @@ def test_a_folder_of_other_things_is_no_store(tmp_path: Path) -> None:
         make_store(parse_store_address(str(tmp_path)))
     with pytest.raises(UsageError, match="holds no store"):
         ReleaseStore(parse_store_address(str(tmp_path)))
+
+
+def test_without_the_library_there_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(UsageError, match="store"):
+        make_store(parse_store_address(str(tmp_path / "new")))
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_place_where_no_folder_can_be(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
 from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
 from airpatch.sources.gather import gather
-from airpatch.store.release_store import ReleaseStore
+from airpatch.store.release_store import ReleaseStore, release_name
 from airpatch.store.store_address import parse_whole_store
 
 
@@ -94,7 +94,8 @@ def work(
     are done. `memory` in bytes bounds each worker (default: what the plan is for). Scratch files lie in the current
     folder; with Dask, in that of each worker.
 
-    Raises FormatError if the plan is damaged or of another version of airpatch, UsageError, TargetError.
+    Raises FormatError if the plan is damaged or of another version of airpatch, UsageError if it is for releases that
+    the store does not have, TargetError.
     """
     cluster = parse_engine(engine)
     read = _read_plan(Path(plan_file))
@@ -104,6 +105,8 @@ def work(
     execution = with_scratch(execution or Execution(), Path.cwd())
     execution = replace(execution, memory=memory or read.settings.memory)
     place, tasks = _open(store), read.shard(number, of)
+    if any(place.objects.size(release_name(id_)) is None for pair in read.pairs for id_ in pair):
+        raise UsageError(f"{plan_file}: this plan is for releases that {place.name} does not have: make it again")
     if cluster is not None:
         return run_on_cluster(cluster, place, tasks, read.settings, execution)
     return run_tasks(place, tasks, read.settings, execution)

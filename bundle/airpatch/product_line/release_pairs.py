@@ -81,7 +81,8 @@ def choose_pairs(
     nothing before one.
     """
     pairs: list[ReleasePair] = []
-    for target in (each for name in to for each in _called(found, where, name, product)):
+    targets = list(dict.fromkeys(each for name in to for each in _called(found, where, name, product)))
+    for target in targets:
         of = [each for each in found if each.release.product == target.release.product and each.id != target.id]
         if bases:
             before = [each for each in of if any(_is_called(each, name) for name in bases)]
@@ -91,8 +92,17 @@ def choose_pairs(
     for name in bases:
         _called(found, where, name, product)
     if not pairs:
-        raise UsageError(f"{where}: there is no release of the same product to make a patch from")
-    return list(dict.fromkeys(pairs))
+        missing = f"none of {', '.join(bases)} is another release of the same product"
+        if not bases:
+            missing = (
+                "no release of the same product has a lower sequence number, by which releases are ordered ('airpatch "
+                "store add --sequence')"
+            )
+        raise UsageError(
+            f"{where}: there is nothing to make a patch from: {missing}",
+            [f"{r.name} of product {r.product}, number {r.sequence}" for r in (each.release for each in targets)],
+        )
+    return pairs
 
 
 def _called(found: Sequence[StoredRelease], where: str, name: str, product: str | None) -> list[StoredRelease]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from airpatch import limits
 from airpatch.blobs.content import BlobReader, require
 from airpatch.errors import FormatError, IntegrityError, UsageError
+from airpatch.extras import require_extra
 from airpatch.format import canonical
 from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest, is_hex
@@ -112,6 +113,7 @@ def make_store(address: StoreAddress) -> ReleaseStore:
     Raises TargetError if it cannot be written to or ignores the condition of a write, UsageError for a folder that
     holds other things.
     """
+    require_extra("store", "obstore")  # or else there would be a folder, and nothing in it
     if address.path is not None and not address.path.exists():
         try:
             address.path.mkdir(parents=True)

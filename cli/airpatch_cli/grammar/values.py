@@ -104,7 +104,9 @@ def _size(text: str) -> int | None:
 
 def shard_number(text: str) -> tuple[int, int]:
     """Return which part, from 1 on, and of how many."""
-    number, _, of = text.partition("/")
+    number, slash, of = text.partition("/")
+    if not slash:
+        raise argparse.ArgumentTypeError(f"must be I/N, such as 2/4, not {text!r:.40}")
     found = positive(number), positive(of)
     if found[0] > found[1]:
         raise argparse.ArgumentTypeError(f"there are parts 1/{of} to {of}/{of}, and none {text}")
