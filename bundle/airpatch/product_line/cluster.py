@@ -130,8 +130,8 @@ def _client(cluster: Cluster) -> Iterator[Any]:
     distributed = require_extra("cluster", "distributed")
     if cluster.workers:
         with (
-            distributed.LocalCluster(
-                n_workers=cluster.workers, threads_per_worker=1, memory_limit=None, dashboard_address=None
+            distributed.LocalCluster(  # its HTTP server takes a port that is free
+                n_workers=cluster.workers, threads_per_worker=1, memory_limit=None, dashboard_address="127.0.0.1:0"
             ) as local,
             distributed.Client(local) as client,
         ):

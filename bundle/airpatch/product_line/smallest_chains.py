@@ -6,6 +6,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from airpatch.model.digest import Digest
 from airpatch.product_line.planning import PlannedPair
@@ -35,9 +36,10 @@ def smallest_chains(pairs: Sequence[PlannedPair]) -> list[PatchChain]:
 def _from(start: StoredRelease, onward: dict[Digest, list[PlannedPair]]) -> list[PatchChain]:
     """Return the smallest chain to each release that can be reached (Dijkstra), in the order of sequence numbers."""
     found: dict[Digest, PatchChain] = {}
-    waiting: list[tuple[int, int, Digest, PatchChain]] = [(0, 1, start.id, PatchChain((start,), 0))]
+    order = count()  # of chains that are equal in size and length
+    waiting: list[tuple[int, int, int, Digest, PatchChain]] = [(0, 1, 0, start.id, PatchChain((start,), 0))]
     while waiting:
-        size, length, id_, chain = heapq.heappop(waiting)
+        size, length, _, id_, chain = heapq.heappop(waiting)
         if id_ in found:
             continue
         found[id_] = chain
@@ -45,6 +47,6 @@ def _from(start: StoredRelease, onward: dict[Digest, list[PlannedPair]]) -> list
             target = planned.pair.target
             if target.id not in found:
                 longer = PatchChain((*chain.releases, target), size + planned.bytes)
-                heapq.heappush(waiting, (longer.bytes, length + 1, target.id, longer))
+                heapq.heappush(waiting, (longer.bytes, length + 1, next(order), target.id, longer))
     del found[start.id]
     return sorted(found.values(), key=lambda chain: (chain.releases[-1].release.sequence, chain.releases[-1].id))
