@@ -41,8 +41,8 @@ def store_add(
 
     `store` is a folder, `file:///FOLDER` or `s3://BUCKET/PREFIX`. Everything else is as in `create`, but for the
     `sequence` number: without one, and unless a bundle brings its own, the release gets the next of its product.
-    Blobs that the store has stay as they are; a release that it has is no error. Samples of new layers are taken, by which plans
-    find out what resembles what, for `execution.memory`. Scratch files lie in the current folder.
+    Blobs that the store has stay as they are; a release that it has is no error. Samples of new layers are taken, by
+    which plans find out what resembles what, for `execution.memory`. Scratch files lie in the current folder.
 
     Raises what `create` raises; UsageError, too, if the store has another release of that name and product; TargetError
     if the storage fails, or ignores the condition of a write, by which workers avoid overwriting each other.

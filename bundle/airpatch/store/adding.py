@@ -53,8 +53,8 @@ def add_release(
 
     Every blob is hashed while it is written. If the release is there and damaged, it is replaced.
 
-    Raises UsageError if the store has another release of that product and
-    name, IntegrityError if a blob or another release is damaged, TargetError, and what `content` raises.
+    Raises UsageError if the store has another release of that product and name, IntegrityError if a blob or another
+    release is damaged, TargetError, and what `content` raises.
     """
     packed = release_bytes(release)
     id_ = Digest.of(packed)
