@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.delta.columns import COLUMNS, MAX_SEGMENT, ColumnCompressor, ColumnDecompressor, weigh
+from airpatch.delta.columns import COLUMNS, MAX_SEGMENT, MAX_STORED, ColumnCompressor, ColumnDecompressor, weigh
 from airpatch.delta.varints import put
 from airpatch.errors import FormatError
 
@@ -44,6 +44,13 @@ def test_a_segment_that_claims_too_much_is_refused_unread() -> None:
     head = bytearray()
     put(head, MAX_SEGMENT + 1)
     put(head, 1)
+    with pytest.raises(FormatError, match="exceeds its limits"):
+        ColumnDecompressor(io.BytesIO(bytes(head))).segment()
+
+
+def test_a_mixed_segment_that_claims_too_much_is_refused_unread() -> None:
+    head = bytearray(COLUMNS)
+    put(head, MAX_STORED + 1)
     with pytest.raises(FormatError, match="exceeds its limits"):
         ColumnDecompressor(io.BytesIO(bytes(head))).segment()
 
