@@ -28,7 +28,6 @@ from airpatch.sources import (
     oci_archives,
     oci_layouts,
     registry_roots,
-    stores,
 )
 from airpatch.sources.foreign import explain_spec
 from airpatch.sources.image_references import Reference
@@ -65,7 +64,9 @@ def open_source(spec: str, new_file: NewFile, pull: PullOptions | None = None) -
 
         return RegistryImages.at(spec, new_file, pull or PullOptions())
     if is_store_address(spec):
-        return stores.StoreSource.at(spec)
+        from airpatch.sources.stores import StoreSource  # here, since few sources are stores, whose client takes time
+
+        return StoreSource.at(spec)
     prefix, colon, rest = spec.partition(":")
     kind = _BY_PREFIX.get(prefix) if colon else None
     name = spec if kind is None else rest
@@ -112,7 +113,11 @@ def whole_release(spec: str) -> Release | None:
 
     Raises as `open_source`.
     """
-    return stores.StoreSource.at(spec).release if is_store_address(spec) else None
+    if not is_store_address(spec):
+        return None
+    from airpatch.sources.stores import StoreSource
+
+    return StoreSource.at(spec).release
 
 
 def _existing(spec: str, name: str) -> Path:

@@ -22,7 +22,9 @@ class StoreSource(Source):
 
     def __init__(self, store: ReleaseStore) -> None:
         self._store = store
-        self.release = store.choose(store.address.release).release
+        release = store.choose(store.address.release).release
+        self.release = release
+        self._images = release.images
         self.name = store.address.spec
 
     @classmethod
@@ -36,10 +38,6 @@ class StoreSource(Source):
 
     def listing(self, names: GivenNames) -> Listing:
         return Listing(tuple(FoundImage(image.name, self.name, partial(self._load, image)) for image in self._images))
-
-    @property
-    def _images(self) -> tuple[Image, ...]:
-        return () if self.release is None else self.release.images
 
     def _load(self, image: Image) -> LoadedImage:
         manifests = read_manifests(image.manifest, self._read)
