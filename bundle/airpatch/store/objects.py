@@ -157,7 +157,11 @@ class Objects:
         folder = self._folder
         for path in folder.rglob("*#*") if folder is not None else ():
             with suppress(FileNotFoundError):
-                if _LEFT.fullmatch(path.name) and path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                if (
+                    _LEFT.fullmatch(path.name)
+                    and path.is_file()
+                    and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
+                ):
                     path.unlink()
 
     def require_conditions(self) -> None:
