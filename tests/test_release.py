@@ -1,7 +1,7 @@
 """What a release is made of works on hosts that have nothing, and on aarch64.
 
-The executable and the codecs of this tree are made and tried by `.ci/offline` and `.ci/aarch64`. Where `RELEASE=OUTDIR` names a
-release that `./release.sh OUTDIR` made, its files are tried instead, `airpatch.pyz` and the wheels among them.
+The executable and the codecs of this tree are made and tried by `.ci/offline` and `.ci/aarch64`. Where `RELEASE=OUTDIR`
+names a release that `./release.sh OUTDIR` made, its files are tried instead, `airpatch.pyz` and the wheels among them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ pytestmark = [
 def try_out(script: str, folder: Path) -> None:
     """Run `packaging/try_SCRIPT.sh` with the release, or `.ci/SCRIPT` in a copy of this tree, in `folder`.
 
-    The copy has the packages of Debian that there are today: that they are still those which are pinned is for a release to
-    find out.
+    The copy takes the packages that Debian has today; whether they are still those that are pinned, a release finds out.
     """
     if RELEASE is not None:
         subprocess.run([PACKAGING / f"try_{script}.sh", RELEASE], check=True)
