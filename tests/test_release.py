@@ -31,7 +31,7 @@ pytestmark = [
 def try_out(script: str, folder: Path) -> None:
     """Run `packaging/try_SCRIPT.sh` with the release, or `.ci/SCRIPT` in a copy of this tree, in `folder`.
 
-    The copy takes the packages that Debian has today; whether they are still those that are pinned, a release finds out.
+    The copy takes the packages that Debian has today; whether they are still the pinned ones, a release finds out.
     """
     if RELEASE is not None:
         subprocess.run([PACKAGING / f"try_{script}.sh", RELEASE], check=True)
