@@ -19,8 +19,8 @@ from airpatch.execution import Execution, NewFile
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, Manifest, parse_manifest
 from airpatch.model.names import ImageName
-from airpatch.registry_api.access import PullOptions
-from airpatch.registry_api.address import SCHEME, Address, RegistryPlace, short_name, split_host
+from airpatch.registry_api.access import SCHEME, PullOptions
+from airpatch.registry_api.address import Address, RegistryPlace, short_name, split_host
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
 from airpatch.registry_api.transport import Transport
