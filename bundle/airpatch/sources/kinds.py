@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.open_bundles import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
@@ -130,11 +129,12 @@ def is_other_source(spec: str) -> bool:
     if colon and prefix in _BY_PREFIX:
         return prefix not in ("bundle", "registry")
     path = Path(spec)
-    if not is_file(path) or is_bundle(path):
+    if not is_file(path):
         return False
+    from airpatch.archive.open_bundles import is_bundle
     from airpatch.sources.tar_files import is_archive
 
-    return is_archive(path)
+    return not is_bundle(path) and is_archive(path)
 
 
 def whole_release(spec: str) -> Release | None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch import limits
-from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
@@ -29,6 +28,10 @@ OCI_LAYOUT = "oci-layout"
 OCI_INDEX = "index.json"
 OCI_BLOBS = "blobs"
 """The folder of an OCI layout's content."""
+REF_NAME = "org.opencontainers.image.ref.name"
+"""The annotation of a layout's index that has an image's name (image-spec `annotations.md`)."""
+CONTAINERD_NAME = "io.containerd.image.name"
+"""The annotation in which containerd and docker write the name."""
 DOCKER_INDEX = "manifest.json"
 """The file that makes an archive one of docker (moby `image/tarexport`)."""
 CONTAINERD_DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
@@ -81,11 +84,12 @@ class Location:
 
         Raises SourceError, FormatError, TargetError as `open_archive` does.
         """
-        if self.is_folder or is_bundle(self.path):
+        if self.is_folder:
             return None
-        from airpatch.sources.tar_files import open_archive  # what decompresses archives is loaded for them alone
+        from airpatch.archive.open_bundles import is_bundle  # what reads files is loaded for them alone
+        from airpatch.sources.tar_files import open_archive
 
-        return open_archive(self.path, self._new_file)
+        return None if is_bundle(self.path) else open_archive(self.path, self._new_file)
 
     @cached_property
     def scan(self) -> FolderScan:

@@ -23,14 +23,20 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
 from airpatch.sources.image_files import Files, load_files, read_manifest, stored_signatures
-from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, FolderScan, Location, is_layout
+from airpatch.sources.location import (
+    CONTAINERD_NAME,
+    OCI_BLOBS,
+    OCI_INDEX,
+    REF_NAME,
+    FolderScan,
+    Location,
+    is_layout,
+)
 from airpatch.sources.manifests import Manifests, read_manifests
 from airpatch.sources.referrers import LayoutEntry, NamedManifest, name_entries
 from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source, UnnamedImage
 from airpatch.units import count
 
-REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"
 COSIGN_KIND = "kind"
 """What `cosign save` and hauler call an entry: `dev.cosignproject.cosign/image`, `.../sigs`, and so on."""
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from airpatch.archive.opening import Opening
 from airpatch.blobs.content import Content
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
@@ -22,6 +21,7 @@ from airpatch.model.release import ImageSignature, Release
 from airpatch.sources.location import Location
 
 if TYPE_CHECKING:
+    from airpatch.archive.opening import Opening
     from airpatch.registry_api.remote_blobs import RemoteBlobs
 
 
