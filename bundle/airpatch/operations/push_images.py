@@ -28,6 +28,7 @@ from airpatch.execution import Execution
 from airpatch.format.inventories import emit
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
+from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, check_manifests
 from airpatch.operations.arguments import Paths, StrPath, names, within
@@ -41,6 +42,7 @@ from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.source import Source
 from airpatch.target.stocktaking import make_request
+from airpatch.units import count, megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,12 @@ class _Job:
                 sink.write([emit(make_request(patches[-1].index, missing))])
             warnings.append(f"{request}: request for what is missing")
         if missing and not dry_run:
+            sizes = {blob.digest: blob.size for blob in missing}
+            manifests = {digest: parse_manifest(content) for digest, content in prepared.manifests.items()}
             error = BaseMismatch(
-                f"{self.place} lacks blobs that the patch needs; it was made for "
-                f"{' or '.join(base.name for base in patches[0].index.bases)}",
-                [f"{blob.digest} {blob.size} bytes" for blob in missing],
+                f"{self.place} lacks {count(len(sizes), 'blob')} of {megabytes(sum(sizes.values()))} that the patch "
+                f"needs; it was made for {' or '.join(base.name for base in patches[0].index.bases)}",
+                lacking_by_image(prepared.images, manifests, sizes),
             )
             for warning in warnings:
                 error.add_note(warning)
@@ -263,7 +267,9 @@ def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     found = release.images
     if base.lost:
         base.find_lost()
-        return _Prepared(PushPlan(job.place, {}, {}), found, {}, supply, base.lost, _signature_warnings(found))
+        return _Prepared(
+            PushPlan(job.place, {}, {}), found, base.manifests, supply, base.lost, _signature_warnings(found)
+        )
     check_manifests(release, base.manifests)
     plan = job.plan_for(repositories, base.manifests)
     brought = {blob.digest for patch in patches for blob in (*patch.index.stored, *patch.index.patched)}
