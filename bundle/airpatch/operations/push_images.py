@@ -235,14 +235,14 @@ def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSi
 def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
     """Return the release of the last patch, upon the base in `path`; only what must be uploaded is rebuilt."""
     from airpatch.patches.completed_release import complete_upon
-    from airpatch.patches.delivery import Delivery
+    from airpatch.patches.delivery import Delivery, delivery_memory
 
     if _is_bundle_file(path):
         _check_opening(trusted, job.stack.enter_context(closing(BundleFile(path))))
     release = complete_upon(path, patches, job.execution)
     manifests = release.manifests()
     plan = job.plan(release.release.images, manifests)
-    supply = job.stack.enter_context(closing(Delivery(release, job.execution)))
+    supply = job.stack.enter_context(closing(Delivery(release, job.execution, delivery_memory(job.execution))))
     found = release.release.images
     return _Prepared(plan, found, manifests, supply, warnings=_signature_warnings(found))
 
@@ -250,20 +250,21 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
 def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     """Return the release of the last patch, upon what the registry has."""
     from airpatch.patches.completed_release import CompletedRelease
-    from airpatch.patches.delivery import Delivery
+    from airpatch.patches.delivery import Delivery, delivery_memory
     from airpatch.patches.registry_base import RegistryBase
 
     release = patches[-1].index.release
     connections = job.access.connections
     repositories = job.repositories(release.images)
-    blobs = RemoteBlobs(job.execution.scratch, None, job.place.host, connections)
+    memory = delivery_memory(job.execution)
+    blobs = RemoteBlobs(job.execution.scratch, None, job.place.host, connections, memory)
     job.stack.callback(blobs.close)
     removed = {job.place.below(renamed(name, job.renames)) for patch in patches for name in patch.index.removed}
     others = [Repository(job.transport, path) for path in sorted(removed - repositories.keys())]
     base = RegistryBase(patches, repositories, others, blobs, job.transport)
     base.read_manifests()
     completed = CompletedRelease(patches, base.content)
-    supply = job.stack.enter_context(closing(Delivery(completed, job.execution, blobs)))
+    supply = job.stack.enter_context(closing(Delivery(completed, job.execution, memory, blobs)))
     found = release.images
     if base.lost:
         base.find_lost()
