@@ -40,7 +40,7 @@ SH
 chmod +x "$work/programs/strip"
 # The package's own metadata: its version, its extras, its licence. Without setup.py, since nothing is to be compiled.
 mkdir -p "$work/project/bundle" "$work/project/cli" "$work/metadata"
-(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libzstd/LICENSE bundle/airpatch/report/page/LICENSE.d3 \
+(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libzstd/LICENSE bundle/airpatch/report/page/LICENSE \
     "$work/project")
 (cd "$work/project" && "$builder" -c '
 import sys

@@ -1,7 +1,7 @@
 """A report as one page of HTML that loads nothing: its data, what draws it, and the policy that permits no more.
 
 Whatever the data says, it stays data: it lies in the page as JSON without `<`, `>` and `&`, and the scripts make text
-of it, never markup. d3 (page/LICENSE.d3) lays out shapes that are elements of the page, so that keyboards, screen
+of it, never markup. d3 (page/LICENSE) lays out shapes that are elements of the page, so that keyboards, screen
 readers and colour schemes work on them; it takes 50 kB where charting libraries that draw on a canvas take 500.
 """
 

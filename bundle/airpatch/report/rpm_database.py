@@ -20,14 +20,20 @@ _ENTRY = struct.Struct(">IIII")
 _NAME, _VERSION, _RELEASE, _EPOCH = 1000, 1001, 1002, 1003
 _FOLDER_NUMBERS, _FILE_NAMES, _FOLDERS = 1116, 1117, 1118
 _INT32 = 4
+_MAGIC = b"SQLite format 3\0"
+_MOST_WORK = 1 << 28
+"""Instructions of SQLite's machine, a hundred times those of a large database: what an image says may be a view."""
 _MAX_ENTRIES = 1 << 16
 _MAX_TEXTS = 1 << 20
 
 
 def rpm_packages(database: bytes) -> Iterator[Package]:
     """Yield the packages in the file `database`; nothing if it is none, and as far as it can be read if damaged."""
+    if not database.startswith(_MAGIC):
+        return
     with suppress(sqlite3.Error), closing(sqlite3.connect(":memory:")) as connection:
         connection.deserialize(database)
+        connection.set_progress_handler(lambda: 1, _MOST_WORK)
         for (header,) in connection.execute("SELECT blob FROM Packages ORDER BY hnum"):
             with suppress(ValueError, struct.error, IndexError, TypeError):
                 yield _package(header)
