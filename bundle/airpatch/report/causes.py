@@ -32,7 +32,7 @@ class Cause:
 
 
 @dataclass(slots=True)
-class _Part:
+class _FileGroup:
     """Files at and below `path`, of so many `bytes` of the patch; `is_new` if nothing of them was there before."""
 
     path: str
@@ -42,9 +42,9 @@ class _Part:
 
 
 @dataclass(slots=True)
-class _Folder:
-    folders: dict[str, _Folder] = field(default_factory=dict)
-    files: list[_Part] = field(default_factory=list)
+class _FolderFiles:
+    folders: dict[str, _FolderFiles] = field(default_factory=dict)
+    files: list[_FileGroup] = field(default_factory=list)
 
 
 def largest_causes(
@@ -64,7 +64,7 @@ def largest_causes(
         if digest not in shares or names[digest].kind != "layer":
             described += size
             continue
-        top = _Folder()
+        top = _FolderFiles()
         new_files = changes.new_files.get(digest, frozenset())
         for each in shares[digest]:
             package = changes.owners.get(digest, {}).get(each.path.partition("!")[0])
@@ -96,23 +96,23 @@ def _where(images: tuple[ImageName, ...]) -> str:
     return f" in {images[0]}" if len(images) == 1 else f" in {images[0]} and {count(len(images) - 1, 'other image')}"
 
 
-def _put(folder: _Folder, each: CostShare, is_new: bool) -> None:
+def _put(folder: _FolderFiles, each: CostShare, is_new: bool) -> None:
     *folders, name = path_parts(each.path)
     for part in folders:
-        folder = folder.folders.setdefault(part, _Folder())
-    folder.files.append(_Part(name, each.bytes, 1, is_new))
+        folder = folder.folders.setdefault(part, _FolderFiles())
+    folder.files.append(_FileGroup(name, each.bytes, 1, is_new))
 
 
-def _parts(folder: _Folder, path: str) -> list[_Part]:
+def _parts(folder: _FolderFiles, path: str) -> list[_FileGroup]:
     """Return what makes up a good part of `folder` each, and everything else in it as one."""
     below = [*folder.files, *(part for name, each in folder.folders.items() for part in _parts(each, name))]
     whole = sum(part.bytes for part in below)
     kept = [part for part in below if part.bytes * _GOOD_PART >= whole]
     rest = [part for part in below if part.bytes * _GOOD_PART < whole]
-    found = [_Part(_join(path, part.path), part.bytes, part.files, part.is_new) for part in kept]
+    found = [_FileGroup(_join(path, part.path), part.bytes, part.files, part.is_new) for part in kept]
     if rest:
         size, files = sum(part.bytes for part in rest), sum(part.files for part in rest)
-        found.append(_Part(f"{path}/" if path else "", size, files, all(part.is_new for part in rest)))
+        found.append(_FileGroup(f"{path}/" if path else "", size, files, all(part.is_new for part in rest)))
     return found
 
 
@@ -122,7 +122,7 @@ def _join(folder: str, name: str) -> str:
     return folder + name if folder.endswith("!") else f"{folder}/{name}"
 
 
-def _file_words(part: _Part, where: str) -> str:
+def _file_words(part: _FileGroup, where: str) -> str:
     change = "new" if part.is_new else "changed"
     if part.files == 1:
         return f"{part.path}{where}, which {'is' if part.is_new else 'has'} {change}"

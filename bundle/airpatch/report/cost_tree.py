@@ -85,11 +85,11 @@ def _least_cost(shares: Iterable[Sequence[CostShare]]) -> int:
     return sizes[MOST_FILES] + 1 if len(sizes) > MOST_FILES else 0
 
 
-class _Folder:
+class _FolderNodes:
     """Files and folders below one, and how many files, of how many bytes, have no nodes."""
 
     def __init__(self) -> None:
-        self.folders: defaultdict[str, _Folder] = defaultdict(_Folder)
+        self.folders: defaultdict[str, _FolderNodes] = defaultdict(_FolderNodes)
         self.nodes: list[CostNode] = []
         self.others = 0
         self.other_bytes = 0
@@ -119,7 +119,7 @@ def path_parts(path: str) -> list[str]:
 
 def _files(shares: Sequence[CostShare], least: int) -> list[CostNode]:
     """Return the nodes below a layer."""
-    top = _Folder()
+    top = _FolderNodes()
     for each in shares:
         if each.kind is not ShareKind.FILE:
             top.nodes.append(CostNode(each.kind.value, "layer itself", each.bytes))
