@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from airpatch.report.html_page import PageKind, html_page
+from tests.report.browser import CHROMIUM, DRIVER, asked_for, start_browser
+from tests.report.sample_report import FILES, HOSTILE, sample_report
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Debian's chromium and chromium-driver"),
 ]
-HOSTILE = "</script><img src=x onerror=alert(1)> \"'&.js"
-FILES = 10_000
-
-
-def node(name: str, kind: str, *children: dict[str, Any], size: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name, "kind": kind, "bytes": size or sum(child["bytes"] for child in children)}
-    return found | ({"children": list(children)} if children else {})
-
-
-def report() -> dict[str, Any]:
-    """A patch of which one folder has 10,000 files."""
-    many = [node(f"file-{number}", "file", size=2 * FILES - number) for number in range(FILES)]
-    layer = node(
-        "layer 1 of 1, 0123456789ab", "layer", node("usr/lib", "folder", *many), node(HOSTILE, "file", size=5000)
-    )
-    small = node("shop/api:r2", "image", node("config, ba9876543210", "config", size=700))
-    tree = node("r2", "patch", node("shop/web:r2", "image", layer), small, node("index", "index", size=300))
-    change = {
-        "image": "shop/web:r2", "platform": "", "before": "shop/web:r1",
-        "files": {"new": 1, "changed": FILES, "removed": 0},
-        "listed": [{"path": HOSTILE, "change": "new", "before_bytes": 0, "after_bytes": 5000}],
-        "packages": [
-            {"manager": "pip", "name": HOSTILE, "before": None, "after": "2", "before_bytes": 0, "after_bytes": 9}
-        ],
-    }  # fmt: skip
-    known = {
-        "digest": f"sha256:{'0' * 64}", "images": ["shop/web:r2"], "bytes": 9000, "cost_bytes": 5000,
-        "compression": "gzip", "encoder": None, "method": "replay", "sources": [f"sha256:{'1' * 64}"],
-    }  # fmt: skip
-    return {
-        "size_bytes": tree["bytes"], "tree": tree, "causes": [{"bytes": 1, "text": HOSTILE}], "layers": [known],
-        "compared_with": "r1", "changes": [change], "removed_images": ["shop/old:r1"],
-    }  # fmt: skip
 
 
 def line() -> dict[str, Any]:
@@ -73,12 +37,7 @@ def line() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Chrome]:
-    options = Options()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1200,1000"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = Chrome(options, Service(str(DRIVER)))
+    browser = start_browser()
     yield browser
     browser.quit()
 
@@ -86,12 +45,10 @@ def started() -> Iterator[Chrome]:
 @pytest.fixture
 def browser(started: Chrome) -> Iterator[Chrome]:
     """Afterwards nothing was said on the console, and nothing was asked for but the page."""
-    started.get_log("performance")
+    asked_for(started)
     yield started
     assert started.get_log("browser") == []
-    messages = [json.loads(entry["message"])["message"] for entry in started.get_log("performance")]
-    asked = {each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"}
-    assert {url.split("#")[0] for url in asked} == {started.current_url.split("#")[0]}
+    assert asked_for(started) == {started.current_url.split("#")[0]}
 
 
 def show(browser: Chrome, folder: Path, kind: PageKind, data: dict[str, Any]) -> None:
@@ -117,7 +74,7 @@ def until_inside(browser: Chrome, name: str) -> None:
 
 
 def test_into_the_files_of_a_layer_and_back(browser: Chrome, tmp_path: Path) -> None:
-    data = report()
+    data = sample_report()
     show(browser, tmp_path, PageKind.PATCH, {"report": data})
     text = browser.find_element(By.TAG_NAME, "main").text
     assert f"The patch has {data['size_bytes']:,} bytes" in text
@@ -148,7 +105,7 @@ def test_into_the_files_of_a_layer_and_back(browser: Chrome, tmp_path: Path) -> 
 
 
 def test_the_table_has_the_parts_of_the_map(browser: Chrome, tmp_path: Path) -> None:
-    show(browser, tmp_path, PageKind.PATCH, {"report": report()})
+    show(browser, tmp_path, PageKind.PATCH, {"report": sample_report()})
     browser.find_element(By.CSS_SELECTOR, "#parts tbody button").click()
     until_inside(browser, "shop/web:r2")
     assert [label.split(", ")[0] for label in tiles(browser)] == [row[0].split(", ")[0] for row in rows(browser)]
@@ -157,7 +114,7 @@ def test_the_table_has_the_parts_of_the_map(browser: Chrome, tmp_path: Path) -> 
 
 
 def test_changes_and_layers_are_tables(browser: Chrome, tmp_path: Path) -> None:
-    show(browser, tmp_path, PageKind.PATCH, {"report": report()})
+    show(browser, tmp_path, PageKind.PATCH, {"report": sample_report()})
     browser.find_element(By.TAG_NAME, "summary").click()
     text = browser.find_element(By.TAG_NAME, "main").text
     assert "1 new, 10,000 changed, 0 removed files; 1 packages changed" in text
@@ -177,7 +134,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     try:
-        show(browser, tmp_path, kind, {"report": report()} if kind is PageKind.PATCH else line())
+        show(browser, tmp_path, kind, {"report": sample_report()} if kind is PageKind.PATCH else line())
         assert browser.execute_script("return document.documentElement.scrollWidth") == 360
         color = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert color == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 28)"}[scheme]
