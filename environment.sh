@@ -58,8 +58,9 @@ _need_packages() {
     if [ -z "$python" ] || ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then lacking="$lacking $name-venv"; fi
     if [ -z "$python" ] || ! _can_compile; then lacking="$lacking $name-dev gcc libc6-dev"; fi
     if [ "$1" = test ]; then
+        if [ "$(id -u)" = 0 ]; then as_root="debootstrap qemu-aarch64:qemu-user"; else as_root=; fi
         for program in skopeo docker-registry tar zstd gzip pigz strace:strace mkfs.ext4:e2fsprogs setpriv:util-linux \
-            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd $(_browser); do
+            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd age $as_root $(_browser); do
             command -v "${program%:*}" >/dev/null || [ -x "/sbin/${program%:*}" ] || lacking="$lacking ${program#*:}"
         done
     fi
@@ -69,7 +70,8 @@ _need_packages() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         _say "the system lacks some packages: $line"
         export DEBIAN_FRONTEND=noninteractive
-        { apt-get -q update && $line; } >&2 || { _say "the packages could not be installed; see above"; exit 1; }
+        # Another one may be at work, as on a machine that has just started.
+        { apt-get -q update && $line -o DPkg::Lock::Timeout=300; } >&2 || { _say "the packages could not be installed; see above"; exit 1; }
         _find_python
     else
         _say "the system lacks some packages; as root, run: $line"

@@ -248,10 +248,12 @@ def push_patch(patch: Path, host: str) -> None:
     relay = Relay(host)
     words = ("push", patch, f"docker://{relay.address}", "--plain-http", "-q")
     command = airpatch_command("airpatch push PATCH", *words)
-    with _watched_scratch() as peak:
+    with _watched() as peak:
         run = measure(Command(command.name, ["env", f"{_MARK}=1", *command.words]))
     print(f"push of the patch to {index.release.name}, {patch.stat().st_size / 1e6:.1f} MB, upon the registry:")
-    print(f"  {run.wall:.1f} s, {run.cpu:.1f} s of processor, {run.memory:.0f} MiB, scratch {peak[0] / 1e6:.0f} MB")
+    memory = max(peak.memory / 2**20, run.memory)
+    print(f"  {run.wall:.1f} s, {run.cpu:.1f} s of processor, scratch {peak.scratch / 1e6:.0f} MB")
+    print(f"  {memory:.0f} MiB of memory with the files in it; {run.memory:.0f} MiB were resident")
     moved = relay.sent + relay.received
     print(f"  {relay.received / 1e6:.3f} MB from it, of which {sources / 1e6:.3f} MB are sources")
     print(f"  {relay.sent / 1e6:.3f} MB to it, of which {new / 1e6:.3f} MB are new blobs")
@@ -261,10 +263,18 @@ def push_patch(patch: Path, host: str) -> None:
 _MARK = "AIRPATCH_BENCH_WATCHED"
 
 
+@dataclass
+class _Peak:
+    """The most bytes that a process had in scratch files on disk, and in memory, with files there."""
+
+    scratch: int = 0
+    memory: int = 0
+
+
 @contextmanager
-def _watched_scratch() -> Iterator[list[int]]:
-    """Gives the most bytes that lay in files without a name of the process that has `_MARK` in its environment."""
-    peak = [0]
+def _watched() -> Iterator[_Peak]:
+    """Gives the peak of the process that has `_MARK` in its environment."""
+    peak = _Peak()
     end = threading.Event()
 
     def watch() -> None:
@@ -272,7 +282,9 @@ def _watched_scratch() -> Iterator[list[int]]:
         while not end.wait(_SAMPLE):
             watched = watched or next(filter(_is_marked, Path("/proc").glob("[0-9]*")), None)
             if watched is not None:
-                peak[0] = max(peak[0], _nameless(watched))
+                scratch, in_memory = _nameless(watched)
+                peak.scratch = max(peak.scratch, scratch)
+                peak.memory = max(peak.memory, in_memory + _resident(watched))
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -289,13 +301,28 @@ def _is_marked(process: Path) -> bool:
     return False
 
 
-def _nameless(process: Path) -> int:
-    total = 0
+def _nameless(process: Path) -> tuple[int, int]:
+    """The bytes of its files without a name: on disk, and in memory."""
+    on_disk = in_memory = 0
     with suppress(OSError):
         for each in (process / "fd").iterdir():
             with suppress(OSError):
-                if str(each.readlink()).endswith(" (deleted)"):
-                    total += each.stat().st_blocks * 512
+                place = str(each.readlink())
+                size = each.stat().st_blocks * 512
+                if place.startswith("/memfd:"):
+                    in_memory += size
+                elif place.endswith(" (deleted)"):
+                    on_disk += size
+    return on_disk, in_memory
+
+
+def _resident(process: Path) -> int:
+    """The bytes of its memory, but for mapped files that lie in memory."""
+    total = 0
+    with suppress(OSError):
+        for line in (process / "status").read_text().splitlines():
+            if line.startswith(("RssAnon:", "RssFile:")):
+                total += int(line.split()[1]) << 10
     return total
 
 

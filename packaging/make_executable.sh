@@ -19,7 +19,8 @@ export SOURCE_DATE_EPOCH=1577836800 PYTHONHASHSEED=0 PIP_DISABLE_PIP_VERSION_CHE
 python=$work/venv/bin/python3
 packages=$work/venv/lib/python3.11/site-packages
 "$builder" -m pip install -q --no-deps --require-hashes --only-binary :all: --implementation cp --python-version 3.11 \
-    --platform "manylinux_2_28_$architecture" --platform "manylinux_2_17_$architecture" --platform "manylinux2014_$architecture" \
+    --platform "manylinux_2_28_$architecture" --platform "manylinux_2_24_$architecture" \
+    --platform "manylinux_2_17_$architecture" --platform "manylinux2014_$architecture" \
     --target "$packages" -r builder-requirements.txt
 
 # The launcher unpacks with zstd's own source, as the package zstandard has it.
@@ -28,8 +29,9 @@ tar -xzf "$work"/zstd/zstandard-*.tar.gz -C "$work/zstd" --strip-components 1
 
 # Licence texts of what is inside lie beside it, as the metadata of each package has them.
 copies=$(sed -n 's/^\([a-z0-9_-]*\)==.*/--copy-metadata=\1/p' runtime-requirements.txt)
-# pyeclib finds its code at run time, and stripping breaks its libraries.
+# pyeclib finds its code at run time, and stripping breaks its libraries. obstore is imported by name.
 pyeclib="--hidden-import=pyeclib.ec_iface --hidden-import=pyeclib.core"
+obstore="--hidden-import=obstore --hidden-import=obstore.exceptions --hidden-import=obstore.store"
 for library in "$packages"/pyeclib.libs/*; do pyeclib="$pyeclib --add-binary=$library:."; done
 mkdir "$work/programs"
 cat >"$work/programs/strip" <<SH
@@ -50,7 +52,7 @@ rm -rf "$work/metadata/"*.egg-info
 PATH="$work/programs:$work/system/bin:$PATH" PYINSTALLER_CONFIG_DIR=$work/cache \
     PYTHONPATH="$work/metadata:$source/bundle:$source/cli" "$python" -m PyInstaller --log-level ERROR --noconfirm --onedir --strip \
     --name airpatch --distpath "$work/dist" --workpath "$work/build" --specpath "$work" \
-    $copies $pyeclib --copy-metadata=airpatch \
+    $copies $pyeclib $obstore --copy-metadata=airpatch \
     --add-data "$work/zstd/zstd/LICENSE:licences/zstd" --add-data "$source/LICENSE:licences/airpatch" \
     --paths "$source/bundle" --paths "$source/cli" --collect-submodules airpatch --collect-submodules airpatch_cli \
     --collect-data airpatch.report --exclude-module sqlite3 \

@@ -26,7 +26,8 @@ done
 python=$(ls "$work"/arm64/usr/bin/python3.*)
 version=${python##*/python}
 python3 -m pip install -q --target "$work/site" --only-binary :all: --no-deps --python-version "$version" --implementation cp \
-    --platform manylinux_2_28_aarch64 --platform manylinux_2_17_aarch64 --platform manylinux2014_aarch64 \
+    --platform manylinux_2_28_aarch64 --platform manylinux_2_24_aarch64 --platform manylinux_2_17_aarch64 \
+    --platform manylinux2014_aarch64 \
     $(sed -n 's/^\([a-z0-9_-]*==[^ ]*\).*/\1/p' "$packaging/runtime-requirements.txt")
 python3 -m zipfile -e "$out"/airpatch-*manylinux_2_17_aarch64.whl "$work/site"
 

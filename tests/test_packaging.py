@@ -37,7 +37,7 @@ def test_all_that_airpatch_needs_is_pinned() -> None:
     extras = PROJECT_TABLE["optional-dependencies"]
     shipped = [
         *PROJECT_TABLE["dependencies"],
-        *(line for extra in ("registry", "serve", "parity") for line in extras[extra]),
+        *(line for extra in ("registry", "serve", "parity", "store") for line in extras[extra]),
     ]
     needed = {re.split(r"[^\w-]", line)[0] for line in shipped}
     assert needed <= set(pins("runtime-requirements.txt"))

@@ -112,6 +112,14 @@ def _fill_folder(name: str, other: str, src_dir_fd: int, dst_dir_fd: int) -> Non
         close_read(source)
 
 
+def memory_file() -> int | None:
+    """Return the descriptor of an empty file in memory (memfd_create(2)), None where Python or the system has none."""
+    create = getattr(os, "memfd_create", None)  # not in a Python that was built for glibc before 2.27
+    with suppress(OSError):
+        return None if create is None else int(create("airpatch scratch"))
+    return None
+
+
 def close_read(fd: int) -> None:
     """Close a descriptor through which nothing was written: an error from NFS or FUSE at this point means no loss."""
     with suppress(OSError):

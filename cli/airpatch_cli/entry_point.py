@@ -5,6 +5,7 @@ Whoever embeds the command line calls `airpatch_cli.main`, which leaves SIGINT a
 
 # Built in, while `signal` loads a dozen modules, in any of which Ctrl-C would print a traceback.
 import _signal as signal  # type: ignore[import-not-found]
+import gc  # built in, too
 
 
 def main() -> int:
@@ -19,4 +20,5 @@ def main() -> int:
 
     code = run()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # the process ends, and the interpreter would search all that it has loaded for garbage
     return code

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airpatch.blobs.scratch import ScratchFile, ScratchStore, release_pages, scratch_files
+from airpatch.blobs.scratch import MemoryScratch, ScratchFile, ScratchStore, release_pages, scratch_files
 from airpatch.errors import TargetError
 from airpatch.linux import allow_open_files
 from tests.layers.support import descriptors, left_open
@@ -143,3 +143,24 @@ def test_adversary_48_no_room_in_a_store(monkeypatch: pytest.MonkeyPatch) -> Non
         store.keep(file)
     store.close()
     assert left_open(before) == 0
+
+
+def test_memory_has_room_for_so_many_bytes_until_files_are_closed() -> None:
+    memory = MemoryScratch(100)
+    first = memory.new(60, "first")
+    assert first is not None
+    first.append(bytes(60))
+    assert memory.new(41, "second") is None
+    second = memory.new(40, "second")
+    assert second is not None
+    assert memory.new(0, "empty") is None
+    first.close()
+    third = memory.new(60, "third")
+    assert third is not None
+    for file in (second, third):
+        file.close()
+
+
+def test_without_files_in_memory_there_are_those_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.memfd_create")
+    assert MemoryScratch(100).new(60, "first") is None

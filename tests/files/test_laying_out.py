@@ -63,6 +63,26 @@ def test_files_travel_and_are_replaced(releases: dict[str, Path], tmp_path: Path
     assert os.listdir(tmp_path / "srv") == ["deploy"]
 
 
+def test_folders_of_others_stay_as_they_are(releases: dict[str, Path], tmp_path: Path) -> None:
+    """Empty ones too, and the folder itself: its mode says who may look into it."""
+    root, out = tmp_path / "root", tmp_path / "out"
+    out.mkdir(mode=0o700)
+    airpatch.apply(releases["full1"], root, files_to=out)
+    for name, mode in [("data", 0o2770), ("data/private", 0o700), ("charts/cache", 0o750), ("scripts/logs", 0o755)]:
+        (out / name).mkdir()
+        (out / name).chmod(mode)
+    (out / "data/private/key").write_text("secret\n")
+    if os.geteuid() == 0:
+        os.chown(out / "data", 1234, 1235)
+    before = {path: path.lstat() for path in (out, *(out / name for name in ("data", "data/private", "charts/cache")))}
+    airpatch.apply(releases["patch"], root, files_to=out)
+    for path, status in before.items():
+        found = path.lstat()
+        assert (found.st_mode, found.st_uid, found.st_gid) == (status.st_mode, status.st_uid, status.st_gid)
+    assert (out / "scripts/logs").is_dir()
+    assert (out / "data/private/key").read_text() == "secret\n"
+
+
 def test_a_folder_that_cannot_be_exchanged_stays_as_it_is(
     releases: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,16 @@ def raw(content: bytes) -> bytes:
     return b"".join(zstd.raw_frame(memoryview(content)))
 
 
+def read_by_parts(frame: bytes, content: int) -> bytearray:
+    """Returns the frame as a file's reader gives it."""
+    buffer = bytearray(len(frame))
+    file = io.BytesIO(frame)
+    is_raw = len(frame) == zstd.raw_size(content)
+    for part in zstd.raw_parts(memoryview(buffer), content) if is_raw else [memoryview(buffer)]:
+        file.readinto(part)
+    return buffer
+
+
 def reader(data: bytes) -> Callable[[int], bytes]:
     """Reads as a feed does: all that was asked for or an error."""
     file = io.BytesIO(data)
@@ -96,8 +106,16 @@ def test_adversary_37_cut_at_every_byte(pack: Pack) -> None:
 @pytest.mark.parametrize("size", [1, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
 def test_unpacking_gives_the_content(pack: Pack, size: int) -> None:
     content = os.urandom(size)
-    assert zstd.unpack(bytearray(pack(content)), size) == content
+    assert zstd.unpack(read_by_parts(pack(content), size), size) == content
     assert zstd.unpack(pack(content), size) == content
+
+
+def test_what_only_has_the_size_of_a_raw_frame_is_decompressed() -> None:
+    content = b"aaaarest"
+    run, rest = (4 << 3 | 1 << 1).to_bytes(3, "little") + b"a", (4 << 3 | 1).to_bytes(3, "little") + b"rest"
+    frame = raw(content)[:9] + run + rest + raw(content)[-4:]
+    assert len(frame) == zstd.raw_size(len(content))
+    assert zstd.unpack(read_by_parts(frame, len(content)), len(content)) == content
 
 
 @PACKS
@@ -109,7 +127,7 @@ def test_adversary_38_every_bit_flipped(pack: Pack) -> None:
         flipped = bytearray(frame)
         flipped[bit // 8] ^= 1 << bit % 8
         with suppress(FormatError):
-            assert zstd.unpack(flipped[:], len(content)) == content
+            assert zstd.unpack(read_by_parts(bytes(flipped), len(content)), len(content)) == content
         try:
             assert zstd.decompress(bytes(flipped), len(content)) == content
             assert zstd.read_frame(reader(bytes(flipped)), len(content)) == flipped

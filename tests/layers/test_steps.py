@@ -15,7 +15,7 @@ from airpatch.layers.recipe import (
     Replay,
     Replica,
 )
-from airpatch.layers.steps import scratch_space, sizes_of, steps_for, unpacked_space
+from airpatch.layers.steps import scratch_space, sizes_of, step_space, steps_for
 from fixtures.encoders.inputs import inputs
 from tests.delta.support import tar
 from tests.layers.support import (
@@ -111,6 +111,8 @@ def test_little_room_takes_the_sources_of_one_step_alone(monkeypatch: pytest.Mon
     """Else each layer that is made is kept uncompressed for the next step, beside its source."""
     patches, blobs = chain(6)
     old = [blob for digest, blob in blobs.items() if digest not in {step.digest for step in patches.steps}]
-    largest = max(unpacked_space(step, sizes_of(patches.index)) for step in patches.steps)
+    sizes = sizes_of(patches.index)
+    largest = max(sum(sizes[source][1] for source in step.sources) for step in patches.steps)
     assert scratch_peak(patches, old, 3, monkeypatch, room=0) == largest
     assert scratch_peak(patches, old, 3, monkeypatch) > 1.9 * largest
+    assert max(step_space(step, sizes) for step in patches.steps) > largest

@@ -84,3 +84,32 @@ def test_one_that_is_not_there_and_one_that_does_not_decompress() -> None:
         with pytest.raises(error):
             taken(UncompressedLayers(content, scratch, {DIGEST: 1}))
     assert left_open(before) == 0
+
+
+def test_what_fits_lies_in_memory_until_it_is_given_back() -> None:
+    def no_file() -> int:
+        raise AssertionError("a scratch file")
+
+    before = descriptors()
+    other = deflated()(layer(2))
+    sizes = {DIGEST: (len(BLOB), len(UNCOMPRESSED)), Digest.of(other): (len(other), len(layer(2)))}
+    room = max(size for _, size in sizes.values())
+    layers = UncompressedLayers(Blobs(by_digest(BLOB, other)), no_file, dict.fromkeys(sizes, 1), memory=room)
+    for digest, size in sizes.items():
+        assert Digest.of(deflated()(bytes(layers.take(digest, *size).view()))) == digest
+        assert layers.take(digest, *size).read(5, 7) == layers.take(digest, *size).view()[5:12]
+        layers.give_back(digest)
+    assert left_open(before) == 0
+
+
+def test_what_does_not_fit_into_memory_lies_in_scratch_files() -> None:
+    files = []
+
+    def counted() -> int:
+        files.append(scratch())
+        return files[-1]
+
+    layers = UncompressedLayers(Blobs(by_digest(BLOB)), counted, {DIGEST: 1}, memory=len(UNCOMPRESSED) - 1)
+    assert taken(layers) == UNCOMPRESSED
+    assert len(files) == 1
+    layers.close()

@@ -11,8 +11,9 @@ import pytest
 import airpatch
 from airpatch.errors import BaseMismatch, TrustError, UsageError
 from airpatch.model.digest import Digest
-from airpatch.sources.containerd_stores import CONTENT, DATABASE
+from airpatch.sources.containerd_stores import CONTENT
 from airpatch.sources.gather import gather
+from airpatch.sources.location import CONTAINERD_DATABASE as DATABASE
 from tests.cli.support import IMAGES
 from tests.sources.sample_sources import pack
 

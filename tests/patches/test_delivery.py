@@ -25,7 +25,7 @@ from airpatch.patches.completed_release import CompletedRelease
 from airpatch.patches.delivery import Delivery
 from airpatch.progress import NO_PROGRESS, Progress
 from airpatch.registry_api.remote_blobs import RemoteBlob, RemoteBlobs
-from tests.layers.support import ENCODERS, changed, layer, zstd
+from tests.layers.support import ENCODERS, changed, layer, replica, zstd
 from tests.operations.conftest import write_images
 from tests.registry_api.store import Store
 from tests.support import Recorder, execution
@@ -142,6 +142,27 @@ def test_sources_in_a_registry_are_fetched_once_and_given_up_after_their_last_us
     assert taker.found.keys() == wanted.keys()
     assert store.given == dict.fromkeys(blobs.known, 1)
     assert progress.adds_up
+
+
+def test_a_layer_that_another_is_made_from_counts_when_it_is_unpacked(tmp_path: Path) -> None:
+    """What a step has made is not kept uncompressed: the next one unpacks it."""
+    encoders = (replica("go1-flate-6"), replica("zlib-6"))
+    for number, tar in enumerate((layer(1, size=60_000), changed(layer(1, size=60_000), 1))):
+        write_images(tmp_path / f"images-{number}", {f"web:r{number}": [encode(tar) for encode in encoders]})
+    airpatch.create(tmp_path / "images-0", tmp_path / "full")
+    airpatch.diff(tmp_path / "full", tmp_path / "images-1", tmp_path / "patch")
+    opened = [BundleFile(str(tmp_path / name)) for name in ("full", "patch")]
+    made = {step.digest for step in opened[1].index.steps}
+    assert any(made.intersection(step.sources) for step in opened[1].index.steps)
+    completed, wanted = release(opened, opened[0])
+    progress = Recorder()
+    taker = Taker()
+    with closing(Delivery(completed, work())) as delivery:
+        taker.run(delivery, wanted, work(progress))
+    assert taker.found.keys() == wanted.keys()
+    assert progress.adds_up
+    for bundle in opened:
+        bundle.close()
 
 
 def test_blobs_wait_until_those_before_them_are_taken(

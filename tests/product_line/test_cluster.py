@@ -47,6 +47,12 @@ def test_what_is_no_engine(text: str) -> None:
         parse_engine(text)
 
 
+@pytest.mark.parametrize("count", ["1025", "9" * 5000])
+def test_too_many_processes(count: str) -> None:
+    with pytest.raises(UsageError, match="starts 1024 processes at most"):
+        parse_engine(f"dask-local:{count}")
+
+
 @pytest.fixture
 def planned(line: ReleaseStore, tmp_path: Path) -> Path:
     """A store whose patches are planned, in `plan` beside it."""

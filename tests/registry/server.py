@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -88,16 +89,33 @@ def collect(config: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def write_config(root: Path, port: int, folder: Path, *, cache: bool = True) -> Path:
-    """A configuration for `root`. With `cache` it keeps descriptors of blobs, as Debian's configuration does."""
-    config = folder / f"registry-{port}.yml"
+    """A configuration for `root`, on any free port if `port` is 0.
+
+    With `cache` it keeps descriptors of blobs, as Debian's configuration does.
+    """
+    config = folder / f"registry-{root.name}-{port}.yml"
     config.write_text(
         "version: 0.1\n"
-        "log: {level: error, accesslog: {disabled: true}}\n"
+        "log: {level: info, accesslog: {disabled: true}}\n"
         f"storage: {{filesystem: {{rootdirectory: {root}}}, "
         f"{'cache: {blobdescriptor: inmemory}, ' if cache else ''}delete: {{enabled: true}}}}\n"
         f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
     return config
+
+
+def port_of(process: subprocess.Popen[bytes], log: Path) -> int:
+    """The port that a registry has taken, which it tells in its `log`: nobody else can have it, as one that was free
+    a moment ago. Raises RuntimeError if it ends instead.
+    """
+    while True:
+        has_ended = process.poll() is not None
+        said = log.read_text()
+        if (found := re.search(r"listening on 127\.0\.0\.1:([0-9]+)", said)) is not None:
+            return int(found[1])
+        if has_ended:
+            raise RuntimeError(f"the registry does not start: {said}")
+        time.sleep(0.02)
 
 
 def free_port() -> int:
@@ -111,30 +129,19 @@ def free_port() -> int:
 def serving(root: Path, folder: Path, *, user: int | None = None, cache: bool = True) -> Iterator[Registry]:
     """A running registry on `root`, as `user`; its files go to `folder`. It dies with this process."""
     root.mkdir(parents=True, exist_ok=True)
-    registry = Registry(root, port := free_port(), write_config(root, port, folder, cache=cache))
-    log = folder / f"registry-{port}.log"
+    config = write_config(root, 0, folder, cache=cache)
+    log = config.with_suffix(".log")
     with log.open("wb") as output:
         words = ["setpriv", "--pdeathsig", "KILL"]
         if user is not None:
             words += [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
-        words += ["docker-registry", "serve", str(registry.config)]
+        words += ["docker-registry", "serve", str(config)]
         process = subprocess.Popen(words, stdout=output, stderr=output)
     try:
-        while not _answers(registry):
-            if process.poll() is not None:
-                raise RuntimeError(f"the registry does not start: {log.read_text()}")
-            time.sleep(0.02)
-        yield registry
+        yield Registry(root, port_of(process, log), config)
     finally:
         process.kill()
         process.wait()
-
-
-def _answers(registry: Registry) -> bool:
-    try:
-        return registry.get("/v2/")[0] == 200
-    except OSError:
-        return False
 
 
 def skopeo(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -4,13 +4,10 @@ program that `$REGISTRY` names, such as distribution 3.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shutil
-import ssl
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.registry_api.access import RegistryAccess
-from tests.registry.server import free_port
+from tests.registry.server import port_of
 from tests.registry_api.authority import Issued
 
 USER, PASSWORD = "ci", "open sesame"
@@ -35,50 +32,30 @@ def registry(
     if shutil.which(program) is None:
         pytest.skip(f"needs {program}")
     root.mkdir(parents=True, exist_ok=True)
-    port = free_port()
-    http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "the tests"}
+    http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "the tests"}
     if tls is not None:
         http["tls"] = {"certificate": str(tls.certificate), "key": str(tls.key)}
         if clients is not None:
             http["tls"] = {**http["tls"], "clientcas": [str(clients.certificate)]}  # type: ignore[dict-item]
     config = {
         "version": "0.1",
-        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "log": {"level": "info", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},
         "http": http,
     }
     if auth is not None:
         config["auth"] = auth
-    file = folder / f"registry-{port}.yml"
+    file = folder / f"registry-{root.name}.yml"
     file.write_text(json.dumps(config))
-    log = folder / f"registry-{port}.log"
+    log = file.with_suffix(".log")
     with log.open("wb") as output:
         words = ["setpriv", "--pdeathsig", "KILL", program, "serve", str(file)]
         process = subprocess.Popen(words, stdout=output, stderr=output)
     try:
-        while not _answers(port, tls):
-            if process.poll() is not None:
-                raise RuntimeError(f"the registry does not start: {log.read_text()}")
-            time.sleep(0.02)
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port_of(process, log)}"
     finally:
         process.kill()
         process.wait()
-
-
-def _answers(port: int, tls: Issued | None) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    try:
-        if tls is not None:
-            connection.connect()
-        else:
-            connection.request("GET", "/v2/")
-            connection.getresponse().read()
-    except (OSError, ssl.SSLError):
-        return False
-    finally:
-        connection.close()
-    return True
 
 
 def basic_auth(folder: Path) -> Mapping[str, object]:

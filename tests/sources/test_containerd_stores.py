@@ -11,8 +11,9 @@ import pytest
 from airpatch.errors import SourceError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
-from airpatch.sources.containerd_stores import CONTENT, DATABASE
+from airpatch.sources.containerd_stores import CONTENT
 from airpatch.sources.gather import Gathered, gather
+from airpatch.sources.location import CONTAINERD_DATABASE as DATABASE
 from tests.sources.sample_sources import IMAGES
 
 DATA = gzip.decompress((Path(__file__).parents[2] / "fixtures/containerd/meta.db.gz").read_bytes())

@@ -11,7 +11,7 @@ import pytest
 from airpatch.destinations.restorer import Form, restore_images
 from airpatch.errors import SourceError
 from airpatch.sources.gather import gather
-from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
+from airpatch.sources.location import CONTAINERD_NAME, REF_NAME
 from tests.support import Builder, execution
 
 

@@ -14,7 +14,7 @@ from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_MANIFEST, parse_manifest
 from airpatch.sources.gather import Gathered, gather
-from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
+from airpatch.sources.location import CONTAINERD_NAME, REF_NAME
 from tests.sources.sample_sources import IMAGES
 from tests.support import OCI_CONFIG, Builder, descriptor, encode
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.store.adding import add_release
 from airpatch.store.layer_records import LayerRecord, LayerRecords
@@ -36,7 +40,7 @@ def test_all_damage_is_told(filled: ReleaseStore, sample: Builder) -> None:
         f"content of {flipped.digest} has the digest",
         f"{short.digest} has 5 bytes, not {short.size}",
         f"{lost.digest} is missing",
-        "notes.txt: not the hex form",
+        "blobs/sha256/notes.txt: is no blob: remove this object",
         "its content has another digest: remove this object, and add the release again",
         f"{lost.digest} is missing: add {sample.release.title} again",
         f": remove this object, and add {sample.release.title} again",
@@ -65,4 +69,18 @@ def test_other_objects_beside_the_releases_are_ignored(filled: ReleaseStore) -> 
 def test_a_blob_at_another_place(filled: ReleaseStore, sample: Builder) -> None:
     digest = sample.release.blobs[0].digest
     filled.objects.put(f"blobs/sha256/zz/{digest.hex}", b"")
-    assert [f for f in verify_store(filled, execution()).findings if "does not belong there" in f]
+    assert [f for f in verify_store(filled, execution()).findings if "is no blob: remove this object" in f]
+
+
+def test_a_pipe_in_place_of_a_blob_is_named(filled: ReleaseStore, sample: Builder) -> None:
+    """Nobody waits for somebody to write into it."""
+    name = blob_name(sample.release.blobs[0].digest)
+    path = Path(filled.name) / name
+    path.unlink()
+    os.mkfifo(path)
+    assert "is missing" in verify_store(filled, execution()).findings[0]
+    with pytest.raises(SourceError, match=f"{path}: is not a file: remove it"):
+        add_release(filled, sample.release, sample.manifests, sample.content, execution())
+    path.unlink()
+    assert add_release(filled, sample.release, sample.manifests, sample.content, execution()).blobs == 1
+    assert verify_store(filled, execution()).findings == ()

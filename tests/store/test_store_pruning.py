@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,16 @@ def test_what_killed_writers_left_goes_too(filled: ReleaseStore) -> None:
     assert left.exists()
     prune_store(filled, 3, None, grace=NOW)
     assert not left.exists()
+
+
+def test_what_is_no_blob_stays(filled: ReleaseStore) -> None:
+    """Whoever put it there: it may be anything."""
+    others = ["blobs/sha256/notes.txt", f"blobs/sha256/00/{Digest.of(b'elsewhere').hex}", "blobs/notes#1", "my#notes"]
+    for name in others:
+        (Path(filled.name) / name).parent.mkdir(exist_ok=True)
+        (Path(filled.name) / name).write_bytes(b"mine")
+    prune_store(filled, 1, None, grace=NOW)
+    assert all((Path(filled.name) / name).exists() for name in others)
 
 
 def test_records_go_with_their_layers_and_keep_their_blobs(filled: ReleaseStore) -> None:

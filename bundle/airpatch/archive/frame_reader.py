@@ -35,7 +35,10 @@ class FrameReader(Protocol):
     name: str
 
     def next(self, content: int | None) -> zstd.Buffer:
-        """Return the next frame. Raises FormatError, or TargetError if the input fails."""
+        """Return the next frame, with `content` as `zstd.unpack` takes it, without as it is.
+
+        Raises FormatError, or TargetError if the input fails.
+        """
 
     def peek(self, limit: int) -> zstd.Buffer | None:
         """Return the next frame without consuming it if its content has at most `limit` bytes, else None."""
@@ -115,12 +118,16 @@ class FileFrameReader:
     def next(self, content: int | None) -> zstd.Buffer:
         entry = self._entry(content)
         frame = self._buffers.take(entry.compressed)
-        self.read_into(frame, self._position)
+        is_raw = content is not None and entry.compressed == zstd.raw_size(entry.content)
+        position = self._position
+        for part in zstd.raw_parts(frame, entry.content) if is_raw else [frame]:
+            self.read_into(part, position)
+            self._hash.update(part)
+            position += len(part)
         if content is None and zstd.content_size(frame) != entry.content:
             raise FormatError(f"{self.name}: frame {self._next} does not have the size that the seek table says")
         if zstd.trailer(frame) != entry.checksum:
             self._mismatched.append(self._next)
-        self._hash.update(frame)
         self._advance(entry)
         return frame
 

@@ -84,7 +84,7 @@ def _read_index(reader: FrameReader) -> bytes:
     content = bytearray(first)
     while len(content) < total:
         length = min(layout.FRAME, total - len(content))
-        content += zstd.decompress(reader.next(length), length)
+        content += zstd.unpack(reader.next(length), length)
     if len(content) != total or len(first) != min(layout.FRAME, total) or any(content[tar.RECORD + size :]):
         raise FormatError("the index does not fill its frames")
     return bytes(content[tar.RECORD : tar.RECORD + size])

@@ -1,4 +1,4 @@
-"""Scratch files: bytes that are too many for memory, on disk without a name, gone with the process."""
+"""Scratch files: bytes that are too many for the heap, on disk or in memory, without a name, gone with the process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import mmap
 import os
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from airpatch.blobs.output import write_error
 from airpatch.blobs.room import folder_of
 from airpatch.errors import TargetError
 from airpatch.execution import Execution, NewFile, no_scratch
-from airpatch.linux import close_read, punch_hole
+from airpatch.linux import close_read, memory_file, punch_hole
 
 View = mmap.mmap | bytes
 _SMALL = 64 << 20
@@ -78,6 +78,39 @@ class ScratchFile:
     def close(self) -> None:
         """Release the bytes; a view that is still in use keeps its own."""
         close_read(self._fd)  # nobody reads it any more
+
+
+class MemoryScratch:
+    """Scratch files in memory, of `limit` bytes together. For use by many threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._lock = threading.Lock()
+
+    def new(self, size: int, name: str) -> ScratchFile | None:
+        """Return a file for `size` bytes, which the caller does not exceed; None if there is no room for it."""
+        with self._lock:
+            fd = memory_file() if 0 < size <= self._free else None
+            if fd is None:
+                return None
+            self._free -= size
+        return _MemoryFile(fd, name, lambda: self._release(size))
+
+    def _release(self, size: int) -> None:
+        with self._lock:
+            self._free += size
+
+
+class _MemoryFile(ScratchFile):
+    """A scratch file in memory; `released` is called when it is closed."""
+
+    def __init__(self, fd: int, name: str, released: Callable[[], None]) -> None:
+        super().__init__(lambda: fd, name)
+        self._released = released
+
+    def close(self) -> None:
+        super().close()
+        self._released()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,7 @@ from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.model.walk import walk
-from airpatch.sources.image_references import Reference
-from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT
-from airpatch.sources.oci_layouts import CONTAINERD_NAME, REF_NAME
+from airpatch.sources.location import CONTAINERD_NAME, OCI_BLOBS, OCI_INDEX, OCI_LAYOUT, REF_NAME
 
 DIR_VERSION = b"Directory Transport Version: 1.1\n"
 """The file `version` (containers/image `directory/directory_dest.go`)."""
@@ -129,6 +127,8 @@ def _index(
 
 def _containerd_name(name: ImageName) -> str:
     """Return the name as containerd and CRI know it, always with a registry's host."""
+    from airpatch.sources.image_references import Reference  # `dir:` has no such names
+
     host = Reference(name.repository, None, None).full.removesuffix(name.repository)
     return f"{host}{name.reference}"
 

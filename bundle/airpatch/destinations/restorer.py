@@ -26,7 +26,6 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.sources.location import OCI_INDEX
-from airpatch.sources.oci_layouts import read_index
 from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)
@@ -116,6 +115,8 @@ class _Need:
 def _parts(images: Sequence[Image], manifests: Mapping[Digest, bytes], form: Form, tree: Tree) -> Sequence[Part]:
     if form is Form.DIR:
         return dir_parts(images, manifests)
+    from airpatch.sources.oci_layouts import read_index  # few restore a layout
+
     try:
         others = read_index(tree, OCI_INDEX) if tree.status(OCI_INDEX) is not None else []
     except SourceError as error:

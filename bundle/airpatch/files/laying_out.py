@@ -79,6 +79,8 @@ def _lay_out(layers: Sequence[Descriptor], content: Content, folder: Path, paren
         laid_out.finish()
         if old is not None:
             _take_over(folder, old, laid_out)
+        with suppress(FileNotFoundError):
+            _make_like(folder.lstat(), staging)
         _write_listing(staging, laid_out.entries)
         syncfs(staging)
         if old is None:
@@ -157,13 +159,15 @@ class _Folder:
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self.entries: dict[str, FileEntry] = {}
+        self._kept: set[str] = set()
+        """Folders that belong to others, or have what does."""
 
     def add(self, entry: FileEntry, pieces: Iterator[bytes]) -> None:
         """Make an entry; links are made by `finish`, so that nothing is written through one."""
         if entry.path in self.entries or entry.path == LISTING:
             raise FormatError(f"{entry.path}: occurs twice")
         above = entry.path.rpartition("/")[0]
-        if above and (above not in self.entries or self.entries[above].type != stat.S_IFDIR):
+        if above and not self.is_folder(above):
             raise FormatError(f"{entry.path}: comes before its folder")
         if len(self.entries) >= MAX_ENTRIES:
             raise FormatError(f"more than {MAX_ENTRIES:,} files and folders")
@@ -187,30 +191,61 @@ class _Folder:
             if entry.type == stat.S_IFDIR:
                 os.chmod(path, entry.mode | 0o700, dir_fd=self._fd)
 
-    def keep(self, source: Path, path: str) -> None:
-        """Take over a file or link that belongs to others; with the folders above it."""
-        above = path.rpartition("/")[0]
-        if above and above not in self.entries:
-            Path(f"/proc/self/fd/{self._fd}/{above}").mkdir(parents=True, exist_ok=True)
-        os.link(source, path, dst_dir_fd=self._fd, follow_symlinks=False)
+    def is_folder(self, path: str) -> bool:
+        """Return whether the release has a folder at `path`."""
+        return path in self.entries and self.entries[path].type == stat.S_IFDIR
+
+    def keep(self, folder: Path, path: str) -> None:
+        """Take over a file or link of `folder` that belongs to others, with the folders above it."""
+        self.keep_folder(folder, path.rpartition("/")[0])
+        os.link(folder / path, path, dst_dir_fd=self._fd, follow_symlinks=False)
+
+    def keep_folder(self, folder: Path, path: str) -> None:
+        """Have a folder of `folder` as it is there, unless the release has it, with those above it."""
+        if not path or path in self.entries or path in self._kept:
+            return
+        self.keep_folder(folder, path.rpartition("/")[0])
+        self._kept.add(path)
+        os.mkdir(path, 0o700, dir_fd=self._fd)
+        made = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            _make_like((folder / path).lstat(), made)
+        finally:
+            os.close(made)
+
+
+def _make_like(status: os.stat_result, folder: int) -> None:
+    """Give an open folder the owner, the group and the mode of another."""
+    own = os.fstat(folder)
+    if (own.st_uid, own.st_gid) != (status.st_uid, status.st_gid):
+        os.fchown(folder, status.st_uid, status.st_gid)
+    os.fchmod(folder, stat.S_IMODE(status.st_mode))
 
 
 def _take_over(folder: Path, old: set[str], new: _Folder) -> None:
     """Link what lies in the old folder and belonged to no release into the new one. Raises TargetError."""
-    for base, folders, files in os.walk(folder):
+    for base, folders, files in os.walk(folder, onerror=_not_read):
         place = Path(base)
-        for name in (*files, *(each for each in folders if (place / each).is_symlink())):
+        real = {name for name in folders if not (place / name).is_symlink()}
+        for name in (*files, *folders):
             path = str((place / name).relative_to(folder))
-            if path in old or path == LISTING:
+            if path in old or path == LISTING or (name in real and new.is_folder(path)):
                 continue
             if path in new.entries or any(
-                above in new.entries and new.entries[above].type != stat.S_IFDIR
-                for above in map(str, Path(path).parents)
+                above in new.entries and not new.is_folder(above) for above in map(str, Path(path).parents)
             ):
                 raise TargetError(
                     f"{folder / path}: does not belong to the old release, but the new one has it, too: move it away"
                 )
-            new.keep(place / name, path)
+            if name in real:
+                new.keep_folder(folder, path)
+            else:
+                new.keep(folder, path)
+
+
+def _not_read(error: OSError) -> None:
+    """What cannot be read cannot be taken over: it must not be lost."""
+    raise error
 
 
 def _extract(layer: Descriptor, content: Content, folder: _Folder, part: ProgressPart) -> None:

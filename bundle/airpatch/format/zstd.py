@@ -213,24 +213,33 @@ def decompress(frame: Buffer, content: int | None = None) -> bytes:
     return bytes(data)
 
 
+def raw_parts(view: memoryview, content: int) -> list[memoryview]:
+    """Return the parts of `view`, of `raw_size(content)` bytes, into which a raw frame is to be read, in its order.
+
+    Its content then lies in one piece at the beginning of `view`, behind it the headers, and last, as in any frame, the
+    checksum.
+    """
+    at = content + _RAW_HEADER
+    parts = [view[content:at]]
+    for start in range(0, content, BLOCK):
+        parts += [view[at : at + _BLOCK_HEADER], view[start : min(start + BLOCK, content)]]
+        at += _BLOCK_HEADER
+    return [*parts, view[at:]]
+
+
 def unpack(frame: Buffer, content: int) -> memoryview:
-    """As `decompress`, of a frame that the caller gives up: raw blocks are joined where they lie, if it can be written.
+    """As `decompress`; what can be written and has the size of a raw frame was read into its `raw_parts`.
 
     That takes neither memory nor a decoder, and most frames of a bundle are like that.
     """
     view = memoryview(frame)
     if view.readonly or len(view) != raw_size(content):
         return memoryview(decompress(frame, content))
-    headers = raw_headers(content)
-    if any(view[at : at + len(header)] != header for at, header in headers):
-        return memoryview(decompress(frame, content))
-    for start in range(0, content, BLOCK):
-        stop = min(start + BLOCK, content)
-        view[start:stop] = view[raw_offset(start) : raw_offset(start) + stop - start]
-    joined = view[:content]
-    if checksum(joined) != trailer(view):
+    if view[content:-_CHECKSUM] != b"".join(header for _, header in raw_headers(content)):
+        return memoryview(decompress(b"".join(raw_parts(view, content)), content))
+    if checksum(view[:content]) != trailer(view):
         raise FormatError(_DAMAGED)
-    return joined
+    return view[:content]
 
 
 def stream(pieces: Iterator[memoryview]) -> Iterator[bytes]:

@@ -204,7 +204,7 @@ class BlobBuilder:
         target, source = (
             parse_view(b"".join(decode(section(patch, recipe, number), (), MAX_DESCRIPTION))) for number in (-2, -1)
         )
-        file = stack.enter_context(closing(self._uncompressed.new(step.digest)))
+        file = stack.enter_context(closing(self._uncompressed.new(step.digest, step.expanded)))
         self.expand(source, sources, step.expanded, file)
         if file.size != step.expanded:
             raise FormatError(f"has a view of its sources of {file.size} bytes, not {step.expanded}")
@@ -270,7 +270,7 @@ class BlobBuilder:
 
     def _keep(self, step: Step, chunks: Iterable[bytes], stack: ExitStack) -> ScratchFile:
         """Return a layer in a scratch file, for what reads it when all of its covers are known."""
-        file = stack.enter_context(closing(self._uncompressed.new(step.digest)))
+        file = stack.enter_context(closing(self._uncompressed.new(step.digest, step.uncompressed_size)))
         for chunk in chunks:
             file.append(chunk)
         return file

@@ -32,7 +32,7 @@ from airpatch.layers.recipe import (
     read_header,
 )
 from airpatch.layers.required_features import require_features
-from airpatch.layers.steps import PASSED, sizes_of, unpacked_space
+from airpatch.layers.steps import PASSED, decisions_space, sizes_of, step_space
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -50,14 +50,16 @@ def rebuild_blobs(
     execution: Execution,
     done: Callable[[Step], None] = lambda _step: None,
     room: int | None = None,
+    memory: int = 0,
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
     `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
     receives each step that was carried out, on the thread that did it, which it may block until the work is cancelled:
-    the first error, or a signal, cancels `execution`. With `room`, steps are carried out together only as far as what
-    they unpack takes no more than so many bytes, and what one has made is unpacked when another needs it. Raises
-    BaseMismatch if a source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
+    the first error, or a signal, cancels `execution`. With `room`, steps are carried out together only as far as all
+    that they work on takes no more than so many bytes (`step_space`), and what one has made is unpacked when another
+    needs it. Of what is unpacked, up to `memory` bytes lie in memory instead of scratch files. Raises BaseMismatch if a
+    source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)
     allow_open_files()
@@ -65,9 +67,12 @@ def rebuild_blobs(
     sizes = sizes_of(index)
     users = Counter(source for step in steps for source in step.sources)
     content = Stoppable(content, execution.cancellation)
+    work = rebuilding_work(index, steps, content, keep_made=room is None)
     with (
-        closing(UncompressedLayers(content, execution.scratch, users, keep_made=room is None)) as uncompressed,
-        execution.part(f"rebuilding layers of {index.release.name}", rebuilding_work(index, steps, content)) as part,
+        closing(
+            UncompressedLayers(content, execution.scratch, users, keep_made=room is None, memory=memory)
+        ) as uncompressed,
+        execution.part(f"rebuilding layers of {index.release.name}", work) as part,
         worker_pool(jobs) as blocks,
         worker_pool(jobs, execution.cancellation) as pool,
     ):
@@ -80,19 +85,22 @@ def rebuild_blobs(
             done(step)
 
         def fits(step: Step, running: Iterable[Step]) -> bool:
-            return room is None or sum(unpacked_space(each, sizes) for each in (step, *running)) <= room
+            return room is None or sum(step_space(each, sizes) for each in (step, *running)) <= room
 
         _carry_out(steps, run, fits, pool, jobs)
 
 
-def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> int:
+def rebuilding_work(index: Index, steps: Sequence[Step], content: Content, *, keep_made: bool = True) -> int:
     """Return the work that `steps` of `index` take, in bytes: of layers unpacked, of decisions read, of what is made.
-    Reads the headers of the layer patches, which `content` has.
+
+    `keep_made` says whether layers are kept that are unpacked when they are made. Reads the headers of the layer
+    patches, which `content` has.
     """
     sizes = sizes_of(index)
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
-    kept = [step.digest for step, recipe in zip(steps, recipes, strict=True) if decompresses_to_layer(recipe.method)]
+    made = zip(steps, recipes, strict=True) if keep_made else ()
+    kept = [step.digest for step, recipe in made if decompresses_to_layer(recipe.method)]
     unpacked = {source for step in apart for source in step.sources}.difference(kept)
     total = sum(sizes[source][1] for source in unpacked)
     for step, recipe in zip(steps, recipes, strict=True):
@@ -108,6 +116,22 @@ def rebuilding_work(index: Index, steps: Sequence[Step], content: Content) -> in
             case Corrected() | CorrectedFrames():
                 total += 2 * step.uncompressed_size
     return total
+
+
+def largest_step(index: Index, steps: Sequence[Step], content: Content) -> int:
+    """Return how many bytes the largest of `steps` works on, with its decisions. Reads the headers of the layer
+    patches, which `content` has.
+    """
+    sizes = sizes_of(index)
+    return max(
+        (
+            step_space(step, sizes)
+            + (0 if isinstance(method, Plain | Replica | Raw | Whole) else decisions_space(step, sizes))
+            for step in steps
+            for method in [_recipe(step, content).method]
+        ),
+        default=0,
+    )
 
 
 def _recipe(step: Step, content: Content) -> Recipe:

@@ -1,4 +1,4 @@
-"""Uncompressed layers in scratch files, each unpacked at its first use and dropped after its last."""
+"""Uncompressed layers in scratch files or memory, each unpacked at its first use and dropped after its last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from airpatch.blobs.content import Content
-from airpatch.blobs.scratch import ScratchFile, ScratchRange
+from airpatch.blobs.scratch import MemoryScratch, ScratchFile, ScratchRange
 from airpatch.errors import FormatError
 from airpatch.execution import NewFile
 from airpatch.layers.compression import extract
@@ -25,15 +25,23 @@ class _Slot:
 class UncompressedLayers:
     """The layers of `content`, uncompressed. `users` says how often each will be taken and given back.
 
-    With `keep_made`, those that are unpacked when they are made are kept until they are used. For use by many threads.
+    With `keep_made`, those that are unpacked when they are made are kept until they are used. Up to `memory` bytes of
+    what has a known size lie in memory instead of scratch files. For use by many threads.
     """
 
     def __init__(
-        self, content: Content, new_file: NewFile, users: Mapping[Digest, int], *, keep_made: bool = True
+        self,
+        content: Content,
+        new_file: NewFile,
+        users: Mapping[Digest, int],
+        *,
+        keep_made: bool = True,
+        memory: int = 0,
     ) -> None:
         self._content = content
         self._new_file = new_file
         self._keep_made = keep_made
+        self._memory = MemoryScratch(memory)
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
     def take(
@@ -68,9 +76,11 @@ class UncompressedLayers:
         """Add a layer that is unpacked already."""
         self._slots[digest].file = file
 
-    def new(self, digest: Digest) -> ScratchFile:
-        """Return an empty scratch file for the layer `digest`."""
-        return ScratchFile(self._new_file, str(digest))
+    def new(self, digest: Digest, size: int = 0) -> ScratchFile:
+        """Return an empty scratch file for what belongs to the layer `digest`, of at most `size` bytes if that is
+        known.
+        """
+        return self._memory.new(size, str(digest)) or ScratchFile(self._new_file, str(digest))
 
     def close(self) -> None:
         """Release all layers."""
@@ -80,7 +90,7 @@ class UncompressedLayers:
                 slot.file = None
 
     def _unpack(self, digest: Digest, size: int, uncompressed_size: int, advance: Callable[[int], None]) -> ScratchFile:
-        file = self.new(digest)
+        file = self.new(digest, uncompressed_size)
 
         def append(piece: bytes) -> None:
             file.append(piece)

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content, read_blob
 from airpatch.blobs.output import STDOUT
 from airpatch.blobs.tree import Tree
@@ -34,12 +33,12 @@ from airpatch.operations.trusted_files import require_signed
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import gather
 from airpatch.sources.image_files import TreeContent
-from airpatch.sources.image_references import pick
 from airpatch.sources.source import FoundImage, Source
 from airpatch.target.image_signatures import kept_path, signatures_of
 from airpatch.target.root import open_root
 
 if TYPE_CHECKING:
+    from airpatch.archive.bundle_file import BundleFile
     from airpatch.signing.trusted import TrustedSigners
 
 
@@ -120,6 +119,8 @@ def restore(
     if base is not None:
         if release is not None:
             raise UsageError("--release picks a release of a root, but a patch has only one")
+        from airpatch.archive.bundle_file import BundleFile  # most sources are whole
+
         with ExitStack() as stack:
             patch = stack.enter_context(closing(BundleFile(os.fspath(source))))
             return _restore_upon(
@@ -173,6 +174,8 @@ def _picked(picks: Sequence[str], images: Sequence[Image], where: str) -> list[I
     """Return the `images` that `picks` mean, all without any. Raises UsageError as `pick` does."""
     if not picks:
         return list(images)
+    from airpatch.sources.image_references import pick  # most releases are restored as a whole
+
     found = pick(picks, [FoundImage(each.name, where, _unloaded, each.manifest) for each in images])
     chosen = {entry.name for entry in found}
     return [each for each in images if each.name in chosen]

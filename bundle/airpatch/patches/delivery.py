@@ -1,7 +1,8 @@
 """Blobs of the release that patches lead to, each passed on as soon as it is made, and given up when it was taken.
 
-Sources in a registry are fetched shortly before the steps that need them, and given up after the last of these. So what
-lies in scratch files is what the steps at work need, whatever the size of the release.
+Sources in a registry are fetched shortly before the steps that need them, and given up after the last of these. Steps
+are at work together only as far as what they work on is no more than all new blobs and some memory. So scratch files
+take about as much as the new blobs, or the largest step, at most.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
-from heapq import nlargest
 
 from airpatch.blobs.content import ChainedContent
 from airpatch.blobs.room import require_scratch
 from airpatch.destinations.supply import Take
 from airpatch.execution import Execution
 from airpatch.format.index import Step
-from airpatch.layers.rebuild import rebuild_blobs, rebuilding_work
+from airpatch.layers.rebuild import largest_step, rebuild_blobs, rebuilding_work
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.layers.required_features import require_features
-from airpatch.layers.steps import PASSED, scratch_space
 from airpatch.model.digest import Digest
 from airpatch.patches.chains import Work
 from airpatch.patches.completed_release import CompletedRelease
@@ -33,6 +32,8 @@ _WAITING = 4
 """Blobs that are made and not yet taken. They take scratch space, so the steps wait when there are so many."""
 _HEED = 0.2
 """Seconds after which a step that waits looks whether the work is cancelled."""
+_MEMORY = 128 << 20
+"""Bytes of uncompressed layers that lie in memory."""
 _EARLY = 1
 """Steps for which sources are fetched before they can begin."""
 
@@ -60,11 +61,11 @@ class Delivery:
         self._users = Counter(source for step in self._steps for source in step.sources)
         self._users.update(self._wanted)
         fetched = self._fetched()
-        require_scratch(execution.scratch, self._scratch(fetched, execution.threads))
+        require_scratch(execution.scratch, self._scratch())
         total = sum(fetched.values())
         for bundle, steps in self._work:
             require_features(bundle.index)
-            total += rebuilding_work(bundle.index, steps, bundle)
+            total += rebuilding_work(bundle.index, steps, bundle, keep_made=False)
         return total
 
     def give(self, take: Take, execution: Execution) -> None:
@@ -73,7 +74,8 @@ class Delivery:
         made = {step.digest for step in steps}
         ready = [digest for digest in self._wanted if digest not in made]
         waiting = threading.Semaphore(_WAITING)
-        room = sum(step.size for step in steps)
+        memory = min(_MEMORY, execution.memory // 4)
+        room = sum(step.size for step in steps) + memory
         connections = 1 if self._remote is None else self._remote.connections
         with execution.part("", 0) as part, worker_pool(connections, execution.cancellation) as pool:
             order = [ready, *(step.sources for step in steps)]
@@ -100,7 +102,14 @@ class Delivery:
             for bundle, some in self._work:
                 if some:
                     rebuild_blobs(
-                        bundle.index, some, content, lambda s: self._rebuilt.output(s.digest), execution, done, room
+                        bundle.index,
+                        some,
+                        content,
+                        lambda step: self._rebuilt.output(step.digest),
+                        execution,
+                        done,
+                        room,
+                        memory,
                     )
 
     def close(self) -> None:
@@ -121,18 +130,10 @@ class Delivery:
     def _by_registry(self) -> dict[Digest, RemoteBlobs]:
         return {} if self._remote is None else dict.fromkeys(self._fetched(), self._remote)
 
-    def _scratch(self, fetched: Mapping[Digest, int], threads: int) -> int:
+    def _scratch(self) -> int:
         """Return about how many bytes of scratch files the work takes at most."""
-        steps = self._steps
-        sizes = {step.digest: step.size for step in steps}
-        sources = [sum(fetched.get(source, 0) for source in step.sources) for step in steps]
-        between = {source for step in steps for source in step.sources if source in sizes}
-        return (
-            max((scratch_space(bundle.index, some, threads) for bundle, some in self._work), default=0)
-            + sum(nlargest(_WAITING + threads, sizes.values()))
-            + sum(nlargest(_reach(threads), sources))
-            + sum(sizes[digest] for digest in between)
-        )
+        largest = (largest_step(bundle.index, some, bundle) for bundle, some in self._work)
+        return max(sum(step.size for step in self._steps), *largest)
 
     def _used(self, digest: Digest) -> None:
         """Note that one of its users is done with a blob; it is given up after the last."""
@@ -149,6 +150,6 @@ class Delivery:
 def _reach(threads: int) -> int:
     """Return for how many steps, from the first that is not done, sources are fetched.
 
-    Each that may be at work is among them (`rebuild_blobs`).
+    One that passes another over (`rebuild_blobs`) may have to fetch its own.
     """
-    return threads + PASSED + _EARLY
+    return threads + _EARLY

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _LOG = logger(__name__)
 _ROUNDS = 3
 """How often tasks are handed in that a scheduler lost."""
+_MOST_WORKERS = 1024
+"""Processes on this host: more than processors that any has, and few enough to start."""
 _TIMEOUT = 30
 """Seconds until a scheduler that does not answer counts as not there."""
 
@@ -52,7 +54,9 @@ def parse_engine(text: str) -> Cluster | None:
     if text == "local":
         return None
     kind, colon, rest = text.partition(":")
-    if kind == "dask-local" and colon and rest.isascii() and rest.isdigit() and int(rest):
+    if kind == "dask-local" and colon and rest.isascii() and rest.isdigit() and rest.strip("0"):
+        if len(rest.lstrip("0")) > len(str(_MOST_WORKERS)) or int(rest) > _MOST_WORKERS:
+            raise UsageError(f"{text:.100}: dask-local starts {_MOST_WORKERS} processes at most")
         return Cluster(workers=int(rest))
     host, _, port = rest.removeprefix("//").rpartition(":")
     if text.startswith("dask://") and host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16:

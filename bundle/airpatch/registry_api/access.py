@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+SCHEME = "docker://"
+"""How an address in a registry begins."""
 CONNECTIONS = 8
 """Requests at the same time by default: enough to fill a line with some delay, few enough for any registry."""
+
+
+def is_address(text: str) -> bool:
+    """Return whether `text` means something in a registry."""
+    return text.startswith(SCHEME)
 
 
 @dataclass(frozen=True, slots=True)

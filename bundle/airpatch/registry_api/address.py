@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from airpatch.errors import FormatError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName, check_repository
+from airpatch.registry_api.access import SCHEME
 
-SCHEME = "docker://"
 _HOST = re.compile(r"(localhost|[A-Za-z0-9.-]*[.][A-Za-z0-9.-]*|[A-Za-z0-9.-]+(?=:)|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?")
 HUB = "docker.io"
 _HUB_NAMES = (HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
@@ -101,11 +101,6 @@ class Address:
         tag = f":{self.tag}" if self.tag is not None else ""
         digest = f"@{self.digest}" if self.digest is not None else ""
         return f"{SCHEME}{self.host}/{self.repository}{tag}{digest}"
-
-
-def is_address(text: str) -> bool:
-    """Return whether `text` means something in a registry."""
-    return text.startswith(SCHEME)
 
 
 def short_name(repository: str) -> str:

@@ -15,7 +15,7 @@ from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.sources.location import Location
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source
+from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source
 
 
 class BundleSource(Source):
@@ -64,10 +64,8 @@ class BundleSource(Source):
         return self._bundle.manifests()
 
 
-def _recognise(location: Location) -> BundleSource | None:
-    if location.is_folder or (not location.prefix and location.archive is not None):
+def recognise(location: Location) -> BundleSource | None:
+    """Return the bundle in a file; None if that is an archive, and no prefix says otherwise. Raises FormatError."""
+    if not location.prefix and location.archive is not None:
         return None
     return BundleSource(BundleFile(str(location.path)))
-
-
-KIND = Kind("bundle", "no bundle made by airpatch", _recognise)

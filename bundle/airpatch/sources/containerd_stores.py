@@ -21,11 +21,10 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.sources.bolt import MAX_DATABASE, Bucket, open_database
 from airpatch.sources.image_files import TreeContent, load_files, read_manifest
-from airpatch.sources.location import Location
+from airpatch.sources.location import CONTAINERD_DATABASE, Location
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
+from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source, UnnamedImage
 
-DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
 CONTENT = "io.containerd.content.v1.content/blobs/sha256"
 _SCHEMA = b"v1"
 _ATTEMPTS = 5
@@ -56,7 +55,7 @@ class ContainerdStore(Source):
         tagged: defaultdict[Digest, list[ImageName]] = defaultdict(list)
         untagged: dict[tuple[ImageName, Digest], str] = {}
         for record in self._records():
-            where = f"{self._tree.name(DATABASE)}: namespace {record.namespace}"
+            where = f"{self._tree.name(CONTAINERD_DATABASE)}: namespace {record.namespace}"
             if record.name.startswith("sha256:"):
                 continue  # CRI's name for an image by its config, beside the image's own names
             try:
@@ -74,7 +73,7 @@ class ContainerdStore(Source):
             if not any(other.repository == name.repository for other in tagged[digest]):  # else CRI's second name
                 given = names.get(digest, (name,))
                 images += [FoundImage(each, where, partial(self._load, digest), digest) for each in given]
-        findings = () if images or unnamed else (f"{self._tree.name(DATABASE)}: names no image",)
+        findings = () if images or unnamed else (f"{self._tree.name(CONTAINERD_DATABASE)}: names no image",)
         return Listing(tuple(images), tuple(unnamed), findings)
 
     def _load(self, digest: Digest) -> LoadedImage:
@@ -83,15 +82,15 @@ class ContainerdStore(Source):
 
     def _records(self) -> list[_Record]:
         """Return all images in the database, as of one transaction. Raises SourceError."""
-        where, problem = self._tree.name(DATABASE), ""
+        where, problem = self._tree.name(CONTAINERD_DATABASE), ""
         for _ in range(_ATTEMPTS):  # a daemon may overwrite pages that the transaction has freed
-            data = self._tree.read(DATABASE, MAX_DATABASE)
+            data = self._tree.read(CONTAINERD_DATABASE, MAX_DATABASE)
             try:
                 records = list(_images(open_database(data)))
             except FormatError as error:
                 problem = error.message
                 continue
-            if self._tree.read(DATABASE, MAX_DATABASE) == data:
+            if self._tree.read(CONTAINERD_DATABASE, MAX_DATABASE) == data:
                 return records
             problem = "keeps changing while it is read: stop containerd, or try again"
         raise SourceError(f"{where}: {problem}")
@@ -111,10 +110,6 @@ def _path(digest: Digest) -> str:
     return f"{CONTENT}/{digest.hex}"
 
 
-def _recognise(location: Location) -> ContainerdStore | None:
-    if not location.is_folder or location.tree.size(DATABASE) is None:
-        return None
+def recognise(location: Location) -> ContainerdStore:
+    """Return the storage that a folder with containerd's database is."""
     return ContainerdStore(location.tree)
-
-
-KIND = Kind("containerd", f"no storage of containerd (with {DATABASE})", _recognise)

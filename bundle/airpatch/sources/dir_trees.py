@@ -21,7 +21,7 @@ from airpatch.model.names import ImageName
 from airpatch.sources.image_files import load_files, numbered_signatures, read_manifest
 from airpatch.sources.location import DIR_MANIFEST, DIR_VERSION, FolderScan, Location, has_file, is_layout
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
+from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source, UnnamedImage
 
 _SHOWN_FILES = 3
 _HEX = re.compile(r"([0-9a-f]{64})(\.manifest\.json|\.signature-[0-9]+)?")
@@ -100,12 +100,8 @@ def _is_part(name: str, used: AbstractSet[str]) -> bool:
     return match[1] in used if match else name in (DIR_MANIFEST, DIR_VERSION) or name.startswith("signature-")
 
 
-def _recognise(location: Location) -> DirTree | None:
-    if not location.is_folder:
-        return None
+def recognise(location: Location) -> DirTree | None:
+    """Return the images of this kind in a folder, None if there are none. Raises SourceError if it cannot be read."""
     folders = location.scan.folders.items()
     images = [folder for folder, entries in folders if has_file(entries, DIR_MANIFEST) and not is_layout(entries)]
     return DirTree(location.tree, location.scan, images) if images else None
-
-
-KIND = Kind("dir", f"no dir: image (a folder with a {DIR_MANIFEST})", _recognise)

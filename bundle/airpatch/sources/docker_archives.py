@@ -23,13 +23,12 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import DOCKER_MANIFEST
 from airpatch.model.names import ImageName
 from airpatch.model.strict_json import Shape, Type, parse_list, parse_object
-from airpatch.sources.location import Location
+from airpatch.sources.location import DOCKER_INDEX, Location
 from airpatch.sources.manifests import read_manifests
 from airpatch.sources.oci_archives import OciArchive, holds_layout
-from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
+from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source, UnnamedImage
 from airpatch.sources.tar_files import TarFiles
 
-INDEX = "manifest.json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 """For compressed and uncompressed layers alike, as in containers/image; runtimes look at the layer's first bytes."""
@@ -54,9 +53,9 @@ class DockerArchive(Source):
         self._made: dict[str, _Made] = {}
 
     def listing(self, names: GivenNames) -> Listing:
-        where = self._archive.name(INDEX)
+        where = self._archive.name(DOCKER_INDEX)
         try:
-            entries = parse_list(self._archive.read(INDEX, limits.LISTING.value), _IMAGE)
+            entries = parse_list(self._archive.read(DOCKER_INDEX, limits.LISTING.value), _IMAGE)
         except FormatError as error:
             raise SourceError(f"{where}: {error.message}") from None
         images: list[FoundImage] = []
@@ -171,13 +170,11 @@ def _texts(data: Mapping[str, object], key: str) -> list[str]:
     return [str(text) for text in value if text is not None] if isinstance(value, list) else []
 
 
-def _recognise(location: Location) -> DockerArchive | OciArchive | None:
+def recognise(location: Location) -> DockerArchive | OciArchive | None:
+    """Return the archive in a file, None if it is none. Raises as `Location.archive` does."""
     archive = location.archive
-    if archive is None or archive.lacks(INDEX):
+    if archive is None or archive.lacks(DOCKER_INDEX):
         return None
     if holds_layout(archive):  # Docker 25 and newer: the layout tells more
-        return OciArchive(archive) if location.prefix == KIND.prefix else None
+        return OciArchive(archive) if location.prefix else None
     return DockerArchive(archive)
-
-
-KIND = Kind("docker-archive", f"no docker archive (a tar file with {INDEX}, as 'docker save' writes it)", _recognise)

@@ -29,8 +29,6 @@ from airpatch.model.release import (
 )
 from airpatch.progress import ProgressPart
 from airpatch.registry_api.access import PullOptions
-from airpatch.sources.given_names import resolve_names
-from airpatch.sources.image_references import Reference, pick, read_images_list, select
 from airpatch.sources.kinds import listed_images, open_source
 from airpatch.sources.platforms import absent_findings, absent_platforms
 from airpatch.sources.source import FoundImage, Listing, LoadedImage, Source
@@ -39,6 +37,7 @@ from airpatch.worker_pool import worker_pool
 if TYPE_CHECKING:
     from airpatch.archive.prepared import Arriving
     from airpatch.registry_api.remote_blobs import RemoteBlobs
+    from airpatch.sources.image_references import Reference
 
 _LOG = logger(__name__)
 
@@ -241,7 +240,11 @@ def _open_sources(
 ) -> tuple[list[Source], list[Reference] | None]:
     """Return the sources, and the references of the images list, unless they are a source of their own."""
     sources = [open_source(spec, execution.scratch, pull) for spec in specs]
-    references = None if images_list is None else read_images_list(images_list)
+    references = None
+    if images_list is not None:
+        from airpatch.sources.image_references import read_images_list  # most releases are all that a source has
+
+        references = read_images_list(images_list)
     if images_from is None:
         return sources, references
     return [*sources, listed_images(images_from, references, execution.scratch, pull)], None
@@ -251,6 +254,8 @@ def _list_images(sources: Sequence[Source], tags: Sequence[str]) -> list[Listing
     """Return what each of the sources has; `tags` name images that have no tag."""
     listings = [source.listing({}) for source in sources]
     if tags:
+        from airpatch.sources.given_names import resolve_names  # most images have tags
+
         names = resolve_names(tags, listings)
         listings = [source.listing(names) for source in sources]
     for listing in listings:
@@ -266,11 +271,15 @@ def _choose_images(
     images = [image for listing in listings for image in listing.images]
     findings = [finding for listing in listings for finding in _findings(listing)]
     if references is not None:
+        from airpatch.sources.image_references import select
+
         try:
             images, findings = select(references, images), []
         except SourceError as error:
             raise SourceError(error.message, [*error.findings, *findings]) from None
     if picks:
+        from airpatch.sources.image_references import pick
+
         images, findings = pick(picks, images), []
     return images, findings
 

@@ -8,42 +8,66 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from airpatch.archive.open_bundles import is_bundle
 from airpatch.errors import AirpatchError, SourceError, UsageError, unreadable
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_file, is_folder, real_path
 from airpatch.log import logger
 from airpatch.model.release import Release
-from airpatch.registry_api.access import PullOptions
-from airpatch.registry_api.address import is_address
-from airpatch.sources import (
-    bundles,
-    containerd_stores,
-    dir_trees,
-    docker_archives,
-    oci_archives,
-    oci_layouts,
-    registry_roots,
-)
+from airpatch.registry_api.access import PullOptions, is_address
 from airpatch.sources.foreign import explain_spec
-from airpatch.sources.image_references import Reference
-from airpatch.sources.location import Location
+from airpatch.sources.location import (
+    CONTAINERD_DATABASE,
+    DIR_MANIFEST,
+    DOCKER_INDEX,
+    OCI_INDEX,
+    OCI_LAYOUT,
+    Location,
+)
 from airpatch.sources.source import Kind, Source
-from airpatch.sources.tar_files import is_archive
 from airpatch.store.store_address import is_store_address
 
+if TYPE_CHECKING:
+    from airpatch.sources.image_references import Reference
+
+
+def _has_below(name: str) -> Callable[[Location], bool]:
+    """Return the glance that looks for `name` in a folder and those below it."""
+    return lambda at: at.is_folder and at.scan.has(name)
+
+
 KINDS: tuple[Kind, ...] = (
-    dir_trees.KIND,
-    registry_roots.KIND,
-    oci_layouts.KIND,
-    oci_archives.KIND,
-    docker_archives.KIND,
-    containerd_stores.KIND,
-    bundles.KIND,
+    Kind("dir", f"no dir: image (a folder with a {DIR_MANIFEST})", "dir_trees", _has_below(DIR_MANIFEST)),
+    Kind(
+        "registry",
+        f"no registry's storage ({STORAGE})",
+        "registry_roots",
+        lambda at: at.is_folder and at.tree.is_folder(STORAGE),
+    ),
+    Kind("oci", f"no OCI layout (a folder with a file {OCI_LAYOUT})", "oci_layouts", _has_below(OCI_LAYOUT)),
+    Kind(
+        "oci-archive",
+        f"no OCI archive (a tar file with {OCI_LAYOUT} and {OCI_INDEX})",
+        "oci_archives",
+        lambda at: not at.is_folder,
+    ),
+    Kind(
+        "docker-archive",
+        f"no docker archive (a tar file with {DOCKER_INDEX}, as 'docker save' writes it)",
+        "docker_archives",
+        lambda at: not at.is_folder,
+    ),
+    Kind(
+        "containerd",
+        f"no storage of containerd (with {CONTAINERD_DATABASE})",
+        "containerd_stores",
+        lambda at: at.is_folder and at.tree.size(CONTAINERD_DATABASE) is not None,
+    ),
+    Kind("bundle", "no bundle made by airpatch", "bundles", lambda at: not at.is_folder),
 )
 _LOG = logger(__name__)
 _BY_PREFIX = {kind.prefix: kind for kind in KINDS}
@@ -103,9 +127,14 @@ def is_other_source(spec: str) -> bool:
         return True
     prefix, colon, _ = spec.partition(":")
     if colon and prefix in _BY_PREFIX:
-        return prefix not in (bundles.KIND.prefix, registry_roots.KIND.prefix)
+        return prefix not in ("bundle", "registry")
     path = Path(spec)
-    return is_file(path) and not is_bundle(path) and is_archive(path)
+    if not is_file(path):
+        return False
+    from airpatch.archive.open_bundles import is_bundle
+    from airpatch.sources.tar_files import is_archive
+
+    return not is_bundle(path) and is_archive(path)
 
 
 def whole_release(spec: str) -> Release | None:

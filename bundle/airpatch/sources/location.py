@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airpatch import limits
-from airpatch.archive.open_bundles import is_bundle
 from airpatch.blobs.tree import Entry, Tree
 from airpatch.errors import SourceError
 from airpatch.execution import NewFile
 from airpatch.format.registry import STORAGE
 from airpatch.linux import is_folder
-from airpatch.sources.tar_files import TarFiles, open_archive
+
+if TYPE_CHECKING:
+    from airpatch.sources.tar_files import TarFiles
 
 DIR_MANIFEST = "manifest.json"
 """The file that makes a folder an image of the `dir:` transport."""
@@ -26,6 +28,14 @@ OCI_LAYOUT = "oci-layout"
 OCI_INDEX = "index.json"
 OCI_BLOBS = "blobs"
 """The folder of an OCI layout's content."""
+REF_NAME = "org.opencontainers.image.ref.name"
+"""The annotation of a layout's index that has an image's name (image-spec `annotations.md`)."""
+CONTAINERD_NAME = "io.containerd.image.name"
+"""The annotation in which containerd and docker write the name."""
+DOCKER_INDEX = "manifest.json"
+"""The file that makes an archive one of docker (moby `image/tarexport`)."""
+CONTAINERD_DATABASE = "io.containerd.metadata.v1.bolt/meta.db"
+"""The file that makes a folder containerd's storage (containerd `metadata/buckets.go`)."""
 IMAGE_FILE = re.compile(r"[0-9a-f]{64}(\.manifest\.json|\.signature-[0-9]+)?|signature-[0-9]+|version|manifest\.json")
 """How the `dir:` transport names the files that are parts of an image."""
 _UNFINISHED_FILE = re.compile(rf"{IMAGE_FILE.pattern}|(dir|oci)-put-blob[0-9]*")
@@ -44,6 +54,10 @@ class FolderScan:
 
     folders: dict[str, list[Entry]] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
+
+    def has(self, name: str) -> bool:
+        """Return whether something called `name` lies in one of the folders."""
+        return any(entry.name == name for entries in self.folders.values() for entry in entries)
 
 
 class Location:
@@ -70,7 +84,12 @@ class Location:
 
         Raises SourceError, FormatError, TargetError as `open_archive` does.
         """
-        return None if self.is_folder or is_bundle(self.path) else open_archive(self.path, self._new_file)
+        if self.is_folder:
+            return None
+        from airpatch.archive.open_bundles import is_bundle  # what reads files is loaded for them alone
+        from airpatch.sources.tar_files import open_archive
+
+        return None if is_bundle(self.path) else open_archive(self.path, self._new_file)
 
     @cached_property
     def scan(self) -> FolderScan:

@@ -11,9 +11,9 @@ from collections.abc import Set as AbstractSet
 
 from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
-from airpatch.sources.location import OCI_INDEX, OCI_LAYOUT, Location
+from airpatch.sources.location import OCI_LAYOUT, Location
 from airpatch.sources.oci_layouts import Layout
-from airpatch.sources.source import GivenNames, Kind, Listing, Source
+from airpatch.sources.source import GivenNames, Listing, Source
 from airpatch.sources.tar_files import TarFiles
 
 
@@ -42,9 +42,7 @@ def holds_layout(archive: TarFiles) -> bool:
         return True  # reading it reports the problem
 
 
-def _recognise(location: Location) -> OciArchive | None:
+def recognise(location: Location) -> OciArchive | None:
+    """Return the archive in a file, None if it is none. Raises as `Location.archive` does."""
     archive = location.archive
     return OciArchive(archive) if archive is not None and holds_layout(archive) else None
-
-
-KIND = Kind("oci-archive", f"no OCI archive (a tar file with {OCI_LAYOUT} and {OCI_INDEX})", _recognise)

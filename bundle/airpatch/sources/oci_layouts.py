@@ -23,14 +23,20 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import Descriptor, parse_descriptor, parse_document
 from airpatch.model.names import ImageName
 from airpatch.sources.image_files import Files, load_files, read_manifest, stored_signatures
-from airpatch.sources.location import OCI_BLOBS, OCI_INDEX, OCI_LAYOUT, FolderScan, Location, is_layout
+from airpatch.sources.location import (
+    CONTAINERD_NAME,
+    OCI_BLOBS,
+    OCI_INDEX,
+    REF_NAME,
+    FolderScan,
+    Location,
+    is_layout,
+)
 from airpatch.sources.manifests import Manifests, read_manifests
 from airpatch.sources.referrers import LayoutEntry, NamedManifest, name_entries
-from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source, UnnamedImage
+from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source, UnnamedImage
 from airpatch.units import count
 
-REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"
 COSIGN_KIND = "kind"
 """What `cosign save` and hauler call an entry: `dev.cosignproject.cosign/image`, `.../sigs`, and so on."""
 
@@ -175,11 +181,7 @@ def _name(annotations: Mapping[str, object], repository: str) -> tuple[ImageName
     return (ImageName(repository, ref_name) if ref_name else None), None
 
 
-def _recognise(location: Location) -> OciLayouts | None:
-    if not location.is_folder:
-        return None
+def recognise(location: Location) -> OciLayouts | None:
+    """Return the layouts in a folder, None if there are none. Raises SourceError if it cannot be read."""
     layouts = [folder for folder, entries in location.scan.folders.items() if is_layout(entries)]
     return OciLayouts(location.tree, location.scan, layouts) if layouts else None
-
-
-KIND = Kind("oci", f"no OCI layout (a folder with a file {OCI_LAYOUT})", _recognise)

@@ -18,7 +18,7 @@ from airpatch.model.names import ImageName
 from airpatch.sources.image_files import TreeContent, load_files, read_manifest, stored_signatures
 from airpatch.sources.location import Location
 from airpatch.sources.manifests import read_manifests
-from airpatch.sources.source import FoundImage, GivenNames, Kind, Listing, LoadedImage, Source
+from airpatch.sources.source import FoundImage, GivenNames, Listing, LoadedImage, Source
 
 _LINK = len("sha256:") + 64
 """Bytes of a link file."""
@@ -89,8 +89,6 @@ class RegistryRoot(Source):
             raise SourceError(f"{self._tree.name(path)}: {error.message}") from None
 
 
-def _recognise(location: Location) -> RegistryRoot | None:
-    return RegistryRoot(location.tree) if location.is_folder and location.tree.is_folder(registry.STORAGE) else None
-
-
-KIND = Kind("registry", f"no registry's storage ({registry.STORAGE})", _recognise)
+def recognise(location: Location) -> RegistryRoot:
+    """Return the root that a folder with a registry's storage is."""
+    return RegistryRoot(location.tree)

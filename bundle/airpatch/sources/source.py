@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from airpatch.archive.opening import Opening
 from airpatch.blobs.content import Content
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
@@ -21,6 +21,7 @@ from airpatch.model.release import ImageSignature, Release
 from airpatch.sources.location import Location
 
 if TYPE_CHECKING:
+    from airpatch.archive.opening import Opening
     from airpatch.registry_api.remote_blobs import RemoteBlobs
 
 
@@ -128,13 +129,24 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of source. Each module of a kind has one as `KIND`, and `kinds.KINDS` lists them.
+    """A kind of source. `kinds.KINDS` lists them.
 
     `prefix` is what a user writes before the path; `absent` completes the message "PATH: holds ..." where the path
-    holds none of this kind. `recognise` returns the source at a location, None if it holds none of this kind; it raises
-    an AirpatchError where the location is of this kind and cannot be used.
+    holds none of this kind. `module` of this package reads it; since a source is of one kind, that is loaded only
+    where `may_hold`, a glance at the location, does not rule it out.
     """
 
     prefix: str
     absent: str
-    recognise: Callable[[Location], Source | None]
+    module: str
+    may_hold: Callable[[Location], bool]
+
+    def recognise(self, location: Location) -> Source | None:
+        """Return the source at `location`, None if it holds none of this kind. That is `recognise` of the module.
+
+        Raises an AirpatchError where the location is of this kind and cannot be used.
+        """
+        if not self.may_hold(location):
+            return None
+        found: Source | None = import_module(f"airpatch.sources.{self.module}").recognise(location)
+        return found

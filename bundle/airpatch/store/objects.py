@@ -7,7 +7,9 @@ to storage.
 from __future__ import annotations
 
 import os
+import re
 import socket
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -43,6 +45,8 @@ _CREDENTIALS = (
 )
 """Variables of the environment, any of which says how to get credentials, or that none are needed."""
 _NO_CREDENTIALS = "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment"
+_LEFT = re.compile(r"[0-9a-f]{64}#[0-9]+", re.ASCII)
+"""Names of what a writer that was killed has left of an object."""
 _LEAST_AHEAD, _MOST_AHEAD = 64 << 10, 8 << 20
 """Bytes that are read at once: few where somebody jumps, many where somebody reads on."""
 
@@ -79,6 +83,7 @@ class Objects:
 
     def get(self, name: str, limit: int) -> bytes | None:
         """Return an object of at most `limit` bytes, None if it is not there. Raises SourceError for a larger one."""
+        self._require_file(name)
         with self._told():
             try:
                 found = self._obstore.get(self._store, name)
@@ -96,6 +101,7 @@ class Objects:
 
     def look(self, name: str) -> StoredObject | None:
         """Return what is known of an object, None if it is not there."""
+        self._require_file(name)
         with self._told():
             try:
                 return _stored(self._obstore.head(self._store, name))
@@ -108,6 +114,7 @@ class Objects:
 
     def range(self, name: str, start: int, length: int) -> memoryview:
         """Return `length` bytes of an object. Raises SourceError if it is not there or shorter."""
+        self._require_file(name)
         with self._told():
             try:
                 found = memoryview(self._obstore.get_range(self._store, name, start=start, length=length))
@@ -150,7 +157,11 @@ class Objects:
         folder = self._folder
         for path in folder.rglob("*#*") if folder is not None else ():
             with suppress(FileNotFoundError):
-                if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                if (
+                    _LEFT.fullmatch(path.name)
+                    and path.is_file()
+                    and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before
+                ):
                     path.unlink()
 
     def require_conditions(self) -> None:
@@ -164,6 +175,16 @@ class Objects:
                 f"{self.where}: this storage ignores the condition of a write (If-None-Match), by which workers avoid "
                 "overwriting each other: use storage that honours it, such as AWS S3, MinIO or a folder"
             )
+
+    def _require_file(self, name: str) -> None:
+        """Raise SourceError for what lies in a folder and is neither file nor folder: the client would wait for a pipe
+        for ever.
+        """
+        with suppress(OSError):
+            if self._folder is not None:
+                mode = (self._folder / name).stat().st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise SourceError(f"{self.where}/{name}: is not a file: remove it")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

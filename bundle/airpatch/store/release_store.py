@@ -167,6 +167,13 @@ def release_blobs(release: Release) -> dict[Digest, int]:
     return blobs
 
 
+def blob_of(name: str) -> Digest | None:
+    """Return the digest of the blob whose object is called `name`, None where that is the name of no blob."""
+    hex_ = name.rpartition("/")[2]
+    digest = Digest.from_hex(hex_) if is_hex(hex_) else None
+    return digest if digest is not None and blob_name(digest) == name else None
+
+
 def blob_name(digest: Digest) -> str:
     """Return the name of the object of a blob."""
     return f"{BLOBS}/{digest.hex[:2]}/{digest.hex}"

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.blobs.content import check_blob
-from airpatch.errors import AirpatchError, FormatError
+from airpatch.errors import AirpatchError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from airpatch.store.layer_records import LayerRecords
-from airpatch.store.release_store import BLOBS, ReleaseStore, StoredRelease, blob_name, release_blobs
+from airpatch.store.release_store import BLOBS, ReleaseStore, StoredRelease, blob_name, blob_of, release_blobs
 from airpatch.worker_pool import worker_pool
 
 
@@ -92,13 +92,10 @@ def _needed(store: ReleaseStore, releases: Sequence[StoredRelease]) -> Iterator[
 
 def _wrong(store: ReleaseStore, name: str, size: int, part: ProgressPart) -> str | None:
     """Return what is wrong with the blob in an object."""
-    try:
-        digest = Digest.from_hex(name.rpartition("/")[2])
-        if blob_name(digest) != name:
-            raise FormatError("does not belong there")
-    except FormatError as error:
-        part.advance(size, None)
-        return error.message
+    digest = blob_of(name)
+    if digest is None:
+        part.advance(size)
+        return "is no blob"
     with part.share(size, digest) as share:
         try:
             check_blob(store.content, digest, size, share.advance)

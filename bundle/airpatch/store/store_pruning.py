@@ -18,6 +18,7 @@ from airpatch.store.release_store import (
     ReleaseStore,
     StoredRelease,
     blob_name,
+    blob_of,
     choose_release,
     release_blobs,
     release_name,
@@ -70,7 +71,7 @@ def prune_store(
             names.update(blob_name(digest) for digest, _ in head.blobs)
         else:
             dead.append(name)
-    unused = [each for each in store.objects.list(BLOBS) if each.name not in names]
+    unused = [each for each in store.objects.list(BLOBS) if each.name not in names and blob_of(each.name) is not None]
     latest = datetime.now(UTC) - grace
     removed = [each for each in unused if each.time < latest]
     if not dry_run:
