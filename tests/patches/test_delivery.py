@@ -250,7 +250,7 @@ def test_an_error_ends_steps_that_wait_until_blobs_are_taken(
                 time.sleep(0.001)
             raise TargetError("cannot be taken")
 
-    with closing(Delivery(completed, work(), MemoryScratch(0))) as delivery:
+    with closing(Delivery(completed, work(), MemoryScratch(1 << 20))) as delivery:
         delivery.prepare(made, work())
         with pytest.raises(TargetError, match="cannot be taken"):
             delivery.give(take, work())
