@@ -61,8 +61,8 @@ class BestTables(ZstdMatcher):
         if not isinstance(other, BestTables):
             raise TypeError("a search of another level")
         best: BestTables = other
-        self._tables, self._short, self._long = best._tables, best._short, best._long
-        self._base = best._base + best._filled + self._reach
+        self._short, self._long = best._short, best._long
+        self._go_on(best)
 
     def reset(self) -> None:
         """Begin another frame: forget all uncompressed data."""
