@@ -91,6 +91,7 @@ COMPILED: list[str] = [
     "airpatch.encoders.zstd_codes",
     "airpatch.encoders.zstd_columns",
     "airpatch.encoders.zstd_read_blocks",
+    "airpatch.encoders.zstd_recurrence",
     "airpatch.encoders.zstd_sequence_bits",
     "airpatch.encoders.zstd_write_blocks",
     "airpatch.sketches.feature_sets",

@@ -57,7 +57,9 @@ def _replayed(uncompressed: bytes, name: str) -> tuple[float, int]:
     covers = Covers()
     covers.add([(0, 0, len(uncompressed))], 0, len(uncompressed))
     matches = b"".join(part.matches for part in parse(io.BytesIO(old).read, len(older)))
-    parts = list(parse(io.BytesIO(new).read, len(uncompressed), covers.alignment(matches)))
+    parts = list(
+        parse(io.BytesIO(new).read, len(uncompressed), covers.alignment(matches), io.BytesIO(uncompressed).read)
+    )
     layout, *columns = (
         io.BytesIO(b"".join(column))
         for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)

@@ -114,7 +114,7 @@ def _frame_decisions(blob: bytes, base: bytes, new: bytes, old: bytes) -> int:
         pass
     others = list(parse(io.BytesIO(base).read, MAX_BLOB))
     alignment = covers.alignment(b"".join(part.matches for part in others))
-    own = list(parse(io.BytesIO(blob).read, MAX_BLOB, alignment))
+    own = list(parse(io.BytesIO(blob).read, MAX_BLOB, alignment, io.BytesIO(new).read))
     columns = [
         [b"".join(column) for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)]
         for parts in (own, others)

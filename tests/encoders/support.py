@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import strategies as st
 
 from airpatch.encoders import zlib_match
@@ -51,7 +52,9 @@ def repetitive(draw: st.DrawFn) -> bytes:
     return bytes(out[: limit - draw(st.integers(0, 50))])
 
 
-def decisions(file: bytes, alignment: Alignment | None = None) -> ParsedPiece:
-    """The decisions of a zstd file."""
-    parts = list(parse(io.BytesIO(file).read, 1 << 30, alignment))
+def decisions(file: bytes, alignment: Alignment | None = None, content: bytes | None = None) -> ParsedPiece:
+    """The decisions of a zstd file, whose content is that which zstd finds in it if none is given."""
+    if content is None:
+        content = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(file), read_across_frames=True).readall()
+    parts = list(parse(io.BytesIO(file).read, 1 << 30, alignment, io.BytesIO(content).read))
     return ParsedPiece(*(b"".join(getattr(part, field.name) for part in parts) for field in fields(ParsedPiece)))

@@ -111,8 +111,11 @@ def test_damaged_files_end_in_bytes_or_are_refused() -> None:
         for _ in range(generator.choice((1, 1, 3))):
             damaged[generator.randrange(len(file))] = generator.randrange(256)
         with suppress(FormatError):
-            part = decisions(bytes(damaged[: generator.choice((len(file), generator.randrange(len(file))))]))
-            put_together(part, data + data[:500] + bytes(1 << 20))
+            content = data + data[:500] + bytes(1 << 20)
+            part = decisions(
+                bytes(damaged[: generator.choice((len(file), generator.randrange(len(file))))]), None, content
+            )
+            put_together(part, content)
             taken += 1
     assert 0 < taken < 400  # some damage is in what is not read, such as checksums
 

@@ -15,7 +15,7 @@ from tests.encoders.support import decisions
 from tests.layers.support import framed, text
 
 NAME = "kzstd-1.17.8-fastest"
-CONTENT = text(5000, 1)
+CONTENT = text(5000, 1) * 2
 
 
 @pytest.fixture
@@ -30,13 +30,17 @@ def test_they_are_those_of_the_file(stack: ExitStack, tmp_path: Path) -> None:
 
     file = framed(NAME)(CONTENT)
     assert b"".join(replica_frame(NAME, [CONTENT[:10], CONTENT[10:]], len(CONTENT))) == file
-    found = read_decisions([file[:7], file[7:]], len(CONTENT), new, lambda: None)
+    found = read_decisions([file[:7], file[7:]], len(CONTENT), new, lambda: None, None, [CONTENT[:99], CONTENT[99:]])
     expected = decisions(file)
     assert [column.read(0, column.size) for column in found.columns] == [
         expected.layout, expected.runs, expected.hits, expected.offsets
     ]  # fmt: skip
-    again = read_decisions([file], len(CONTENT), new, lambda: None, align(same_content(len(CONTENT)), found))
+    assert found.hits.size > 0
+    alignment = align(same_content(len(CONTENT)), found)
+    again = read_decisions([file], len(CONTENT), new, lambda: None, alignment, [CONTENT])
     assert (again.hits.size, again.offsets.size) == (0, 0)  # as the same matches foretell them
+    source = read_decisions([file], len(CONTENT), new, lambda: None)
+    assert (source.hits.size, source.offsets.size, source.matches.size) == (0, 0, found.matches.size)
     with pytest.raises(FormatError):
         read_decisions([file], len(CONTENT) - 1, new, lambda: None)
 

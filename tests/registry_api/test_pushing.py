@@ -151,6 +151,18 @@ def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: s
     assert pack(pulled(empty, like)) == pack(like)
 
 
+def test_what_an_empty_registry_lacks_is_asked_for_at_once(
+    bundles: dict[str, Path], empty: str, tmp_path: Path
+) -> None:
+    """Manifests, and the layers that they would name: whoever carries files there goes once."""
+    with pytest.raises(BaseMismatch):
+        push(bundles["patch"], to=empty, request=tmp_path / "request")
+    airpatch.diff(tmp_path / "request", make_tree(tmp_path / "again", "r2"), tmp_path / "top-up")
+    push(bundles["patch"], tmp_path / "top-up", to=empty)
+    like = gather([str(bundles["full2"])])
+    assert pack(pulled(empty, like)) == pack(like)
+
+
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_faults_on_the_way_do_no_harm(bundles: dict[str, Path], empty: str, seed: int) -> None:
     like = gather([str(bundles["full2"])])

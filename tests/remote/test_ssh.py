@@ -185,9 +185,25 @@ def test_a_name_that_cannot_be_resolved_is_an_error_at_once_unless_it_could_befo
     assert (tmp_path / "tried").read_text().count("x") == (2 if broken_before else 1)
 
 
-@pytest.mark.parametrize("text", ["host", ":/root", "host:", "-oProxyCommand=x:/root", "a/b:c"])
+@pytest.mark.parametrize(
+    ("text", "host", "path"),
+    [
+        ("qa.example:/var/lib/registry", "qa.example", "/var/lib/registry"),
+        ("ci@qa:below/home", "ci@qa", "below/home"),
+        ("qa:~/registry", "qa", "registry"),
+        ("qa:~", "qa", "."),
+        ("root@[fe80::1%eth0]:/a:b", "root@fe80::1%eth0", "/a:b"),
+    ],
+)
+def test_places_on_other_hosts(text: str, host: str, path: str) -> None:
+    assert RemoteRoot.parse(text) == RemoteRoot(host, path)
+
+
+@pytest.mark.parametrize(
+    "text", ["host", ":/root", "host:", "-oProxyCommand=x:/root", "u@-ox:/root", "a/b:c", "qa:~ci/root", "::1:/root"]
+)
 def test_what_names_no_root_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="HOST:ROOT"):
+    with pytest.raises(UsageError, match=r"write HOST:ROOT"):
         RemoteRoot.parse(text)
 
 

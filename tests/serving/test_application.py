@@ -22,6 +22,8 @@ from airpatch.serving.application import RegistryApplication
 from airpatch.serving.catalog import Catalog, ServedRepository
 from airpatch.sources.gather import gather
 from tests.registry.server import skopeo
+from tests.registry_api.fault_proxy import fault_proxy
+from tests.registry_api.http_server import Reply, Request, http_server
 from tests.registry_api.pushed import Pushed
 from tests.registry_api.registries import PLAIN
 from tests.serving.conftest import Serving
@@ -169,6 +171,36 @@ def test_discovery_get_request_to_existing_referrers_with_filter(referred: tuple
 
 
 # All else
+
+
+def test_what_refers_to_an_image_comes_back_as_it_was(referred: tuple[Serving, Digest, Digest], tmp_path: Path) -> None:
+    """The referrers API tells of them, and the tag has their index, byte for byte."""
+    options = PullOptions(PLAIN, referrers=True)
+    airpatch.create(f"docker://{referred[0].host}/web:r1", tmp_path / "again", pull=options)
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "bundle").read_bytes()
+
+
+def test_what_only_the_api_tells_gets_an_index(serve: Serve, tmp_path: Path) -> None:
+    options = PullOptions(PLAIN, referrers=True)
+    with Pushed(tmp_path) as pushed:
+        top = pushed.image("web", "r1", b"a layer")
+        sbom = pushed.image("web", "sbom", b"an sbom", subject=top)
+        airpatch.create(
+            [f"docker://{pushed.host}/web:{tag}" for tag in ("r1", "sbom")], tmp_path / "bundle", pull=options
+        )
+    registry = serve(tmp_path / "bundle")
+    found = gather([f"docker://{registry.host}/web:r1"], pull=options)
+    index = next(image for image in found.release.images if image.name.tag == f"sha256-{top.hex}")
+    (entry,) = parse_manifest(found.manifests[index.manifest]).manifests
+    assert entry.digest == sbom
+    with fault_proxy(registry.host, share=0.0) as proxy:
+
+        def losing(request: Request) -> Reply:
+            return Reply(404) if request.path.endswith(f"/manifests/{sbom}") else proxy(request)
+
+        with http_server(losing) as host, pytest.raises(SourceError) as caught:
+            gather([f"docker://{host}/web:r1"], pull=options)
+    assert f"{sbom}: is not there, and should refer to {top}" in str(caught.value.findings)
 
 
 def test_the_base_says_that_it_is_a_registry(one: Serving) -> None:

@@ -10,6 +10,7 @@ cdef class Alignment:
     cdef Py_ssize_t _cover
     cdef Py_ssize_t _match
     cdef long long _lost
+    cdef bint exact
     cdef long long[::1] _shifts
 
     cdef long long offset(self, long long position) noexcept nogil

@@ -53,13 +53,17 @@ class Alignment:
         self._cover = 0
         self._match = 0
         self._lost = _UNKNOWN
+        self.exact = False
         self._shifts = array("q", [_UNKNOWN]) * (REGIONS if self._count else 1)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def offset(self, position: cython.longlong) -> cython.longlong:
-        """Return the offset foretold for a match that begins at `position` of the target; 0 if there is none."""
+        """Return the offset foretold for a match that begins at `position` of the target; 0 if there is none.
+
+        It is `exact` if the source has a match that begins there, too, and what this copies is in the target.
+        """
         source: cython.longlong
         begin: cython.longlong
         length: cython.longlong
@@ -73,6 +77,7 @@ class Alignment:
         )
         i: cython.Py_ssize_t = self._cover
         self._lost = _UNKNOWN
+        self.exact = False
         while i < self._count and self._targets[i] + self._lengths[i] <= position:
             i += 1
         self._cover = i
@@ -88,6 +93,7 @@ class Alignment:
         if source >= begin + length:
             return 0
         origin = source - offset
+        self.exact = begin == source
         if origin >= self._sources[i]:
             return offset
         low = 0
@@ -104,6 +110,7 @@ class Alignment:
                 origin = self._targets[i] + origin - self._sources[i]
                 return position - origin if origin < position else offset
         self._lost = origin
+        self.exact = False
         origin += self._shifts[origin >> _REGION_BITS & _REGION_MASK]
         return position - origin if 0 <= origin < position else offset
 

@@ -1,13 +1,18 @@
 from airpatch.encoders.kzstd_sequences cimport Sequences
 from airpatch.encoders.zstd_alignment cimport Alignment
+from airpatch.encoders.zstd_recurrence cimport Recurrence
 
 cdef class Offsets:
     cdef Alignment _alignment
+    cdef Recurrence _recurrence
+    cdef long long likely
+    cdef long long other
     cdef long long _first
     cdef long long _second
     cdef long long _third
 
-    cdef long long foretold(self, long long position, unsigned int literals) noexcept nogil
+    cdef void foretell(self, long long position, unsigned int literals, unsigned long long word, int left) noexcept nogil
+    cdef long long _coded(self, long long offset, unsigned int literals) noexcept nogil
     cdef long long take(self, long long value, long long position, unsigned int literals) noexcept nogil
     cdef long long _decoded(self, long long value, unsigned int literals) noexcept nogil
 
@@ -24,7 +29,7 @@ cdef class ColumnWriter:
     cdef long long _run
     cdef long long _hit
 
-    cdef void _block(self, Sequences found, int *ends) noexcept nogil
+    cdef void _block(self, Sequences found, int *ends, const unsigned char *content, int size) noexcept nogil
 
 
 cdef class Column:

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # In bounds: `_make_room` is asked for the sequences of a block, of numbers of at most _NUMBER bytes, before they are
-# written; a match ends within its block of at most MAX_BLOCK, and copies by 8 overrun into SLACK.
+# written; a match ends within its block of at most MAX_BLOCK, and words and copies by 8 overrun into SLACK.
 """Sequences as columns of bytes, and back (spec/ENCODERS.md, Decisions). Columns are not trusted."""
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from airpatch.encoders.zstd_alignment import no_alignment
 from airpatch.errors import FormatError
 
 if cython.compiled:
+    from cython.cimports.airpatch.byte_access import load64
     from cython.cimports.airpatch.encoders.kzstd_sequences import Sequences
     from cython.cimports.airpatch.encoders.kzstd_words import put_literals
     from cython.cimports.airpatch.encoders.zstd_alignment import Alignment
+    from cython.cimports.airpatch.encoders.zstd_recurrence import RECURRING, Recurrence
 else:
+    from airpatch.byte_access import load64
     from airpatch.encoders.kzstd_sequences import Sequences
     from airpatch.encoders.kzstd_words import put_literals
     from airpatch.encoders.zstd_alignment import Alignment
+    from airpatch.encoders.zstd_recurrence import RECURRING, Recurrence
 
 RUNS, HITS, OFFSETS, MATCHES = range(4)
 """Columns: runs and match lengths, offsets foretold, the others, and matches as `zstd_alignment` wants them."""
@@ -28,6 +32,7 @@ _MAX_SEQUENCES = cython.declare(cython.int, MAX_SEQUENCES)
 _MIN_MATCH = cython.declare(cython.int, 3)
 _NUMBER = 10  # bytes of a number, at most
 _RECORD = cython.declare(cython.int, 16)
+_OTHER = cython.declare(cython.longlong, 0)  # an offset that is coded as the second one foretold
 _NOTHING = cython.declare(cython.longlong, -1)
 _ENDLESS = cython.declare(cython.longlong, 1 << 62)
 _REFILL = 64 << 10
@@ -39,20 +44,45 @@ class Offsets:
 
     def __init__(self, alignment: Alignment | None) -> None:
         self._alignment = alignment or no_alignment()
-        self.reset()
+        self._recurrence = Recurrence()
+        self.likely = self.other = 1
+        self.reset(0)
 
-    def reset(self) -> None:
-        """Begin another frame."""
+    def reset(self, position: int) -> None:
+        """Begin another frame at `position`."""
         self._first = 1
         self._second = 4
         self._third = 8
+        self._recurrence.reset(position)
+
+    def make_room(self) -> None:
+        """Take the memory that foretelling needs, unless it is there."""
+        self._recurrence.make_room()
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def foretold(self, position: cython.longlong, literals: cython.uint) -> cython.longlong:
-        """Return how the offset foretold for a match at `position` is coded; 1 if none is."""
-        offset: cython.longlong = self._alignment.offset(position)
+    def foretell(
+        self, position: cython.longlong, literals: cython.uint, word: cython.ulonglong, left: cython.int
+    ) -> cython.void:
+        """Say how the offset of a match at `position` is `likely` coded, and how it is if not so.
+
+        `word` is the content from there on, of which the block has `left` bytes. There must be room.
+        """
+        aligned: cython.longlong = self._alignment.offset(position)
+        recurring: cython.longlong = self._recurrence.offset(position, word) if left >= RECURRING else 0
+        if aligned and (recurring == 0 or self._alignment.exact):
+            self.likely = self._coded(aligned, literals)
+            self.other = self._coded(recurring, literals)
+        else:
+            self.likely = self._coded(recurring, literals)
+            self.other = self._coded(aligned, literals)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _coded(self, offset: cython.longlong, literals: cython.uint) -> cython.longlong:
+        """Return how an offset is coded; 1 if it is none."""
         if offset == 0:
             return 1
         if literals:
@@ -110,7 +140,7 @@ class ColumnWriter:
 
     def reset(self) -> None:
         """Begin another frame."""
-        self._offsets.reset()
+        self._offsets.reset(self._position)
 
     def skip(self, size: int) -> None:
         """Take a block without sequences, of `size` bytes."""
@@ -123,20 +153,35 @@ class ColumnWriter:
         self._buffers = [bytearray(sequences * size) for size in (2 * _NUMBER, _NUMBER, _NUMBER, _RECORD)]
         self._runs, self._hits, self._values, self._matches = self._buffers
 
-    def block(self, found: Sequences) -> list[bytes]:
-        """Return what the sequences of a block add to each column."""
+    def block(self, found: Sequences, content: bytes | None = None) -> list[bytes]:
+        """Return what the sequences of a block add to each column.
+
+        Without the block's `content`, offsets are not foretold, and their columns stay empty.
+        """
         ends: cython.int[4]
         ends = [0, 0, 0, 0]
+        size: cython.int = -1 if content is None else len(content)
+        data = (content or b"") + bytes(SLACK)
+        view: cython.const[cython.uchar][::1] = data  # type: ignore[valid-type]
         if found.count > self._room:
             self._make_room(found.count)
+        if content is not None:
+            self._offsets.make_room()
         with cython.nogil:
-            self._block(found, ends)
+            self._block(found, ends, cython.address(view[0]) if cython.compiled else view, size)
         return [bytes(memoryview(buffer)[: ends[i]]) for i, buffer in enumerate(self._buffers)]
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def _block(self, found: Sequences, ends: cython.p_int) -> cython.void:
+    def _block(
+        self,
+        found: Sequences,
+        ends: cython.p_int,
+        content: cython.pointer(cython.const[cython.uchar]),  # type: ignore[valid-type]
+        size: cython.int,
+    ) -> cython.void:
+        """Write what the sequences are in columns; `size` is that of the content, -1 if it is not known."""
         runs: cython.p_uchar = cython.address(self._runs[0]) if cython.compiled else self._runs
         hits: cython.p_uchar = cython.address(self._hits[0]) if cython.compiled else self._hits
         values: cython.p_uchar = cython.address(self._values[0]) if cython.compiled else self._values
@@ -150,7 +195,9 @@ class ColumnWriter:
         literals: cython.uint
         value: cython.longlong
         offset: cython.longlong
-        foretold: cython.longlong
+        word: cython.ulonglong
+        begin: cython.longlong = self._position
+        rest: cython.int
         i: cython.int
         for i in range(found.count):
             literals = found.literal_lengths[i]
@@ -161,13 +208,16 @@ class ColumnWriter:
             at_runs = _put(runs, at_runs, self._run + literals)
             at_runs = _put(runs, at_runs, length)
             self._run = 0
-            foretold = self._offsets.foretold(self._position, literals)
-            if foretold == value:
-                self._hit += 1
-            else:
-                at_hits = _put(hits, at_hits, self._hit)
-                at_values = _put(values, at_values, value)
-                self._hit = 0
+            if size >= 0:
+                rest = size - cython.cast(cython.int, self._position - begin)
+                word = load64(content, self._position - begin) if rest >= RECURRING else 0
+                self._offsets.foretell(self._position, literals, word, rest)
+                if value == self._offsets.likely:
+                    self._hit += 1
+                else:
+                    at_hits = _put(hits, at_hits, self._hit)
+                    at_values = _put(values, at_values, _OTHER if value == self._offsets.other else value)
+                    self._hit = 0
             offset = self._offsets.take(value, self._position, literals)
             at_matches = _put_word(matches, at_matches, self._position, 8)
             at_matches = _put_word(matches, at_matches, length + _MIN_MATCH, 4)
@@ -235,6 +285,7 @@ class ColumnReader:
         alignment: Alignment | None = None,
     ) -> None:
         self._offsets = Offsets(alignment)
+        self._offsets.make_room()
         self._runs = Column(runs)
         self._hits = Column(hits)
         self._values = Column(offsets)
@@ -246,7 +297,7 @@ class ColumnReader:
 
     def reset(self) -> None:
         """Begin another frame."""
-        self._offsets.reset()
+        self._offsets.reset(self._position)
 
     def skip(self, size: int) -> None:
         """Take a block without sequences, of `size` bytes."""
@@ -276,6 +327,8 @@ class ColumnReader:
         length: cython.longlong
         value: cython.longlong
         run: cython.longlong
+        word: cython.ulonglong
+        rest: cython.int
         plain: cython.p_uchar = cython.address(self._plain[0]) if cython.compiled else self._plain
         out: cython.p_uchar = cython.address(found.literals[0]) if cython.compiled else found.literals
         written: cython.int = 0
@@ -290,11 +343,16 @@ class ColumnReader:
             written = put_literals(
                 out, written, plain, cython.cast(cython.int, at - begin), cython.cast(cython.int, self._match - begin)
             )
-            value = self._offsets.foretold(self._match, cython.cast(cython.uint, literals))
+            rest = cython.cast(cython.int, end - self._match)
+            word = load64(plain, self._match - begin) if rest >= RECURRING else 0
+            self._offsets.foretell(self._match, cython.cast(cython.uint, literals), word, rest)
             if self._hit:
+                value = self._offsets.likely
                 self._hit -= 1
             else:
                 value = self._values.number()
+                if value == _OTHER:
+                    value = self._offsets.other
                 self._hit = self._next_hit()
             if not 0 < value < 1 << 32:
                 raise FormatError("zstd: an offset that there is not")

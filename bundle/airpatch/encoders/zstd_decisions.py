@@ -73,8 +73,13 @@ class Covers:
         return Alignment(self.targets, self.sources, self.lengths, matches)
 
 
-def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterator[ParsedPiece]:
-    """Yield the decisions of a zstd file. Raises FormatError if it has none, or more than `limit` bytes of content."""
+def parse(
+    read: Read, limit: int, alignment: Alignment | None = None, uncompressed: Read | None = None
+) -> Iterator[ParsedPiece]:
+    """Yield the decisions of a zstd file. Without its `uncompressed` content, `hits` and `offsets` stay empty.
+
+    Raises FormatError if it has none, or more than `limit` bytes of content.
+    """
     blocks = BlockReader()
     columns = ColumnWriter(alignment)
     begun = False
@@ -86,7 +91,7 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
             for piece in take(read, int.from_bytes(size, "little")):
                 yield ParsedPiece(bytes((_BYTES,)) + _number(len(piece)) + piece)
         elif magic == MAGIC:
-            for part, size_of in _parse_frame(read, blocks, columns):
+            for part, size_of in _parse_frame(read, blocks, columns, uncompressed):
                 limit -= size_of
                 if limit < 0:
                     raise FormatError("zstd: more uncompressed bytes than there may be")
@@ -99,7 +104,9 @@ def parse(read: Read, limit: int, alignment: Alignment | None = None) -> Iterato
         begun = True
 
 
-def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iterator[tuple[ParsedPiece, int]]:
+def _parse_frame(
+    read: Read, blocks: BlockReader, columns: ColumnWriter, uncompressed: Read | None
+) -> Iterator[tuple[ParsedPiece, int]]:
     """Yield the parts of a frame after its magic, and how much content each stands for."""
     blocks.reset()
     columns.reset()
@@ -115,12 +122,15 @@ def _parse_frame(read: Read, blocks: BlockReader, columns: ColumnWriter) -> Iter
             raise FormatError("zstd: a block of a reserved type, or one that is too large")
         if kind == _COMPRESSED:
             content, shape = blocks.read(exactly(read, size))
-            yield ParsedPiece(tag + _number(content) + shape, *columns.block(blocks.found)), content
+            data = None if uncompressed is None else exactly(uncompressed, content)
+            yield ParsedPiece(tag + _number(content) + shape, *columns.block(blocks.found, data)), content
         else:
             if kind == _RUN and (not size or size > MAX_BLOCK):
                 raise FormatError("zstd: a run of no bytes, or of too many")
             exactly(read, 1 if kind == _RUN else size)
             columns.skip(size)
+            if uncompressed is not None:
+                exactly(uncompressed, size)
             yield ParsedPiece(tag + _number(size)), size
     if descriptor[0] & 4:
         exactly(read, _CHECKSUM)

@@ -95,12 +95,17 @@ class DecisionReader:
         stack: ExitStack,
         advance: Advance = lambda _size: None,
         alignment: Alignment | None = None,
+        content: ScratchRange | None = None,
     ) -> FrameDecisions:
-        """Return the decisions of a zstd blob whose sizes are known, in scratch files that `stack` closes."""
+        """Return the decisions of a zstd blob whose sizes are known, in scratch files that `stack` closes.
+
+        Without its uncompressed `content`, they are what decisions of another blob are told beside.
+        """
         size, uncompressed = self._sizes[blob]
         with closing(self._content.open(blob, size)) as reader:
             file = counted(pieces(reader, size), advance)
-            return read_decisions(file, uncompressed, self._new(blob, stack), self._pause, alignment)
+            plain = None if content is None else pieces(content, content.size)
+            return read_decisions(file, uncompressed, self._new(blob, stack), self._pause, alignment, plain)
 
     def replica_frame_decisions(
         self, encoder: str, content: ScratchRange, blob: Digest, stack: ExitStack

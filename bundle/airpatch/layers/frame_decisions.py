@@ -37,15 +37,18 @@ def read_decisions(
     new: Callable[[], ScratchFile],
     pause: Callable[[], None],
     alignment: Alignment | None = None,
+    content: Iterable[bytes | memoryview] | None = None,
 ) -> FrameDecisions:
     """Return the decisions of the zstd file that comes in `pieces`, in `new` files.
 
+    Without its uncompressed `content`, `hits` and `offsets` stay empty: others are aligned with it all the same.
     `pause` is called now and then. Raises FormatError if it has no decisions, or more than `limit` bytes of content.
     """
     decisions = FrameDecisions(*(new() for _ in range(5)))
     files = (*decisions.columns, decisions.matches)
     held = [bytearray() for _ in files]
-    for part in parse(PieceReader(pieces).read, limit, alignment):
+    uncompressed = None if content is None else PieceReader(content).read
+    for part in parse(PieceReader(pieces).read, limit, alignment, uncompressed):
         for file, buffer, data in zip(files, held, astuple(part), strict=True):
             buffer += data
             if len(buffer) >= _HELD:

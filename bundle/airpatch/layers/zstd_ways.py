@@ -130,10 +130,12 @@ class ZstdWays:
     def _decisions(
         self, target: Unpacked, other: FrameDecisions | None, alignment: Alignment | None, stack: ExitStack
     ) -> list[ScratchFile]:
-        """Return the decisions of a zstd blob as differences; offsets, which the alignment foretells, to nothing."""
+        """Return the decisions of a zstd blob as differences; offsets, which are foretold, to nothing."""
         differences = []
         with ExitStack() as files:
-            own = self._decision_reader.frame_decisions(target.blob.digest, files, alignment=alignment)
+            own = self._decision_reader.frame_decisions(
+                target.blob.digest, files, alignment=alignment, content=target.uncompressed
+            )
             similar = [] if other is None else [other.layout, other.runs]
             for i, column in enumerate(own.columns):
                 difference = self._differences.between(column, similar[i : i + 1], str(target.blob.digest))

@@ -262,6 +262,7 @@ def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     supply = job.stack.enter_context(closing(Delivery(completed, job.execution, blobs)))
     found = release.images
     if base.lost:
+        base.find_lost()
         return _Prepared(PushPlan(job.place, {}, {}), found, {}, supply, base.lost, _signature_warnings(found))
     check_manifests(release, base.manifests)
     plan = job.plan_for(repositories, base.manifests)

@@ -64,6 +64,20 @@ class RegistryBase:
         self.manifests = {digest: content for digest, content in self.manifests.items() if digest in rows}
         self.lost |= {digest: row for digest, row in rows.items() if digest not in self.manifests}
 
+    def find_lost(self) -> None:
+        """Find out what the registry lacks beside lost manifests. Which blobs these name is not known, so all of the
+        release count.
+        """
+        rows = [blob for blob in self._patches[-1].index.release.blobs if not blob.is_manifest]
+        places = [*(plan.repository for plan in self._repositories.values()), *self._others]
+
+        def is_there(blob: Blob) -> bool:
+            return any(place.blob_size(blob.digest, blob.size) == blob.size for place in places)
+
+        with self._transport.workers() as pool:
+            there = list(pool.map(is_there, rows))
+        self.find_sources(blob.digest for blob, found in zip(rows, there, strict=True) if not found)
+
     def find_sources(self, wanted: Iterable[Digest]) -> None:
         """Find in the registry what the layer patches of the blobs `wanted` build upon."""
         wanted = set(wanted)

@@ -7,6 +7,7 @@ host may learn late, or never, that the connection broke: what still waits there
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import threading
@@ -32,6 +33,12 @@ _BROKEN = 255
 _UNRESOLVED = "Could not resolve hostname"
 """What ssh says of a name that nobody knows (resolve_host of OpenSSH's ssh.c); it says so in English everywhere."""
 _NO_COMMAND = 127
+_REMOTE = re.compile(
+    r"(?P<user>(?!-)[^@:/\[\]]+@)?(\[(?P<address>[0-9A-Fa-f:.]+(%\w+)?)\]|(?!-)(?P<host>[^@:/\[\]]+))"
+    r":(?P<path>~(/.*)?|[^~:].*)",
+    re.DOTALL,
+)
+"""A host as `RemoteRoot` has it. The shell there does not see the path, so `~` alone is understood, and no `~USER`."""
 _PIECE = 1 << 18
 _CLASSES: Sequence[type[AirpatchError]] = (
     UsageError,
@@ -66,7 +73,10 @@ class _Unresolved(LineBroken):
 
 @dataclass(frozen=True, slots=True)
 class RemoteRoot:
-    """A registry's root on another host: `HOST:PATH`, as rsync(1) writes it."""
+    """A registry's root on another host: `HOST:PATH`, as rsync(1) writes it, `[ADDRESS]:PATH` for one of IPv6.
+
+    A path that is not absolute, or begins with `~/`, is below the home folder there.
+    """
 
     host: str
     path: str
@@ -74,10 +84,12 @@ class RemoteRoot:
     @classmethod
     def parse(cls, text: str) -> RemoteRoot:
         """Raises UsageError."""
-        host, colon, path = text.partition(":")
-        if not colon or not host or not path or host.startswith("-") or "/" in host:
+        match = _REMOTE.fullmatch(text)
+        if match is None:
             raise UsageError(f"{text}: write HOST:ROOT, such as qa.example:/var/lib/registry")
-        return cls(host, path)
+        user, address, host, path = match.group("user", "address", "host", "path")
+        below_home = path.removeprefix("~").lstrip("/") or "."
+        return cls(f"{user or ''}{address or host}", below_home if path.startswith("~") else path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,19 +214,37 @@ class RegistryImages(Source):
         tag = f"sha256-{subject.hex}"
         found = []
         digests = repository.referrers(subject)
-        if digests:
-            contents = {digest: content for digest in digests if (content := repository.find_manifest(str(digest)))}
+        kept = repository.find_manifest(tag)
+        if kept is not None and (not digests or _names_all(kept, digests)):
+            found.append((tag, kept))
+        elif digests:
+            contents = {digest: _require_manifest(repository, digest, subject) for digest in digests}
             descriptors = [
                 Descriptor(parse_manifest(content).media_type, digest, len(content))
                 for digest, content in contents.items()
             ]
             found.append((tag, referrers_index(descriptors, contents.__getitem__)))
-        elif digests is None and (content := repository.find_manifest(tag)) is not None:
-            found.append((tag, content))
         for suffix in _COSIGN_TAGS:
             if (content := repository.find_manifest(f"{tag}.{suffix}")) is not None:
                 found.append((f"{tag}.{suffix}", content))
         return found
+
+
+def _names_all(content: bytes, digests: Iterable[Digest]) -> bool:
+    """Return whether the index `content`, which a tag of the schema keeps, has just the referrers `digests`."""
+    try:
+        manifest = parse_manifest(content)
+    except FormatError:
+        return False
+    return {child.digest for child in manifest.manifests} == set(digests)
+
+
+def _require_manifest(repository: Repository, digest: Digest, subject: Digest) -> bytes:
+    """Return a manifest that a registry says refers to `subject`. Raises SourceError if it is not there."""
+    content = repository.find_manifest(str(digest))
+    if content is None:
+        raise SourceError(f"{repository.where}@{digest}: is not there, and should refer to {subject}")
+    return content
 
 
 def _below(content: bytes, repository: Repository) -> Manifests:
