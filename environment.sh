@@ -49,6 +49,9 @@ _can_compile() {
     printf '#include <Python.h>\nint main(void) {return 0;}\n' | ${CC:-cc} -x c -I "$headers" -fsyntax-only - 2>/dev/null
 }
 
+# Programs for tests of pages; Ubuntu has no package of them but a snap.
+_browser() { if grep -qx 'ID=debian' /etc/os-release; then echo chromium chromedriver:chromium-driver; fi; }
+
 _need_packages() {
     lacking=
     if [ -z "$python" ]; then lacking="$name"; fi
@@ -57,7 +60,7 @@ _need_packages() {
     if [ "$1" = test ]; then
         if [ "$(id -u)" = 0 ]; then as_root="debootstrap qemu-aarch64:qemu-user"; else as_root=; fi
         for program in skopeo docker-registry tar zstd gzip pigz strace:strace mkfs.ext4:e2fsprogs setpriv:util-linux \
-            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd age $as_root; do
+            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd age $as_root $(_browser); do
             command -v "${program%:*}" >/dev/null || [ -x "/sbin/${program%:*}" ] || lacking="$lacking ${program#*:}"
         done
     fi

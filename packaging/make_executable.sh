@@ -42,7 +42,8 @@ SH
 chmod +x "$work/programs/strip"
 # The package's own metadata: its version, its extras, its licence. Without setup.py, since nothing is to be compiled.
 mkdir -p "$work/project/bundle" "$work/project/cli" "$work/metadata"
-(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libzstd/LICENSE "$work/project")
+(cd "$source" && cp --parents pyproject.toml README.md LICENSE bundle/airpatch/encoders/libzstd/LICENSE bundle/airpatch/report/page/LICENSE \
+    "$work/project")
 (cd "$work/project" && "$builder" -c '
 import sys
 from setuptools.build_meta import prepare_metadata_for_build_wheel
@@ -54,6 +55,7 @@ PATH="$work/programs:$work/system/bin:$PATH" PYINSTALLER_CONFIG_DIR=$work/cache 
     $copies $pyeclib $obstore --copy-metadata=airpatch \
     --add-data "$work/zstd/zstd/LICENSE:licences/zstd" --add-data "$source/LICENSE:licences/airpatch" \
     --paths "$source/bundle" --paths "$source/cli" --collect-submodules airpatch --collect-submodules airpatch_cli \
+    --collect-data airpatch.report --exclude-module sqlite3 \
     --exclude-module Cython --exclude-module setuptools --exclude-module pip entry.py
 if grep -o "'/\(usr\|lib\|lib64\)/[^']*\.so[^']*'" "$work/build/airpatch/Analysis-00.toc" >&2; then
     echo "make_executable.sh: PyInstaller took these libraries from this host, so they are not pinned" >&2

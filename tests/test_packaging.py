@@ -192,7 +192,8 @@ def test_a_wheel_has_modules_and_declarations_and_no_sources_in_c(tmp_path: Path
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "lib"]
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
     files = [path for path in (tmp_path / "lib").rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} == {".py", ".pxd", ".typed"}
+    assert {path.suffix for path in files} == {".py", ".pxd", ".typed", ".html", ".css", ".js", ""}
+    assert {path.name for path in files if not path.suffix} == {"LICENSE"}
     assert {path.parent.name for path in files if path.suffix == ".typed"} == {"airpatch", "airpatch_cli"}
 
 

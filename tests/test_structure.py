@@ -29,6 +29,7 @@ SUITES = {
     "patches/test_images.py": "patches between whole images",
     "registry/*": "a live registry",
     "registry_api/*": "registries over HTTP: live ones, small servers and a proxy that damages what passes",
+    "report/test_browser.py": "a real browser goes through the pages",
     "sources/test_conformance.py": "every kind of source gives the same bundle",
     "target/test_foreign.py": "what others put into a root",
     "target/test_products.py": "several products on one root",
@@ -106,6 +107,8 @@ TESTED_TOGETHER = {
             "report/root_report.py",
         ],
     ),
+    "report/test_cost_tree.py": ("a tree is made of shares", ["report/cost_shares.py"]),
+    "report/test_patch_report.py": ("a report is what its document says", ["report/patch_document.py"]),
     "parts/test_joined.py": (
         "parts are split, found, verified and read as one file",
         ["parts/gathering.py", "parts/parity.py", "parts/part_files.py", "parts/splitting.py"],

@@ -156,7 +156,13 @@ OPERATIONS: dict[str, tuple[list[str], Run]] = {
         ),
     ),
     "explain": (
-        ["unpacking layers", "making layer patches", "looking for what costs"],
+        [
+            "unpacking layers",
+            "making layer patches",
+            "looking for what costs",
+            "packing r2",
+            "looking for what changed",
+        ],
         lambda place, work: airpatch.explain(place / "1", place / "images-2", execution=work),
     ),
     "split": (

@@ -14,14 +14,17 @@ from airpatch.execution import Execution
 from airpatch.linux import real_path
 from airpatch.operations.arguments import StrPath, beside, effort_of
 from airpatch.operations.create_bundle import WrittenBundle, open_output
+from airpatch.operations.pages import page_file
 from airpatch.product_line.cluster import parse_engine, run_on_cluster
 from airpatch.product_line.collecting import collect_patch
+from airpatch.product_line.line_document import line_document
 from airpatch.product_line.line_plan import MAX_PLAN, LinePlan, emit_plan, parse_plan
 from airpatch.product_line.planning import Planned, plan_line
 from airpatch.product_line.release_pairs import ReleasePair, choose_pairs
 from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
 from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
+from airpatch.report.html_page import PageKind, html_page
 from airpatch.sources.gather import gather
 from airpatch.store.release_store import ReleaseStore, release_name
 from airpatch.store.store_address import parse_whole_store
@@ -40,6 +43,11 @@ class WrittenPlan:
     planned: Planned
     chains: tuple[PatchChain, ...] = ()
 
+    @property
+    def document(self) -> dict[str, object]:
+        """What is planned, in JSON's types (spec/json.schema.json, `plan`)."""
+        return line_document(self.planned, self.chains)
+
 
 def plan(
     store: StrPath,
@@ -50,6 +58,7 @@ def plan(
     last: int = 0,
     product: str | None = None,
     effort: str = "default",
+    html: StrPath | None = None,
     execution: Execution | None = None,
 ) -> WrittenPlan:
     """Plan the patches to the releases called `to` of a store: which layer patches they need, and which are missing.
@@ -58,7 +67,8 @@ def plan(
     `product` restricts that to one. Each layer patch is planned once, whoever needs it. `effort` is `fast`, `default`
     or `best`; `execution.memory` is what `diff` would be given, and decides about the bytes of patches with it. The
     plan is written to the file `output`, `-` is standard output (spec/STORE.md, Plans). What the store does not know
-    of its layers yet is found out first, and kept there. Scratch files lie in the current folder.
+    of its layers yet is found out first, and kept there. With `html`, the ways between the releases and their sizes are
+    also written to that file, a page that loads nothing. Scratch files lie in the current folder.
 
     Raises UsageError if there is no such release, SourceError if a blob is missing, IntegrityError or FormatError if
     something is damaged, TargetError.
@@ -66,14 +76,19 @@ def plan(
     execution = with_scratch(execution or Execution(), Path.cwd())
     place = _open(store)
     _check_apart(place, output)
+    if html is not None:
+        _check_apart(place, html)
     pairs = choose_pairs(place.releases(), place.address.spec, to, bases, last, product)
     settings = PatchSettings(effort_of(effort), execution.memory)
-    with destination(os.fspath(output)) as sink:
+    with destination(os.fspath(output)) as sink, page_file(html, output) as page:
         planned = plan_line(place, pairs, settings, execution)
         content = emit_plan(planned.plan)
         sink.write([content])
-    chains = smallest_chains(planned.pairs)
-    return WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains))
+        chains = smallest_chains(planned.pairs)
+        written = WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains))
+        if page is not None:
+            page.write([html_page(PageKind.LINE, f"Patches to {', '.join(to)}", written.document)])
+    return written
 
 
 def work(

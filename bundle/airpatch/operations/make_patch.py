@@ -151,11 +151,14 @@ def _stored(index: Index) -> int:
 
 @dataclass(frozen=True, slots=True)
 class PreparedPatch:
-    """A patch to write, warnings about what may not be as people expect, and who will carry the patch out."""
+    """A patch to write, warnings about what may not be as people expect, who will carry the patch out, and what targets
+    have.
+    """
 
     bundle: PreparedBundle
     warnings: tuple[str, ...]
     reader: ReaderFeatures
+    bases: tuple[BaseState, ...]
 
 
 def prepare_patch(
@@ -183,6 +186,7 @@ def prepare_patch(
         *(_content_warnings(states, contents, index) if layer_patches else ()),
     )
     if not layer_patches or any(state.no_layer_patches for state in states):
-        return PreparedPatch(PreparedBundle(index, gathered.manifests, gathered.content), warnings, reader)
+        bundle = PreparedBundle(index, gathered.manifests, gathered.content)
+        return PreparedPatch(bundle, warnings, reader, tuple(states))
     prepared = patch_layers(index, gathered, states, execution, chosen, contents, reader)
-    return PreparedPatch(prepared, (*warnings, *reader_warnings(reader)), reader)
+    return PreparedPatch(prepared, (*warnings, *reader_warnings(reader)), reader, tuple(states))

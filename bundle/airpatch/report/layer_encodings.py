@@ -72,7 +72,7 @@ def examine_layers(
         encoding = Encoding()
         with part.share(size, digest) as share:
             if digest in patches:
-                encoding = _of_patch(patches[digest])
+                encoding = encoding_of_patch(patches[digest])
             elif content.size(digest) is not None:
                 with closing(content.open(digest, size)) as reader:
                     encoding = examine(reader, size, share.advance)
@@ -114,7 +114,8 @@ def _patches(content: Content) -> dict[Digest, LayerPatch]:
     return {contents.step.digest: contents for contents in read_layer_patches(content)}
 
 
-def _of_patch(contents: LayerPatch) -> Encoding:
+def encoding_of_patch(contents: LayerPatch) -> Encoding:
+    """Return how the layer is written that a layer patch makes."""
     step = contents.step
     match contents.recipe.method:
         case Plain():

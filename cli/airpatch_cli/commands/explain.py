@@ -28,6 +28,7 @@ def run(args: Namespace, console: Console) -> Result:
         content=args.contents,
         readers=args.readers,
         effort=args.effort or "default",
+        html=args.html,
         execution=console.execution,
     )
     return Result(_data(found, args.top), list(_lines(found, args.top)), notes=found.warnings)
@@ -64,6 +65,7 @@ def _data(found: Explanation, top: int) -> dict[str, object]:
             for name, blobs, cost, own in _image_costs(found)
         ],
         "blobs": [_blob_data(each, found.images[each.digest], top) for each in costs],
+        "report": found.document,
     }
 
 
@@ -108,12 +110,14 @@ def _lines(found: Explanation, top: int) -> Iterator[str]:
     patches = [each.cost for each in costs if each.patch is not None]
     bases = " or ".join(base.name for base in index.bases)
     yield (
-        f"a patch from {bases} to {index.release.name} takes about {megabytes(sum(whole) + sum(patches))}: "
+        f"a patch from {bases} to {index.release.name} takes {megabytes(found.report.size)}: "
         f"{count(len(whole), 'blob')} of {megabytes(sum(whole))} whole, "
         f"{count(len(patches), 'layer patch')} of {megabytes(sum(patches))}"
     )
     if found.unrestricted is not None:
         yield f"for hosts with this airpatch it would take {megabytes(found.unrestricted)}"
+    yield ""
+    yield from (cause.text for cause in found.report.causes)
     yield ""
     rows = [[str(name), f"{blobs}", megabytes(cost), megabytes(own)] for name, blobs, cost, own in _image_costs(found)]
     yield from table([["IMAGE", "NEW BLOBS", "COST", "OWN"], *rows], right=[1, 2, 3])

@@ -12,7 +12,7 @@ from airpatch_cli.console import Console, Result, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airpatch import PlannedPair, WrittenPlan
+    from airpatch import WrittenPlan
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -24,6 +24,7 @@ def run(args: Namespace, console: Console) -> Result:
         last=args.last or 0,
         product=args.product,
         effort=args.effort or "default",
+        html=args.html,
         execution=console.execution,
     )
     planned = written.planned
@@ -44,22 +45,7 @@ def run(args: Namespace, console: Console) -> Result:
         {
             "plan": written.output,
             "store": written.where,
-            "effort": planned.plan.settings.effort.name.lower(),
-            "memory_bytes": planned.plan.settings.memory,
-            "tasks": len(tasks),
-            "missing": questions,
-            "known": planned.known,
-            "work_bytes": planned.plan.work,
-            "seconds": planned.seconds,
-            "pairs": [_data(each) for each in planned.pairs],
-            "chains": [
-                {
-                    "product": each.releases[-1].release.product,
-                    "releases": [of.release.name for of in each.releases],
-                    "bytes": each.bytes,
-                }
-                for each in written.chains
-            ],
+            **written.document,
         },
         [
             *table([["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"], *rows], right=(3, 4, 5)),
@@ -68,20 +54,6 @@ def run(args: Namespace, console: Console) -> Result:
             f"{planned.known:,} already in the store; about {_duration(planned.seconds)} of processor time",
         ],
     )
-
-
-def _data(each: PlannedPair) -> dict[str, object]:
-    return {
-        "product": each.pair.target.release.product,
-        "from": each.pair.base.release.name,
-        "from_id": str(each.pair.base.id),
-        "to": each.pair.target.release.name,
-        "to_id": str(each.pair.target.id),
-        "layers": each.layers,
-        "missing": each.missing,
-        "bytes": each.bytes,
-        "whole_bytes": each.whole,
-    }
 
 
 def _steps(written: WrittenPlan) -> Iterator[str]:

@@ -10,6 +10,7 @@ from airpatch_cli.grammar.shared_options import (
     effort_options,
     expiry_option,
     output_option,
+    page_option,
     reader_option,
     sign_option,
     source_options,
@@ -74,7 +75,8 @@ def diff(parser: ArgumentParser) -> None:
     "report what a patch will cost before it is made: which images, layers and files make it large",
     "airpatch explain --base shop-r1.tar.zst images-r2/",
     "airpatch explain --base shop-r1.tar.zst images-r2/ --effort fast --top 3",
-    "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .bytes",
+    "airpatch explain --base shop-r1.tar.zst images-r2/ --html report.html",
+    "airpatch explain --base shop-r1.tar.zst images-r2/ --json | jq .report.size_bytes",
 )
 def explain(parser: ArgumentParser) -> None:
     base_options(parser)
@@ -82,6 +84,7 @@ def explain(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--top", type=natural, default=10, metavar="N", help="number of files to list for each layer (default: 10)"
     )
+    page_option(parser)
     group = parser.add_argument_group("layer patches")
     reader_option(group)
     effort_options(group)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 
 from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.keeping_releases import store_argument
-from airpatch_cli.grammar.shared_options import effort_options, output_option, sign_option
+from airpatch_cli.grammar.shared_options import effort_options, output_option, page_option, sign_option
 from airpatch_cli.grammar.values import memory_size, positive, shard_number, word
 
 
@@ -14,6 +14,7 @@ from airpatch_cli.grammar.values import memory_size, positive, shard_number, wor
     "plan the patches between releases of a store: which layer patches they need, each once, and what is missing",
     "airpatch plan /srv/releases --to 4.2.1 --last 5 -o 4.2.1.plan",
     "airpatch plan s3://releases/shop --to 4.2.1 --from 4.2.0 --from 4.1.0 --effort best -o 4.2.1.plan",
+    "airpatch plan /srv/releases --to 4.2.1 --last 5 -o 4.2.1.plan --html ways.html",
 )
 def plan(parser: ArgumentParser) -> None:
     store_argument(parser)
@@ -41,6 +42,7 @@ def plan(parser: ArgumentParser) -> None:
     parser.add_argument("--product", type=word, metavar="NAME", help="only this product (default: each)")
     effort_options(parser)
     output_option(parser, "the plan")
+    page_option(parser)
 
 
 @command(

@@ -124,6 +124,12 @@ def output_option(parser: argparse.ArgumentParser, what: str = "the bundle") -> 
     )
 
 
+def page_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--html", type=path, metavar="FILE", help="also write the report as a page for a browser, which loads nothing"
+    )
+
+
 def form_options(parser: argparse._ActionsContainer, *archives: str) -> tuple[argparse.Action, argparse.Action]:
     form = parser.add_argument(
         "--as",

@@ -1,0 +1,59 @@
+const ROW = 56, LEFT = 24, WIDE = 640; // of the drawing, in its own units
+
+const products = [...new Set(data.releases.map((each) => each.product))];
+
+/** The smallest way to a release: its pairs as texts. */
+function pairsOf(chain) {
+  return chain.ids.slice(1).map((id, index) => `${chain.ids[index]} ${id}`);
+}
+
+function title(pair) { return `from ${pair.from} to ${pair.to}, ${size(pair.bytes)}`; }
+
+/** The releases of a product below each other, and an arc for each patch, thick where it is large. */
+function graph(product) {
+  const releases = data.releases.filter((each) => each.product === product);
+  const pairs = data.pairs.filter((each) => each.product === product);
+  const place = new Map(releases.map((each, index) => [each.id, ROW / 2 + index * ROW]));
+  const largest = Math.max(...pairs.map((each) => each.bytes), 1);
+  const span = Math.max(...pairs.map((each) => Math.abs(place.get(each.to_id) - place.get(each.from_id))), 1);
+  const drawing = make("svg", { viewBox: `0 0 ${WIDE} ${releases.length * ROW}`, width: WIDE, role: "group",
+    "aria-label": `Patches of ${product}: ${number(pairs.length)}` });
+  const labels = make("g", {});
+  for (const each of pairs) {
+    const [from, to] = [place.get(each.from_id), place.get(each.to_id)];
+    const reach = LEFT + 140 + (WIDE - 260) * Math.abs(to - from) / span;
+    const arc = d3.line().curve(d3.curveBasis)([[LEFT + 140, from], [reach, from], [reach, to], [LEFT + 140, to]]);
+    const middle = (from + to) / 2;
+    drawing.append(make("path", { class: "edge", d: arc, "stroke-width": 2 + 10 * each.bytes / largest, tabindex: 0, role: "img",
+      "aria-label": title(each), "data-pair": `${each.from_id} ${each.to_id}` }, make("title", {}, title(each))));
+    labels.append(make("text", { class: "size", x: reach - (reach - LEFT - 140) / 8, y: middle + 4, "aria-hidden": "true" },
+      size(each.bytes)));
+  }
+  for (const each of releases) {
+    drawing.append(make("circle", { class: "release", cx: LEFT, cy: place.get(each.id), r: 7 }),
+      make("text", { x: LEFT + 14, y: place.get(each.id) + 5 }, each.name));
+  }
+  drawing.append(labels);
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Drawing of ${product}` }, drawing);
+}
+
+function choose(chain) {
+  const chosen = new Set(pairsOf(chain));
+  for (const edge of document.querySelectorAll(".edge")) edge.classList.toggle("chosen", chosen.has(edge.dataset.pair));
+  document.getElementById("said").textContent = `Shown: ${chain.releases.join(" \u2192 ")}, ${size(chain.bytes)}`;
+}
+
+document.getElementById("report").append(
+  make("h1", {}, data.title),
+  make("p", {}, `${number(data.pairs.length)} patches, at most ${number(data.missing)} layer patches to make for ${
+    number(data.tasks)} layers, ${number(data.known)} already in the store. Sizes of patches that are not made yet are forecasts.`),
+  make("section", { "aria-labelledby": "ways" }, make("h2", { id: "ways" }, "Ways between the releases"),
+    ...products.flatMap((product) => [make("h3", {}, product), graph(product)]),
+    table("The smallest way from each release; choose one to see it above", ["Way", "#Patches", "#Size"], data.chains, (each) => [
+      make("button", { type: "button", onclick: () => choose(each) }, each.releases.join(" \u2192 ")),
+      number(each.releases.length - 1), size(each.bytes)]),
+    make("p", { id: "said", "aria-live": "polite" })),
+  make("section", { "aria-labelledby": "patches" }, make("h2", { id: "patches" }, "Patches"),
+    table("Each patch, and what its blobs would take whole", ["Product", "From", "To", "#Changed layers", "#Missing", "#Size", "#Whole"],
+      data.pairs, (each) => [each.product, each.from, each.to, number(each.layers), number(each.missing), size(each.bytes),
+        size(each.whole_bytes)])));
