@@ -4,7 +4,7 @@
 contents, by default those that the tests have: libzstd of versions at hand, with parameters of all sorts; imitations
 of klauspost/compress, whose blocks are coded as it codes them but whose matches were altered; known frames cut and
 damaged; files of many frames. The ZSTD FILEs are taken with a byte changed in an early block. It ends with an error if
-one took longer than `--most` seconds, by default 0.1. Each is looked at twice, and the shorter time counts.
+one took longer than `--most` seconds, by default 0.1. One that did is looked at twice more, and the shortest time counts.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
@@ -60,21 +59,24 @@ def main() -> None:
 
 
 def report(frames: list[Frame], most: float) -> None:
-    times: dict[str, list[float]] = {}
-    known = 0
+    unknown: dict[str, list[float]] = {}
+    known: dict[str, list[float]] = {}
     recognise(inputs()["tar"])
     for kind, frame in frames:
-        if recognise(frame):
-            known += 1
-            continue
-        times.setdefault(kind, []).append(min(measured(partial(recognise, frame)) for _ in range(2)))
-    print(f"{'unknown':<34}{'frames':>8}{'median':>9}{'most':>9}  ms of processor time")
-    for kind, found in times.items():
-        found.sort()
-        print(f"  {kind:<32}{len(found):>8}{found[len(found) // 2] * 1e3:>9.1f}{found[-1] * 1e3:>9.1f}")
-    every = sorted(each for found in times.values() for each in found)
+        took, names = measured(frame)
+        again = 2 if took > most and not names else 0
+        times = known if names else unknown
+        times.setdefault(kind, []).append(min([took, *(measured(frame)[0] for _ in range(again))]))
+    for title, times in (("known", known), ("unknown", unknown)):
+        print(f"{title:<34}{'frames':>8}{'median':>9}{'most':>9}  ms of processor time")
+        for kind, found in times.items():
+            found.sort()
+            print(f"  {kind:<32}{len(found):>8}{found[len(found) // 2] * 1e3:>9.1f}{found[-1] * 1e3:>9.1f}")
+    every = sorted(each for found in unknown.values() for each in found)
     over = sum(each > most for each in every)
-    print(f"{len(every)} unknown, the longest {every[-1] * 1e3:.1f} ms, {over} over {most * 1e3:.0f} ms; {known} known")
+    middle, late = (every[len(every) * n // 100] * 1e3 for n in (50, 99))
+    print(f"{len(every)} unknown: median {middle:.1f} ms, 99 % {late:.1f} ms, longest {every[-1] * 1e3:.1f} ms")
+    print(f"{over} over {most * 1e3:.0f} ms")
     if over:
         raise SystemExit(1)
 
@@ -87,10 +89,10 @@ def recognise(frame: bytes) -> list[str]:
         return []
 
 
-def measured(call: Callable[[], object]) -> float:
+def measured(frame: bytes) -> tuple[float, list[str]]:
     begin = time.process_time()
-    call()
-    return time.process_time() - begin
+    names = recognise(frame)
+    return time.process_time() - begin, names
 
 
 def make(content: bytes, rng: random.Random) -> Iterator[Frame]:

@@ -83,6 +83,51 @@ def test_what_follows_the_last_frame_tells_nothing(tail: bytes) -> None:
     assert recognise_frames(frames + tail) == recognise_frames(frames) != []
 
 
+def in_small_frames(name: str) -> bytes:
+    """A file as of an encoder that is reset for each of many pieces, most of them of less than a kilobyte."""
+    data = inputs()["mixed"]
+    sizes = random.Random(8878)
+    encoder = frame_encoder(name)
+    out = bytearray()
+    at = 0
+    while at < len(data):
+        piece = data[at : at + sizes.randrange(1, 2 << sizes.randrange(13))]
+        encoder.begin(len(piece))
+        out += encoder.feed(piece) + encoder.finish()
+        at += len(piece)
+    return bytes(out)
+
+
+@pytest.mark.skipif(not COMPILED, reason="too slow uncompiled")
+@pytest.mark.parametrize("name", [name for name in zstd_names() if not name.endswith("-best")])
+def test_small_frames_tell_versions_apart(name: str) -> None:
+    file = in_small_frames(name)
+    names = recognise_frames(file)
+    assert name in names
+    assert all(in_small_frames(other) == file for other in names if other != name)
+
+
+def test_an_empty_frame_tells_the_newest_version() -> None:
+    frame = compress("kzstd-1.18.5-default", inputs()["block" if COMPILED else "first 300"])
+    assert len(recognise_frames(frame * 2)) > 1
+    assert recognise_frames(frame + compress("kzstd-1.18.5-default", b"")) == ["kzstd-1.18.5-default"]
+
+
+@pytest.mark.parametrize("kind", ["flushed", "long", "damaged"])
+def test_short_frames_that_are_passed_over(kind: str) -> None:
+    """Of several blocks, or of much content, which takes time; damage is found by who decompresses the file."""
+    name = "kzstd-1.17.8-fastest"
+    frame = compress(name, inputs()["block" if COMPILED else "first 300"])
+    encoder = frame_encoder("kzstd-1.14.3-fastest")
+    if kind == "flushed":
+        other = encoder.feed(b"x" * 300) + encoder.flush() + encoder.finish()
+    elif kind == "long":
+        other = zstandard.ZstdCompressor(write_checksum=True).compress(bytes(1 << 20))
+    else:
+        other = compress(name, b"x" * 300)[:-1] + b"?"
+    assert recognise_frames(frame + other) == recognise_frames(frame) != []
+
+
 def test_short_frames_bring_no_encoder_back() -> None:
     unknown = zstandard.ZstdCompressor(-7, write_checksum=True).compress(inputs()["128 KiB"])
     assert recognise_frames(unknown + compress("kzstd-1.17.8-default", inputs()["first 300"])) == []

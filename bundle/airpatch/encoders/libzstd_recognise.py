@@ -34,7 +34,6 @@ def recognise_libzstd(
     uncompressed: bytes,
     frame: memoryview,
     complete: bool,
-    candidates: Sequence[str] | None = None,
     matches: Matches | None = None,
 ) -> list[str]:
     """Return the names of libzstd that write a frame which begins as `frame`, the likeliest first.
@@ -45,19 +44,15 @@ def recognise_libzstd(
     if not AVAILABLE or not uncompressed:
         return []
     levels = [level for level in _LEVELS if header.window == _window(level, header.content)]
-    if candidates is None:
-        slow = [level for level in levels if level > _FAST]
-        near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
-        levels = [level for level in levels if level <= _FAST] + near
+    slow = [level for level in levels if level > _FAST]
+    near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
+    levels = [level for level in levels if level <= _FAST] + near
     sized = header.content is not None
     begin = uncompressed[:_BLOCK]
     found: list[str] = []
     for level in levels:
         for version in VERSIONS[::-1]:
             names = [libzstd_name(version, level, workers, sized, header.checksum) for workers in (True, False)]
-            names = [name for name in names if candidates is None or name in candidates]
-            if not names:
-                continue
             # With workers or without, the first block is the same.
             written = _first_block(names[-1], level, begin, header.content)
             if not _begins(frame, written):

@@ -35,6 +35,8 @@ from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import (
     FrameEncoder,
     frame_encoder,
+    full_block,
+    libzstd_encoder,
     libzstd_name,
     zstd_names,
     zstd_replica,
@@ -44,8 +46,11 @@ from airpatch.errors import FormatError
 COMPARED = 512 << 10  # bytes of content that are compared at most: four blocks
 _BLOCK = 128 << 10
 _FRAMES = 1000  # of so many frames
-_COMPARED = 3  # so many are compared that have no more than
-_SHORT = 8 << 10  # bytes
+_SHORT = 8 << 10  # those that have no more bytes are compared,
+_COMPARED = 3  # so many of the largest,
+_SHORTEST = {"default": 300, "fastest": 300, "better": 300, "best": 60}  # and so many of the shortest by level,
+_SHORT_CONTENT = 128 << 10  # but no more bytes of content in all
+_SEARCHED = 10  # bytes of content, of which klauspost/compress looks for matches; less is raw, whoever wrote it
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
 _PROBE = 16 << 10  # bytes, in which a level is told from others
@@ -63,11 +68,11 @@ _KIN = tuple(f"kzstd-1.17.8-{level}" for level in ("default", "fastest", "better
 _LEAST_SHARE = 0.5
 
 
-def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> list[str]:
+def recognise_frame(start: bytes) -> list[str]:
     """Return the names of the replicas that write a frame which begins with `start`, the likeliest first.
 
-    `start` should be the first MiB or more, or all; what is left of it after the frame is ignored. `candidates`
-    restricts the names tried. Raises FormatError if `start` is not the beginning of a zstd frame.
+    `start` should be the first MiB or more, or all; what is left of it after the frame is ignored. Raises FormatError
+    if `start` is not the beginning of a zstd frame.
     """
     header = read_header(start[:MAX_HEADER])
     if header.dictionary or header.window > _MAX_WINDOW:
@@ -79,28 +84,20 @@ def recognise_frame(start: bytes, candidates: Sequence[str] | None = None) -> li
     complete = end is not None and len(uncompressed) <= COMPARED
     if not complete:
         uncompressed = uncompressed[: min(len(uncompressed), COMPARED) // _BLOCK * _BLOCK]
-    if candidates is not None and any(name.startswith("libzstd") for name in candidates):
-        return recognise_libzstd(header, uncompressed, frame, complete, candidates)
     try:
         matches = first_matches(frame) if uncompressed else None
     except UnusualBlock:
         return []
     if header.checksum:
-        names = _possible(header, list(map(len, blocks)), frame, uncompressed, candidates)
+        names = _possible(header, list(map(len, blocks)), frame, uncompressed)
         found = _klauspost(names, uncompressed, list(map(len, blocks)), frame, complete, matches)
         # A block with so many matches is written by klauspost/compress or by libzstd, never by both.
-        if found or candidates or (names and matches is not None and len(matches) >= _TELLING):
+        if found or (names and matches is not None and len(matches) >= _TELLING):
             return found
-    return [] if candidates else recognise_libzstd(header, uncompressed, frame, complete, None, matches)
+    return recognise_libzstd(header, uncompressed, frame, complete, matches)
 
 
-def _possible(
-    header: FrameHeader,
-    blocks: Sequence[int],
-    frame: memoryview,
-    uncompressed: bytes,
-    candidates: Sequence[str] | None,
-) -> list[str]:
+def _possible(header: FrameHeader, blocks: Sequence[int], frame: memoryview, uncompressed: bytes) -> list[str]:
     """Return the replicas of klauspost/compress that write this header, and the first block if its sequences are given.
 
     `blocks` are the sizes of the first blocks' content.
@@ -108,9 +105,7 @@ def _possible(
     is_lone = bool(blocks) and blocks[0] > 0 and frame[header.size] & 1
     lone = lone_block_header(blocks[0]) if is_lone else None
     names = [
-        name
-        for name in (zstd_names() if candidates is None else candidates)
-        if frame[: header.size] == (lone or stream_header(zstd_replica(name).window))
+        name for name in zstd_names() if frame[: header.size] == (lone or stream_header(zstd_replica(name).window))
     ]
     rules = _possible_rules(frame, uncompressed) if names else None
     return [name for name in names if rules is None or zstd_replica(name).rules in rules]
@@ -188,16 +183,11 @@ def _near_slowest(names: Sequence[str], block: bytes, matches: Matches) -> list[
     They take long, and their tables long to make, so that all but the right ones should be ruled out before.
     """
     near: set[str] = set()
-    last: KlauspostZstd | None = None
-    for search, name in {zstd_replica(name).search: name for name in names}.items():
-        encoder = zstd_replica(name).make()
-        if last is not None:
-            encoder.take_tables(last)
-        last = encoder
+    for name, encoder in _one_after_another({zstd_replica(name).search: name for name in names}.values()):
         probe = first_matches(encoder.probe(block, _PROBE_SLOWEST))
         common, most = probe.compare(matches)
         if len(probe) < _FEW or most < _FEW or common >= _NEAR_SLOWEST * most:
-            near.add(search)
+            near.add(zstd_replica(name).search)
     return [name for name in names if zstd_replica(name).search in near]
 
 
@@ -223,8 +213,8 @@ def recognise_frames(start: bytes) -> list[str]:
     """Return the names of the replicas that write the frames of a zstd file which begins with `start`.
 
     Of many frames some are looked at: the largest that is compressed, which tells the level, then short ones, which
-    tell versions apart. What follows the last frame tells nothing. Raises FormatError if `start` is not the
-    beginning of a zstd file.
+    tell versions apart: most changes were made for blocks that hardly get smaller. What follows the last frame tells
+    nothing. Raises FormatError if `start` is not the beginning of a zstd file.
     """
     whole: list[FrameExtent] = []
     at = 0
@@ -239,10 +229,45 @@ def recognise_frames(start: bytes) -> list[str]:
         return recognise_frame(start)
     whole.sort(key=lambda frame: (_kind_of_first_block(start, frame.begin) != _COMPRESSED, frame.begin - frame.end))
     names = recognise_frame(start[whole[0].begin : whole[0].end])
-    for frame in [frame for frame in whole[1:] if frame.end - frame.begin <= _SHORT][:_COMPARED]:
-        if names:
-            names = recognise_frame(start[frame.begin : frame.end], names)
-    return names
+    frames = _short_frames(start, whole[1:])
+    found: list[str] = []
+    for level, same in groupby(names, _level):
+        some = frames[: _COMPARED + _SHORTEST.get(level, 0)]
+        encoders = _one_after_another(same) if level else ((name, libzstd_encoder(name)) for name in same)
+        found += [name for name, encoder in encoders if all(_writes(encoder, *frame) for frame in some)]
+    return found
+
+
+def _level(name: str) -> str:
+    """Return the level of a replica of klauspost/compress; nothing for libzstd."""
+    return "" if full_block(name) is None else zstd_replica(name).level
+
+
+def _short_frames(start: bytes, frames: Sequence[FrameExtent]) -> list[tuple[bytes, bytes]]:
+    """Return some short frames of one block, and the content of each: the first few of `frames`, then the shortest."""
+    decompressor = zstandard.ZstdDecompressor()
+    short = [start[frame.begin : frame.end] for frame in frames if frame.end - frame.begin <= _SHORT]
+    found: list[tuple[bytes, bytes]] = []
+    left = _SHORT_CONTENT
+    for frame in short[:_COMPARED] + sorted(short[_COMPARED:], key=len):
+        header = read_header(frame[:MAX_HEADER])
+        is_lone = frame[header.size] & 1
+        if not is_lone or (header.content or 0) > left:
+            continue
+        try:
+            content = decompressor.decompress(frame, max_output_size=left)
+        except zstandard.ZstdError:  # of more content, or damaged
+            continue
+        if not 0 < len(content) < _SEARCHED:
+            found.append((frame, content))
+            left -= len(content)
+    return found
+
+
+def _writes(encoder: FrameEncoder, frame: bytes, content: bytes) -> bool:
+    """Return whether an encoder makes the frame of its content."""
+    encoder.begin(len(content))
+    return encoder.feed(content) + encoder.finish() == frame
 
 
 def _kind_of_first_block(start: bytes, begin: int) -> int:
@@ -255,21 +280,26 @@ def _matching(
 ) -> list[str]:
     """Return those that write what the frame begins with, or all of it if it is `complete`.
 
-    They are of one level, and run one after another: the tables of each are large, and the next has those of the last.
+    They are of one level.
     """
     found: list[str] = []
-    last: KlauspostZstd | None = None
-    for name in candidates:
-        replica = zstd_replica(name)
-        encoder = replica.make()
-        if last is not None:
-            encoder.take_tables(last)
-        last = encoder
-        flushed = _Flushed(encoder, _flushes(blocks, replica.block))
+    for name, encoder in _one_after_another(candidates):
+        flushed = _Flushed(encoder, _flushes(blocks, zstd_replica(name).block))
         running = race([(name, flushed)], uncompressed, frame, _BLOCK, complete=complete)
         if any(runner.written for runner in running):
             found.append(name)
     return found
+
+
+def _one_after_another(names: Iterable[str]) -> Iterator[tuple[str, KlauspostZstd]]:
+    """Yield replicas of one level. Their tables are large, so that each takes those of the one before, which is over."""
+    last: KlauspostZstd | None = None
+    for name in names:
+        encoder = zstd_replica(name).make()
+        if last is not None:
+            encoder.take_tables(last)
+        last = encoder
+        yield name, encoder
 
 
 def _flushes(blocks: Sequence[int], full: int) -> list[int]:
