@@ -18,7 +18,7 @@ function follow() {
   way = [];
   let node = report.tree;
   for (const step of wanted) {
-    if (!node.children || !node.children[step] || !node.children[step].children) break;
+    if (!node.children[step]?.children.length) break;
     node = node.children[step];
     way.push(step);
   }
@@ -33,12 +33,12 @@ function describe(node) {
 
 /** What tiles are drawn for: the first `most` children, and all others as one. */
 function shownChildren(node, most) {
-  const children = node.children || [];
+  const children = node.children;
   const shown = children.slice(0, most).map((child, index) => ({ child, index, bytes: child.bytes }));
   const rest = children.slice(most);
   if (rest.length) {
     const bytes = rest.reduce((sum, child) => sum + child.bytes, 0);
-    shown.push({ child: { name: `${count(rest.length, "smaller part")}`, kind: "others", bytes }, index: -1, bytes });
+    shown.push({ child: { name: `${count(rest.length, "smaller part")}`, kind: "others", bytes, children: [] }, index: -1, bytes });
   }
   return shown;
 }
@@ -59,7 +59,7 @@ function draw(node) {
   };
   (root.children || []).forEach((each, order) => {
     const { child, index } = each.data;
-    const enters = index >= 0 && child.children;
+    const enters = index >= 0 && child.children.length > 0;
     const tile = place(make("button", {
       type: "button", class: `tile ${child.kind.replace("layer itself", "itself")}${enters ? " enters" : ""}`,
       title: describe(child), "aria-label": describe(child) + (enters ? "; go in" : ""), tabindex: order ? -1 : 0,
@@ -83,7 +83,7 @@ function draw(node) {
 function show() {
   const path = nodes();
   const node = path[path.length - 1];
-  const children = node.children || [];
+  const children = node.children;
   document.getElementById("path").replaceChildren(make("ol", {}, ...path.map((each, depth) => make("li", {},
     depth === path.length - 1 ? make("span", { "aria-current": "location" }, each.name)
       : make("button", { type: "button", onclick: () => go(way.slice(0, depth)) }, each.name)))));
@@ -95,7 +95,7 @@ function show() {
   document.getElementById("parts").replaceChildren(table(
     `${node.name}: ${count(children.length, "part")}, ${number(sum)} bytes, ${percent(sum, whole)} of the patch`,
     ["Part", "Kind", "#Size", "#Share"], rows, ({ child, index }) => [
-      child.children ? make("button", { type: "button", onclick: () => go([...way, index]) }, child.name) : child.name,
+      child.children.length ? make("button", { type: "button", onclick: () => go([...way, index]) }, child.name) : child.name,
       child.files ? `${child.kind}, ${number(child.files)} files` : child.kind,
       size(child.bytes), percent(child.bytes, whole)]));
   document.getElementById("said").textContent = `Inside ${describe(node)}: ${count(children.length, "part")}`;
