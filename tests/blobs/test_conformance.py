@@ -90,7 +90,7 @@ def gathered_content(_: Path) -> Iterator[GatheredContent]:
 @contextmanager
 def rebuilt(place: Path) -> Iterator[RebuiltContent]:
     with closing(RebuiltContent(scratch_files(place))) as content:
-        receiver = content.output(DIGEST)
+        receiver = content.output(DIGEST, len(BLOB))
         receiver.write(memoryview(BLOB))
         receiver.complete()
         yield content

@@ -104,7 +104,7 @@ def test_what_was_not_finished_is_closed_too() -> None:
         with pytest.raises(IntegrityError):
             rebuilt.make(bad.index, bad.steps, Blobs(bad.contents), execution(1))
         assert rebuilt.size(Digest.of(GO_LAYERS[0])) is None
-        rebuilt.output(Digest.of(b"x")).write(memoryview(b"half of it"))
+        rebuilt.output(Digest.of(b"x"), 20).write(memoryview(b"half of it"))
     assert left_open(before) == 0
 
 

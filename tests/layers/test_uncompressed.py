@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from airpatch.blobs.content import BytesBlob
-from airpatch.blobs.scratch import ScratchFile
+from airpatch.blobs.scratch import MemoryScratch, ScratchFile
 from airpatch.errors import BaseMismatch, FormatError
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.model.digest import Digest
@@ -94,7 +94,9 @@ def test_what_fits_lies_in_memory_until_it_is_given_back() -> None:
     other = deflated()(layer(2))
     sizes = {DIGEST: (len(BLOB), len(UNCOMPRESSED)), Digest.of(other): (len(other), len(layer(2)))}
     room = max(size for _, size in sizes.values())
-    layers = UncompressedLayers(Blobs(by_digest(BLOB, other)), no_file, dict.fromkeys(sizes, 1), memory=room)
+    layers = UncompressedLayers(
+        Blobs(by_digest(BLOB, other)), no_file, dict.fromkeys(sizes, 1), memory=MemoryScratch(room)
+    )
     for digest, size in sizes.items():
         assert Digest.of(deflated()(bytes(layers.take(digest, *size).view()))) == digest
         assert layers.take(digest, *size).read(5, 7) == layers.take(digest, *size).view()[5:12]
@@ -109,7 +111,9 @@ def test_what_does_not_fit_into_memory_lies_in_scratch_files() -> None:
         files.append(scratch())
         return files[-1]
 
-    layers = UncompressedLayers(Blobs(by_digest(BLOB)), counted, {DIGEST: 1}, memory=len(UNCOMPRESSED) - 1)
+    layers = UncompressedLayers(
+        Blobs(by_digest(BLOB)), counted, {DIGEST: 1}, memory=MemoryScratch(len(UNCOMPRESSED) - 1)
+    )
     assert taken(layers) == UNCOMPRESSED
     assert len(files) == 1
     layers.close()

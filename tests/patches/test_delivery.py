@@ -16,9 +16,11 @@ import pytest
 import airpatch
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content, read_blob
+from airpatch.blobs.scratch import MemoryScratch
 from airpatch.destinations.supply import Supply
 from airpatch.errors import TargetError
 from airpatch.execution import Execution
+from airpatch.layers.steps import decisions_space, sizes_of, step_space
 from airpatch.model.digest import Digest
 from airpatch.patches import delivery as delivery_module
 from airpatch.patches.completed_release import CompletedRelease
@@ -121,7 +123,7 @@ def test_each_blob_is_given_once_and_given_up_when_it_was_taken(bundles: list[Bu
     completed, wanted = release(bundles, bundles[0])
     progress = Recorder()
     taker = Taker()
-    with closing(Delivery(completed, work())) as delivery:
+    with closing(Delivery(completed, work(), MemoryScratch(0))) as delivery:
         taker.run(delivery, wanted, work(progress))
         assert scratch_left() == 0
     assert taker.found.keys() == wanted.keys()
@@ -136,7 +138,7 @@ def test_sources_in_a_registry_are_fetched_once_and_given_up_after_their_last_us
         wanted = {digest: size for digest, size in wanted.items() if bundles[0].size(digest) is None}
         progress = Recorder()
         taker = Taker()
-        with closing(Delivery(completed, work(), blobs)) as delivery:
+        with closing(Delivery(completed, work(), MemoryScratch(0), blobs)) as delivery:
             taker.run(delivery, wanted, work(progress))
             assert scratch_left() == 0
     assert taker.found.keys() == wanted.keys()
@@ -144,8 +146,9 @@ def test_sources_in_a_registry_are_fetched_once_and_given_up_after_their_last_us
     assert progress.adds_up
 
 
-def test_a_layer_that_another_is_made_from_counts_when_it_is_unpacked(tmp_path: Path) -> None:
-    """What a step has made is not kept uncompressed: the next one unpacks it."""
+@pytest.mark.parametrize("memory", [0, 1 << 20])
+def test_a_layer_that_another_is_made_from_counts_when_it_is_unpacked(tmp_path: Path, memory: int) -> None:
+    """What a step has made is not kept uncompressed: the next one unpacks it. All of it lies in memory if it fits."""
     encoders = (replica("go1-flate-6"), replica("zlib-6"))
     for number, tar in enumerate((layer(1, size=60_000), changed(layer(1, size=60_000), 1))):
         write_images(tmp_path / f"images-{number}", {f"web:r{number}": [encode(tar) for encode in encoders]})
@@ -156,13 +159,46 @@ def test_a_layer_that_another_is_made_from_counts_when_it_is_unpacked(tmp_path: 
     assert any(made.intersection(step.sources) for step in opened[1].index.steps)
     completed, wanted = release(opened, opened[0])
     progress = Recorder()
-    taker = Taker()
-    with closing(Delivery(completed, work())) as delivery:
+    peak = 0
+
+    def look() -> None:
+        nonlocal peak
+        peak = max(peak, scratch_left())
+
+    taker = Taker(look)
+    with closing(Delivery(completed, work(), MemoryScratch(memory))) as delivery:
         taker.run(delivery, wanted, work(progress))
     assert taker.found.keys() == wanted.keys()
     assert progress.adds_up
+    assert (peak > 0) == (memory == 0)
     for bundle in opened:
         bundle.close()
+
+
+def test_the_room_that_is_demanded_suffices_and_is_that_of_the_new_blobs_or_one_step(
+    bundles: list[BundleFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    demanded: list[int] = []
+    monkeypatch.setattr(delivery_module, "require_scratch", lambda _new_file, size: demanded.append(size))
+    store = Store(bundles[0])
+    with closing(remote(bundles, store)) as blobs:
+        completed, wanted = release(bundles, blobs)
+        wanted = {digest: size for digest, size in wanted.items() if bundles[0].size(digest) is None}
+        peak = 0
+
+        def look() -> None:
+            nonlocal peak
+            peak = max(peak, scratch_left())
+
+        with closing(Delivery(completed, work(), MemoryScratch(0), blobs)) as delivery:
+            Taker(look).run(delivery, wanted, replace(work(), jobs=1))
+    new = sum(step.size for patch in bundles[1:] for step in patch.index.steps)
+    largest = max(
+        step_space(step, sizes_of(patch.index)) + decisions_space(step, sizes_of(patch.index))
+        for patch in bundles[1:]
+        for step in patch.index.steps
+    )
+    assert 0 < peak <= demanded[0] <= max(new, largest)
 
 
 def test_blobs_wait_until_those_before_them_are_taken(
@@ -172,7 +208,7 @@ def test_blobs_wait_until_those_before_them_are_taken(
     monkeypatch.setattr(delivery_module, "_WAITING", 1)
     completed, wanted = release(bundles, bundles[0])
     taker = Taker()
-    with closing(Delivery(completed, work())) as delivery:
+    with closing(Delivery(completed, work(), MemoryScratch(0))) as delivery:
         taker.run(delivery, wanted, replace(work(), jobs=1))
     assert taker.found.keys() == wanted.keys()
 
@@ -180,7 +216,7 @@ def test_blobs_wait_until_those_before_them_are_taken(
 def test_who_takes_them_can_end_it(bundles: list[BundleFile]) -> None:
     completed, wanted = release(bundles, bundles[0])
     execution = work()
-    with closing(Delivery(completed, work())) as delivery, pytest.raises(CancelledError):
+    with closing(Delivery(completed, work(), MemoryScratch(0))) as delivery, pytest.raises(CancelledError):
         Taker(execution.cancellation.cancel).run(delivery, wanted, execution)
     assert scratch_left() == 0
 
@@ -190,7 +226,10 @@ def test_a_source_that_cannot_be_had(bundles: list[BundleFile]) -> None:
     with closing(remote(bundles, store)) as blobs:
         completed, wanted = release(bundles, blobs)
         wanted = {digest: size for digest, size in wanted.items() if bundles[0].size(digest) is None}
-        with closing(Delivery(completed, work(), blobs)) as delivery, pytest.raises(TargetError, match="line is dead"):
+        with (
+            closing(Delivery(completed, work(), MemoryScratch(0), blobs)) as delivery,
+            pytest.raises(TargetError, match="line is dead"),
+        ):
             Taker().run(delivery, wanted, work())
     assert scratch_left() == 0
 
@@ -211,7 +250,7 @@ def test_an_error_ends_steps_that_wait_until_blobs_are_taken(
                 time.sleep(0.001)
             raise TargetError("cannot be taken")
 
-    with closing(Delivery(completed, work())) as delivery:
+    with closing(Delivery(completed, work(), MemoryScratch(1 << 20))) as delivery:
         delivery.prepare(made, work())
         with pytest.raises(TargetError, match="cannot be taken"):
             delivery.give(take, work())

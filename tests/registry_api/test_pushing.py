@@ -130,9 +130,7 @@ def test_a_patch_reads_its_sources_and_nothing_else(bundles: dict[str, Path], em
 def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: str, tmp_path: Path) -> None:
     with pytest.raises(BaseMismatch) as caught:
         push(bundles["patch"], to=empty, request=tmp_path / "request")
-    assert caught.value.findings
-    dry = push(bundles["patch"], to=empty, dry_run=True)
-    assert {f"{blob.digest} {blob.size} bytes" for blob in dry.missing} == set(caught.value.findings)
+    assert any(finding.startswith("images whose manifests are not here: ") for finding in caught.value.findings)
     # A base that has the manifests and lost a layer on which others are built:
     push(bundles["full1"], to=empty)
     index = airpatch.open_bundle(bundles["patch"]).index
@@ -141,8 +139,9 @@ def test_what_the_registry_lacks_is_asked_for(bundles: dict[str, Path], empty: s
     data.unlink()
     with pytest.raises(BaseMismatch) as caught:
         push(bundles["patch"], to=empty, request=tmp_path / "request")
+    assert any(finding.startswith("shop/") for finding in caught.value.findings)
     made = {step.digest for step in index.steps if outside in step.sources}
-    assert {Digest.parse(finding.split()[0]) for finding in caught.value.findings} >= made
+    assert {blob.digest for blob in push(bundles["patch"], to=empty, dry_run=True).missing} >= made
     r2 = make_tree(tmp_path / "again", "r2")
     top_up = tmp_path / "top-up"
     airpatch.diff(tmp_path / "request", r2, top_up)

@@ -84,6 +84,7 @@ class MemoryScratch:
     """Scratch files in memory, of `limit` bytes together. For use by many threads."""
 
     def __init__(self, limit: int) -> None:
+        self.limit = limit
         self._free = limit
         self._lock = threading.Lock()
 
@@ -132,13 +133,21 @@ class ScratchRange:
 
 
 class ScratchStore:
-    """Keeps what many scratch files hold in few, since a process may not have many open. For use by many threads."""
+    """Keeps what many scratch files hold in few, since a process may not have many open. For use by many threads.
 
-    def __init__(self, new_file: NewFile) -> None:
+    Files lie in `memory` as far as it has room.
+    """
+
+    def __init__(self, new_file: NewFile, memory: MemoryScratch | None = None) -> None:
         self._new_file = new_file
+        self._memory = memory or MemoryScratch(0)
         self._files: list[ScratchFile] = []
         self._shared: ScratchFile | None = None
         self._lock = threading.Lock()
+
+    def new(self, size: int, name: str) -> ScratchFile:
+        """Return a file for at most `size` bytes, in `memory` if there is room; `keep` takes it over."""
+        return self._memory.new(size, name) or ScratchFile(self._new_file, name)
 
     def keep(self, file: ScratchFile) -> ScratchRange:
         """Take over `file`; where there are many, a small one is copied into the file that all small ones share."""

@@ -123,17 +123,33 @@ class _OpenSegment:
 
     def run(self) -> Iterator[bytes]:
         """Yield the target's bytes."""
+        state = self._state
         out = bytearray()
         for _ in range(next(self._control, 0)):
-            step = next(self._state.steps, None)
+            step = next(state.steps, None)
             if step is None:
                 self._begin_group()
-                step = next(self._state.steps)
-            for piece in self._step(*step):
-                out += piece
-                if len(out) >= CHUNK:
-                    yield bytes(out)
-                    out.clear()
+                step = next(state.steps)
+            literal, cover = step
+            if literal:
+                out += self._literal(literal)
+            offset, position, length = cover
+            if length:
+                mode = PLAIN if state.where is None else next(self._modes, -1)
+                if mode != PLAIN:
+                    out += self._predicted(mode, cover)
+                else:
+                    for start in range(0, length, CHUNK):
+                        if len(out) >= CHUNK:
+                            yield bytes(out)
+                            out.clear()
+                        piece = state.space.ahead(position + start, min(length - start, CHUNK))
+                        out += self._corrected(piece, PLAIN, cover, start)
+                state.follows = position + length
+            state.offset = offset + length
+            if len(out) >= CHUNK:
+                yield bytes(out)
+                out.clear()
         yield bytes(out)
         for column in (self._control, self._lengths, self._sources, self._modes):
             if next(column, None) is not None:
@@ -155,45 +171,30 @@ class _OpenSegment:
         """Read a group's instructions: for each the length of its literal, and its cover, maybe empty."""
         literals: list[int] = []
         covers: list[_Cover] = []
-        offset = self._state.offset
+        lengths, sources, holds = self._lengths, self._sources, self._state.space.holds
+        offset, size, expected = self._state.offset, self._state.size, self._expected
         for _ in range(count):
-            literal = next(self._lengths, None)
-            length = next(self._lengths, None)
+            literal = next(lengths, None)
+            length = next(lengths, None)
             if literal is None or length is None:
                 raise FormatError("delta: fewer instructions than declared")
-            if not 0 < literal + length <= self._state.size - offset:
+            if not 0 < literal + length <= size - offset:
                 raise FormatError("delta: an empty instruction, or more than the target's size")
             offset += literal
             position = 0
             if length:
-                step = next(self._sources, None)
+                step = next(sources, None)
                 if step is None:
                     raise FormatError("delta: fewer source positions than covers")
-                position = self._expected + varints.unzigzag(step)
-                if self._state.space.slice(position, length) is None:
+                position = expected + varints.unzigzag(step)
+                if not holds(position, length):
                     raise FormatError("delta: a cover outside its source")
-                self._expected = position + length
+                expected = position + length
             literals.append(literal)
             covers.append((offset, position, length))
             offset += length
+        self._expected = expected
         return literals, covers
-
-    def _step(self, literal: int, cover: _Cover) -> Iterator[bytes | bytearray | memoryview]:
-        """Yield the bytes of one instruction."""
-        yield self._literal(literal)
-        offset, position, length = cover
-        where = self._state.where
-        source = self._state.space.slice(position, length) if length else None
-        if source is not None:
-            mode = next(self._modes, -1) if where is not None else PLAIN
-            if where is not None and mode != PLAIN:
-                yield self._predicted(where, mode, offset, position, source)
-            else:
-                landing = offset if where is None or self._mixed is None else where.locate(offset, position)[1]
-                for start in range(0, length, CHUNK):
-                    yield self._corrected(source[start : start + CHUNK], PLAIN, landing + start)
-            self._state.follows = position + length
-        self._state.offset = offset + length
 
     def _literal(self, size: int) -> memoryview | bytearray:
         if self._mixed is not None and size:
@@ -207,13 +208,15 @@ class _OpenSegment:
         self._literals = self._literals[size:]
         return literal
 
-    def _corrected(self, piece: memoryview | bytearray, mode: int, landing: int) -> memoryview | bytearray:
-        """Return a copy as it should be; `landing` is its address in the target."""
+    def _corrected(
+        self, piece: memoryview | bytearray, mode: int, cover: _Cover, start: int = 0
+    ) -> memoryview | bytearray:
+        """Return a copy as it should be: that of the `cover`, or of a piece of it from `start` on."""
         if self._mixed is not None:
             if self._mixed.is_right(False, kind(mode), piece):
                 return piece
             copy = piece if isinstance(piece, bytearray) else bytearray(piece)
-            self._state.spend_mixed(self._mixed.correct(copy, b"", kind(mode), landing))
+            self._state.spend_mixed(self._mixed.correct(copy, b"", kind(mode), self._landing(cover) + start))
             return copy
         if self._differences.skip_right(len(piece)):
             return piece
@@ -221,15 +224,22 @@ class _OpenSegment:
         self._differences.apply(copy)
         return copy
 
-    def _predicted(
-        self, where: AddressMap, mode: int, offset: int, position: int, source: memoryview
-    ) -> memoryview | bytearray:
-        base = where.base(mode)
-        if mode < 0 or base is None or len(source) > MAX_COVER:
+    def _landing(self, cover: _Cover) -> int:
+        """Return the address of a cover in the target."""
+        offset, position, _ = cover
+        where = self._state.where
+        return offset if where is None else where.locate(offset, position)[1]
+
+    def _predicted(self, mode: int, cover: _Cover) -> memoryview | bytearray:
+        offset, position, length = cover
+        where = self._state.where
+        base = None if where is None or mode < 0 else where.base(mode)
+        if where is None or base is None or length > MAX_COVER:
             raise FormatError("delta: no mode, an unknown one, or one for a cover that is too long")
+        source = self._state.space.ahead(position, length)
         pair = where.locate(offset, position)
         copy = bytearray(source)
         where.predictor.run(source, copy, mode, PREDICT, *pair, *base)
-        corrected = self._corrected(copy, mode, pair[1])
+        corrected = self._corrected(copy, mode, cover)
         where.predictor.run(source, corrected, mode, LEARN, *pair, *base)
         return corrected

@@ -39,20 +39,21 @@ class Space:
         """
         return bisect_right(self.bases, position) - 1
 
+    def holds(self, position: int, length: int) -> bool:
+        """Return whether `length` bytes from `position` are all within one source."""
+        if not 0 <= position < self.size:
+            return False
+        number = bisect_right(self.bases, position) - 1
+        return 0 <= length <= self.bases[number] + len(self.sources[number]) - position
+
     def slice(self, position: int, length: int) -> memoryview | None:
         """Return `length` bytes from `position`, or None if they are not all within one source."""
-        if not 0 <= position < self.size:
-            return None
-        number = self.locate(position)
-        offset = position - self.bases[number]
-        if not 0 <= length <= len(self.sources[number]) - offset:
-            return None
-        return self.sources[number][offset : offset + length]
+        return self.ahead(position, length) if self.holds(position, length) else None
 
     def ahead(self, position: int, length: int) -> memoryview:
         """Return `length` bytes from `position`, fewer where its source ends."""
         if position >= self.size:
             return memoryview(b"")
-        number = self.locate(position)
+        number = bisect_right(self.bases, position) - 1  # `locate`, which is called a million times
         offset = position - self.bases[number]
         return self.sources[number][offset : offset + length]

@@ -46,6 +46,18 @@ class KlauspostZstd:
         self._checksum.reset()
         self._begun = False
 
+    def take_tables(self, other: KlauspostZstd) -> None:
+        """Go on with the tables of another encoder of the same level, which is over; output is the same."""
+        self._matcher.take_tables(other._matcher)
+
+    def probe(self, block: bytes, size: int) -> bytes:
+        """Return the beginning of a frame whose only block has the matches that the first `size` bytes of `block` have,
+        nearly.
+        """
+        self.begin(size)
+        self._matcher.weigh(block)
+        return self.feed(block[:size]) + self.flush()
+
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""
         out = bytearray()

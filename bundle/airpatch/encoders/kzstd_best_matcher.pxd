@@ -6,6 +6,7 @@ cdef class BestTables(ZstdMatcher):
     cdef unsigned int[::1] _counts
     cdef unsigned char[::1] _offset_costs
     cdef unsigned char[::1] _match_costs
+    cdef int _weight
 
     cdef void _enter(self, int at, int end) noexcept nogil
     cdef int _bits_per_byte(self, int begin) noexcept nogil

@@ -54,6 +54,30 @@ class BestTables(ZstdMatcher):
         self._counts = array("I", [0]) * 256
         self._offset_costs = bytearray(offset_costs())
         self._match_costs = bytearray(match_costs())
+        self._weight = 0
+
+    def take_tables(self, other: ZstdMatcher) -> None:
+        """Go on with the tables of another search of this level, which is over: new ones have to be zeroed."""
+        if not isinstance(other, BestTables):
+            raise TypeError("a search of another level")
+        best: BestTables = other
+        self._short, self._long = best._short, best._long
+        self._go_on(best)
+
+    def reset(self) -> None:
+        """Begin another frame: forget all uncompressed data."""
+        super().reset()
+        self._weight = 0
+
+    def weigh(self, block: bytes) -> None:
+        """Begin another frame. Until the next one, take a literal to cost what it does in `block`."""
+        self.reset()
+        if not block:
+            return
+        begin, self._end = self.fill(block)
+        weight = self._bits_per_byte(begin)
+        self.reset()
+        self._weight = weight
 
     @cython.cfunc
     @cython.nogil
@@ -83,6 +107,8 @@ class BestTables(ZstdMatcher):
         whole: cython.longlong
         count: cython.uint
         i: cython.int
+        if self._weight:
+            return self._weight
         for i in range(256):
             self._counts[i] = 0
         for i in range(begin, self._end):

@@ -68,6 +68,18 @@ class ZstdMatcher:
         """The uncompressed data held."""
         return self._buffer
 
+    def take_tables(self, other: ZstdMatcher) -> None:
+        """Go on with the tables of another search of the same level, which is over, where new ones would take time."""
+
+    def _go_on(self, other: ZstdMatcher) -> None:
+        """Share the tables of another search; what they hold is out of reach."""
+        self._tables = other._tables
+        self._base = other._base + other._filled + self._reach
+
+    def weigh(self, block: bytes) -> None:
+        """Begin another frame. Until the next one, search as in `block`, though only its beginning is there."""
+        self.reset()
+
     def fill(self, data: bytes | bytearray | memoryview) -> tuple[int, int]:
         """Take a block of uncompressed data; return where in `buffer` it begins and ends."""
         size = len(data)

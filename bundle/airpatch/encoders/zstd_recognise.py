@@ -14,7 +14,7 @@ from itertools import accumulate, groupby
 
 import zstandard
 
-from airpatch.encoders.kzstd import lone_block_header, stream_header
+from airpatch.encoders.kzstd import KlauspostZstd, lone_block_header, stream_header
 from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
@@ -48,9 +48,10 @@ _COMPARED = 3  # so many are compared that have no more than
 _SHORT = 8 << 10  # bytes
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_PROBE = 32 << 10  # bytes, in which a level is told from others
-_NEAR, _NEAR_SLOWEST = 0.6, 0.5  # of the matches of a probe
+_PROBE = 16 << 10  # bytes, in which a level is told from others
+_NEAR = 0.6  # of the matches of a probe
 _SLOWEST = "best"
+_PROBE_SLOWEST, _NEAR_SLOWEST = 16 << 10, 0.9  # the same, where a search is told what the rest of the block weighs
 _FEW = 20  # matches tell nothing
 _TELLING = 1000  # matches tell the level
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
@@ -132,11 +133,14 @@ def _klauspost(
         return _matching(names, uncompressed, blocks, frame, complete)
 
     found: list[str] = []
+    first = min(blocks[0], _BLOCK) if blocks else 0
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
-        tells = matches is not None and len(names) > len(same) and len(matches) >= _FEW
-        if matches is not None and tells and not _is_near(same, uncompressed, complete, matches):
-            continue
+        if matches is not None and len(matches) >= _FEW:
+            if level == _SLOWEST:
+                same = _near_slowest(same, uncompressed[:first], matches)
+            elif len(names) > len(same) and not _is_near(same, uncompressed, complete, matches):
+                continue
         twins = {
             name: twin
             for name in same
@@ -146,9 +150,15 @@ def _klauspost(
         if complete and len(uncompressed) <= _BLOCK:
             rest = still(different, uncompressed, complete)
         else:
-            rest = still(different, uncompressed[:_BLOCK], False)
+            rest = different
+            if matches is not None and len(matches):  # the rules are right, so that each search tells about its names
+                searches = {zstd_replica(name).search: name for name in different}
+                found_again = still(list(searches.values()), uncompressed[:first], False)
+                rest = [name for name in different if searches[zstd_replica(name).search] in found_again]
             if level in _QUICK or complete:
                 rest = still(rest, uncompressed, complete)
+            elif first < _BLOCK or rest is different:
+                rest = still(rest, uncompressed[:_BLOCK], False)
         found += rest + [name for name, twin in twins.items() if twin in rest]
         if found and matches is not None and len(matches) >= _TELLING:
             break
@@ -158,21 +168,37 @@ def _klauspost(
 def _is_near(names: Sequence[str], uncompressed: bytes, complete: bool, matches: Matches) -> bool:
     """Return whether one of the replicas of a level finds about the `matches` of the first block in its beginning.
 
-    Other levels and other encoders do not. If there are few matches, all replicas are near. The level best weighs
-    matches by the entropy of a block, so that only all of it tells; and it takes long, so that its newest version does.
+    Other levels and other encoders do not. If there are few matches, all replicas are near.
     """
-    slow = zstd_replica(names[0]).level == _SLOWEST
-    size = matches.size if slow else _PROBE
     one_for_each_search = {zstd_replica(name).search: name for name in names}
-    for name in names[:1] if slow else one_for_each_search.values():
+    for name in one_for_each_search.values():
         encoder = zstd_replica(name).make()
-        begin = encoder.feed(uncompressed[:size])
-        end = encoder.finish() if complete and len(uncompressed) <= size else encoder.flush()
+        begin = encoder.feed(uncompressed[:_PROBE])
+        end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
         probe = first_matches(begin + end)
         common, most = probe.compare(matches)
-        if len(probe) < _FEW or most < _FEW or common >= (_NEAR_SLOWEST if slow else _NEAR) * most:
+        if len(probe) < _FEW or most < _FEW or common >= _NEAR * most:
             return True
     return False
+
+
+def _near_slowest(names: Sequence[str], block: bytes, matches: Matches) -> list[str]:
+    """Return those of the level best that find about the `matches` of the first `block` in its beginning.
+
+    They take long, and their tables long to make, so that all but the right ones should be ruled out before.
+    """
+    near: set[str] = set()
+    last: KlauspostZstd | None = None
+    for search, name in {zstd_replica(name).search: name for name in names}.items():
+        encoder = zstd_replica(name).make()
+        if last is not None:
+            encoder.take_tables(last)
+        last = encoder
+        probe = first_matches(encoder.probe(block, _PROBE_SLOWEST))
+        common, most = probe.compare(matches)
+        if len(probe) < _FEW or most < _FEW or common >= _NEAR_SLOWEST * most:
+            near.add(search)
+    return [name for name in names if zstd_replica(name).search in near]
 
 
 def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:
@@ -229,16 +255,21 @@ def _matching(
 ) -> list[str]:
     """Return those that write what the frame begins with, or all of it if it is `complete`.
 
-    They run one after another: the tables of each are large, and the memory of one is there for the next.
+    They are of one level, and run one after another: the tables of each are large, and the next has those of the last.
     """
-
-    def writes_it(name: str) -> bool:
+    found: list[str] = []
+    last: KlauspostZstd | None = None
+    for name in candidates:
         replica = zstd_replica(name)
-        encoder = _Flushed(replica.make(), _flushes(blocks, replica.block))
-        running = race([(name, encoder)], uncompressed, frame, _BLOCK, complete=complete)
-        return any(runner.written for runner in running)
-
-    return [name for name in candidates if writes_it(name)]
+        encoder = replica.make()
+        if last is not None:
+            encoder.take_tables(last)
+        last = encoder
+        flushed = _Flushed(encoder, _flushes(blocks, replica.block))
+        running = race([(name, flushed)], uncompressed, frame, _BLOCK, complete=complete)
+        if any(runner.written for runner in running):
+            found.append(name)
+    return found
 
 
 def _flushes(blocks: Sequence[int], full: int) -> list[int]:

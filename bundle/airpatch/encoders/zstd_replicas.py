@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Protocol
 
+from airpatch.encoders.kzstd import KlauspostZstd
 from airpatch.encoders.kzstd_blocks import BlockRules
 from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, rules, search, versions, window
 from airpatch.encoders.libzstd import VERSIONS as LIBZSTD_VERSIONS
@@ -52,7 +53,7 @@ class ZstdReplica:
     of its blocks.
     """
 
-    make: Callable[[], FrameEncoder]
+    make: Callable[[], KlauspostZstd]
     level: str
     search: str
     window: int

@@ -49,7 +49,7 @@ def prove(
             require_scratch(execution.scratch, _scratch(index, needed, execution.threads))
 
             def accept(member: Member) -> Receiver:
-                return spool.output(member.digest) if member.digest in needed else Discard()
+                return spool.output(member.digest, member.size) if member.digest in needed else Discard()
 
             return accept
 

@@ -13,6 +13,7 @@ from contextlib import closing
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.receiver import Receiver
+from airpatch.blobs.scratch import MemoryScratch
 from airpatch.blobs.stopping import Stoppable
 from airpatch.errors import located
 from airpatch.execution import Execution
@@ -50,7 +51,7 @@ def rebuild_blobs(
     execution: Execution,
     done: Callable[[Step], None] = lambda _step: None,
     room: int | None = None,
-    memory: int = 0,
+    memory: MemoryScratch | None = None,
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
@@ -58,7 +59,7 @@ def rebuild_blobs(
     receives each step that was carried out, on the thread that did it, which it may block until the work is cancelled:
     the first error, or a signal, cancels `execution`. With `room`, steps are carried out together only as far as all
     that they work on takes no more than so many bytes (`step_space`), and what one has made is unpacked when another
-    needs it. Of what is unpacked, up to `memory` bytes lie in memory instead of scratch files. Raises BaseMismatch if a
+    needs it. What is unpacked lies in `memory` as far as that has room. Raises BaseMismatch if a
     source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
     """
     require_features(index)

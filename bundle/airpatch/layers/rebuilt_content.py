@@ -15,7 +15,7 @@ from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, require
 from airpatch.blobs.receiver import Discard, Receiver
 from airpatch.blobs.room import require_scratch
-from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
+from airpatch.blobs.scratch import MemoryScratch, ScratchFile, ScratchRange, ScratchStore
 from airpatch.errors import BaseMismatch, IntegrityError, located
 from airpatch.execution import Execution, NewFile
 from airpatch.format.index import Index, Step
@@ -30,11 +30,14 @@ def scratch_needed(index: Index, steps: Sequence[Step], jobs: int, kept: Abstrac
 
 
 class RebuiltContent:
-    """A `Content` of blobs in scratch files; where nobody closes it, the system frees them with the process."""
+    """A `Content` of blobs in scratch files, or in `memory` as far as that has room.
 
-    def __init__(self, new_file: NewFile) -> None:
+    Where nobody closes it, the system frees them with the process.
+    """
+
+    def __init__(self, new_file: NewFile, memory: MemoryScratch | None = None) -> None:
         self._new_file = new_file
-        self._store = ScratchStore(new_file)
+        self._store = ScratchStore(new_file, memory)
         self._parts: dict[Digest, ScratchRange] = {}
         self._unfinished: set[ScratchFile] = set()
 
@@ -46,9 +49,9 @@ class RebuiltContent:
         require(self.size(digest), digest, size, "what layer patches made")
         return self._parts[digest]
 
-    def output(self, digest: Digest) -> Receiver:
-        """Takes the blob, which is here as soon as it is complete."""
-        file = ScratchFile(self._new_file, str(digest))
+    def output(self, digest: Digest, size: int) -> Receiver:
+        """Takes the blob of `size` bytes, which is here as soon as it is complete."""
+        file = self._store.new(size, str(digest))
         self._unfinished.add(file)
 
         def complete() -> None:
@@ -86,7 +89,7 @@ class RebuiltContent:
         require_scratch(self._new_file, scratch_needed(index, steps, execution.threads, kept))
 
         def output(step: Step) -> Receiver:
-            return self.output(step.digest) if kept is None or step.digest in kept else Discard()
+            return self.output(step.digest, step.size) if kept is None or step.digest in kept else Discard()
 
         there = content if content is self else ChainedContent([content, self])
         rebuild_blobs(index, steps, there, output, execution.task())

@@ -25,8 +25,8 @@ class _Slot:
 class UncompressedLayers:
     """The layers of `content`, uncompressed. `users` says how often each will be taken and given back.
 
-    With `keep_made`, those that are unpacked when they are made are kept until they are used. Up to `memory` bytes of
-    what has a known size lie in memory instead of scratch files. For use by many threads.
+    With `keep_made`, those that are unpacked when they are made are kept until they are used. What has a
+    known size lies in `memory` as far as that has room. For use by many threads.
     """
 
     def __init__(
@@ -36,12 +36,12 @@ class UncompressedLayers:
         users: Mapping[Digest, int],
         *,
         keep_made: bool = True,
-        memory: int = 0,
+        memory: MemoryScratch | None = None,
     ) -> None:
         self._content = content
         self._new_file = new_file
         self._keep_made = keep_made
-        self._memory = MemoryScratch(memory)
+        self._memory = memory or MemoryScratch(0)
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
     def take(

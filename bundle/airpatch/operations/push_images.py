@@ -28,6 +28,7 @@ from airpatch.execution import Execution
 from airpatch.format.inventories import emit
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
+from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, check_manifests
 from airpatch.operations.arguments import Paths, StrPath, names, within
@@ -41,6 +42,7 @@ from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
 from airpatch.sources.source import Source
 from airpatch.target.stocktaking import make_request
+from airpatch.units import count, megabytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +164,12 @@ class _Job:
                 sink.write([emit(make_request(patches[-1].index, missing))])
             warnings.append(f"{request}: request for what is missing")
         if missing and not dry_run:
+            sizes = {blob.digest: blob.size for blob in missing}
+            manifests = {digest: parse_manifest(content) for digest, content in prepared.manifests.items()}
             error = BaseMismatch(
-                f"{self.place} lacks blobs that the patch needs; it was made for "
-                f"{' or '.join(base.name for base in patches[0].index.bases)}",
-                [f"{blob.digest} {blob.size} bytes" for blob in missing],
+                f"{self.place} lacks {count(len(sizes), 'blob')} of {megabytes(sum(sizes.values()))} that the patch "
+                f"needs; it was made for {' or '.join(base.name for base in patches[0].index.bases)}",
+                lacking_by_image(prepared.images, manifests, sizes),
             )
             for warning in warnings:
                 error.add_note(warning)
@@ -231,14 +235,14 @@ def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSi
 def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: TrustedSigners | None) -> _Prepared:
     """Return the release of the last patch, upon the base in `path`; only what must be uploaded is rebuilt."""
     from airpatch.patches.completed_release import complete_upon
-    from airpatch.patches.delivery import Delivery
+    from airpatch.patches.delivery import Delivery, delivery_memory
 
     if _is_bundle_file(path):
         _check_opening(trusted, job.stack.enter_context(closing(BundleFile(path))))
     release = complete_upon(path, patches, job.execution)
     manifests = release.manifests()
     plan = job.plan(release.release.images, manifests)
-    supply = job.stack.enter_context(closing(Delivery(release, job.execution)))
+    supply = job.stack.enter_context(closing(Delivery(release, job.execution, delivery_memory(job.execution))))
     found = release.release.images
     return _Prepared(plan, found, manifests, supply, warnings=_signature_warnings(found))
 
@@ -246,24 +250,27 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
 def _from_registry(job: _Job, patches: Sequence[BundleFile]) -> _Prepared:
     """Return the release of the last patch, upon what the registry has."""
     from airpatch.patches.completed_release import CompletedRelease
-    from airpatch.patches.delivery import Delivery
+    from airpatch.patches.delivery import Delivery, delivery_memory
     from airpatch.patches.registry_base import RegistryBase
 
     release = patches[-1].index.release
     connections = job.access.connections
     repositories = job.repositories(release.images)
-    blobs = RemoteBlobs(job.execution.scratch, None, job.place.host, connections)
+    memory = delivery_memory(job.execution)
+    blobs = RemoteBlobs(job.execution.scratch, None, job.place.host, connections, memory)
     job.stack.callback(blobs.close)
     removed = {job.place.below(renamed(name, job.renames)) for patch in patches for name in patch.index.removed}
     others = [Repository(job.transport, path) for path in sorted(removed - repositories.keys())]
     base = RegistryBase(patches, repositories, others, blobs, job.transport)
     base.read_manifests()
     completed = CompletedRelease(patches, base.content)
-    supply = job.stack.enter_context(closing(Delivery(completed, job.execution, blobs)))
+    supply = job.stack.enter_context(closing(Delivery(completed, job.execution, memory, blobs)))
     found = release.images
     if base.lost:
         base.find_lost()
-        return _Prepared(PushPlan(job.place, {}, {}), found, {}, supply, base.lost, _signature_warnings(found))
+        return _Prepared(
+            PushPlan(job.place, {}, {}), found, base.manifests, supply, base.lost, _signature_warnings(found)
+        )
     check_manifests(release, base.manifests)
     plan = job.plan_for(repositories, base.manifests)
     brought = {blob.digest for patch in patches for blob in (*patch.index.stored, *patch.index.patched)}

@@ -1,8 +1,8 @@
 """Blobs of the release that patches lead to, each passed on as soon as it is made, and given up when it was taken.
 
 Sources in a registry are fetched shortly before the steps that need them, and given up after the last of these. Steps
-are at work together only as far as what they work on is no more than all new blobs and some memory. So scratch files
-take about as much as the new blobs, or the largest step, at most.
+are at work together only as far as what they work on is no more than all new blobs and some memory, and what fits lies
+in that memory. So scratch files take about as much as the new blobs, or the largest step, at most.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 
 from airpatch.blobs.content import ChainedContent
 from airpatch.blobs.room import require_scratch
+from airpatch.blobs.scratch import MemoryScratch
 from airpatch.destinations.supply import Take
 from airpatch.execution import Execution
 from airpatch.format.index import Step
@@ -32,19 +33,34 @@ _WAITING = 4
 """Blobs that are made and not yet taken. They take scratch space, so the steps wait when there are so many."""
 _HEED = 0.2
 """Seconds after which a step that waits looks whether the work is cancelled."""
-_MEMORY = 128 << 20
-"""Bytes of uncompressed layers that lie in memory."""
+_MEMORY = 160 << 20
+"""Bytes of sources, unpacked ones, and blobs that lie in memory."""
 _EARLY = 1
 """Steps for which sources are fetched before they can begin."""
 
 
-class Delivery:
-    """Gives (`Supply`) blobs of `release`. `remote` are those of its base that are to be fetched from a registry."""
+def delivery_memory(execution: Execution) -> MemoryScratch:
+    """Return the memory of a delivery: a part of what `execution` may take."""
+    return MemoryScratch(min(_MEMORY, execution.memory // 4))
 
-    def __init__(self, release: CompletedRelease, execution: Execution, remote: RemoteBlobs | None = None) -> None:
+
+class Delivery:
+    """Gives (`Supply`) blobs of `release`; what fits lies in `memory`.
+
+    `remote` are those of its base that are to be fetched from a registry.
+    """
+
+    def __init__(
+        self,
+        release: CompletedRelease,
+        execution: Execution,
+        memory: MemoryScratch,
+        remote: RemoteBlobs | None = None,
+    ) -> None:
         self._release = release
+        self._memory = memory
         self._remote = remote
-        self._rebuilt = RebuiltContent(execution.scratch)
+        self._rebuilt = RebuiltContent(execution.scratch, memory)
         self._wanted: AbstractSet[Digest] = frozenset()
         self._work: Work = ()
         self._users: Counter[Digest] = Counter()
@@ -74,8 +90,7 @@ class Delivery:
         made = {step.digest for step in steps}
         ready = [digest for digest in self._wanted if digest not in made]
         waiting = threading.Semaphore(_WAITING)
-        memory = min(_MEMORY, execution.memory // 4)
-        room = sum(step.size for step in steps) + memory
+        room = sum(step.size for step in steps) + self._memory.limit
         connections = 1 if self._remote is None else self._remote.connections
         with execution.part("", 0) as part, worker_pool(connections, execution.cancellation) as pool:
             order = [ready, *(step.sources for step in steps)]
@@ -105,11 +120,11 @@ class Delivery:
                         bundle.index,
                         some,
                         content,
-                        lambda step: self._rebuilt.output(step.digest),
+                        lambda step: self._rebuilt.output(step.digest, step.size),
                         execution,
                         done,
                         room,
-                        memory,
+                        self._memory,
                     )
 
     def close(self) -> None:

@@ -91,7 +91,7 @@ class WritableRepository(Repository):
         method: str,
         path: str,
         headers: dict[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | bytearray | None = None,
         scope: str | None = None,
     ) -> Answer:
         url = path if path.startswith(("/", "http")) else f"/v2/{self.path}/{path}"
@@ -209,11 +209,11 @@ class _Upload:
         if self._place is None:
             raise self._repository.transport.error(f"{self._name}: the registry gives no location to upload to")
 
-    def _read(self, start: int, end: int) -> bytes:
+    def _read(self, start: int, end: int) -> bytearray:
         body = bytearray(end - start)
         if body:
             self._reader.read_into(memoryview(body), start)
         if start <= self._hashed < end:
             self._hash.update(memoryview(body)[self._hashed - start :])
             self._hashed = end
-        return bytes(body)
+        return body

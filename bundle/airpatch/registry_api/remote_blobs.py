@@ -19,7 +19,7 @@ from pathlib import Path
 
 from airpatch.blobs.content import BlobReader, FileBlob, pieces, require
 from airpatch.blobs.output import write_error
-from airpatch.blobs.scratch import ScratchFile, ScratchRange, ScratchStore
+from airpatch.blobs.scratch import MemoryScratch, ScratchRange, ScratchStore
 from airpatch.errors import SourceError
 from airpatch.execution import Cancellation, Execution, NewFile
 from airpatch.model.digest import Digest
@@ -40,13 +40,19 @@ class RemoteBlob:
 class RemoteBlobs:
     """A `Content` of the blobs that are `known`, by digest. For use by many threads."""
 
-    def __init__(self, new_file: NewFile, cache: Path | None, where: str, connections: int) -> None:
+    def __init__(
+        self,
+        new_file: NewFile,
+        cache: Path | None,
+        where: str,
+        connections: int,
+        memory: MemoryScratch | None = None,
+    ) -> None:
         self.known: dict[Digest, RemoteBlob] = {}
-        self._new_file = new_file
         self._cache = None if cache is None else _Cache(cache)
         self._where = where
         self.connections = connections
-        self._store = ScratchStore(new_file)
+        self._store = ScratchStore(new_file, memory)
         self._fetched: dict[Digest, ScratchRange | Path] = {}
         self._locks: dict[Digest, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -103,7 +109,7 @@ class RemoteBlobs:
         if self._cache is not None:
             return self._cache.get(digest, blob, reached)
         with ExitStack() as stack:
-            file = ScratchFile(self._new_file, str(digest))
+            file = self._store.new(blob.size, str(digest))
             stack.callback(file.close)
             blob.repository.download(digest, blob.size, _Incoming(file.append, file.clear, reached))
             stack.pop_all()

@@ -20,7 +20,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Executor
 from contextlib import AbstractContextManager, ExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
 from airpatch.errors import AirpatchError, UsageError
@@ -121,7 +121,7 @@ class Transport:
         scope: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes | bytearray | None = None,
         follow: bool = True,
     ) -> Answer:
         """Return one attempt at a request for `url`, a path or a whole URL, with what authorization it takes.
@@ -174,15 +174,15 @@ class Transport:
             raise self.error(str(error)) from None
         return self._send(method, target, {**headers, **({"Authorization": header} if header else {})}, None)
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | bytearray | None) -> Answer:
         import urllib3
 
         self.heed()
         known = {"User-Agent": "airpatch", "Accept-Encoding": "identity", **headers}
         try:
             response = self._pool(url).request(
-                method, url, headers=known, body=body, redirect=False, retries=False, preload_content=False,
-                decode_content=False,
+                method, url, headers=known, body=cast("bytes | None", body), redirect=False, retries=False,
+                preload_content=False, decode_content=False,
             )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
             self.heed()
