@@ -243,8 +243,8 @@ def _compare(
     was = [] if before is None else packages_in(before.records)
     packages = _package_changes(was, installed, before or Stacked(), after)
     for each in packages:
-        known = changes.packages.get((each.manager, each.name))
-        if known is None or known.before is None:
+        told = changes.packages.get((each.manager, each.name))
+        if told is None or told.before is None:
             changes.packages[each.manager, each.name] = each
     changed = tuple(each for each in packages if each.before != each.after)
     if pair.before is None:
