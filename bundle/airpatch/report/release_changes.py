@@ -21,7 +21,8 @@ from airpatch.model.release import Image
 from airpatch.model.walk import walk
 from airpatch.progress import ProgressPart
 from airpatch.report.layer_files import LayerFiles, Stacked, read_layer, stacked
-from airpatch.report.package_records import Package, owner_of, owners_of, packages_in
+from airpatch.report.package import Package
+from airpatch.report.package_records import owner_of, owners_of, packages_in
 from airpatch.worker_pool import worker_pool
 
 LISTED = 10_000
