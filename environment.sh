@@ -60,7 +60,8 @@ _need_packages() {
     if [ "$1" = test ]; then
         if [ "$(id -u)" = 0 ]; then as_root="debootstrap qemu-aarch64:qemu-user"; else as_root=; fi
         for program in skopeo docker-registry tar zstd gzip pigz strace:strace mkfs.ext4:e2fsprogs setpriv:util-linux \
-            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd age $as_root $(_browser); do
+            ssh-keygen:openssh-client git:git sshd:openssh-server podman ctr:containerd age file \
+            update-mime-database:shared-mime-info $as_root $(_browser); do
             command -v "${program%:*}" >/dev/null || [ -x "/sbin/${program%:*}" ] || lacking="$lacking ${program#*:}"
         done
     fi

@@ -1,8 +1,8 @@
 """What a layer patch takes by each way to rebuild the blob, for each encoder that a layer may come from.
 
-`python -m bench.methods OLD NEW` takes two gzip layers, by default those of a small image in `fixtures/`. Their
-uncompressed layers are recompressed by each encoder's replica, which writes what the encoder does. Sizes are in
-bytes.
+`python -m bench.methods [OLD NEW [NAME...]]` takes two gzip layers, by default those of a small image in `fixtures/`.
+Their uncompressed layers are recompressed by the replica of each encoder, or of those named, which writes what the
+encoder does. Sizes are in bytes.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ _HEADER = b"\x1f\x8b\x08" + bytes(7)
 
 
 def main() -> None:
+    names = sys.argv[3:] or [*ENCODERS, *ZSTD_ENCODERS]
     if len(sys.argv) > 2:
         old, new = (gzip.decompress(Path(argument).read_bytes()) for argument in sys.argv[1:3])
     else:
@@ -64,13 +65,13 @@ def main() -> None:
     difference = _difference(new, old)
     print(f"{len(new):,} bytes of uncompressed data, which differ by {difference:,}")
     print(f"  {'encoder':<28}{'blob':>13}{'replay':>13}{'replica':>13}{'difference':>13}")
-    for name in ENCODERS:
+    for name in filter(ENCODERS.__contains__, names):
         blob, base = (_compress(name, uncompressed) for uncompressed in (new, old))
         decisions = sum(_difference(*columns) for columns in zip(_decisions(blob), _decisions(base), strict=True))
         replica = difference + len(name) + len(_HEADER)
         print(f"  {name:<28}{len(blob):>13,}{difference + decisions:>13,}{replica:>13,}{difference:>13,}")
 
-    for name in ZSTD_ENCODERS:
+    for name in filter(ZSTD_ENCODERS.__contains__, names):
         blob, base = (_frame(name, uncompressed) for uncompressed in (new, old))
         columns = [_difference(*pair) for pair in zip(_beside(name, blob), _beside(name, base), strict=True)]
         replica = sum((difference, *columns, len(emit_header(Frames(name, (0,)), (difference, *columns)))))

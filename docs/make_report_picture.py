@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 PROJECT = Path(__file__).resolve().parent.parent
 PICTURE = PROJECT / "docs" / "report.png"
 IMAGES = PROJECT / "fixtures" / "images"
-SIZE = {"x": 0, "y": 0, "width": 1000, "height": 980, "scale": 1}
+SIZE = {"x": 0, "y": 0, "width": 1000, "height": 1240, "scale": 1}
 
 
 def main() -> None:

@@ -54,7 +54,6 @@ try() {
         rm -rf "${host:?}/$site"
         install -d -o "$user" -g "$user" "$host/$site"
         unshare --mount --net sh -eu -c '
-            mount --make-rprivate /
             mount --bind "$1/usr" "$1/usr" && mount -o remount,bind,ro "$1/usr"
             mount -t tmpfs -o noexec,mode=1777 tmpfs "$1/tmp"
             mount -t proc proc "$1/proc"
@@ -75,7 +74,6 @@ touch "$nothing/dev/null"
 cp -r "$work/medium/." "$nothing/medium"
 cp "$out/airpatch-linux-x86_64" "$nothing/medium/"
 unshare --mount --net sh -eu -c '
-    mount --make-rprivate /
     mount -t proc proc "$1/proc"
     mount --bind /dev/null "$1/dev/null"
     host=$1

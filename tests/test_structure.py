@@ -108,6 +108,7 @@ TESTED_TOGETHER = {
         ],
     ),
     "report/test_cost_tree.py": ("a tree is made of shares", ["report/cost_shares.py"]),
+    "report/test_package_records.py": ("packages are what records tell of", ["report/package.py"]),
     "report/test_patch_report.py": ("a report is what its document says", ["report/patch_document.py"]),
     "parts/test_joined.py": (
         "parts are split, found, verified and read as one file",

@@ -9,8 +9,8 @@ FILES = 10_000
 
 
 def _node(name: str, kind: str, *children: dict[str, Any], size: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": name, "kind": kind, "bytes": size or sum(child["bytes"] for child in children)}
-    return found | ({"children": list(children)} if children else {})
+    bytes_ = size or sum(child["bytes"] for child in children)
+    return {"name": name, "kind": kind, "bytes": bytes_, "children": list(children), "files": 0}
 
 
 def sample_report() -> dict[str, Any]:

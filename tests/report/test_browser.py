@@ -110,14 +110,14 @@ def test_the_table_has_the_parts_of_the_map(browser: Chrome, tmp_path: Path) -> 
     until_inside(browser, "shop/web:r2")
     assert [label.split(", ")[0] for label in tiles(browser)] == [row[0].split(", ")[0] for row in rows(browser)]
     (caption,) = browser.find_elements(By.CSS_SELECTOR, "#parts caption")
-    assert caption.text.startswith("shop/web:r2: 1 parts, ")
+    assert caption.text.startswith("shop/web:r2: 1 part, ")
 
 
 def test_changes_and_layers_are_tables(browser: Chrome, tmp_path: Path) -> None:
     show(browser, tmp_path, PageKind.PATCH, {"report": sample_report()})
     browser.find_element(By.TAG_NAME, "summary").click()
     text = browser.find_element(By.TAG_NAME, "main").text
-    assert "1 new, 10,000 changed, 0 removed files; 1 packages changed" in text
+    assert "1 new, 10,000 changed, 0 removed files; 1 package changed" in text
     assert "these are gone: shop/old:r1" in text
     assert "gzip, encoder unknown" in text
     assert text.count(HOSTILE) == 4  # the title, a cause, a package, a file

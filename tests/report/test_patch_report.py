@@ -27,9 +27,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[airpatch.Explanation
 
 
 def leaves(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for child in node.get("children", ()):
+    for child in node["children"]:
         yield from leaves(child)
-    if "children" not in node:
+    if not node["children"]:
         yield node
 
 

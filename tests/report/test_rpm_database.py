@@ -8,7 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from airpatch.report.package_records import Package, packages_in
+from airpatch.report.package import Package
+from airpatch.report.package_records import packages_in
 from airpatch.report.rpm_database import rpm_packages
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from email.parser import HeaderParser
 from posixpath import normpath
+
+from airpatch.report.package import Package
 
 _DPKG = "var/lib/dpkg/"
 _APK = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
@@ -20,19 +21,6 @@ _PYTHON = re.compile(r"(?P<root>.*/)?[^/]+\.(?:dist-info/(?:METADATA|RECORD)|egg
 _NPM = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@][^/]*/package\.json")
 _MAX_TEXT = 200
 """Characters of a name or version that are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A package by `manager` (`dpkg`, `apk`, `rpm`, `pip`, `npm`), name and version.
-
-    `files` are its files by path, or its folder, which ends with `/`.
-    """
-
-    manager: str
-    name: str
-    version: str
-    files: tuple[str, ...] = ()
 
 
 def is_package_record(path: str) -> bool:

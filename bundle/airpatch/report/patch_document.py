@@ -33,12 +33,8 @@ def patch_document(
 
 
 def _node(node: CostNode) -> dict[str, object]:
-    found: dict[str, object] = {"name": node.name, "kind": node.kind, "bytes": node.bytes}
-    if node.children:
-        found["children"] = [_node(child) for child in node.children]
-    if node.files:
-        found["files"] = node.files
-    return found
+    children = [_node(child) for child in node.children]
+    return {"name": node.name, "kind": node.kind, "bytes": node.bytes, "children": children, "files": node.files}
 
 
 def _layer(each: BlobCost, images: Sequence[ImageName], encoding: Encoding) -> dict[str, object]:

@@ -21,7 +21,8 @@ from airpatch.model.release import Image
 from airpatch.model.walk import walk
 from airpatch.progress import ProgressPart
 from airpatch.report.layer_files import LayerFiles, Stacked, read_layer, stacked
-from airpatch.report.package_records import Package, owner_of, owners_of, packages_in
+from airpatch.report.package import Package
+from airpatch.report.package_records import owner_of, owners_of, packages_in
 from airpatch.worker_pool import worker_pool
 
 LISTED = 10_000
@@ -76,8 +77,8 @@ class ReleaseChanges:
     """`images` that changed, and names of those that were `removed`.
 
     `owners` has of the files of each new layer the packages they belong to, `new_files` those that were not there
-    before; `packages` what happened to a package in the first image that has it; `weights` about how many bytes the
-    files of layers that were asked for take when they are compressed.
+    before; `packages` what happened to a package in the first image that had it before, or has it now; `weights` about
+    how many bytes the files of layers that were asked for take when they are compressed.
     """
 
     images: list[ImageChange] = field(default_factory=list)
@@ -243,7 +244,9 @@ def _compare(
     was = [] if before is None else packages_in(before.records)
     packages = _package_changes(was, installed, before or Stacked(), after)
     for each in packages:
-        changes.packages.setdefault((each.manager, each.name), each)
+        told = changes.packages.get((each.manager, each.name))
+        if told is None or told.before is None:
+            changes.packages[each.manager, each.name] = each
     changed = tuple(each for each in packages if each.before != each.after)
     if pair.before is None:
         return ImageChange(

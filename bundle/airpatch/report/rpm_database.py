@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from itertools import islice
 
-from airpatch.report.package_records import Package
+from airpatch.report.package import Package
 
 _COUNTS = struct.Struct(">II")
 _ENTRY = struct.Struct(">IIII")

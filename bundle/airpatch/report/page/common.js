@@ -27,6 +27,8 @@ function percent(bytes, whole) {
 
 function number(value) { return value.toLocaleString("en"); }
 
+function count(value, noun) { return `${number(value)} ${noun}${value === 1 ? "" : noun.endsWith("ch") ? "es" : "s"}`; }
+
 /** A table whose rows are made when they are shown: `row` gives the cells of one of `items`. */
 function table(caption, heads, items, row) {
   const body = make("tbody");

@@ -45,8 +45,8 @@ function choose(chain) {
 
 document.getElementById("report").append(
   make("h1", {}, data.title),
-  make("p", {}, `${number(data.pairs.length)} patches, at most ${number(data.missing)} layer patches to make for ${
-    number(data.tasks)} layers, ${number(data.known)} already in the store. Sizes of patches that are not made yet are forecasts.`),
+  make("p", {}, `${count(data.pairs.length, "patch")}, at most ${count(data.missing, "layer patch")} to make for ${
+    count(data.tasks, "layer")}, ${number(data.known)} already in the store. Sizes of patches that are not made yet are forecasts.`),
   make("section", { "aria-labelledby": "ways" }, make("h2", { id: "ways" }, "Ways between the releases"),
     ...products.flatMap((product) => [make("h3", {}, product), graph(product)]),
     table("The smallest way from each release; choose one to see it above", ["Way", "#Patches", "#Size"], data.chains, (each) => [

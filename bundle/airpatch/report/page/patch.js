@@ -18,7 +18,7 @@ function follow() {
   way = [];
   let node = report.tree;
   for (const step of wanted) {
-    if (!node.children || !node.children[step] || !node.children[step].children) break;
+    if (!node.children[step]?.children.length) break;
     node = node.children[step];
     way.push(step);
   }
@@ -33,12 +33,12 @@ function describe(node) {
 
 /** What tiles are drawn for: the first `most` children, and all others as one. */
 function shownChildren(node, most) {
-  const children = node.children || [];
+  const children = node.children;
   const shown = children.slice(0, most).map((child, index) => ({ child, index, bytes: child.bytes }));
   const rest = children.slice(most);
   if (rest.length) {
     const bytes = rest.reduce((sum, child) => sum + child.bytes, 0);
-    shown.push({ child: { name: `${number(rest.length)} smaller parts`, kind: "others", bytes }, index: -1, bytes });
+    shown.push({ child: { name: `${count(rest.length, "smaller part")}`, kind: "others", bytes, children: [] }, index: -1, bytes });
   }
   return shown;
 }
@@ -59,7 +59,7 @@ function draw(node) {
   };
   (root.children || []).forEach((each, order) => {
     const { child, index } = each.data;
-    const enters = index >= 0 && child.children;
+    const enters = index >= 0 && child.children.length > 0;
     const tile = place(make("button", {
       type: "button", class: `tile ${child.kind.replace("layer itself", "itself")}${enters ? " enters" : ""}`,
       title: describe(child), "aria-label": describe(child) + (enters ? "; go in" : ""), tabindex: order ? -1 : 0,
@@ -83,7 +83,7 @@ function draw(node) {
 function show() {
   const path = nodes();
   const node = path[path.length - 1];
-  const children = node.children || [];
+  const children = node.children;
   document.getElementById("path").replaceChildren(make("ol", {}, ...path.map((each, depth) => make("li", {},
     depth === path.length - 1 ? make("span", { "aria-current": "location" }, each.name)
       : make("button", { type: "button", onclick: () => go(way.slice(0, depth)) }, each.name)))));
@@ -93,12 +93,12 @@ function show() {
   const sum = children.reduce((total, child) => total + child.bytes, 0);
   const rows = children.map((child, index) => ({ child, index }));
   document.getElementById("parts").replaceChildren(table(
-    `${node.name}: ${number(children.length)} parts, ${number(sum)} bytes, ${percent(sum, whole)} of the patch`,
+    `${node.name}: ${count(children.length, "part")}, ${number(sum)} bytes, ${percent(sum, whole)} of the patch`,
     ["Part", "Kind", "#Size", "#Share"], rows, ({ child, index }) => [
-      child.children ? make("button", { type: "button", onclick: () => go([...way, index]) }, child.name) : child.name,
+      child.children.length ? make("button", { type: "button", onclick: () => go([...way, index]) }, child.name) : child.name,
       child.files ? `${child.kind}, ${number(child.files)} files` : child.kind,
       size(child.bytes), percent(child.bytes, whole)]));
-  document.getElementById("said").textContent = `Inside ${describe(node)}: ${number(children.length)} parts`;
+  document.getElementById("said").textContent = `Inside ${describe(node)}: ${count(children.length, "part")}`;
 }
 
 function move(event) {
@@ -112,12 +112,12 @@ function move(event) {
 }
 
 function layers() {
-  return table(`${number(report.layers.length)} layers that the patch brings`,
+  return table(`${count(report.layers.length, "layer")} that the patch brings`,
     ["Layer", "In", "#In the patch", "#Of", "Compressed by", "Sent as"], report.layers, (each) => [
       each.digest.slice(7, 19), each.images.join(", "), size(each.cost_bytes), size(each.bytes),
       each.compression === null ? "unknown" : each.compression === "none" ? "not compressed"
         : `${each.compression}, ${each.encoder || "encoder unknown"}`,
-      each.method === null ? "whole" : `${each.method}, from ${number(each.sources.length)} layers`]);
+      each.method === null ? "whole" : `${each.method}, from ${count(each.sources.length, "layer")}`]);
 }
 
 function change(each) {
@@ -130,7 +130,7 @@ function change(each) {
     `The largest ${number(each.listed.length)} of these files`, ["File", "Change", "#Before", "#After"], each.listed, (of) => [
       of.path, of.change, of.change === "new" ? "" : size(of.before_bytes), of.change === "removed" ? "" : size(of.after_bytes)])] : [];
   return make("details", {}, make("summary", {}, `${name}: ${each.before === null ? "a new image" : "was " + each.before}; ${counts}; ${
-    number(each.packages.length)} packages changed`), ...versions, ...listed);
+    count(each.packages.length, "package")} changed`), ...versions, ...listed);
 }
 
 document.getElementById("report").append(
@@ -149,7 +149,7 @@ document.getElementById("report").append(
   make("section", { "aria-labelledby": "how" }, make("h2", { id: "how" }, "Layers, their encoders and methods"), layers()),
   make("section", { "aria-labelledby": "what" }, make("h2", { id: "what" }, "What changed between the releases"),
     make("p", {}, report.compared_with === null ? "What targets have is not known by image, so nothing can be compared."
-      : `Compared with ${report.compared_with}: ${number(report.changes.length)} images changed${
+      : `Compared with ${report.compared_with}: ${count(report.changes.length, "image")} changed${
         report.removed_images.length ? `, and these are gone: ${report.removed_images.join(", ")}` : ""}.`),
     ...report.changes.map(change)));
 document.getElementById("map").addEventListener("keydown", move);
