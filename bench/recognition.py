@@ -4,7 +4,7 @@
 contents, by default those that the tests have: libzstd of versions at hand, with parameters of all sorts; imitations
 of klauspost/compress, whose blocks are coded as it codes them but whose matches were altered; known frames cut and
 damaged; files of many frames. The ZSTD FILEs are taken with a byte changed in an early block. It ends with an error if
-one took longer than `--most` seconds, by default 0.1. One that did is looked at twice more, and the shortest time counts.
+one took longer than `--most` seconds, by default 0.1. Such a one is looked at twice more; the shortest time counts.
 """
 
 from __future__ import annotations

@@ -231,7 +231,8 @@ def recognise_frames(start: bytes) -> list[str]:
     names = recognise_frame(start[whole[0].begin : whole[0].end])
     frames = _short_frames(start, whole[1:])
     found: list[str] = []
-    for level, same in groupby(names, _level):
+    for level, group in groupby(names, _level):
+        same = list(group)
         some = frames[: _COMPARED + _SHORTEST.get(level, 0)]
         encoders = _one_after_another(same) if level else ((name, libzstd_encoder(name)) for name in same)
         found += [name for name, encoder in encoders if all(_writes(encoder, *frame) for frame in some)]
@@ -292,7 +293,7 @@ def _matching(
 
 
 def _one_after_another(names: Iterable[str]) -> Iterator[tuple[str, KlauspostZstd]]:
-    """Yield replicas of one level. Their tables are large, so that each takes those of the one before, which is over."""
+    """Yield replicas of one level. Tables are large, so that each takes those of the one before, which is over."""
     last: KlauspostZstd | None = None
     for name in names:
         encoder = zstd_replica(name).make()
