@@ -2,7 +2,7 @@
 
 Sources in a registry are fetched shortly before the steps that need them, and given up after the last of these. Steps
 are at work together only as far as what they work on is no more than all new blobs and some memory, and what fits lies
-in that memory. So scratch files take about as much as the new blobs, or the largest step, at most.
+in that memory. Decisions of layers come on top.
 """
 
 from __future__ import annotations
