@@ -30,17 +30,31 @@ function graph(product) {
       size(each.bytes)));
   }
   for (const each of releases) {
+    const sites = data.sites.filter((site) => site.has_id === each.id).length;
     drawing.append(make("circle", { class: "release", cx: LEFT, cy: place.get(each.id), r: 7 }),
       make("text", { x: LEFT + 14, y: place.get(each.id) + 5 }, each.name));
+    if (sites) drawing.append(make("text", { class: "sites", x: LEFT + 14, y: place.get(each.id) + 20 }, count(sites, "site")));
   }
   drawing.append(labels);
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Drawing of ${product}` }, drawing);
 }
 
+/** What to send to a site: a chain to see in the drawing, or in words why there is none. */
+function sent(site) {
+  if (!site.chain) return site.remark;
+  return site.chain.ids.length > 1 ? wayButton(site.chain) : "nothing, it is up to date";
+}
+
+function wayButton(chain) {
+  return make("button", { type: "button", onclick: () => choose(chain) }, chain.releases.join(" \u2192 "));
+}
+
+function forecast(chain) { return `${chain.missing ? "about " : ""}${size(chain.bytes)}`; }
+
 function choose(chain) {
   const chosen = new Set(pairsOf(chain));
   for (const edge of document.querySelectorAll(".edge")) edge.classList.toggle("chosen", chosen.has(edge.dataset.pair));
-  document.getElementById("said").textContent = `Shown: ${chain.releases.join(" \u2192 ")}, ${size(chain.bytes)}`;
+  document.getElementById("said").textContent = `Shown: ${chain.releases.join(" \u2192 ")}, ${forecast(chain)}`;
 }
 
 document.getElementById("report").append(
@@ -50,9 +64,11 @@ document.getElementById("report").append(
   make("section", { "aria-labelledby": "ways" }, make("h2", { id: "ways" }, "Ways between the releases"),
     ...products.flatMap((product) => [make("h3", {}, product), graph(product)]),
     table("The smallest way from each release; choose one to see it above", ["Way", "#Patches", "#Size"], data.chains, (each) => [
-      make("button", { type: "button", onclick: () => choose(each) }, each.releases.join(" \u2192 ")),
-      number(each.releases.length - 1), size(each.bytes)]),
+      wayButton(each), number(each.releases.length - 1), forecast(each)]),
     make("p", { id: "said", "aria-live": "polite" })),
+  data.sites.length ? make("section", { "aria-labelledby": "sites" }, make("h2", { id: "sites" }, "Sites"),
+    table("What to send to each site; choose a way to see it above", ["Site", "Product", "Has", "Send", "#Size"], data.sites, (each) => [
+      each.inventory, each.product, each.has ?? "\u2013", sent(each), each.chain ? forecast(each.chain) : "\u2013"])) : "",
   make("section", { "aria-labelledby": "patches" }, make("h2", { id: "patches" }, "Patches"),
     table("Each patch, and what its blobs would take whole", ["Product", "From", "To", "#Changed layers", "#Missing", "#Size", "#Whole"],
       data.pairs, (each) => [each.product, each.from, each.to, number(each.layers), number(each.missing), size(each.bytes),
