@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -88,7 +89,7 @@ def until_inside(browser: Chrome, name: str) -> None:
     def is_there(_: Chrome) -> bool:
         return browser.find_element(By.CSS_SELECTOR, "[aria-current=location]").text == name
 
-    WebDriverWait(browser, 60).until(is_there)
+    WebDriverWait(browser, 60, ignored_exceptions=[StaleElementReferenceException]).until(is_there)
 
 
 def test_into_the_files_of_a_layer_and_back(browser: Chrome, tmp_path: Path) -> None:

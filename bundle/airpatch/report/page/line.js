@@ -1,4 +1,5 @@
-const ROW = 56, LEFT = 24, WIDE = 640; // of the drawing, in its own units
+const WIDE = Math.min(640, document.documentElement.clientWidth - 32); // of the drawing: so much is left on a phone
+const ROW = 56, LEFT = 12, START = WIDE < 480 ? 110 : 160, ROOM = 75; // for names before the arcs, and sizes behind them
 
 const products = [...new Set(data.releases.map((each) => each.product))];
 
@@ -21,13 +22,12 @@ function graph(product) {
   const labels = make("g", {});
   for (const each of pairs) {
     const [from, to] = [place.get(each.from_id), place.get(each.to_id)];
-    const reach = LEFT + 140 + (WIDE - 260) * Math.abs(to - from) / span;
-    const arc = d3.line().curve(d3.curveBasis)([[LEFT + 140, from], [reach, from], [reach, to], [LEFT + 140, to]]);
-    const middle = (from + to) / 2;
-    drawing.append(make("path", { class: "edge", d: arc, "stroke-width": 2 + 10 * each.bytes / largest, tabindex: 0, role: "img",
+    const reach = START + (WIDE - START - ROOM) * Math.abs(to - from) / span;
+    const arc = d3.line().curve(d3.curveBasis)([[START, from], [reach, from], [reach, to], [START, to]]);
+    const width = 2 + 10 * each.bytes / largest, top = START + 23 / 24 * (reach - START); // as far as the curve gets
+    drawing.append(make("path", { class: "edge", d: arc, "stroke-width": width, tabindex: 0, role: "img",
       "aria-label": title(each), "data-pair": `${each.from_id} ${each.to_id}` }, make("title", {}, title(each))));
-    labels.append(make("text", { class: "size", x: reach - (reach - LEFT - 140) / 8, y: middle + 4, "aria-hidden": "true" },
-      size(each.bytes)));
+    labels.append(make("text", { class: "size", x: top + width / 2 + 4, y: (from + to) / 2 + 4, "aria-hidden": "true" }, size(each.bytes)));
   }
   for (const each of releases) {
     const sites = data.sites.filter((site) => site.has_id === each.id).length;
@@ -67,7 +67,7 @@ document.getElementById("report").append(
       wayButton(each), number(each.releases.length - 1), forecast(each)]),
     make("p", { id: "said", "aria-live": "polite" })),
   data.sites.length ? make("section", { "aria-labelledby": "sites" }, make("h2", { id: "sites" }, "Sites"),
-    table("What to send to each site; choose a way to see it above", ["Site", "Product", "Has", "Send", "#Size"], data.sites, (each) => [
+    table("What to send to each site; choose a way to see it above", ["Site", "Product", "Has", "~Send", "#Size"], data.sites, (each) => [
       each.inventory, each.product, each.has ?? "\u2013", sent(each), each.chain ? forecast(each.chain) : "\u2013"])) : "",
   make("section", { "aria-labelledby": "patches" }, make("h2", { id: "patches" }, "Patches"),
     table("Each patch, and what its blobs would take whole", ["Product", "From", "To", "#Changed layers", "#Missing", "#Size", "#Whole"],
