@@ -58,7 +58,7 @@ class DecisionReader:
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
         """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
-        file = stack.enter_context(closing(self._uncompressed.new(blob)))
+        file = stack.enter_context(closing(self._uncompressed.new(blob, size)))
         with closing(self._content.open(blob, size)) as reader:
             for piece in pieces(reader, size):
                 file.append(piece)

@@ -141,8 +141,10 @@ def working_space(index: Index, steps: Sequence[Step], content: Content) -> list
                 space.append(sum(sizes[source][0] for source in step.sources))
             case Plain() | Replica():
                 space.append(own_space(step, sizes))
-            case _:
+            case Replay() | Corrected() | Frames():
                 space.append(own_space(step, sizes) + decisions_space(step, sizes))
+            case FrameReplay() | CorrectedFrames():  # the content is kept, too
+                space.append(own_space(step, sizes) + decisions_space(step, sizes) + step.uncompressed_size)
     return space
 
 

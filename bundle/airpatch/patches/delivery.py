@@ -154,8 +154,8 @@ class Delivery:
 
     @property
     def _limit(self) -> int:
-        """The bytes that are kept at most, unless one step needs more."""
-        return sum(self._wanted.values())
+        """The bytes that are kept at most, unless one step needs more: as many as are new, or as lie in memory."""
+        return max(sum(self._wanted.values()), self._memory.limit)
 
     def _passed_on(self, fetched: Mapping[Digest, int]) -> list[Digest]:
         """Return the wanted blobs that the base has."""
