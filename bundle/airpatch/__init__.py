@@ -115,6 +115,8 @@ if TYPE_CHECKING:
     from airpatch.product_line.line_plan import LinePlan as LinePlan
     from airpatch.product_line.planning import Planned as Planned
     from airpatch.product_line.planning import PlannedPair as PlannedPair
+    from airpatch.product_line.sites import Site as Site
+    from airpatch.product_line.sites import SiteWay as SiteWay
     from airpatch.product_line.smallest_chains import PatchChain as PatchChain
     from airpatch.product_line.working import FailedTask as FailedTask
     from airpatch.product_line.working import LineWork as LineWork
@@ -185,6 +187,7 @@ _HOMES = {
     "operations.trusted_files": ("trusted_signers",),
     "product_line.line_plan": ("LinePlan",),
     "product_line.planning": ("Planned", "PlannedPair"),
+    "product_line.sites": ("Site", "SiteWay"),
     "product_line.smallest_chains": ("PatchChain",),
     "product_line.working": ("FailedTask", "LineWork"),
     "progress": ("Progress",),

@@ -50,7 +50,10 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     "store-show": (("store",), ("store", "r1")),
     "store-verify": (("store",),),
     "store-prune": (("store", "--keep", 1, "--dry-run"), ("store", "--keep", 1)),
-    "plan": (("store", "--to", "r2", "--last", 1, "-o", "again"),),
+    "plan": (
+        ("store", "--to", "r2", "--last", 1, "-o", "again"),
+        ("store", "--to", "r2", "--last", 1, "--site", "host.inventory", "-o", "again"),
+    ),
     "work": (("store", "r2.plan", "--shard", "1/2"), ("store", "r2.plan")),
     "collect": (("worked", "--from", "r1", "--to", "r2", "--effort", "fast", "-o", "patch"),),
     "doctor": ((), ("root",), ("nothing",)),

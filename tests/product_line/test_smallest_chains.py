@@ -38,6 +38,7 @@ def test_no_chain_is_smaller(graph: dict[tuple[int, int], int]) -> None:
     for each in found.values():
         numbers = [release.release.sequence for release in each.releases]
         assert sum(graph[step] for step in pairwise(numbers)) == each.bytes
+        assert each.missing == len(numbers) - 1
 
 
 def test_of_equal_ones_it_is_the_shortest() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -31,8 +32,26 @@ def line() -> dict[str, Any]:
         }
         for a, b, size in ((1, 2, 1000), (2, 3, 2000), (1, 3, 9000))
     ]  # fmt: skip
-    way = {"product": "shop", "releases": ["r1", "r2", "r3"], "ids": [each["id"] for each in releases], "bytes": 3000}
-    return {"tasks": 2, "missing": 3, "known": 4, "releases": releases, "pairs": pairs, "chains": [way]}
+    way = {
+        "product": "shop",
+        "releases": ["r1", "r2", "r3"],
+        "ids": [each["id"] for each in releases],
+        "bytes": 3000,
+        "missing": 2,
+    }
+    site = {
+        "inventory": "oslo.inventory",
+        "product": "shop",
+        "has": "r1",
+        "has_id": releases[0]["id"],
+        "chain": way,
+        "remark": None,
+    }
+    other = {**site, "inventory": HOSTILE, "has": None, "has_id": None, "chain": None, "remark": "has no release"}
+    return {
+        "tasks": 2, "missing": 3, "known": 4, "releases": releases, "pairs": pairs, "chains": [way],
+        "sites": [site, other],
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +89,7 @@ def until_inside(browser: Chrome, name: str) -> None:
     def is_there(_: Chrome) -> bool:
         return browser.find_element(By.CSS_SELECTOR, "[aria-current=location]").text == name
 
-    WebDriverWait(browser, 60).until(is_there)
+    WebDriverWait(browser, 60, ignored_exceptions=[StaleElementReferenceException]).until(is_there)
 
 
 def test_into_the_files_of_a_layer_and_back(browser: Chrome, tmp_path: Path) -> None:
@@ -150,4 +169,15 @@ def test_the_ways_between_releases(browser: Chrome, tmp_path: Path) -> None:
     ]  # fmt: skip
     browser.find_element(By.CSS_SELECTOR, "tbody button").send_keys(Keys.ENTER)
     assert ["chosen" in str(edge.get_attribute("class")) for edge in edges] == [True, True, False]
-    assert "r1 \u2192 r2 \u2192 r3, 3.0 kB" in browser.find_element(By.ID, "said").text
+    assert "r1 \u2192 r2 \u2192 r3, about 3.0 kB" in browser.find_element(By.ID, "said").text
+
+
+def test_what_to_send_to_each_site(browser: Chrome, tmp_path: Path) -> None:
+    show(browser, tmp_path, PageKind.LINE, line())
+    assert [each.text for each in browser.find_elements(By.CSS_SELECTOR, "svg .sites")] == ["1 site"]
+    found = browser.find_elements(By.CSS_SELECTOR, "section[aria-labelledby=sites] tbody tr")
+    assert [each.text for each in found] == [
+        "oslo.inventory shop r1 r1 \u2192 r2 \u2192 r3 about 3.0 kB", f"{HOSTILE} shop \u2013 has no release \u2013"
+    ]  # fmt: skip
+    found[0].find_element(By.TAG_NAME, "button").click()
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".edge.chosen")) == 2

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from airpatch.archive.inventory_files import is_inventory, read_inventory
 from airpatch.blobs.output import STDOUT, destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import FormatError, SourceError, UsageError, unreadable
 from airpatch.execution import Execution
+from airpatch.format.inventories import Inventory
 from airpatch.linux import real_path
-from airpatch.operations.arguments import StrPath, beside, effort_of
+from airpatch.operations.arguments import Paths, StrPath, beside, effort_of, names
 from airpatch.operations.create_bundle import WrittenBundle, open_output
 from airpatch.operations.pages import page_file
 from airpatch.product_line.cluster import parse_engine, run_on_cluster
@@ -20,7 +22,8 @@ from airpatch.product_line.collecting import collect_patch
 from airpatch.product_line.line_document import line_document
 from airpatch.product_line.line_plan import MAX_PLAN, LinePlan, emit_plan, parse_plan
 from airpatch.product_line.planning import Planned, plan_line
-from airpatch.product_line.release_pairs import ReleasePair, choose_pairs
+from airpatch.product_line.release_pairs import ReleasePair, choose_pairs, releases_called
+from airpatch.product_line.sites import Site, SiteWay, newest_releases, site_ways
 from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
 from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
@@ -34,7 +37,7 @@ from airpatch.store.store_address import parse_whole_store
 class WrittenPlan:
     """A plan that was written to `output`, in `size` bytes, for the store `where`.
 
-    `chains` are the smallest ways from each release to each that its patches lead to.
+    `chains` are the smallest ways from each release to each that its patches lead to; `sites` say what sites need.
     """
 
     output: str
@@ -42,11 +45,12 @@ class WrittenPlan:
     where: str
     planned: Planned
     chains: tuple[PatchChain, ...] = ()
+    sites: tuple[SiteWay, ...] = ()
 
     @property
     def document(self) -> dict[str, object]:
         """What is planned, in JSON's types (spec/json.schema.json, `plan`)."""
-        return line_document(self.planned, self.chains)
+        return line_document(self.planned, self.chains, self.sites)
 
 
 def plan(
@@ -56,6 +60,7 @@ def plan(
     to: Sequence[str],
     bases: Sequence[str] = (),
     last: int = 0,
+    sites: Paths = (),
     product: str | None = None,
     effort: str = "default",
     html: StrPath | None = None,
@@ -63,12 +68,13 @@ def plan(
 ) -> WrittenPlan:
     """Plan the patches to the releases called `to` of a store: which layer patches they need, and which are missing.
 
-    Patches lead from the releases called `bases`, or from the `last` so many before each, of the same product;
-    `product` restricts that to one. Each layer patch is planned once, whoever needs it. `effort` is `fast`, `default`
-    or `best`; `execution.memory` is what `diff` would be given, and decides about the bytes of patches with it. The
-    plan is written to the file `output`, `-` is standard output (spec/STORE.md, Plans). What the store does not know
-    of its layers yet is found out first, and kept there. With `html`, the ways between the releases and their sizes are
-    also written to that file, a page that loads nothing. Scratch files lie in the current folder.
+    Patches lead from the releases of the same product that are called `bases`, from the `last` so many before each, and
+    from the newest that each of `sites` has, inventories of roots; `product` restricts that to one. For each site, the
+    result has the smallest chain of these patches. Each layer patch is planned once, whoever needs it. `effort` is
+    `fast`, `default` or `best`; `execution.memory` is what `diff` would be given, and decides about the bytes of
+    patches with it. The plan is written to the file `output`, `-` is standard output (spec/STORE.md, Plans). What the
+    store does not know of its layers yet is found out first, and kept there. With `html`, the ways between the releases
+    and their sizes are also written to that file, a page that loads nothing. Scratch files lie in the current folder.
 
     Raises UsageError if there is no such release, SourceError if a blob is missing, IntegrityError or FormatError if
     something is damaged, TargetError.
@@ -78,14 +84,19 @@ def plan(
     _check_apart(place, output)
     if html is not None:
         _check_apart(place, html)
-    pairs = choose_pairs(place.releases(), place.address.spec, to, bases, last, product)
+    if not (bases or last or sites):
+        raise UsageError("nothing says what patches lead from: give --from, --last or --site")
+    found, known = place.releases(), [_read_site(name) for name in names(sites)]
+    held = {each.id for site in known for each in newest_releases(site, found).values()} if known else None
+    targets = releases_called(found, place.address.spec, to, product)
+    pairs = choose_pairs(found, place.address.spec, to, bases, last, product, held)
     settings = PatchSettings(effort_of(effort), execution.memory)
     with destination(os.fspath(output)) as sink, page_file(html, output) as page:
         planned = plan_line(place, pairs, settings, execution)
         content = emit_plan(planned.plan)
         sink.write([content])
-        chains = smallest_chains(planned.pairs)
-        written = WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains))
+        chains, ways = smallest_chains(planned.pairs), site_ways(known, found, targets, planned.pairs)
+        written = WrittenPlan(os.fspath(output), len(content), place.name, planned, tuple(chains), tuple(ways))
         if page is not None:
             page.write([html_page(PageKind.LINE, f"Patches to {', '.join(to)}", written.document)])
     return written
@@ -184,6 +195,15 @@ def _one_pair(store: ReleaseStore, base: str, target: str, product: str | None) 
             [each.target.release.title for each in pairs],
         )
     return pairs[0]
+
+
+def _read_site(name: str) -> Site:
+    if not is_inventory(Path(name)):
+        raise UsageError(f"{name}: is no inventory of a site, which 'airpatch inventory' writes there")
+    value = read_inventory(Path(name))
+    if not isinstance(value, Inventory):
+        raise UsageError(f"{name}: is a request, which does not say what a site has: give an inventory")
+    return Site(name, value)
 
 
 def _read_plan(path: Path) -> LinePlan:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airpatch.product_line.planning import Planned, PlannedPair
+from airpatch.product_line.sites import SiteWay
 from airpatch.product_line.smallest_chains import PatchChain
 
 
-def line_document(planned: Planned, chains: Sequence[PatchChain]) -> dict[str, object]:
-    """Return what `planned` says, and the smallest `chains` of its patches, in JSON's types."""
+def line_document(planned: Planned, chains: Sequence[PatchChain], ways: Sequence[SiteWay]) -> dict[str, object]:
+    """Return what `planned` says, the smallest `chains` of its patches, and the `ways` of sites, in JSON's types."""
     releases = {each.id: each.release for of in planned.pairs for each in (of.pair.base, of.pair.target)}
     ordered = sorted(releases.items(), key=lambda each: (each[1].product, each[1].sequence, each[1].name, each[0]))
     return {
@@ -25,14 +26,17 @@ def line_document(planned: Planned, chains: Sequence[PatchChain]) -> dict[str, o
             for id_, release in ordered
         ],
         "pairs": [_pair(each) for each in planned.pairs],
-        "chains": [
+        "chains": [_chain(each) for each in chains],
+        "sites": [
             {
-                "product": each.releases[-1].release.product,
-                "releases": [of.release.name for of in each.releases],
-                "ids": [str(of.id) for of in each.releases],
-                "bytes": each.bytes,
+                "inventory": each.site.name,
+                "product": each.product,
+                "has": None if each.has is None else each.has.release.name,
+                "has_id": None if each.has is None else str(each.has.id),
+                "chain": None if each.chain is None else _chain(each.chain),
+                "remark": each.remark or None,
             }
-            for each in chains
+            for each in ways
         ],
     }
 
@@ -48,4 +52,14 @@ def _pair(each: PlannedPair) -> dict[str, object]:
         "missing": each.missing,
         "bytes": each.bytes,
         "whole_bytes": each.whole,
+    }
+
+
+def _chain(each: PatchChain) -> dict[str, object]:
+    return {
+        "product": each.releases[-1].release.product,
+        "releases": [of.release.name for of in each.releases],
+        "ids": [str(of.id) for of in each.releases],
+        "bytes": each.bytes,
+        "missing": each.missing,
     }

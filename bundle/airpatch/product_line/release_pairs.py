@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from airpatch.blobs.content import read_blob
@@ -73,25 +74,26 @@ def choose_pairs(
     bases: Sequence[str] = (),
     last: int = 0,
     product: str | None = None,
+    held: AbstractSet[Digest] | None = None,
 ) -> list[ReleasePair]:
-    """Return the pairs to each release called `to`, of `product` or of each: from those called `bases`, or from the
-    `last` so many with lower numbers of the same product.
+    """Return the pairs to each release called `to`, of `product` or of each: from those of the same product that are
+    called `bases`, from the `last` so many with lower numbers, and from those with ids in `held` and lower numbers.
 
-    Names are those of releases, or the beginnings of their ids. Raises UsageError if there is no such release, or
-    nothing before one.
+    Names are those of releases, or the beginnings of their ids. Raises UsageError if there is no such release, or,
+    unless there is `held`, nothing before one.
     """
     pairs: list[ReleasePair] = []
-    targets = list(dict.fromkeys(each for name in to for each in _called(found, where, name, product)))
+    targets = releases_called(found, where, to, product)
     for target in targets:
         of = [each for each in found if each.release.product == target.release.product and each.id != target.id]
-        if bases:
-            before = [each for each in of if any(_is_called(each, name) for name in bases)]
-        else:
-            before = [each for each in of if each.release.sequence < target.release.sequence][-last:]
-        pairs += [ReleasePair(each, target) for each in before]
+        lower = [each for each in of if each.release.sequence < target.release.sequence]
+        wanted = {each.id for each in of if any(_is_called(each, name) for name in bases)}
+        wanted.update(each.id for each in lower[max(len(lower) - last, 0) :])
+        wanted.update(each.id for each in lower if each.id in (held or ()))
+        pairs += [ReleasePair(each, target) for each in of if each.id in wanted]
     for name in bases:
         _called(found, where, name, product)
-    if not pairs:
+    if not pairs and held is None:
         missing = f"none of {', '.join(bases)} is another release of the same product"
         if not bases:
             missing = (
@@ -103,6 +105,13 @@ def choose_pairs(
             [f"{r.name} of product {r.product}, number {r.sequence}" for r in (each.release for each in targets)],
         )
     return pairs
+
+
+def releases_called(
+    found: Sequence[StoredRelease], where: str, names: Sequence[str], product: str | None = None
+) -> list[StoredRelease]:
+    """Return the releases of `found` that have one of `names`, each once. Raises UsageError if none has one of them."""
+    return list(dict.fromkeys(each for name in names for each in _called(found, where, name, product)))
 
 
 def _called(found: Sequence[StoredRelease], where: str, name: str, product: str | None) -> list[StoredRelease]:

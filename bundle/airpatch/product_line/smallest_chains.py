@@ -15,10 +15,14 @@ from airpatch.store.release_store import StoredRelease
 
 @dataclass(frozen=True, slots=True)
 class PatchChain:
-    """Patches of so many `bytes` together, from the first of `releases` to each next one."""
+    """Patches of so many `bytes` together, from the first of `releases` to each next one.
+
+    `missing` of their layer patches are not made yet; with none, `bytes` is no forecast.
+    """
 
     releases: tuple[StoredRelease, ...]
     bytes: int
+    missing: int
 
 
 def smallest_chains(pairs: Sequence[PlannedPair]) -> list[PatchChain]:
@@ -37,7 +41,7 @@ def _from(start: StoredRelease, onward: dict[Digest, list[PlannedPair]]) -> list
     """Return the smallest chain to each release that can be reached (Dijkstra), in the order of sequence numbers."""
     found: dict[Digest, PatchChain] = {}
     order = count()  # of chains that are equal in size and length
-    waiting: list[tuple[int, int, int, Digest, PatchChain]] = [(0, 1, 0, start.id, PatchChain((start,), 0))]
+    waiting: list[tuple[int, int, int, Digest, PatchChain]] = [(0, 1, 0, start.id, PatchChain((start,), 0, 0))]
     while waiting:
         size, length, _, id_, chain = heapq.heappop(waiting)
         if id_ in found:
@@ -46,7 +50,7 @@ def _from(start: StoredRelease, onward: dict[Digest, list[PlannedPair]]) -> list
         for planned in onward.get(id_, ()):
             target = planned.pair.target
             if target.id not in found:
-                longer = PatchChain((*chain.releases, target), size + planned.bytes)
+                longer = PatchChain((*chain.releases, target), size + planned.bytes, chain.missing + planned.missing)
                 heapq.heappush(waiting, (longer.bytes, length + 1, next(order), target.id, longer))
     del found[start.id]
     return sorted(found.values(), key=lambda chain: (chain.releases[-1].release.sequence, chain.releases[-1].id))

@@ -12,7 +12,7 @@ from airpatch_cli.console import Console, Result, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airpatch import WrittenPlan
+    from airpatch import SiteWay, WrittenPlan
 
 
 def run(args: Namespace, console: Console) -> Result:
@@ -22,6 +22,7 @@ def run(args: Namespace, console: Console) -> Result:
         to=args.to,
         bases=args.bases,
         last=args.last or 0,
+        sites=args.sites,
         product=args.product,
         effort=args.effort or "default",
         html=args.html,
@@ -50,6 +51,7 @@ def run(args: Namespace, console: Console) -> Result:
         [
             *table([["PRODUCT", "FROM", "TO", "CHANGED LAYERS", "MISSING PATCHES", "SIZE"], *rows], right=(3, 4, 5)),
             *_steps(written),
+            *_sites(written),
             f"{written.output}: at most {count(questions, 'layer patch')} to make, for {count(len(tasks), 'layer')}; "
             f"{planned.known:,} already in the store; about {_duration(planned.seconds)} of processor time",
         ],
@@ -63,6 +65,31 @@ def _steps(written: WrittenPlan) -> Iterator[str]:
             names = ", ".join(of.release.name for of in each.releases[1:-1])
             first, last = each.releases[0].release, each.releases[-1].release
             yield f"  smallest from {first.title} to {last.name}: by way of {names}, {megabytes(each.bytes)}"
+
+
+def _sites(written: WrittenPlan) -> Iterator[str]:
+    """Yield what to send to each site."""
+    if not written.sites:
+        return
+    rows = [["SITE", "PRODUCT", "HAS", "SEND", "SIZE"]]
+    for each in written.sites:
+        has = each.has.release.name if each.has is not None else "-"
+        rows.append([each.site.name, each.product, has, *_sent(each)])
+    yield ""
+    yield from table(rows, right=(4,))
+    yield from (f"  {each.site.name}: {each.remark}" for each in written.sites if each.remark)
+    yield ""
+
+
+def _sent(way: SiteWay) -> tuple[str, str]:
+    """Return which patches a site gets, and their size, a forecast where some are not made yet."""
+    chain = way.chain
+    if chain is None:
+        return "-", "-"
+    if len(chain.releases) == 1:
+        return "nothing, it is up to date", megabytes(0)
+    names = " -> ".join(each.release.name for each in chain.releases)
+    return names, f"{'about ' if chain.missing else ''}{megabytes(chain.bytes)}"
 
 
 def _duration(seconds: int) -> str:

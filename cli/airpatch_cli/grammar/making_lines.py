@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from airpatch_cli.grammar.command import command
 from airpatch_cli.grammar.keeping_releases import store_argument
 from airpatch_cli.grammar.shared_options import effort_options, output_option, page_option, sign_option
-from airpatch_cli.grammar.values import memory_size, positive, shard_number, word
+from airpatch_cli.grammar.values import memory_size, path, positive, shard_number, word
 
 
 @command(
@@ -15,6 +15,7 @@ from airpatch_cli.grammar.values import memory_size, positive, shard_number, wor
     "airpatch plan /srv/releases --to 4.2.1 --last 5 -o 4.2.1.plan",
     "airpatch plan s3://releases/shop --to 4.2.1 --from 4.2.0 --from 4.1.0 --effort best -o 4.2.1.plan",
     "airpatch plan /srv/releases --to 4.2.1 --last 5 -o 4.2.1.plan --html ways.html",
+    "airpatch plan /srv/releases --to 4.2.0 --to 4.2.1 --site oslo.inventory --site riga.inventory -o 4.2.1.plan",
 )
 def plan(parser: ArgumentParser) -> None:
     store_argument(parser)
@@ -26,7 +27,7 @@ def plan(parser: ArgumentParser) -> None:
         metavar="RELEASE",
         help="release that the patches lead to, of each product that has one of that name; may be repeated",
     )
-    bases = parser.add_mutually_exclusive_group(required=True)
+    bases = parser.add_mutually_exclusive_group()
     bases.add_argument(
         "--from",
         dest="bases",
@@ -38,6 +39,16 @@ def plan(parser: ArgumentParser) -> None:
     )
     bases.add_argument(
         "--last", type=positive, metavar="N", help="the N releases of the product with the next lower numbers"
+    )
+    parser.add_argument(
+        "--site",
+        dest="sites",
+        type=path,
+        action="append",
+        default=[],
+        metavar="INVENTORY",
+        help="a site, by what 'airpatch inventory' wrote there: patches also lead from the newest release that it has, "
+        "and the smallest chain of patches for it is told; may be repeated",
     )
     parser.add_argument("--product", type=word, metavar="NAME", help="only this product (default: each)")
     effort_options(parser)

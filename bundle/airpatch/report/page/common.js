@@ -29,18 +29,20 @@ function number(value) { return value.toLocaleString("en"); }
 
 function count(value, noun) { return `${number(value)} ${noun}${value === 1 ? "" : noun.endsWith("ch") ? "es" : "s"}`; }
 
-/** A table whose rows are made when they are shown: `row` gives the cells of one of `items`. */
+/** A table whose rows are made when they are shown: `row` gives the cells of one of `items`. A head begins with `#` above
+ * numbers, with `~` above sentences. */
 function table(caption, heads, items, row) {
   const body = make("tbody");
+  const kind = (text) => ({ "#": "number", "~": "prose" })[text[0]] ?? null;
   const cell = (content, index) =>
-    make(index ? "td" : "th", { class: heads[index].startsWith("#") ? "number" : null, scope: index ? null : "row" }, content);
+    make(index ? "td" : "th", { class: kind(heads[index]), scope: index ? null : "row" }, content);
   const add = (from, to) => {
     for (const item of items.slice(from, to)) body.append(make("tr", {}, ...row(item).map(cell)));
   };
   const head = make("tr", {}, ...heads.map((text) => make(
-    "th", { scope: "col", class: text.startsWith("#") ? "number" : null }, text.replace("#", ""))));
+    "th", { scope: "col", class: kind(text) }, text.replace(/^[#~]/, ""))));
   add(0, FIRST);
-  const whole = make("table", {}, make("caption", {}, caption), make("thead", {}, head), body);
+  const whole = make("table", {}, make("caption", {}, make("span", {}, caption)), make("thead", {}, head), body);
   const found = make("div", { class: "scroll" }, whole);
   if (items.length > FIRST) {
     const more = make("button", { type: "button", onclick: () => { add(FIRST, items.length); more.remove(); } },

@@ -1,4 +1,5 @@
-const ROW = 56, LEFT = 24, WIDE = 640; // of the drawing, in its own units
+const WIDE = Math.min(640, document.documentElement.clientWidth - 32); // of the drawing: so much is left on a phone
+const ROW = 56, LEFT = 12, START = WIDE < 480 ? 110 : 160, ROOM = 75; // for names before the arcs, and sizes behind them
 
 const products = [...new Set(data.releases.map((each) => each.product))];
 
@@ -21,26 +22,39 @@ function graph(product) {
   const labels = make("g", {});
   for (const each of pairs) {
     const [from, to] = [place.get(each.from_id), place.get(each.to_id)];
-    const reach = LEFT + 140 + (WIDE - 260) * Math.abs(to - from) / span;
-    const arc = d3.line().curve(d3.curveBasis)([[LEFT + 140, from], [reach, from], [reach, to], [LEFT + 140, to]]);
-    const middle = (from + to) / 2;
-    drawing.append(make("path", { class: "edge", d: arc, "stroke-width": 2 + 10 * each.bytes / largest, tabindex: 0, role: "img",
+    const reach = START + (WIDE - START - ROOM) * Math.abs(to - from) / span;
+    const arc = d3.line().curve(d3.curveBasis)([[START, from], [reach, from], [reach, to], [START, to]]);
+    const width = 2 + 10 * each.bytes / largest, top = START + 23 / 24 * (reach - START); // as far as the curve gets
+    drawing.append(make("path", { class: "edge", d: arc, "stroke-width": width, tabindex: 0, role: "img",
       "aria-label": title(each), "data-pair": `${each.from_id} ${each.to_id}` }, make("title", {}, title(each))));
-    labels.append(make("text", { class: "size", x: reach - (reach - LEFT - 140) / 8, y: middle + 4, "aria-hidden": "true" },
-      size(each.bytes)));
+    labels.append(make("text", { class: "size", x: top + width / 2 + 4, y: (from + to) / 2 + 4, "aria-hidden": "true" }, size(each.bytes)));
   }
   for (const each of releases) {
+    const sites = data.sites.filter((site) => site.has_id === each.id).length;
     drawing.append(make("circle", { class: "release", cx: LEFT, cy: place.get(each.id), r: 7 }),
       make("text", { x: LEFT + 14, y: place.get(each.id) + 5 }, each.name));
+    if (sites) drawing.append(make("text", { class: "sites", x: LEFT + 14, y: place.get(each.id) + 20 }, count(sites, "site")));
   }
   drawing.append(labels);
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Drawing of ${product}` }, drawing);
 }
 
+/** What to send to a site: a chain to see in the drawing, or in words why there is none. */
+function sent(site) {
+  if (!site.chain) return site.remark;
+  return site.chain.ids.length > 1 ? wayButton(site.chain) : "nothing, it is up to date";
+}
+
+function wayButton(chain) {
+  return make("button", { type: "button", onclick: () => choose(chain) }, chain.releases.join(" \u2192 "));
+}
+
+function forecast(chain) { return `${chain.missing ? "about " : ""}${size(chain.bytes)}`; }
+
 function choose(chain) {
   const chosen = new Set(pairsOf(chain));
   for (const edge of document.querySelectorAll(".edge")) edge.classList.toggle("chosen", chosen.has(edge.dataset.pair));
-  document.getElementById("said").textContent = `Shown: ${chain.releases.join(" \u2192 ")}, ${size(chain.bytes)}`;
+  document.getElementById("said").textContent = `Shown: ${chain.releases.join(" \u2192 ")}, ${forecast(chain)}`;
 }
 
 document.getElementById("report").append(
@@ -50,9 +64,11 @@ document.getElementById("report").append(
   make("section", { "aria-labelledby": "ways" }, make("h2", { id: "ways" }, "Ways between the releases"),
     ...products.flatMap((product) => [make("h3", {}, product), graph(product)]),
     table("The smallest way from each release; choose one to see it above", ["Way", "#Patches", "#Size"], data.chains, (each) => [
-      make("button", { type: "button", onclick: () => choose(each) }, each.releases.join(" \u2192 ")),
-      number(each.releases.length - 1), size(each.bytes)]),
+      wayButton(each), number(each.releases.length - 1), forecast(each)]),
     make("p", { id: "said", "aria-live": "polite" })),
+  data.sites.length ? make("section", { "aria-labelledby": "sites" }, make("h2", { id: "sites" }, "Sites"),
+    table("What to send to each site; choose a way to see it above", ["Site", "Product", "Has", "~Send", "#Size"], data.sites, (each) => [
+      each.inventory, each.product, each.has ?? "\u2013", sent(each), each.chain ? forecast(each.chain) : "\u2013"])) : "",
   make("section", { "aria-labelledby": "patches" }, make("h2", { id: "patches" }, "Patches"),
     table("Each patch, and what its blobs would take whole", ["Product", "From", "To", "#Changed layers", "#Missing", "#Size", "#Whole"],
       data.pairs, (each) => [each.product, each.from, each.to, number(each.layers), number(each.missing), size(each.bytes),
