@@ -14,7 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airpatch.encoders import kzstd_fast
-from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names
+from airpatch.encoders.kzstd import lone_block_header
+from airpatch.encoders.zstd_matches import matches_of
+from airpatch.encoders.zstd_read_blocks import BlockReader
+from airpatch.encoders.zstd_replicas import frame_encoder, zstd_names, zstd_replica
 from airpatch.errors import FormatError
 from fixtures.encoders.inputs import CUTS, inputs, zstd_inputs
 from tests.encoders.support import repetitive
@@ -22,6 +25,7 @@ from tests.encoders.support import repetitive
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "encoders"
 DIGESTS: dict[str, dict[str, str]] = json.loads((FIXTURES / "zstd_digests.json").read_text())
 COMPILED = str(kzstd_fast.__file__).endswith(".so")
+BLOCK_HEADER, CHECKSUM = 3, 4  # bytes
 SMALL = 2000  # uncompiled, the replicas are some hundred times slower
 QUICK = tuple(name for name in zstd_names() if not name.endswith("-best"))
 
@@ -100,3 +104,22 @@ def test_positions_stay_within_32_bits() -> None:
 def test_unknown_name() -> None:
     with pytest.raises(FormatError):
         frame_encoder("kzstd-1.13.6-default")
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("name", QUICK)
+def test_the_beginning_of_a_block_has_the_matches_that_the_block_has(name: str, alone: bool) -> None:
+    """Recognition relies on it: a search that finds others in the beginning is not that of the frame."""
+    replica = zstd_replica(name)
+    block = inputs()["long"][: replica.block - 1 if COMPILED else SMALL]
+    encoder = replica.make()
+    whole = matches_of(encoder.search(block, len(block), alone), len(block))
+    for size in (len(block) // 16, len(block) // 2):
+        beginning = matches_of(encoder.search(block, size, alone), size)
+        assert beginning
+        assert beginning.agrees(whole)
+    if alone:
+        reader = BlockReader()
+        frame = compress(name, block)
+        reader.read(frame[len(lone_block_header(len(block))) + BLOCK_HEADER : -CHECKSUM])
+        assert encoder.search(block, len(block), alone).columns() == reader.found.columns()

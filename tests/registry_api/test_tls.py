@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from airpatch.errors import SourceError, UsageError
 from airpatch.registry_api.access import PullOptions, RegistryAccess
 from airpatch.registry_api.address import RegistryPlace
-from airpatch.registry_api.tls import tls_context
+from airpatch.registry_api.tls import present, tls_context
 from airpatch.sources.gather import gather
 from tests.registry_api.authority import Issued, issue, make_authority
 from tests.registry_api.registries import registry
@@ -58,3 +60,13 @@ def test_certificates_that_cannot_be_used_are_told(tmp_path: Path, authority: Is
     ):
         with pytest.raises(UsageError, match=r"PEM|certificate"):
             tls_context(RegistryPlace("r.example", ""), access)
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(tmp_path: Path, authority: Issued) -> None:
+    client = issue(tmp_path, "client", authority)
+    passphrase = serialization.BestAvailableEncryption(b"secret")
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    client.key.write_bytes(client.signer.private_bytes(*form, passphrase))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with pytest.raises(UsageError, match="the key has a passphrase"):
+        present(context, client.certificate, client.key)

@@ -11,6 +11,7 @@ from xxhash import xxh64
 
 from airpatch.encoders.kzstd_blocks import ZstdBlockWriter
 from airpatch.encoders.kzstd_matcher import ZstdMatcher
+from airpatch.encoders.kzstd_sequences import Sequences
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 _CHECKSUM = 1 << 2
@@ -50,13 +51,15 @@ class KlauspostZstd:
         """Go on with the tables of another encoder of the same level, which is over; output is the same."""
         self._matcher.take_tables(other._matcher)
 
-    def probe(self, block: bytes, size: int) -> bytes:
-        """Return the beginning of a frame whose only block has the matches that the first `size` bytes of `block` have,
-        nearly.
+    def search(self, block: bytes, size: int, alone: bool) -> Sequences:
+        """Begin another frame; return the sequences of its first `size` bytes, which `block` begins with.
+
+        But for their end they are those of the whole block. `alone` says that it is all of the frame. What is returned
+        is overwritten by the next call.
         """
         self.begin(size)
         self._matcher.weigh(block)
-        return self.feed(block[:size]) + self.flush()
+        return self._matcher.sequences(*self._matcher.fill(block[:size]), alone)
 
     def feed(self, data: bytes | memoryview) -> bytes:
         """Take uncompressed data; return compressed bytes, maybe none."""

@@ -30,6 +30,15 @@ class Sequences:
         self.count = 0
         self.literal_count = 0
 
+    def columns(self) -> tuple[bytes, bytes, bytes]:
+        """Return `literal_lengths`, `match_lengths` and `offsets` of the sequences, 4 bytes each."""
+        count: cython.int = self.count
+        return (
+            bytes(self.literal_lengths[:count]),
+            bytes(self.match_lengths[:count]),
+            bytes(self.offsets[:count]),
+        )
+
     @cython.cfunc
     @cython.inline
     @cython.nogil

@@ -1,8 +1,8 @@
 """Which libzstd wrote a zstd frame? The versions and levels that write what it begins with.
 
-The header says whether there is a checksum, and whether the size was known; the window tells a few levels. Fast ones
-are run on the first block. Slow ones are run on a part of it, with small tables: that gives nearly the matches of the
-right one, and only the nearest are run on the block.
+The header says whether there is a checksum, and whether the size was known; the window tells a few levels. All are run
+on a part of the first block. There fast ones find the matches of the frame, if they are right; slow ones, with small
+tables, nearly these. Only such ones are run on the block.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _BLOCK = 128 << 10  # the first block of input does not depend on what follows
 _FAST = 8  # up to this level a block takes up to three milliseconds
 _PROBE = 16 << 10  # bytes
 _PROBE_LOGS = 17, 17
+_PARTS = 16  # blocks into which a block of input may be cut
 _NEAR = 0.4  # of the matches of a probe
 _LAST_CHAINS = 12  # levels above have trees
 _SAME, _MOST = 0.03, 3  # levels whose probes differ by no more are tried, so many of them
-_ALIKE = 0.9  # of the matches of a block: at levels that are not fast, all versions find the same ones
 _BLOCK_CHAIN_LOG = 19  # a tree of the positions of one block, and more
 
 
@@ -54,10 +54,12 @@ def recognise_libzstd(
         for version in VERSIONS[::-1]:
             names = [libzstd_name(version, level, workers, sized, header.checksum) for workers in (True, False)]
             # With workers or without, the first block is the same.
+            if matches and level <= _FAST and not _may_find(matches, _probe(version, level, header, uncompressed)):
+                continue
             written = _first_block(names[-1], level, begin, header.content)
             if not _begins(frame, written):
-                if matches is not None and level > _FAST and first_matches(written, 16).share(matches) < _ALIKE:
-                    break
+                if matches and level > _FAST and not _may_find(matches, first_matches(written, _PARTS)):
+                    break  # all versions find the same
                 continue
             if level <= _FAST:
                 names = [
@@ -66,25 +68,39 @@ def recognise_libzstd(
                     if _agrees(libzstd_encoder(name), uncompressed, header.content, frame, complete)
                 ]
             found += names
-        if found:
-            break
     return found
 
 
 def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, matches: Matches) -> list[int]:
     """Return the level whose matches come closest to these, if they are close, and those hardly different from it."""
-    shares = {}
-    for level in levels:
-        encoder = LibzstdEncoder(VERSIONS[-1], level, 0, False, header.content is not None)
-        encoder.limit(*_PROBE_LOGS)
-        encoder.begin(len(uncompressed) if header.content is None else header.content)
-        try:
-            shares[level] = first_matches(encoder.feed(uncompressed[:_PROBE]) + encoder.flush(), 16).share(matches)
-        except FormatError:  # of fewer bytes than the header says
-            continue
+    shares = {
+        level: probe.share(matches)
+        for level in levels
+        if (probe := _probe(VERSIONS[-1], level, header, uncompressed)) is not None
+    }
     best = max(shares.values(), default=0.0)
     near = [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
     return sorted(near, key=shares.__getitem__, reverse=True)[:_MOST]
+
+
+def _probe(version: str, level: int, header: FrameHeader, uncompressed: bytes) -> Matches | None:
+    """Return the matches that a level finds in the beginning of a frame; None if that is shorter than its header says.
+
+    Of slow ones it is nearly these.
+    """
+    encoder = LibzstdEncoder(version, level, 0, False, header.content is not None)
+    if level > _FAST:
+        encoder.limit(*_PROBE_LOGS)
+    encoder.begin(len(uncompressed) if header.content is None else header.content)
+    try:
+        return first_matches(encoder.feed(uncompressed[:_PROBE]) + encoder.flush(), _PARTS)
+    except FormatError:
+        return None
+
+
+def _may_find(matches: Matches, written: Matches | None) -> bool:
+    """Return whether matches are those that were `written`. What hardly gets smaller is written without."""
+    return written is not None and (not written or written.agrees(matches))
 
 
 def _first_block(name: str, level: int, begin: bytes, size: int | None) -> bytes:

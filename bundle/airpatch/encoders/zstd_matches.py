@@ -6,6 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from struct import unpack_from
 
+from airpatch.encoders.kzstd_sequences import Sequences
 from airpatch.encoders.zstd_alignment import RECORD
 from airpatch.encoders.zstd_columns import MATCHES, ColumnWriter
 from airpatch.encoders.zstd_frame import MAX_HEADER, read_header
@@ -29,23 +30,28 @@ class Matches:
 
     def share(self, other: Matches) -> float:
         """Return how many of the matches before the end of both they have in common, 0 to 1."""
-        common, most = self.compare(other)
-        return common / max(most, 1)
+        own, others = self._before(other), other._before(self)
+        records = {own[at : at + RECORD] for at in range(0, len(own), RECORD)}
+        common = records.intersection(others[at : at + RECORD] for at in range(0, len(others), RECORD))
+        return len(common) * RECORD / max(len(own), len(others), 1)
 
-    def compare(self, other: Matches) -> tuple[int, int]:
-        """Return how many matches before the end of both they have in common, and how many the one with more has."""
+    def agrees(self, other: Matches) -> bool:
+        """Return whether the matches before the end of both are the same."""
+        return self._before(other) == other._before(self)
+
+    def _before(self, other: Matches) -> bytes:
+        """Return the records of the matches that end well before the end of both; they are in order."""
         end = min(self.size, other.size)
-        own, others = (matches._before(end - end // 16) for matches in (self, other))
-        return len(own & others), max(len(own), len(others))
-
-    def _before(self, end: int) -> set[bytes]:
-        """Return the records of the matches that end there at the latest; each match begins after the one before it."""
-        count = bisect_right(range(len(self)), end, key=self._end)
-        return {self.records[at : at + RECORD] for at in range(0, count * RECORD, RECORD)}
+        return self.records[: bisect_right(range(len(self)), end - end // 16, key=self._end) * RECORD]
 
     def _end(self, index: int) -> int:
         begin, length = unpack_from("<QI", self.records, index * RECORD)
         return int(begin + length)
+
+
+def matches_of(found: Sequences, size: int) -> Matches:
+    """Return the matches of a frame's first block, of `size` bytes, of which the sequences are given."""
+    return Matches(bytes(ColumnWriter().block(found)[MATCHES]), size)
 
 
 def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:

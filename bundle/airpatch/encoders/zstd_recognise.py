@@ -16,6 +16,7 @@ import zstandard
 
 from airpatch.encoders.kzstd import KlauspostZstd, lone_block_header, stream_header
 from airpatch.encoders.kzstd_blocks import BlockRules, ZstdBlockWriter
+from airpatch.encoders.kzstd_sequences import Sequences
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.libzstd_recognise import recognise_libzstd
 from airpatch.encoders.race import race
@@ -30,7 +31,7 @@ from airpatch.encoders.zstd_frame import (
     frame_end,
     read_header,
 )
-from airpatch.encoders.zstd_matches import Matches, first_matches
+from airpatch.encoders.zstd_matches import Matches, first_matches, matches_of
 from airpatch.encoders.zstd_read_blocks import BlockReader, UnusualBlock
 from airpatch.encoders.zstd_replicas import (
     FrameEncoder,
@@ -53,11 +54,7 @@ _SHORT_CONTENT = 128 << 10  # but no more bytes of content in all
 _SEARCHED = 10  # bytes of content, of which klauspost/compress looks for matches; less is raw, whoever wrote it
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_PROBE = 16 << 10  # bytes, in which a level is told from others
-_NEAR = 0.6  # of the matches of a probe
-_SLOWEST = "best"
-_PROBE_SLOWEST, _NEAR_SLOWEST = 16 << 10, 0.9  # the same, where a search is told what the rest of the block weighs
-_FEW = 20  # matches tell nothing
+_PROBE = 8 << 10  # bytes, in which most searches are ruled out
 _TELLING = 1000  # matches tell the level
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
@@ -89,124 +86,100 @@ def recognise_frame(start: bytes) -> list[str]:
     except UnusualBlock:
         return []
     if header.checksum:
-        names = _possible(header, list(map(len, blocks)), frame, uncompressed)
-        found = _klauspost(names, uncompressed, list(map(len, blocks)), frame, complete, matches)
-        # A block with so many matches is written by klauspost/compress or by libzstd, never by both.
-        if found or (names and matches is not None and len(matches) >= _TELLING):
+        found = _klauspost(header, list(map(len, blocks)), uncompressed, frame, complete, matches)
+        if found is not None:
             return found
     return recognise_libzstd(header, uncompressed, frame, complete, matches)
 
 
-def _possible(header: FrameHeader, blocks: Sequence[int], frame: memoryview, uncompressed: bytes) -> list[str]:
-    """Return the replicas of klauspost/compress that write this header, and the first block if its sequences are given.
-
-    `blocks` are the sizes of the first blocks' content.
-    """
-    is_lone = bool(blocks) and blocks[0] > 0 and frame[header.size] & 1
-    lone = lone_block_header(blocks[0]) if is_lone else None
-    names = [
-        name for name in zstd_names() if frame[: header.size] == (lone or stream_header(zstd_replica(name).window))
-    ]
-    rules = _possible_rules(frame, uncompressed) if names else None
-    return [name for name in names if rules is None or zstd_replica(name).rules in rules]
-
-
 def _klauspost(
-    names: Sequence[str],
-    uncompressed: bytes,
+    header: FrameHeader,
     blocks: Sequence[int],
+    uncompressed: bytes,
     frame: memoryview,
     complete: bool,
     matches: Matches | None,
-) -> list[str]:
-    """Return which of the replicas it is, all of one level but where the first block hardly tells it.
+) -> list[str] | None:
+    """Return which of the replicas of klauspost/compress it is, all of one level but where the first block hardly tells
+    it; none if it is an unknown one, None if it may be another encoder.
 
-    `matches` are those of the first block.
+    `blocks` are the sizes of the first blocks' content, `matches` those of the first of them.
     """
-
-    def still(names: Sequence[str], uncompressed: bytes, complete: bool) -> list[str]:
-        return _matching(names, uncompressed, blocks, frame, complete)
-
+    alone = any(blocks) and frame[header.size] & 1 == 1
+    content = uncompressed[: blocks[0]] if blocks else b""
+    names = _possible(bytes(frame[: header.size]), blocks[0] if alone else None)
+    first = _sequences(frame[header.size :], content) if names else None
+    if first is not None:
+        rules = _possible_rules(first, frame[header.size :], content)
+        names = [name for name in names if zstd_replica(name).rules in rules]
+    # A block with so many matches is written by klauspost/compress or by libzstd, never by both, and at one level.
+    is_telling = matches is not None and len(matches) >= _TELLING
     found: list[str] = []
-    first = min(blocks[0], _BLOCK) if blocks else 0
     for level, group in groupby(names, lambda name: zstd_replica(name).level):
         same = list(group)
-        if matches is not None and len(matches) >= _FEW:
-            if level == _SLOWEST:
-                same = _near_slowest(same, uncompressed[:first], matches)
-            elif len(names) > len(same) and not _is_near(same, uncompressed, complete, matches):
-                continue
         twins = {
             name: twin
             for name in same
             if uncompressed and (twin := name.replace(_NEWEST, _TWIN)) != name and twin in same
         }
-        different = [name for name in same if name not in twins]
-        if complete and len(uncompressed) <= _BLOCK:
-            rest = still(different, uncompressed, complete)
-        else:
-            rest = different
-            if matches is not None and len(matches):  # the rules are right, so that each search tells about its names
-                searches = {zstd_replica(name).search: name for name in different}
-                found_again = still(list(searches.values()), uncompressed[:first], False)
-                rest = [name for name in different if searches[zstd_replica(name).search] in found_again]
-            if level in _QUICK or complete:
-                rest = still(rest, uncompressed, complete)
-            elif first < _BLOCK or rest is different:
-                rest = still(rest, uncompressed[:_BLOCK], False)
+        rest = [name for name in same if name not in twins]
+        if first is not None and matches is not None:  # the rules are right, so that the search tells the rest
+            searches = _searches(rest, content, alone, first, matches)
+            rest = [name for name in rest if zstd_replica(name).search in searches]
+        if level in _QUICK or complete:
+            if not (first is not None and alone):
+                rest = _matching(rest, uncompressed, blocks, frame, complete)
+        elif first is None or len(content) < _BLOCK:
+            rest = _matching(rest, uncompressed[:_BLOCK], blocks, frame, False)
         found += rest + [name for name, twin in twins.items() if twin in rest]
-        if found and matches is not None and len(matches) >= _TELLING:
+        if rest and is_telling:
             break
-    return found
+    return found if found or (names and is_telling) else None
 
 
-def _is_near(names: Sequence[str], uncompressed: bytes, complete: bool, matches: Matches) -> bool:
-    """Return whether one of the replicas of a level finds about the `matches` of the first block in its beginning.
-
-    Other levels and other encoders do not. If there are few matches, all replicas are near.
-    """
-    one_for_each_search = {zstd_replica(name).search: name for name in names}
-    for name in one_for_each_search.values():
-        encoder = zstd_replica(name).make()
-        begin = encoder.feed(uncompressed[:_PROBE])
-        end = encoder.finish() if complete and len(uncompressed) <= _PROBE else encoder.flush()
-        probe = first_matches(begin + end)
-        common, most = probe.compare(matches)
-        if len(probe) < _FEW or most < _FEW or common >= _NEAR * most:
-            return True
-    return False
+def _possible(header: bytes, lone: int | None) -> list[str]:
+    """Return the replicas of klauspost/compress that write a header; `lone` is the size of the content of one block."""
+    return [
+        name
+        for name in zstd_names()
+        if header == (stream_header(zstd_replica(name).window) if lone is None else lone_block_header(lone))
+    ]
 
 
-def _near_slowest(names: Sequence[str], block: bytes, matches: Matches) -> list[str]:
-    """Return those of the level best that find about the `matches` of the first `block` in its beginning.
-
-    They take long, and their tables long to make, so that all but the right ones should be ruled out before.
-    """
-    near: set[str] = set()
-    for name, encoder in _one_after_another({zstd_replica(name).search: name for name in names}.values()):
-        probe = first_matches(encoder.probe(block, _PROBE_SLOWEST))
-        common, most = probe.compare(matches)
-        if len(probe) < _FEW or most < _FEW or common >= _NEAR_SLOWEST * most:
-            near.add(zstd_replica(name).search)
-    return [name for name in names if zstd_replica(name).search in near]
-
-
-def _possible_rules(frame: memoryview, uncompressed: bytes) -> set[BlockRules] | None:
-    """Return the rules of klauspost/compress that write the first block if its sequences are given; None if all may."""
-    at = read_header(frame[:MAX_HEADER]).size
-    word = int.from_bytes(frame[at : at + 3], "little")
-    block = bytes(frame[at : at + 3 + (word >> 3)])
-    if word >> 1 & 3 != _COMPRESSED:
+def _sequences(blocks: memoryview, content: bytes) -> Sequences | None:
+    """Return the sequences of the first of `blocks`, which has such content; None if it has only bytes."""
+    word = int.from_bytes(blocks[:3], "little")
+    if not content or word >> 1 & 3 != _COMPRESSED:
         return None
     reader = BlockReader()
-    size, _shape = reader.read(block[3:])
-    reader.take_literals(uncompressed[:size])
-    window = bytearray(uncompressed[:size])
+    reader.read(bytes(blocks[3 : 3 + (word >> 3)]))
+    reader.take_literals(content)
+    return reader.found
+
+
+def _possible_rules(sequences: Sequences, blocks: memoryview, content: bytes) -> set[BlockRules]:
+    """Return the rules of klauspost/compress that write the first of `blocks`, which has such sequences and content."""
+    word = int.from_bytes(blocks[:3], "little")
+    block = bytes(blocks[: 3 + (word >> 3)])
     return {
         rules
         for rules in {zstd_replica(name).rules for name in zstd_names()}
-        if ZstdBlockWriter(rules).block(reader.found, window, 0, size, bool(word & 1), False) == block
+        if ZstdBlockWriter(rules).block(sequences, bytearray(content), 0, len(content), bool(word & 1), False) == block
     }
+
+
+def _searches(names: Iterable[str], block: bytes, alone: bool, first: Sequences, matches: Matches) -> set[str]:
+    """Return the searches of a level that find the sequences of the `first` block, and so its `matches`.
+
+    What they find in its beginning rules most of them out, which take long otherwise.
+    """
+    found: set[str] = set()
+    columns = first.columns()
+    for name, encoder in _one_after_another({zstd_replica(name).search: name for name in names}.values()):
+        probe = matches_of(encoder.search(block, _PROBE, alone), _PROBE)
+        if probe.agrees(matches) and encoder.search(block, len(block), alone).columns() == columns:
+            found.add(zstd_replica(name).search)
+    return found
 
 
 def recognise_frames(start: bytes) -> list[str]:

@@ -29,14 +29,27 @@ def tls_context(place: RegistryPlace, access: RegistryAccess) -> ssl.SSLContext:
     for authority in authorities:
         try:
             context.load_verify_locations(authority)
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             raise UsageError(f"{authority}: holds no readable PEM certificates: {_why(error)}") from None
     for certificate, key in clients[:1]:
-        try:
-            context.load_cert_chain(certificate, key, password=lambda: "")  # so that nobody is asked on a terminal
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"{certificate}: is not a usable certificate with its key: {_why(error)}") from None
+        present(context, certificate, key)
     return context
+
+
+def present(context: ssl.SSLContext, certificate: Path, key: Path | None) -> None:
+    """Have `context` present the certificate, whose key may be in the same file. Raises UsageError."""
+    is_encrypted = False
+
+    def passphrase() -> str:  # else OpenSSL would ask on a terminal
+        nonlocal is_encrypted
+        is_encrypted = True
+        return ""
+
+    try:
+        context.load_cert_chain(certificate, key, passphrase)
+    except OSError as error:
+        why = "the key has a passphrase, for which nobody can be asked" if is_encrypted else _why(error)
+        raise UsageError(f"{certificate}: is not a usable certificate with its key: {why}") from None
 
 
 def certificate_error(error: BaseException) -> str | None:
@@ -51,4 +64,7 @@ def certificate_error(error: BaseException) -> str | None:
 
 
 def _why(error: OSError) -> str:
+    """Return what the system or OpenSSL says of a file."""
+    if isinstance(error, ssl.SSLError):
+        return error.reason.replace("_", " ").lower() if error.reason else "one of them is not there in PEM form"
     return error.strerror or type(error).__name__

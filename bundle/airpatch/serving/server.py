@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from airpatch.errors import TargetError, UsageError
 from airpatch.execution import Cancellation
 from airpatch.extras import require_extra
+from airpatch.registry_api.tls import present
 from airpatch.serving.application import RegistryApplication
 
 if TYPE_CHECKING:
@@ -69,15 +71,13 @@ def run_server(
         log_config=None,
         access_log=False,
         server_header=False,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
         timeout_graceful_shutdown=_GRACE,
         ws="none",
     )
-    try:
-        config.load()
-    except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"{certificate}: is not a usable certificate with its key: {error.strerror}") from None
+    config.load()
+    if certificate is not None:
+        config.ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        present(config.ssl, certificate, key)
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())  # of clients that try TLS first, and the like
     server = Server(config)
     with suppress(asyncio.CancelledError):

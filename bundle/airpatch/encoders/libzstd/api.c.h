@@ -1,5 +1,35 @@
 /* Defines the libzstd_api LIBZSTD_API of the libzstd that stands before it in a file. */
-static void *libzstd_create(void) { return ZSTD_createCCtx(); }
+#include <stdlib.h>
+#include <sys/mman.h>
+
+enum { LIBZSTD_HUGE_PAGE = 2 << 20 };
+
+/* Tables take tens of MiB, and the first touch of each page of 4 KiB takes longer than a search in it. */
+static void *libzstd_allocate(void *opaque, size_t size)
+{
+    void *memory = NULL;
+    (void)opaque;
+    if (size < LIBZSTD_HUGE_PAGE)
+        return malloc(size);
+    if (posix_memalign(&memory, LIBZSTD_HUGE_PAGE, size))
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    (void)madvise(memory, size, MADV_HUGEPAGE); /* a kernel without them has small ones */
+#endif
+    return memory;
+}
+
+static void libzstd_free(void *opaque, void *memory)
+{
+    (void)opaque;
+    free(memory);
+}
+
+static void *libzstd_create(void)
+{
+    ZSTD_customMem memory = {libzstd_allocate, libzstd_free, NULL};
+    return ZSTD_createCCtx_advanced(memory);
+}
 
 static size_t libzstd_release(void *context) { return ZSTD_freeCCtx(context); }
 
