@@ -129,8 +129,10 @@ function change(each) {
   const listed = each.listed.length ? [table(
     `The largest ${number(each.listed.length)} of these files`, ["File", "Change", "#Before", "#After"], each.listed, (of) => [
       of.path, of.change, of.change === "new" ? "" : size(of.before_bytes), of.change === "removed" ? "" : size(of.after_bytes)])] : [];
+  const unread = each.unread.length ? [make("p", {}, `Of the packages in ${each.unread.join(", ")} not all could be read: airpatch reads rpm's \
+databases in SQLite, as rpm 4.16 and newer write them, and records of at most 64 MiB.`)] : [];
   return make("details", {}, make("summary", {}, `${name}: ${each.before === null ? "a new image" : "was " + each.before}; ${counts}; ${
-    count(each.packages.length, "package")} changed`), ...versions, ...listed);
+    count(each.packages.length, "package")} changed${each.unread.length ? ", as far as they can be read" : ""}`), ...unread, ...versions, ...listed);
 }
 
 document.getElementById("report").append(
