@@ -180,8 +180,7 @@ class ZlibMatcher(ZlibWindow):
 
     @cython.cfunc
     def _follow(self) -> cython.Py_ssize_t:
-        """Take tokens over, as many as a search makes before the window moves or the block may end; return how many.
-        """
+        """Take tokens over, as many as a search makes before the window moves or the block may end; return how many."""
         tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
         begin: cython.longlong = self._dropped + self._index
         limit: cython.longlong = self._dropped + self._end - _LOOKAHEAD
