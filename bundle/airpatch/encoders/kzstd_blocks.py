@@ -15,6 +15,7 @@ from mmap import mmap
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
+from airpatch.encoders.untouched_memory import untouched
 
 if cython.compiled:
     from cython.cimports.airpatch.encoders.kzstd_literals import (
@@ -71,7 +72,7 @@ class ZstdBlockWriter:
     def __init__(self, rules: BlockRules) -> None:
         self._literals = LiteralWriter(rules.fewest, rules.compares)
         self._sequences = SequenceWriter()
-        self._buffer = bytearray(8 * MAX_BLOCK)
+        self._buffer = untouched(8 * MAX_BLOCK)
         self._out = self._buffer
         self._margin = rules.margin
         self._runs = rules.runs

@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
+from mmap import mmap
 
 import cython
 
@@ -20,19 +19,9 @@ else:
     from airpatch.encoders.kzstd_words import high32, low32, pair, put_literals
 
 from airpatch.encoders.kzstd_sequences import SLACK
+from airpatch.encoders.untouched_memory import untouched
 
 _REBASE = 1 << 30  # positions stay within 32 bits
-
-
-def _untouched(size: int) -> mmap:
-    """Return zeros that take no memory, and no time, before they are used: most frames are small.
-
-    Positions are scattered over the tables. In pages of 4 KiB the first touch of each took longer than the search.
-    """
-    zeros = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without huge pages
-        zeros.madvise(MADV_HUGEPAGE)
-    return zeros
 
 
 @cython.cclass
@@ -44,7 +33,7 @@ class ZstdMatcher:
     """
 
     def __init__(self, reach: int) -> None:
-        self._buffer = _untouched(2 * reach + SLACK)
+        self._buffer = untouched(2 * reach + SLACK)
         self._window = self._buffer
         self._found = Sequences()
         self._tables: list[tuple[memoryview[int], bool]] = []
@@ -130,7 +119,7 @@ class ZstdMatcher:
 
     def _new_table(self, bits: int, both: bool = False) -> memoryview[int]:
         """Return a table of 2**bits entries whose lower half is a position; the upper half is one, too, if `both`."""
-        table = memoryview(_untouched(8 << bits)).cast("Q")
+        table = memoryview(untouched(8 << bits)).cast("Q")
         self._tables.append((table, both))
         return table
 

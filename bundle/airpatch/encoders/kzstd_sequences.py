@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from array import array
-
 import cython
+
+from airpatch.encoders.untouched_memory import untouched
 
 MAX_BLOCK = 128 << 10
 MAX_SEQUENCES = MAX_BLOCK // 3
 MIN_MATCH = cython.declare(cython.int, 3)
+_NUMBERS = 4 * MAX_SEQUENCES  # bytes of a column
 SLACK = 16  # bytes that may be read or written after the end of a buffer
 
 
@@ -23,10 +24,10 @@ class Sequences:
     """
 
     def __init__(self) -> None:
-        self.literal_lengths = array("I", [0]) * MAX_SEQUENCES
-        self.match_lengths = array("I", [0]) * MAX_SEQUENCES
-        self.offsets = array("I", [0]) * MAX_SEQUENCES
-        self.literals = bytearray(MAX_BLOCK + SLACK)
+        room = memoryview(untouched(3 * _NUMBERS + MAX_BLOCK + SLACK))
+        columns = (room[at : at + _NUMBERS].cast("I") for at in range(0, 3 * _NUMBERS, _NUMBERS))
+        self.literal_lengths, self.match_lengths, self.offsets = columns
+        self.literals = room[3 * _NUMBERS :]
         self.count = 0
         self.literal_count = 0
 

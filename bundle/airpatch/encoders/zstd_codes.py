@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from array import array
+from functools import cache
 
 import cython
 
@@ -159,8 +160,9 @@ class FseTable:
         return symbol < self.code.symbols and self.code.shares[symbol] != 0
 
 
+@cache
 def fse_table(shares: tuple[int, ...], log: int) -> FseTable:
-    """Return the code with given shares of 2**log states."""
+    """Return the code with given shares of 2**log states, which is not to be changed."""
     table = FseTable()
     for i, share in enumerate(shares):
         table.code.shares[i] = share

@@ -9,6 +9,7 @@ themselves are not read: they follow from the uncompressed bytes. No input is tr
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import accumulate
 
 import cython
@@ -41,9 +42,10 @@ _DEFAULT, _ONE_SYMBOL, _NEW = 0, 1, 2
 _TREELESS = 3
 
 
-def _bases(bits: bytes) -> list[int]:
+@cache
+def _bases(bits: bytes) -> tuple[int, ...]:
     """Return the least number of each symbol, given how many extra bits each has."""
-    return list(accumulate((1 << width for width in bits), initial=0))
+    return tuple(accumulate((1 << width for width in bits), initial=0))
 
 
 class UnusualBlock(FormatError):

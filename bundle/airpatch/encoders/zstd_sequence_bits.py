@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_SEQUENCES
@@ -27,6 +29,7 @@ _SMALL_LENGTH = cython.declare(cython.uint, 64)  # lengths below have their symb
 _SMALL_MATCH = cython.declare(cython.uint, 128)
 
 
+@cache
 def codes_of(bits: bytes, small: int) -> bytes:
     """Return the codes of the numbers below `small`, given how many extra bits each code has."""
     codes = bytearray()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
+from airpatch.encoders.untouched_memory import untouched
 from airpatch.encoders.zstd_read_blocks import code_slots
 from airpatch.errors import FormatError
 
@@ -42,7 +43,7 @@ class ShapedBlocks:
         self._huffman = HuffmanCode()
         self._huffman_reader = HuffmanReader()
         self._has_huffman = False
-        self._buffer = bytearray(_ROOM)
+        self._buffer = untouched(_ROOM)
         self._out = self._buffer
         self._counts = memoryview(bytearray(4 * 256)).cast("I")
 

@@ -28,7 +28,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 
 _Piece = TypeVar("_Piece", bytes, memoryview)
-RELEASE_EVERY = 16 << 20
+RELEASE_EVERY = 8 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
 
 Advance = Callable[[int], None]

@@ -31,9 +31,9 @@ def sizes_of(index: Index) -> Sizes:
     return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
 
-def step_space(step: Step, sizes: Sizes) -> int:
-    """Return the bytes of all that a step works on: sources, compressed and not, the view of them, and its blob."""
-    return sum(sum(sizes[source]) for source in step.sources) + step.expanded + step.size
+def own_space(step: Step, sizes: Sizes) -> int:
+    """Return how many bytes a step keeps beside blobs and decisions: its sources, uncompressed, and their view."""
+    return sum(sizes[source][1] for source in step.sources) + step.expanded
 
 
 def decisions_space(step: Step, sizes: Sizes) -> int:
@@ -51,7 +51,7 @@ def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
     That is what they would keep if carried out in turn, plus what all steps under way or passed over keep.
     """
     sizes = sizes_of(index)
-    own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size + step.expanded for step in steps]
+    own = [own_space(step, sizes) + step.uncompressed_size for step in steps]
     decisions = [decisions_space(step, sizes) for step in steps]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + PASSED, own)) + sum(nlargest(jobs, decisions))
 

@@ -31,7 +31,8 @@ from airpatch.product_line.spooled_blobs import SpooledBlobs
 from airpatch.product_line.stored_patches import StoredPatch, patch_in, patch_key, stored_patch
 from airpatch.progress import NO_PROGRESS, ProgressPart, Share
 from airpatch.store.layer_records import LayerRecord, LayerRecords
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import ReleaseStore
 
 _LOG = logger(__name__)
 
