@@ -1,12 +1,12 @@
 """Pull and push through the API of a registry beside other clients, and patches that are pushed upon it.
 
-    python -m bench.registry TREE [TREE2 [TREE3]]
+    python -m bench.registry [--patches] TREE [TREE2 [TREE3]]
 
 TREE is a tree of `dir:` images, the others are the releases after it, of which the patches are pushed upon the registry
-one after the other. The registry is Debian's `docker-registry`, or the program that `$REGISTRY` names. skopeo, crane,
-oras and regctl are measured where they are installed. Each client moves all images in one command, or in one command
-for each image where it has none for many. What was pulled is on disk when the clock stops: airpatch sees to that,
-`sync` does it for the others. Bytes on the wire are counted in one more run, by a relay.
+one after the other; with `--patches`, that is all. The registry is Debian's `docker-registry`, or the program that
+`$REGISTRY` names. skopeo, crane, oras and regctl are measured where they are installed. Each client moves all images in
+one command, or in one command for each image where it has none for many. What was pulled is on disk when the clock
+stops: airpatch sees to that, `sync` does it for the others. Bytes on the wire are counted in one more run, by a relay.
 """
 
 from __future__ import annotations
@@ -187,43 +187,57 @@ def _fresh(folder: Path) -> Callable[[], None]:
 
 
 def main() -> None:
-    trees = [Path(word).resolve() for word in sys.argv[1:]]
+    words = sys.argv[1:]
+    only_patches = words[:1] == ["--patches"]
+    trees = [Path(word).resolve() for word in words[only_patches:]]
     with scratch() as work:
-        bundle = work / "bundle.tar.zst"
-        airpatch.create(trees[0], bundle)
-        with airpatch.open_bundle(bundle) as opened:
-            release = opened.index.release
-        names = [str(image.name) for image in release.images]
-        print(f"{len(names)} images, {release.size / 1e6:.1f} MB of blobs")
-        (work / "list").write_text("\n".join(names))
-        airpatch.apply(bundle, work / "root")
-        found = clients(work, trees[0], names, bundle)
-        with registry(work / "root", work) as host:
-            print("pull")
-            compare([client.pull(host, work / "out") for client in found], _TURNS)
-            for client in found:
-                relay = Relay(host)
-                measure(client.pull(relay.address, work / "out"))
-                _print_wire(client, relay)
-            for client in found[2:]:
-                measure(client.pull(host, work / f"layouts-{client.name}"))
-        target = work / "target"
-        print("push into an empty registry")
-        with registry(target, work) as host:
-            empty = emptied(target / "docker")
+        if not only_patches:
+            compare_clients(trees[0], work)
+        push_patches(trees, work)
 
-            def into_nothing(command: Command) -> Command:
-                return Command(command.name, command.words, empty)
 
-            compare([into_nothing(client.push(host)) for client in found], _TURNS)
-            for client in found:
-                relay = Relay(host)
-                measure(into_nothing(client.push(relay.address)))
-                _print_wire(client, relay)
-            empty()
-            measure(found[0].push(host))
-            for before, after in itertools.pairwise(trees):
-                push_patch(_make_patch(work, before, after), host)
+def push_patches(trees: Sequence[Path], work: Path) -> None:
+    """Push the patches from tree to tree upon a registry that has the first one's images."""
+    airpatch.create(trees[0], work / "first")
+    airpatch.apply(work / "first", work / "patched")
+    with registry(work / "patched", work) as host:
+        for before, after in itertools.pairwise(trees):
+            push_patch(_make_patch(work, before, after), host)
+
+
+def compare_clients(tree: Path, work: Path) -> None:
+    """Pull and push by airpatch and the other clients, in turn."""
+    bundle = work / "bundle.tar.zst"
+    airpatch.create(tree, bundle)
+    with airpatch.open_bundle(bundle) as opened:
+        release = opened.index.release
+    names = [str(image.name) for image in release.images]
+    print(f"{len(names)} images, {release.size / 1e6:.1f} MB of blobs")
+    (work / "list").write_text("\n".join(names))
+    airpatch.apply(bundle, work / "root")
+    found = clients(work, tree, names, bundle)
+    with registry(work / "root", work) as host:
+        print("pull")
+        compare([client.pull(host, work / "out") for client in found], _TURNS)
+        for client in found:
+            relay = Relay(host)
+            measure(client.pull(relay.address, work / "out"))
+            _print_wire(client, relay)
+        for client in found[2:]:
+            measure(client.pull(host, work / f"layouts-{client.name}"))
+    target = work / "target"
+    print("push into an empty registry")
+    with registry(target, work) as host:
+        empty = emptied(target / "docker")
+
+        def into_nothing(command: Command) -> Command:
+            return Command(command.name, command.words, empty)
+
+        compare([into_nothing(client.push(host)) for client in found], _TURNS)
+        for client in found:
+            relay = Relay(host)
+            measure(into_nothing(client.push(relay.address)))
+            _print_wire(client, relay)
 
 
 def _print_wire(client: Client, relay: Relay) -> None:
@@ -304,11 +318,14 @@ def _is_marked(process: Path) -> bool:
 def _nameless(process: Path) -> tuple[int, int]:
     """The bytes of its files without a name: on disk, and in memory."""
     on_disk = in_memory = 0
+    seen = set()  # whoever maps a file has another descriptor of it
     with suppress(OSError):
         for each in (process / "fd").iterdir():
             with suppress(OSError):
                 place = str(each.readlink())
-                size = each.stat().st_blocks * 512
+                status = each.stat()
+                size = 0 if status.st_ino in seen else status.st_blocks * 512
+                seen.add(status.st_ino)
                 if place.startswith("/memfd:"):
                     in_memory += size
                 elif place.endswith(" (deleted)"):

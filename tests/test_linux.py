@@ -159,3 +159,16 @@ def test_a_hole_in_a_file_takes_no_space() -> None:
     assert not linux.punch_hole(ends[1], 0, 1)
     for end in ends:
         os.close(end)
+
+
+def test_freed_memory_is_given_back_where_the_c_library_can_do_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Libc:
+        def malloc_trim(self, kept: int) -> None:
+            asked.append(kept)
+
+    for libc in (Libc(), object()):
+        monkeypatch.setattr(linux, "_libc", libc)
+        linux.trim_heap()
+    assert asked == [0]

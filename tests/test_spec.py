@@ -15,6 +15,8 @@ from airpatch.archive.writer import write_bundle
 from airpatch.format import canonical, layout, tar
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
+from airpatch.format.layout import KEPT, RELEASES
+from airpatch.format.receipts import Receipt, emit_receipt
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
 from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header
 from airpatch.layers.versions import known_features
@@ -28,12 +30,8 @@ from airpatch.target.root_trust import TRUST
 from airpatch.target.state import (
     HISTORY,
     JOURNAL,
-    KEPT,
     LOCK,
-    RELEASES,
     STAGING,
-    Receipt,
-    emit_receipt,
 )
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from airpatch.format.inventories import Inventory as Inventory
     from airpatch.format.inventories import Request as Request
     from airpatch.format.parts import WholeFile as WholeFile
+    from airpatch.format.receipts import Receipt as Receipt
     from airpatch.model.chosen_source import ChosenSource as ChosenSource
     from airpatch.model.digest import Digest as Digest
     from airpatch.model.names import ImageName as ImageName
@@ -142,7 +143,6 @@ if TYPE_CHECKING:
     from airpatch.target.installer import Applied as Applied
     from airpatch.target.pruning import Pruned as Pruned
     from airpatch.target.rolling_back import RolledBack as RolledBack
-    from airpatch.target.state import Receipt as Receipt
 
 _HOMES = {
     "archive.bundle_file": ("BundleFile",),
@@ -162,6 +162,7 @@ _HOMES = {
     "format.index": ("Index",),
     "format.inventories": ("Inventory", "Request"),
     "format.parts": ("WholeFile",),
+    "format.receipts": ("Receipt",),
     "model.digest": ("Digest",),
     "model.names": ("ImageName",),
     "model.release": ("Blob", "Image", "Release"),
@@ -209,7 +210,6 @@ _HOMES = {
     "target.installer": ("Applied",),
     "target.pruning": ("Pruned",),
     "target.rolling_back": ("RolledBack",),
-    "target.state": ("Receipt",),
 }
 """Where each public name is. Modules are loaded when a name of theirs is used, so that `import airpatch` is quick."""
 

@@ -333,6 +333,13 @@ def large_buffer(size: int) -> mmap.mmap:
     return buffer
 
 
+def trim_heap() -> None:
+    """Give freed memory back to the system, where the C library keeps it and can do that (malloc_trim(3))."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def start_writeback(fd: int, offset: int, size: int) -> None:
     """Start writing these bytes to disk, so that a later fsync finds little to do (sync_file_range(2)).
 

@@ -8,6 +8,7 @@ unwinds and closes the files that it is using.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from threading import Barrier
 
 from airpatch.errors import TargetError
 from airpatch.execution import Cancellation
+
+_of_thread = threading.local()
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def worker_pool(threads: int, cancellation: Cancellation | None = None) -> Itera
     All tasks have ended when the block is left. If it is left by an exception, `cancellation` is cancelled, and tasks
     that have not begun are dropped. Raises TargetError if the system does not permit so many threads.
     """
-    pool = ThreadPoolExecutor(threads)
+    pool = ThreadPoolExecutor(threads, initializer=_belong, initargs=(cancellation,))
     try:
         _hold_all(pool, threads)
         yield pool
@@ -35,6 +38,16 @@ def worker_pool(threads: int, cancellation: Cancellation | None = None) -> Itera
         pool.shutdown(cancel_futures=True)
         raise
     pool.shutdown()
+
+
+def cancellation_of_thread() -> Cancellation | None:
+    """Return what cancels the work of the pool to which this thread belongs; None if nothing does."""
+    found: Cancellation | None = getattr(_of_thread, "cancellation", None)
+    return found
+
+
+def _belong(cancellation: Cancellation | None) -> None:
+    _of_thread.cancellation = cancellation
 
 
 def _hold_all(pool: ThreadPoolExecutor, threads: int) -> None:

@@ -41,7 +41,8 @@ from airpatch.sources.gather import GatheredContent
 from airpatch.sources.image_files import TreeContent
 from airpatch.sources.source import LoadedImage
 from airpatch.sources.tar_files import open_archive
-from airpatch.store.release_store import StoreContent, blob_name, make_store
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import StoreContent, make_store
 from airpatch.store.store_address import parse_store_address
 from airpatch.target.root import Root
 from airpatch.target.staging import Staging

@@ -40,3 +40,10 @@ def test_a_long_piece_is_found_in_whatever_source_it_lies() -> None:
     piece = noise(5000, 9)
     found = matches([noise(700, 5), noise(300, 6) + piece], noise(100, 7) + piece)
     assert found == [(100, 1000, 5000)]
+
+
+def test_a_match_goes_on_after_a_changed_byte_where_there_is_no_anchor() -> None:
+    """The end of a tar is zeros, of which there are some elsewhere in it."""
+    begin = bytes(134) + noise(2000, 9)
+    found = matches([begin + b"2" + bytes(8000)], begin + b"3" + bytes(8000))
+    assert found == [(0, 0, 2134), (2135, 2135, 8000)]

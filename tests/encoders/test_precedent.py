@@ -78,6 +78,15 @@ def test_wherever_the_windows_move(name: str, shift: int) -> None:
     assert following(name, new, OLD, TOKENS[name]) == deflate(name, new)
 
 
+@pytest.mark.parametrize("name", LEVELS)
+@pytest.mark.parametrize("period", [WINDOW - 200, WINDOW - 5, WINDOW])
+def test_matches_that_only_one_window_reaches(name: str, period: int) -> None:
+    """What repeats from so far away is seen, or not, by where the window has moved."""
+    old = (words(period, 6) * 4)[: 4 * WINDOW if COMPILED else 2 * WINDOW + BLOCK]
+    new = words(BLOCK, 7) + old
+    assert following(name, new, old, deflate(name, old)) == deflate(name, new)
+
+
 @pytest.mark.parametrize(("name", "other"), [("go1-flate-6", "zlib-9"), ("zlib-6", "go1-flate-9")])
 def test_nothing_is_searched_where_it_can_be_taken_over(name: str, other: str) -> None:
     """Tokens of another encoder show: the stream is another, and holds the same."""

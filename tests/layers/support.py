@@ -14,6 +14,7 @@ import zstandard
 
 from airpatch.archive.writer import write_bundle
 from airpatch.blobs.content import BytesBlob
+from airpatch.blobs.scratch import MemoryScratch
 from airpatch.delta.effort import Effort
 from airpatch.encoders.replicas import deflater
 from airpatch.encoders.zstd_replicas import frame_encoder
@@ -228,7 +229,7 @@ def carry_out(
     steps: Sequence[Step] | None = None,
     jobs: int = 2,
     progress: Progress = NO_PROGRESS,
-    room: int | None = None,
+    memory: MemoryScratch | None = None,
 ) -> dict[Digest, bytes]:
     """The blobs that the steps make out of those that are `there`."""
     content = Blobs({**there, **patches.contents})
@@ -241,7 +242,7 @@ def carry_out(
         return Collected(done)
 
     every = patches.steps if steps is None else steps
-    rebuild_blobs(patches.index, every, content, output, execution(jobs, progress), room=room)
+    rebuild_blobs(patches.index, every, content, output, execution(jobs, progress), memory=memory)
     return made
 
 

@@ -13,6 +13,7 @@ from airpatch.blobs.content import BytesBlob
 from airpatch.blobs.scratch import scratch_files
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
 from airpatch.execution import Execution
+from airpatch.layers import gzip_ways
 from airpatch.layers.differ import MIN_BLOB, Differ
 from airpatch.layers.recipe import Replay, Replica
 from airpatch.model.digest import Digest
@@ -98,6 +99,23 @@ def test_a_tar_under_two_encoders_travels_once() -> None:
     }
     assert sum(patches.sizes[1:]) < 300
     assert sum(patches.sizes) < len(first) + 300
+
+
+@pytest.mark.parametrize(("least", "like"), [(1, (1,)), (1 << 20, ())])
+def test_decisions_come_from_a_source_that_serves_for_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, least: int, like: tuple[int, ...]
+) -> None:
+    """A layer comes anew under two encoders: one is made from the other, and decides as its older version did."""
+    monkeypatch.setattr(gzip_ways, "_FURTHER", least)
+    was, now = (tar({"a": text(300_000, 1), "b": text(SIZE, seed)}) for seed in (2, 3))
+    old, new = GO(was), [replica("zlib-9")(now), GO(now)]
+    patches = diff(new, [old])
+    sources = (Digest.of(new[0]), Digest.of(old))[: 1 + len(like)]
+    assert [step.sources for step in patches.steps] == [(Digest.of(old),), sources]
+    method = methods(patches)[1]
+    assert isinstance(method, Replica)
+    assert method.like == like
+    assert carry_out(patches, by_digest(old)) == by_digest(*new)
 
 
 def test_a_blob_is_patched_against_one_that_is_patched_itself() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from airpatch.blobs.content import BlobReader, BytesBlob
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError
 from airpatch.execution import Cancellation
 from airpatch.format.index import Feature, SourceBlob, Step
-from airpatch.layers.rebuild import _carry_out, rebuild_blobs
+from airpatch.layers.rebuild import rebuild_blobs
 from airpatch.layers.recipe import (
     Plain,
     Whole,
@@ -184,23 +184,18 @@ def test_features_that_nobody_knows_are_refused_before_the_first_step() -> None:
         rebuild_blobs(index, patches.steps, Blobs({}), lambda _: Discarding(), execution(1))
 
 
-@pytest.mark.parametrize(("fits", "together"), [(False, 1), (True, 2)])
-def test_steps_run_together_where_they_fit(fits: bool, together: int) -> None:
-    news = [changed(OLD, number) for number in range(3)]
-    steps = [handmade(new, Plain(), [delta(new, [OLD])], {GO(OLD): OLD}, len(new)).steps[0] for new in news]
-    done: list[Step] = []
-    beside: list[int] = []
-
-    class AtOnce(Executor):
-        def submit(self, run: Callable[..., None], /, *arguments: object, **_named: object) -> Future[None]:  # type: ignore[override]
-            future: Future[None] = Future()
-            future.set_result(run(*arguments))
-            return future
-
-    def fit(_step: Step, running: Iterable[Step]) -> bool:
-        beside.append(len(list(running)))
-        return fits
-
-    _carry_out(steps, done.append, fit, AtOnce(), 2)
-    assert done == steps
-    assert max(beside) + fits == together
+def test_each_step_is_told_when_it_begins_and_when_it_is_done() -> None:
+    patches, blobs = chain(3)
+    told: list[tuple[str, Digest]] = []
+    content = Blobs({**blobs, **patches.contents})
+    rebuild_blobs(
+        patches.index,
+        patches.steps,
+        content,
+        lambda _: Discarding(),
+        execution(2),
+        lambda step: told.append(("begins", step.digest)),
+        lambda step: told.append(("done", step.digest)),
+    )
+    assert sorted(told) == sorted((what, step.digest) for step in patches.steps for what in ("begins", "done"))
+    assert all(told.index(("begins", step.digest)) < told.index(("done", step.digest)) for step in patches.steps)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from airpatch.blobs.scratch import ScratchFile
+from airpatch.blobs.scratch import MemoryScratch, ScratchFile
 from airpatch.delta.effort import Effort
+from airpatch.format.index import Step
+from airpatch.layers.rebuild import working_space
 from airpatch.layers.recipe import (
     Corrected,
     CorrectedFrames,
@@ -15,11 +17,12 @@ from airpatch.layers.recipe import (
     Replay,
     Replica,
 )
-from airpatch.layers.steps import scratch_space, sizes_of, step_space, steps_for
+from airpatch.layers.steps import own_space, scratch_space, sizes_of, steps_for
 from fixtures.encoders.inputs import inputs
 from tests.delta.support import tar
 from tests.layers.support import (
     ENCODERS,
+    Blobs,
     Patches,
     by_digest,
     carry_out,
@@ -82,9 +85,14 @@ def assert_scratch_space_suffices(
 
 
 def scratch_peak(
-    patches: Patches, old: Sequence[bytes], jobs: int, monkeypatch: pytest.MonkeyPatch, room: int | None = None
+    patches: Patches,
+    old: Sequence[bytes],
+    jobs: int,
+    monkeypatch: pytest.MonkeyPatch,
+    memory: MemoryScratch | None = None,
+    steps: Sequence[Step] | None = None,
 ) -> int:
-    """The most bytes that lie in scratch files while the patches are carried out."""
+    """The most bytes that lie in scratch files while the patches are carried out, or some `steps` of them."""
     live: dict[int, int] = {}
     peak = 0
     append, close = ScratchFile.append, ScratchFile.close
@@ -102,17 +110,32 @@ def scratch_peak(
     with monkeypatch.context() as patch:
         patch.setattr(ScratchFile, "append", count)
         patch.setattr(ScratchFile, "close", drop)
-        carry_out(patches, by_digest(*old), jobs=jobs, room=room)
+        carry_out(patches, by_digest(*old), steps, jobs, memory=memory)
     assert live == {}
     return peak
 
 
-def test_little_room_takes_the_sources_of_one_step_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steps_that_share_nothing_take_the_sources_of_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else each layer that is made is kept uncompressed for the next step, beside its source."""
     patches, blobs = chain(6)
     old = [blob for digest, blob in blobs.items() if digest not in {step.digest for step in patches.steps}]
     sizes = sizes_of(patches.index)
-    largest = max(sum(sizes[source][1] for source in step.sources) for step in patches.steps)
-    assert scratch_peak(patches, old, 3, monkeypatch, room=0) == largest
+    largest = max(own_space(step, sizes) for step in patches.steps)
+    assert scratch_peak(patches, old, 3, monkeypatch, MemoryScratch(0)) == largest
     assert scratch_peak(patches, old, 3, monkeypatch) > 1.9 * largest
-    assert max(step_space(step, sizes) for step in patches.steps) > largest
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_working_space_suffices_for_each_step_alone(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "gzip":
+        encoders, old = [replica("go1-flate-9"), FLUSHED, GO], inputs()["tar"]
+    else:
+        encoders = [zstd, ends_stored("kzstd-1.17.8-fastest")]
+        old = b"".join(b"line %d of the file\n" % i for i in range(8000))
+    new = old[:50_000] + b"and one more\n" + old[50_000:]
+    source = encoders[0](old)
+    patches = diff([encode(new) for encode in encoders], [source], effort=Effort.FAST)
+    blobs = [source, *(encode(new) for encode in encoders)]
+    space = working_space(patches.index, patches.steps, Blobs(patches.contents))
+    for step, suffices in zip(patches.steps, space, strict=True):
+        assert 0 < scratch_peak(patches, blobs, 1, monkeypatch, MemoryScratch(0), [step]) <= suffices

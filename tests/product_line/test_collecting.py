@@ -9,8 +9,9 @@ import pytest
 
 import airpatch
 from airpatch.errors import SourceError, UsageError
+from airpatch.store.object_names import blob_name
 from airpatch.store.objects import Objects
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_address import parse_store_address
 from tests.product_line.conftest import path_of
 from tests.support import execution

@@ -13,7 +13,8 @@ from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.product_line.layer_facts import facts_of, layers_of
 from airpatch.store.layer_records import MOST, LayerRecord, emit_record, parse_record
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import ReleaseStore
 from tests.layers.support import layer, zstd
 from tests.support import Recorder, execution
 

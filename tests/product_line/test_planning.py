@@ -12,7 +12,8 @@ from airpatch.product_line.planning import Planned, plan_line
 from airpatch.product_line.release_pairs import choose_pairs
 from airpatch.product_line.working import run_tasks
 from airpatch.store.layer_records import LayerRecords
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import ReleaseStore
 from tests.product_line.conftest import SETTINGS, add, path_of
 from tests.support import execution
 

@@ -15,7 +15,8 @@ from airpatch.product_line.planning import plan_line
 from airpatch.product_line.release_pairs import choose_pairs
 from airpatch.product_line.working import ATTEMPTS, run_tasks
 from airpatch.store.layer_records import MOST, LayerRecords, emit_record, parse_record
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import ReleaseStore
 from airpatch.worker_pool import worker_pool
 from tests.product_line.conftest import SETTINGS
 from tests.support import Recorder, execution

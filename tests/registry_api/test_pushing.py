@@ -434,7 +434,7 @@ def test_a_new_repository_of_a_patch_has_layers_of_another(empty: str, tmp_path:
 
 def test_a_refused_upload_ends_a_push(bundles: dict[str, Path], empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """While layers are still being made; the refusal is what is said."""
-    monkeypatch.setattr("airpatch.patches.delivery._WAITING", 1)
+    monkeypatch.setattr("airpatch.patches.delivery.Delivery._limit", 0)
     push(bundles["full1"], to=empty)
     with fault_proxy(empty, share=0.0) as proxy:
 

@@ -28,6 +28,7 @@ def sample_report() -> dict[str, Any]:
         "packages": [
             {"manager": "pip", "name": HOSTILE, "before": None, "after": "2", "before_bytes": 0, "after_bytes": 9}
         ],
+        "unread": ["var/lib/rpm/Packages"],
     }  # fmt: skip
     known = {
         "digest": f"sha256:{'0' * 64}", "images": ["shop/web:r2"], "bytes": 9000, "cost_bytes": 5000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airpatch.report.package_records import is_package_record, owner_of, owners_of, packages_in
+from airpatch.report.package_records import Installed, is_package_record, owner_of, owners_of, packages_in
 
 RECORDS = {
     "var/lib/dpkg/status": (
@@ -26,7 +26,7 @@ RECORDS = {
 
 def test_what_each_manager_leaves() -> None:
     assert all(map(is_package_record, RECORDS))
-    found = {(each.manager, each.name): each.version for each in packages_in(RECORDS)}
+    found = {(each.manager, each.name): each.version for each in packages_in(RECORDS).packages}
     assert found == {
         ("apk", "musl"): "1.2.5-r0",
         ("apk", "zlib"): "1.3",
@@ -55,7 +55,7 @@ def test_what_each_manager_leaves() -> None:
     ],
 )
 def test_whose_a_file_is(path: str, name: str | None) -> None:
-    owner = owner_of(path, owners_of(packages_in(RECORDS)))
+    owner = owner_of(path, owners_of(packages_in(RECORDS).packages))
     assert (owner and owner.name) == name
 
 
@@ -68,9 +68,16 @@ def test_other_files_tell_nothing(path: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff\0\n:\n\n", b"[" * 100_000, b'{"name": 5}', b"Package\nName"])
 def test_records_that_are_none(content: bytes) -> None:
-    assert packages_in(dict.fromkeys(RECORDS, content)) == []
+    assert packages_in(dict.fromkeys(RECORDS, content)) == Installed()
 
 
 def test_names_are_cut() -> None:
-    (package,) = packages_in({"lib/apk/db/installed": b"P:" + b"x" * 5000 + b"\nV:" + b"1" * 5000})
+    (package,) = packages_in({"lib/apk/db/installed": b"P:" + b"x" * 5000 + b"\nV:" + b"1" * 5000}).packages
     assert len(package.name) == len(package.version) == 200
+
+
+def test_databases_that_cannot_be_read_are_told() -> None:
+    """Those of older versions of rpm, what is too large to be a record, and what is damaged."""
+    paths = ["var/lib/rpm/Packages", "usr/lib/sysimage/rpm/Packages.db", "lib/apk/db/installed", "etc/passwd"]
+    found = packages_in({"var/lib/rpm/rpmdb.sqlite": b"text"}, paths)
+    assert found == Installed((), tuple(sorted([*paths[:3], "var/lib/rpm/rpmdb.sqlite"])))

@@ -44,11 +44,15 @@ DBUS = header({1000: ["dbus"], 1001: ["1.12"], 1002: ["8"]}, {1003: [1]})
 
 
 def test_packages_with_their_files() -> None:
-    assert list(rpm_packages(database(BASH, DBUS))) == [
-        Package("rpm", "bash", "5.1-9.el9", ("usr/bin/bash", "usr/share/doc/README")),
-        Package("rpm", "dbus", "1:1.12-8"),
-    ]
-    assert [each.name for each in packages_in({"var/lib/rpm/rpmdb.sqlite": database(DBUS, BASH)})] == ["bash", "dbus"]
+    assert rpm_packages(database(BASH, DBUS)) == (
+        [
+            Package("rpm", "bash", "5.1-9.el9", ("usr/bin/bash", "usr/share/doc/README")),
+            Package("rpm", "dbus", "1:1.12-8"),
+        ],
+        True,
+    )
+    found = packages_in({"var/lib/rpm/rpmdb.sqlite": database(DBUS, BASH)})
+    assert ([each.name for each in found.packages], found.unread) == (["bash", "dbus"], ())
 
 
 @pytest.mark.parametrize(
@@ -64,9 +68,20 @@ def test_packages_with_their_files() -> None:
     ],
 )
 def test_a_damaged_header_leaves_out_its_package(damaged: bytes) -> None:
-    assert [each.name for each in rpm_packages(database(damaged, DBUS))] == ["dbus"]
+    packages, is_whole = rpm_packages(database(damaged, DBUS))
+    assert ([each.name for each in packages], is_whole) == (["dbus"], False)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", database()[:200], database(BASH)[:4096] + b"\xff" * 8192])
 def test_what_is_no_database_has_no_packages(content: bytes) -> None:
-    assert list(rpm_packages(content)) == []
+    assert rpm_packages(content) == ([], False)
+
+
+def test_a_row_that_is_no_header_leaves_out_its_package() -> None:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB)")
+        connection.executemany("INSERT INTO Packages (blob) VALUES (?)", [(None,), (7,), (DBUS,)])
+        connection.commit()
+        content = connection.serialize()
+    packages, is_whole = rpm_packages(content)
+    assert ([each.name for each in packages], is_whole) == (["dbus"], False)

@@ -16,7 +16,8 @@ from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.sources.gather import Gathered, gather
 from airpatch.store.adding import add_release
-from airpatch.store.release_store import blob_name, make_store
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import make_store
 from airpatch.store.store_address import parse_store_address
 from tests.support import MemorySink, contents_of, execution
 

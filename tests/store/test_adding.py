@@ -10,7 +10,8 @@ import pytest
 from airpatch.errors import IntegrityError, UsageError
 from airpatch.model.digest import Digest
 from airpatch.store.adding import FRESH, add_release, numbered
-from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs, release_bytes, release_name
+from airpatch.store.object_names import blob_name, release_bytes, release_name
+from airpatch.store.release_store import ReleaseStore, release_blobs
 from tests.support import Builder, MemoryContent, execution
 
 

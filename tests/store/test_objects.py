@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +137,20 @@ def test_storage_that_fails_now_and_then_is_asked_again(monkeypatch: pytest.Monk
         set_s3(monkeypatch, f"http://{server}")
         assert Objects(parse_store_address("s3://bucket")).create("a", b"")
     assert list(answers) == []
+
+
+def test_a_signal_ends_a_command_while_storage_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The storage takes the request, and answers nothing until the command has ended."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        set_s3(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}")
+        words = [sys.executable, "-P", "-m", "airpatch", "store", "list", "s3://bucket"]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, process_group=0) as command:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(4) == b"GET "
+                command.send_signal(signal.SIGTERM)  # as Ctrl-C, which those who run tests may ignore
+                assert command.communicate()[1] == "airpatch: terminated; nothing is half-done\n"
+    assert command.returncode == 128 + signal.SIGTERM
 
 
 def test_missing_credentials_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

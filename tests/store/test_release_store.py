@@ -11,7 +11,8 @@ import pytest
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.format import canonical
 from airpatch.model.digest import Digest
-from airpatch.store.release_store import ReleaseStore, make_store, release_bytes, release_name
+from airpatch.store.object_names import release_bytes, release_name
+from airpatch.store.release_store import ReleaseStore, make_store
 from airpatch.store.store_address import MARKER, parse_store_address
 from tests.support import Builder
 

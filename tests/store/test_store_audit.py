@@ -11,7 +11,8 @@ from airpatch.errors import SourceError
 from airpatch.model.digest import Digest
 from airpatch.store.adding import add_release
 from airpatch.store.layer_records import LayerRecord, LayerRecords
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_audit import verify_store
 from tests.support import Builder, execution
 

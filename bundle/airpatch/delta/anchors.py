@@ -143,7 +143,8 @@ class Anchors:
             while i < stop:
                 h = (h + h + gear[target[i]]) & _MASK64
                 i += 1
-                if h >= limit or i < whole:
+                # A window after the last match there may be no anchor, as in zeros, and yet it goes on.
+                if i < whole or (i > whole and h >= limit):
                     continue
                 length = 0
                 position = i + delta
@@ -151,6 +152,8 @@ class Anchors:
                     back = _back(target, floor, i, source, position - low)
                     length = back + _forth(target, i, stop, source, position - low)
                 if length < minimum:
+                    if h >= limit:
+                        continue
                     slot = cython.cast(cython.Py_ssize_t, h) & mask
                     tag = _tag(h, self._slot_bits)
                     probes = 0

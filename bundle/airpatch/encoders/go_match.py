@@ -95,6 +95,7 @@ class ChainMatcher:
     _precedent: Precedent
     _dropped: cython.longlong  # bytes of the stream that were before the window
     _heeding: cython.bint  # the block goes on where the precedent may tell more
+    _owed: cython.int  # so many bytes before `_index` have not entered the chains, no more than a match can reach
 
     def __init__(self, search: Search, precedent: Precedent | None = None) -> None:
         self._uncompressed = memoryview(bytearray(_SPAN + _AHEAD))
@@ -113,7 +114,9 @@ class ChainMatcher:
         self._enter_most = search.enter
         self._source = None
         self._precedent = precedent
-        self._dropped = 0
+        if precedent is not None:
+            precedent.edges = True
+        self._dropped = self._owed = 0
         self._heeding = False
 
     @property
@@ -128,8 +131,6 @@ class ChainMatcher:
         taken = min(len(data), _SPAN - self._end)
         self._uncompressed[self._end : self._end + taken] = data[:taken]
         self._end += taken
-        if self._precedent is not None:
-            self._precedent.take(data[:taken])
         return taken
 
     def next_block(self, final: bool) -> array[int] | None:
@@ -144,10 +145,11 @@ class ChainMatcher:
             if self._precedent is not None:
                 pause = min(self._precedent.next - self._dropped, _NOWHERE)
             with cython.nogil:
+                if self._owed and self._index < pause:
+                    self._enter_owed()
                 complete = self._greedy_block(last) if self._lazy == 0 else self._lazy_block(last, pause)
-            if not self._heeding:
+            if not self._heeding or not self._follow():
                 break
-            self._follow()
         if not complete:
             return None
         tokens = self._token_array[: self._count]
@@ -171,22 +173,32 @@ class ChainMatcher:
             self._base = 1
 
     @cython.cfunc
-    def _follow(self) -> cython.void:
-        """Take over tokens; all their bytes enter the chains, so that the search can go on behind them."""
+    def _follow(self) -> cython.bint:
+        """Take tokens over, as many as a search makes before the window moves; return whether it is not to move yet."""
+        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+        begin: cython.longlong = self._dropped + self._index
+        limit: cython.longlong = self._dropped + self._end - _LOOKAHEAD
+        self._count += self._precedent.follow(begin, tokens, self._count, _BLOCK_TOKENS - self._count, limit)
+        self._index = self._precedent.end - self._dropped
+        if self._precedent.end > begin:
+            self._cut = self._index
+        self._owed = min(self._owed + self._precedent.end - begin, _WINDOW)
+        return max(self._precedent.end, self._precedent.next) > begin
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def _enter_owed(self) -> cython.void:
+        """Enter the bytes whose tokens were taken over into the chains, so that the search can go on behind them."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_uint = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
-        tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
-        self._count += self._precedent.follow(
-            self._dropped + self._index, tokens, self._count, _BLOCK_TOKENS - self._count
-        )
         base: cython.int = self._base
         index: cython.int
-        end: cython.int = self._precedent.end - self._dropped
-        for index in range(self._index, end):
+        for index in range(max(self._index - self._owed, 0), self._index):
             fetch(newest, _slot(window, index + _AHEAD))
             enter(newest, older, base, index, _slot(window, index))
-        self._cut = self._index = end
+        self._owed = 0
 
     @cython.cfunc
     @cython.nogil

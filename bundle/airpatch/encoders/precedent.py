@@ -4,8 +4,9 @@
 An encoder that looks back 32 KiB and ahead 258 bytes decides alike wherever these bytes are alike. So where what is
 compressed has been in another file of the same encoder, the tokens of that file can be taken over. That holds for
 encoders whose chains get every byte, at positions where a token begins in both and a match ends before it: nothing
-waits there to be compared with the next match. It does not hold within `_EDGE` bytes before a multiple of the window
-in either file: there, depending on when the encoder moved its window, it looks back less far.
+waits there to be compared with the next match. Within 261 bytes before a multiple of the window in either file, some
+encoders have moved their window and look back less far. There it holds where no match begins in what one of them did
+not see.
 
 The tokens come as they are read out of the other file, in order, so memory is bounded: what has moved to an earlier
 place is searched anew. If the other file is not of the same encoder, the tokens taken over are wrong ones.
@@ -21,9 +22,9 @@ import cython
 from airpatch.deflate.tables import LONG_258, WINDOW
 
 if cython.compiled:
-    from cython.cimports.airpatch.byte_access import common, load64
+    from cython.cimports.airpatch.byte_access import common, load32, load64
 else:
-    from airpatch.byte_access import common, load64
+    from airpatch.byte_access import common, load32, load64
 
 TokenPieces = Iterator[tuple[int, "array[int]"]]
 """Tokens in the order of the file, with the position of the first one of each piece in the uncompressed content."""
@@ -32,7 +33,10 @@ NEVER = 1 << 62
 
 _NEVER = cython.declare(cython.longlong, NEVER)
 _WINDOW = cython.declare(cython.longlong, WINDOW)
-_EDGE = cython.declare(cython.longlong, 272)  # 262, and the byte after a match, which is looked at, too
+_RING = cython.declare(cython.longlong, WINDOW - 1)  # of a position, where it is between multiples of the window
+_EDGE = cython.declare(cython.longlong, 261)  # bytes before a multiple of it, of which less may be seen
+_FAR_MATCH = cython.declare(cython.longlong, 4)  # bytes of a match that nobody takes from so far away
+_LONGEST = cython.declare(cython.longlong, 258)
 _AHEAD = cython.declare(cython.longlong, 264)  # bytes that are looked at behind a match
 _LEAST = cython.declare(cython.longlong, WINDOW + 1024)  # bytes of a stretch that is worth it
 _BLOCK = cython.declare(cython.longlong, 512)  # of a tar
@@ -48,8 +52,9 @@ _MARK = cython.declare(cython.uint, LONG_258)
 class Precedent:
     """The uncompressed `content` of the other file, and its tokens.
 
-    `take` is told all bytes that are compressed, in order, and before `follow` is asked about them. `release_pages` is
-    called now and then while the content is indexed: a caller that maps a file into memory may drop its pages then.
+    `take` is told all bytes that are compressed, in order, and some before `follow` is asked about them: what comes
+    next decides how far it goes. `release_pages` is called now and then while the content is indexed: a caller that
+    maps a file into memory may drop its pages then.
     """
 
     # A stretch is a tuple: where it begins and ends in what is compressed, and how much farther it is in the content.
@@ -69,6 +74,8 @@ class Precedent:
         self._stretches: list[tuple[int, int, int]] = []
         self._growing = True  # the last stretch may go on
         self._start = self._shift = self._known = self._useful = 0
+        self._approved = self._shift_approved = 0  # up to there tokens may be taken over, from the next one on
+        self.edges = False  # whether the encoder looks back less far before a multiple of the window; it says so
         self.end = 0  # where what was followed ends
         self.next = 0  # where to ask again
         self._bits = max((len(content) >> 11).bit_length(), 4)
@@ -165,23 +172,52 @@ class Precedent:
             self._useful += max(self._known - self._start - _WINDOW, 0)
 
     def follow(
-        self, position: cython.longlong, tokens: cython.p_uint, count: cython.Py_ssize_t, room: cython.Py_ssize_t
+        self,
+        position: cython.longlong,
+        tokens: cython.p_uint,
+        count: cython.Py_ssize_t,
+        room: cython.Py_ssize_t,
+        limit: cython.longlong,
     ) -> cython.Py_ssize_t:
-        """Put tokens for the bytes from `position` into `tokens` at `count`, at most `room`; return how many.
+        """Put tokens for the bytes from `position` into `tokens` at `count`, at most `room`, and none that begins at
+        `limit` or behind it; return how many.
 
-        A match ends before `position`, and the last token is one. `end` is where they end, `next` where to ask again.
+        What was followed ends before `position`, or a match. `end` is where the tokens end, `next` where to ask again:
+        if that is the same, nothing is to be searched before, even if no match ends there.
+        """
+        here: cython.longlong = position
+        taken: cython.Py_ssize_t = 0
+        told: cython.p_uint
+        token: cython.uint
+        while taken < room:
+            if here >= self._approved and not self._approve(here):
+                self.end = here
+                return taken
+            if here >= limit:
+                break
+            told = cython.address(self._tokens[0]) if cython.compiled else self._tokens
+            while taken < room and here < min(limit, self._approved):
+                token = told[self._at]
+                tokens[count + taken] = token
+                here += token >> 16 if token > 0xFF else 1
+                self._at += 1
+                taken += 1
+            self._position = here + self._shift_approved
+        self.end = self.next = here
+        return taken
+
+    def _approve(self, position: cython.longlong) -> cython.bint:
+        """Look how far the tokens at hand can be taken over, up to the end of a match; return whether there is one.
+
+        If there is none, `next` is where to ask again.
         """
         start: cython.longlong
         end: cython.longlong
         shift: cython.longlong
-        other: cython.longlong
-        edge: cython.longlong
-        here: cython.longlong
-        i: cython.Py_ssize_t
+        here: cython.longlong = position
         ahead: cython.Py_ssize_t
-        taken: cython.Py_ssize_t = 0
         token: cython.uint
-        self.end = position
+        length: cython.longlong
         self.next = position + _BLOCK
         while self._stretches and self._stretches[0][1] - _AHEAD <= position:
             del self._stretches[0]
@@ -190,48 +226,70 @@ class Precedent:
         elif self._growing:
             start, end, shift = self._start, self._known, self._shift
         else:
-            return 0
+            return False
         if start or shift:
             start += _WINDOW
         end -= _AHEAD
         if position < start:
             self.next = start
-            return 0
-        other = position + shift
-        edge = min(_before_edge(position), _before_edge(other))
-        if edge <= 0:
-            self.next = position + 1 + (_WINDOW - 1 - (position if _before_edge(position) <= 0 else other)) % _WINDOW
-            return 0
-        end = min(end, position + edge)
-        if end <= position:
-            return 0
-        if not self._go_to(other):
+            return False
+        if not self._go_to(position + shift):
             self.next = _NEVER
-            return 0
-        if self._position != other or not self._after_match:
-            self.next = position + max(1, self._position - other)
-            return 0
-        end += shift
-        here = other
-        ahead = 0
+            return False
+        if self._position != position + shift or not self._after_match:
+            self.next = position + max(1, self._position - position - shift)
+            return False
+        edges: cython.bint = self.edges and shift & _RING != 0
+        self._shift_approved = shift
+        ahead = self._at
         while True:
-            if self._at + ahead == len(self._tokens) and not self._more(here):
+            if ahead == len(self._tokens):
+                if self._approved > position:
+                    break
+                ahead -= self._at
+                if not self._more(here + shift):
+                    break
+            token = self._tokens[ahead]
+            length = token >> 16 if token > 0xFF else 1
+            if here + length > end or token >= _MARK:
                 break
-            token = self._tokens[self._at + ahead]
-            here += token >> 16 if token > 0xFF else 1
+            if edges and (_is_near(here) or _is_near(here + shift)) and self._is_hidden(here, shift, token):
+                break
+            here += length
             ahead += 1
-            if here > end or taken + ahead > room or token >= _MARK:
-                break
             if token > 0xFF:
-                for i in range(ahead):
-                    tokens[count + taken + i] = self._tokens[self._at + i]
-                taken += ahead
-                self._at += ahead
-                other = self._position = here
-                ahead = 0
-        self.end = other - shift
-        self.next = self.end if taken else position + 1
-        return taken
+                self._approved = here
+        self.next = position + 1
+        return self._approved > position
+
+    def _is_hidden(self, position: cython.longlong, shift: cython.longlong, token: cython.uint) -> cython.bint:
+        """Return whether a search for the `token` at `position` may have been decided by what only one of both saw.
+
+        An encoder searches where a token begins, and behind the first byte of a match. Before a multiple of the window
+        it has not seen what lies a window and more before that. Of the two files, one at most is there: `shift` is a
+        multiple of `_BLOCK`.
+        """
+        content: cython.p_const_uchar = (
+            cython.cast(cython.p_const_uchar, cython.address(self._content[0])) if cython.compiled else self._content
+        )
+        length: cython.longlong = token >> 16 if token > 0xFF else _FAR_MATCH
+        other: cython.longlong
+        ahead: cython.longlong
+        candidate: cython.longlong
+        word: cython.uint
+        limit: cython.longlong
+        for other in range(position + shift, position + shift + (2 if token > 0xFF else 1)):
+            ahead = _WINDOW - max(other & _RING, other - shift & _RING)
+            if ahead <= _EDGE:
+                word = load32(content, other)
+                limit = min(_LONGEST, len(self._content) - other)
+                for candidate in range(other - _WINDOW, other - _WINDOW + ahead):
+                    if load32(content, candidate) == word and (
+                        candidate == other - (token & 0xFFFF)
+                        or common(content, candidate, content, other, limit) > length
+                    ):
+                        return True
+        return False
 
     def _go_to(self, position: cython.longlong) -> cython.bint:
         """Go to the first token that begins at `position` or behind it; return whether there is one."""
@@ -273,9 +331,9 @@ class Precedent:
 @cython.cfunc
 @cython.inline
 @cython.exceptval(check=False)
-def _before_edge(position: cython.longlong) -> cython.longlong:
-    """Return how many bytes it is from `position` to where an encoder may look back less far; none within."""
-    return _WINDOW - _EDGE - position % _WINDOW
+def _is_near(position: cython.longlong) -> cython.bint:
+    """Return whether a search for a token that begins at `position` may reach less far."""
+    return position & _RING >= _RING - _EDGE
 
 
 @cython.cfunc

@@ -6,6 +6,7 @@ named after; the gzip header and trailer are the caller's.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ PGZIP_BLOCK = 1 << 20
 PGZIP_DICTIONARY = 16 << 10
 _FIRST_LAZY = 4
 """The first level of Go and of zlib at which every byte enters the chains."""
+_AHEAD = 64 << 10
+"""Bytes that a precedent is told before they are compressed: a search need not begin where they happen to end."""
 _LONG_SEARCHES = (8, 9)
 """Levels at which an encoder looks for matches several times as long as at its usual one."""
 
@@ -72,7 +75,35 @@ def deflater(name: str, pool: Executor | None = None, precedent: Precedent | Non
         return found.make(pool)
     if found.heed is None:
         raise FormatError(f"encoder {name!r} takes no decisions over from a source")
-    return found.heed(precedent)
+    return _LookingAhead(found.heed(precedent), precedent)
+
+
+class _LookingAhead:
+    """A deflater that heeds a precedent, which is told what comes `_AHEAD`."""
+
+    def __init__(self, deflater: Deflater, precedent: Precedent) -> None:
+        self._deflater = deflater
+        self._precedent = precedent
+        self._held: deque[bytes] = deque()
+        self._size = 0  # of what is held
+
+    def feed(self, data: bytes) -> bytes:
+        self._precedent.take(memoryview(data))
+        self._held.append(data)
+        self._size += len(data)
+        return self._compressed(_AHEAD)
+
+    def finish(self) -> bytes:
+        return self._compressed(0) + self._deflater.finish()
+
+    def _compressed(self, ahead: int) -> bytes:
+        """Compress the pieces behind which there are at least so many bytes."""
+        out = []
+        while self._held and self._size - len(self._held[0]) >= ahead:
+            data = self._held.popleft()
+            self._size -= len(data)
+            out.append(self._deflater.feed(data))
+        return b"".join(out)
 
 
 def replica(name: str) -> EncoderReplica:

@@ -1,6 +1,6 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 # In bounds: bytes that are hashed lie 3 before `_end`, where 258 bytes of room follow; a block ends with `_full`
-# tokens; what a precedent gives lies 264 bytes before `_end`.
+# tokens; the last token that a precedent gives begins 263 bytes before `_end` or earlier.
 """Decisions of zlib, levels 1 to 9, and of GNU gzip: uncompressed data in, blocks of tokens out.
 
 The decisions are those of `deflate.c` in zlib 1.2.13 (Jean-loup Gailly and Mark Adler, zlib licence) and
@@ -108,10 +108,7 @@ class ZlibMatcher(ZlibWindow):
         """Take uncompressed data; return how many bytes of it were taken, 0 if the window is full."""
         if self._index >= _SLIDE:
             self._slide()
-        taken = self.take(data)
-        if self._precedent is not None:
-            self._precedent.take(data[:taken])
-        return taken
+        return self.take(data)
 
     def next_block(self, final: bool) -> array[int] | None:
         """Return the tokens of the next block, or None if the window must be filled first.
@@ -161,44 +158,51 @@ class ZlibMatcher(ZlibWindow):
     def _search(self, final: cython.bint) -> cython.bint:
         """Go on with the block; return whether it is whole."""
         complete: cython.bint
+        taken: cython.Py_ssize_t
+        last: cython.uint
         pause: cython.longlong = _NOWHERE
         while True:
             if self._precedent is not None:
                 pause = min(self._precedent.next - self._dropped, _NOWHERE)
             with cython.nogil:
-                if self._owed:
+                if self._owed and self._index < pause:
                     self._enter_owed()
                 complete = self._greedy_block(final) if self._greedy else self._lazy_block(final, pause)
             if not self._heeding:
                 return complete
-            self._follow()
+            taken = self._follow()
+            if taken:
+                last = self._tokens[self._count - 1]
+                if self._is_whole(self._count, self._index + 1 - (last >> 16 if last > 0xFF else 1)):
+                    return True
+            elif self._precedent.next == self._dropped + self._index:
+                return False
 
     @cython.cfunc
-    def _follow(self) -> cython.void:
-        """Take over tokens, and let the search end the block; their bytes enter the chains, so that it can go on."""
-        window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
-        newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
-        older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
+    def _follow(self) -> cython.Py_ssize_t:
+        """Take tokens over, as many as a search makes before the window moves or the block may end; return how many."""
         tokens: cython.p_uint = cython.address(self._tokens[0]) if cython.compiled else self._tokens
-        room: cython.int = self._full - 1 - self._count
+        begin: cython.longlong = self._dropped + self._index
+        limit: cython.longlong = self._dropped + self._end - _LOOKAHEAD
+        room: cython.int = self._full - self._count
         if self._gzip:
-            room = min(room, 0xFFF - (self._count & 0xFFF))
-        self._count += self._precedent.follow(self._dropped + self._index, tokens, self._count, room)
-        index: cython.int
-        end: cython.int = self._precedent.end - self._dropped
-        for index in range(self._index, end):
-            enter(window, newest, older, index, self._hash_shift, self._hash_mask)
-        self._cut = self._index = end
+            room = min(room, 0x1000 - (self._count & 0xFFF))
+        taken: cython.Py_ssize_t = self._precedent.follow(begin, tokens, self._count, room, limit)
+        if taken:
+            self._count += taken
+            self._cut = self._index = self._precedent.end - self._dropped
+            self._owed = min(self._owed + self._precedent.end - begin, _WINDOW)
+        return taken
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def _enter_owed(self) -> cython.void:
-        """Make up for the bytes that had no three to hash."""
+        """Make up for the bytes that had no three to hash, or whose tokens were taken over."""
         window: cython.p_uchar = cython.address(self._window[0]) if cython.compiled else self._window
         newest: cython.p_ushort = cython.address(self._newest[0]) if cython.compiled else self._newest
         older: cython.p_ushort = cython.address(self._older[0]) if cython.compiled else self._older
-        begin: cython.int = self._index - self._owed
+        begin: cython.int = max(self._index - self._owed, 0)
         stop: cython.int = max(begin, min(self._index, self._end - (_MIN_MATCH - 1)))
         at: cython.int
         for at in range(begin, stop):

@@ -36,9 +36,13 @@ GROUP = 1 << 20
 MAX_SIGNATURES = 16
 """Over the index of one bundle."""
 
-INDEX_PATH = ".airpatch/index"
-IMAGE_SIGNATURES = ".airpatch/signatures"
-PATCHES = ".airpatch/patches"
+HOME = ".airpatch"
+"""What bundles and roots hold beside a registry's storage. The next two are those of roots (spec/TARGET.md, Places)."""
+RELEASES = f"{HOME}/releases"
+KEPT = f"{HOME}/kept"
+INDEX_PATH = f"{HOME}/index"
+IMAGE_SIGNATURES = f"{HOME}/signatures"
+PATCHES = f"{HOME}/patches"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
 
 _Piece = TypeVar("_Piece", bytes, memoryview)
-RELEASE_EVERY = 16 << 20
+RELEASE_EVERY = 8 << 20
 """Bytes made of mapped ones, after which their memory is given back: a step maps layers and four columns."""
 
 Advance = Callable[[int], None]
@@ -58,7 +58,7 @@ class DecisionReader:
     def raw(self, blob: Digest, stack: ExitStack, advance: Advance = lambda _size: None) -> ScratchFile:
         """Return a blob whose sizes are known, as it is, in a scratch file that `stack` closes."""
         size, _ = self._sizes[blob]
-        file = stack.enter_context(closing(self._uncompressed.new(blob)))
+        file = stack.enter_context(closing(self._uncompressed.new(blob, size)))
         with closing(self._content.open(blob, size)) as reader:
             for piece in pieces(reader, size):
                 file.append(piece)

@@ -24,7 +24,7 @@ from airpatch.format.index import Feature, SourceBlob, Step
 from airpatch.layers.compression import Compression, size_told
 from airpatch.layers.patch_maker import PatchMaker
 from airpatch.layers.reader_features import ReaderFeatures
-from airpatch.layers.resemblance import LayerPlace, Sketches, SourceCandidates
+from airpatch.layers.resemblance import LayerPlace, PickedSource, Sketches, SourceCandidates, precedents
 from airpatch.layers.unpacking import sketch_within, sketches_within, unpack
 from airpatch.layers.ways import Unpacked
 from airpatch.linux import allow_open_files
@@ -161,6 +161,17 @@ class Differ:
                             "layer %s: source %s has %d of its %d bytes%s", target.blob.digest.short,
                             layers[choice.number].blob.digest.short, choice.explained, target.uncompressed.size,
                             f", and a smaller difference than {rivals}" if choice.rivals else "",
+                        )  # fmt: skip
+                    listed = candidates.candidates(number, lambda _: True)
+                    likeness = [candidates.likeness(number, each) for each in listed]
+                    chosen = {listed.index(source.number) for source in sources}
+                    others = (layers[listed[each]] for each in precedents(likeness, chosen))
+                    further = maker.precedent(target, [layers[source.number] for source in sources], others)
+                    if further is not None:
+                        sources.append(PickedSource(digests.index(further.blob.digest), 0))
+                        _LOG.info(
+                            "layer %s: source %s has decisions of its encoder", target.blob.digest.short,
+                            further.blob.digest.short,
                         )  # fmt: skip
                     made = maker.patch(target, [layers[source.number] for source in sources], share)
                 if made is None:

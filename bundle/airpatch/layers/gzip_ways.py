@@ -27,6 +27,9 @@ from airpatch.log import logger
 _LOG = logger(__name__)
 _TOLD = 128 << 10
 """Bytes that do where they leave one encoder: the proof finds out if it is another."""
+_FURTHER = 16 << 20
+"""Uncompressed bytes of a layer for which a source may serve by its decisions alone: the patch names one source more,
+and whoever applies it has to unpack that."""
 _REPLAY_SHARE = {Effort.FAST: 128, Effort.DEFAULT: 384, Effort.BEST: 1 << 62}
 """Replay comes before a slow replica where its decisions take at most one byte for so many uncompressed bytes."""
 
@@ -70,6 +73,24 @@ class GzipWays:
         self._reader.miss_encoders(unknown, target.blob.digest)
         ways = (replay or self._replay(target, sources, stack), self._corrected(target, replicas, stack))
         yield from sorted((way for way in ways if way is not None), key=way_size)
+
+    def precedent(self, target: Unpacked, sources: Sequence[Unpacked], others: Iterable[Unpacked]) -> Unpacked | None:
+        """Return the first of the `others` that the encoder of `target` wrote, if its decisions are of use.
+
+        None if one of the `sources` has such decisions already, or if a search for them takes little.
+        """
+        if target.compression is not Compression.GZIP or target.uncompressed.size < _FURTHER:
+            return None
+        replicas = self._replicas(target, _TOLD)
+        if len(replicas) != 1 or not takes_over(replicas[0].encoder):
+            return None
+        encoder = replicas[0].encoder
+        if any(wrote(encoder, start_of(self._content, source, START_OF_SOURCE)) for source in sources):
+            return None
+        for other in others:
+            if wrote(encoder, start_of(self._content, other, START_OF_SOURCE)):
+                return other if self._followed(encoder, target, [other]) else None
+        return None
 
     def _made_anew(self, replicas: Iterable[Replica], target: Unpacked, sources: Sequence[Unpacked]) -> Iterator[Way]:
         for replica in replicas:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import chain
@@ -141,6 +141,12 @@ class PatchMaker:
     def frame_encoders(self, target: Unpacked) -> list[str]:
         """Return the encoders that may have written the frames of a zstd blob, the likeliest first."""
         return self._zstd.encoders(target)
+
+    def precedent(self, target: Unpacked, sources: Sequence[Unpacked], others: Iterable[Unpacked]) -> Unpacked | None:
+        """Return that of the `others`, the likeliest first, which is to be one more source for the decisions of its
+        encoder alone: what these spare takes longer than to unpack it. None if one of the `sources` has them.
+        """
+        return self._gzip.precedent(target, sources, others)
 
     def compare(self, target: Unpacked, sources: Sequence[Unpacked]) -> list[int]:
         """Return how many bytes a sample of the target takes as a difference to each of the sources alone."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 from airpatch.blobs.content import Content
 from airpatch.blobs.receiver import Receiver
@@ -33,7 +33,7 @@ from airpatch.layers.recipe import (
     read_header,
 )
 from airpatch.layers.required_features import require_features
-from airpatch.layers.steps import PASSED, decisions_space, sizes_of, step_space
+from airpatch.layers.steps import PASSED, decisions_space, own_space, sizes_of
 from airpatch.layers.uncompressed import UncompressedLayers
 from airpatch.linux import allow_open_files
 from airpatch.log import logger
@@ -43,66 +43,73 @@ from airpatch.worker_pool import worker_pool
 _LOG = logger(__name__)
 
 
+def _ignore(_step: Step) -> None:
+    """Take no note of a step."""
+
+
 def rebuild_blobs(
     index: Index,
     steps: Sequence[Step],
     content: Content,
     outputs: Callable[[Step], Receiver],
     execution: Execution,
-    done: Callable[[Step], None] = lambda _step: None,
-    room: int | None = None,
+    begin: Callable[[Step], None] = _ignore,
+    done: Callable[[Step], None] = _ignore,
     memory: MemoryScratch | None = None,
 ) -> None:
     """Carry out `steps` of `index`, in whose order they are, with the blobs that they need.
 
-    `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `done`
-    receives each step that was carried out, on the thread that did it, which it may block until the work is cancelled:
-    the first error, or a signal, cancels `execution`. With `room`, steps are carried out together only as far as all
-    that they work on takes no more than so many bytes (`step_space`), and what one has made is unpacked when another
-    needs it. What is unpacked lies in `memory` as far as that has room. Raises BaseMismatch if a
-    source is wrong, FormatError or IntegrityError if a patch is, TargetError if there is no room.
+    `content` holds the sources, the layer patches by their digests, and each blob that `outputs` has completed. `begin`
+    receives each step before it is carried out, and `done` after that, on the thread that does it, which they may block
+    until the work is cancelled: the first error, or a signal, cancels `execution`. With `memory`, each step unpacks its
+    sources for itself, into that as far as it has room, and keeps nothing for later ones: that takes less space and
+    more time. Raises BaseMismatch if a source is wrong, FormatError or IntegrityError if a patch is, TargetError if
+    there is no room.
     """
     require_features(index)
     allow_open_files()
     jobs = execution.threads
     sizes = sizes_of(index)
-    users = Counter(source for step in steps for source in step.sources)
     content = Stoppable(content, execution.cancellation)
-    work = rebuilding_work(index, steps, content, keep_made=room is None)
+    work = rebuilding_work(index, steps, content, shared=memory is None)
+
+    def unpacked(some: Sequence[Step]) -> UncompressedLayers:
+        users = Counter(source for step in some for source in step.sources)
+        return UncompressedLayers(content, execution.scratch, users, memory)
+
     with (
-        closing(
-            UncompressedLayers(content, execution.scratch, users, keep_made=room is None, memory=memory)
-        ) as uncompressed,
+        closing(unpacked(steps)) as shared,
         execution.part(f"rebuilding layers of {index.release.name}", work) as part,
         worker_pool(jobs) as blocks,
         worker_pool(jobs, execution.cancellation) as pool,
     ):
-        builder = BlobBuilder(sizes, content, uncompressed, blocks, execution.cancellation)
 
         def run(step: Step) -> None:
-            with closing(content.open(step.patch, step.patch_size)) as patch:
+            begin(step)
+            with (
+                closing(content.open(step.patch, step.patch_size)) as patch,
+                nullcontext(shared) if memory is None else closing(unpacked([step])) as layers,
+            ):
+                builder = BlobBuilder(sizes, content, layers, blocks, execution.cancellation)
                 builder.build(step, patch, outputs(step), lambda size: part.advance(size, step.digest))
             _LOG.info("layer %s: rebuilt, %d bytes from a patch of %d", step.digest.short, step.size, step.patch_size)
             done(step)
 
-        def fits(step: Step, running: Iterable[Step]) -> bool:
-            return room is None or sum(step_space(each, sizes) for each in (step, *running)) <= room
-
-        _carry_out(steps, run, fits, pool, jobs)
+        _carry_out(steps, run, pool, jobs)
 
 
-def rebuilding_work(index: Index, steps: Sequence[Step], content: Content, *, keep_made: bool = True) -> int:
+def rebuilding_work(index: Index, steps: Sequence[Step], content: Content, *, shared: bool = True) -> int:
     """Return the work that `steps` of `index` take, in bytes: of layers unpacked, of decisions read, of what is made.
 
-    `keep_made` says whether layers are kept that are unpacked when they are made. Reads the headers of the layer
-    patches, which `content` has.
+    `shared` says whether steps share what is unpacked. Reads the headers of the layer patches, which `content` has.
     """
     sizes = sizes_of(index)
     recipes = [_recipe(step, content) for step in steps]
     apart = [step for step, recipe in zip(steps, recipes, strict=True) if not isinstance(recipe.method, Raw | Whole)]
-    made = zip(steps, recipes, strict=True) if keep_made else ()
-    kept = [step.digest for step, recipe in made if decompresses_to_layer(recipe.method)]
-    unpacked = {source for step in apart for source in step.sources}.difference(kept)
+    unpacked: Iterable[Digest] = (source for step in apart for source in step.sources)
+    if shared:
+        made = zip(steps, recipes, strict=True)
+        unpacked = set(unpacked).difference(s.digest for s, recipe in made if decompresses_to_layer(recipe.method))
     total = sum(sizes[source][1] for source in unpacked)
     for step, recipe in zip(steps, recipes, strict=True):
         match recipe.method:
@@ -119,20 +126,26 @@ def rebuilding_work(index: Index, steps: Sequence[Step], content: Content, *, ke
     return total
 
 
-def largest_step(index: Index, steps: Sequence[Step], content: Content) -> int:
-    """Return how many bytes the largest of `steps` works on, with its decisions. Reads the headers of the layer
-    patches, which `content` has.
+def working_space(index: Index, steps: Sequence[Step], content: Content) -> list[int]:
+    """Return how many bytes of scratch files each of `steps` takes beside blobs, if it shares nothing with others.
+
+    Reads the headers of the layer patches, which `content` has.
     """
     sizes = sizes_of(index)
-    return max(
-        (
-            step_space(step, sizes)
-            + (0 if isinstance(method, Plain | Replica | Raw | Whole) else decisions_space(step, sizes))
-            for step in steps
-            for method in [_recipe(step, content).method]
-        ),
-        default=0,
-    )
+    space = []
+    for step in steps:
+        match _recipe(step, content).method:
+            case Whole():
+                space.append(0)
+            case Raw():
+                space.append(sum(sizes[source][0] for source in step.sources))
+            case Plain() | Replica():
+                space.append(own_space(step, sizes))
+            case Replay() | Corrected() | Frames():
+                space.append(own_space(step, sizes) + decisions_space(step, sizes))
+            case FrameReplay() | CorrectedFrames():  # the content is kept, too
+                space.append(own_space(step, sizes) + decisions_space(step, sizes) + step.uncompressed_size)
+    return space
 
 
 def _recipe(step: Step, content: Content) -> Recipe:
@@ -146,25 +159,14 @@ def _recipe(step: Step, content: Content) -> Recipe:
         return recipe
 
 
-def _carry_out(
-    steps: Sequence[Step],
-    run: Callable[[Step], None],
-    fits: Callable[[Step, Iterable[Step]], bool],
-    pool: Executor,
-    jobs: int,
-) -> None:
-    """Run `steps` in order, up to `jobs` at a time, of which each `fits` beside those that run.
-
-    Steps after one that waits for its sources do not wait with it.
-    """
+def _carry_out(steps: Sequence[Step], run: Callable[[Step], None], pool: Executor, jobs: int) -> None:
+    """Run `steps` in order, up to `jobs` at a time. Steps after one that waits for its sources do not wait with it."""
     waiting = list(steps)
     unmade = {step.digest for step in steps}
     running: dict[Future[None], Step] = {}
     while waiting or running:
         # Where nothing runs, nobody will make what the first one may lack: it says so.
         while len(running) < jobs and (step := _ready(waiting, unmade if running else frozenset())) is not None:
-            if running and not fits(step, running.values()):
-                break
             waiting.remove(step)
             running[pool.submit(run, step)] = step
         for future in wait(running, return_when=FIRST_COMPLETED).done:

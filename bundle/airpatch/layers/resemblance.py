@@ -14,7 +14,7 @@ import re
 import threading
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Generic, TypeVar
@@ -48,6 +48,8 @@ _MASKS = 64 << 20
 """Bytes for what the candidates of one target have of it."""
 _CONTENDERS = 3
 """Sources of which a sample of the difference is made where it is close."""
+_PRECEDENTS = 2
+"""Candidates that are asked for decisions of their encoder."""
 _SLACK = 64
 """A difference must be smaller by one part in so many to overrule what the sketches say."""
 _MOST = (1 << 32) - 1
@@ -325,6 +327,14 @@ def choose_sources(
         chosen.append(PickedSource(best, gains[best] * target.size // wanted.weight, rivals))
         cover.take(best)
     return chosen
+
+
+def precedents(likeness: Sequence[int], chosen: Container[int]) -> list[int]:
+    """Return the numbers of the few candidates whose encoders may have decided about the like before: those that are
+    not `chosen`, and whose places are most like the target's.
+    """
+    others = [number for number in range(len(likeness)) if number not in chosen]
+    return sorted(others, key=lambda number: (-likeness[number], number))[:_PRECEDENTS]
 
 
 class _Cover:

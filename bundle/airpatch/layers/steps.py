@@ -31,28 +31,29 @@ def sizes_of(index: Index) -> Sizes:
     return {source.digest: (source.size, source.uncompressed_size) for source in sources}
 
 
-def step_space(step: Step, sizes: Sizes) -> int:
-    """Return the bytes of all that a step works on: sources, compressed and not, the view of them, and its blob."""
-    return sum(sum(sizes[source]) for source in step.sources) + step.expanded + step.size
+def own_space(step: Step, sizes: Sizes) -> int:
+    """Return how many bytes a step keeps beside blobs and decisions: its sources, uncompressed, and their view."""
+    return sum(sizes[source][1] for source in step.sources) + step.expanded
 
 
 def decisions_space(step: Step, sizes: Sizes) -> int:
     """Return how many bytes the decisions of a step take at most, if its method has any.
 
     The index does not tell: they are taken to be as large as the largest of their blobs, uncompressed, since those of
-    zstd have 16 bytes and more for each match. Beside them the content of a zstd blob is kept.
+    zstd have 16 bytes and more for each match.
     """
-    return max(sizes[digest][1] for digest in (step.digest, *step.sources)) + step.uncompressed_size
+    return max(sizes[digest][1] for digest in (step.digest, *step.sources))
 
 
 def scratch_space(index: Index, steps: Sequence[Step], jobs: int) -> int:
     """Return how many bytes `steps` keep in scratch files at most, `jobs` of them at a time.
 
-    That is what they would keep if carried out in turn, plus what all steps under way or passed over keep.
+    That is what they would keep if carried out in turn, plus what all steps under way or passed over keep. A zstd blob
+    that is written from its decisions has its content beside them.
     """
     sizes = sizes_of(index)
-    own = [sum(sizes[source][1] for source in step.sources) + step.uncompressed_size + step.expanded for step in steps]
-    decisions = [decisions_space(step, sizes) for step in steps]
+    own = [own_space(step, sizes) + step.uncompressed_size for step in steps]
+    decisions = [decisions_space(step, sizes) + step.uncompressed_size for step in steps]
     return _one_by_one(sizes, steps) + sum(nlargest(jobs - 1 + PASSED, own)) + sum(nlargest(jobs, decisions))
 
 

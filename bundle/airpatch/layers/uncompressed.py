@@ -25,8 +25,7 @@ class _Slot:
 class UncompressedLayers:
     """The layers of `content`, uncompressed. `users` says how often each will be taken and given back.
 
-    With `keep_made`, those that are unpacked when they are made are kept until they are used. What has a
-    known size lies in `memory` as far as that has room. For use by many threads.
+    What has a known size lies in `memory` as far as that has room. For use by many threads.
     """
 
     def __init__(
@@ -34,13 +33,10 @@ class UncompressedLayers:
         content: Content,
         new_file: NewFile,
         users: Mapping[Digest, int],
-        *,
-        keep_made: bool = True,
         memory: MemoryScratch | None = None,
     ) -> None:
         self._content = content
         self._new_file = new_file
-        self._keep_made = keep_made
         self._memory = memory or MemoryScratch(0)
         self._slots = {digest: _Slot(count) for digest, count in users.items()}
 
@@ -70,7 +66,7 @@ class UncompressedLayers:
     def wanted(self, digest: Digest) -> bool:
         """Return whether the layer `digest`, which is being made, is to be `put` here."""
         slot = self._slots.get(digest)
-        return self._keep_made and slot is not None and slot.file is None
+        return slot is not None and slot.file is None
 
     def put(self, digest: Digest, file: ScratchFile | ScratchRange) -> None:
         """Add a layer that is unpacked already."""

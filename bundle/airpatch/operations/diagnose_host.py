@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airpatch.errors import AirpatchError
+from airpatch.format.layout import HOME
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.host import disk, runtime
 from airpatch.host.facts import Fact, Verdict
@@ -15,7 +16,6 @@ from airpatch.linux import is_folder
 from airpatch.operations.arguments import StrPath
 from airpatch.target.new_root import check_place
 from airpatch.target.root import Root
-from airpatch.target.root_reader import HOME
 from airpatch.target.state import history
 
 _RUN = ("packages",)

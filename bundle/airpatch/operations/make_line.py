@@ -29,7 +29,8 @@ from airpatch.product_line.source_questions import PatchSettings
 from airpatch.product_line.working import LineWork, run_tasks
 from airpatch.report.html_page import PageKind, html_page
 from airpatch.sources.gather import gather
-from airpatch.store.release_store import ReleaseStore, release_name
+from airpatch.store.object_names import release_name
+from airpatch.store.release_store import ReleaseStore
 from airpatch.store.store_address import parse_whole_store
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from airpatch.blobs.scratch import with_scratch
-from airpatch.errors import IntegrityError
+from airpatch.errors import IntegrityError, UsageError
 from airpatch.execution import Execution
 from airpatch.operations.arguments import Paths, StrPath
 from airpatch.operations.create_bundle import Label, gather_release
@@ -16,7 +16,7 @@ from airpatch.product_line.layer_facts import facts_of, layers_of
 from airpatch.registry_api.access import PullOptions
 from airpatch.store.adding import AddedRelease, add_release, numbered
 from airpatch.store.release_store import ReleaseStore, StoredRelease, make_store
-from airpatch.store.store_address import parse_store_address, parse_whole_store
+from airpatch.store.store_address import is_root, parse_store_address, parse_whole_store
 from airpatch.store.store_audit import VerifiedStore, verify_store
 from airpatch.store.store_pruning import PrunedStore, prune_store
 from airpatch.units import count
@@ -82,7 +82,7 @@ def store_verify(store: StrPath, *, execution: Execution | None = None) -> Verif
 
     Raises IntegrityError with all findings, UsageError, TargetError.
     """
-    place = ReleaseStore(parse_whole_store(os.fspath(store)))
+    place = _no_root(ReleaseStore(parse_whole_store(os.fspath(store))), "'airpatch verify' checks it")
     verified = verify_store(place, execution or Execution())
     if verified.findings:
         raise IntegrityError(
@@ -100,4 +100,13 @@ def store_prune(store: StrPath, *, keep: int = 2, product: str | None = None, dr
     """
     if keep < 1:
         raise ValueError(f"keep must be 1 or more, not {keep}")
-    return prune_store(ReleaseStore(parse_whole_store(os.fspath(store))), keep, product, dry_run=dry_run)
+    place = ReleaseStore(parse_whole_store(os.fspath(store)))
+    _no_root(place, "'airpatch prune' forgets its releases; layer patches in its folder .airpatch/store may be removed")
+    return prune_store(place, keep, product, dry_run=dry_run)
+
+
+def _no_root(store: ReleaseStore, instead: str) -> ReleaseStore:
+    """Return `store`. Raises UsageError for a registry's root, for which there are other commands."""
+    if is_root(store.address):
+        raise UsageError(f"{store.name}: is a registry's root: {instead}")
+    return store

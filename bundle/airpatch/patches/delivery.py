@@ -1,16 +1,15 @@
 """Blobs of the release that patches lead to, each passed on as soon as it is made, and given up when it was taken.
 
 Sources in a registry are fetched shortly before the steps that need them, and given up after the last of these. Steps
-are at work together only as far as what they work on is no more than all new blobs and some memory, and what fits lies
-in that memory. Decisions of layers come on top.
+are at work together, and sources are fetched ahead, only as far as all that is kept is no more than the new blobs
+(`DeliveryRoom`). Some of it lies in memory.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from airpatch.blobs.content import ChainedContent
@@ -19,24 +18,22 @@ from airpatch.blobs.scratch import MemoryScratch
 from airpatch.destinations.supply import Take
 from airpatch.execution import Execution
 from airpatch.format.index import Step
-from airpatch.layers.rebuild import largest_step, rebuild_blobs, rebuilding_work
+from airpatch.layers.rebuild import rebuild_blobs, rebuilding_work, working_space
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.layers.required_features import require_features
+from airpatch.linux import trim_heap
 from airpatch.model.digest import Digest
 from airpatch.patches.chains import Work
 from airpatch.patches.completed_release import CompletedRelease
+from airpatch.patches.delivery_room import DeliveryRoom, Part, space_needed
 from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.worker_pool import worker_pool
 
-_WAITING = 4
-"""Blobs that are made and not yet taken. They take scratch space, so the steps wait when there are so many."""
-_HEED = 0.2
-"""Seconds after which a step that waits looks whether the work is cancelled."""
 _MEMORY = 160 << 20
 """Bytes of sources, unpacked ones, and blobs that lie in memory."""
 _EARLY = 1
-"""Steps for which sources are fetched before they can begin."""
+"""Steps that are admitted before a thread is free for them, so that their sources are fetched meanwhile."""
 
 
 def delivery_memory(execution: Execution) -> MemoryScratch:
@@ -61,8 +58,9 @@ class Delivery:
         self._memory = memory
         self._remote = remote
         self._rebuilt = RebuiltContent(execution.scratch, memory)
-        self._wanted: AbstractSet[Digest] = frozenset()
+        self._wanted: Mapping[Digest, int] = {}
         self._work: Work = ()
+        self._parts: Sequence[Part] = ()
         self._users: Counter[Digest] = Counter()
         """For each blob, by how many steps and takers it is yet to be read."""
         self._lock = threading.Lock()
@@ -72,48 +70,57 @@ class Delivery:
 
         Raises FormatError or IntegrityError if a layer patch is damaged, TargetError if there is no room.
         """
-        self._wanted = wanted.keys()
-        self._work = self._release.work(self._wanted)
+        self._wanted = wanted
+        self._work = self._release.work(wanted)
         self._users = Counter(source for step in self._steps for source in step.sources)
-        self._users.update(self._wanted)
+        self._users.update(wanted.keys())
         fetched = self._fetched()
-        require_scratch(execution.scratch, self._scratch())
         total = sum(fetched.values())
         for bundle, steps in self._work:
             require_features(bundle.index)
-            total += rebuilding_work(bundle.index, steps, bundle, keep_made=False)
+            total += rebuilding_work(bundle.index, steps, bundle, shared=False)
+        self._parts = self._plan(fetched)
+        require_scratch(execution.scratch, self._scratch())
         return total
 
     def give(self, take: Take, execution: Execution) -> None:
         """Raises what `rebuild_blobs` and the registry of the base raise."""
-        steps = self._steps
-        made = {step.digest for step in steps}
-        ready = [digest for digest in self._wanted if digest not in made]
-        waiting = threading.Semaphore(_WAITING)
-        room = sum(step.size for step in steps) + self._memory.limit
         connections = 1 if self._remote is None else self._remote.connections
-        with execution.part("", 0) as part, worker_pool(connections, execution.cancellation) as pool:
-            order = [ready, *(step.sources for step in steps)]
-            base = FetchedAhead(self._release.base, self._by_registry(), order, pool, part)
+        with execution.part("", 0) as progress, worker_pool(connections, execution.cancellation) as pool:
+            order = [part.blobs for part in self._parts]
+            base = FetchedAhead(self._release.base, self._by_registry(), order, pool, progress)
             content = ChainedContent([*self._release.patches, self._rebuilt, base])
+            most = execution.threads + _EARLY
+            room = DeliveryRoom(self._parts, self._limit, most, base.move_on, execution.cancellation)
+
+            def used(digest: Digest) -> None:
+                if self._is_last_use(digest):
+                    room.give_up(digest)
 
             def taken(digest: Digest) -> None:
-                waiting.release()
-                self._used(digest)
+                used(digest)
+                room.taken(digest)
+
+            def begin(step: Step) -> None:
+                room.enter(step.digest)
 
             def done(step: Step) -> None:
-                base.move_on()
                 for source in step.sources:
-                    self._used(source)
-                if step.digest in self._wanted:
-                    while not waiting.acquire(timeout=_HEED):
-                        part.advance(0)
-                    part.advance(0)  # may be cancelled by whoever could not take one before
+                    used(source)
+                trim_heap()  # what one step had is not what the next one needs
+                is_wanted = step.digest in self._wanted
+                room.leave(step.digest, is_given=is_wanted)
+                if is_wanted:
                     take(step.digest, content, partial(taken, step.digest))
 
-            base.move_on(1 + _reach(execution.threads))
-            for digest in ready:
-                take(digest, content, partial(self._used, digest))
+            made = {step.digest for step in self._steps}
+            fetched = self._fetched()
+            for digest in self._wanted.keys() - made - fetched.keys():
+                take(digest, content, partial(used, digest))
+            for digest in self._passed_on(fetched):
+                room.enter(digest)
+                room.leave(digest, is_given=True)
+                take(digest, content, partial(taken, digest))
             for bundle, some in self._work:
                 if some:
                     rebuild_blobs(
@@ -122,8 +129,8 @@ class Delivery:
                         content,
                         lambda step: self._rebuilt.output(step.digest, step.size),
                         execution,
+                        begin,
                         done,
-                        room,
                         self._memory,
                     )
 
@@ -145,26 +152,38 @@ class Delivery:
     def _by_registry(self) -> dict[Digest, RemoteBlobs]:
         return {} if self._remote is None else dict.fromkeys(self._fetched(), self._remote)
 
-    def _scratch(self) -> int:
-        """Return about how many bytes of scratch files the work takes at most."""
-        largest = (largest_step(bundle.index, some, bundle) for bundle, some in self._work)
-        return max(sum(step.size for step in self._steps), *largest)
+    @property
+    def _limit(self) -> int:
+        """The bytes that are kept at most, unless one step needs more: as many as are new, or as lie in memory."""
+        return max(sum(self._wanted.values()), self._memory.limit)
 
-    def _used(self, digest: Digest) -> None:
-        """Note that one of its users is done with a blob; it is given up after the last."""
+    def _passed_on(self, fetched: Mapping[Digest, int]) -> list[Digest]:
+        """Return the wanted blobs that the base has."""
+        return [digest for digest in self._wanted if digest in fetched]
+
+    def _plan(self, fetched: Mapping[Digest, int]) -> list[Part]:
+        """Return the parts of the work, in order. Raises as `prepare` does."""
+        parts = [Part(digest, 0, {digest: fetched[digest]}) for digest in self._passed_on(fetched)]
+        for bundle, steps in self._work:
+            for step, space in zip(steps, working_space(bundle.index, steps, bundle), strict=True):
+                sources = {source: fetched[source] for source in step.sources if source in fetched}
+                parts.append(Part(step.digest, space, {**sources, step.digest: step.size}))
+        return parts
+
+    def _scratch(self) -> int:
+        """Return how many bytes of scratch files the work takes at most."""
+        first = len(self._parts) - len(self._steps)
+        last = {source: number for number, step in enumerate(self._steps, first) for source in step.sources}
+        return space_needed(self._parts, last, self._limit)
+
+    def _is_last_use(self, digest: Digest) -> bool:
+        """Note that one of its users is done with a blob; give it up after the last."""
         with self._lock:
             self._users[digest] -= 1
             if self._users[digest]:
-                return
+                return False
         if self._rebuilt.size(digest) is not None:
             self._rebuilt.give_up(digest)
         elif self._remote is not None:
             self._remote.give_up(digest)
-
-
-def _reach(threads: int) -> int:
-    """Return for how many steps, from the first that is not done, sources are fetched.
-
-    One that passes another over (`rebuild_blobs`) may have to fetch its own.
-    """
-    return threads + _EARLY
+        return True

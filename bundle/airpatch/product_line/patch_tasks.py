@@ -17,9 +17,11 @@ from airpatch.execution import Execution
 from airpatch.format.index import UNKNOWN_TYPE
 from airpatch.layers.budget import Budget
 from airpatch.layers.patch_maker import PatchMaker
+from airpatch.layers.resemblance import precedents
 from airpatch.layers.unpacking import unpack
 from airpatch.layers.ways import Unpacked
 from airpatch.log import logger
+from airpatch.model.chosen_source import ChosenSource
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.product_line import source_questions, stored_patches
@@ -29,7 +31,8 @@ from airpatch.product_line.spooled_blobs import SpooledBlobs
 from airpatch.product_line.stored_patches import StoredPatch, patch_in, patch_key, stored_patch
 from airpatch.progress import NO_PROGRESS, ProgressPart, Share
 from airpatch.store.layer_records import LayerRecord, LayerRecords
-from airpatch.store.release_store import ReleaseStore, blob_name
+from airpatch.store.object_names import blob_name
+from airpatch.store.release_store import ReleaseStore
 
 _LOG = logger(__name__)
 
@@ -130,7 +133,7 @@ class _Task:
             layers = [Blob(question.target, question.size, UNKNOWN_TYPE)]
             layers += [Blob(each.digest, each.size, UNKNOWN_TYPE) for each in question.candidates]
             alone = replace(self._execution, jobs=1, progress=NO_PROGRESS)
-            answer = question.answer(facts_of(self._store, layers, alone), self._judge)
+            answer = self._with_precedent(question, question.answer(facts_of(self._store, layers, alone), self._judge))
 
             def is_sound(there: LayerRecord) -> bool:
                 return question.answer_in(there) is not None
@@ -138,6 +141,17 @@ class _Task:
             record = self._records.publish(source_questions.KIND, key, answer.record(question), is_sound)
             known = SourceAnswer.of(record)
         return known
+
+    def _with_precedent(self, question: SourceQuestion, answer: SourceAnswer) -> SourceAnswer:
+        """Return the answer with one more source, if its encoder's decisions are of use (`PatchMaker.precedent`)."""
+        numbers = {each.digest: number for number, each in enumerate(question.candidates)}
+        likeness = [each.likeness for each in question.candidates]
+        others = [question.candidates[each] for each in precedents(likeness, {numbers[s] for s in answer.sources})]
+        sizes = {each.digest: each.size for each in question.candidates}
+        sources = [self._layer(digest, sizes[digest]) for digest in answer.sources]
+        unpacked = (self._layer(each.digest, each.size) for each in others)
+        further = self._maker(sources).precedent(self._target, sources, unpacked)
+        return answer if further is None else SourceAnswer((*answer.chosen, ChosenSource(further.blob.digest, 0)))
 
     def _judge(self, candidates: Sequence[Candidate]) -> Sequence[int]:
         sources = [self._layer(each.digest, each.size) for each in candidates]

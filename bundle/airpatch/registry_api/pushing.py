@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 from airpatch.blobs.content import BlobReader
 from airpatch.errors import SourceError
+from airpatch.linux import large_buffer
 from airpatch.model.digest import Digest
 from airpatch.registry_api.answer import Answer, Interrupted
 from airpatch.registry_api.pulling import Repository
@@ -91,7 +92,7 @@ class WritableRepository(Repository):
         method: str,
         path: str,
         headers: dict[str, str] | None = None,
-        body: bytes | bytearray | None = None,
+        body: bytes | memoryview | None = None,
         scope: str | None = None,
     ) -> Answer:
         url = path if path.startswith(("/", "http")) else f"/v2/{self.path}/{path}"
@@ -119,6 +120,7 @@ class _Upload:
         self._hashed = 0
         self._place: str | None = None
         self._chunk = _CHUNK
+        self._buffer = memoryview(b"")
 
     def run(self) -> None:
         """Send it. Raises what the transport raises."""
@@ -209,11 +211,14 @@ class _Upload:
         if self._place is None:
             raise self._repository.transport.error(f"{self._name}: the registry gives no location to upload to")
 
-    def _read(self, start: int, end: int) -> bytearray:
-        body = bytearray(end - start)
+    def _read(self, start: int, end: int) -> memoryview:
+        """Return a part of the blob, in memory that the next one takes, too, and that is gone with the upload."""
+        if len(self._buffer) < end - start:
+            self._buffer = memoryview(large_buffer(end - start))
+        body = self._buffer[: end - start]
         if body:
-            self._reader.read_into(memoryview(body), start)
+            self._reader.read_into(body, start)
         if start <= self._hashed < end:
-            self._hash.update(memoryview(body)[self._hashed - start :])
+            self._hash.update(body[self._hashed - start :])
             self._hashed = end
         return body

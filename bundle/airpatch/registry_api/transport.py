@@ -121,7 +121,7 @@ class Transport:
         scope: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | bytearray | None = None,
+        body: bytes | memoryview | None = None,
         follow: bool = True,
     ) -> Answer:
         """Return one attempt at a request for `url`, a path or a whole URL, with what authorization it takes.
@@ -174,7 +174,7 @@ class Transport:
             raise self.error(str(error)) from None
         return self._send(method, target, {**headers, **({"Authorization": header} if header else {})}, None)
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | bytearray | None) -> Answer:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes | memoryview | None) -> Answer:
         import urllib3
 
         self.heed()

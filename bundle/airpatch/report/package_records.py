@@ -8,19 +8,37 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from email.parser import HeaderParser
 from posixpath import normpath
 
 from airpatch.report.package import Package
+from airpatch.report.rpm_database import rpm_packages
 
 _DPKG = "var/lib/dpkg/"
 _APK = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 _RPM = ("var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite", "usr/share/rpm/rpmdb.sqlite")
+_OTHER_RPM = tuple(
+    f"{folder}/{name}"
+    for folder in ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
+    for name in ("Packages", "Packages.db")
+)
+"""Databases of rpm that are not SQLite: Berkeley DB and ndb."""
 _PYTHON = re.compile(r"(?P<root>.*/)?[^/]+\.(?:dist-info/(?:METADATA|RECORD)|egg-info/PKG-INFO)")
 _NPM = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@][^/]*/package\.json")
 _MAX_TEXT = 200
 """Characters of a name or version that are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """The packages of an image, in order of manager, name and version; `unread` are databases of which not all of them
+    could be read.
+    """
+
+    packages: tuple[Package, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def is_package_record(path: str) -> bool:
@@ -36,18 +54,24 @@ def is_package_record(path: str) -> bool:
     )
 
 
-def packages_in(records: Mapping[str, bytes]) -> list[Package]:
-    """Return the packages that `records`, files of an image by path, tell of, in order of manager, name and version."""
+def packages_in(records: Mapping[str, bytes], paths: Collection[str] = ()) -> Installed:
+    """Return the packages that `records` tell of, files of an image by path; `paths` are those of all of its files."""
     found = [*_dpkg(records), *_python(records), *_npm(records)]
+    known = (f"{_DPKG}status", *_APK, *_RPM)
+    unread = [path for path in known if path in paths and path not in records]
+    unread += [path for path in _OTHER_RPM if path in paths]
     for path in _APK:
         found += _apk(_text(records.get(path, b"")))
     for path in _RPM:
         if path in records:
-            found += _rpm(records[path])
-    return sorted(
+            packages, is_whole = rpm_packages(records[path])
+            found += packages
+            unread += [] if is_whole else [path]
+    packages = sorted(
         (Package(each.manager, each.name[:_MAX_TEXT], each.version[:_MAX_TEXT], each.files) for each in found),
         key=lambda each: (each.manager, each.name, each.version),
     )
+    return Installed(tuple(packages), tuple(sorted(unread)))
 
 
 def owners_of(packages: Iterable[Package]) -> dict[str, Package]:
@@ -105,14 +129,6 @@ def _apk(text: str) -> Iterator[Package]:
                 files.append(folder + value)
         if name:
             yield Package("apk", name, version, tuple(files))
-
-
-def _rpm(database: bytes) -> Iterable[Package]:
-    try:
-        from airpatch.report.rpm_database import rpm_packages  # here, since few images have one
-    except ImportError:  # a Python without SQLite, as that of the executable
-        return ()
-    return rpm_packages(database)
 
 
 def _python(records: Mapping[str, bytes]) -> Iterator[Package]:

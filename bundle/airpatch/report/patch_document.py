@@ -72,4 +72,5 @@ def _change(each: ImageChange) -> dict[str, object]:
             }
             for package in each.packages
         ],
+        "unread": list(each.unread),
     }

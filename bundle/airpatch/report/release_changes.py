@@ -22,7 +22,7 @@ from airpatch.model.walk import walk
 from airpatch.progress import ProgressPart
 from airpatch.report.layer_files import LayerFiles, Stacked, read_layer, stacked
 from airpatch.report.package import Package
-from airpatch.report.package_records import owner_of, owners_of, packages_in
+from airpatch.report.package_records import Installed, owner_of, owners_of, packages_in
 from airpatch.worker_pool import worker_pool
 
 LISTED = 10_000
@@ -61,7 +61,7 @@ class ImageChange:
     """An image that is not the same as `before`, None if there is none, for one `platform` if it has several.
 
     `counts` has how many files are new, changed and removed, None where layers could not be read; `files` are the
-    largest of them. `packages` are those whose version changed.
+    largest of them. `packages` are those whose version changed; `unread` are databases that may tell of more packages.
     """
 
     name: ImageName
@@ -70,6 +70,7 @@ class ImageChange:
     counts: Mapping[str, int] | None = None
     files: tuple[FileChange, ...] = ()
     packages: tuple[PackageChange, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -232,8 +233,8 @@ def _compare(
             changes.weights[digest] = layer.weights
     if after is None:
         return found
-    installed = packages_in(after.records)
-    owners = owners_of(installed)
+    installed = packages_in(after.records, after.files)
+    owners = owners_of(installed.packages)
     for digest in order:
         layer = layers[digest]
         if layer is not None and digest not in changes.owners:
@@ -241,8 +242,9 @@ def _compare(
             changes.owners[digest] = {path: (of.manager, of.name) for path, of in owned if of is not None}
             known = {} if before is None else before.files
             changes.new_files[digest] = frozenset(path for path in layer.files if path not in known)
-    was = [] if before is None else packages_in(before.records)
-    packages = _package_changes(was, installed, before or Stacked(), after)
+    was = Installed() if before is None else packages_in(before.records, before.files)
+    packages = _package_changes(was.packages, installed.packages, before or Stacked(), after)
+    unread = tuple(sorted({*was.unread, *installed.unread}))
     for each in packages:
         told = changes.packages.get((each.manager, each.name))
         if told is None or told.before is None:
@@ -250,7 +252,7 @@ def _compare(
     changed = tuple(each for each in packages if each.before != each.after)
     if pair.before is None:
         return ImageChange(
-            pair.name, pair.platform, None, {"new": len(after.files), "changed": 0, "removed": 0}, (), changed
+            pair.name, pair.platform, None, {"new": len(after.files), "changed": 0, "removed": 0}, (), changed, unread
         )
     if before is None:
         return found
@@ -263,6 +265,7 @@ def _compare(
         {change: counts[change] for change in ("new", "changed", "removed")},
         tuple(sorted(files, key=lambda each: (-max(each.before, each.after), each.path))[:limit]),
         changed,
+        unread,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from airpatch.errors import AirpatchError
+from airpatch.format.receipts import Receipt
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.names import ImageName
@@ -14,7 +15,6 @@ from airpatch.report.weight import Weight, weigh
 from airpatch.target import state, storage
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
-from airpatch.target.state import Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,39 +7,40 @@ ndb, are not read.
 
 from __future__ import annotations
 
-import sqlite3
 import struct
-from collections.abc import Iterator
-from contextlib import closing, suppress
 from itertools import islice
 
+from airpatch.errors import FormatError
 from airpatch.report.package import Package
+from airpatch.report.sqlite_tables import Value, table_rows
 
 _COUNTS = struct.Struct(">II")
 _ENTRY = struct.Struct(">IIII")
 _NAME, _VERSION, _RELEASE, _EPOCH = 1000, 1001, 1002, 1003
 _FOLDER_NUMBERS, _FILE_NAMES, _FOLDERS = 1116, 1117, 1118
 _INT32 = 4
-_MAGIC = b"SQLite format 3\0"
-_MOST_WORK = 1 << 28
-"""Instructions of SQLite's machine, a hundred times those of a large database: what an image says may be a view."""
 _MAX_ENTRIES = 1 << 16
 _MAX_TEXTS = 1 << 20
 
 
-def rpm_packages(database: bytes) -> Iterator[Package]:
-    """Yield the packages in the file `database`; nothing if it is none, and as far as it can be read if damaged."""
-    if not database.startswith(_MAGIC):
-        return
-    with suppress(sqlite3.Error), closing(sqlite3.connect(":memory:")) as connection:
-        connection.deserialize(database)
-        connection.set_progress_handler(lambda: 1, _MOST_WORK)
-        for (header,) in connection.execute("SELECT blob FROM Packages ORDER BY hnum"):
-            with suppress(ValueError, struct.error, IndexError, TypeError):
-                yield _package(header)
+def rpm_packages(database: bytes) -> tuple[list[Package], bool]:
+    """Return the packages in the file `database`, and whether those are all: of a damaged one, what can be read."""
+    found: list[Package] = []
+    is_whole = True
+    try:
+        for row in table_rows(database, "Packages"):
+            try:
+                found.append(_package(row[1]))
+            except (ValueError, struct.error, IndexError, TypeError):
+                is_whole = False
+    except FormatError:
+        is_whole = False
+    return found, is_whole
 
 
-def _package(header: bytes) -> Package:
+def _package(header: Value) -> Package:
+    if not isinstance(header, bytes):
+        raise TypeError("a header that is no bytes")
     count, size = _COUNTS.unpack_from(header)
     if count > _MAX_ENTRIES:
         raise ValueError(f"a header of {count} entries")

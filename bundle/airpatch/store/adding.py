@@ -15,7 +15,8 @@ from airpatch.log import logger
 from airpatch.model.digest import Digest
 from airpatch.model.release import Release, check_label
 from airpatch.progress import Owners, Share
-from airpatch.store.release_store import ReleaseStore, blob_name, release_blobs, release_bytes, release_name
+from airpatch.store.object_names import blob_name, release_bytes, release_name
+from airpatch.store.release_store import ReleaseStore, release_blobs
 from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)

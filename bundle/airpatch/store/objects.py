@@ -10,22 +10,25 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from airpatch.blobs.content import BlobReader
 from airpatch.errors import AirpatchError, SourceError, TargetError, UsageError
 from airpatch.extras import require_extra
 from airpatch.linux import is_folder
+from airpatch.store.native_calls import Pieces, answer_of
 from airpatch.store.store_address import StoreAddress
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
+_Answer = TypeVar("_Answer")
 _CHUNK = 8 << 20
 """Bytes of a part of a large object."""
 _CONCURRENT = 4
@@ -86,13 +89,16 @@ class Objects:
         self._require_file(name)
         with self._told():
             try:
-                found = self._obstore.get(self._store, name)
-                size = found.meta["size"]
-                if size > limit:
-                    raise SourceError(f"{self.where}/{name}: has {size} bytes, more than {limit}")
-                return bytes(found.bytes())
+                return self._ask(lambda: self._get(name, limit))
             except FileNotFoundError:
                 return None
+
+    def _get(self, name: str, limit: int) -> bytes:
+        found = self._obstore.get(self._store, name)
+        size = found.meta["size"]
+        if size > limit:
+            raise SourceError(f"{self.where}/{name}: has {size} bytes, more than {limit}")
+        return bytes(found.bytes())
 
     def size(self, name: str) -> int | None:
         """Return the size of an object in bytes, None if it is not there."""
@@ -104,7 +110,7 @@ class Objects:
         self._require_file(name)
         with self._told():
             try:
-                return _stored(self._obstore.head(self._store, name))
+                return _stored(self._ask(lambda: self._obstore.head(self._store, name)))
             except FileNotFoundError:
                 return None
 
@@ -117,7 +123,8 @@ class Objects:
         self._require_file(name)
         with self._told():
             try:
-                found = memoryview(self._obstore.get_range(self._store, name, start=start, length=length))
+                call = partial(self._obstore.get_range, self._store, name, start=start, length=length)
+                found = memoryview(self._ask(call))
             except FileNotFoundError:
                 raise SourceError(f"{self.where}/{name}: is missing") from None
         if len(found) != length:
@@ -126,14 +133,21 @@ class Objects:
 
     def put(self, name: str, pieces: Iterable[bytes] | bytes) -> None:
         """Write an object, whatever was there. If `pieces` raises an error, nothing is written."""
+        given = pieces if isinstance(pieces, bytes) else Pieces(pieces)
+        sizes = {"chunk_size": _CHUNK, "max_concurrency": _CONCURRENT}
         with self._told():
-            self._obstore.put(self._store, name, pieces, chunk_size=_CHUNK, max_concurrency=_CONCURRENT)
+            try:
+                self._ask(lambda: self._obstore.put(self._store, name, given, **sizes))
+            except BaseException:
+                if isinstance(given, Pieces):
+                    given.stop()
+                raise
 
     def create(self, name: str, content: bytes) -> bool:
         """Write an object unless one of that name is there already; return whether it was not."""
         with self._told():
             try:
-                self._obstore.put(self._store, name, content, mode="create")
+                self._ask(lambda: self._obstore.put(self._store, name, content, mode="create"))
             except (self._errors.AlreadyExistsError, self._errors.PreconditionError):
                 return False
         return True
@@ -141,14 +155,15 @@ class Objects:
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield all objects below the folder `prefix`, in no order."""
         with self._told():
-            for chunk in self._obstore.list(self._store, f"{prefix}/"):
+            chunks = iter(self._obstore.list(self._store, f"{prefix}/"))
+            while (chunk := self._ask(lambda: next(chunks, None))) is not None:
                 yield from map(_stored, chunk)
 
     def delete(self, name: str) -> None:
         """Remove an object, if it is there."""
         with self._told():
             try:
-                self._obstore.delete(self._store, name)
+                self._ask(lambda: self._obstore.delete(self._store, name))
             except FileNotFoundError:
                 return
 
@@ -175,6 +190,10 @@ class Objects:
                 f"{self.where}: this storage ignores the condition of a write (If-None-Match), by which workers avoid "
                 "overwriting each other: use storage that honours it, such as AWS S3, MinIO or a folder"
             )
+
+    def _ask(self, call: Callable[[], _Answer]) -> _Answer:
+        """Return what a `call` of the client returns, which waits for as long as the storage is silent."""
+        return call() if self._folder is not None else answer_of(call)
 
     def _require_file(self, name: str) -> None:
         """Raise SourceError for what lies in a folder and is neither file nor folder: the client would wait for a pipe

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,15 +10,14 @@ from airpatch.blobs.content import BlobReader, require
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.extras import require_extra
 from airpatch.format import canonical
-from airpatch.format.release_part import release_from_plain, release_to_plain
+from airpatch.format.release_part import release_from_plain
 from airpatch.model.digest import Digest, is_hex
 from airpatch.model.release import Release
+from airpatch.store.object_names import RELEASES, blob_name, release_bytes, release_name
 from airpatch.store.objects import Objects
-from airpatch.store.store_address import MARKER, StoreAddress
+from airpatch.store.root_objects import RootObjects
+from airpatch.store.store_address import MARKER, MARKER_CONTENT, StoreAddress, is_root
 
-BLOBS, RELEASES = "blobs/sha256", "releases"
-"""The folders of blobs and of releases."""
-_FORMAT = "airpatch.store/1"
 _MOST_MARKER = 4 << 10
 
 
@@ -32,7 +30,7 @@ class StoredRelease:
 
 
 class ReleaseStore:
-    """The store at `address`. For use by many threads.
+    """The store at `address`, which may be a registry's root. For use by many threads.
 
     Raises UsageError if there is none, FormatError if it is of a version that this airpatch does not know, TargetError
     if the storage cannot be used, as all methods do.
@@ -40,12 +38,12 @@ class ReleaseStore:
 
     def __init__(self, address: StoreAddress, objects: Objects | None = None) -> None:
         self.address = address
-        self.objects = objects or Objects(address)
+        self.objects = objects or (RootObjects if is_root(address) else Objects)(address)
         self.name = self.objects.where
         marker = self.objects.get(MARKER, _MOST_MARKER)
         if marker is None:
             raise UsageError(f"{address.spec}: holds no store; 'airpatch store add' makes one")
-        if marker != _marker():
+        if marker != MARKER_CONTENT:
             raise FormatError(f"{self.name}/{MARKER}: names a version of stores that this airpatch does not know")
         self.content = StoreContent(self.objects)
 
@@ -120,12 +118,16 @@ def make_store(address: StoreAddress) -> ReleaseStore:
             address.path.mkdir(parents=True)
         except OSError as error:
             raise UsageError(f"{address.spec}: cannot be made: {error.strerror}") from None
+    if is_root(address):
+        raise UsageError(
+            f"{address.spec}: is a registry's root, to which 'airpatch apply' adds releases: name another folder"
+        )
     objects = Objects(address)
     if objects.get(MARKER, _MOST_MARKER) is None:
         if address.path is not None and any(address.path.iterdir()):
             raise UsageError(f"{address.spec}: is a folder of other things; name one that is new or empty")
         objects.require_conditions()
-        objects.create(MARKER, _marker())
+        objects.create(MARKER, MARKER_CONTENT)
     return ReleaseStore(address, objects)
 
 
@@ -155,34 +157,8 @@ def _names(found: Sequence[StoredRelease]) -> list[str]:
     return [f"{each.id.short} {each.release.title}" for each in found]
 
 
-def release_bytes(release: Release) -> bytes:
-    """Return the bytes of a release, whose sha256 is its id."""
-    return canonical.pack(release_to_plain(release))
-
-
 def release_blobs(release: Release) -> dict[Digest, int]:
     """Return all that a release needs, with its size in bytes: manifests, layers, configs and detached signatures."""
     blobs = {blob.digest: blob.size for blob in release.blobs}
     blobs.update((each.digest, each.size) for image in release.images for each in image.signatures)
     return blobs
-
-
-def blob_of(name: str) -> Digest | None:
-    """Return the digest of the blob whose object is called `name`, None where that is the name of no blob."""
-    hex_ = name.rpartition("/")[2]
-    digest = Digest.from_hex(hex_) if is_hex(hex_) else None
-    return digest if digest is not None and blob_name(digest) == name else None
-
-
-def blob_name(digest: Digest) -> str:
-    """Return the name of the object of a blob."""
-    return f"{BLOBS}/{digest.hex[:2]}/{digest.hex}"
-
-
-def release_name(id_: Digest) -> str:
-    """Return the name of the object of a release."""
-    return f"{RELEASES}/{id_.hex}"
-
-
-def _marker() -> bytes:
-    return json.dumps({"format": _FORMAT}).encode() + b"\n"

@@ -7,10 +7,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from airpatch.errors import UsageError
-from airpatch.linux import is_file
+from airpatch.format.registry import STORAGE
+from airpatch.linux import is_file, is_folder
 
 MARKER = "airpatch-store.json"
 """The object that makes a place a store."""
+MARKER_CONTENT = b'{"format": "airpatch.store/1"}\n'
 PREFIX = "store"
 _SCHEMES = ("file", "s3")
 
@@ -67,15 +69,25 @@ def parse_whole_store(spec: str) -> StoreAddress:
 
 
 def is_store_address(spec: str) -> bool:
-    """Return whether `spec` means a store: by its form, or since there is one in the folder that it names."""
+    """Return whether `spec` means a store: by its form, or since there is one in the folder that it names, or a root of
+    which it names a release.
+    """
     if spec.startswith((f"{PREFIX}:", *(f"{scheme}://" for scheme in _SCHEMES))):
         return True
-    return "://" not in spec and bool(spec) and is_store_folder(Path(_split(spec)[0]))
+    if "://" in spec or not spec:
+        return False
+    place, release = _split(spec)
+    return is_store_folder(Path(place)) or (release is not None and is_root(StoreAddress(spec, Path(place))))
 
 
 def is_store_folder(path: Path) -> bool:
     """Return whether the folder `path` is a store."""
     return is_file(path / MARKER)
+
+
+def is_root(address: StoreAddress) -> bool:
+    """Return whether `address` is that of a registry's root, which is no store of its own."""
+    return address.path is not None and not is_store_folder(address.path) and is_folder(address.path / STORAGE)
 
 
 def _split(place: str) -> tuple[str, str | None]:

@@ -11,7 +11,8 @@ from airpatch.execution import Execution
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from airpatch.store.layer_records import LayerRecords
-from airpatch.store.release_store import BLOBS, ReleaseStore, StoredRelease, blob_name, blob_of, release_blobs
+from airpatch.store.object_names import BLOBS, blob_name, blob_of
+from airpatch.store.release_store import ReleaseStore, StoredRelease, release_blobs
 from airpatch.worker_pool import worker_pool
 
 

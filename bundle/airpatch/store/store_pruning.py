@@ -13,16 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 from airpatch.errors import UsageError
 from airpatch.store.layer_records import LayerRecords
-from airpatch.store.release_store import (
-    BLOBS,
-    ReleaseStore,
-    StoredRelease,
-    blob_name,
-    blob_of,
-    choose_release,
-    release_blobs,
-    release_name,
-)
+from airpatch.store.object_names import BLOBS, blob_name, blob_of, release_name
+from airpatch.store.release_store import ReleaseStore, StoredRelease, choose_release, release_blobs
 
 GRACE = timedelta(days=1)
 """What was written so recently stays, since a release that is being added may need it."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from airpatch import limits
 from airpatch.format import registry
+from airpatch.format.layout import RELEASES
+from airpatch.format.receipts import Receipt, parse_receipt
 from airpatch.format.registry import Stage
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import SCREEN, lacking_by_image
@@ -17,7 +19,7 @@ from airpatch.target.audit_report import AuditReport
 from airpatch.target.check import read_manifest
 from airpatch.target.publish import links_to_write
 from airpatch.target.root_trust import history_remarks
-from airpatch.target.state import JOURNAL, RELEASES, Receipt, by_age, history, parse_receipt
+from airpatch.target.state import JOURNAL, by_age, history
 from airpatch.units import count, megabytes
 
 

@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from airpatch.format import layout
+from airpatch.format.layout import KEPT
 from airpatch.format.release_part import MAX_IMAGE_SIGNATURE
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest
 from airpatch.model.release import ImageSignature, Release
 from airpatch.model.walk import walk
 from airpatch.target.root import Root
-from airpatch.target.state import KEPT, State
+from airpatch.target.state import State
 
 Folders = Mapping[str, tuple[ImageSignature, ...]]
 """Folders of manifests, with the signatures that belong there."""

@@ -14,6 +14,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from airpatch.format import layout, registry
+from airpatch.format.layout import HOME, RELEASES
+from airpatch.format.receipts import Receipt
 from airpatch.format.registry import Link
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
@@ -22,10 +24,7 @@ from airpatch.model.walk import complete
 from airpatch.target import image_signatures, storage
 from airpatch.target.check import read_manifest
 from airpatch.target.root import Root
-from airpatch.target.root_reader import HOME
 from airpatch.target.state import (
-    RELEASES,
-    Receipt,
     State,
     by_age,
     choose_product,

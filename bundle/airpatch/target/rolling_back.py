@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from airpatch.errors import BaseMismatch, UsageError
 from airpatch.execution import Execution
 from airpatch.format import registry
+from airpatch.format.receipts import Receipt
 from airpatch.log import logger
 from airpatch.model.lacking import SCREEN, lacking_by_image
 from airpatch.model.release import Release
@@ -15,7 +16,7 @@ from airpatch.target.history import Action
 from airpatch.target.publish import publish
 from airpatch.target.root import Root
 from airpatch.target.space import require_publishable
-from airpatch.target.state import Origin, Receipt, choose_product, current, history, locked, receipts
+from airpatch.target.state import Origin, choose_product, current, history, locked, receipts
 from airpatch.worker_pool import worker_pool
 
 _LOG = logger(__name__)

@@ -16,6 +16,7 @@ from pathlib import Path
 from airpatch.blobs.folders import FOLDER
 from airpatch.blobs.output import write_error
 from airpatch.errors import TargetError
+from airpatch.format.layout import HOME
 from airpatch.format.registry import STORAGE
 from airpatch.linux import (
     SYNCFS_REPORTS_ERRORS,
@@ -29,7 +30,7 @@ from airpatch.linux import (
 )
 from airpatch.target.new_root import make_root, require_root
 from airpatch.target.ownership import LOCK_MODE, Ownership
-from airpatch.target.root_reader import HOME, STAGING, RootReader
+from airpatch.target.root_reader import STAGING, RootReader
 
 _NEW_FOLDER = "new-folder"
 """The name of a folder in staging until it is complete."""

@@ -18,10 +18,10 @@ from airpatch.blobs.folders import Folders, MakeFolder
 from airpatch.blobs.output import write_error
 from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
+from airpatch.format.layout import HOME
 from airpatch.format.registry import BLOBS, REPOSITORIES, STORAGE
 from airpatch.linux import close_read, mount_of
 
-HOME = ".airpatch"
 STAGING = f"{HOME}/staging"
 
 _LINK_CAUSES = (errno.ELOOP, errno.ENOTDIR)

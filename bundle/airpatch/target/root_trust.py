@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from airpatch.errors import FormatError, TargetError
 from airpatch.format import canonical
+from airpatch.format.layout import HOME
 from airpatch.model.digest import Digest
 from airpatch.signing.file_sizes import MAX_ALLOWED_SIGNERS, MAX_REVOKED
 from airpatch.target.history import History
 from airpatch.target.root import Root
-from airpatch.target.root_reader import HOME
 from airpatch.target.state import HISTORY
 
 if TYPE_CHECKING:

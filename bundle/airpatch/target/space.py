@@ -16,6 +16,8 @@ from pathlib import Path
 from airpatch.blobs.room import Room, room_at
 from airpatch.errors import TargetError
 from airpatch.format import registry
+from airpatch.format.layout import RELEASES
+from airpatch.format.receipts import Receipt, emit_receipt
 from airpatch.layers.steps import scratch_space
 from airpatch.linux import is_folder
 from airpatch.model.digest import Digest
@@ -26,7 +28,7 @@ from airpatch.target.check import InstallPlan, present
 from airpatch.target.publish import links_to_write
 from airpatch.target.root import Root
 from airpatch.target.root_reader import STAGING
-from airpatch.target.state import HISTORY, JOURNAL, LOCK, RELEASES, Receipt, emit_receipt, is_recorded
+from airpatch.target.state import HISTORY, JOURNAL, LOCK, is_recorded
 
 Manifests = Mapping[Digest, Manifest]
 _ENTRY = 8

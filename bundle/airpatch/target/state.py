@@ -8,7 +8,7 @@
     history           what was done, one line for each event (`history`); a product's last apply or rollback is current
     trust             whose signatures the root demands (`root_trust`)
 
-None of this lies where a registry looks. Receipts are in canonical msgpack.
+None of this lies where a registry looks.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from dataclasses import dataclass, replace
 from airpatch import limits
 from airpatch.blobs.output import write_error
 from airpatch.errors import FormatError, TargetError, UsageError, located
-from airpatch.format import canonical
-from airpatch.format.release_part import release_from_plain, release_id, release_to_plain
+from airpatch.format.layout import HOME, RELEASES
+from airpatch.format.receipts import Receipt, emit_receipt, parse_receipt
+from airpatch.format.release_part import release_id
 from airpatch.linux import close_read
 from airpatch.model.digest import Digest
-from airpatch.model.release import DEFAULT_PRODUCT, Release, check_time
+from airpatch.model.release import DEFAULT_PRODUCT, Release
 from airpatch.target.history import (
     Action,
     Event,
@@ -39,26 +40,11 @@ from airpatch.target.history import (
     recordable,
 )
 from airpatch.target.root import Root
-from airpatch.target.root_reader import HOME, STAGING
+from airpatch.target.root_reader import STAGING
 
 LOCK = f"{HOME}/lock"
 JOURNAL = f"{HOME}/journal"
-RELEASES = f"{HOME}/releases"
-KEPT = f"{HOME}/kept"
 HISTORY = f"{HOME}/history"
-RECEIPT_VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """A release that was applied to a root. `installed` in seconds since 1970, UTC."""
-
-    release: Release
-    installed: int
-
-    @property
-    def id(self) -> Digest:
-        return release_id(self.release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,33 +54,6 @@ class Origin:
     action: Action = Action.APPLY
     bundle: Digest | None = None
     signers: tuple[str, ...] = ()
-
-
-def emit_receipt(receipt: Receipt) -> bytes:
-    """Return the content of a receipt's file, in canonical msgpack (spec/TARGET.md, Receipts)."""
-    return canonical.pack(
-        {
-            "airpatch": RECEIPT_VERSION,
-            "installed": receipt.installed,
-            "release": release_to_plain(receipt.release),
-        }
-    )
-
-
-def parse_receipt(content: bytes) -> Receipt:
-    """Parse what `emit_receipt` made. Raises FormatError unless `content` is canonical."""
-    value = canonical.unpack(content, "the receipt")
-    match value:
-        case {"airpatch": version, "installed": int(installed), "release": release} if version == RECEIPT_VERSION:
-            receipt = Receipt(release_from_plain(release), _time(installed))
-            if emit_receipt(receipt) == content:
-                return receipt
-    raise FormatError("not a receipt that this airpatch reads")
-
-
-def _time(value: int) -> int:
-    check_time(value)
-    return value
 
 
 def receipts(root: Root) -> dict[Digest, Receipt]:

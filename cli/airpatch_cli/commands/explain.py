@@ -154,6 +154,8 @@ def _blob_lines(each: BlobCost, images: Sequence[ImageName], top: int) -> Iterat
 
 def _reason(source: ChosenSource, uncompressed: int) -> str:
     """Say why a layer of `uncompressed` bytes is made from that source."""
+    if not source.resembling:
+        return f"from {source.digest.short}: its encoder has decided alike, which need not be searched for again"
     share = min(round(100 * source.resembling / uncompressed), 100)
     reason = f"from {source.digest.short}: samples suggest that it has about {share} % of the layer"
     if not source.rivals:

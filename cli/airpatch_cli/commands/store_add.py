@@ -47,7 +47,8 @@ def run(args: Namespace, console: Console) -> Result:
             "added_bytes": added.size,
         },
         [
-            f"{added.where}: release {release.title}, {count(len(release.images), 'image')}, "
+            f"{added.where}: release {release.title}, number {release.sequence}, "
+            f"{count(len(release.images), 'image')}, "
             f"{count(len(release.blobs), 'blob')} of {megabytes(release.size)}: {state}"
         ],
         notes=added.warnings,

@@ -11,7 +11,10 @@ from airpatch_cli.grammar.values import nonempty, positive, word
 
 def store_argument(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "store", type=nonempty, metavar="STORE", help="a folder, file:///FOLDER or s3://BUCKET[/PREFIX]"
+        "store",
+        type=nonempty,
+        metavar="STORE",
+        help="a folder, file:///FOLDER or s3://BUCKET[/PREFIX]; a registry's root is one of the releases applied to it",
     )
 
 

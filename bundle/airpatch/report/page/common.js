@@ -30,17 +30,17 @@ function number(value) { return value.toLocaleString("en"); }
 function count(value, noun) { return `${number(value)} ${noun}${value === 1 ? "" : noun.endsWith("ch") ? "es" : "s"}`; }
 
 /** A table whose rows are made when they are shown: `row` gives the cells of one of `items`. A head begins with `#` above
- * numbers, with `~` above sentences. */
+ * numbers, with `~` above sentences, with `=` above single words. */
 function table(caption, heads, items, row) {
   const body = make("tbody");
-  const kind = (text) => ({ "#": "number", "~": "prose" })[text[0]] ?? null;
+  const kind = (text) => ({ "#": "number", "~": "prose", "=": "words" })[text[0]] ?? null;
   const cell = (content, index) =>
     make(index ? "td" : "th", { class: kind(heads[index]), scope: index ? null : "row" }, content);
   const add = (from, to) => {
     for (const item of items.slice(from, to)) body.append(make("tr", {}, ...row(item).map(cell)));
   };
   const head = make("tr", {}, ...heads.map((text) => make(
-    "th", { scope: "col", class: kind(text) }, text.replace(/^[#~]/, ""))));
+    "th", { scope: "col", class: kind(text) }, text.replace(/^[#~=]/, ""))));
   add(0, FIRST);
   const whole = make("table", {}, make("caption", {}, make("span", {}, caption)), make("thead", {}, head), body);
   const found = make("div", { class: "scroll" }, whole);

@@ -2,6 +2,7 @@ const report = data.report;
 const whole = report.size_bytes;
 const TILES = 150; // of a node; smaller ones are one tile, and all of them rows of the table
 const INNER = 40;
+const LINE = 16; // pixels of a line in a tile, as the style has it
 
 let way = []; // the node that is shown: numbers of children, from the top
 
@@ -67,8 +68,11 @@ function draw(node) {
     }), each, 0, 0);
     const [wide, tall] = [each.x1 - each.x0, each.y1 - each.y0];
     const nested = wide > 60 && tall > 50 && (each.children || []).length > 0;
-    if (wide > 40 && tall > 16) tile.append(make("span", { class: nested ? "label one-line" : "label" },
-      `${child.name} \u00b7 ${size(child.bytes)}`));
+    if (wide > 40 && tall > LINE) {
+      const label = make("span", { class: nested ? "label one-line" : "label" }, `${child.name} \u00b7 ${size(child.bytes)}`);
+      label.style.maxHeight = LINE * Math.floor((tall - 2) / LINE) + "px"; // no line is cut in halves
+      tile.append(label);
+    }
     if (nested) {
       for (const inner of each.children) {
         const [w, h] = [inner.x1 - inner.x0, inner.y1 - inner.y0];
@@ -94,7 +98,7 @@ function show() {
   const rows = children.map((child, index) => ({ child, index }));
   document.getElementById("parts").replaceChildren(table(
     `${node.name}: ${count(children.length, "part")}, ${number(sum)} bytes, ${percent(sum, whole)} of the patch`,
-    ["Part", "Kind", "#Size", "#Share"], rows, ({ child, index }) => [
+    ["Part", "=Kind", "#Size", "#Share"], rows, ({ child, index }) => [
       child.children.length ? make("button", { type: "button", onclick: () => go([...way, index]) }, child.name) : child.name,
       child.files ? `${child.kind}, ${number(child.files)} files` : child.kind,
       size(child.bytes), percent(child.bytes, whole)]));
@@ -113,7 +117,7 @@ function move(event) {
 
 function layers() {
   return table(`${count(report.layers.length, "layer")} that the patch brings`,
-    ["Layer", "In", "#In the patch", "#Of", "Compressed by", "Sent as"], report.layers, (each) => [
+    ["Layer", "~In", "#In the patch", "#Of", "~Compressed by", "~Sent as"], report.layers, (each) => [
       each.digest.slice(7, 19), each.images.join(", "), size(each.cost_bytes), size(each.bytes),
       each.compression === null ? "unknown" : each.compression === "none" ? "not compressed"
         : `${each.compression}, ${each.encoder || "encoder unknown"}`,
@@ -124,13 +128,15 @@ function change(each) {
   const name = each.image + (each.platform ? ` for ${each.platform}` : "");
   const counts = each.files === null ? "files unknown, since not all of its layers can be read"
     : ["new", "changed", "removed"].map((kind) => `${number(each.files[kind])} ${kind}`).join(", ") + " files";
-  const versions = each.packages.length ? [table("Packages", ["Package", "Kind", "Before", "After"], each.packages, (of) => [
+  const versions = each.packages.length ? [table("Packages", ["Package", "=Kind", "Before", "After"], each.packages, (of) => [
     of.name, of.manager, of.before === null ? "not there" : of.before, of.after === null ? "gone" : of.after])] : [];
   const listed = each.listed.length ? [table(
-    `The largest ${number(each.listed.length)} of these files`, ["File", "Change", "#Before", "#After"], each.listed, (of) => [
+    `The largest ${number(each.listed.length)} of these files`, ["File", "=Change", "#Before", "#After"], each.listed, (of) => [
       of.path, of.change, of.change === "new" ? "" : size(of.before_bytes), of.change === "removed" ? "" : size(of.after_bytes)])] : [];
+  const unread = each.unread.length ? [make("p", {}, `Of the packages in ${each.unread.join(", ")} not all could be read: airpatch reads rpm's \
+databases in SQLite, as rpm 4.16 and newer write them, and records of at most 64 MiB.`)] : [];
   return make("details", {}, make("summary", {}, `${name}: ${each.before === null ? "a new image" : "was " + each.before}; ${counts}; ${
-    count(each.packages.length, "package")} changed`), ...versions, ...listed);
+    count(each.packages.length, "package")} changed${each.unread.length ? ", as far as they can be read" : ""}`), ...unread, ...versions, ...listed);
 }
 
 document.getElementById("report").append(
