@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from airpatch import linux
+from airpatch.target import ownership
 from tests.cli.support import airpatch
 
 _listdir = os.listdir
@@ -32,7 +33,7 @@ class Client:
             monkeypatch.setattr(os, name, self.after_closed(getattr(os, name)))
         monkeypatch.setattr(os, "unlink", self.unlink_open)
         monkeypatch.setattr(os, "open", self.open_named)
-        monkeypatch.setattr(os, "listxattr", failing(errno.EOPNOTSUPP))
+        monkeypatch.setattr(ownership, "attribute_names", failing(errno.EOPNOTSUPP))
         monkeypatch.setattr(linux, "_rename", failing(errno.EINVAL))
 
     def unlink_open(self, path: Any, *, dir_fd: int | None = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch.target import ownership
 from airpatch.target.ownership import Ownership
 from airpatch.target.root import Root
 from tests.target import support
@@ -178,7 +179,7 @@ def test_what_a_file_system_or_a_process_may_not_give_is_left(place: Path, monke
 
     marks = Ownership(OWNER, GROUP, inherits_group=False, access=acl(777, 7), default=None, labels=(("user.a", b"b"),))
     monkeypatch.setattr(os, "fchown", refuse)
-    monkeypatch.setattr(os, "setxattr", refuse)
+    monkeypatch.setattr(ownership, "set_attribute", refuse)
     fd = os.open(place / "file", os.O_CREAT | os.O_RDWR, 0o600)
     marks.give_file(fd)
     assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o644

@@ -14,6 +14,8 @@ import struct
 from contextlib import suppress
 from dataclasses import dataclass
 
+from airpatch.extended_attributes import attribute, attribute_names, set_attribute
+
 FILE_MODE, FOLDER_MODE, LOCK_MODE = 0o644, 0o755, 0o600
 _ACCESS, _DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
 _LABELS = ("security.selinux", "security.SMACK64")
@@ -42,10 +44,10 @@ class Ownership:
         """Return the marks of the folder `fd`. Raises OSError."""
         status = os.fstat(fd)
         names = _attributes(fd)
-        default = os.getxattr(fd, _DEFAULT) if _DEFAULT in names else None
-        access = default or (os.getxattr(fd, _ACCESS) if _ACCESS in names else None)
+        default = attribute(fd, _DEFAULT) if _DEFAULT in names else None
+        access = default or (attribute(fd, _ACCESS) if _ACCESS in names else None)
         marks = [name for name in names if name in _LABELS or name.startswith("user.")]
-        labels = tuple((name, os.getxattr(fd, name)) for name in sorted(marks))
+        labels = tuple((name, value) for name in sorted(marks) if (value := attribute(fd, name)) is not None)
         return cls(status.st_uid, status.st_gid, bool(status.st_mode & stat.S_ISGID), access, default, labels)
 
     def give_file(self, fd: int, mode: int = FILE_MODE) -> None:
@@ -80,7 +82,7 @@ class Ownership:
 
 def _attributes(fd: int) -> list[str]:
     try:
-        return os.listxattr(fd)
+        return attribute_names(fd)
     except OSError as error:
         if error.errno not in _UNAVAILABLE:
             raise
@@ -89,8 +91,8 @@ def _attributes(fd: int) -> list[str]:
 
 def _set(fd: int, name: str, value: bytes) -> None:
     try:
-        if name not in _attributes(fd) or os.getxattr(fd, name) != value:
-            os.setxattr(fd, name, value)
+        if name not in _attributes(fd) or attribute(fd, name) != value:
+            set_attribute(fd, name, value)
     except OSError as error:
         if error.errno not in _UNAVAILABLE:
             raise
