@@ -59,6 +59,9 @@ _MATCHERS: dict[str, dict[str, tuple[int, Callable[[int], ZstdMatcher]]]] = {
 }
 """Matchers and their windows in MiB, by level and the first version with them, the newest first."""
 
+_WITHOUT_RUNS = {("better", "1.17.8"): "1.17.5", ("best", "1.17.8"): "1.17.6"}
+"""Matchers that differ in blocks of one byte repeated alone, by level, and the first version of the older one."""
+
 _FRAMES_NOTHING = "1.18.5"
 
 
@@ -80,6 +83,12 @@ def window(version: str, level: str) -> int:
 def search(version: str, level: str) -> str:
     """Return the first version that finds the same matches as `version`, which is one of `versions(level)`."""
     return next(first for first in _MATCHERS[level] if _order(first) <= _order(version))
+
+
+def plain_search(version: str, level: str) -> str:
+    """Return the first version that finds the same matches, but for blocks of one byte repeated."""
+    found = search(version, level)
+    return _WITHOUT_RUNS.get((level, found), found)
 
 
 def klauspost_zstd(version: str, level: str) -> KlauspostZstd:

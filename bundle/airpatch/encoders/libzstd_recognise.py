@@ -26,7 +26,8 @@ _PARTS = 16  # blocks into which a block of input may be cut
 _NEAR = 0.4  # of the matches of a probe
 _LAST_CHAINS = 12  # levels above have trees
 _SAME, _MOST = 0.03, 3  # levels whose probes differ by no more are tried, so many of them
-_BLOCK_CHAIN_LOG = 19  # a tree of the positions of one block, and more
+_ALIKE = 0.9  # of the matches of a probe: other versions of a fast level find most of the same ones
+_BLOCK_CHAIN_LOG = 18  # a tree of the positions of one block
 
 
 def recognise_libzstd(
@@ -54,11 +55,19 @@ def recognise_libzstd(
         for version in VERSIONS[::-1]:
             names = [libzstd_name(version, level, workers, sized, header.checksum) for workers in (True, False)]
             # With workers or without, the first block is the same.
-            if matches and level <= _FAST and not _may_find(matches, _probe(version, level, header, uncompressed)):
-                continue
+            if matches and level <= _FAST:
+                probe = _probe(version, level, header, uncompressed)
+                if not _may_find(matches, probe):
+                    if probe is None or probe.share(matches) < _ALIKE:
+                        break
+                    continue
             written = _first_block(names[-1], level, begin, header.content)
             if not _begins(frame, written):
-                if matches and level > _FAST and not _may_find(matches, first_matches(written, _PARTS)):
+                if (
+                    matches
+                    and level > _FAST
+                    and not _may_find(_matches(frame, matches), first_matches(written, _PARTS))
+                ):
                     break  # all versions find the same
                 continue
             if level <= _FAST:
@@ -96,6 +105,14 @@ def _probe(version: str, level: int, header: FrameHeader, uncompressed: bytes) -
         return first_matches(encoder.feed(uncompressed[:_PROBE]) + encoder.flush(), _PARTS)
     except FormatError:
         return None
+
+
+def _matches(frame: memoryview, first: Matches) -> Matches:
+    """Return the matches of the first block of input, or the `first` ones of them if more are not there."""
+    try:
+        return first_matches(frame, _PARTS)
+    except FormatError:
+        return first
 
 
 def _may_find(matches: Matches, written: Matches | None) -> bool:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from struct import unpack_from
 
-from airpatch.encoders.kzstd_sequences import Sequences
+from airpatch.encoders.kzstd_sequences import MAX_BLOCK, Sequences
 from airpatch.encoders.zstd_alignment import RECORD
 from airpatch.encoders.zstd_columns import MATCHES, ColumnWriter
 from airpatch.encoders.zstd_frame import MAX_HEADER, read_header
@@ -54,8 +54,10 @@ def matches_of(found: Sequences, size: int) -> Matches:
     return Matches(bytes(ColumnWriter().block(found)[MATCHES]), size)
 
 
-def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
-    """Return the matches of the first blocks of a frame that is complete or has so many blocks.
+def first_matches(frame: bytes | memoryview, blocks: int = 1, most: int = MAX_BLOCK) -> Matches:
+    """Return the matches of the first blocks of a frame, until these have `most` bytes of content.
+
+    The frame is complete or has so many blocks.
 
     Raises FormatError if it is no frame, UnusualBlock if no encoder writes blocks like these.
     """
@@ -78,6 +80,6 @@ def first_matches(frame: bytes | memoryview, blocks: int = 1) -> Matches:
         total += content
         if at > len(frame):
             raise FormatError("zstd: the first blocks are not all there")
-        if word & 1 or at == len(frame):
+        if word & 1 or at == len(frame) or total >= most:
             break
     return Matches(bytes(records), total)

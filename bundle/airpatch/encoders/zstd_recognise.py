@@ -54,7 +54,7 @@ _SHORT_CONTENT = 128 << 10  # but no more bytes of content in all
 _SEARCHED = 10  # bytes of content, of which klauspost/compress looks for matches; less is raw, whoever wrote it
 _MAX_WINDOW = 128 << 20
 _COMPRESSED = 2
-_PROBE = 8 << 10  # bytes, in which most searches are ruled out
+_PROBE = 4 << 10  # bytes, in which most searches are ruled out
 _TELLING = 1000  # matches tell the level
 _QUICK = ("default", "fastest")  # levels at which the other blocks are compared, too
 _NEWEST, _TWIN = "-1.18.5-", "-1.17.8-"  # which differ in frames of nothing
@@ -124,8 +124,8 @@ def _klauspost(
         }
         rest = [name for name in same if name not in twins]
         if first is not None and matches is not None:  # the rules are right, so that the search tells the rest
-            searches = _searches(rest, content, alone, first, matches)
-            rest = [name for name in rest if zstd_replica(name).search in searches]
+            finding = _finding(rest, content, alone, first, matches)
+            rest = [name for name in rest if name in finding]
         if level in _QUICK or complete:
             if not (first is not None and alone):
                 rest = _matching(rest, uncompressed, blocks, frame, complete)
@@ -168,17 +168,23 @@ def _possible_rules(sequences: Sequences, blocks: memoryview, content: bytes) ->
     }
 
 
-def _searches(names: Iterable[str], block: bytes, alone: bool, first: Sequences, matches: Matches) -> set[str]:
-    """Return the searches of a level that find the sequences of the `first` block, and so its `matches`.
+def _finding(names: Iterable[str], block: bytes, alone: bool, first: Sequences, matches: Matches) -> set[str]:
+    """Return the replicas of a level that find the sequences of the `first` block, and so its `matches`.
 
     What they find in its beginning rules most of them out, which take long otherwise.
     """
-    found: set[str] = set()
     columns = first.columns()
-    for name, encoder in _one_after_another({zstd_replica(name).search: name for name in names}.values()):
+    is_run = block.count(block[:1]) == len(block)
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        replica = zstd_replica(name)
+        alike.setdefault(replica.search if is_run else replica.plain_search, []).append(name)
+    found: set[str] = set()
+    one_of_each = _one_after_another(same[0] for same in alike.values())
+    for same, (_, encoder) in zip(alike.values(), one_of_each, strict=True):
         probe = matches_of(encoder.search(block, _PROBE, alone), _PROBE)
         if probe.agrees(matches) and encoder.search(block, len(block), alone).columns() == columns:
-            found.add(zstd_replica(name).search)
+            found.update(same)
     return found
 
 

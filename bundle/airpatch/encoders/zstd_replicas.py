@@ -13,7 +13,7 @@ from typing import Protocol
 
 from airpatch.encoders.kzstd import KlauspostZstd
 from airpatch.encoders.kzstd_blocks import BlockRules
-from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, rules, search, versions, window
+from airpatch.encoders.kzstd_versions import block_size, klauspost_zstd, plain_search, rules, search, versions, window
 from airpatch.encoders.libzstd import VERSIONS as LIBZSTD_VERSIONS
 from airpatch.encoders.libzstd import LibzstdEncoder
 from airpatch.errors import FormatError
@@ -48,14 +48,15 @@ class FrameEncoder(Protocol):
 class ZstdReplica:
     """A named encoder at one of its levels.
 
-    `make` returns a new encoder. All of a level with the same `search` find the same matches. `window` is what the
-    header of a frame of unknown size says, `block` how much content a full block has, both in bytes. `rules` are those
-    of its blocks.
+    `make` returns a new encoder. All of a level with the same `search` find the same matches; with the same
+    `plain_search`, but for blocks of one byte repeated. `window` is what the header of a frame of unknown size says,
+    `block` how much content a full block has, both in bytes. `rules` are those of its blocks.
     """
 
     make: Callable[[], KlauspostZstd]
     level: str
     search: str
+    plain_search: str
     window: int
     block: int
     rules: BlockRules
@@ -122,6 +123,7 @@ def _klauspost(version: str, level: str) -> ZstdReplica:
         lambda: klauspost_zstd(version, level),
         level,
         search(version, level),
+        plain_search(version, level),
         window(version, level),
         block_size(level),
         rules(version, level),
