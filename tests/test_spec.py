@@ -25,6 +25,7 @@ from airpatch.model import manifest
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.signing.sshsig import Signature, emit
+from airpatch.store.root_objects import OWN
 from airpatch.target.history import Action, Event, Outcome, emit_event
 from airpatch.target.root_trust import TRUST
 from airpatch.target.state import (
@@ -135,7 +136,7 @@ def test_the_state_of_a_target(sample: Builder) -> None:
     (outcomes,) = (row[2] for row in TARGET_ROWS if row[0] == "`outcome`")
     assert re.findall(r"\*(\w+)\*", outcomes) == [str(outcome) for outcome in Outcome]
     places = {part for row in TARGET_ROWS for part in re.findall(r"`(\.airpatch/[a-z]+)", row[0])}
-    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, TRUST, layout.IMAGE_SIGNATURES}
+    assert places == {LOCK, STAGING, JOURNAL, RELEASES, HISTORY, KEPT, TRUST, layout.IMAGE_SIGNATURES, OWN}
 
 
 def test_the_header_of_a_member() -> None:
