@@ -23,7 +23,8 @@ _FAST = 8  # up to this level a block takes up to three milliseconds
 _PROBE = 16 << 10  # bytes
 _PROBE_LOGS = 17, 17
 _PARTS = 16  # blocks into which a block of input may be cut
-_NEAR = 0.4  # of the matches of a probe
+_NEAR = {12: 0.95, 18: 0.6, 19: 0.4}  # of the matches of a probe, up to each level: later ones look at all of a block
+_FEW, _NEAR_FEW = 20, 0.4  # the same of fewer matches
 _LAST_CHAINS = 12  # levels above have trees
 _SAME, _MOST = 0.03, 3  # levels whose probes differ by no more are tried, so many of them
 _ALIKE = 0.9  # of the matches of a probe: other versions of a fast level find most of the same ones
@@ -88,8 +89,16 @@ def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, ma
         if (probe := _probe(VERSIONS[-1], level, header, uncompressed)) is not None
     }
     best = max(shares.values(), default=0.0)
-    near = [level for level, share in shares.items() if share >= max(_NEAR, best - _SAME)]
+    near = [
+        level
+        for level, share in shares.items()
+        if share >= max(_NEAR_FEW if len(matches) < _FEW else _least_share(level), best - _SAME)
+    ]
     return sorted(near, key=shares.__getitem__, reverse=True)[:_MOST]
+
+
+def _least_share(level: int) -> float:
+    return next(share for last, share in _NEAR.items() if level <= last)
 
 
 def _probe(version: str, level: int, header: FrameHeader, uncompressed: bytes) -> Matches | None:
