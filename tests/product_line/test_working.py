@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import CancelledError
 from dataclasses import replace
 
@@ -110,7 +111,8 @@ def test_what_is_announced_is_done(line: ReleaseStore, plan: LinePlan) -> None:
 
 def test_a_patch_that_lost_its_blob_is_planned_and_made_again(line: ReleaseStore, plan: LinePlan) -> None:
     run_tasks(line, plan.tasks, SETTINGS, execution())
-    ((lost, size), *_) = [blob for _, head in LayerRecords(line.objects).heads() if head for blob in head.blobs]
+    users = Counter(blob for _, head in LayerRecords(line.objects).heads() if head for blob in head.blobs)
+    lost, size = next(blob for blob, count in users.items() if count == 1)
     line.objects.delete(blob_name(lost))
     again = plan_line(line, choose_pairs(line.releases(), "", ["r3"], last=2), SETTINGS, execution()).plan
     assert again.questions == 1

@@ -13,7 +13,7 @@ from airpatch.errors import AirpatchError, TargetError
 from airpatch.format import layout
 from airpatch.model.digest import Digest
 from airpatch.target.root import Root
-from airpatch.target.state import KEPT, STAGING, current, history, interrupted, receipts
+from airpatch.target.state import STAGING, current, history, interrupted, receipts
 from tests.target import support
 from tests.target.support import (
     LAYERS,
@@ -52,7 +52,7 @@ def phase(name: str, path: str) -> str:
         "/_manifests/tags/": "new tags",
         f"{STORAGE}/blobs/": "blobs",
         layout.IMAGE_SIGNATURES: "signatures",
-        KEPT: "kept signatures",
+        layout.KEPT: "kept signatures",
         ".airpatch/releases": "receipt",
         ".airpatch/history": "history",
         ".airpatch/journal": "journal" if name == "rename" else "end of journal",

@@ -11,7 +11,7 @@ from airpatch_cli.grammar.command_line import build_parser
 
 _FILES = ("SOURCE", "FILE", "BUNDLE", "BASE", "PATCH", "PART", "WHAT", "FROM", "KEY", "FILE.sig", "ALLOWED_SIGNERS")
 _COMPLETE = {
-    **dict.fromkeys((*_FILES, "OUT", "PLAN", "STORE", "VERSION|INVENTORY"), shtab.FILE),
+    **dict.fromkeys((*_FILES, "OUT", "PLAN", "STORE", "INVENTORY", "VERSION|INVENTORY"), shtab.FILE),
     **dict.fromkeys(("DIR", "ROOT", "FOLDER"), shtab.DIRECTORY),
 }
 """How to complete an argument, by its metavar."""
