@@ -14,7 +14,7 @@ _FIRST_KEY = b"\xa8airpatch"
 """Of an inventory or a request. It follows the sha256 and the one byte that counts the keys."""
 _SHA256 = 32
 HEAD = (128 << 10) + 64
-"""Bytes of a file that suffice to say what it is: zstd decompresses no block, of at most 128 KiB, before it is whole."""
+"""Bytes of a file that suffice to say what it is: zstd decompresses no block of 128 KiB before it is whole."""
 
 
 def begins_inventory(content: bytes) -> bool:

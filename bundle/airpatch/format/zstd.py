@@ -272,7 +272,7 @@ def each_block(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def beginning(data: bytes) -> bytes:
-    """Return at most the first 512 bytes of content of a frame that begins with `data`, as far as they follow from it."""
+    """Return the first 512 bytes of content of a frame that begins with `data`, or what follows of them from it."""
     reader = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).stream_reader(data)
     try:
         return reader.read(_BEGINNING)
