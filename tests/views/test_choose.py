@@ -94,6 +94,35 @@ def test_names_with_versions_are_counterparts() -> None:
     assert difference(new, old) < 500
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("libs/libblas64_-8fb3d286.so", "libs/libblas64_-fdde5778.so"),
+        ("assets/index-DkX9_a2B.js", "assets/index-q_Zw-4Tn.js"),
+        ("assets/deadbeef.js", "assets/abcdefab.js"),
+    ],
+)
+def test_names_with_hashes_are_counterparts(before: str, after: str) -> None:
+    content = text(30_000, 3)
+    changed = content[:10_000] + b"changed" + content[10_000:]
+    old, new = (tar({"a.whl": archive({name: each})}) for name, each in ((before, content), (after, changed)))
+    assert opened(views(new, old)) == 1
+    assert difference(new, old) < 400
+    old, new = (tar({f"{name}.gz": gz(each)}) for name, each in ((before, content), (after, changed)))
+    assert opened(views(new, old)) == 1
+    assert difference(new, old) < 400
+
+
+def test_what_lies_elsewhere_and_has_another_name_stays_packed_in_a_source() -> None:
+    content = text(3000, 3)
+    found = views(
+        tar({"a.whl": archive({"new.py": b"changed" + content})}),
+        tar({"a.whl": archive({"other/old.py": content, "old.css": content})}),
+    )
+    assert found is not None
+    assert found.source_size == 0
+
+
 def test_gzip_files_and_their_members() -> None:
     pages = [text(4000, seed) for seed in range(3)]
     old = tar({"man/tool.1.gz": gz(pages[0], 9) + gz(pages[1]), "notes.gz": gz(pages[2])})

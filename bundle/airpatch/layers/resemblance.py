@@ -10,7 +10,6 @@ what does not fit is sketched more coarsely.
 
 from __future__ import annotations
 
-import re
 import threading
 from array import array
 from collections import defaultdict
@@ -25,6 +24,7 @@ from airpatch.delta.source_space import Buffer
 from airpatch.delta.tar_members import BLOCK, members
 from airpatch.sketches import feature_sets as sets
 from airpatch.sketches import sketch_index
+from airpatch.sketches.bare_names import bare
 from airpatch.sketches.feature_sets import Features
 from airpatch.sketches.samples import MINIMA, SMALL, SPACING, Sampler
 from airpatch.sketches.sketch_index import SketchIndex
@@ -58,12 +58,6 @@ _COARSEST = 48
 _STRETCH = 64 << 20
 _RECORD = 20 * BLOCK
 """Bytes to which tar fills up its last record; what is longer at the end of a tar is content."""
-_HASH = re.compile(
-    rb"(?<![0-9A-Za-z])(?:(?=[a-f]*[0-9])[0-9a-f]{6,}|(?=[a-zA-Z]*[0-9])(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])[0-9A-Za-z]{8,})(?![0-9A-Za-z])"
-)
-"""Hexadecimal with a digit, or a digit and upper and lower case."""
-_NUMBER = re.compile(rb"[0-9]+(?:[.][0-9]+)*")
-
 MEMORY = sets.BYTES + sketch_index.BYTES
 """Bytes for each feature of a sketch in a catalogue."""
 
@@ -126,7 +120,7 @@ class Sketcher:
         weights = array("I", [min(-(-size // max(len(hashes), usual, 1)), _HEAVY)]) * len(hashes)
         if name:
             weight = _HEADER + size // _HINT
-            hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + _bare(name))))
+            hashes.extend(map(xxhash.xxh3_64_intdigest, (name, b"\0" + bare(name.rsplit(b"/", 1)[-1]))))
             weights.extend((min(weight, _MOST), min(weight // 2, _MOST)))
         self._add(hashes, weights)
 
@@ -191,11 +185,6 @@ class _LayerPieces:
         if not 0 <= position - self._released < _STRETCH:
             self._released = position
             self._release_pages()
-
-
-def _bare(path: bytes) -> bytes:
-    """Return the name at the end of the path without hashes and numbers, which change from build to build."""
-    return _NUMBER.sub(b"0", _HASH.sub(b"", path.rsplit(b"/", 1)[-1]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """Chooses which streams of a target and of its sources to expand, and makes their views (spec/VIEWS.md, Writers).
 
 What is the same on both sides stays packed and is copied. In the target, streams are expanded that changed and that a
-replica reproduces; in the sources, streams that changed and whose names resemble those expanded in the target.
+replica reproduces; in the sources, streams that changed and whose names or places are like those of the target's.
 """
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from itertools import pairwise
 import xxhash
 
 from airpatch.delta.tar_members import TarMember, members
+from airpatch.sketches.bare_names import bare
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
@@ -78,7 +78,7 @@ def choose(
     kept = [_kept_target(levels, sides.digests[1], prover, reader) for levels in sides.levels[0]]
     if not any(kept):
         return None
-    wanted = _Names(_all_streams(kept))
+    wanted = _Wanted(_all_streams(kept), _all_streams(sides.levels[1]))
     held = [_kept_source(levels, sides.digests[0], wanted, reader) for levels in sides.levels[1]]
     target_view = _Target()
     target_view.layer(target, [(file, levels) for file, levels in zip(new, kept, strict=True) if levels])
@@ -166,7 +166,7 @@ def _kept_target(
 
 
 def _kept_source(
-    levels: Sequence[FoundLevel], others: set[int], wanted: _Names, reader: ViewReader
+    levels: Sequence[FoundLevel], others: set[int], wanted: _Wanted, reader: ViewReader
 ) -> list[FoundLevel]:
     kept = []
     for level in levels:
@@ -197,23 +197,31 @@ def _all_streams(files: Iterable[Iterable[FoundLevel]]) -> Iterator[FoundLevel]:
             yield from _all_streams([level.inside])
 
 
-class _Names:
-    """Names of the streams that are expanded in the target."""
+class _Wanted:
+    """Which streams of the sources may be counterparts of those that are expanded in the target.
 
-    def __init__(self, levels: Iterable[FoundLevel]) -> None:
-        self._exact = {level.name for level in levels}
-        self._alike = {_without_digits(name) for name in self._exact}
+    A stream with the name of one is wanted even if the target also has it, since it is then somewhere else. Of those
+    that the target lacks, names count without what builds put into them. Where no source has such a name, whatever
+    lies in the same folder of a container and ends alike is wanted: the hash in its name may be no such.
+    """
+
+    def __init__(self, fresh: Iterable[FoundLevel], held: Iterable[FoundLevel]) -> None:
+        self._names = {level.name for level in fresh}
+        self._bare = {bare(name) for name in self._names}
+        self._kinds = set(map(_kind, self._bare.difference(bare(level.name) for level in held)))
 
     def want(self, level: FoundLevel, others: set[int]) -> bool:
-        """Return whether a stream of a source has such a name; `others` are streams that the target has.
+        """Return whether a stream of a source is wanted; `others` are streams that the target has."""
+        if level.name in self._names or level.digest in others:
+            return level.name in self._names
+        name = bare(level.name)
+        return name in self._bare or _kind(name) in self._kinds
 
-        A stream with exactly this name is wanted even if the target also has it, since it is then somewhere else.
-        """
-        return level.name in self._exact or (level.digest not in others and _without_digits(level.name) in self._alike)
 
-
-def _without_digits(path: bytes) -> bytes:
-    return re.sub(rb"[0-9][0-9.]*", b"0", path)
+def _kind(name: bytes) -> tuple[bytes, bytes]:
+    """Return the folder in its container, or of the file that is itself a stream, and the end of the name."""
+    folder, _, last = name.rstrip(b"!").rpartition(b"!")[2].rpartition(b"/")
+    return folder, last.rpartition(b".")[2]
 
 
 @dataclass(slots=True)
