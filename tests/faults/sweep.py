@@ -2,7 +2,8 @@
 
     python -m tests.faults.sweep [kill|signal|error|close|power|all|places] [--every N] [--only WORDS] [--images DIR]
 
-`places` makes no faults, and counts the calls before which they would be. Needs root and strace. Takes minutes; the tests run a part of the same.
+`places` makes no faults, and counts the calls before which they would be. Needs root and strace. Takes minutes; the
+tests run a part of the same.
 """
 
 from __future__ import annotations
