@@ -65,8 +65,8 @@ def replayed(name: str) -> bytes:
     matches = b"".join(part.matches for part in parse(io.BytesIO(older).read, len(old)))
     parts = list(parse(io.BytesIO(file).read, len(new), covers.alignment(matches), io.BytesIO(new).read))
     columns = [b"".join(column) for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)]
-    layout, *others = (io.BytesIO(column).read for column in columns)
-    if b"".join(emit(layout, io.BytesIO(new).read, *others, covers.alignment(matches))) != file:
+    layout, runs, hits, offsets = (io.BytesIO(column).read for column in columns)
+    if b"".join(emit(layout, io.BytesIO(new).read, runs, hits, offsets, covers.alignment(matches))) != file:
         raise SystemExit(f"{name}: another file is replayed")
     return delta + b"".join(columns)
 

@@ -297,6 +297,12 @@ def test_the_beginning_of_a_frame_is_what_can_be_had_of_it() -> None:
     assert zstd.beginning(b"no frame") == b""
 
 
+def test_the_beginning_of_a_frame_is_short_whatever_the_frame_decompresses_to() -> None:
+    frame = zstandard.ZstdCompressor(level=19).compress(bytes(1 << 26))
+    assert len(frame) < 1 << 13
+    assert zstd.beginning(frame) == bytes(512)
+
+
 @pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, MAX_WINDOW])
 def test_the_size_of_a_raw_frame_is_known(size: int) -> None:
     assert zstd.raw_size(size) == len(raw(bytes(size)))

@@ -82,7 +82,8 @@ def tiles(browser: Chrome) -> list[str]:
 
 def rows(browser: Chrome) -> list[list[str]]:
     script = "return [...document.querySelectorAll('#parts tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
-    return browser.execute_script(script)  # type: ignore[no-any-return]
+    found: list[list[str]] = browser.execute_script(script)
+    return found
 
 
 def until_inside(browser: Chrome, name: str) -> None:
