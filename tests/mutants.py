@@ -299,13 +299,14 @@ class Trials:
                 functions.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(thing)
         for mutant in self._mutants:
             module = self._modules[mutant.module]
-            code = module.changed_code(mutant)
-            targets = functions.get((str(module.path), mutant.function, code.co_firstlineno), []) if code else []
-            if code is None or not targets:
+            changed = module.changed_code(mutant)
+            place = (str(module.path), mutant.function, changed.co_firstlineno) if changed else None
+            targets = functions.get(place, []) if place else []
+            if changed is None or not targets:
                 self._note(mutant, INVALID)
                 continue
             chosen = _chosen(tests, module, mutant)
-            self._note(mutant, self._try(session, chosen, targets, code) if chosen else UNREACHED)
+            self._note(mutant, self._try(session, chosen, targets, changed) if chosen else UNREACHED)
         shutil.rmtree(self._base, ignore_errors=True)
         return True
 
