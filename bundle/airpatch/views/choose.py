@@ -78,7 +78,7 @@ def choose(
     kept = [_kept_target(levels, sides.digests[1], prover, reader) for levels in sides.levels[0]]
     if not any(kept):
         return None
-    wanted = _Wanted(_all_streams(kept), _all_streams(sides.levels[1]))
+    wanted = _WantedStreams(_all_streams(kept), _all_streams(sides.levels[1]))
     held = [_kept_source(levels, sides.digests[0], wanted, reader) for levels in sides.levels[1]]
     target_view = _Target()
     target_view.layer(target, [(file, levels) for file, levels in zip(new, kept, strict=True) if levels])
@@ -166,7 +166,7 @@ def _kept_target(
 
 
 def _kept_source(
-    levels: Sequence[FoundLevel], others: set[int], wanted: _Wanted, reader: ViewReader
+    levels: Sequence[FoundLevel], others: set[int], wanted: _WantedStreams, reader: ViewReader
 ) -> list[FoundLevel]:
     kept = []
     for level in levels:
@@ -197,7 +197,7 @@ def _all_streams(files: Iterable[Iterable[FoundLevel]]) -> Iterator[FoundLevel]:
             yield from _all_streams([level.inside])
 
 
-class _Wanted:
+class _WantedStreams:
     """Which streams of the sources may be counterparts of those that are expanded in the target.
 
     A stream with the name of one is wanted even if the target also has it, since it is then somewhere else. Of those
