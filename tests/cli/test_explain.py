@@ -37,17 +37,17 @@ def test_explain_forecasts_what_diff_makes(kind: str, bundles: Path, root: Path,
     assert ("is a patch for r1" in explained.err) == (kind == "patch")
     blobs = airpatch("inspect", "made", "--json").document["blobs"]
     assert isinstance(blobs, list)
-    stored = [b["bytes"] for b in blobs if b["plan"] == "stored" and b["media_type"] not in MANIFEST_TYPES]
+    stored = [b["bytes"] for b in blobs if b["disposition"] == "stored" and b["media_type"] not in MANIFEST_TYPES]
     forecast = explained.document
     assert (forecast["whole_bytes"], forecast["patch_bytes"]) == (sum(stored), made.document["patch_bytes"])
     assert forecast["bytes"] == sum(stored) + made.document["patch_bytes"]
     costs = forecast["blobs"]
     assert isinstance(costs, list)
     assert {each["digest"] for each in costs if each["method"] is None} == {
-        b["digest"] for b in blobs if b["plan"] == "stored" and b["media_type"] not in MANIFEST_TYPES
+        b["digest"] for b in blobs if b["disposition"] == "stored" and b["media_type"] not in MANIFEST_TYPES
     }
     assert {each["digest"] for each in costs if each["method"] is not None} == {
-        b["digest"] for b in blobs if b["plan"] == "patched"
+        b["digest"] for b in blobs if b["disposition"] == "patched"
     }
 
 
