@@ -17,9 +17,12 @@ from tests.cli.support import IMAGES, SCHEMA, airpatch, check_document, commands
 
 Words = tuple[object, ...]
 COMMANDS: dict[str, tuple[Words, ...]] = {
-    "create": (("r1", "-o", "full"), ("r1", "--repack", "-o", "full")),
-    "diff": (("--base", "r1.tar.zst", "r2", "-o", "patch"), ("--base", "host.inventory", "r2", "-o", "patch")),
-    "explain": (("--base", "r1.tar.zst", "r2"),),
+    "create": (("r1", "-o", "full"), ("r1", "--repack", "--effort", "fast", "-o", "full")),
+    "diff": (
+        ("--base", "r1.tar.zst", "r2", "--effort", "fast", "-o", "patch"),
+        ("--base", "host.inventory", "r2", "--effort", "fast", "-o", "patch"),
+    ),
+    "explain": (("--base", "r1.tar.zst", "r2", "--effort", "fast"),),
     "apply": (
         ("r1.tar.zst", "--root", "new", "--restore", "out"),
         ("r1-r2.tar.zst", "--root", "new", "--dry-run"),
@@ -52,8 +55,8 @@ COMMANDS: dict[str, tuple[Words, ...]] = {
     "store-verify": (("store",),),
     "store-prune": (("store", "--keep", 1, "--dry-run"), ("store", "--keep", 1)),
     "plan": (
-        ("store", "--to", "r2", "--last", 1, "-o", "again"),
-        ("store", "--to", "r2", "--last", 1, "--site", "host.inventory", "-o", "again"),
+        ("store", "--to", "r2", "--last", 1, "--effort", "fast", "-o", "again"),
+        ("store", "--to", "r2", "--last", 1, "--site", "host.inventory", "--effort", "fast", "-o", "again"),
     ),
     "work": (("store", "r2.plan", "--shard", "1/2"), ("store", "r2.plan")),
     "collect": (("worked", "--from", "r1", "--to", "r2", "--effort", "fast", "-o", "patch"),),
