@@ -12,14 +12,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 from unittest.mock import patch
 
 import airpatch
+from airpatch.delta.decoder import decode
 from airpatch.execution import Execution
 from airpatch.format.index import Step
-from airpatch.layers import blob_builder
 from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.units import megabytes
 
@@ -46,7 +45,8 @@ def main() -> None:
     needed = dict.fromkeys(sizes, 0.0)
     for each in carried:
         shares = each.shares[: len(each.step.sources)]
-        for source, share in zip_longest(each.step.sources, shares, fillvalue=0.0):
+        shares += [0.0] * (len(each.step.sources) - len(shares))
+        for source, share in zip(each.step.sources, shares, strict=True):
             needed[source] = max(needed[source], share or 1)  # nothing of its content: its decisions
     total = sum(size for source, size in sizes.items() if source not in made)
     some = sum(int(size * needed[source]) for source, size in sizes.items() if source not in made)
@@ -56,7 +56,7 @@ def main() -> None:
 def carry_out(base: str, file: str) -> list[Carried]:
     """Carry out the steps of a patch, one after the other."""
     carried: list[Carried] = []
-    decode, build = blob_builder.decode, BlobBuilder.build
+    build = BlobBuilder.build
 
     def counted(
         delta: Any, sources: Sequence[Any], most: int, see: Callable[[_Covers], None] | None = None
@@ -77,7 +77,7 @@ def carry_out(base: str, file: str) -> list[Carried]:
         carried.append(Carried(step, [self._content.size(source) or 0 for source in step.sources]))
         build(self, step, *words)
 
-    with patch.object(blob_builder, "decode", counted), patch.object(BlobBuilder, "build", begun):
+    with patch("airpatch.layers.blob_builder.decode", counted), patch.object(BlobBuilder, "build", begun):
         airpatch.verify(file, base=base, execution=Execution(jobs=1))
     return carried
 
