@@ -1,8 +1,8 @@
 """Print digests of what the zstd codecs make of the inputs in `fixtures/encoders`, a line each: `zstd_outputs.py`.
 
-`try_aarch64.sh` compares those of two architectures. There are the replicas of klauspost/compress, of which level best
-reckons in floating point; libzstd of each version, with and without workers; and the decisions of zstd files beside
-older ones, which must also give the file again.
+`try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
+klauspost/compress, of which level best reckons in floating point; libzstd of each version, with and without workers;
+and the decisions of zstd files beside older ones, which must also give the file again.
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ def pinned_system(tmp_path: Path) -> Callable[[str | None], subprocess.Completed
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tmp_path / "tree", package], check=True)
     (tmp_path / "apt-get").write_text(f'#!/bin/sh\ncase "$*" in *libc6=1) cp {package} . ;; *=*) exit 100 ;; esac\n')
     (tmp_path / "apt-get").chmod(0o755)
-    shutil.copy(PACKAGING / "make_system.sh", tmp_path)
+    for name in ("make_system.sh", "debian.sh"):
+        shutil.copy(PACKAGING / name, tmp_path)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
     def make(sum_: str | None, version: str = "1") -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,8 @@ import pytest
 
 from airpatch.execution import Cancellation
 from airpatch.model.digest import Digest
-from airpatch.patches.delivery_room import DeliveryPart, DeliveryRoom, space_needed
+from airpatch.patches.delivery_room import DeliveryPart as Part
+from airpatch.patches.delivery_room import DeliveryRoom, space_needed
 
 ONE, TWO, THREE = (Digest.of(bytes([number])) for number in (1, 2, 3))
 SOURCE = Digest.of(b"source")
@@ -18,7 +19,7 @@ SOURCE = Digest.of(b"source")
 class Room(DeliveryRoom):
     """Counts the parts that were admitted; those that enter never wait."""
 
-    def __init__(self, parts: Sequence[DeliveryPart], limit: int, most: int = 3) -> None:
+    def __init__(self, parts: Sequence[Part], limit: int, most: int = 3) -> None:
         self.admitted = 0
         self.cancellation = Cancellation()
         super().__init__(parts, limit, most, self._count, self.cancellation)
@@ -28,9 +29,7 @@ class Room(DeliveryRoom):
 
 
 def test_parts_are_admitted_in_order_as_far_as_they_fit() -> None:
-    room = Room(
-        [DeliveryPart(ONE, 10, {ONE: 5}), DeliveryPart(TWO, 10, {TWO: 5}), DeliveryPart(THREE, 1, {THREE: 1})], 30
-    )
+    room = Room([Part(ONE, 10, {ONE: 5}), Part(TWO, 10, {TWO: 5}), Part(THREE, 1, {THREE: 1})], 30)
     room.enter(ONE)
     assert room.admitted == 2
     room.leave(TWO, is_given=False)
@@ -39,7 +38,7 @@ def test_parts_are_admitted_in_order_as_far_as_they_fit() -> None:
 
 
 def test_no_more_are_at_work_than_there_may_be() -> None:
-    room = Room([DeliveryPart(digest, 0, {}) for digest in (ONE, TWO, THREE)], 30, 2)
+    room = Room([Part(digest, 0, {}) for digest in (ONE, TWO, THREE)], 30, 2)
     room.enter(ONE)
     assert room.admitted == 2
     room.leave(ONE, is_given=False)
@@ -49,9 +48,9 @@ def test_no_more_are_at_work_than_there_may_be() -> None:
 def test_a_source_of_two_parts_counts_once_and_until_it_is_given_up() -> None:
     room = Room(
         [
-            DeliveryPart(ONE, 0, {SOURCE: 20, ONE: 5}),
-            DeliveryPart(TWO, 0, {SOURCE: 20, TWO: 5}),
-            DeliveryPart(THREE, 1, {}),
+            Part(ONE, 0, {SOURCE: 20, ONE: 5}),
+            Part(TWO, 0, {SOURCE: 20, TWO: 5}),
+            Part(THREE, 1, {}),
         ],
         30,
     )
@@ -62,7 +61,7 @@ def test_a_source_of_two_parts_counts_once_and_until_it_is_given_up() -> None:
 
 
 def test_what_is_larger_than_the_limit_waits_until_it_is_alone_and_all_is_taken() -> None:
-    room = Room([DeliveryPart(ONE, 0, {ONE: 5}), DeliveryPart(TWO, 100, {TWO: 5}), DeliveryPart(THREE, 0, {})], 30)
+    room = Room([Part(ONE, 0, {ONE: 5}), Part(TWO, 100, {TWO: 5}), Part(THREE, 0, {})], 30)
     room.enter(ONE)
     room.leave(ONE, is_given=True)
     assert room.admitted == 1
@@ -75,7 +74,7 @@ def test_what_is_larger_than_the_limit_waits_until_it_is_alone_and_all_is_taken(
 
 
 def test_whoever_waits_is_told_that_the_work_is_cancelled() -> None:
-    room = Room([DeliveryPart(ONE, 0, {}), DeliveryPart(TWO, 100, {})], 30)
+    room = Room([Part(ONE, 0, {}), Part(TWO, 100, {})], 30)
     room.enter(ONE)
     room.cancellation.cancel()
     with pytest.raises(CancelledError):
@@ -92,9 +91,9 @@ def test_whoever_waits_is_told_that_the_work_is_cancelled() -> None:
 )
 def test_the_space_that_suffices(limit: int, needed: int) -> None:
     parts = [
-        DeliveryPart(ONE, 10, {SOURCE: 2, ONE: 5}),
-        DeliveryPart(TWO, 10, {ONE: 5, TWO: 10}),
-        DeliveryPart(THREE, 10, {THREE: 10}),
+        Part(ONE, 10, {SOURCE: 2, ONE: 5}),
+        Part(TWO, 10, {ONE: 5, TWO: 10}),
+        Part(THREE, 10, {THREE: 10}),
     ]
     last = {SOURCE: 1, ONE: 1}
     assert space_needed(parts, last, limit) == needed
