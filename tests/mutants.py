@@ -427,11 +427,11 @@ def _ticks(session: int) -> int:
     return spent
 
 
-def _modules(patterns: Sequence[str], only: str) -> Iterator[Module]:
+def _modules(patterns: Sequence[str]) -> Iterator[Module]:
     for path in sorted(path for pattern in patterns for path in LIBRARY.glob(pattern)):
         name = str(path.relative_to(LIBRARY))
         is_compiled = any(path.parent.glob(f"{path.stem}.*.so"))
-        if path.name != "__init__.py" and not is_compiled and only in name:
+        if path.name != "__init__.py" and not is_compiled:
             yield Module(name)
 
 
@@ -445,13 +445,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=1000, metavar="N", help="how many mutants (default: 1000)")
     parser.add_argument("--seed", type=int, default=15, metavar="N", help="of the sample (default: 15)")
-    parser.add_argument("--only", default="", metavar="WORD", help="modules with WORD in their path")
+    parser.add_argument("--only", default="", metavar="WORD", help="of these, those whose module has WORD in its path")
     parser.add_argument("--results", type=Path, metavar="FILE", help="JSON lines, which are read first and continued")
     args = parser.parse_args()
-    suites = {tests: list(_modules(patterns, args.only)) for tests, patterns in MUTATED.items()}
+    suites = {tests: list(_modules(patterns)) for tests, patterns in MUTATED.items()}
     everything = [mutant for modules in suites.values() for module in modules for mutant in module.mutants]
     random.Random(args.seed).shuffle(everything)
-    sample = everything[: args.sample]
+    sample = [mutant for mutant in everything[: args.sample] if args.only in mutant.module]
 
     def note(mutant: Mutant, result: str) -> None:
         """In whichever process: by way of the file."""

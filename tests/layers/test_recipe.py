@@ -202,6 +202,14 @@ def test_methods_have_names_for_people(method: Method, name: str) -> None:
     assert method_name(method) == name
 
 
+@pytest.mark.parametrize(
+    ("method", "sections"), [(Plain(), 1), (Raw(), 1), (Replay(()), 5), (Frames("", ()), 3), (FrameReplay(()), 5)]
+)
+def test_methods_have_a_number_of_sections_and_views_two_more(method: Method, sections: int) -> None:
+    assert section_count(method) == sections
+    assert section_count(method, has_views=True) == sections + 2
+
+
 def test_each_method_comes_back() -> None:
     for method in (Whole(), Raw(), Plain(), Replica("zlib-6", b"", (3,)), Corrected(Replica("zlib-6", b""))):
         sections = (1,) * section_count(method, False)
