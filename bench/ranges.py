@@ -19,6 +19,7 @@ import airpatch
 from airpatch.delta.decoder import decode
 from airpatch.execution import Execution
 from airpatch.format.index import Step
+from airpatch.layers import blob_builder
 from airpatch.layers.blob_builder import BlobBuilder
 from airpatch.units import megabytes
 
@@ -44,9 +45,8 @@ def main() -> None:
     sizes = {source: size for each in carried for source, size in zip(each.step.sources, each.sizes, strict=True)}
     needed = dict.fromkeys(sizes, 0.0)
     for each in carried:
-        shares = each.shares[: len(each.step.sources)]
-        shares += [0.0] * (len(each.step.sources) - len(shares))
-        for source, share in zip(each.step.sources, shares, strict=True):
+        for number, source in enumerate(each.step.sources):
+            share = each.shares[number] if number < len(each.shares) else 0
             needed[source] = max(needed[source], share or 1)  # nothing of its content: its decisions
     total = sum(size for source, size in sizes.items() if source not in made)
     some = sum(int(size * needed[source]) for source, size in sizes.items() if source not in made)
@@ -77,7 +77,7 @@ def carry_out(base: str, file: str) -> list[Carried]:
         carried.append(Carried(step, [self._content.size(source) or 0 for source in step.sources]))
         build(self, step, *words)
 
-    with patch("airpatch.layers.blob_builder.decode", counted), patch.object(BlobBuilder, "build", begun):
+    with patch.object(blob_builder, "decode", counted), patch.object(BlobBuilder, "build", begun):
         airpatch.verify(file, base=base, execution=Execution(jobs=1))
     return carried
 
