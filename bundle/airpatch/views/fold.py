@@ -1,6 +1,7 @@
 """Makes packed bytes from their view: the inverse of `expand` (spec/VIEWS.md, Folding).
 
-Pieces come in and go out as they are made; memory stays within two MiB per level, and `MAX_BUFFERED` for zip entries.
+Pieces come in and go out as they are made; memory stays within two MiB per level, `MAX_BUFFERED` for zip entries, and
+100 MiB for a brotli stream.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from airpatch.deflate.decompressor import crc32
+from airpatch.encoders.libbrotli import brotli_encoder
 from airpatch.encoders.replicas import Deflater, deflater
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
@@ -86,6 +88,8 @@ def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
         return _ZipEntry(deflater(coding.encoder), framing, parent)
     if framing in (framings.RAW, framings.GZIP, framings.ZLIB):
         return _Stream(deflater(coding.encoder), framing)
+    if framing == framings.BROTLI:
+        return _Stream(brotli_encoder(coding.encoder), framing)
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:
@@ -96,7 +100,7 @@ def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
 
 
 class _Stream:
-    """A deflate stream and what follows it."""
+    """A packed stream and what follows it."""
 
     def __init__(self, encoder: Deflater, framing: str) -> None:
         self._deflater = encoder

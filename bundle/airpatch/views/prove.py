@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from airpatch.encoders.libbrotli import QUALITIES, WINDOWS, brotli_encoder, brotli_name
 from airpatch.encoders.recognise import recognise
 from airpatch.encoders.replicas import deflater, other_names, usual_names
 from airpatch.errors import FormatError
@@ -29,6 +30,13 @@ LIKELY = tuple(
     if re.fullmatch(r"zlib-.(-mem9)?|gzip-.|go1-flate-.|klauspost-1\.18\.2-.", name)
 )
 """Encoders that write streams within files: libraries, of which only today's versions are met, not pigz or pgzip."""
+
+
+_SLOW = 10
+"""The quality from which on libbrotli makes about 1 MB/s."""
+MAX_SLOW = 32 << 20
+"""Bytes of content that a target will make at such qualities, or that were tried: half a minute."""
+_LIKELY_QUALITIES = (11, 9, 5, 6, 4)
 
 
 class ViewReader(Protocol):
@@ -61,6 +69,7 @@ class Prover:
 
     def __init__(self, likely: Sequence[str] = LIKELY) -> None:
         self._likely = likely
+        self._brotli = _BrotliProver()
         self._recent = list(_SYSTEM)
         self._failed = 0
 
@@ -68,10 +77,12 @@ class Prover:
         """Return the name of a replica that makes a stream from its content and that `reader` knows, None if there is
         none.
         """
+        if level.framing == framings.BROTLI:
+            return self._brotli.encoder(level, reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         known = {name for name in (*self._likely, *self._recent) if reader.knows(Coding(level.framing, name))}
         for name in self._recent:
-            if name in known and _makes(_encode(name), packed):
+            if name in known and _makes(_encode(name), packed, level.framing):
                 self._found(name)
                 return name
         self._failed += 1
@@ -82,7 +93,7 @@ class Prover:
         except FormatError:
             return None
         for name in sorted(names, key=lambda name: name not in known):
-            if not (name in known and name in self._recent) and _makes(_encode(name), packed):
+            if not (name in known and name in self._recent) and _makes(_encode(name), packed, level.framing):
                 if name in known:
                     self._found(name)
                     return name
@@ -97,6 +108,46 @@ class Prover:
         self._recent.insert(0, name)
 
 
+class _BrotliProver:
+    """Finds the quality of brotli streams; the window is in their header. Those that were right before come first."""
+
+    def __init__(self) -> None:
+        self._qualities = sorted(QUALITIES, key=lambda each: (each not in _LIKELY_QUALITIES, -each))
+        self._room = MAX_SLOW
+
+    def encoder(self, level: FoundLevel, reader: ViewReader) -> str | None:
+        """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
+        packed = level.data[level.body : level.end]
+        window = _brotli_window(packed[0])
+        if window not in WINDOWS:
+            return None
+        for quality in self._qualities:
+            name = brotli_name(quality, window)
+            if not reader.knows(Coding(level.framing, name)):
+                reader.note_unknown(Coding(level.framing, name))
+                return None
+            if quality >= _SLOW:
+                if self._room < level.size:
+                    continue
+                self._room -= level.size
+            encoder = brotli_encoder(name)
+            if _makes((encoder.feed, encoder.finish), packed, level.framing):
+                self._qualities.remove(quality)
+                self._qualities.insert(0, quality)
+                return name
+        return None
+
+
+def _brotli_window(first: int) -> int:
+    """Return the logarithm of the window's size that the first byte of a stream says (RFC 7932 9.1), 0 for none."""
+    if not first & 1:
+        return 16
+    high, low = first >> 4 & 7, first >> 1 & 7
+    if low:
+        return 17 + low
+    return 17 if not high else 8 + high if high > 1 else 0
+
+
 _Encoder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
 
 
@@ -108,10 +159,10 @@ def _encode(name: str) -> _Encoder:
     return replica.feed, replica.finish
 
 
-def _makes(encoder: _Encoder, packed: memoryview) -> bool:
+def _makes(encoder: _Encoder, packed: memoryview, framing: str) -> bool:
     feed, finish = encoder
     at = 0
-    for piece, _ in inflate(packed, 0):
+    for piece, _ in inflate(packed, 0, framing):
         out = feed(piece)
         if bytes(packed[at : at + len(out)]) != out:  # a memoryview would be compared byte by byte
             return False

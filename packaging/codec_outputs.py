@@ -1,8 +1,8 @@
-"""Print digests of what the zstd codecs make of the inputs in `fixtures/encoders`, a line each: `zstd_outputs.py`.
+"""Print digests of what codecs of zstd and brotli make of the inputs in `fixtures/encoders`, a line each.
 
 `try_aarch64.sh` compares those of two architectures. There are the replicas of klauspost/compress, of which level best
-reckons in floating point; libzstd of each version, with and without workers; and the decisions of zstd files beside
-older ones, which must also give the file again.
+reckons in floating point; libzstd of each version, with and without workers; the decisions of zstd files beside older
+ones, which must also give the file again; and libbrotli, which reckons in floating point, too.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from airpatch.delta.decoder import decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
+from airpatch.encoders.libbrotli import QUALITIES, brotli_encoder, brotli_name
 from airpatch.encoders.libzstd import VERSIONS
 from airpatch.encoders.zstd_decisions import Covers, emit, parse
 from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names
@@ -40,6 +41,11 @@ def main() -> None:
         _print(f"{name} flushed", compress(name, inputs()["mixed"], CUTS))
     for name in _REPLAYED:
         _print(f"{name} replayed", replayed(name))
+    for quality in QUALITIES:
+        for label in (*_INPUTS, "tar"):
+            data = inputs()[label]
+            encoder = brotli_encoder(brotli_name(quality, 22))
+            _print(f"brotli {quality} {label}", encoder.feed(data) + encoder.finish())
 
 
 def compress(name: str, data: bytes, cuts: tuple[int, ...] = ()) -> bytes:

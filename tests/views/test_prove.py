@@ -1,0 +1,63 @@
+"""Encoders of brotli streams are found by making the streams; those of deflate are looked at in test_choose.py."""
+
+from __future__ import annotations
+
+import brotli
+import pytest
+
+from airpatch.encoders.libbrotli import AVAILABLE, QUALITIES
+from airpatch.views import prove
+from airpatch.views.description import Coding
+from airpatch.views.prove import Prover
+from airpatch.views.survey import FoundLevel, check, survey
+from tests.views.support import text
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libbrotli")
+CONTENT = text(30_000, 1)
+
+
+def stream(quality: int, window: int, content: bytes = CONTENT, tail: bytes = b"") -> FoundLevel:
+    (level,) = survey(memoryview(brotli.compress(content, quality=quality, lgwin=window) + tail), b"x.js.br")
+    assert check(level)
+    return level
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_the_quality_is_found(quality: int) -> None:
+    assert Prover().encoder(stream(quality, 22)) == f"libbrotli-1.2.1-{quality}-22"
+
+
+@pytest.mark.parametrize("window", [10, 11, 15, 16, 17, 18, 22])
+def test_the_window_is_found(window: int) -> None:
+    assert Prover().encoder(stream(11, window)) == f"libbrotli-1.2.1-11-{window}"
+
+
+def test_what_follows_a_stream_is_no_part_of_it() -> None:
+    assert Prover().encoder(stream(11, 22, tail=b"tail")) == "libbrotli-1.2.1-11-22"
+
+
+@pytest.mark.parametrize(("quality", "window"), [(1, 22), (3, 22), (11, 24)])
+def test_no_other_encoder_is_found(quality: int, window: int) -> None:
+    assert Prover().encoder(stream(quality, window)) is None
+
+
+def test_slow_ones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove, "MAX_SLOW", 50_000)
+    prover = Prover()
+    found = [prover.encoder(stream(11, 22)) for _ in range(3)]
+    assert found == ["libbrotli-1.2.1-11-22", None, None]
+    assert prover.encoder(stream(9, 22)) == "libbrotli-1.2.1-9-22"
+
+
+def test_a_reader_without_brotli_is_noted() -> None:
+    noted = []
+
+    class Older:
+        def knows(self, coding: Coding) -> bool:
+            return False
+
+        def note_unknown(self, coding: Coding) -> None:
+            noted.append(coding)
+
+    assert Prover().encoder(stream(11, 22), Older()) is None
+    assert noted == [Coding("brotli", "libbrotli-1.2.1-11-22")]
