@@ -303,7 +303,7 @@ class Fold:
             end = 18 + int.from_bytes(content[14:16], "little") + int.from_bytes(content[16:18], "little")
             require(end <= len(content), "a local file header that is cut short")
             head, content = content[:end], content[end:]
-        packed = encoders.deflate(self.encoder, content)
+        packed = encoders.packed(self.encoder, content)
         if self.framing == "gzip":
             return packed + _fields(zlib.crc32(content), 0, 0)[:4] + _fields(len(content), 0, 0)[:4]
         if self.framing == "zlib":

@@ -33,8 +33,7 @@ def parse(data: bytes, reversible: bool) -> Description:
         require(framing in LEVELS, "a framing that nobody knows")
         wanted = reversible and LEVELS[framing].has_encoder
         require(bool(encoder) == wanted, "an encoder where none belongs, or none where one does")
-        is_one = encoders.is_brotli if framing == "brotli" else encoders.is_deflate
-        require(not wanted or is_one(encoder), f"an encoder that nobody knows: {encoder!r}")
+        require(not wanted or encoders.is_packer(framing, encoder), f"an encoder that nobody knows: {encoder!r}")
         codings.append((framing, encoder))
     require(len(set(codings)) == len(codings), "a coding twice")
     actions = cursor.take(cursor.number(MAX_RECORDS))

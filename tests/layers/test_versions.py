@@ -39,4 +39,7 @@ def test_uncompiled_there_are_no_libraries(monkeypatch: pytest.MonkeyPatch) -> N
     missing = known_features() - features_of_this_host()
     features_of_this_host.cache_clear()
     assert missing
-    assert all(name.startswith(("encoder libzstd-", "encoder libbrotli-", "view brotli")) for name in missing)
+    assert all(
+        name.startswith(("encoder libzstd-", "encoder libbrotli-", "encoder zopfli-", "view brotli"))
+        for name in missing
+    )

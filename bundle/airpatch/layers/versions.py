@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from airpatch.encoders.libbrotli import brotli_names
+from airpatch.encoders.libzopfli import zopfli_names
 from airpatch.encoders.libzstd import AVAILABLE
 from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.encoders.zstd_replicas import libzstd_names, zstd_names
@@ -26,16 +27,16 @@ _LATER: Mapping[str, str] = {}
 @cache
 def known_features() -> frozenset[str]:
     """Return the names of all features that this airpatch has (spec/FORMAT.md, Features)."""
-    encoders = (*usual_names(), *other_names(), *zstd_names(), *libzstd_names(), *brotli_names())
+    encoders = (*usual_names(), *other_names(), *zstd_names(), *libzstd_names(), *brotli_names(), *zopfli_names())
     return frozenset((*map(encoder_feature, encoders), *map(view_feature, FRAMINGS)))
 
 
 @cache
 def features_of_this_host() -> frozenset[str]:
-    """Return those that can be carried out here: uncompiled, airpatch has neither libzstd nor libbrotli."""
+    """Return those that can be carried out here: uncompiled, airpatch has no libzstd, libbrotli and zopfli."""
     if AVAILABLE:
         return known_features()
-    libraries = map(encoder_feature, (*libzstd_names(), *brotli_names()))
+    libraries = map(encoder_feature, (*libzstd_names(), *brotli_names(), *zopfli_names()))
     return known_features().difference(libraries, [view_feature(BROTLI)])
 
 

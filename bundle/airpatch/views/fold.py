@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from airpatch.deflate.decompressor import crc32
-from airpatch.encoders.libbrotli import brotli_encoder
-from airpatch.encoders.replicas import Deflater, deflater
+from airpatch.encoders.replicas import Deflater
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
+from airpatch.views.stream_encoders import stream_encoder
 
 _PIECE = 1 << 20
 _CHUNK_SIZE = 4
@@ -85,11 +85,9 @@ def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
     """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
-        return _ZipEntry(deflater(coding.encoder), framing, parent)
-    if framing in (framings.RAW, framings.GZIP, framings.ZLIB):
-        return _Stream(deflater(coding.encoder), framing)
-    if framing == framings.BROTLI:
-        return _Stream(brotli_encoder(coding.encoder), framing)
+        return _ZipEntry(stream_encoder(coding), framing, parent)
+    if framing in (framings.RAW, framings.GZIP, framings.ZLIB, framings.BROTLI):
+        return _Stream(stream_encoder(coding), framing)
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:

@@ -7,12 +7,14 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from airpatch.encoders.libbrotli import QUALITIES, WINDOWS, brotli_encoder, brotli_name
+from airpatch.encoders.libbrotli import QUALITIES, WINDOWS, brotli_name
+from airpatch.encoders.libzopfli import AVAILABLE, zopfli_names
 from airpatch.encoders.recognise import recognise
-from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.description import Coding
+from airpatch.views.stream_encoders import stream_encoder
 from airpatch.views.survey import FoundLevel, inflate
 
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
@@ -36,6 +38,10 @@ _SLOW = 10
 """The quality from which on libbrotli makes about 1 MB/s."""
 MAX_SLOW = 32 << 20
 """Bytes of content that a target will make at such qualities, or that were tried: half a minute."""
+MAX_ZOPFLI = 8 << 20
+"""The same of zopfli, at less than half the speed."""
+_ZOPFLI_PATIENCE = 3
+"""After so many streams that were small enough for zopfli, and not its own, no other is tried."""
 _LIKELY_QUALITIES = (11, 9, 5, 6, 4)
 
 
@@ -70,6 +76,7 @@ class Prover:
     def __init__(self, likely: Sequence[str] = LIKELY) -> None:
         self._likely = likely
         self._brotli = _BrotliProver()
+        self._zopfli = _ZopfliProver()
         self._recent = list(_SYSTEM)
         self._failed = 0
 
@@ -85,6 +92,10 @@ class Prover:
             if name in known and _makes(_encode(name), packed, level.framing):
                 self._found(name)
                 return name
+        return self._other(level, packed, known, reader) or self._zopfli.encoder(level, packed, reader)
+
+    def _other(self, level: FoundLevel, packed: memoryview, known: set[str], reader: ViewReader) -> str | None:
+        """Return an encoder that was not right before."""
         self._failed += 1
         if self._failed > _PATIENCE and self._failed % _PATIENCE:
             return None
@@ -130,12 +141,43 @@ class _BrotliProver:
                 if self._room < level.size:
                     continue
                 self._room -= level.size
-            encoder = brotli_encoder(name)
-            if _makes((encoder.feed, encoder.finish), packed, level.framing):
+            if _makes(_encode(name, level.framing), packed, level.framing):
                 self._qualities.remove(quality)
                 self._qualities.insert(0, quality)
                 return name
         return None
+
+
+class _ZopfliProver:
+    """Finds streams of zopfli among those that are smaller than zlib makes them."""
+
+    def __init__(self) -> None:
+        self._room = MAX_ZOPFLI
+        self._failed = 0
+
+    def encoder(self, level: FoundLevel, packed: memoryview, reader: ViewReader) -> str | None:
+        """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
+        (name,) = zopfli_names()
+        is_tried = AVAILABLE and self._failed < _ZOPFLI_PATIENCE and self._room >= level.size
+        if not is_tried or not _is_close(packed):
+            return None
+        if not reader.knows(Coding(level.framing, name)):
+            reader.note_unknown(Coding(level.framing, name))
+            return None
+        self._room -= level.size
+        if _makes(_encode(name), packed, level.framing):
+            self._failed = 0
+            return name
+        self._failed += 1
+        return None
+
+
+def _is_close(packed: memoryview) -> bool:
+    """Return whether a deflate stream is smaller than that of zlib at its highest level."""
+    best = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return len(packed) < sum(len(best.compress(piece)) for piece, _ in inflate(packed, 0, framings.RAW)) + len(
+        best.flush()
+    )
 
 
 def _brotli_window(first: int) -> int:
@@ -151,12 +193,12 @@ def _brotli_window(first: int) -> int:
 _Encoder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
 
 
-def _encode(name: str) -> _Encoder:
+def _encode(name: str, framing: str = framings.RAW) -> _Encoder:
     if name in _SYSTEM:
         system = zlib.compressobj(_SYSTEM[name], zlib.DEFLATED, -15)
         return system.compress, system.flush
-    replica = deflater(name)
-    return replica.feed, replica.finish
+    encoder = stream_encoder(Coding(framing, name))
+    return encoder.feed, encoder.finish
 
 
 def _makes(encoder: _Encoder, packed: memoryview, framing: str) -> bool:
