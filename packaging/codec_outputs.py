@@ -1,8 +1,9 @@
 """Print digests of what codecs of zstd, brotli and zopfli make of the inputs in `fixtures/encoders`, a line each.
 
-`try_aarch64.sh` compares those of two architectures. There are the replicas of klauspost/compress, of which level best
-reckons in floating point; libzstd of each version, with and without workers; the decisions of zstd files beside older
-ones, which must also give the file again; and libbrotli and zopfli, which reckon in floating point, too.
+`try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
+klauspost/compress, of which level best reckons in floating point; libzstd of each version, with and without workers; the
+decisions of zstd files beside older ones, which must also give the file again; and libbrotli and zopfli, which reckon in
+floating point, too.
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ def replayed(name: str) -> bytes:
     matches = b"".join(part.matches for part in parse(io.BytesIO(older).read, len(old)))
     parts = list(parse(io.BytesIO(file).read, len(new), covers.alignment(matches), io.BytesIO(new).read))
     columns = [b"".join(column) for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)]
-    layout, *others = (io.BytesIO(column).read for column in columns)
-    if b"".join(emit(layout, io.BytesIO(new).read, *others, covers.alignment(matches))) != file:
+    layout, runs, hits, offsets = (io.BytesIO(column).read for column in columns)
+    if b"".join(emit(layout, io.BytesIO(new).read, runs, hits, offsets, covers.alignment(matches))) != file:
         raise SystemExit(f"{name}: another file is replayed")
     return delta + b"".join(columns)
 

@@ -113,6 +113,19 @@ def test_a_blob_of_the_largest_size_is_cut_lazily() -> None:
     assert first.pieces[0].member.total == 3 * 512 + 2**63
 
 
+def test_bytes_of_content_are_counted_without_header_and_padding() -> None:
+    (plan,) = layout.data_section(index_of([(700, GZIP)]))
+    (piece,) = plan.pieces
+    header = len(piece.member.header)
+    assert plan.content == header + 1024
+    assert piece.blob_bytes == 700
+    assert replace(piece, stop=header + 100).blob_bytes == 100
+    assert replace(piece, start=header + 100).blob_bytes == 600
+    assert replace(piece, stop=header - 1).blob_bytes == 0
+    (end,) = layout.index_section(b"an index")
+    assert end.pieces[0].blob_bytes == 0
+
+
 def test_a_patch_has_no_links(sample: Builder) -> None:
     patch = replace(Index.full(sample.release), bases=(Base(Digest.of(b"base"), "r0"),))
     (plan,) = layout.links_section(patch, {})

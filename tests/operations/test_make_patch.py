@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,12 +24,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def made(place: Path, tmp_path: Path, *bases: str, source: str = "r2", **options: object) -> airpatch.WrittenBundle:
+def made(place: Path, tmp_path: Path, *bases: str, source: str = "r2", **options: Any) -> airpatch.WrittenBundle:
     return airpatch.diff(
         [place / base for base in bases],
         IMAGES / source,
         tmp_path / "patch",
-        **{"release": "next", "layer_patches": False, **options},  # type: ignore[arg-type] # values of several types
+        **{"release": "next", "layer_patches": False, **options},
     )
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,8 +92,8 @@ class Taker:
                 finally:
                     taken()
 
-            def take(*given: object) -> None:
-                running.append(pool.submit(read, *given))  # type: ignore[arg-type]
+            def take(*given: Any) -> None:
+                running.append(pool.submit(read, *given))
 
             running: list[Future[None]] = []
             total = supply.prepare(wanted, work)

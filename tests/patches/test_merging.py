@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -118,15 +119,15 @@ def test_a_patch_where_a_full_bundle_belongs(place: Path, r1: Sample, r2: Sample
 
 
 @pytest.mark.parametrize("call", [merge, merge_chain])
-def test_a_full_bundle_where_a_patch_belongs(place: Path, r1: Sample, r2: Sample, call: object) -> None:
+def test_a_full_bundle_where_a_patch_belongs(place: Path, r1: Sample, r2: Sample, call: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match=r"2: is a full bundle, where a patch is expected|1: is a full bundle"):
-        call(stored(place, r1.full, r2.full))  # type: ignore[operator]
+        call(stored(place, r1.full, r2.full))
 
 
 @pytest.mark.parametrize("call", [merge, merge_chain])
-def test_one_bundle_is_not_enough(place: Path, r1: Sample, r2: Sample, call: object) -> None:
+def test_one_bundle_is_not_enough(place: Path, r1: Sample, r2: Sample, call: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match="two bundles"):
-        call(stored(place, r1.full if call is merge else r2.patch(r1)))  # type: ignore[operator]
+        call(stored(place, r1.full if call is merge else r2.patch(r1)))
 
 
 def test_adversary_13_a_patch_for_another_release(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:

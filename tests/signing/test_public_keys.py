@@ -63,7 +63,7 @@ def test_security_keys_are_accepted_here_and_by_openssh(kind: str, tmp_path: Pat
     key.verify(blob, signed_data(MESSAGE, "airpatch"))
     (tmp_path / "sig").write_text(emit(Signature(key.blob, "airpatch", "sha512", blob)))
     (tmp_path / "allowed").write_text(f"alice {kind} {base64.b64encode(key.blob).decode()}\n")
-    words = ["-Y", "verify", "-f", tmp_path / "allowed", "-I", "alice", "-n", "airpatch", "-s", tmp_path / "sig"]
+    words = ("-Y", "verify", "-f", tmp_path / "allowed", "-I", "alice", "-n", "airpatch", "-s", tmp_path / "sig")
     assert b"Good" in keygen(*words, data=MESSAGE)
     with pytest.raises(TrustError, match="does not fit"):
         key.verify(blob, signed_data(MESSAGE + b".", "airpatch"))

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.room import Room
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
@@ -506,6 +508,8 @@ def test_adversary_49_short_writes(root: Path, r1: Sample, monkeypatch: pytest.M
 def test_adversary_57_a_bundle_that_shrinks_while_it_is_read(old: Path, r2: Sample) -> None:
     before = outside(old)
     with support.feeds(r2.full) as (feed,):
+        assert isinstance(feed, FileFrameReader)
+        assert isinstance(feed.source, FileBytes)
         os.ftruncate(feed.source._fd, len(r2.full) // 2)
         with pytest.raises(FormatError, match="shrank while"):
             installer.install([feed], old, execution(1))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.errors import FormatError
 from airpatch.model.manifest import parse_manifest
 from airpatch.target.check import ManifestsAhead
@@ -30,6 +31,7 @@ def test_a_full_bundle_in_a_file_has_all(r1: Sample) -> None:
 def test_the_reader_is_not_moved(r1: Sample, root: Path) -> None:
     with feeds(r1.full) as (reader,):
         manifests_ahead(reader, None, r1.release)
+        assert isinstance(reader, FileFrameReader)
         assert reader.passed == 0
 
 

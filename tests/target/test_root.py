@@ -342,6 +342,19 @@ def test_adversary_47_48_50_errors_of_the_system_name_path_and_cause(
         assert str(files.path) in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["link", "rename"])
+def test_adversary_50_a_file_that_cannot_be_moved_to_another_mount_says_what_to_do(
+    files: Root, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    files.write("a", b"x")
+    monkeypatch.setattr(os, name, fail)
+    with pytest.raises(TargetError, match=r"b: a cannot be moved there .*put all of the root on a volume of its own"):
+        getattr(files, name)("a", "b")
+
+
 def test_adversary_48_a_file_that_cannot_be_made_as_it_must_be_is_closed(
     files: Root, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,13 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from airpatch.errors import TargetError
 from airpatch.format.receipts import Receipt, emit_receipt
-from airpatch.target import state as state_module
 from airpatch.target.history import Action, History, Outcome
 from airpatch.target.root import Root
 from airpatch.target.state import (
@@ -99,9 +99,9 @@ def test_record_makes_a_release_current_and_ends_the_journal(root: Path, r1: Sam
 
 def test_a_receipt_keeps_the_time_of_the_first_install(root: Path, r1: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(root) as (files, held):
-        monkeypatch.setattr(state_module.time, "time", lambda: 1000.5)
+        monkeypatch.setattr("time.time", lambda: 1000.5)
         held.record(r1.release, APPLY)
-        monkeypatch.setattr(state_module.time, "time", lambda: 2000.5)
+        monkeypatch.setattr("time.time", lambda: 2000.5)
         held.record(r1.release, APPLY)
         assert receipts(files)[r1.id].installed == 1000
         assert [event.time for event in history(files).events] == [1000, 2000]
@@ -115,9 +115,9 @@ def test_adversary_46_state_is_on_disk_before_it_has_its_name(
         for name in ("write", "sync", "rename", "unlink"):
             original = getattr(files, name)
 
-            def traced(*args: object, name: str = name, original: object = original) -> object:
+            def traced(*args: object, name: str = name, original: Callable[..., object] = original) -> object:
                 calls.append(name if name == "sync" else f"{name} {args[-1 if name == 'rename' else 0]}")
-                return original(*args)  # type: ignore[operator]
+                return original(*args)
 
             monkeypatch.setattr(files, name, traced)
         held.record(r1.release, APPLY)

@@ -183,7 +183,7 @@ def _check_steps(index: Index) -> None:
             raise FormatError(f"the index lists {digest} as a source with another size, or though a step makes it")
         if not index.bases and digest not in plans:
             raise FormatError(f"the index asks for {digest} on the target but names no base")
-    made: dict[Digest, int] = {}
+    made: set[Digest] = set()
     used: set[Digest] = set()
     for step in index.steps:
         known, plan = plans.get(step.digest, (step.size, Plan.PATCHED))
@@ -194,10 +194,10 @@ def _check_steps(index: Index) -> None:
             raise FormatError(
                 f"the index has a step for {step.digest} whose sources are repeated, made later, unknown or too many"
             )
-        made[step.digest] = step.size
+        made.add(step.digest)
         used.update(step.sources)
     patched = {digest for digest, (_, plan) in plans.items() if plan is Plan.PATCHED}
-    if not patched <= made.keys() or not made.keys() - patched <= used or not table.keys() <= used:
+    if not patched <= made or not made - patched <= used or not table.keys() <= used:
         raise FormatError("the index has patched blobs without a step, or steps and sources that nothing needs")
     if any(blob.is_manifest and blob.digest in patched for blob in index.release.blobs):
         raise FormatError("the index has a manifest that is patched")
