@@ -1,9 +1,9 @@
 """Print digests of what codecs of zstd, brotli and zopfli make of the inputs in `fixtures/encoders`, a line each.
 
 `try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
-klauspost/compress, of which level best reckons in floating point; libzstd of each version, with and without workers; the
-decisions of zstd files beside older ones, which must also give the file again; and libbrotli and zopfli, which reckon in
-floating point, too.
+klauspost/compress, of which level best reckons in floating point; libzstd of each version, with and without workers;
+the decisions of zstd files beside older ones, which must also give the file again; and libbrotli and zopfli, which
+reckon in floating point, too.
 """
 
 from __future__ import annotations
