@@ -20,7 +20,7 @@ from tests.support import execution
 
 SETTINGS = PatchSettings(Effort.FAST, 1 << 30)
 PRODUCTS = ("amd64", "arm64")
-SIZE = 30_000
+SIZE = 40_000
 
 
 def layers(release: int, product: str) -> list[bytes]:
