@@ -3,7 +3,7 @@
 #
 # For x86-64, and for aarch64 under qemu-user, a Python with musl alone makes, signs, applies, verifies and restores bundles
 # and patches of the images in fixtures/, with the wheel in OUTDIR and the wheels for musl that PyPI has of the packages that
-# it needs. They must be, byte for byte, what the airpatch on the PATH makes here. Needs qemu-user, ssh-keygen, make, and
+# it needs. They must be, byte for byte, what the airpatch on the PATH makes here. Needs qemu-user, ssh-keygen, make, bzip2, and
 # what make_environment.sh needs; that has made ENVIRONMENT. Takes some ten minutes of a processor, most of them for Python.
 set -euo pipefail
 packaging=$(cd "$(dirname "$0")" && pwd)
