@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from airpatch.delta.covers import Members
+from airpatch.delta.covers import TARS, Members
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
 from airpatch.encoders.libbrotli import brotli_encoder
@@ -97,10 +97,9 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(entry, io.BytesIO(content))
 
 
-def _size(target: bytes, sources: Sequence[bytes], members: Members | None = None) -> int:
+def _size(target: bytes, sources: Sequence[bytes], members: Members = TARS) -> int:
     views = [memoryview(source) for source in sources]
-    chosen = {} if members is None else {"members": members}
-    return sum(map(len, encode(memoryview(target), views, Effort.DEFAULT, **chosen)))
+    return sum(map(len, encode(memoryview(target), views, Effort.DEFAULT, members=members)))
 
 
 if __name__ == "__main__":
