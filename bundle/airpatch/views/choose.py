@@ -76,7 +76,7 @@ def choose(
     old = [file for each in given for file in each.files(lambda value, path: value not in has or path in paths)]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
     prover = prover or Prover(pause=release_pages)
-    beside = expandable(*sides.levels, (target, *sources), _without_digits)
+    beside = expandable(*sides.levels, (target, *sources))
     kept = [_kept_target(levels, sides.digests[1], beside, prover, reader) for levels in sides.levels[0]]
     if not any(kept):
         return None
