@@ -25,7 +25,7 @@ def sentences(document: str) -> Iterator[str]:
     text = (SPEC / document).read_text()
     for paragraph in re.split(r"\n\s*\n|\n(?=\||- |\d\. )", text):
         for sentence in re.split(r"(?<=[.;:]) (?=[A-Z*`])|(?<=\|) ", " ".join(paragraph.split())):
-            if "MUST" in sentence and "RFC 2119" not in sentence and "are those of" not in sentence:
+            if "MUST" in sentence and not re.search("RFC 2119|are those of|are used as in", sentence):
                 yield sentence
 
 
