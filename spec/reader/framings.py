@@ -271,7 +271,6 @@ class Fold:
             return b"".join(_chunk(content[at : at + size]) for at in range(4, len(content), size))
         head = b""
         if self.framing.startswith("zip-"):
-            require(len(content) >= 18, "a local file header that is cut short")
             end = 18 + int.from_bytes(content[14:16], "little") + int.from_bytes(content[16:18], "little")
             require(end <= len(content), "a local file header that is cut short")
             head, content = content[:end], content[end:]
