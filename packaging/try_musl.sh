@@ -57,8 +57,8 @@ for architecture in x86_64 aarch64; do
 import obstore, airpatch.deflate.inflate as codec
 assert codec.__file__.endswith(".so"), codec.__file__'
     diff -r "$work/here" "$work/made-$architecture"
-    "${python[@]}" "$packaging/zstd_outputs.py" >"$work/zstd-$architecture"
-    [ -e "$work/zstd-here" ] || python3 "$packaging/zstd_outputs.py" >"$work/zstd-here"
-    diff "$work/zstd-here" "$work/zstd-$architecture"
+    "${python[@]}" "$packaging/codec_outputs.py" >"$work/codecs-$architecture"
+    [ -e "$work/codecs-here" ] || python3 "$packaging/codec_outputs.py" >"$work/codecs-here"
+    diff "$work/codecs-here" "$work/codecs-$architecture"
     echo "musl, $architecture: bundles, patches, signatures and roots are those of glibc"
 done
