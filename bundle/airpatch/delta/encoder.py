@@ -26,7 +26,7 @@ from airpatch.delta.columns import (
     VALUES,
     ColumnCompressor,
 )
-from airpatch.delta.covers import TARS, Members, Planner, Unit
+from airpatch.delta.covers import TARS, Members, Planner, Unit, whole_copy
 from airpatch.delta.decoder import CHUNK, MAGIC, MAX_INSTRUCTIONS
 from airpatch.delta.effort import Effort
 from airpatch.delta.mixed_content import MixedContent
@@ -76,7 +76,8 @@ def encode(
     yield bytes(head)
     levels = [level if column == LITERALS else other for column in range(COLUMNS)]
     writer = _SegmentWriter(view, space, ColumnCompressor(levels, len(view)), mixed, share)
-    for unit in Planner(space, members, entries, tries, release_pages).units(view):
+    units = whole_copy(view, space, release_pages)
+    for unit in units or Planner(space, members, entries, tries, release_pages).units(view):
         yield from writer.unit(unit)
         reach(unit.end)
     yield from writer.flush()
