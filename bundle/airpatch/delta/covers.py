@@ -23,8 +23,9 @@ from airpatch.delta.programs import Program
 from airpatch.delta.source_space import Space
 from airpatch.delta.tar_members import TarMember, members
 
-_STRETCH = 1 << 26  # bytes of target for which the anchors' matches are held at once
-_COMPARED = 1 << 20  # bytes of target and source compared at once
+_STRETCH = 1 << 25  # bytes of target for which the anchors' matches are held at once
+_COPIED = 1 << 24  # bytes of target and source that are compared, or copied, before their pages are released
+_COMPARED = 1 << 20
 _MAX_TILE = 1 << 27  # longer members are cut
 _PIECE = 1 << 22  # bytes of a tile where no member tells how far to go
 _WINDOW = 1 << 25  # bytes of source that a tile is aligned with, at most: 64 MiB of index
@@ -82,8 +83,8 @@ def whole_copy(target: memoryview, space: Space, release_pages: Callable[[], Non
 
 def _is_same(target: memoryview, source: memoryview, release_pages: Callable[[], None]) -> bool:
     """Compare two buffers of one size."""
-    for start in range(0, len(target), _STRETCH):
-        for at in range(start, min(start + _STRETCH, len(target)), _COMPARED):
+    for start in range(0, len(target), _COPIED):
+        for at in range(start, min(start + _COPIED, len(target)), _COMPARED):
             if bytes(target[at : at + _COMPARED]) != bytes(source[at : at + _COMPARED]):
                 return False
         release_pages()
@@ -91,8 +92,8 @@ def _is_same(target: memoryview, source: memoryview, release_pages: Callable[[],
 
 
 def _copied(size: int, base: int, release_pages: Callable[[], None]) -> Iterator[Unit]:
-    for start in range(0, size, _STRETCH):
-        end = min(start + _STRETCH, size)
+    for start in range(0, size, _COPIED):
+        end = min(start + _COPIED, size)
         yield Unit(start, end, [(start, base + start, end - start)], exact=True)
         release_pages()
 

@@ -60,7 +60,7 @@ def encode(
     `members` says where files lie in them that are no tars.
 
     The index of the sources takes 8 bytes for each of `entries`, a power of two. `release_pages` is called each time
-    that 64 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach`
+    that 32 MiB at most have been looked at: a caller that maps files into memory may drop their pages then. `reach`
     receives repeatedly how many bytes of the target have been described.
     """
     if entries < 1 or entries & (entries - 1):
