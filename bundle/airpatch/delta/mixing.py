@@ -133,6 +133,11 @@ class Coder:
         return bit
 
 
+def zeros(size: int) -> memoryview:
+    """Return `size` zero bytes that take no memory before they are used: most differences have little to mix."""
+    return memoryview(mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS))
+
+
 @cython.cclass
 class Model:
     """Predicts bits in a number of contexts. Types are in mixing.pxd."""
@@ -144,9 +149,7 @@ class Model:
         self._inputs = inputs
         self._slot_bits = slot_bits
         self._rate = rate
-        # As differences to what is unknown: zeros take no memory before they are used.
-        counters = mmap(-1, 4 * inputs << slot_bits, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-        self._counters = memoryview(counters).cast("I")
+        self._counters = zeros(4 * inputs << slot_bits).cast("I")
         self._weights = array("i", [_FIRST_WEIGHT, 0] * inputs) * selectors
         self._refined = array("i", [_SQUASH[min(128 * i, 4095)] * 16 for i in range(33)]) * refinements
         self.contexts = array("Q", bytes(8 * inputs))
