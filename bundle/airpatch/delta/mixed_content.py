@@ -9,8 +9,6 @@ correction knowing the copy, where in a reference it stands, and what lies befor
 
 from __future__ import annotations
 
-from array import array
-
 import cython
 
 from airpatch.delta.mixing import zeros
@@ -66,7 +64,7 @@ class MixedContent:
         self._history = 0
         self._ring = zeros(1 << min(bits + 2, 22))
         self._last = len(self._ring) - 1
-        self._matches = array("I", bytes(4 << min(bits, 18)))
+        self._matches = zeros(4 << min(bits, 18)).cast("I")
         self._unused = 32 - min(bits, 18)
         self._count = self._like = self._alike = 0
         self._last_covers = self._last_blocks = self._last_values = 0
