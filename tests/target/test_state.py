@@ -242,10 +242,11 @@ def test_adversary_51_a_dry_run_is_refused_while_another_works(root: Path, r1: S
 
 
 def test_adversary_51_a_lock_that_vanishes_in_a_dry_run_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root.mkdir()
+    (root / ".airpatch").mkdir(parents=True)
     with Root(root) as files:
         monkeypatch.setattr(files, "size", lambda _path: 0)  # as it was a moment ago
         require_unlocked(files)
+    assert list((root / ".airpatch").iterdir()) == []
 
 
 def test_adversary_51_a_file_system_without_locks_is_told_in_a_dry_run(
