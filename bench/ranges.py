@@ -12,11 +12,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from typing import Any
 from unittest.mock import patch
 
 import airpatch
+from airpatch.delta.decoder import decode
 from airpatch.execution import Execution
 from airpatch.format.index import Step
 from airpatch.layers import blob_builder
@@ -45,8 +45,8 @@ def main() -> None:
     sizes = {source: size for each in carried for source, size in zip(each.step.sources, each.sizes, strict=True)}
     needed = dict.fromkeys(sizes, 0.0)
     for each in carried:
-        shares = each.shares[: len(each.step.sources)]
-        for source, share in zip_longest(each.step.sources, shares, fillvalue=0.0):
+        for number, source in enumerate(each.step.sources):
+            share = each.shares[number] if number < len(each.shares) else 0
             needed[source] = max(needed[source], share or 1)  # nothing of its content: its decisions
     total = sum(size for source, size in sizes.items() if source not in made)
     some = sum(int(size * needed[source]) for source, size in sizes.items() if source not in made)
@@ -56,7 +56,7 @@ def main() -> None:
 def carry_out(base: str, file: str) -> list[Carried]:
     """Carry out the steps of a patch, one after the other."""
     carried: list[Carried] = []
-    decode, build = blob_builder.decode, BlobBuilder.build
+    build = BlobBuilder.build
 
     def counted(
         delta: Any, sources: Sequence[Any], most: int, see: Callable[[_Covers], None] | None = None

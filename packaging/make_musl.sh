@@ -4,7 +4,7 @@
 # ENVIRONMENT is what make_environment.sh made, ARCHITECTURE x86_64 or aarch64. In FOLDER/root are then Python 3.11, its
 # library, zlib and musl. zig compiles it, with all modules inside, and links it dynamically, since wheels are to be loaded.
 # musl-packages.txt pins the sources and musl, which is that of Debian 13: with the one of Debian 12, 1.2.3, older than
-# Alpine's, importing cryptography's wheel ends in a segmentation fault. Needs apt, dpkg and make.
+# Alpine's, importing cryptography's wheel ends in a segmentation fault. Needs apt, dpkg, make and bzip2.
 set -euo pipefail
 packaging=$(cd "$(dirname "$0")" && pwd)
 . "$packaging/debian.sh"

@@ -3,7 +3,7 @@
 #
 # For x86-64, and for aarch64 under qemu-user, a Python with musl alone makes, signs, applies, verifies and restores bundles
 # and patches of the images in fixtures/, with the wheel in OUTDIR and the wheels for musl that PyPI has of the packages that
-# it needs. They must be, byte for byte, what the airpatch on the PATH makes here. Needs qemu-user, ssh-keygen, make, and
+# it needs. They must be, byte for byte, what the airpatch on the PATH makes here. Needs qemu-user, ssh-keygen, make, bzip2, and
 # what make_environment.sh needs; that has made ENVIRONMENT. Takes some ten minutes of a processor, most of them for Python.
 set -euo pipefail
 packaging=$(cd "$(dirname "$0")" && pwd)
@@ -57,8 +57,8 @@ for architecture in x86_64 aarch64; do
 import obstore, airpatch.deflate.inflate as codec
 assert codec.__file__.endswith(".so"), codec.__file__'
     diff -r "$work/here" "$work/made-$architecture"
-    "${python[@]}" "$packaging/zstd_outputs.py" >"$work/zstd-$architecture"
-    [ -e "$work/zstd-here" ] || python3 "$packaging/zstd_outputs.py" >"$work/zstd-here"
-    diff "$work/zstd-here" "$work/zstd-$architecture"
+    "${python[@]}" "$packaging/codec_outputs.py" >"$work/codecs-$architecture"
+    [ -e "$work/codecs-here" ] || python3 "$packaging/codec_outputs.py" >"$work/codecs-here"
+    diff "$work/codecs-here" "$work/codecs-$architecture"
     echo "musl, $architecture: bundles, patches, signatures and roots are those of glibc"
 done

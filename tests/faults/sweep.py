@@ -105,8 +105,9 @@ def main() -> int:
             if not set(args.only.split()) <= set(scenario.name.split()):
                 continue
             for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
+                problems: list[str] = []
                 if kind == "places":
-                    count, problems = len(lab.points(scenario)), []
+                    count = len(lab.points(scenario))
                 elif kind == "power":
                     count, problems = Power(lab, scenario).sweep(args.every)
                 else:

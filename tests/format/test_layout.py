@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.format import layout, tar
-from airpatch.format.index import Base, Index, Plan, Step
+from airpatch.format.index import Base, Disposition, Index, Step
 from airpatch.format.layout import FRAME, GROUP, SMALL, FramePlan, Packing
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_MANIFEST, parse_manifest
@@ -140,8 +140,8 @@ def test_layer_patches_are_dense_members_of_their_own_digest(sample: Builder) ->
         Step(digest, size, size, Digest.of(b"patch %d" % size), SMALL, (source.digest,))
         for digest, size in ((Digest.of(b"between"), 3), (blob.digest, blob.size))
     )
-    plans = (Plan.PATCHED, *[Plan.STORED] * (len(release.blobs) - 1))
-    index = Index(release, plans, (Base(Digest.of(b"base"), "r0"),), (), (), steps)
+    dispositions = (Disposition.PATCHED, *[Disposition.STORED] * (len(release.blobs) - 1))
+    index = Index(release, dispositions, (Base(Digest.of(b"base"), "r0"),), (), (), steps)
     found = [plan for plan in layout.data_section(index) if plan.pieces[0].member.step is not None]
     assert [plan.packing for plan in found] == [Packing.DENSE] * 2
     members = [plan.pieces[0].member for plan in found]

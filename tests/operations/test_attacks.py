@@ -22,7 +22,7 @@ import pytest
 import airpatch
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, TrustError
 from airpatch.format import layout, tar, zstd
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.format.index_encoding import emit_index
 from airpatch.model.release import Release
 from tests.cli.support import PROJECT
@@ -121,8 +121,8 @@ def test_adversary_61_an_expired_release_is_neither_verified_nor_restored(sample
 def patch(builder: Builder, base: Release, **changes: Any) -> Index:
     """A patch to the same images, which the base has all."""
     release = replace(builder.release, **changes)
-    plans = (Plan.LEFT_OUT,) * len(release.blobs)
-    return Index(release, plans, (Base(Index.full(base).release_id, base.name),))
+    dispositions = (Disposition.LEFT_OUT,) * len(release.blobs)
+    return Index(release, dispositions, (Base(Index.full(base).release_id, base.name),))
 
 
 def test_what_is_on_the_way_may_have_expired(sample: Builder, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {name: IMAGES / name for name in ("r1", "r2")}
     found |= {name: folder / name for name in ("full1", "patch", "archive", "root")}
     airpatch.create(found["r1"], found["full1"])
-    airpatch.diff(found["full1"], found["r2"], found["patch"])
+    airpatch.diff(found["full1"], found["r2"], found["patch"], effort="fast")
     airpatch.apply(found["full1"], found["root"])
     airpatch.restore(found["full1"], found["archive"], form="oci-archive")
     return found

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.model.digest import Digest
 from airpatch.patches.patch_plan import plan_patch
 from tests.patches.support import chains, merge, merge_chain, stored, written
@@ -149,8 +149,8 @@ def test_adversary_29_a_left_out_blob_of_another_size_does_not_fit(place: Path, 
     release = replace(
         r2.release, blobs=tuple(replace(b, size=b.size + 1) if b.digest == LARGE else b for b in r2.release.blobs)
     )
-    plans = tuple(Plan.LEFT_OUT if b.digest == LARGE else Plan.STORED for b in release.blobs)
-    patch = r2.pack(Index(release, plans, (Base(r1.id, "r1"),)))
+    dispositions = tuple(Disposition.LEFT_OUT if b.digest == LARGE else Disposition.STORED for b in release.blobs)
+    patch = r2.pack(Index(release, dispositions, (Base(r1.id, "r1"),)))
     with pytest.raises(BaseMismatch, match="does not fit") as caught:
         merge(stored(place, r1.full, patch))
     assert caught.value.findings == (f"shop/web:r2 and 1 more image: {LARGE} of 205 kB",)

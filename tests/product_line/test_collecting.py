@@ -27,7 +27,14 @@ def made(store: Path | str, plan: Path, shards: int = 1, **options: Any) -> None
         assert airpatch.work(store, plan, shard=(number, shards), execution=execution()).failed == ()
 
 
-@pytest.mark.parametrize(("effort", "memory"), [("default", 1 << 30), ("fast", 1 << 30), ("best", 256 << 20)])
+@pytest.mark.parametrize(
+    ("effort", "memory"),
+    [
+        ("fast", 1 << 30),
+        pytest.param("default", 1 << 30, marks=pytest.mark.slow),
+        pytest.param("best", 256 << 20, marks=pytest.mark.slow),
+    ],
+)
 def test_it_is_the_file_of_diff(line: ReleaseStore, tmp_path: Path, effort: str, memory: int) -> None:
     store, work = path_of(line), replace(execution(), memory=memory)
     made(store, tmp_path / "plan", effort=effort, memory=memory)

@@ -42,7 +42,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: folder / f"{name}.tar.zst" for name in ("full1", "full2", "patch", "whole")}
     airpatch.create(r1, made["full1"])
     airpatch.create(r2, made["full2"])
-    airpatch.diff(made["full1"], r2, made["patch"])
+    airpatch.diff(made["full1"], r2, made["patch"], effort="fast")
     airpatch.diff(made["full1"], r2, made["whole"], layer_patches=False)
     return made
 

@@ -89,6 +89,6 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: folder / f"{name}.tar.zst" for name in ("full1", "full2", "patch", "repacked")}
     airpatch.create(r1, made["full1"])
     airpatch.create(r2, made["full2"])
-    airpatch.create(r2, made["repacked"], repack=True)
-    airpatch.diff(made["full1"], r2, made["patch"])
+    airpatch.create(r2, made["repacked"], repack=True, effort="fast")
+    airpatch.diff(made["full1"], r2, made["patch"], effort="fast")
     return {**made, "root": make_root(folder / "with-root")}

@@ -18,7 +18,7 @@ from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.room import Room
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
-from airpatch.format.index import Base, Feature, Index, Plan
+from airpatch.format.index import Base, Disposition, Feature, Index
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
@@ -413,7 +413,7 @@ def lie(true: Sample, change: Callable[[Index], Index]) -> bytes:
 
 def without_a_layer(index: Index) -> Index:
     blobs = tuple(blob for blob in index.release.blobs if blob.digest != LARGE)
-    return replace(index, release=replace(index.release, blobs=blobs), plans=index.plans[1:])
+    return replace(index, release=replace(index.release, blobs=blobs), dispositions=index.dispositions[1:])
 
 
 def with_another_type(index: Index) -> Index:
@@ -446,12 +446,14 @@ def test_adversary_31_a_patch_whose_table_lacks_a_layer_that_the_target_lacks(ol
     """The manifest is on the target; it is held against the table all the same."""
     drop(old, [LARGE])
     index = without_a_layer(Index.full(r1.release))
-    patch = replace(index, plans=(Plan.LEFT_OUT,) * len(index.plans), bases=(Base(r1.id, "r1"),))
+    patch = replace(index, dispositions=(Disposition.LEFT_OUT,) * len(index.dispositions), bases=(Base(r1.id, "r1"),))
     assert isinstance(untouched(old, outside(old), r1.pack(patch)), FormatError)
 
 
 def test_adversary_11_a_claim_that_the_target_has_everything(root: Path, r1: Sample) -> None:
-    patch = replace(Index.full(r1.release), plans=(Plan.LEFT_OUT,) * len(r1.release.blobs), bases=(Base(r1.id, "r1"),))
+    patch = replace(
+        Index.full(r1.release), dispositions=(Disposition.LEFT_OUT,) * len(r1.release.blobs), bases=(Base(r1.id, "r1"),)
+    )
     with pytest.raises(BaseMismatch):
         install(root, r1.pack(patch))
     assert not (root / "docker").exists()

@@ -22,6 +22,7 @@ from airpatch.linux import is_file, is_folder, real_path
 from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import require_signed
 from airpatch.parts.part_files import holds_parts
+from airpatch.units import count
 
 if TYPE_CHECKING:
     from airpatch.layers.proof import Base
@@ -136,7 +137,7 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
     """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError."""
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
-    return kind(f"{name}: is damaged; {_count(findings)}", findings)
+    return kind(f"{name}: is damaged; {count(len(findings), 'finding')}", findings)
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
@@ -147,7 +148,9 @@ def _root(path: Path, execution: Execution) -> VerifiedRoot:
         verified = audit_root(root, execution)
     error: AirpatchError
     if verified.findings:
-        error = IntegrityError(f"{path}: {_count(verified.findings)}", (*verified.findings, *verified.obstacles))
+        error = IntegrityError(
+            f"{path}: {count(len(verified.findings), 'finding')}", (*verified.findings, *verified.obstacles)
+        )
     elif verified.obstacles:
         error = TargetError(f"{path}: not all of it could be checked", verified.obstacles)
     else:
@@ -155,7 +158,3 @@ def _root(path: Path, execution: Execution) -> VerifiedRoot:
     for note in verified.notes:
         error.add_note(note)
     raise error
-
-
-def _count(findings: Sequence[str]) -> str:
-    return "1 finding" if len(findings) == 1 else f"{len(findings):,} findings"
