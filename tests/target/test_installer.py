@@ -548,8 +548,8 @@ def test_links_of_a_pruned_index_are_found_by_path(old: Path, r1: Sample) -> Non
 def test_bundles_that_contradict_each_other_are_refused_before_anything_is_written(root: Path, r1: Sample) -> None:
     first, *others = r1.release.blobs
     release = replace(r1.release, name="other", blobs=(replace(first, size=first.size + 1), *others))
-    plans = (Plan.LEFT_OUT,) * len(release.blobs)
-    other = r1.pack(replace(Index.full(release), plans=plans, bases=(Base(r1.id, "r1"),)))
+    dispositions = (Disposition.LEFT_OUT,) * len(release.blobs)
+    other = r1.pack(replace(Index.full(release), dispositions=dispositions, bases=(Base(r1.id, "r1"),)))
     for call in (install, try_out):
         with pytest.raises(FormatError, match="bytes in"):
             call(root, r1.full, other)
