@@ -53,6 +53,18 @@ def test_slow_ones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert prover.encoder(stream(9, 22)) == "libbrotli-1.2.1-9-22"
 
 
+def test_slow_work_can_be_ended() -> None:
+    class Ended(Exception):
+        pass
+
+    def end() -> None:
+        raise Ended
+
+    for level in (stream(11, 22), gzip_stream(zopfli.gzip.compress(CONTENT))):
+        with pytest.raises(Ended):
+            Prover(pause=end).encoder(level)
+
+
 def test_a_reader_without_brotli_is_noted() -> None:
     noted = []
 

@@ -61,7 +61,7 @@ def choose(
     expanded.
 
     Their codings are among those that `reader` knows. `release_pages` is called after about every 64 MiB looked at, so
-    that a caller who maps files may drop pages.
+    that a caller who maps files may drop pages, and before each stream that a slow library makes.
     """
     fresh = _Candidates(target, 0, release_pages)
     given = []
@@ -75,7 +75,7 @@ def choose(
     paths = {xxhash.xxh3_64_intdigest(file.member.path) for file in new}
     old = [file for each in given for file in each.files(lambda value, path: value not in has or path in paths)]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
-    prover = prover or Prover()
+    prover = prover or Prover(pause=release_pages)
     beside = expandable(*sides.levels, (target, *sources), _without_digits)
     kept = [_kept_target(levels, sides.digests[1], beside, prover, reader) for levels in sides.levels[0]]
     if not any(kept):

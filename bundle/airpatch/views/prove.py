@@ -71,12 +71,15 @@ LIKEWISE: ViewReader = _Likewise()
 
 
 class Prover:
-    """Finds encoders among the `likely` ones; those that were right before are tried first."""
+    """Finds encoders among the `likely` ones; those that were right before are tried first.
 
-    def __init__(self, likely: Sequence[str] = LIKELY) -> None:
+    `pause` is called before a stream is made by a slow library, so that a caller may end the work.
+    """
+
+    def __init__(self, likely: Sequence[str] = LIKELY, pause: Callable[[], None] = lambda: None) -> None:
         self._likely = likely
-        self._brotli = _BrotliProver()
-        self._zopfli = _ZopfliProver()
+        self._brotli = _BrotliProver(pause)
+        self._zopfli = _ZopfliProver(pause)
         self._recent = list(_SYSTEM)
         self._failed = 0
 
@@ -122,7 +125,8 @@ class Prover:
 class _BrotliProver:
     """Finds the quality of brotli streams; the window is in their header. Those that were right before come first."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], None]) -> None:
+        self._pause = pause
         self._qualities = sorted(QUALITIES, key=lambda each: (each not in _LIKELY_QUALITIES, -each))
         self._room = MAX_SLOW
 
@@ -141,6 +145,7 @@ class _BrotliProver:
                 if self._room < level.size:
                     continue
                 self._room -= level.size
+                self._pause()
             if _makes(_encode(name, level.framing), packed, level.framing):
                 self._qualities.remove(quality)
                 self._qualities.insert(0, quality)
@@ -151,7 +156,8 @@ class _BrotliProver:
 class _ZopfliProver:
     """Finds streams of zopfli among those that are smaller than zlib makes them."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[], None]) -> None:
+        self._pause = pause
         self._room = MAX_ZOPFLI
         self._failed = 0
 
@@ -165,6 +171,7 @@ class _ZopfliProver:
             reader.note_unknown(Coding(level.framing, name))
             return None
         self._room -= level.size
+        self._pause()
         if _makes(_encode(name), packed, level.framing):
             self._failed = 0
             return name
