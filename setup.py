@@ -25,6 +25,8 @@ LIBRARY = Path("bundle")
 PROCESSORS = len(os.sched_getaffinity(0))
 SHARED = "airpatch._cython"
 LIBZSTD = "airpatch.encoders.libzstd"
+LIBBROTLI = "airpatch.encoders.libbrotli"
+LIBZOPFLI = "airpatch.encoders.libzopfli"
 HELP = (
     "Install a C compiler and the headers of Python, as by 'apt-get install gcc libc6-dev python3-dev', or a wheel, as "
     "by 'pip install --only-binary airpatch airpatch'; the executable of a release needs neither"
@@ -82,6 +84,8 @@ COMPILED: list[str] = [
     "airpatch.encoders.kzstd_matcher",
     "airpatch.encoders.kzstd_sequence_codes",
     "airpatch.encoders.kzstd_sequences",
+    "airpatch.encoders.libbrotli",
+    "airpatch.encoders.libzopfli",
     "airpatch.encoders.libzstd",
     "airpatch.encoders.pigz_hash",
     "airpatch.encoders.precedent",
@@ -127,15 +131,37 @@ def _extension(name: str, suffix: str) -> Extension:
         define_macros=MACROS,
         py_limited_api=STABLE_ABI,
     )
-    if name == LIBZSTD:
+    if name in LIBRARIES:
         folder = source.with_suffix("")
-        extension.sources += [str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7")]
-        extension.include_dirs = [str(folder.parent)]
-        extension.depends += [str(path) for path in sorted(folder.iterdir())]
-        # It is large: -O2 would take twice the compiler's time.
+        extension.depends += [str(path) for path in sorted(folder.rglob("*.[ch]"))]
+        # They are large: -O2 would take twice the compiler's time, and gain little.
         extension.extra_compile_args = [*FLAGS, "-O1", "-w"]
-        extension.extra_link_args = [*extension.extra_link_args, "-pthread"]
+        LIBRARIES[name](extension, folder)
     return extension
+
+
+def _add_libzstd(extension: Extension, folder: Path) -> None:
+    extension.sources += [str(folder / f"libzstd_{version}.c") for version in ("1_5_6", "1_5_7")]
+    extension.include_dirs = [str(folder.parent)]
+    extension.extra_link_args = [*extension.extra_link_args, "-pthread"]
+
+
+def _add_libbrotli(extension: Extension, folder: Path) -> None:
+    extension.sources += [str(path) for path in sorted(folder.rglob("*.c"))]
+    extension.include_dirs = [str(folder)]
+    extension.define_macros = [*extension.define_macros, ("BROTLI_STATIC_INIT", "2")]  # by a call, once it is loaded
+    # Its symbols stay apart from those of the brotli package; see log2.h.
+    extension.extra_compile_args += ["-fvisibility=hidden", "-include", str(folder / "log2.h")]
+
+
+def _add_libzopfli(extension: Extension, folder: Path) -> None:
+    extension.sources += [str(path) for path in sorted(folder.glob("*.c"))]
+    extension.include_dirs = [str(folder)]
+    extension.define_macros = [*extension.define_macros, ("NDEBUG", "1")]
+    extension.extra_compile_args += ["-fvisibility=hidden", "-include", str(folder / "log.h")]  # as libbrotli
+
+
+LIBRARIES = {LIBBROTLI: _add_libbrotli, LIBZOPFLI: _add_libzopfli, LIBZSTD: _add_libzstd}
 
 
 def _require_compiler() -> None:

@@ -19,10 +19,13 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from bench.run import Command, airpatch, measure, scratch
 from bench.scale import OCI, write_manifest
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 SYSTEM = "/usr"
 CHANGED = 0.05
@@ -122,14 +125,14 @@ def image(folder: Path, encoder: str) -> Iterator[tarfile.TarFile]:
     write_manifest(folder, [described], [f"sha256:{uncompressed.hasher.hexdigest()}"])
 
 
-class _Hashed:
+class _Hashed(io.RawIOBase):
     """Hashes what is written."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.hasher = hashlib.sha256()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: ReadableBuffer) -> int:
         self.hasher.update(data)
         return self._file.write(data)
 

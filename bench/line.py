@@ -158,8 +158,8 @@ def run_shards(name: str, store: Path, plan: Path, kills: int) -> None:
     chance = random.Random(1)
 
     def start(shard: str) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-P", "-m", "airpatch", "work", store, plan, "--shard", shard, "--jobs", "1", "-q"]
-        return subprocess.Popen(words, cwd=store.parent)
+        words = ["work", str(store), str(plan), "--shard", shard, "--jobs", "1", "-q"]
+        return subprocess.Popen([sys.executable, "-P", "-m", "airpatch", *words], cwd=store.parent)
 
     began, killed = time.monotonic(), 0
     running = {shard: start(shard) for shard in ("1/4", "2/4", "3/4", "4/4")}
@@ -212,7 +212,8 @@ def timed_tasks(folder: Path, plan_file: Path) -> list[TimedTask]:
     store, plan = ReleaseStore(parse_store_address(str(folder))), parse_plan(plan_file.read_bytes())
     content = store.content = CountedContent(store.objects)
     execution = with_scratch(Execution(jobs=1, memory=plan.settings.memory), folder.parent)
-    timed, made = [], []
+    timed: list[TimedTask] = []
+    made: list[Digest] = []
     for task in plan.tasks:
         began, before = time.process_time(), content.opened
         done = run_task(store, task, plan.settings, execution, Budget(execution.memory), ProgressPart())

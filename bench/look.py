@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airpatch.format import layout, zstd
+from airpatch.format import layout, tar, zstd
 from airpatch.format.index import Index
 from airpatch.format.index_encoding import emit_index
 from airpatch.model.digest import Digest
@@ -46,10 +46,15 @@ def write_sparse(path: Path) -> None:
     frames = []
     with path.open("wb") as file:
 
+        def content_of(member: layout.Member) -> bytes:
+            if member.content is not None:
+                return member.content
+            assert member.digest is not None
+            return manifests[member.digest]
+
         def real(plan: layout.FramePlan) -> None:
             members = [piece.member for piece in plan.pieces]
-            content = b"".join(m.header + (m.content or manifests[m.digest]) + bytes(-m.size % 512) for m in members)
-            frame = zstd.compress(content)
+            frame = zstd.compress(b"".join(m.header + content_of(m) + tar.padding(m.size) for m in members))
             file.write(frame)
             frames.append(zstd.Frame(len(frame), plan.content, zstd.trailer(frame)))
 

@@ -29,7 +29,7 @@ def main() -> None:
         base, patch, root = place / "old.tar.zst", place / "patch.tar.zst", place / "root"
         airpatch.create(old, base)
         airpatch.apply(base, root)
-        words = ("diff", "--base", base, new, "-o", patch, "-q", *sys.argv[3:])
+        words: list[str | Path] = ["diff", "--base", base, new, "-o", patch, "-q", *sys.argv[3:]]
         for run in (airpatch_command("diff", *words), airpatch_command("apply", "apply", patch, "--root", root, "-q")):
             took = measure(run)
             print(f"{run.name}: {took.cpu:.1f} s of processor time, {took.memory:.0f} MiB")

@@ -248,7 +248,7 @@ def _make_patch(work: Path, before: Path, after: Path) -> Path:
     """Return the patch between two trees."""
     base, patch = work / "base.tar.zst", work / "patch.tar.zst"
     airpatch.create(before, base)
-    words = [sys.executable, "-m", "airpatch", "diff", "--base", base, after, "-o", patch, "-q"]
+    words: list[str | Path] = [sys.executable, "-m", "airpatch", "diff", "--base", base, after, "-o", patch, "-q"]
     subprocess.run(words, check=True)
     return patch
 

@@ -52,7 +52,7 @@ def main() -> None:
 def _work(browser: Chrome) -> float:
     """Return the processor time that the tasks of the page that is open have taken, in milliseconds."""
     metrics = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-    return next(1000 * each["value"] for each in metrics if each["name"] == "TaskDuration")
+    return next(1000 * float(each["value"]) for each in metrics if each["name"] == "TaskDuration")
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def _compare(servers: dict[str, Server]) -> None:
 
 def _blob_urls(host: str) -> dict[str, int]:
     """Every blob of every tag, once, with its size."""
-    found = {}
+    found: dict[str, tuple[str, int]] = {}
     for name in json.loads(_get(f"http://{host}/v2/_catalog?n=1000"))["repositories"]:
         for tag in json.loads(_get(f"http://{host}/v2/{name}/tags/list"))["tags"]:
             pending = [tag]

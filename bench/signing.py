@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import airpatch
@@ -43,6 +44,10 @@ def index_of(images: int) -> bytes:
     return emit_index(Index.full(Release("r1", 1, tagged, blobs)))
 
 
+def sign(index: bytes, key: Path) -> bytes:
+    return open_key(key)(index, NAMESPACE)
+
+
 def milliseconds(call: Callable[[], object], times: int) -> float:
     began = time.process_time()
     for _ in range(times):
@@ -62,11 +67,11 @@ def main(times: int) -> None:
         many = airpatch.trusted_signers(signers, threshold=SIGNERS)
         for images in (1, 10_000):
             index = index_of(images)
-            signatures = tuple(open_key(key)(index, NAMESPACE) for key in keys[-SIGNERS:])
-            rows = {
-                "sign": lambda index=index: open_key(keys[0])(index, NAMESPACE),
-                "check 1": lambda index=index, made=signatures: trusted.require(index, made[:1], time.time()),
-                f"check {SIGNERS}": lambda index=index, made=signatures: many.require(index, made, time.time()),
+            signatures = tuple(sign(index, key) for key in keys[-SIGNERS:])
+            rows: dict[str, Callable[[], object]] = {
+                "sign": partial(sign, index, keys[0]),
+                "check 1": partial(trusted.require, index, signatures[:1], time.time()),
+                f"check {SIGNERS}": partial(many.require, index, signatures, time.time()),
             }
             for name, call in rows.items():
                 print(f"{images:6} images, index of {len(index):8} bytes: {name:9} {milliseconds(call, times):7.2f} ms")

@@ -117,10 +117,10 @@ def _lines(old: Path, new: Path, folder: Path, blobs: tuple[Path, Path, Path]) -
     yield Line("create", ["create", old, "-o", written, "-q"], store, written)
     yield Line("apply, full", ["apply", base, "--root", written, "-q"], store, written)
     yield Line("inspect", ["inspect", base], [])
-    differ = ["sha256", changed, "inflate", changed, "sha256", sources, "inflate", sources]
+    differ: list[str | Path] = ["sha256", changed, "inflate", changed, "sha256", sources, "inflate", sources]
     yield Line("diff", ["diff", "--jobs", "1", "--base", base, new, "-o", written, "-q"], differ, written)
-    update = ["inflate", sources, "sha256", changed, "copy", changed]
-    words = ["apply", "--jobs", "1", patch, "--root", written, "-q"]
+    update: list[str | Path] = ["inflate", sources, "sha256", changed, "copy", changed]
+    words: list[str | Path] = ["apply", "--jobs", "1", patch, "--root", written, "-q"]
     yield Line("apply, patch", words, update, written, installed)
     yield Line("restore", ["restore", installed, "-o", written, "-q"], store, written)
     yield Line("verify", ["verify", base, "-q"], ["sha256", every])

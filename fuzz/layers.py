@@ -257,7 +257,8 @@ class Fuzzer:
                 return Corrected(self._replica(replica))
             case Replay():
                 return Replay(tuple(rng.sample(range(4), rng.randrange(3))))
-        return rng.choice([Plain(), Raw(), Whole(), Replica(rng.choice(self._names), HEADER)])
+        others: list[Method] = [Plain(), Raw(), Whole(), Replica(rng.choice(self._names), HEADER)]
+        return rng.choice(others)
 
     def _replica(self, replica: Replica) -> Replica:
         rng = self._rng

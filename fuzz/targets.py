@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 Target = Callable[[bytes], object]
@@ -224,7 +225,7 @@ def roots() -> tuple[Target, Iterator[bytes]]:
         ".airpatch/trust", f".airpatch/releases/{digest}", "oci-layout", "index.json", f"blobs/sha256/{digest}",
     ]  # fmt: skip
     folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108
-    audit.worker_pool = lambda _threads: contextlib.nullcontext(_AtOnce())  # type: ignore[attr-defined]
+    mock.patch.object(audit, "worker_pool", return_value=contextlib.nullcontext(_AtOnce())).start()
 
     def one(data: bytes) -> None:
         root = folder / "root"

@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable
 
+from airpatch.encoders.libbrotli import brotli_encoder, brotli_name
 from airpatch.errors import FormatError
 from airpatch.views.choose import choose
 from airpatch.views.description import emit_view, parse_view
@@ -43,6 +44,14 @@ def deflated(chance: random.Random, held: bytes) -> bytes:
     return stream.compress(held) + stream.flush()
 
 
+def named(chance: random.Random, name: bytes, held: bytes) -> tuple[bytes, bytes]:
+    """A file, which is a brotli stream now and then: then its name says so."""
+    if chance.random() >= 0.15:
+        return name, held
+    encoder = brotli_encoder(brotli_name(chance.choice((11, 9, 5, 5)), chance.choice((22, 22, 16, 10))))
+    return name + b".br", encoder.feed(held) + encoder.finish()
+
+
 def gzipped(chance: random.Random, depth: int) -> bytes:
     out = b""
     for _ in range(chance.choice((1, 1, 1, 2))):
@@ -58,12 +67,11 @@ def zipped(chance: random.Random, depth: int) -> bytes:
     directory = b""
     count = chance.choice((1, 2, 3))
     for i in range(count):
-        held = anything(chance, depth - 1)
+        name, held = named(chance, b"entry%d" % i, anything(chance, depth - 1))
         is_stored = chance.random() < 0.2
         is_streamed = chance.random() < 0.3
         packed = held if is_stored else deflated(chance, held)
         fields = struct.pack("<III", zlib.crc32(held), len(packed), len(held))
-        name = b"entry%d" % i
         head = struct.pack("<HHHHH", 20, 8 if is_streamed else 0, 0 if is_stored else 8, 1, 2)
         directory += (
             b"PK\1\2\x14\0" + head + fields + struct.pack("<HHHHHII", len(name), 0, 0, 0, 0, 0, len(body) - prefix)
@@ -80,8 +88,8 @@ def zipped(chance: random.Random, depth: int) -> bytes:
 def tarred(chance: random.Random, depth: int) -> bytes:
     out = b""
     for i in range(chance.choice((1, 2))):
-        held = anything(chance, depth - 1)
-        head = bytearray(b"file%d" % i).ljust(512, b"\0")
+        name, held = named(chance, b"file%d" % i, anything(chance, depth - 1))
+        head = bytearray(name).ljust(512, b"\0")
         head[124:136] = b"%011o\0" % len(held)
         head[156:157] = b"0"
         head[257:263] = b"ustar\0"

@@ -8,23 +8,16 @@
 #
 # Debian removes a package when it has a newer one. `make_system.sh --pin` then takes what Debian has now.
 set -euo pipefail
-pins=$(cd "$(dirname "$0")" && pwd)/system-packages.txt
+packaging=$(cd "$(dirname "$0")" && pwd)
+. "$packaging/debian.sh"
+pins=$packaging/system-packages.txt
 say() { printf 'make_system.sh: %s\n' "$*" >&2; }
 
 # $1: Debian's name of the architecture; $2: a folder; then what to download into it: NAME or NAME=VERSION
 download() {
-    local apt=$2/apt
-    mkdir -p "$apt"/{lists,archives}/partial
-    touch "$apt/status"
-    cat >"$apt/sources.list" <<'LIST'
-deb [trusted=yes] http://deb.debian.org/debian bookworm main
-deb [trusted=yes] http://deb.debian.org/debian-security bookworm-security main
-LIST
-    local options="-qq -o APT::Architecture=$1 -o APT::Architectures=$1 -o Acquire::Languages=none -o APT::Sandbox::User=
-        -o Dir::State=$apt -o Dir::State::status=$apt/status -o Dir::Cache=$apt -o Dir::Etc::sourcelist=$apt/sources.list
-        -o Dir::Etc::sourceparts=/dev/null"
-    apt-get $options update
-    (cd "$2" && apt-get $options download "${@:3}")
+    use_debian "$2/apt" "$1" "deb [trusted=yes] http://deb.debian.org/debian bookworm main" \
+        "deb [trusted=yes] http://deb.debian.org/debian-security bookworm-security main"
+    (cd "$2" && $apt download "${@:3}")
 }
 
 if [ "$*" = --pin ]; then

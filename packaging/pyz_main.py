@@ -18,12 +18,14 @@ FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 
 
 def fail(text):
+    # type: (str) -> None
     """End with one line; nothing has been done."""
     sys.stderr.write("airpatch: " + text + "\n")
     sys.exit(HOST_ERROR)
 
 
 def permits_execution(folder):
+    # type: (str) -> bool
     """Whether files in `folder` can be made, and mapped for execution."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -35,6 +37,7 @@ def permits_execution(folder):
 
 
 def packages_for_this_host(archive):
+    # type: (zipfile.ZipFile) -> str
     """The folder of the archive for this version of Python. Ends where there is none."""
     if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
         fail(NEEDS + ", and this host is another; install airpatch with pip")
@@ -46,6 +49,7 @@ def packages_for_this_host(archive):
 
 
 def main():
+    # type: () -> int
     """Unpack, run, remove."""
     own = os.path.abspath(sys.argv[0])
     with zipfile.ZipFile(own) as archive:

@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 def component(name: str) -> dict[str, object]:
     package = distribution(name)
-    licence = package.metadata.get("License-Expression") or package.metadata.get("License")
+    fields = [field for field in ("License-Expression", "License") if field in package.metadata]
+    licence = package.metadata[fields[0]] if fields else ""
     return {
         "type": "library",
         "name": package.metadata["Name"],

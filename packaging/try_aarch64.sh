@@ -3,7 +3,7 @@
 #
 # Debian's Python for arm64 makes bundles, patches and roots of the images in fixtures/ with the aarch64 codecs, and the
 # executable, if OUTDIR has it, does so with its own Python; they must be, byte for byte, what the airpatch on the PATH
-# makes here. So must be what zstd_outputs.py has the zstd codecs make, of which the images need few. Needs root,
+# makes here. So must be what codec_outputs.py has codecs of zstd, brotli and zopfli make, of which the images need few. Needs root,
 # debootstrap, qemu-user, a kernel with binfmt_misc for the executable, which starts another one, and PyPI for the packages
 # that airpatch needs. SYSTEM is one that debootstrap --arch=arm64 --foreign --include=python3 has made.
 set -euo pipefail
@@ -51,9 +51,9 @@ make_all "$work/there" "${emulated[@]}" -m airpatch
 import platform, airpatch.deflate.inflate as codec
 assert platform.machine() == "aarch64" and codec.__file__.endswith(".so"), codec.__file__'
 diff -r "$work/here" "$work/there"
-python3 "$packaging/zstd_outputs.py" >"$work/zstd-here"
-"${emulated[@]}" "$packaging/zstd_outputs.py" >"$work/zstd-there"
-diff "$work/zstd-here" "$work/zstd-there"
+python3 "$packaging/codec_outputs.py" >"$work/codecs-here"
+"${emulated[@]}" "$packaging/codec_outputs.py" >"$work/codecs-there"
+diff "$work/codecs-here" "$work/codecs-there"
 if [ -f "$out/airpatch-linux-aarch64" ]; then
     formats=/proc/sys/fs/binfmt_misc
     [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats

@@ -59,8 +59,8 @@ MUTATED = {
 
 _MOST_SECONDS = 20
 _MEMORY = 4 << 30
-_PATIENCE = 600
-"""Seconds of any clock for one mutant: a test may wait forever for a process or a thread."""
+_PATIENCE = 20
+"""Seconds in which hardly anything of a mutant runs, after which it waits forever for a process or a thread."""
 
 KILLED, SURVIVED, UNREACHED, INVALID = "killed", "survived", "unreached", "invalid"
 
@@ -299,13 +299,14 @@ class Trials:
                 functions.setdefault((code.co_filename, code.co_qualname, code.co_firstlineno), []).append(thing)
         for mutant in self._mutants:
             module = self._modules[mutant.module]
-            code = module.changed_code(mutant)
-            targets = functions.get((str(module.path), mutant.function, code.co_firstlineno), []) if code else []
-            if code is None or not targets:
+            changed = module.changed_code(mutant)
+            place = (str(module.path), mutant.function, changed.co_firstlineno) if changed else None
+            targets = functions.get(place, []) if place else []
+            if changed is None or not targets:
                 self._note(mutant, INVALID)
                 continue
             chosen = _chosen(tests, module, mutant)
-            self._note(mutant, self._try(session, chosen, targets, code) if chosen else UNREACHED)
+            self._note(mutant, self._try(session, chosen, targets, changed) if chosen else UNREACHED)
         shutil.rmtree(self._base, ignore_errors=True)
         return True
 
@@ -329,7 +330,7 @@ class Trials:
             began = time.process_time()
             threading.settrace(trace)
             sys.settrace(trace)
-            self._run(session, [item])
+            self._run(session, item)
             sys.settrace(None)
             if self._failed:
                 print(f"{item.nodeid} fails", file=sys.__stderr__)
@@ -344,27 +345,26 @@ class Trials:
         targets: Sequence[FunctionType],
         code: CodeType,
     ) -> str:
-        limit = int(10 + 5 * sum(test.seconds for test in tests))
-
         def run() -> str:
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
             try:
                 for function in targets:
                     function.__code__ = code
             except ValueError:  # it uses other variables of what surrounds it
                 return INVALID
-            self._run(session, [test.item for test in tests])
-            return KILLED if self._failed else SURVIVED
+            for test, following in zip(tests, [*(test.item for test in tests[1:]), None], strict=True):
+                until = int(time.process_time() + 5 + 3 * test.seconds)
+                resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
+                self._run(session, test.item, following)
+                if self._failed:
+                    return KILLED
+            return SURVIVED
 
         result = _in_child(run)
         return KILLED if result is None else str(result)
 
-    def _run(self, session: pytest.Session, items: Sequence[pytest.Item]) -> None:
-        for item, following in zip(items, [*items[1:], None], strict=True):
-            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if self._failed:
-                return
+    def _run(self, session: pytest.Session, item: pytest.Item, following: pytest.Item | None = None) -> None:
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
 
 def _chosen(tests: Sequence[_Test], module: Module, mutant: Mutant) -> list[_Test]:
@@ -392,19 +392,22 @@ def _in_child(work: Callable[[], object]) -> Any:
         finally:
             os._exit(1)
     os.close(write)
-    deadline = time.monotonic() + _PATIENCE
     data = b""
     with os.fdopen(read, "rb", buffering=0) as file:
         poll = select.poll()
         poll.register(file, select.POLLIN)
         ended = False
-        while not ended and time.monotonic() < deadline:
+        before, quiet = -1, 0
+        while not ended and quiet < _PATIENCE:
             if poll.poll(1000):
                 piece = file.read(1 << 16)
                 data += piece
                 ended = not piece
-            elif os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                ended = True  # others that it has started hold the pipe
+                continue
+            ended = bool(os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT))  # others may hold the pipe
+            spent = _ticks(pid)
+            quiet = quiet + 1 if spent <= before + 1 else 0
+            before = spent
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
     with suppress(ProcessLookupError):
@@ -413,11 +416,22 @@ def _in_child(work: Callable[[], object]) -> Any:
     return json.loads(data) if data else None
 
 
-def _modules(patterns: Sequence[str], only: str) -> Iterator[Module]:
+def _ticks(session: int) -> int:
+    """Return the processor time of all processes of `session`, in clock ticks."""
+    spent = 0
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                spent += int(fields[11]) + int(fields[12])
+    return spent
+
+
+def _modules(patterns: Sequence[str]) -> Iterator[Module]:
     for path in sorted(path for pattern in patterns for path in LIBRARY.glob(pattern)):
         name = str(path.relative_to(LIBRARY))
         is_compiled = any(path.parent.glob(f"{path.stem}.*.so"))
-        if path.name != "__init__.py" and not is_compiled and only in name:
+        if path.name != "__init__.py" and not is_compiled:
             yield Module(name)
 
 
@@ -431,13 +445,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=1000, metavar="N", help="how many mutants (default: 1000)")
     parser.add_argument("--seed", type=int, default=15, metavar="N", help="of the sample (default: 15)")
-    parser.add_argument("--only", default="", metavar="WORD", help="modules with WORD in their path")
+    parser.add_argument("--only", default="", metavar="WORD", help="of these, those whose module has WORD in its path")
     parser.add_argument("--results", type=Path, metavar="FILE", help="JSON lines, which are read first and continued")
     args = parser.parse_args()
-    suites = {tests: list(_modules(patterns, args.only)) for tests, patterns in MUTATED.items()}
+    suites = {tests: list(_modules(patterns)) for tests, patterns in MUTATED.items()}
     everything = [mutant for modules in suites.values() for module in modules for mutant in module.mutants]
     random.Random(args.seed).shuffle(everything)
-    sample = everything[: args.sample]
+    sample = [mutant for mutant in everything[: args.sample] if args.only in mutant.module]
 
     def note(mutant: Mutant, result: str) -> None:
         """In whichever process: by way of the file."""

@@ -42,6 +42,7 @@ def test_type_checkers_see_the_names_that_are_there() -> None:
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        if alias.asname is not None
     }
     assert seen == {name: f"airpatch.{home}.{name}" for name, home in airpatch._HOME.items()}
     assert sorted(seen) == airpatch.__all__

@@ -24,7 +24,7 @@ SAMPLES = {
 @pytest.mark.skipif(not shutil.which("file"), reason="needs file(1)")
 @pytest.mark.parametrize("name", SAMPLES)
 def test_file_knows_them(name: str) -> None:
-    command = ["file", "-m", TYPES / "airpatch.magic", "-b", "--mime-type", VERSION / name]
+    command: list[str | Path] = ["file", "-m", TYPES / "airpatch.magic", "-b", "--mime-type", VERSION / name]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == SAMPLES[name]
     assert not done.stderr
@@ -35,7 +35,7 @@ def test_file_knows_a_part_and_takes_nothing_else_for_one(tmp_path: Path) -> Non
     parts = sorted((VERSION / "parts").iterdir())
     other = tmp_path / "other.zst"
     other.write_bytes(bytes.fromhex("28b52ffd2000010000"))
-    command = ["file", "-m", TYPES / "airpatch.magic", "-b", "--mime-type", *parts, other]
+    command: list[str | Path] = ["file", "-m", TYPES / "airpatch.magic", "-b", "--mime-type", *parts, other]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert said == ["application/vnd.airpatch.part.v1"] * len(parts) + ["application/octet-stream"]
 

@@ -57,7 +57,7 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "zstd.h").write_text(HEADER)
     (folder / "zstd.c").write_text(STORED)
     launcher = folder / "airpatch"
-    words = ["cc", "-O1", "-Wall", "-Werror", "-Wno-format-truncation", f"-I{folder}", "-o", launcher]
+    words: list[str | Path] = ["cc", "-O1", "-Wall", "-Werror", "-Wno-format-truncation", f"-I{folder}", "-o", launcher]
     subprocess.run([*words, PACKAGING / "launcher.c", folder / "zstd.c"], check=True)
     name = f"_internal/{JOINING['LINKER'][platform.machine()]}".encode()
     program = PROGRAM.format(python=sys.executable).encode()
@@ -79,7 +79,7 @@ def _signals_as_usual() -> Iterator[None]:
 @pytest.fixture
 def started(executable: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    command = [executable, "a word"]
+    command: list[str | Path] = [executable, "a word"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, process_group=0) as process:
         yield process
         process.kill()
@@ -114,7 +114,7 @@ def test_an_interrupt_from_the_keyboard_arrives_once(executable: Path, tmp_path:
     """The terminal sends it to the program, too."""
     terminal, end = pty.openpty()
     try:
-        command = ["setsid", "--ctty", "--wait", executable, "stay"]
+        command: list[str | Path] = ["setsid", "--ctty", "--wait", executable, "stay"]
         environment = {**os.environ, "TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, env=environment, stdin=end, stdout=subprocess.PIPE, text=True) as process:
             program = int(said(process).split()[0])

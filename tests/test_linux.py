@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,10 +62,10 @@ def cannot_be_moved(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     """Have the folders `names` be in a lower layer of an overlay."""
     rename = os.rename
 
-    def fail(name: str, *arguments: object, **options: object) -> None:
+    def fail(name: str, *arguments: Any, **options: Any) -> None:
         if name in names:
             raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-        rename(name, *arguments, **options)  # type: ignore[arg-type]
+        rename(name, *arguments, **options)
 
     monkeypatch.setattr(os, "rename", fail)
     without_exchange(monkeypatch, errno.EXDEV)
@@ -97,11 +98,11 @@ def test_the_old_folder_is_put_back_when_the_new_one_cannot_be_moved(
     without_exchange(monkeypatch, errno.ENOSYS)
     rename, calls = os.rename, []
 
-    def second_fails(*arguments: object, **options: object) -> None:
+    def second_fails(*arguments: Any, **options: Any) -> None:
         calls.append(arguments)
         if len(calls) == 2:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        rename(*arguments, **options)  # type: ignore[arg-type]
+        rename(*arguments, **options)
 
     monkeypatch.setattr(os, "rename", second_fails)
     with pytest.raises(OSError, match="Input/output error"):

@@ -71,13 +71,14 @@ def pinned_system(tmp_path: Path) -> Callable[[str | None], subprocess.Completed
     subprocess.run(["dpkg-deb", "--build", "--root-owner-group", tmp_path / "tree", package], check=True)
     (tmp_path / "apt-get").write_text(f'#!/bin/sh\ncase "$*" in *libc6=1) cp {package} . ;; *=*) exit 100 ;; esac\n')
     (tmp_path / "apt-get").chmod(0o755)
-    shutil.copy(PACKAGING / "make_system.sh", tmp_path)
+    for name in ("make_system.sh", "debian.sh"):
+        shutil.copy(PACKAGING / name, tmp_path)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
 
     def make(sum_: str | None, version: str = "1") -> subprocess.CompletedProcess[str]:
         sum_ = sum_ or hashlib.sha256(package.read_bytes()).hexdigest()
         (tmp_path / "system-packages.txt").write_text(f"libc6 {version} amd64 {sum_}\n")
-        command = [tmp_path / "make_system.sh", "x86_64", tmp_path / "system"]
+        command: list[str | Path] = [tmp_path / "make_system.sh", "x86_64", tmp_path / "system"]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return make
@@ -189,7 +190,7 @@ def test_the_c_library_goes_along_with_its_licence(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not inflate.__file__.endswith(".so"), reason="the codecs would be translated first")
 def test_a_wheel_has_modules_and_declarations_and_no_sources_in_c(tmp_path: Path) -> None:
-    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "lib"]
+    command: list[str | Path] = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", tmp_path / "lib"]
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
     files = [path for path in (tmp_path / "lib").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".py", ".pxd", ".typed", ".html", ".css", ".js", ""}
@@ -204,7 +205,7 @@ def test_licences_of_sources_that_are_compiled_into_the_codecs_go_along() -> Non
 
 def test_without_a_compiler_the_build_ends_at_once_with_one_line() -> None:
     """Before Cython begins, which takes minutes."""
-    command = [sys.executable, "setup.py", "-q", "egg_info"]
+    command: list[str | Path] = [sys.executable, "setup.py", "-q", "egg_info"]
     ended = subprocess.run(command, cwd=PROJECT, env={**os.environ, "CC": "/none"}, capture_output=True, text=True)
     [line] = (ended.stdout + ended.stderr).strip().splitlines()
     assert ended.returncode == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.format import registry
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
 from tests.support import OCI_GZIP_LAYER, Builder
@@ -68,9 +68,9 @@ def test_adversary_59_tar_unpacks_a_registry(bundle: Path, builder: Builder, tmp
 
 def test_a_patch_unpacked_by_tar_publishes_nothing(builder: Builder, tmp_path: Path) -> None:
     release = builder.release
-    plans = (Plan.LEFT_OUT, *[Plan.STORED] * (len(release.blobs) - 1))
+    dispositions = (Disposition.LEFT_OUT, *[Disposition.STORED] * (len(release.blobs) - 1))
     path, root = tmp_path / "patch.tar.zst", tmp_path / "root"
-    path.write_bytes(builder.bundle(Index(release, plans, (Base(Digest.of(b"base"), "r0"),))))
+    path.write_bytes(builder.bundle(Index(release, dispositions, (Base(Digest.of(b"base"), "r0"),))))
     root.mkdir()
     run("tar", "--zstd", "-xf", path, "-C", root)
     assert not (root / registry.REPOSITORIES).exists()

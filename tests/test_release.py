@@ -1,7 +1,8 @@
-"""What a release is made of works on hosts that have nothing, and on aarch64.
+"""What a release is made of works on hosts that have nothing, on aarch64, and with musl.
 
 The executable and the codecs of this tree are made and tried by `.ci/offline` and `.ci/aarch64`. Where `RELEASE=OUTDIR`
-names a release that `./release.sh OUTDIR` made, its files are tried instead, `airpatch.pyz` and the wheels among them.
+names a release that `./release.sh OUTDIR` made, its files are tried instead, `airpatch.pyz` and the wheels among them;
+those for musl only then, since that takes as long as all other tests: a weekly workflow runs `.ci/musl`.
 """
 
 from __future__ import annotations
@@ -65,3 +66,9 @@ def test_hosts_that_have_nothing(tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="needs qemu-user")
 def test_the_codecs_for_aarch64_give_the_same_bytes(tmp_path: Path) -> None:
     try_out("aarch64", tmp_path)
+
+
+@pytest.mark.skipif(RELEASE is None, reason="RELEASE names no release")
+@pytest.mark.skipif(shutil.which("qemu-aarch64") is None, reason="needs qemu-user")
+def test_the_wheels_for_musl_give_the_same_bytes(tmp_path: Path) -> None:
+    try_out("musl", tmp_path)

@@ -38,7 +38,9 @@ def test_the_second_reader_finds_the_same_decisions_in_real_layers() -> None:
     _hold(run.run(READER, lambda case: not _is_quick(case)))
 
 
+@pytest.mark.slow
 def test_airpatch_judges_all_vectors_right() -> None:
+    """As the suite sees it; tests/test_vectors.py holds it against them one by one."""
     results = run.run(AIRPATCH)
     assert [result for result in results if result.outcome != "right"] == []
 

@@ -18,7 +18,7 @@ from airpatch.format.index_encoding import emit_index
 from airpatch.format.layout import KEPT, RELEASES
 from airpatch.format.receipts import Receipt, emit_receipt
 from airpatch.format.registry import Stage, layer_link, revision_link, tag_index_link, tag_link
-from airpatch.layers.recipe import Plain, Replay, Replica, ViewSizes, Whole, emit_header
+from airpatch.layers.recipe import Method, Plain, Replay, Replica, ViewSizes, Whole, emit_header
 from airpatch.layers.versions import known_features
 from airpatch.limits import Limit
 from airpatch.model import manifest
@@ -27,12 +27,12 @@ from airpatch.model.names import ImageName
 from airpatch.signing.sshsig import Signature, emit
 from airpatch.store.root_objects import OWN
 from airpatch.target.history import Action, Event, Outcome, emit_event
+from airpatch.target.root_reader import STAGING
 from airpatch.target.root_trust import TRUST
 from airpatch.target.state import (
     HISTORY,
     JOURNAL,
     LOCK,
-    STAGING,
 )
 from airpatch.views import framings
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP
@@ -164,11 +164,9 @@ def test_the_fields_of_the_index(sample: Builder) -> None:
 
 def test_the_methods_of_layer_patches() -> None:
     rows = {row[0]: row for row in ROWS if len(row) == 3 and row[0] in ("plain", "replica", "replay", "whole")}
-    methods = {"plain": Plain(), "replica": Replica("zlib-6", b""), "replay": Replay(()), "whole": Whole()}
-    assert list(rows) == list(methods)
-    for name, method in methods.items():
+    methods: list[Method] = [Plain(), Replica("zlib-6", b""), Replay(()), Whole()]
+    for (name, (_, details, sections)), method in zip(rows.items(), methods, strict=True):
         header = emit_header(method, (0,))
-        _, details, sections = rows[name]
         document = canonical.unpack(header[4:], "the header of a layer patch")
         assert isinstance(document, dict)
         assert document["method"][0] == name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +14,7 @@ from airpatch.worker_pool import worker_pool
 
 
 @pytest.fixture
-def ctrl_c_raises() -> None:
+def ctrl_c_raises() -> Iterator[None]:
     """Have SIGINT raise KeyboardInterrupt for this test, even if whoever runs the tests ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -34,7 +35,7 @@ def test_all_threads_are_there_from_the_beginning_and_none_after_the_end() -> No
 @pytest.mark.usefixtures("ctrl_c_raises")
 def test_an_interrupt_of_the_last_wait_leaves_no_task_running() -> None:
     main = threading.get_ident()
-    ended = []
+    ended: list[int | str] = []
 
     def interrupt_and_go_on() -> None:
         signal.pthread_kill(main, signal.SIGINT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import mmap
 import os
 import resource
 import stat
@@ -323,14 +322,6 @@ def syncfs(fd: int) -> None:
     if _libc.syncfs(ctypes.c_int(fd)) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
-
-
-def large_buffer(size: int) -> mmap.mmap:
-    """Return `size` zero bytes in huge pages, where the kernel has them (madvise(2)): one page fault for each 2 MiB."""
-    buffer = mmap.mmap(-1, size)
-    with suppress(OSError):
-        buffer.madvise(mmap.MADV_HUGEPAGE)
-    return buffer
 
 
 def trim_heap() -> None:

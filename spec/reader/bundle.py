@@ -94,8 +94,8 @@ def _signatures(archive: Archive) -> list[bytes]:
 
 
 def _require_base(index: Index, base: dict[bytes, bytes]) -> None:
-    own = {blob.digest: blob.plan for blob in index.blobs}
-    needed = {blob.digest: blob.size for blob in index.blobs if blob.plan not in (STORED, PATCHED)}
+    own = {blob.digest: blob.disposition for blob in index.blobs}
+    needed = {blob.digest: blob.size for blob in index.blobs if blob.disposition not in (STORED, PATCHED)}
     needed |= {digest: size for digest, (size, _) in index.sources.items() if digest not in own}
     lacking = [digest.hex() for digest, size in needed.items() if digest not in base or len(base[digest]) != size]
     if lacking:
@@ -108,7 +108,7 @@ def _contents(archive: Archive, bundle: Bundle) -> None:
     signatures = signature_members(index.images)
     members = [(path, size) for path, (_, size) in signatures.items()]
     digests = [digest for digest, _ in signatures.values()]
-    stored = [blob for blob in index.blobs if blob.plan == STORED]
+    stored = [blob for blob in index.blobs if blob.disposition == STORED]
     layers, manifests = [[blob for blob in stored if blob.is_manifest is kind] for kind in (False, True)]
     members += [(blob_path(blob), blob.size) for blob in layers]
     members += [(f".airpatch/patches/{step.digest.hex()}", step.patch_size) for step in index.steps]

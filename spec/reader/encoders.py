@@ -1,8 +1,10 @@
-"""Encoders by their names (ENCODERS.md): zlib and libzstd are called, and are the subset that this reader declares."""
+"""Encoders by their names (ENCODERS.md): this reader calls zlib, libzstd, libbrotli and zopfli, and declares these."""
 
 import re
 import zlib
 
+import brotli
+import zopfli.zlib
 import zstandard
 
 from .errors import FormatError, Unsupported
@@ -28,15 +30,27 @@ _DEFLATE = [
     "pigz-[1-3]-p1(?:-rsyncable)?",
 ]
 _LIBZSTD = r"libzstd-(1\.5\.[67])-([1-9]|1[0-9])(-mt)?(-sized)?(-nosum)?"
+_BROTLI = r"libbrotli-1\.2\.1-([4-9]|1[01])-(1[0-9]|2[0-2])"
+_ZOPFLI = "zopfli-1.0.3-15"
 _ZSTD = [_LIBZSTD, *(f"kzstd-{re.escape(one)}-{level}" for level, names in _KZSTD.items() for one in names.split())]
 # Those that take over decisions (ENCODERS.md, Decisions taken over).
 _LIKE = r"(?:go1-flate|gzip)-[4-9]|zlib-[4-9](?:-mem[1-79])?"
-FRAMINGS = ("raw", "gzip", "zlib", "zip-entry", "zip-streamed", "zip-archive", "zip-directory", "png-idat")
+FRAMINGS = ("raw", "gzip", "zlib", "zip-entry", "zip-streamed", "zip-archive", "zip-directory", "png-idat", "brotli")
 
 
 def is_deflate(name: str) -> bool:
     """Whether it is the name of an encoder of deflate."""
     return any(re.fullmatch(pattern, name) for pattern in _DEFLATE)
+
+
+def is_brotli(name: str) -> bool:
+    """Whether it is the name of an encoder of brotli."""
+    return re.fullmatch(_BROTLI, name) is not None
+
+
+def is_packer(framing: str, name: str) -> bool:
+    """Whether it is the name of an encoder of a framing of views that has one."""
+    return is_brotli(name) if framing == "brotli" else is_deflate(name) or name == _ZOPFLI
 
 
 def is_zstd(name: str) -> bool:
@@ -56,7 +70,12 @@ def is_feature(name: str) -> bool:
         return what in FRAMINGS
     libzstd = re.fullmatch(_LIBZSTD, what)
     mine = libzstd[1] == _zstd_version() if libzstd else what.startswith("zlib-") and is_deflate(what)
+    mine = mine or (is_brotli(what) and _has_brotli()) or what == _ZOPFLI
     return kind == "encoder" and mine
+
+
+def _has_brotli() -> bool:
+    return bool(brotli.__version__ == "1.2.1")
 
 
 def _zstd_version() -> str:
@@ -77,6 +96,23 @@ def deflate(name: str, content: bytes) -> bytes:
         raise Unsupported(f"encoder {name}")
     packer = zlib.compressobj(int(match[1]), zlib.DEFLATED, -15, int(match[2] or 8))
     return packer.compress(content) + packer.flush()
+
+
+def brotli_stream(name: str, content: bytes) -> bytes:
+    """The brotli stream that an encoder makes (errors are those of `deflate`)."""
+    match = re.fullmatch(_BROTLI, name)
+    if match is None:
+        raise FormatError(f"an encoder that nobody knows: {name!r}")
+    if not _has_brotli():
+        raise Unsupported(f"encoder {name}")
+    return bytes(brotli.compress(content, quality=int(match[1]), lgwin=int(match[2])))
+
+
+def packed(name: str, content: bytes) -> bytes:
+    """The deflate stream in a view that an encoder makes (errors are those of `deflate`)."""
+    if name == _ZOPFLI:
+        return bytes(zopfli.zlib.compress(content, numiterations=15)[2:-4])
+    return deflate(name, content)
 
 
 def gzip(name: str, start: bytes, content: bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 import zlib
 
+import brotli
+
 from . import encoders
 from .errors import FormatError, require
 
@@ -129,6 +131,29 @@ class Zlib(Raw):
         self.expect(self.adler.to_bytes(4, "big"))
 
 
+class Brotli(Level):
+    """A brotli stream, read byte by byte, since nobody says where it ended."""
+
+    has_encoder = True
+
+    def begin(self) -> None:
+        self.unpacker = brotli.Decompressor()
+
+    def more(self, count: int) -> bytes:
+        part = b""
+        while not part and not self.unpacker.is_finished():
+            packed = self.around.some(1)
+            require(packed, "a stream that is cut short")
+            try:
+                part = self.unpacker.process(packed)
+            except brotli.error as error:
+                raise FormatError(f"a view that does not fit the bytes: {error}") from error
+        return part
+
+    def end(self) -> None:
+        require(not self.some(1), "a level that ends before its stream")
+
+
 class ZipEntry(Raw):
     """A local file header, and a deflate stream whose sums are in the header."""
 
@@ -244,6 +269,7 @@ LEVELS: dict[str, type[Level]] = {
     "zip-archive": ZipArchive,
     "zip-directory": ZipDirectory,
     "png-idat": PngIdat,
+    "brotli": Brotli,
 }
 
 
@@ -269,13 +295,15 @@ class Fold:
             size = int.from_bytes(content[:4], "big")
             require(len(content) >= 4 and 1 <= size <= MAX_CHUNK, "chunks without a size")
             return b"".join(_chunk(content[at : at + size]) for at in range(4, len(content), size))
+        if self.framing == "brotli":
+            return encoders.brotli_stream(self.encoder, content)
         head = b""
         if self.framing.startswith("zip-"):
             require(len(content) >= 18, "a local file header that is cut short")
             end = 18 + int.from_bytes(content[14:16], "little") + int.from_bytes(content[16:18], "little")
             require(end <= len(content), "a local file header that is cut short")
             head, content = content[:end], content[end:]
-        packed = encoders.deflate(self.encoder, content)
+        packed = encoders.packed(self.encoder, content)
         if self.framing == "gzip":
             return packed + _fields(zlib.crc32(content), 0, 0)[:4] + _fields(len(content), 0, 0)[:4]
         if self.framing == "zlib":

@@ -23,7 +23,7 @@ class Blob:
     digest: bytes
     size: int
     media_type: str
-    plan: int
+    disposition: int
 
     @property
     def is_manifest(self) -> bool:
@@ -70,7 +70,7 @@ class Index:
     @property
     def has_links(self) -> bool:
         """Whether plain tar can unpack the bundle into a registry."""
-        return not self.bases and all(blob.plan == STORED for blob in self.blobs)
+        return not self.bases and all(blob.disposition == STORED for blob in self.blobs)
 
 
 class _Sizes:
@@ -97,7 +97,7 @@ def parse_index(data: bytes) -> Index:
     sizes = _Sizes()
     blobs, images, has = _release(release, packing, sizes)
     bases, removed, sources, steps, features = _packing(packing, sizes)
-    require(bases or not any(blob.plan == LEFT_OUT for blob in blobs), "a full bundle that leaves something out")
+    require(bases or not any(blob.disposition == LEFT_OUT for blob in blobs), "a full bundle that leaves something out")
     require(bases or not removed, "a full bundle that removes something")
     require(not set(removed) & has, "a repository that is there and removed")
     _check_steps(blobs, bool(bases), sources, steps)
@@ -124,11 +124,11 @@ def _release(release: object, packing: Any, sizes: _Sizes) -> tuple[list[Blob], 
     plans = of_type(packing.get("plans"), bytes)
     require(len(plans) == len(rows) and max(plans, default=0) <= PATCHED, "plans that do not fit the blobs")
     blobs = []
-    for row, plan in zip(rows, plans, strict=True):
+    for row, disposition in zip(rows, plans, strict=True):
         digest, size, position = record(row, bytes, int, int)
         require(position < len(types), "a media type that is not there")
         sizes.check(digest, size)
-        blobs.append(Blob(digest, size, types[position], plan))
+        blobs.append(Blob(digest, size, types[position], disposition))
     _check_table(blobs, types)
     manifests = {blob.digest for blob in blobs if blob.is_manifest}
     images = [_image(entry, manifests, sizes) for entry in entries]
@@ -215,7 +215,7 @@ def _packing(packing: object, sizes: _Sizes) -> tuple[Any, Any, Any, list[Step],
 
 
 def _check_steps(blobs: list[Blob], has_base: bool, sources: Any, steps: list[Step]) -> None:
-    plans = {blob.digest: blob.plan for blob in blobs}
+    plans = {blob.digest: blob.disposition for blob in blobs}
     made: set[bytes] = set()
     used: set[bytes] = set()
     for step in steps:
@@ -225,8 +225,8 @@ def _check_steps(blobs: list[Blob], has_base: bool, sources: Any, steps: list[St
             require(source in made or source in sources, "a source from nowhere, or from a later step")
             used.add(source)
         made.add(step.digest)
-    require(not any(blob.plan == PATCHED and blob.is_manifest for blob in blobs), "a manifest that is patched")
-    patched = {blob.digest for blob in blobs if blob.plan == PATCHED}
+    require(not any(blob.disposition == PATCHED and blob.is_manifest for blob in blobs), "a manifest that is patched")
+    patched = {blob.digest for blob in blobs if blob.disposition == PATCHED}
     require(patched <= made, "a patched blob that no step makes")
     require(made - set(plans) <= used, "a step for a blob that nothing needs")
     require(not made & set(sources), "a blob of the table of sources that a step makes")

@@ -33,7 +33,7 @@ def parse(data: bytes, reversible: bool) -> Description:
         require(framing in LEVELS, "a framing that nobody knows")
         wanted = reversible and LEVELS[framing].has_encoder
         require(bool(encoder) == wanted, "an encoder where none belongs, or none where one does")
-        require(not wanted or encoders.is_deflate(encoder), f"an encoder that nobody knows: {encoder!r}")
+        require(not wanted or encoders.is_packer(framing, encoder), f"an encoder that nobody knows: {encoder!r}")
         codings.append((framing, encoder))
     require(len(set(codings)) == len(codings), "a coding twice")
     actions = cursor.take(cursor.number(MAX_RECORDS))
@@ -64,6 +64,7 @@ def _check(codings: list[tuple[str, str]], actions: bytes, reversible: bool) -> 
             used = max(used, action - 2)
             levels.append(codings[action - 3][0])
             require(len(levels) <= MAX_DEPTH, "levels nested too deep")
+            require(levels.count("brotli") <= 1, "a brotli stream in another one")
     raise FormatError("a view without an end")
 
 

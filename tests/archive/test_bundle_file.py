@@ -86,7 +86,7 @@ def test_opening_reads_no_content(builder: Builder, bundle: BundleFile, monkeypa
     read = []
     real = FileFrameReader.read_at
 
-    def note(reader: FileFrameReader, position: int, size: int) -> bytearray:
+    def note(reader: FileFrameReader, position: int, size: int) -> memoryview:
         read.append(size)
         return real(reader, position, size)
 

@@ -12,7 +12,7 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.errors import FormatError, IntegrityError
 from airpatch.format import zstd
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.format.index_encoding import emit_index
 from airpatch.model.digest import Digest
 from tests.support import (
@@ -42,8 +42,8 @@ def patch_of(sample: Builder) -> Index:
     """An index that leaves out the largest blob and the first manifest."""
     blobs = sample.release.blobs
     first = next(blob for blob in blobs if blob.is_manifest)
-    plans = tuple(Plan.LEFT_OUT if blob in (blobs[0], first) else Plan.STORED for blob in blobs)
-    return Index(sample.release, plans, (Base(Digest.of(b"base"), "base"),))
+    dispositions = tuple(Disposition.LEFT_OUT if blob in (blobs[0], first) else Disposition.STORED for blob in blobs)
+    return Index(sample.release, dispositions, (Base(Digest.of(b"base"), "base"),))
 
 
 @KINDS

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.frame_reader import FileFrameReader, InterruptiblePipe, PipeFrameReader
 from airpatch.archive.open_bundles import open_frames
 from airpatch.blobs.byte_source import FileBytes
 from airpatch.errors import FormatError, TargetError
@@ -167,6 +168,30 @@ def test_what_is_passed_over_is_hashed_with_the_rest(path: Path) -> None:
         assert source.sha256 == Digest.of(path.read_bytes())
 
 
+def test_a_pipe_is_hashed_to_its_end(sample: Builder) -> None:
+    data = sample.bundle()
+    read = os.memfd_create("bundle")
+    os.pwrite(read, data, 0)
+    with closing(PipeFrameReader("pipe", InterruptiblePipe.opened(read), hashed=True)) as source:
+        for _ in split_frames(data):
+            source.next(None)
+        source.finish()
+        assert source.sha256 == Digest.of(data)
+
+
+def test_a_frame_of_a_file_is_looked_at_if_it_is_small_enough(path: Path) -> None:
+    with closing(open_frames(str(path))) as source:
+        assert isinstance(source, FileFrameReader)
+        size = source.table[0].content
+        assert source.peek(size - 1) is None
+        assert source.peek(size) == source.next(None)
+
+
+def test_a_file_may_have_no_frames_at_all() -> None:
+    with closing(frame_reader("file", zstd.emit_seek_table([]))) as source:
+        assert source.finish() == []
+
+
 def test_a_frame_of_a_pipe_is_looked_at_as_often_as_one_likes(sample: Builder) -> None:
     with closing(frame_reader("pipe", sample.bundle())) as source:
         assert source.peek(1 << 20) == source.peek(1 << 20) == source.next(None)
@@ -184,8 +209,8 @@ def test_a_sender_may_be_silent_for_as_long_as_it_likes(sample: Builder, monkeyp
         def __init__(self) -> None:
             self._poll = poll()
 
-        def register(self, *words: object) -> None:
-            self._poll.register(*words)  # type: ignore[arg-type]
+        def register(self, *words: Any) -> None:
+            self._poll.register(*words)
 
         def poll(self, milliseconds: int) -> list[tuple[int, int]]:
             calls.append(milliseconds)

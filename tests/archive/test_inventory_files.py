@@ -26,6 +26,16 @@ def test_round_trip(tmp_path: Path, value: Inventory | Request) -> None:
     assert read_inventory(file) == value
 
 
+@pytest.mark.parametrize("blobs", [100, 10_000])
+def test_an_inventory_is_recognised_however_long_its_first_block_is(tmp_path: Path, blobs: int) -> None:
+    names = tuple(f"shop/service-{number:04}" for number in range(2000))
+    value = Inventory("r1", names, {Digest.of(b"%d" % number): number for number in range(blobs)})
+    file = tmp_path / "file"
+    file.write_bytes(emit(value))
+    assert is_inventory(file)
+    assert read_inventory(file) == value
+
+
 @pytest.mark.parametrize("content", [b"", b"text", zstd.compress(b"text"), zstd.compress(bytes(100)), bytes(1000)])
 def test_other_files_are_no_inventories(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "file"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airpatch.archive.open_bundles import open_frames
 from airpatch.archive.reader import BundleStream
 from airpatch.blobs.receiver import Discard
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError
@@ -228,6 +231,46 @@ def test_findings_are_collected_where_wanted(sample: Builder) -> None:
     assert len(found) == 2
     assert all(isinstance(error, IntegrityError) for error in found)
     assert contents_read.manifests == sample.manifests
+
+
+@KINDS
+def test_small_members_may_follow_in_the_frame_where_a_large_one_ends(
+    kind: str, monkeypatch: pytest.MonkeyPatch, sample: Builder
+) -> None:
+    """The layout of a bundle has no such frames; another one may."""
+    data = list(layout.data_section(Index.full(sample.release)))
+    pieces = [piece for plan in data for piece in plan.pieces]
+    first, *others = pieces
+    middle = first.stop // 2
+    plans = [
+        replace(data[0], pieces=(replace(first, stop=middle),)),
+        replace(data[0], pieces=(replace(first, start=middle), *others)),
+    ]
+    content = b"".join(contents_of(sample.bundle())[1:])[: sum(plan.content for plan in plans)]
+    frames = [content[: plans[0].content], content[plans[0].content :]]
+    source = frame_reader(kind, join_frames([split_frames(sample.bundle())[0], *map(zstd.compress, frames)]))
+    received: list[Member] = []
+
+    def accept(member: Member) -> Ignore:
+        received.append(member)
+        return Ignore()
+
+    with closing(source), ThreadPoolExecutor(2) as pool:
+        stream = BundleStream(source, pool)
+        stream.receive(plans, accept)
+    assert received == [piece.member for piece in pieces if piece.member.digest is not None]
+
+
+def test_all_that_was_read_is_hashed(sample: Builder, tmp_path: Path) -> None:
+    data = sample.bundle()
+    (tmp_path / "bundle").write_bytes(data)
+    with closing(open_frames(str(tmp_path / "bundle"), hashed=True)) as source, ThreadPoolExecutor(2) as pool:
+        stream = BundleStream(source, pool)
+        for section in (layout.data_section(stream.index), layout.manifests_section(stream.index)):
+            stream.receive(section, lambda _: Ignore())
+        stream.receive(layout.links_section(stream.index, parsed(sample)), lambda _: Ignore())
+        stream.finish()
+        assert stream.sha256 == Digest.of(data)
 
 
 def test_a_receiver_that_fails_ends_it(sample: Builder) -> None:

@@ -49,6 +49,14 @@ def test_signatures_are_put_in_and_taken_out(count: int, path: Path) -> None:
     assert path.read_bytes() == unsigned
 
 
+def test_frames_are_copied_piece_by_piece(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airpatch.archive.signed._PIECE", 100)
+    unsigned = path.read_bytes()
+    replace_signatures(str(path), [signature()])
+    replace_signatures(str(path), [])
+    assert path.read_bytes() == unsigned
+
+
 def test_what_is_signed_is_the_member_that_tar_unpacks(path: Path, tmp_path: Path) -> None:
     replace_signatures(str(path), [signature()])
     subprocess.run(["tar", "--zstd", "-xf", str(path), "-C", str(tmp_path)], check=True)

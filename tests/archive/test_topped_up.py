@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import airpatch
+from airpatch import VerifiedBundle
 from airpatch.archive.topped_up import read_request
 from airpatch.errors import FormatError, IntegrityError, UsageError
 from airpatch.format.top_ups import ByteRange, DamageRequest, emit_request, parse_request
@@ -45,6 +46,7 @@ def repair(place: Path, damaged: bytes) -> int:
     made = airpatch.topup(sent, place / "wanted", topup)
     assert made.size == topup.stat().st_size
     names = [copy, topup] if len(damaged) % 2 else [topup, copy]
+    assert isinstance(airpatch.verify(names), VerifiedBundle)
     assert airpatch.apply(names, place / "root").applied[0].tags
     airpatch.verify(place / "root")
     return made.given
@@ -100,8 +102,8 @@ def test_a_top_up_of_another_copy_is_refused(tmp_path: Path) -> None:
     request_for(copy)
     airpatch.topup(sent, tmp_path / "wanted", topup)
     copy.write_bytes(whole()[: len(whole()) // 3])
-    for names in ([copy, topup], [topup]):
-        with pytest.raises(UsageError, match="is not that copy"):
+    for names, message in (([copy, topup], "copy is not that copy"), ([topup], "which is to be named")):
+        with pytest.raises(UsageError, match=message):
             airpatch.apply(names, tmp_path / "root")
     for content in (topup.read_bytes()[:-1], topup.read_bytes() + b"x"):
         topup.write_bytes(content)

@@ -19,7 +19,7 @@ from airpatch.blobs.content import BytesBlob, Content
 from airpatch.errors import AirpatchError, SourceError, TargetError
 from airpatch.execution import Cancellation
 from airpatch.format import layout, zstd
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.model.digest import Digest
 from airpatch.progress import ProgressPart
 from tests.support import (
@@ -116,8 +116,8 @@ def test_incompressible_blobs_cost_nothing_but_blocks() -> None:
 
 def test_a_patch_holds_what_is_stored_and_no_links(sample: Builder) -> None:
     release = sample.release
-    plans = tuple(Plan(i % 2) for i in range(len(release.blobs)))
-    index = Index(release, plans, (Base(Digest.of(b"base"), "r0"),))
+    dispositions = tuple(Disposition(i % 2) for i in range(len(release.blobs)))
+    index = Index(release, dispositions, (Base(Digest.of(b"base"), "r0"),))
     contents = read_bundle(frame_reader("file", sample.bundle(index)))
     signatures = {path for path in contents.members if path.startswith(".airpatch/")}
     assert len(contents.members) - len(signatures) == len(index.stored)
@@ -126,7 +126,7 @@ def test_a_patch_holds_what_is_stored_and_no_links(sample: Builder) -> None:
 
 def test_an_empty_patch_is_small(sample: Builder) -> None:
     release = sample.release
-    index = Index(release, (Plan.LEFT_OUT,) * len(release.blobs), (Base(Digest.of(b"base"), "r0"),))
+    index = Index(release, (Disposition.LEFT_OUT,) * len(release.blobs), (Base(Digest.of(b"base"), "r0"),))
     assert len(sample.bundle(index)) < 2500
     assert read_bundle(frame_reader("pipe", sample.bundle(index))).index == index
 

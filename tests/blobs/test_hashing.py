@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -23,7 +24,7 @@ def test_calls_run_one_after_the_other_in_order() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         tasks = SerialTasks(pool)
-        futures = [tasks.submit(lambda number=number: call(number)) for number in range(1000)]  # type: ignore[misc]
+        futures = [tasks.submit(partial(call, number)) for number in range(1000)]
         for future in futures:
             future.result()
     assert order == list(range(1000))

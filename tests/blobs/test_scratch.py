@@ -125,9 +125,9 @@ def test_what_a_store_gives_up_takes_no_space(monkeypatch: pytest.MonkeyPatch, f
         assert taken() == (3 + 2) * 4096  # whole pages
         store.give_up(ranges[0])
         assert taken() == 2 * 4096
-        content = bytearray(5_000)
-        ranges[1].read_into(memoryview(content), 0)
-        assert content == b"b" * 5_000
+        buffer = bytearray(5_000)
+        ranges[1].read_into(memoryview(buffer), 0)
+        assert buffer == b"b" * 5_000
         store.give_up(ranges[1])
         assert taken() == 0
 

@@ -41,7 +41,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for words in (
         ("create", IMAGES / "r1", "--sequence", 1, "-o", r1),
         ("create", IMAGES / "r2", "--sequence", 2, "-o", r2),
-        ("diff", "--base", r1, IMAGES / "r2", "--sequence", 2, "-o", patch),
+        ("diff", "--base", r1, IMAGES / "r2", "--sequence", 2, "--effort", "fast", "-o", patch),
     ):
         outcome = airpatch(*words)
         assert outcome.code == 0, outcome.err

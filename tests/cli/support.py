@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator
 
@@ -34,12 +35,12 @@ class Outcome:
     err: str
 
     @property
-    def document(self) -> dict[str, object]:
+    def document(self) -> dict[str, Any]:
         """The one JSON document on stdout, which is as spec/json.schema.json has it."""
         return check_document(self.out)
 
 
-def check_document(text: str) -> dict[str, object]:
+def check_document(text: str) -> dict[str, Any]:
     """The JSON document `text`, validated against the definition that its format names."""
     document = json.loads(text)
     assert isinstance(document, dict)
@@ -66,7 +67,7 @@ def airpatch(*words: object) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def start(*words: object, ignored: Sequence[signal.Signals] = (), **options: object) -> subprocess.Popen[bytes]:
+def start(*words: object, ignored: Sequence[signal.Signals] = (), **options: Any) -> subprocess.Popen[bytes]:
     """Start airpatch as a process of its own, with pipes where `options` say nothing else.
 
     It ignores the signals `ignored` and no others, whatever this process inherited from its own caller.
@@ -78,7 +79,10 @@ def start(*words: object, ignored: Sequence[signal.Signals] = (), **options: obj
 
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     command = [sys.executable, "-m", "airpatch", *map(str, words)]
-    return subprocess.Popen(command, env=environment(), preexec_fn=set_signals, **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        command, env=environment(), preexec_fn=set_signals, **{**pipes, **options}
+    )
+    return process
 
 
 def environment() -> dict[str, str]:

@@ -29,7 +29,7 @@ def test_explain_forecasts_what_diff_makes(kind: str, bundles: Path, root: Path,
         "several": (root, "inventory"),
     }
     words = [word for base in bases[kind] for word in ("--base", base)]
-    words += [IMAGES / "r2", "--sequence", 2]
+    words += [IMAGES / "r2", "--sequence", 2, "--effort", "fast"]
     explained = airpatch("explain", *words, "--json")
     made = airpatch("diff", *words, "-o", "made", "--json")
     assert (explained.code, made.code) == (0, 0)
@@ -37,17 +37,17 @@ def test_explain_forecasts_what_diff_makes(kind: str, bundles: Path, root: Path,
     assert ("is a patch for r1" in explained.err) == (kind == "patch")
     blobs = airpatch("inspect", "made", "--json").document["blobs"]
     assert isinstance(blobs, list)
-    stored = [b["bytes"] for b in blobs if b["plan"] == "stored" and b["media_type"] not in MANIFEST_TYPES]
+    stored = [b["bytes"] for b in blobs if b["disposition"] == "stored" and b["media_type"] not in MANIFEST_TYPES]
     forecast = explained.document
     assert (forecast["whole_bytes"], forecast["patch_bytes"]) == (sum(stored), made.document["patch_bytes"])
     assert forecast["bytes"] == sum(stored) + made.document["patch_bytes"]
     costs = forecast["blobs"]
     assert isinstance(costs, list)
     assert {each["digest"] for each in costs if each["method"] is None} == {
-        b["digest"] for b in blobs if b["plan"] == "stored" and b["media_type"] not in MANIFEST_TYPES
+        b["digest"] for b in blobs if b["disposition"] == "stored" and b["media_type"] not in MANIFEST_TYPES
     }
     assert {each["digest"] for each in costs if each["method"] is not None} == {
-        b["digest"] for b in blobs if b["plan"] == "patched"
+        b["digest"] for b in blobs if b["disposition"] == "patched"
     }
 
 
@@ -60,7 +60,8 @@ def test_a_request_is_answered_with_whole_blobs(request_file: Path) -> None:
 
 
 def test_it_says_why_a_layer_is_made_from_its_sources(bundles: Path) -> None:
-    words = ("explain", "--base", bundles / "r1.tar.zst", IMAGES / "r2", "--sequence", 2)
+    Path("web").write_text("registry.example:5000/shop/web:r2\n")
+    words = ("explain", "--base", bundles / "r1.tar.zst", IMAGES / "r2", "--images-list", "web", "--effort", "fast")
     blobs = airpatch(*words, "--json").document["blobs"]
     assert isinstance(blobs, list)
     patched = [each for each in blobs if each["method"] is not None]

@@ -112,6 +112,11 @@ def test_what_cannot_be_written_does_not_fail_the_process_at_its_end() -> None:
 @pytest.mark.usefixtures("images")
 def test_silent_when_off(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
-    monkeypatch.setattr(logging.LogRecord, "getMessage", lambda record: made.append(record.msg) or "")
+
+    def note(record: logging.LogRecord) -> str:
+        made.append(record.msg)
+        return ""
+
+    monkeypatch.setattr(logging.LogRecord, "getMessage", note)
     diff()
     assert made == []

@@ -14,7 +14,7 @@ from tests.cli.support import IMAGES, PROJECT, Outcome, airpatch, environment, m
 
 PROGRESS = re.compile(r"airpatch: .* MB/s\n")
 """What processes on a busy machine may write, too."""
-_SLOW = ("layers", "media", "signatures")
+_SLOW = ("layers", "media", "root-as-store", "signatures")
 SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.txt"))
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from airpatch_cli import signals
 from airpatch_cli.signals import Terminated, handle_signals
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGURG)
@@ -76,7 +75,7 @@ def test_a_signal_that_comes_twice_interrupts_once(
     """As where it is sent to a process and to its group; what one asks for once more, later, is heeded."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # as the entry point leaves it
     now = 0.0
-    monkeypatch.setattr(signals.time, "monotonic", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: now)
     handle_signals()
     with pytest.raises(expected):
         signal.raise_signal(number)

@@ -30,7 +30,7 @@ def join(parts: Iterable[Parsed]) -> Parsed:
 def take_apart(data: bytes, size: int | None = None, limit: int | None = None) -> Parsed:
     """Parse a file that is fed in pieces of `size` bytes, or whole."""
     parser = GzipParser(limit)
-    parts = []
+    parts: list[Parsed] = []
     for at in range(0, len(data), size or len(data)):
         parts += parser.feed(data[at : at + (size or len(data))])
     return join([*parts, *parser.close()])

@@ -20,7 +20,7 @@ from tests.deflate.support import token_lists
 @given(token_lists(), st.sampled_from([zlib_dynamic, go_dynamic]))
 def test_zlib_reads_dynamic_blocks_of_the_size_told(
     made: tuple[array[int], bytes], build: Callable[[array[int], array[int]], DynamicHeader]
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     tokens, uncompressed = made
     counts = count_symbols(tokens)
     header = build(*counts)

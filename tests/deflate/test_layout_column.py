@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from array import array
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ from airpatch.errors import FormatError
 
 HEADER = zlib_header(bytes(97) + b"\1" + bytes(158) + b"\1", b"\0")
 FLAGS = st.booleans()
+
+
+@pytest.mark.parametrize(("literals", "distances"), [([9, 0, 1, 5], [3, 0]), ([1, 2, 3, 0], [0, 0])])
+def test_counts_of_at_least_one_are_those_of_an_encoder_that_counts_from_one(
+    literals: list[int], distances: list[int]
+) -> None:
+    filled = [array("I", [max(1, count) for count in each]) for each in (literals, distances)]
+    made = layout.compute_header(Code.GO_FILLED, array("I", literals), array("I", distances))
+    assert made == layout.compute_header(Code.GO_WIDE, *filled)
+    assert made != layout.compute_header(Code.GO_WIDE, array("I", literals), array("I", distances))
 
 
 @st.composite

@@ -125,7 +125,7 @@ def test_decisions_do_not_depend_on_position() -> None:
 
 def test_adversary_36_a_bomb_stops_at_the_limit() -> None:
     bomb = gzip.compress(bytes(50_000_000))
-    sizes = []
+    sizes: list[int] = []
     with pytest.raises(FormatError, match="more than 1000000 bytes"):
         sizes.extend(len(part.uncompressed) for part in GzipParser(limit=1_000_000).feed(bomb))
     assert sum(sizes) <= 1_000_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,9 @@ from airpatch.delta.varints import put
 from airpatch.errors import FormatError
 
 SEGMENTS = st.lists(st.lists(st.binary(max_size=200), min_size=COLUMNS, max_size=COLUMNS), max_size=4)
+
+
+SMALL = zstandard.ZstdCompressionParameters.from_level(3, window_log=10, write_content_size=False)
 
 
 def stored(segments: list[list[bytes]]) -> bytes:
@@ -60,6 +64,34 @@ def test_a_column_of_another_size_is_refused() -> None:
     content[0] = 8
     with pytest.raises(FormatError, match="control does not have the size"):
         ColumnDecompressor(io.BytesIO(content)).segment()
+
+
+def test_what_a_column_has_beyond_its_size_is_refused_wherever_it_is_stored() -> None:
+    compressor = zstandard.ZstdCompressor(compression_params=SMALL).compressobj()
+    data = compressor.compress(b"x" * 9) + compressor.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    empty, more = bytes(3), (1 << 3).to_bytes(3, "little") + b"y"  # blocks that are raw
+    for tail, is_taken in ((empty * 100, True), (empty * 100 + more, False)):
+        head = bytearray()
+        put(head, 9)
+        put(head, len(data + tail))
+        segment = io.BytesIO(head + bytes(COLUMNS) + data + tail)
+        if is_taken:
+            assert ColumnDecompressor(segment).segment()[0] == b"x" * 9
+        else:
+            with pytest.raises(FormatError, match="control does not have the size"):
+                ColumnDecompressor(segment).segment()
+
+
+def test_a_column_that_does_not_decompress_is_named() -> None:
+    content = bytearray(stored([[b"x" * 9, *[b""] * (COLUMNS - 1)]]))
+    content[content.index(b"\x28\xb5\x2f\xfd")] ^= 0xFF
+    with pytest.raises(FormatError, match="delta: column control: zstd"):
+        ColumnDecompressor(io.BytesIO(content)).segment()
+
+
+def test_each_column_has_its_level() -> None:
+    with pytest.raises(ValueError, match="longer"):
+        ColumnCompressor([3] * (COLUMNS - 1), 1 << 16)
 
 
 def test_a_segment_over_the_limit_is_not_written() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def test_extended_headers_are_read_once_over(monkeypatch: pytest.MonkeyPatch) ->
     seen = 0
 
     class Counting(bytes):
-        def __getitem__(self, key):  # type: ignore[no-untyped-def]
+        def __getitem__(self, key: Any) -> Any:
             nonlocal seen
             result = bytes.__getitem__(self, key)
             if isinstance(key, slice):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_the_same_images_give_the_same_archive(tmp_path: Path) -> None:
 
 
 def test_an_archive_goes_through_a_pipe(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "airpatch", "restore", IMAGES, "-o", "-", "--as", "oci-archive", "-q"]
+    command = [sys.executable, "-m", "airpatch", "restore", str(IMAGES), "-o", "-", "--as", "oci-archive", "-q"]
     result = subprocess.run(command, capture_output=True, check=True)
     restore(IMAGES, tmp_path / "x.tar", form="oci-archive")
     assert result.stdout == (tmp_path / "x.tar").read_bytes()
@@ -168,9 +169,9 @@ def test_names_in_a_layout_are_those_that_containerd_knows(tmp_path: Path) -> No
     ],
 )
 def test_outputs_that_do_not_fit_are_refused(
-    output: str, options: dict[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    output: str, options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=message):
-        restore(IMAGES, output, **options)  # type: ignore[arg-type]
+        restore(IMAGES, output, **options)
     assert list(tmp_path.iterdir()) == []

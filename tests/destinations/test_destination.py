@@ -177,7 +177,7 @@ def test_adversary_53_the_hidden_folder_may_be_removed_while_it_is_waited_for(
     """By the run that held it before: at the moment before it is opened, and before it is locked."""
     for call in ("open", "fchmod"):
         original = getattr(os, call)
-        calls = []
+        calls: list[int] = []
 
         def removed_at_first(
             *words: object, original: Callable[..., object] = original, calls: list[int] = calls, **options: object
@@ -222,12 +222,12 @@ def test_adversary_47_errors_of_the_system_name_path_and_cause(
         destination.make_folder("part")
         with destination.create("part/file") as fd, monkeypatch.context() as patched:
             patched.setattr(os, call, fail)
-            act = {
+            actions: dict[str, Callable[[], None]] = {
                 "link": lambda: destination.link(fd, "part/other"),
                 "rename": lambda: destination.place_folder("part", "shop/web:r1"),
-            }[call]
+            }
             with pytest.raises(TargetError, match="Input/output error"):
-                act()
+                actions[call]()
 
 
 def test_adversary_47_what_was_written_is_not_called_right_where_closing_it_fails(

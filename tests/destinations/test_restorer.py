@@ -6,10 +6,11 @@ import errno
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,9 @@ from tests.support import Builder, Recorder, execution, sample
 forms = pytest.mark.parametrize("form", Form, ids=lambda form: form.value)
 
 
-def run(found: Gathered, out: Path, *, jobs: int = 2, progress: Progress = NO_PROGRESS, **options: object) -> None:
+def run(found: Gathered, out: Path, *, jobs: int = 2, progress: Progress = NO_PROGRESS, **options: Any) -> None:
     work = execution(jobs, progress)
-    restore_images(found.release.images, found.manifests, found.content, out, work, **options)  # type: ignore[arg-type]
+    restore_images(found.release.images, found.manifests, found.content, out, work, **options)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -449,9 +450,9 @@ def test_56_a_run_that_dies_leaves_every_image_whole(form: Form, die_at: int, tm
     assert gather([f"{form.value}:{out}"], picks=sorted(new)).release == images.release
 
 
-def dying(step: Callable[..., None], steps: object, die_at: int) -> Callable[..., None]:
+def dying(step: Callable[..., None], steps: Iterator[int], die_at: int) -> Callable[..., None]:
     def run_or_die(*args: object) -> None:
-        if next(steps) == die_at:  # type: ignore[call-overload]
+        if next(steps) == die_at:
             os._exit(9)
         step(*args)
 

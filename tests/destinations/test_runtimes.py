@@ -93,7 +93,7 @@ def containerd(tmp_path: Path) -> Iterator[Tool]:
     )
     log = tmp_path / "log"
     with log.open("wb") as output:
-        words = ["setpriv", "--pdeathsig", "KILL", "containerd", "-c", config]
+        words: list[str | Path] = ["setpriv", "--pdeathsig", "KILL", "containerd", "-c", config]
         process = subprocess.Popen(words, stdout=output, stderr=output)
     try:
         while subprocess.run(["ctr", "-a", socket, "version"], capture_output=True).returncode:

@@ -94,11 +94,12 @@ def test_covers_outside_a_source_are_left_out() -> None:
 @given(st.binary(max_size=10 * RECORD), st.lists(st.tuples(*(st.integers(0, 1 << 40),) * 3), max_size=5))
 def test_an_alignment_of_anything_foretells_something(records: bytes, covers: list[tuple[int, int, int]]) -> None:
     """Matches and covers are not trusted."""
-    columns = [array("q", column) for column in zip(*sorted(covers), strict=True)] or [array("q")] * 3
+    covers.sort()
+    targets, sources, lengths = (array("q", [cover[at] for cover in covers]) for at in range(3))
     matches = records[: len(records) // RECORD * RECORD]
     file = compress(DATA[:3000], 3)
-    part = decisions(file, Alignment(*columns, matches))
-    assert put_together(part, DATA[:3000], Alignment(*columns, matches)) == file
+    part = decisions(file, Alignment(targets, sources, lengths, matches))
+    assert put_together(part, DATA[:3000], Alignment(targets, sources, lengths, matches)) == file
 
 
 def test_damaged_files_end_in_bytes_or_are_refused() -> None:

@@ -27,8 +27,8 @@ def test_most_offsets_are_where_the_word_was_last() -> None:
     matches, others = len(part.matches) // RECORD, len(part.hits)
     assert matches > 50
     assert others < matches // 3
-    columns = (io.BytesIO(column).read for column in astuple(part)[1:4])
-    assert b"".join(emit(io.BytesIO(part.layout).read, io.BytesIO(TEXT).read, *columns)) == file
+    runs, hits, offsets = (io.BytesIO(column).read for column in astuple(part)[1:4])
+    assert b"".join(emit(io.BytesIO(part.layout).read, io.BytesIO(TEXT).read, runs, hits, offsets)) == file
 
 
 def test_nothing_is_foretold_out_of_another_frame() -> None:

@@ -1,8 +1,9 @@
 """Every fault at every call of every scenario, and the table of what held, as docs/FAULTS.md has it.
 
-    python -m tests.faults.sweep [kill|signal|error|close|power|all] [--every N] [--only WORDS] [--images DIR]
+    python -m tests.faults.sweep [kill|signal|error|close|power|all|places] [--every N] [--only WORDS] [--images DIR]
 
-Needs root and strace. Takes minutes; the tests run a part of the same.
+`places` makes no faults, and counts the calls before which they would be. Needs root and strace. Takes minutes; the
+tests run a part of the same.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def sweep(lab: Lab, scenario: Scenario, faults: Sequence[Fault], every: int = 1)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=(*KINDS, "power", "all"))
+    parser.add_argument("kind", choices=(*KINDS, "power", "all", "places"))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="run each N-th trial (default: all)")
     parser.add_argument("--only", default="", metavar="WORDS", help="scenarios with all these words in their name")
     parser.add_argument("--images", type=Path, default=IMAGES, metavar="DIR", help="folder with the trees r1 and r2")
@@ -104,7 +105,10 @@ def main() -> int:
             if not set(args.only.split()) <= set(scenario.name.split()):
                 continue
             for kind in (*KINDS, "power") if args.kind == "all" else (args.kind,):
-                if kind == "power":
+                problems: list[str] = []
+                if kind == "places":
+                    count = len(lab.points(scenario))
+                elif kind == "power":
                     count, problems = Power(lab, scenario).sweep(args.every)
                 else:
                     count, problems = sweep(lab, scenario, KINDS[kind], args.every)

@@ -105,9 +105,9 @@ def _repositories(folder: Path, view: View) -> dict[str, Repository]:
             repository.history.add((match[1], digest))
         else:
             repository.tags[match[1]] = digest
-    for name in (path.relative_to(folder) for path in folder.glob("**/_manifests/tags/*")):
-        repository_name, _, tag = str(name).partition("/_manifests/tags/")
-        if tag not in found.get(repository_name, Repository()).tags and any((folder / name).rglob("link")):
+    for path in folder.glob("**/_manifests/tags/*"):
+        repository_name, _, tag = str(path.relative_to(folder)).partition("/_manifests/tags/")
+        if tag not in found.get(repository_name, Repository()).tags and any(path.rglob("link")):
             view.findings.append(f"{repository_name}: tag {tag} is listed and leads nowhere")
     return found
 

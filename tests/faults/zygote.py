@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import airpatch
 from airpatch.target.root import Root
@@ -113,7 +114,7 @@ def _prepare(setup: dict[str, int | None]) -> None:
         write = os.write
         os.write = lambda fd, data: write(fd, memoryview(data)[:limit])
     if setup["no_barriers"]:
-        Root.sync = lambda _self, _written: None  # type: ignore[method-assign]
+        mock.patch.object(Root, "sync").start()
     if setup["owner"] is not None:
         os.setgroups([])
         os.setgid(setup["owner"])

@@ -72,10 +72,17 @@ def test_any_bytes_give_a_value_or_a_format_error(data: bytes) -> None:
         ([1] * 15, "9f" + "01" * 15),
         ([1] * 16, "dc0010" + "01" * 16),
         ({"a": []}, "81a16190"),
+        (dict.fromkeys("abcdefghijklmnop"), "de0010" + "".join(f"a1{ord(key):02x}c0" for key in "abcdefghijklmnop")),
     ],
 )
 def test_shortest_forms(value: object, data: str) -> None:
     assert pack(value).hex() == data
+    assert unpack(bytes.fromhex(data), "it") == value
+
+
+def test_only_plain_types_are_packed() -> None:
+    with pytest.raises(TypeError):
+        pack((1, 2))
 
 
 @pytest.mark.parametrize(

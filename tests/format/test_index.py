@@ -1,8 +1,8 @@
-"""What an index says of its blobs, by the plan of each."""
+"""What an index says of its blobs, by the disposition of each."""
 
 from __future__ import annotations
 
-from airpatch.format.index import UNKNOWN_TYPE, Base, Index, Plan, SourceBlob
+from airpatch.format.index import UNKNOWN_TYPE, Base, Disposition, Index, SourceBlob
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from tests.support import sample
@@ -23,7 +23,7 @@ def test_a_patch_needs_what_it_leaves_out_and_sources_of_no_release() -> None:
     inside = RELEASE.blobs[0]
     index = Index(
         RELEASE,
-        (Plan.LEFT_OUT, Plan.PATCHED, *(Plan.STORED,) * (len(RELEASE.blobs) - 2)),
+        (Disposition.LEFT_OUT, Disposition.PATCHED, *(Disposition.STORED,) * (len(RELEASE.blobs) - 2)),
         (Base(Digest.of(b"base"), "r1"),),
         sources=(SourceBlob(inside.digest, inside.size, inside.size), outside),
     )
@@ -34,6 +34,6 @@ def test_a_patch_needs_what_it_leaves_out_and_sources_of_no_release() -> None:
 
 
 def test_patched_blobs_keep_plain_tar_from_publishing() -> None:
-    plans = (Plan.PATCHED, *(Plan.STORED,) * (len(RELEASE.blobs) - 1))
-    assert not Index(RELEASE, plans).has_links
-    assert not Index(RELEASE, (Plan.STORED,) * len(RELEASE.blobs), (Base(Digest.of(b"base"), ""),)).has_links
+    dispositions = (Disposition.PATCHED, *(Disposition.STORED,) * (len(RELEASE.blobs) - 1))
+    assert not Index(RELEASE, dispositions).has_links
+    assert not Index(RELEASE, (Disposition.STORED,) * len(RELEASE.blobs), (Base(Digest.of(b"base"), ""),)).has_links

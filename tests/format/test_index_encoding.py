@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.format import canonical
-from airpatch.format.index import Base, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.index import Base, Disposition, Feature, Index, SourceBlob, Step
 from airpatch.format.index_encoding import emit_index, parse_index
 from airpatch.format.release_part import release_id, release_to_plain
 from airpatch.model.digest import Digest
@@ -42,7 +42,7 @@ def _index(
     signatures: list[tuple[Digest, int]],
     bases: dict[Digest, str],
     removed: set[str],
-    plans: list[Plan],
+    dispositions: list[Disposition],
 ) -> Index:
     """An index that holds by itself; its manifests need not exist. Patched blobs have steps without sources."""
     tops = list({blob.digest: blob for blob in manifests}.values())
@@ -56,13 +56,13 @@ def _index(
     if not bases:
         return Index.full(release)
     ours = [
-        plan if not (blob.is_manifest and plan is Plan.PATCHED) else Plan.STORED
-        for blob, plan in zip(blobs, plans, strict=False)
+        disposition if not (blob.is_manifest and disposition is Disposition.PATCHED) else Disposition.STORED
+        for blob, disposition in zip(blobs, dispositions, strict=False)
     ]
     steps = (
         Step(b.digest, b.size, 9, Digest.of(b.digest.raw), 7, (), b.size // 2)
-        for b, plan in zip(blobs, ours, strict=True)
-        if plan is Plan.PATCHED
+        for b, disposition in zip(blobs, ours, strict=True)
+        if disposition is Disposition.PATCHED
     )
     asked = (Feature("encoder x", "1.20"), Feature("view y", "0.1.2"))
     gone = removed - {name.repository for name in names}
@@ -81,7 +81,7 @@ INDEXES = st.builds(
     signatures=st.lists(st.tuples(DIGESTS, st.integers(0, 4 << 20)), max_size=3),
     bases=st.dictionaries(DIGESTS, _titles, max_size=3),
     removed=st.sets(st.sampled_from(["a", "b", "old", "old/x"]), max_size=3),
-    plans=st.lists(st.sampled_from(Plan), min_size=10, max_size=10),
+    dispositions=st.lists(st.sampled_from(Disposition), min_size=10, max_size=10),
 )
 
 
@@ -99,7 +99,9 @@ def test_parsing_is_inverse_to_emitting(index: Index) -> None:
 
 def test_the_release_id_does_not_depend_on_the_packing(sample: Builder) -> None:
     full = Index.full(sample.release)
-    patch = replace(full, plans=(Plan.LEFT_OUT,) * len(full.plans), bases=(Base(Digest.of(b"base"), "r0"),))
+    patch = replace(
+        full, dispositions=(Disposition.LEFT_OUT,) * len(full.dispositions), bases=(Base(Digest.of(b"base"), "r0"),)
+    )
     assert full.is_full
     assert not patch.is_full
     assert emit_index(full) != emit_index(patch)
@@ -295,9 +297,9 @@ def with_steps(builder: Builder) -> Document:
     inner = SourceBlob(second.digest, second.size, 2000)
     between = Step(Digest(b"\3" * 32), 300, 600, Digest(b"\4" * 32), 30, (outside.digest,))
     last = Step(first.digest, first.size, 700, Digest(b"\5" * 32), 40, (inner.digest, between.digest))
-    plans = (Plan.PATCHED, *[Plan.STORED] * (len(release.blobs) - 1))
+    dispositions = (Disposition.PATCHED, *[Disposition.STORED] * (len(release.blobs) - 1))
     sources = tuple(sorted((outside, inner), key=lambda source: source.digest))
-    index = Index(release, plans, (Base(Digest(b"\1" * 32), "r0"),), (), sources, (between, last))
+    index = Index(release, dispositions, (Base(Digest(b"\1" * 32), "r0"),), (), sources, (between, last))
     assert [blob.digest for blob in index.needed] == [outside.digest]
     assert not index.has_links
     value = canonical.unpack(emit_index(index), "the index")

@@ -106,6 +106,7 @@ GOOD = {
         {"features": None},
         {"repositories": [1]},
         {"repositories": "a"},
+        {"repositories": ["../a"]},
         {"digests": b"x" * 31},
         {"digests": b"x" * 64},
         {"digests": b"x" * 64, "sizes": [7, 7]},
@@ -122,6 +123,12 @@ def test_adversary_42_what_is_refused(change: dict[str, object]) -> None:
     assert inventories.parse(packed(GOOD))
     with pytest.raises(FormatError):
         inventories.parse(packed(GOOD | change))
+
+
+@pytest.mark.parametrize("document", [[1], "airpatch", None, {}, GOOD | {"airpatch": 2}])
+def test_what_is_neither_is_told(document: object) -> None:
+    with pytest.raises(FormatError, match="that this airpatch reads"):
+        inventories.parse(packed(document))
 
 
 def test_adversary_41_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.format import layout, tar
-from airpatch.format.index import Base, Index, Plan, Step
+from airpatch.format.index import Base, Disposition, Index, Step
 from airpatch.format.layout import FRAME, GROUP, SMALL, FramePlan, Packing
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import OCI_MANIFEST, parse_manifest
@@ -113,6 +113,19 @@ def test_a_blob_of_the_largest_size_is_cut_lazily() -> None:
     assert first.pieces[0].member.total == 3 * 512 + 2**63
 
 
+def test_bytes_of_content_are_counted_without_header_and_padding() -> None:
+    (plan,) = layout.data_section(index_of([(700, GZIP)]))
+    (piece,) = plan.pieces
+    header = len(piece.member.header)
+    assert plan.content == header + 1024
+    assert piece.blob_bytes == 700
+    assert replace(piece, stop=header + 100).blob_bytes == 100
+    assert replace(piece, start=header + 100).blob_bytes == 600
+    assert replace(piece, stop=header - 1).blob_bytes == 0
+    (end,) = layout.index_section(b"an index")
+    assert end.pieces[0].blob_bytes == 0
+
+
 def test_a_patch_has_no_links(sample: Builder) -> None:
     patch = replace(Index.full(sample.release), bases=(Base(Digest.of(b"base"), "r0"),))
     (plan,) = layout.links_section(patch, {})
@@ -127,8 +140,8 @@ def test_layer_patches_are_dense_members_of_their_own_digest(sample: Builder) ->
         Step(digest, size, size, Digest.of(b"patch %d" % size), SMALL, (source.digest,))
         for digest, size in ((Digest.of(b"between"), 3), (blob.digest, blob.size))
     )
-    plans = (Plan.PATCHED, *[Plan.STORED] * (len(release.blobs) - 1))
-    index = Index(release, plans, (Base(Digest.of(b"base"), "r0"),), (), (), steps)
+    dispositions = (Disposition.PATCHED, *[Disposition.STORED] * (len(release.blobs) - 1))
+    index = Index(release, dispositions, (Base(Digest.of(b"base"), "r0"),), (), (), steps)
     found = [plan for plan in layout.data_section(index) if plan.pieces[0].member.step is not None]
     assert [plan.packing for plan in found] == [Packing.DENSE] * 2
     members = [plan.pieces[0].member for plan in found]

@@ -63,7 +63,7 @@ def test_headers_come_back() -> None:
     [
         replace(WHOLE, name="a/b"),
         replace(WHOLE, chunk=LEAST_CHUNK - 1),
-        replace(WHOLE, chunk=3 * LEAST_CHUNK),
+        replace(WHOLE, chunk=3 * LEAST_CHUNK, part_size=3 * LEAST_CHUNK),
         replace(WHOLE, part_size=LEAST_CHUNK + 1),
         replace(WHOLE, parity=MAX_CODED_PARTS),
         replace(WHOLE, size=LEAST_CHUNK),
@@ -72,7 +72,7 @@ def test_headers_come_back() -> None:
 )
 def test_descriptions_that_make_no_sense_are_refused(whole: WholeFile) -> None:
     header = Header(whole, 3, bytes(SIZE * max(0, whole.chunks(3))))
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match=r"chunks of|in \d+ parts|name|bytes of a file|part 3 of 2"):
         parse_header(emit_header(header))
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
 from airpatch.format.sealed import PREFIX, seal, sealed_size, unseal
+from airpatch.model.digest import SIZE
 
 MAGIC = b"\x89MAGIC\0\0"
 VALUES = st.recursive(
@@ -20,7 +21,10 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_sealed_comes_back(value: object) -> None:
     head = seal(MAGIC, value)
-    assert sealed_size(head[:PREFIX], MAGIC, len(head), "a file") == len(head)
+    value_size = len(head) - PREFIX - SIZE
+    assert sealed_size(head[:PREFIX], MAGIC, value_size, "a file") == len(head)
+    with pytest.raises(FormatError):
+        sealed_size(head[:PREFIX], MAGIC, value_size - 1, "a file")
     assert unseal(head, "a file") == value
 
 

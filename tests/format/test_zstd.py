@@ -288,6 +288,39 @@ def test_foreign_blocks_come_one_by_one() -> None:
         list(zstd.each_block(iter([b"\xff" * 100])))
 
 
+def test_dense_content_is_compressed_only_if_that_makes_it_smaller() -> None:
+    noise = random.Random(3).randbytes(1 << 16)
+    for zeros, is_raw in ((40, True), (3000, False)):
+        frame = b"".join(zstd.dense_frame(memoryview(noise[zeros:] + bytes(zeros))))
+        assert (len(frame) == zstd.raw_size(1 << 16)) is is_raw
+
+
+def test_a_frame_has_a_256th_and_1024_bytes_more_than_its_content_at_most() -> None:
+    assert zstd.max_compressed(0) == 1024
+    assert zstd.max_compressed(1 << 20) == (1 << 20) + (1 << 12) + 1024
+
+
+def test_more_blocks_than_the_content_needs_are_refused_before_they_are_read() -> None:
+    frame = raw(b"x")
+    block = (5000 << 3).to_bytes(3, "little")
+    asked: list[int] = []
+
+    def read(size: int) -> bytes:
+        asked.append(size)
+        return stream(size)
+
+    stream = reader(frame[:9] + block + bytes(5000) + frame[9:])
+    with pytest.raises(FormatError, match="a block that is not allowed"):
+        zstd.read_frame(read, 1)
+    assert max(asked) < 5000
+
+
+def test_a_frame_of_more_than_8_mib_is_refused_however_small_its_window_is() -> None:
+    header = struct.pack("<IBBI", zstd.MAGIC, 0b10_0_00_1_00, 0x50, MAX_WINDOW + 1)
+    with pytest.raises(FormatError, match=f"{MAX_WINDOW + 1} bytes where at most"):
+        zstd.read_frame(reader(header + bytes(20)), None)
+
+
 def test_the_beginning_of_a_frame_is_what_can_be_had_of_it() -> None:
     content = random.Random(2).randbytes(1 << 18)
     data = zstandard.ZstdCompressor(level=1).compress(content)
@@ -295,6 +328,12 @@ def test_the_beginning_of_a_frame_is_what_can_be_had_of_it() -> None:
     assert start
     assert content.startswith(start)
     assert zstd.beginning(b"no frame") == b""
+
+
+def test_the_beginning_of_a_frame_is_short_whatever_the_frame_decompresses_to() -> None:
+    frame = zstandard.ZstdCompressor(level=19).compress(bytes(1 << 26))
+    assert len(frame) < 1 << 13
+    assert zstd.beginning(frame) == bytes(512)
 
 
 @pytest.mark.parametrize("size", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, MAX_WINDOW])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,8 +137,8 @@ def test_adversary_27_a_byte_that_is_wrong(place: int) -> None:
 
 
 @pytest.mark.parametrize("encode", [bytes, deflated(), members, zstd], ids=["none", "gzip", "members", "zstd"])
-def test_the_limit_is_exact(encode: object) -> None:
-    blob = encode(UNCOMPRESSED)  # type: ignore[operator]
+def test_the_limit_is_exact(encode: Callable[[bytes], bytes]) -> None:
+    blob = encode(UNCOMPRESSED)
     assert unpacked(blob, len(UNCOMPRESSED))[1] == UNCOMPRESSED
     with pytest.raises(FormatError, match="more than"):
         unpacked(blob, len(UNCOMPRESSED) - 1)

@@ -36,7 +36,7 @@ def test_members_are_near_to_the_encoder_of_each() -> None:
 
 
 def test_a_beginning_will_do() -> None:
-    file = flushing(6) * 4
+    file = flushing(6) * 2
     assert len(file) > START
     assert nearest_replica(file[:START]) == nearest_replica(file)
 

@@ -15,7 +15,7 @@ from airpatch.archive.writer import write_bundle
 from airpatch.blobs.scratch import scratch_files
 from airpatch.errors import BaseMismatch, FormatError, IntegrityError, TargetError
 from airpatch.execution import Execution
-from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
+from airpatch.format.index import Base, Disposition, Index, SourceBlob, Step
 from airpatch.layers.proof import prove
 from airpatch.layers.recipe import Plain, Replay, Whole, emit_header
 from airpatch.model.digest import Digest
@@ -33,9 +33,11 @@ def bundle(patches: Patches, base: bytes | None = OLD) -> bytes:
     layers = [NEW, OLD] if base is None else [NEW]
     builder.tag("web:r1", builder.picture(layers))
     release = builder.release
-    plans = tuple(Plan.PATCHED if b.digest == Digest.of(NEW) else Plan.STORED for b in release.blobs)
+    dispositions = tuple(
+        Disposition.PATCHED if b.digest == Digest.of(NEW) else Disposition.STORED for b in release.blobs
+    )
     bases = () if base is None else (Base(Digest.of(b"r0"), "r0"),)
-    index = Index(release, plans, bases, (), tuple(patches.sources), tuple(patches.steps))
+    index = Index(release, dispositions, bases, (), tuple(patches.sources), tuple(patches.steps))
     sink = MemorySink()
     content = MemoryContent(builder.blobs | patches.contents)
     write_bundle(PreparedBundle(index, builder.manifests, content), sink, execution(2))
@@ -139,9 +141,11 @@ def test_the_sources_that_a_patch_itself_brings() -> None:
     builder = Builder()
     builder.tag("web:r1", builder.picture([NEW, OLD]))
     release = builder.release
-    plans = tuple(Plan.PATCHED if b.digest == Digest.of(NEW) else Plan.STORED for b in release.blobs)
+    dispositions = tuple(
+        Disposition.PATCHED if b.digest == Digest.of(NEW) else Disposition.STORED for b in release.blobs
+    )
     sources = (SourceBlob(Digest.of(OLD), len(OLD), len(OLD)),)
-    index = Index(release, plans, (Base(Digest.of(b"r0"), "r0"),), (), sources, tuple(GOOD.steps))
+    index = Index(release, dispositions, (Base(Digest.of(b"r0"), "r0"),), (), sources, tuple(GOOD.steps))
     sink = MemorySink()
     write_bundle(
         PreparedBundle(index, builder.manifests, MemoryContent(builder.blobs | GOOD.contents)), sink, execution(2)

@@ -10,7 +10,7 @@ import pytest
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import Content, read_blob
 from airpatch.errors import AirpatchError, IntegrityError, SourceError
-from airpatch.format.index import Plan, Step
+from airpatch.format.index import Disposition, Step
 from airpatch.layers import blob_builder
 from airpatch.layers.rebuilt_content import RebuiltContent, content_with_rebuilt
 from airpatch.layers.recipe import Whole
@@ -30,8 +30,8 @@ from tests.support import Builder, Recorder, execution, scratch
 @pytest.fixture
 def bundle(tmp_path: Path) -> BundleFile:
     index, data = repacked()
-    assert {plan for blob, plan in zip(index.release.blobs, index.plans, strict=True) if blob.size > 1000} == {
-        Plan.PATCHED
+    assert {its for blob, its in zip(index.release.blobs, index.dispositions, strict=True) if blob.size > 1000} == {
+        Disposition.PATCHED
     }
     (tmp_path / "bundle").write_bytes(data)
     return BundleFile(str(tmp_path / "bundle"))

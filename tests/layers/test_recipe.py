@@ -107,7 +107,7 @@ def test_adversary_38_no_two_headers_mean_the_same(recipe: Parts, data: st.DataO
         other = read(bytes(whole))
     except FormatError:
         return
-    assert (other.method, other.sections) != recipe
+    assert (other.method, other.sections, other.views) != recipe
 
 
 @given(st.binary(max_size=200))
@@ -200,6 +200,14 @@ def test_adversary_41_millions_of_empty_lists() -> None:
 )  # fmt: skip
 def test_methods_have_names_for_people(method: Method, name: str) -> None:
     assert method_name(method) == name
+
+
+@pytest.mark.parametrize(
+    ("method", "sections"), [(Plain(), 1), (Raw(), 1), (Replay(()), 5), (Frames("", ()), 3), (FrameReplay(()), 5)]
+)
+def test_methods_have_a_number_of_sections_and_views_two_more(method: Method, sections: int) -> None:
+    assert section_count(method) == sections
+    assert section_count(method, has_views=True) == sections + 2
 
 
 def test_each_method_comes_back() -> None:

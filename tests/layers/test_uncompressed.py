@@ -99,7 +99,9 @@ def test_what_fits_lies_in_memory_until_it_is_given_back() -> None:
     )
     for digest, size in sizes.items():
         assert Digest.of(deflated()(bytes(layers.take(digest, *size).view()))) == digest
-        assert layers.take(digest, *size).read(5, 7) == layers.take(digest, *size).view()[5:12]
+        kept = layers.take(digest, *size)
+        assert isinstance(kept, ScratchFile)
+        assert kept.read(5, 7) == kept.view()[5:12]
         layers.give_back(digest)
     assert left_open(before) == 0
 

@@ -33,10 +33,13 @@ def test_a_version_that_is_not_known_is_told_with_those_that_are(version: str) -
         features_of(version)
 
 
-def test_uncompiled_there_is_no_libzstd(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uncompiled_there_are_no_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "AVAILABLE", False)
     features_of_this_host.cache_clear()
     missing = known_features() - features_of_this_host()
     features_of_this_host.cache_clear()
     assert missing
-    assert all(name.startswith("encoder libzstd-") for name in missing)
+    assert all(
+        name.startswith(("encoder libzstd-", "encoder libbrotli-", "encoder zopfli-", "view brotli"))
+        for name in missing
+    )

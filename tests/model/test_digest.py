@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airpatch.errors import FormatError
-from airpatch.model.digest import Digest
+from airpatch.model.digest import Digest, is_hex
 
 HEX = hashlib.sha256(b"x").hexdigest()
 
@@ -52,6 +52,11 @@ def test_known_value() -> None:
 def test_adversary_14_other_texts_are_refused(text: object) -> None:
     with pytest.raises(FormatError):
         Digest.parse(text)
+
+
+@pytest.mark.parametrize(("text", "is_one"), [(HEX, True), (HEX[1:], False), (HEX.upper(), False), (HEX + "\n", False)])
+def test_the_hex_form_is_told_from_other_names(text: str, is_one: bool) -> None:
+    assert is_hex(text) is is_one
 
 
 @pytest.mark.parametrize("text", ["", HEX.upper(), HEX[:-1], HEX + "0", HEX + "\n", "../" + HEX[3:]], ids=repr)

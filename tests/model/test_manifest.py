@@ -91,6 +91,7 @@ def test_platforms_and_subjects_are_read() -> None:
     child = {"mediaType": m.OCI_MANIFEST, "digest": DIGEST, "size": 2, "platform": platform}
     parsed = parse(index(manifests=[child, {**child, "platform": {}}], subject=child))
     assert [child.platform for child in parsed.manifests] == ["linux/arm/v7", ""]
+    assert parse(index(manifests=[{**child, "platform": None}])).manifests[0].platform == ""
     assert parsed.subject == Digest.of(b"x")
     assert parse(image()).subject is None
 

@@ -152,7 +152,15 @@ def test_a_registry_serves_no_name_with_a_port(repository: str, servable: bool) 
     assert is_servable(repository) is servable
 
 
-@pytest.mark.parametrize("text", ["shop/web", "r.example:5000/web", "shop/web:"])
-def test_a_name_without_a_tag_is_told(text: str) -> None:
-    with pytest.raises(FormatError, match=r"write repository:tag|tag"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("web", "write repository:tag"),
+        ("shop/web", "write repository:tag"),
+        ("r.example:5000/web", "write repository:tag"),
+        ("shop/web:", "not a valid tag"),
+    ],
+)
+def test_a_name_without_a_tag_is_told(text: str, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
         ImageName.parse(text)

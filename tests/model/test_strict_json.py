@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airpatch import limits
 from airpatch.errors import FormatError
 from airpatch.model.manifest import parse_manifest
-from airpatch.model.strict_json import MAX_DEPTH, Type, parse_list, parse_object
+from airpatch.model.strict_json import MAX_DEPTH, Shape, Type, parse_list, parse_object
 from fixtures.json_cases import JsonCase, json_cases
 
 CASES = {case.name: case for case in json_cases()}
@@ -50,7 +50,7 @@ def test_nothing_in_the_table_is_taken_here_and_refused_by_go() -> None:
     ],
 )
 def test_what_is_wrong_is_said(content: bytes, message: str) -> None:
-    shape = {
+    shape: Shape = {
         "n": Type.INTEGER, "in": {"t": Type.TEXT}, "list": ({"t": Type.TEXT},), "b": Type.BASE64, "m": Type.TEXT_MAP,
     }  # fmt: skip
     with pytest.raises(FormatError, match=message):

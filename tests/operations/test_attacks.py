@@ -13,14 +13,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import airpatch
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, TrustError
 from airpatch.format import layout, tar, zstd
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.format.index_encoding import emit_index
 from airpatch.model.release import Release
 from tests.cli.support import PROJECT
@@ -41,11 +43,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def take(request: pytest.FixtureRequest) -> Callable[..., object]:
     """Applies the bundle in a file, or what comes through a pipe out of it."""
 
-    def apply(bundle: Path, root: Path, **options: object) -> object:
+    def apply(bundle: Path, root: Path, **options: Any) -> object:
         if request.param == "file":
-            return airpatch.apply(bundle, root, **options)  # type: ignore[arg-type]
+            return airpatch.apply(bundle, root, **options)
         with standard_input(bundle):
-            return airpatch.apply("-", root, **options)  # type: ignore[arg-type]
+            return airpatch.apply("-", root, **options)
 
     return apply
 
@@ -75,9 +77,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write(path: Path, builder: Builder, index: Index | None = None, **changes: object) -> Path:
+def write(path: Path, builder: Builder, index: Index | None = None, **changes: Any) -> Path:
     """The bundle of `builder`, whose release is changed, in the file `path`."""
-    release = replace(builder.release, **changes)  # type: ignore[arg-type]
+    release = replace(builder.release, **changes)
     path.write_bytes(builder.bundle(index or Index.full(release)))
     return path
 
@@ -116,11 +118,11 @@ def test_adversary_61_an_expired_release_is_neither_verified_nor_restored(sample
     refused(lambda: airpatch.merge(old, tmp_path / "out"), tmp_path / "out", TrustError, "expired")
 
 
-def patch(builder: Builder, base: Release, **changes: object) -> Index:
+def patch(builder: Builder, base: Release, **changes: Any) -> Index:
     """A patch to the same images, which the base has all."""
-    release = replace(builder.release, **changes)  # type: ignore[arg-type]
-    plans = (Plan.LEFT_OUT,) * len(release.blobs)
-    return Index(release, plans, (Base(Index.full(base).release_id, base.name),))
+    release = replace(builder.release, **changes)
+    dispositions = (Disposition.LEFT_OUT,) * len(release.blobs)
+    return Index(release, dispositions, (Base(Index.full(base).release_id, base.name),))
 
 
 def test_what_is_on_the_way_may_have_expired(sample: Builder, tmp_path: Path) -> None:
@@ -254,14 +256,15 @@ def test_adversary_1_2_3_4_5_7_9_11_12_13_what_nobody_has_signed_is_refused_unpa
         frames.append(frame({layout.index_signature_path(number): text for number, text in enumerate(signatures, 1)}))
     bundle, root = tmp_path / "bundle", tmp_path / "root"
     bundle.write_bytes(join_frames([*frames, *split_frames(sample.bundle())[1:]]))
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     trusted = airpatch.trusted_signers(keys / "signers")
     if demanded == "by the root":
         airpatch.trust(root, trusted)
     else:
         options = {"trusted": trusted}
-    for more in ({}, {"dry_run": True}, {"allow_downgrade": True}):
-        refused(lambda more=more: take(bundle, root, **options, **more), root, TrustError, "signature|not signed")
+    more: list[dict[str, bool]] = [{}, {"dry_run": True}, {"allow_downgrade": True}]
+    for each in more:
+        refused(partial(take, bundle, root, **options, **each), root, TrustError, "signature|not signed")
     assert TrustError.exit_code == 6
 
 
@@ -342,7 +345,7 @@ def test_adversary_22_a_source_that_is_swapped_for_a_link_while_it_is_read(
     (layer,) = (path for path in (tmp_path / "images").rglob("*") if path.is_file() and path.stat().st_size == 600)
     gather = importlib.import_module("airpatch.operations.create_bundle").gather
 
-    def swapping(*words: object, **options: object) -> object:
+    def swapping(*words: object, **options: Any) -> object:
         gathered = gather(*words, **options)
         layer.rename(tmp_path / "elsewhere")
         layer.symlink_to(tmp_path / "elsewhere")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,16 +21,22 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     airpatch.create(IMAGES / "r1", folder / "unnumbered", release="r1")
     airpatch.apply(folder / "r1", folder / "root")
     airpatch.inventory(folder / "root", folder / "inventory")
+    (folder / "web").write_text("registry.example:5000/shop/web:r2\n")
     return folder
 
 
-def made(place: Path, tmp_path: Path, *bases: str, source: str = "r2", **options: object) -> airpatch.WrittenBundle:
+def made(place: Path, tmp_path: Path, *bases: str, source: str = "r2", **options: Any) -> airpatch.WrittenBundle:
     return airpatch.diff(
         [place / base for base in bases],
         IMAGES / source,
         tmp_path / "patch",
-        **{"release": "next", "layer_patches": False, **options},  # type: ignore[arg-type] # values of several types
+        **{"release": "next", "layer_patches": False, "effort": "fast", **options},
     )
+
+
+def made_of_web(place: Path, tmp_path: Path, *bases: str, **options: Any) -> airpatch.WrittenBundle:
+    """The same of one image, with layer patches."""
+    return made(place, tmp_path, *bases, images_list=place / "web", layer_patches=True, **options)
 
 
 def sources_of(patch: airpatch.WrittenBundle) -> set[airpatch.Digest]:
@@ -86,12 +93,12 @@ def test_two_releases_of_one_name_are_told(place: Path, tmp_path: Path) -> None:
 
 def test_an_inventory_is_completed_by_content(place: Path, tmp_path: Path) -> None:
     """A base that holds nothing gets no differences, and says so; content makes the patch that the bundle makes."""
-    whole = made(place, tmp_path, "inventory", layer_patches=True)
+    whole = made_of_web(place, tmp_path, "inventory")
     assert any("Name the bundles or the root that have them with --content" in text for text in whole.warnings)
     assert not sources_of(whole)
-    by_bundle = sources_of(made(place, tmp_path, "r1", layer_patches=True))
+    by_bundle = sources_of(made_of_web(place, tmp_path, "r1"))
     for content in ("root", "r1"):
-        small = made(place, tmp_path, "inventory", layer_patches=True, content=place / content)
+        small = made_of_web(place, tmp_path, "inventory", content=place / content)
         assert not any("--content" in text for text in small.warnings)
         assert small.size < whole.size
         assert sources_of(small) == by_bundle != set()
@@ -102,7 +109,7 @@ def test_an_inventory_is_completed_by_content(place: Path, tmp_path: Path) -> No
 
 def test_content_is_no_base(place: Path, tmp_path: Path) -> None:
     """What only the content has is not taken for granted on the target."""
-    patch = made(place, tmp_path, "r1", layer_patches=True, content=place / "r2")
+    patch = made_of_web(place, tmp_path, "r1", content=place / "r2")
     base = {blob.digest for blob in airpatch.open_bundle(place / "r1").index.release.blobs}
     assert {blob.digest for blob in patch.index.left_out} <= base
     assert sources_of(patch) <= base
@@ -110,11 +117,11 @@ def test_content_is_no_base(place: Path, tmp_path: Path) -> None:
 
 def test_what_holds_no_blobs_is_no_content(place: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no blobs"):
-        made(place, tmp_path, "r1", layer_patches=True, content=place / "inventory")
+        made_of_web(place, tmp_path, "r1", content=place / "inventory")
 
 
 def test_several_bases_that_differ_are_told_with_what_each_costs(place: Path, tmp_path: Path) -> None:
-    warnings = made(place, tmp_path, "r1", "r2", layer_patches=True).warnings
+    warnings = made_of_web(place, tmp_path, "r1", "r2").warnings
     assert any("MB for r1, 0.0 MB for r2" in text and "chain" in text for text in warnings)
 
 
@@ -124,7 +131,7 @@ def test_a_guessed_name_is_told(place: Path, tmp_path: Path) -> None:
 
 
 def test_costs_add_up(place: Path, tmp_path: Path) -> None:
-    patch = made(place, tmp_path, "r1", layer_patches=True)
+    patch = made_of_web(place, tmp_path, "r1")
     costs, index = patch.costs, patch.index
     assert costs.whole == sum(blob.size for blob in (*index.stored, *index.patched))
     assert costs.total == sum(blob.size for blob in index.stored) + sum(

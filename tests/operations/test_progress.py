@@ -72,9 +72,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_images(folder / f"images-{number}", {f"shop/web:r{number}": encoded, "shop/base:r1": encoded[:1]})
         airpatch.create(folder / f"images-{number}", folder / f"{number}", execution=execution())
         tars = [flipped(tar, number) if len(tar) > FOLLOWED else changed(tar, number) for tar in tars]
-    airpatch.create(folder / "images-2", folder / "repacked", repack=True, execution=execution())
+    airpatch.create(folder / "images-2", folder / "repacked", repack=True, effort="fast", execution=execution())
     airpatch.diff(folder / "1", folder / "images-2", folder / "1-2", execution=execution())
-    airpatch.diff(folder / "2", folder / "images-3", folder / "2-3", execution=execution())
+    airpatch.diff(folder / "2", folder / "images-3", folder / "2-3", effort="fast", execution=execution())
     airpatch.apply(folder / "1", folder / "root", execution=execution())
     for number in (1, 2):
         airpatch.store_add(folder / "store", folder / f"{number}", sequence=number, execution=execution())

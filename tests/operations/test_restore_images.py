@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found = {name: IMAGES / name for name in ("r1", "r2")}
     found |= {name: folder / name for name in ("full1", "patch", "archive", "root")}
     airpatch.create(found["r1"], found["full1"])
-    airpatch.diff(found["full1"], found["r2"], found["patch"])
+    airpatch.diff(found["full1"], found["r2"], found["patch"], effort="fast")
     airpatch.apply(found["full1"], found["root"])
     airpatch.restore(found["full1"], found["archive"], form="oci-archive")
     return found
@@ -88,7 +88,8 @@ def test_what_makes_no_sense_is_refused(made: dict[str, Path], tmp_path: Path) -
 
 
 def test_an_image_of_a_release_is_picked_by_any_of_its_names(made: dict[str, Path], tmp_path: Path) -> None:
-    name = airpatch.inspect(made["full1"]).index.release.images[0].name  # type: ignore[union-attr]
+    with airpatch.open_bundle(made["full1"]) as bundle:
+        name = bundle.index.release.images[0].name
     for number, reference in enumerate((str(name), name.repository, f"docker.io/{name}", f"host.example/{name}")):
         whole = airpatch.restore(made["root"], tmp_path / f"a{number}", images=[reference])
         of_release = airpatch.restore(made["root"], tmp_path / f"b{number}", images=[reference], release="r1")

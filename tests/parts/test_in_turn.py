@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -15,9 +16,7 @@ from tests.support import Builder
 @pytest.fixture
 def media(tmp_path: Path, sample: Builder) -> list[Path]:
     """Each medium has one part of a bundle."""
-    noise = Path("/dev/urandom")
-    with noise.open("rb") as file:
-        sample.tag("large:r1", sample.picture([file.read(200_000)]))
+    sample.tag("large:r1", sample.picture([os.urandom(200_000)]))
     (tmp_path / "full.tar.zst").write_bytes(sample.bundle())
     made = airpatch.split(tmp_path / "full.tar.zst", tmp_path / "parts", size=64 << 10)
     assert len(made.files) > 3

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import airpatch
 from airpatch import errors
-from airpatch.parts import parity
 from airpatch.parts.gathering import gather_parts, group_parts
 from airpatch.parts.joined import JoinedParts
 from tests.parts.support import flip, run_trial
@@ -77,7 +76,7 @@ def test_without_the_extra_the_line_that_installs_it_is_said(folder: Path, monke
     def absent(_: str) -> None:
         raise ImportError
 
-    monkeypatch.setattr(parity.importlib, "import_module", absent)
+    monkeypatch.setattr("importlib.import_module", absent)
     next(folder.glob("*.part-2-*")).unlink()
     with pytest.raises(errors.UsageError, match=r"pip install 'airpatch\[parity\]'"):
         airpatch.join(folder, folder.parent / "out")

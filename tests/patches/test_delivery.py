@@ -9,6 +9,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[BundleFil
         write_images(tree, {f"shop/web:r{number}": encoded, "shop/base:r1": encoded[:1]})
         airpatch.create(tree, folder / f"{number}")
         if number > 1:
-            airpatch.diff(folder / f"{number - 1}", tree, files[number - 1])
+            airpatch.diff(folder / f"{number - 1}", tree, files[number - 1], effort="fast")
         tars = [changed(tar, number) for tar in tars]
     airpatch.create(folder / "images-1", files[0])
     opened = [BundleFile(str(file)) for file in files]
@@ -91,8 +92,8 @@ class Taker:
                 finally:
                     taken()
 
-            def take(*given: object) -> None:
-                running.append(pool.submit(read, *given))  # type: ignore[arg-type]
+            def take(*given: Any) -> None:
+                running.append(pool.submit(read, *given))
 
             running: list[Future[None]] = []
             total = supply.prepare(wanted, work)

@@ -9,7 +9,8 @@ import pytest
 
 from airpatch.execution import Cancellation
 from airpatch.model.digest import Digest
-from airpatch.patches.delivery_room import DeliveryRoom, Part, space_needed
+from airpatch.patches.delivery_room import DeliveryPart as Part
+from airpatch.patches.delivery_room import DeliveryRoom, space_needed
 
 ONE, TWO, THREE = (Digest.of(bytes([number])) for number in (1, 2, 3))
 SOURCE = Digest.of(b"source")
@@ -45,7 +46,14 @@ def test_no_more_are_at_work_than_there_may_be() -> None:
 
 
 def test_a_source_of_two_parts_counts_once_and_until_it_is_given_up() -> None:
-    room = Room([Part(ONE, 0, {SOURCE: 20, ONE: 5}), Part(TWO, 0, {SOURCE: 20, TWO: 5}), Part(THREE, 1, {})], 30)
+    room = Room(
+        [
+            Part(ONE, 0, {SOURCE: 20, ONE: 5}),
+            Part(TWO, 0, {SOURCE: 20, TWO: 5}),
+            Part(THREE, 1, {}),
+        ],
+        30,
+    )
     room.enter(ONE)
     assert room.admitted == 2
     room.give_up(SOURCE)
@@ -82,6 +90,10 @@ def test_whoever_waits_is_told_that_the_work_is_cancelled() -> None:
     ],
 )
 def test_the_space_that_suffices(limit: int, needed: int) -> None:
-    parts = [Part(ONE, 10, {SOURCE: 2, ONE: 5}), Part(TWO, 10, {ONE: 5, TWO: 10}), Part(THREE, 10, {THREE: 10})]
+    parts = [
+        Part(ONE, 10, {SOURCE: 2, ONE: 5}),
+        Part(TWO, 10, {ONE: 5, TWO: 10}),
+        Part(THREE, 10, {THREE: 10}),
+    ]
     last = {SOURCE: 1, ONE: 1}
     assert space_needed(parts, last, limit) == needed

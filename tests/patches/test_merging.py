@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, SourceError, UsageError
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.model.digest import Digest
 from airpatch.patches.patch_plan import plan_patch
 from tests.patches.support import chains, merge, merge_chain, stored, written
@@ -118,15 +119,15 @@ def test_a_patch_where_a_full_bundle_belongs(place: Path, r1: Sample, r2: Sample
 
 
 @pytest.mark.parametrize("call", [merge, merge_chain])
-def test_a_full_bundle_where_a_patch_belongs(place: Path, r1: Sample, r2: Sample, call: object) -> None:
+def test_a_full_bundle_where_a_patch_belongs(place: Path, r1: Sample, r2: Sample, call: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match=r"2: is a full bundle, where a patch is expected|1: is a full bundle"):
-        call(stored(place, r1.full, r2.full))  # type: ignore[operator]
+        call(stored(place, r1.full, r2.full))
 
 
 @pytest.mark.parametrize("call", [merge, merge_chain])
-def test_one_bundle_is_not_enough(place: Path, r1: Sample, r2: Sample, call: object) -> None:
+def test_one_bundle_is_not_enough(place: Path, r1: Sample, r2: Sample, call: Callable[..., object]) -> None:
     with pytest.raises(UsageError, match="two bundles"):
-        call(stored(place, r1.full if call is merge else r2.patch(r1)))  # type: ignore[operator]
+        call(stored(place, r1.full if call is merge else r2.patch(r1)))
 
 
 def test_adversary_13_a_patch_for_another_release(place: Path, r1: Sample, r2: Sample, r3: Sample) -> None:
@@ -148,8 +149,8 @@ def test_adversary_29_a_left_out_blob_of_another_size_does_not_fit(place: Path, 
     release = replace(
         r2.release, blobs=tuple(replace(b, size=b.size + 1) if b.digest == LARGE else b for b in r2.release.blobs)
     )
-    plans = tuple(Plan.LEFT_OUT if b.digest == LARGE else Plan.STORED for b in release.blobs)
-    patch = r2.pack(Index(release, plans, (Base(r1.id, "r1"),)))
+    dispositions = tuple(Disposition.LEFT_OUT if b.digest == LARGE else Disposition.STORED for b in release.blobs)
+    patch = r2.pack(Index(release, dispositions, (Base(r1.id, "r1"),)))
     with pytest.raises(BaseMismatch, match="does not fit") as caught:
         merge(stored(place, r1.full, patch))
     assert caught.value.findings == (f"shop/web:r2 and 1 more image: {LARGE} of 205 kB",)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airpatch.format.index import Base, Plan
+from airpatch.format.index import Base, Disposition
 from airpatch.format.index_encoding import emit_index, parse_index
 from airpatch.model.digest import Digest
 from airpatch.patches.bases import BaseState
@@ -33,9 +33,9 @@ def test_left_out_is_exactly_what_every_base_has(new: Sample, drawn: list[tuple[
         repositories = frozenset(image.name.repository for image in old.release.images)
         states.append(BaseState(Base(Digest.of(b"%d" % number), f"base {number}"), blobs, repositories))
     index = plan_patch(new.release, states)
-    for blob, plan in zip(new.release.blobs, index.plans, strict=True):
+    for blob, disposition in zip(new.release.blobs, index.dispositions, strict=True):
         everywhere = all((blob.digest, blob.size) in state.blobs.items() for state in states)
-        assert plan is (Plan.LEFT_OUT if everywhere else Plan.STORED)
+        assert disposition is (Disposition.LEFT_OUT if everywhere else Disposition.STORED)
     assert set(index.stored).isdisjoint(index.left_out)
     assert set(index.stored) | set(index.left_out) == set(new.release.blobs)
     present = {image.name.repository for image in new.release.images}
@@ -75,7 +75,7 @@ def test_images_that_are_gone_are_recorded() -> None:
 @pytest.mark.parametrize("size", [0, 1, 2**63 - 1])
 def test_adversary_29_a_blob_of_another_size_is_stored(size: int) -> None:
     blob = R2.release.blobs[0]
-    assert plan_patch(R2.release, [R1.base]).plans[0] is Plan.LEFT_OUT
+    assert plan_patch(R2.release, [R1.base]).dispositions[0] is Disposition.LEFT_OUT
     base = BaseState(R1.base.base, {**R1.base.blobs, blob.digest: size}, R1.base.repositories)
-    assert plan_patch(R2.release, [base]).plans[0] is Plan.STORED
-    assert plan_patch(R2.release, [R1.base, base]).plans[0] is Plan.STORED
+    assert plan_patch(R2.release, [base]).dispositions[0] is Disposition.STORED
+    assert plan_patch(R2.release, [R1.base, base]).dispositions[0] is Disposition.STORED

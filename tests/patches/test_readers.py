@@ -42,7 +42,7 @@ def used(place: Path, tmp_path: Path, base: str, *readers: object) -> tuple[set[
     """The features of the patch to r2 that is made for them, and warnings; the patch has been applied."""
     made = airpatch.diff(
         place / base, IMAGES / "r2", tmp_path / "patch", images_list=place / "new", content=place / "r1",
-        readers=list(map(str, readers)),
+        readers=list(map(str, readers)), effort="fast",
     )  # fmt: skip
     airpatch.apply([place / "r1", tmp_path / "patch"], tmp_path / "root")
     return {feature.name for feature in made.index.features}, made.warnings

@@ -18,7 +18,7 @@ from tests.store.conftest import bucket as bucket
 from tests.store.conftest import s3_server as s3_server
 from tests.support import execution
 
-SETTINGS = PatchSettings(Effort.DEFAULT, 1 << 30)
+SETTINGS = PatchSettings(Effort.FAST, 1 << 30)
 PRODUCTS = ("amd64", "arm64")
 SIZE = 40_000
 

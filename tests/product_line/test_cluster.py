@@ -73,7 +73,7 @@ def records(store: Path) -> dict[str, bytes]:
 
 
 def work(store: Path, *words: str) -> subprocess.Popen[str]:
-    command = [*WORK, store, store.parent / "plan", *words]
+    command: list[str | Path] = [*WORK, store, store.parent / "plan", *words]
     return subprocess.Popen(command, cwd=store.parent, env=environment(), stderr=subprocess.PIPE, text=True)
 
 

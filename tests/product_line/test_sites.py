@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import airpatch
 from airpatch.errors import FormatError, UsageError
 from airpatch.format.inventories import Inventory, Request, emit
+from airpatch.layers.versions import known_features
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob, Release
 from airpatch.product_line.planning import PlannedPair
@@ -37,18 +39,28 @@ def site(*releases: StoredRelease) -> Site:
     return Site("oslo", Inventory("", (), blobs))
 
 
-def ways(at: Site, graph: dict[tuple[int, int], int]) -> list[SiteWay]:
-    pairs = [PlannedPair(ReleasePair(FOUND[a], FOUND[b]), 1, 1, size, 99) for (a, b), size in graph.items()]
+def planned(graph: dict[tuple[int, int], int]) -> list[PlannedPair]:
+    return [PlannedPair(ReleasePair(FOUND[a], FOUND[b]), 1, 1, size, 99) for (a, b), size in graph.items()]
+
+
+def ends(of: PlannedPair) -> tuple[int, int]:
+    return of.pair.base.release.sequence, of.pair.target.release.sequence
+
+
+def ways(at: Site, pairs: list[PlannedPair]) -> list[SiteWay]:
     return site_ways([at], FOUND, [each.pair.target for each in pairs], pairs)
 
 
-def way(at: Site, graph: dict[tuple[int, int], int]) -> tuple[list[int], int] | str:
+def way(at: Site, pairs: list[PlannedPair]) -> tuple[list[int], int] | str:
     """The numbers of the releases of the only chain, and its bytes; the remark where there is none."""
-    (found,) = ways(at, graph)
+    (found,) = ways(at, pairs)
     if found.chain is None:
         return found.remark
     assert not found.remark
     return [each.release.sequence for each in found.chain.releases], found.chain.bytes
+
+
+GRAPH = {(0, 2): 9, (0, 1): 4, (1, 2): 4}
 
 
 @pytest.mark.parametrize(
@@ -69,13 +81,45 @@ def way(at: Site, graph: dict[tuple[int, int], int]) -> tuple[list[int], int] | 
 def test_the_smallest_way(
     has: list[int], graph: dict[tuple[int, int], int], expected: tuple[list[int], int] | str
 ) -> None:
-    assert way(site(*(FOUND[number] for number in has)), graph) == expected
+    assert way(site(*(FOUND[number] for number in has)), planned(graph)) == expected
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        pytest.param(("encoder zlib-6", "view gzip"), ([0, 1, 2], 8), id="all"),
+        pytest.param(("view gzip",), ([0, 2], 9), id="only those of the larger way"),
+        pytest.param(
+            (), "airpatch 0.1 there does not know encoder zlib-6, view gzip, which the patches to r2 need", id="none"
+        ),
+    ],
+)
+def test_the_airpatch_of_a_site_can_carry_out_its_patches(
+    features: tuple[str, ...], expected: tuple[list[int], int] | str
+) -> None:
+    at = site(FOUND[0])
+    there = Site("oslo", replace(at.inventory, version="0.1", features=features))
+    needs = {(0, 1): "encoder zlib-6", (1, 2): "view gzip", (0, 2): "view gzip"}
+    pairs = [replace(each, missing=0, features=frozenset({needs[ends(each)]})) for each in planned(GRAPH)]
+    assert way(there, pairs) == expected if isinstance(expected, tuple) else str(way(there, pairs)).startswith(expected)
+    assert way(at, pairs) == ([0, 1, 2], 8)  # says nothing of its airpatch
+
+
+def test_what_is_not_made_yet_may_need_what_the_airpatch_of_a_site_has_not() -> None:
+    older = replace(site(FOUND[0]).inventory, version="0.1", features=("view gzip",))
+    (found,) = ways(Site("oslo", older), planned(GRAPH))
+    assert found.chain is not None
+    assert found.remark.startswith("2 layer patches may need what airpatch 0.1 there does not know")
+    newest = replace(older, features=tuple(sorted(known_features())))
+    (found,) = ways(Site("oslo", newest), planned(GRAPH))
+    assert found.chain is not None
+    assert not found.remark
 
 
 def test_a_release_of_which_a_blob_is_missing_is_not_there() -> None:
     blobs = dict(site(FOUND[1]).inventory.blobs)
     blobs[FOUND[1].release.blobs[0].digest] += 1
-    (found,) = ways(Site("oslo", Inventory("r1", (), blobs, "shop", 1)), {(1, 2): 9})
+    (found,) = ways(Site("oslo", Inventory("r1", (), blobs, "shop", 1)), planned({(1, 2): 9}))
     assert (found.has, found.chain, found.product) == (None, None, "shop")
     assert "airpatch diff --base oslo" in found.remark
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.registry_api.http_server import Cut, Reply, Request, http_server
@@ -123,9 +124,9 @@ class FaultProxy:
 
 
 @contextmanager
-def fault_proxy(upstream: str, **options: object) -> Iterator[FaultProxy]:
+def fault_proxy(upstream: str, **options: Any) -> Iterator[FaultProxy]:
     """A running proxy; its `address` is HOST:PORT."""
-    proxy = FaultProxy(upstream, **options)  # type: ignore[arg-type]
+    proxy = FaultProxy(upstream, **options)
     with http_server(proxy.serve_store) as store, http_server(proxy) as address:
         proxy.store = store
         proxy.address = address

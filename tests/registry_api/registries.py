@@ -34,10 +34,9 @@ def registry(
     root.mkdir(parents=True, exist_ok=True)
     http: dict[str, object] = {"addr": "127.0.0.1:0", "secret": "the tests"}
     if tls is not None:
-        http["tls"] = {"certificate": str(tls.certificate), "key": str(tls.key)}
-        if clients is not None:
-            http["tls"] = {**http["tls"], "clientcas": [str(clients.certificate)]}  # type: ignore[dict-item]
-    config = {
+        authorities = {} if clients is None else {"clientcas": [str(clients.certificate)]}
+        http["tls"] = {"certificate": str(tls.certificate), "key": str(tls.key), **authorities}
+    config: dict[str, object] = {
         "version": "0.1",
         "log": {"level": "info", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(root)}, "delete": {"enabled": True}},

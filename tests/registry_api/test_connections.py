@@ -59,7 +59,7 @@ def test_a_wait_for_a_silent_server_ends_when_cancelled(access: RegistryAccess, 
                 assert isinstance(asking.exception(), CancelledError)
 
 
-def test_a_wait_for_a_connection_ends_when_cancelled() -> None:
+def test_a_wait_for_a_connection_ends_when_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     with _listening(backlog=0) as (host, server), ExitStack() as stack:
         for _ in range(2):  # fill its queue: later ones get no answer
             waiting = stack.enter_context(socket.socket())
@@ -70,7 +70,12 @@ def test_a_wait_for_a_connection_ends_when_cancelled() -> None:
         pool = stack.enter_context(worker_pool(1))
         begun = threading.Event()
         add = transport._lines.add
-        transport._lines.add = lambda line: (add(line), begun.set())  # type: ignore[method-assign,assignment,return-value]
+
+        def noted(line: socket.socket) -> None:
+            add(line)
+            begun.set()
+
+        monkeypatch.setattr(transport._lines, "add", noted)
         asking = pool.submit(transport.request, "GET", "/v2/", "web", "scope")
         begun.wait()
         cancellation.cancel()

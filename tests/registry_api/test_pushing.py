@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: folder / f"{name}.tar.zst" for name in ("full1", "full2", "patch", "whole")}
     airpatch.create(r1, made["full1"])
     airpatch.create(r2, made["full2"])
-    airpatch.diff(made["full1"], r2, made["patch"])
+    airpatch.diff(made["full1"], r2, made["patch"], effort="fast")
     airpatch.diff(made["full1"], r2, made["whole"], layer_patches=False)
     return made
 
@@ -58,8 +59,8 @@ PATIENT = replace(PLAIN, attempts=BUDGET + 1)
 """More attempts than a proxy has faults, so that none of these can be too many for one upload."""
 
 
-def push(*sources: Path | str, to: str, **options: object) -> airpatch.PushResult:
-    return airpatch.push(list(sources), f"docker://{to}", **{"access": PLAIN, **options})  # type: ignore[arg-type]
+def push(*sources: Path | str, to: str, **options: Any) -> airpatch.PushResult:
+    return airpatch.push(list(sources), f"docker://{to}", **{"access": PLAIN, **options})
 
 
 def pulled(host: str, like: Gathered, prefix: str = "") -> Gathered:

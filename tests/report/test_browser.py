@@ -50,7 +50,7 @@ def line() -> dict[str, Any]:
     other = {**site, "inventory": HOSTILE, "has": None, "has_id": None, "chain": None, "remark": "has no release"}
     return {
         "tasks": 2, "missing": 3, "known": 4, "releases": releases, "pairs": pairs, "chains": [way],
-        "sites": [site, other],
+        "sites": [site, {**site, "inventory": "riga.inventory", "remark": "may need more"}, other],
     }  # fmt: skip
 
 
@@ -82,7 +82,8 @@ def tiles(browser: Chrome) -> list[str]:
 
 def rows(browser: Chrome) -> list[list[str]]:
     script = "return [...document.querySelectorAll('#parts tbody tr')].map(r => [...r.cells].map(c => c.textContent))"
-    return browser.execute_script(script)  # type: ignore[no-any-return]
+    found: list[list[str]] = browser.execute_script(script)
+    return found
 
 
 def until_inside(browser: Chrome, name: str) -> None:
@@ -174,10 +175,12 @@ def test_the_ways_between_releases(browser: Chrome, tmp_path: Path) -> None:
 
 def test_what_to_send_to_each_site(browser: Chrome, tmp_path: Path) -> None:
     show(browser, tmp_path, PageKind.LINE, line())
-    assert [each.text for each in browser.find_elements(By.CSS_SELECTOR, "svg .sites")] == ["1 site"]
+    assert [each.text for each in browser.find_elements(By.CSS_SELECTOR, "svg .sites")] == ["2 sites"]
     found = browser.find_elements(By.CSS_SELECTOR, "section[aria-labelledby=sites] tbody tr")
     assert [each.text for each in found] == [
-        "oslo.inventory shop r1 r1 \u2192 r2 \u2192 r3 about 3.0 kB", f"{HOSTILE} shop \u2013 has no release \u2013"
+        "oslo.inventory shop r1 r1 \u2192 r2 \u2192 r3 about 3.0 kB",
+        "riga.inventory shop r1\nr1 \u2192 r2 \u2192 r3\nmay need more\nabout 3.0 kB",
+        f"{HOSTILE} shop \u2013 has no release \u2013",
     ]  # fmt: skip
     found[0].find_element(By.TAG_NAME, "button").click()
     assert len(browser.find_elements(By.CSS_SELECTOR, ".edge.chosen")) == 2

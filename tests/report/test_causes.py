@@ -56,6 +56,14 @@ def test_files_that_stand_out_and_those_that_do_not() -> None:
     ]
 
 
+def test_files_within_files_are_named_as_the_map_names_them() -> None:
+    shares = [file("opt/a.jar!x/B.class", 400), *(file(f"opt/b.jar!{number}", 10) for number in range(30))]
+    assert texts(shares, ReleaseChanges())[:2] == [
+        "40 % of this patch is opt/a.jar!/x/B.class in shop/web:r2, which has changed",
+        "30 % of this patch is 30 changed files in opt/b.jar!/ in shop/web:r2",
+    ]
+
+
 def test_what_a_patch_needs_itself() -> None:
     shares = [CostShare(kind, "", 100 - number) for number, kind in enumerate(ShareKind) if kind is not ShareKind.FILE]
     found = texts(shares, ReleaseChanges())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airpatch.format.index import Index, Plan
+from airpatch.format.index import Disposition, Index
 from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.report.costs import costs_of
@@ -20,8 +20,8 @@ def patch(*left_out: bytes) -> tuple[Index, dict[Digest, bytes], dict[str, int]]
     builder.tag(str(TWO), two)
     release = builder.release
     there = {Digest.of(OLD), *map(Digest.of, left_out)}
-    plans = tuple(Plan.LEFT_OUT if blob.digest in there else Plan.STORED for blob in release.blobs)
-    return Index(release, plans, (), (), (), ()), builder.manifests, {str(ONE): len(one), str(TWO): len(two)}
+    dispositions = tuple(Disposition.LEFT_OUT if blob.digest in there else Disposition.STORED for blob in release.blobs)
+    return Index(release, dispositions, (), (), (), ()), builder.manifests, {str(ONE): len(one), str(TWO): len(two)}
 
 
 def test_shared_blobs_are_divided() -> None:
@@ -46,9 +46,9 @@ def test_what_no_known_manifest_names_is_unattributed() -> None:
 def test_images_that_cost_nothing_are_not_named() -> None:
     index, contents, manifests = patch(SHARED, b"{22}")
     two = next(image.manifest for image in index.release.images if image.name == TWO)
-    plans = tuple(
-        Plan.LEFT_OUT if blob.digest == two else plan
-        for blob, plan in zip(index.release.blobs, index.plans, strict=True)
+    dispositions = tuple(
+        Disposition.LEFT_OUT if blob.digest == two else disposition
+        for blob, disposition in zip(index.release.blobs, index.dispositions, strict=True)
     )
-    costs = costs_of(Index(index.release, plans, (), (), (), ()), contents)
+    costs = costs_of(Index(index.release, dispositions, (), (), (), ()), contents)
     assert dict(costs.images) == {ONE: manifests[str(ONE)] + 3 + 500}

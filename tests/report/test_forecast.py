@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from airpatch.archive.prepared import PreparedBundle
-from airpatch.format.index import Index, Plan
+from airpatch.format.index import Disposition, Index
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.recipe import (
     Corrected,
@@ -69,11 +69,13 @@ def costs(new: Sequence[bytes], old: Sequence[bytes], patches: Patches) -> list[
     builder.tag("shop/web:r2", builder.picture(new, config=b"{}"))
     release = builder.release
     made, there = {step.digest for step in patches.steps}, set(map(Digest.of, old))
-    plans = tuple(
-        Plan.PATCHED if blob.digest in made else Plan.LEFT_OUT if blob.digest in there else Plan.STORED
-        for blob in release.blobs
-    )
-    index = Index(release, plans, (), (), tuple(patches.sources), tuple(patches.steps))
+    dispositions = [Disposition.STORED] * len(release.blobs)
+    for number, blob in enumerate(release.blobs):
+        if blob.digest in made:
+            dispositions[number] = Disposition.PATCHED
+        elif blob.digest in there:
+            dispositions[number] = Disposition.LEFT_OUT
+    index = Index(release, tuple(dispositions), (), (), tuple(patches.sources), tuple(patches.steps))
     blobs = Blobs(by_digest(*new, *old))
     progress = Recorder()
     found = forecast(

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import io
-
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.writer import write_bundle
 from airpatch.format.index import Index
 from airpatch.model.digest import Digest
 from airpatch.report.packed_sizes import packed_sizes
 from tests.delta.support import noise
-from tests.support import Builder, Recorder, execution
-
-
-class Buffer(io.BytesIO):
-    """A sink in memory."""
-
-    def write(self, pieces: object) -> int:
-        return super().write(b"".join(pieces))  # type: ignore[call-overload]
-
-    def abandon(self) -> None:
-        pass
+from tests.support import Builder, MemorySink, Recorder, execution
 
 
 def test_every_byte_is_a_members_or_frames_it() -> None:
@@ -29,12 +17,12 @@ def test_every_byte_is_a_members_or_frames_it() -> None:
     manifest = builder.picture([large, small])
     builder.tag("shop/web:r1", manifest, {manifest: [noise(500, 3)]})
     bundle = PreparedBundle(Index.full(builder.release), builder.manifests, builder.content)
-    file = Buffer()
+    file = MemorySink()
     write_bundle(bundle, file, execution())
     progress = Recorder()
     found = packed_sizes(bundle, execution(2, progress))
     assert progress.adds_up
-    assert found.size == len(file.getvalue())
+    assert found.size == len(file.data)
     assert found.size == sum(found.members.values()) + found.index + found.signatures + found.framing
     assert set(found.members) == {blob.digest for blob in builder.release.blobs}
     assert len(large) < found.members[Digest.of(large)] < len(large) + 10_000

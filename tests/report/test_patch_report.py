@@ -21,8 +21,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[airpatch.Explanation
     folder = tmp_path_factory.mktemp("report")
     airpatch.create(IMAGES / "r1", folder / "r1", sequence=1, execution=execution())
     words = (folder / "r1", IMAGES / "r2")
-    found = airpatch.explain(*words, html=folder / "page.html", execution=execution())
-    written = airpatch.diff(*words, folder / "patch", execution=execution())
+    found = airpatch.explain(*words, effort="fast", html=folder / "page.html", execution=execution())
+    written = airpatch.diff(*words, folder / "patch", effort="fast", execution=execution())
     return found, written.size, (folder / "page.html").read_bytes()
 
 
@@ -69,7 +69,9 @@ def test_without_images_of_a_base_nothing_is_compared(tmp_path: Path) -> None:
     airpatch.create(IMAGES / "r1", tmp_path / "r1", sequence=1, execution=execution())
     airpatch.apply(tmp_path / "r1", tmp_path / "root", execution=execution())
     airpatch.inventory(tmp_path / "root", tmp_path / "host")
-    found = airpatch.explain(tmp_path / "host", IMAGES / "r2", execution=execution())
-    written = airpatch.diff(tmp_path / "host", IMAGES / "r2", tmp_path / "patch", execution=execution())
+    (tmp_path / "web").write_text("registry.example:5000/shop/web:r2\n")
+    words, web = (tmp_path / "host", IMAGES / "r2"), tmp_path / "web"
+    found = airpatch.explain(*words, images_list=web, execution=execution())
+    written = airpatch.diff(*words, tmp_path / "patch", images_list=web, execution=execution())
     assert (found.report.size, found.report.compared_with) == (written.size, None)
     assert all(each.before is None for each in found.report.changed)

@@ -12,6 +12,7 @@ import http.client
 import json
 import shlex
 import sys
+from typing import Any
 
 _ACCEPT = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
 
@@ -20,12 +21,12 @@ def main() -> None:
     host, repository = sys.argv[1:]
     connection = http.client.HTTPConnection(host)
 
-    def get(path: str) -> tuple[str, dict[str, object]]:
+    def get(path: str) -> tuple[str, dict[str, Any]]:
         connection.request("GET", f"/v2/{repository}/{path}", headers={"Accept": _ACCEPT})
         response = connection.getresponse()
         return response.headers.get("Docker-Content-Digest", ""), json.loads(response.read())
 
-    tags: list[str] = get("tags/list")[1]["tags"]  # type: ignore[assignment]
+    tags: list[str] = get("tags/list")[1]["tags"]
     found: dict[str, dict[str, None]] = {"MANIFESTS": {}, "BLOBS": {}, "REFERRERS": {}}
     pending = list(tags)
     while pending:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Serving:
 
     def get(
         self, path: str, method: str = "GET", body: bytes | None = None, **headers: str
-    ) -> tuple[int, bytes, Mapping[str, str]]:
+    ) -> tuple[int, bytes, http.client.HTTPMessage]:
         """Status, body and headers of the answer; names of `headers` have `_` for `-`."""
         connection = http.client.HTTPConnection(self.host, timeout=30)
         try:
@@ -34,14 +35,14 @@ class Serving:
         finally:
             connection.close()
 
-    def error(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+    def error(self, path: str, method: str = "GET") -> tuple[int, str]:
         """Status and code of an error."""
-        status, body, _ = self.get(path, method, **headers)
+        status, body, _ = self.get(path, method)
         return status, json.loads(body)["errors"][0]["code"]
 
 
 @contextmanager
-def serving(*bundles: Path, **options: object) -> Iterator[Serving]:
+def serving(*bundles: Path, **options: Any) -> Iterator[Serving]:
     stop = airpatch.Cancellation()
     ready = threading.Event()
     found: list[airpatch.Served] = []
@@ -54,7 +55,7 @@ def serving(*bundles: Path, **options: object) -> Iterator[Serving]:
     def run() -> None:
         try:
             execution = airpatch.Execution(cancellation=stop)
-            airpatch.serve(list(bundles), listen="127.0.0.1:0", started=started, execution=execution, **options)  # type: ignore[arg-type]
+            airpatch.serve(list(bundles), listen="127.0.0.1:0", started=started, execution=execution, **options)
         except BaseException as error:  # noqa: BLE001 - raised where the registry was asked for
             failed.append(error)
         ready.set()
@@ -88,6 +89,6 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {name: folder / f"{name}.tar.zst" for name in ("full1", "full2", "patch", "repacked")}
     airpatch.create(r1, made["full1"])
     airpatch.create(r2, made["full2"])
-    airpatch.create(r2, made["repacked"], repack=True)
-    airpatch.diff(made["full1"], r2, made["patch"])
+    airpatch.create(r2, made["repacked"], repack=True, effort="fast")
+    airpatch.diff(made["full1"], r2, made["patch"], effort="fast")
     return {**made, "root": make_root(folder / "with-root")}

@@ -300,7 +300,7 @@ def test_skopeo_pulls(one: Serving, bundles: dict[str, Path], tmp_path: Path) ->
 
 
 def test_what_cannot_be_served_is_told(bundles: dict[str, Path], tmp_path: Path) -> None:
-    refused: list[tuple[type[Exception], str, tuple[object, ...], dict[str, object]]] = [
+    refused: list[tuple[type[Exception], str, tuple[Path, ...], dict[str, Any]]] = [
         (UsageError, "nothing to serve", (), {}),
         (UsageError, "is a patch", (bundles["patch"],), {}),
         (UsageError, "is a full bundle", (bundles["full1"], bundles["full2"]), {}),
@@ -315,7 +315,7 @@ def test_what_cannot_be_served_is_told(bundles: dict[str, Path], tmp_path: Path)
     ]
     for kind, message, files, options in refused:
         with pytest.raises(kind, match=message):
-            airpatch.serve(list(files), **options)  # type: ignore[arg-type]
+            airpatch.serve(list(files), **options)
     (tmp_path / "empty/docker/registry/v2").mkdir(parents=True)
     with pytest.raises(BaseMismatch):
         airpatch.serve(bundles["patch"], root=tmp_path / "empty")

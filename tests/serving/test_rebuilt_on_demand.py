@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.blobs.content import BytesContent, check_blob, read_blob
 from airpatch.errors import SourceError
+from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.model.digest import Digest
-from airpatch.serving import rebuilt_on_demand
+from airpatch.patches.chains import rebuild_chain
 from airpatch.serving.rebuilt_on_demand import RebuiltOnDemand
 from tests.support import execution
 
@@ -31,13 +33,12 @@ def on_demand(opened: list[BundleFile], room: int) -> RebuiltOnDemand:
 
 def test_each_is_made_once_however_many_ask(opened: list[BundleFile], monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
-    original = rebuilt_on_demand.rebuild_chain
 
-    def counting(*args: object) -> object:
+    def counting(*args: Any) -> RebuiltContent:
         made.append(1)
-        return original(*args)  # type: ignore[arg-type]
+        return rebuild_chain(*args)
 
-    monkeypatch.setattr(rebuilt_on_demand, "rebuild_chain", counting)
+    monkeypatch.setattr("airpatch.serving.rebuilt_on_demand.rebuild_chain", counting)
     content = on_demand(opened, 1 << 30)
     step = opened[1].index.steps[0]
     with ThreadPoolExecutor(8) as pool:

@@ -29,8 +29,8 @@ def ending(process: subprocess.Popen[bytes]) -> Iterator[None]:
 def test_a_signal_ends_it(number: signal.Signals, bundles: dict[str, Path], tmp_path: Path) -> None:
     authority = make_authority(tmp_path)
     server = issue(tmp_path, "server", authority)
-    words = ["serve", bundles["full1"], "--listen", "127.0.0.1:0", "--cert", server.certificate, "--key", server.key]
-    with start(*words, "--json") as process, ending(process):
+    tls = ("--cert", server.certificate, "--key", server.key)
+    with start("serve", bundles["full1"], "--listen", "127.0.0.1:0", *tls, "--json") as process, ending(process):
         assert process.stderr is not None
         line = process.stderr.readline().decode()
         assert line.startswith("airpatch: serving 7 images at https://127.0.0.1:")

@@ -101,6 +101,11 @@ def test_a_threshold_counts_different_principals(lines: dict[str, str], signed: 
         policy(allowed, threshold=2).require(MESSAGE, [signed["ed25519"]] * 2, NOW)
 
 
+def test_patterns_that_exclude_are_no_principals(lines: dict[str, str], signed: dict[str, bytes]) -> None:
+    rule = policy(f"!bob,,alice {lines['ed25519']}")
+    assert rule.require(MESSAGE, [signed["ed25519"]], NOW)[0].principals == ("alice",)
+
+
 def test_a_line_with_two_principals_is_one_of_them(lines: dict[str, str], signed: dict[str, bytes]) -> None:
     allowed = f"a,b {lines['ed25519']}\na {lines['other']}\n"
     both = [signed["ed25519"], signed["other"]]
@@ -125,9 +130,13 @@ def test_a_certificate_of_an_authority_suffices(
     text = sign_with_certificate(keys, tmp_path, sign_by_openssh, "-n", "alice@example.com,bob")
     rule = policy(f"*@example.com cert-authority {lines['authority']}")
     assert rule.require(MESSAGE, [text], NOW)[0].principals == ("alice@example.com",)
-    for refused in (f"carol cert-authority {lines['authority']}", f"*@example.com {lines['authority']}"):
-        with pytest.raises(TrustError):
+    for refused, reason in (
+        (f"carol cert-authority {lines['authority']}", "none of the demanded principals"),
+        (f"*@example.com {lines['authority']}", "not among the allowed signers"),
+    ):
+        with pytest.raises(TrustError) as caught:
             policy(refused).require(MESSAGE, [text], NOW)
+        assert reason in caught.value.findings[0]
     with pytest.raises(TrustError) as caught:
         policy(f"* cert-authority {lines['authority']}", lines["authority"].encode()).require(MESSAGE, [text], NOW)
     assert "certificate 'build 7' is revoked" in caught.value.findings[0]

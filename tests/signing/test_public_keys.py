@@ -57,13 +57,20 @@ def test_signatures_of_openssh_are_accepted_for_their_message_alone(
             key.verify(signature.blob, other)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_follows_a_signature(kind: str, keys: dict[str, Path], sign_by_openssh: Callable[..., bytes]) -> None:
+    signature = parse(sign_by_openssh(keys[kind]))
+    with pytest.raises(FormatError):
+        parse_line(public(keys[kind])).verify(signature.blob + b"\0", signature.signed_data(MESSAGE))
+
+
 @pytest.mark.parametrize("kind", [SK_ED25519, SK_ECDSA])
 def test_security_keys_are_accepted_here_and_by_openssh(kind: str, tmp_path: Path) -> None:
     key, blob = security_key(kind, signed_data(MESSAGE, "airpatch"))
     key.verify(blob, signed_data(MESSAGE, "airpatch"))
     (tmp_path / "sig").write_text(emit(Signature(key.blob, "airpatch", "sha512", blob)))
     (tmp_path / "allowed").write_text(f"alice {kind} {base64.b64encode(key.blob).decode()}\n")
-    words = ["-Y", "verify", "-f", tmp_path / "allowed", "-I", "alice", "-n", "airpatch", "-s", tmp_path / "sig"]
+    words = ("-Y", "verify", "-f", tmp_path / "allowed", "-I", "alice", "-n", "airpatch", "-s", tmp_path / "sig")
     assert b"Good" in keygen(*words, data=MESSAGE)
     with pytest.raises(TrustError, match="does not fit"):
         key.verify(blob, signed_data(MESSAGE + b".", "airpatch"))

@@ -93,11 +93,17 @@ def certificates_section(kind: int, part: bytes) -> bytes:
     return section(1, string(b"") + string(b"") + bytes([kind]) + string(part))
 
 
-def test_a_range_of_serials_and_an_extension_of_certificates(keys: dict[str, Path], tmp_path: Path) -> None:
+def test_ranges_and_bitmaps_of_serials_and_an_extension_of_certificates(keys: dict[str, Path], tmp_path: Path) -> None:
     certificate = certificates.parse(certify(keys, "ed25519", tmp_path, "-n", "alice", "-z", "12"))
     for first, last, holds in ((12, 12, True), (1, 12, True), (12, 13, True), (1, 11, False), (13, 20, False)):
         numbers = first.to_bytes(8, "big") + last.to_bytes(8, "big")
         assert parse(certificates_section(0x21, numbers)).holds_certificate(certificate) is holds
+    for first, bits, holds in ((12, 1, True), (10, 4, True), (10, 2, False), (10, 8, False), (13, 1, False)):
+        bitmap = first.to_bytes(8, "big") + string(bytes([bits]))
+        assert parse(certificates_section(0x22, bitmap)).holds_certificate(certificate) is holds
+    for kind, size in ((0x21, 16), (0x22, 13)):
+        with pytest.raises(FormatError):
+            parse(certificates_section(kind, bytes(size - 1) + b"\1\0"))
     extension = string(b"x") + b"\0" + string(b"")
     assert not parse(certificates_section(0x39, extension)).holds_certificate(certificate)
     with pytest.raises(FormatError, match="extension 'x'"):

@@ -19,7 +19,7 @@ from tests.signing.conftest import MESSAGE, certify, keygen, public
 def accepted(signature: bytes, allowed: str, folder: Path) -> bool:
     (folder / "sig").write_bytes(signature)
     (folder / "allowed").write_text(allowed + "\n")
-    words = ["-Y", "verify", "-f", folder / "allowed", "-I", "alice", "-n", "airpatch", "-s", folder / "sig"]
+    words = ("-Y", "verify", "-f", folder / "allowed", "-I", "alice", "-n", "airpatch", "-s", folder / "sig")
     return b"Good" in keygen(*words, data=MESSAGE)
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 import airpatch
-from airpatch.blobs.content import Content, read_blob
+from airpatch.blobs.content import BlobReader, Content, read_blob
 from airpatch.errors import SourceError
 from airpatch.execution import Execution
 from airpatch.model.digest import Digest
@@ -54,7 +54,7 @@ class _Both:
     def size(self, digest: Digest) -> int | None:
         return self._held.size(digest)
 
-    def open(self, digest: Digest, size: int) -> object:
+    def open(self, digest: Digest, size: int) -> BlobReader:
         return (self._blobs if digest in self._blobs.known else self._held).open(digest, size)
 
 

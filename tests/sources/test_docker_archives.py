@@ -129,7 +129,7 @@ def test_an_empty_layout_in_an_archive_of_docker_25_says_nothing(tmp_path: Path)
         ({"RepoTags": ["shop/web"]}, "image 0: no tag in the image name"),
     ],
 )
-def test_what_is_wrong_is_named(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+def test_what_is_wrong_is_named(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
     path = archive(tmp_path / "x.tar", ["shop/web:1"], **changes)
     with pytest.raises(SourceError) as caught:
         gather([str(path)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from airpatch.errors import FormatError, SourceError, TargetError, UsageError
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.format.registry import STORAGE
 from airpatch.model.digest import Digest
 from airpatch.sources.bundles import BundleSource
@@ -101,9 +101,9 @@ def test_a_file_that_is_no_bundle(tmp_path: Path) -> None:
 def test_a_patch_is_refused_as_a_source(tmp_path: Path) -> None:
     builder = sample()
     release = builder.release
-    plans = (Plan.LEFT_OUT, *(Plan.STORED,) * (len(release.blobs) - 1))
+    dispositions = (Disposition.LEFT_OUT, *(Disposition.STORED,) * (len(release.blobs) - 1))
     path = tmp_path / "patch"
-    path.write_bytes(builder.bundle(Index(release, plans, (Base(Digest.of(b"base"), "r0"),))))
+    path.write_bytes(builder.bundle(Index(release, dispositions, (Base(Digest.of(b"base"), "r0"),))))
     with pytest.raises(UsageError, match="airpatch merge"):
         open_source(str(path), no_scratch)
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from airpatch.archive.frame_reader import FileFrameReader
+from airpatch.archive.frame_reader import FrameReader
 from airpatch.archive.prepared import PreparedBundle
 from airpatch.archive.reader import BundleStream
 from airpatch.archive.writer import write_bundle
@@ -139,25 +139,25 @@ def tiny(number: int) -> Sample:
 
 
 @contextmanager
-def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FileFrameReader]]:
+def feeds(*bundles: bytes, kind: str = "file") -> Iterator[list[FrameReader]]:
     opened = [frame_reader(kind, bundle) for bundle in bundles]
     try:
-        yield opened  # type: ignore[misc]
+        yield opened
     finally:
         for one in opened:
             one.close()
 
 
 def install(
-    path: Path, *bundles: bytes, kind: str = "file", progress: Progress = NO_PROGRESS, **options: object
+    path: Path, *bundles: bytes, kind: str = "file", progress: Progress = NO_PROGRESS, **options: Any
 ) -> list[Applied]:
     with feeds(*bundles, kind=kind) as opened:
-        return installer.install(opened, path, execution(2, progress), **options)  # type: ignore[arg-type]
+        return installer.install(opened, path, execution(2, progress), **options)
 
 
-def try_out(path: Path, *bundles: bytes, **options: object) -> list[Applied]:
+def try_out(path: Path, *bundles: bytes, **options: Any) -> list[Applied]:
     with feeds(*bundles) as opened:
-        return installer.preview(opened, path, execution(), **options)  # type: ignore[arg-type]
+        return installer.preview(opened, path, execution(), **options)
 
 
 def index_of(bundle: bytes) -> Index:

@@ -121,6 +121,12 @@ def test_content_that_only_a_foreign_manifest_names_stays_when_its_release_is_fo
     assert blob_file(root, blob.digest).exists()
 
 
+def put_everywhere(root: Path, _: str) -> None:
+    for folder in list((root / STORAGE).rglob("*")):
+        if folder.is_dir():
+            put(folder / ".DS_Store", "x")
+
+
 LEFT: dict[str, Callable[[Path, str], None]] = {
     "a revision deleted through the registry": lambda root, hex_: (
         root / registry.REPOSITORIES / "shop/web/_manifests/revisions/sha256" / hex_
@@ -137,9 +143,7 @@ LEFT: dict[str, Callable[[Path, str], None]] = {
     "an empty folder of a blob": lambda root, hex_: (root / registry.BLOBS / "sha256" / hex_[:2] / hex_).mkdir(
         parents=True
     ),
-    "files of a desktop": lambda root, _: (
-        [put(folder / ".DS_Store", "x") for folder in list((root / STORAGE).rglob("*")) if folder.is_dir()] and None
-    ),
+    "files of a desktop": put_everywhere,
     "uploads": lambda root, _: put(root / registry.REPOSITORIES / "shop/web/_uploads/12/startedat", "x"),
 }
 

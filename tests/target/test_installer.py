@@ -12,16 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.archive.writer import write_bundle
+from airpatch.blobs.byte_source import FileBytes
 from airpatch.blobs.room import Room
 from airpatch.errors import AirpatchError, BaseMismatch, FormatError, IntegrityError, TargetError, TrustError
 from airpatch.format import inventories, registry, zstd
-from airpatch.format.index import Base, Feature, Index, Plan
+from airpatch.format.index import Base, Disposition, Feature, Index
 from airpatch.model.digest import Digest
 from airpatch.model.release import Blob
 from airpatch.patches.bases import BaseState, open_base
 from airpatch.patches.layer_patching import patch_layers
 from airpatch.patches.patch_plan import plan_patch
+from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import Gathered
 from airpatch.target import installer
 from airpatch.target.root import Root
@@ -410,7 +413,7 @@ def lie(true: Sample, change: Callable[[Index], Index]) -> bytes:
 
 def without_a_layer(index: Index) -> Index:
     blobs = tuple(blob for blob in index.release.blobs if blob.digest != LARGE)
-    return replace(index, release=replace(index.release, blobs=blobs), plans=index.plans[1:])
+    return replace(index, release=replace(index.release, blobs=blobs), dispositions=index.dispositions[1:])
 
 
 def with_another_type(index: Index) -> Index:
@@ -443,12 +446,14 @@ def test_adversary_31_a_patch_whose_table_lacks_a_layer_that_the_target_lacks(ol
     """The manifest is on the target; it is held against the table all the same."""
     drop(old, [LARGE])
     index = without_a_layer(Index.full(r1.release))
-    patch = replace(index, plans=(Plan.LEFT_OUT,) * len(index.plans), bases=(Base(r1.id, "r1"),))
+    patch = replace(index, dispositions=(Disposition.LEFT_OUT,) * len(index.dispositions), bases=(Base(r1.id, "r1"),))
     assert isinstance(untouched(old, outside(old), r1.pack(patch)), FormatError)
 
 
 def test_adversary_11_a_claim_that_the_target_has_everything(root: Path, r1: Sample) -> None:
-    patch = replace(Index.full(r1.release), plans=(Plan.LEFT_OUT,) * len(r1.release.blobs), bases=(Base(r1.id, "r1"),))
+    patch = replace(
+        Index.full(r1.release), dispositions=(Disposition.LEFT_OUT,) * len(r1.release.blobs), bases=(Base(r1.id, "r1"),)
+    )
     with pytest.raises(BaseMismatch):
         install(root, r1.pack(patch))
     assert not (root / "docker").exists()
@@ -506,6 +511,8 @@ def test_adversary_49_short_writes(root: Path, r1: Sample, monkeypatch: pytest.M
 def test_adversary_57_a_bundle_that_shrinks_while_it_is_read(old: Path, r2: Sample) -> None:
     before = outside(old)
     with support.feeds(r2.full) as (feed,):
+        assert isinstance(feed, FileFrameReader)
+        assert isinstance(feed.source, FileBytes)
         os.ftruncate(feed.source._fd, len(r2.full) // 2)
         with pytest.raises(FormatError, match="shrank while"):
             installer.install([feed], old, execution(1))
@@ -514,6 +521,8 @@ def test_adversary_57_a_bundle_that_shrinks_while_it_is_read(old: Path, r2: Samp
 
 def test_a_staged_file_is_closed_whatever_happens(old: Path, r2: Sample) -> None:
     files = support.descriptors()
+    install(old, r2.full)
+    assert support.descriptors() == files
     damaged = bytearray(r2.full)
     damaged[len(damaged) // 2] ^= 1
     for _ in range(3):
@@ -534,6 +543,25 @@ def test_links_of_a_pruned_index_are_found_by_path(old: Path, r1: Sample) -> Non
     assert not (old / registry.STORAGE).exists()
     install(old, r1.full)
     assert served(old) == r1.tags
+
+
+def test_bundles_that_contradict_each_other_are_refused_before_anything_is_written(root: Path, r1: Sample) -> None:
+    first, *others = r1.release.blobs
+    release = replace(r1.release, name="other", blobs=(replace(first, size=first.size + 1), *others))
+    dispositions = (Disposition.LEFT_OUT,) * len(release.blobs)
+    other = r1.pack(replace(Index.full(release), dispositions=dispositions, bases=(Base(r1.id, "r1"),)))
+    for call in (install, try_out):
+        with pytest.raises(FormatError, match="bytes in"):
+            call(root, r1.full, other)
+    assert not root.exists() or outside(root) == {}
+
+
+def test_a_dry_run_refuses_what_is_not_signed_as_demanded(root: Path, r1: Sample) -> None:
+    key = b"alice ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
+    for call in (try_out, install):
+        with pytest.raises(TrustError, match="is not signed"):
+            call(root, r1.full, trusted=TrustedSigners(key))
+    assert not root.exists()
 
 
 # Layer patches
@@ -581,6 +609,8 @@ def test_adversary_29_a_source_that_is_gone_or_damaged_is_missing(root: Path, ki
     else:
         damage(root, step.sources[0], kind)
     before = outside(root)
+    told: list[Blob] = []
     with pytest.raises(BaseMismatch, match="lacks 1 blob"):
-        install(root, patch)
+        install(root, patch, on_missing=lambda _index, missing: told.extend(missing))
+    assert [blob.digest for blob in told] == [step.digest]
     assert outside(root) == before

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from airpatch.archive.frame_reader import FileFrameReader
 from airpatch.errors import FormatError
 from airpatch.model.manifest import parse_manifest
 from airpatch.target.check import ManifestsAhead
@@ -27,9 +29,18 @@ def test_a_full_bundle_in_a_file_has_all(r1: Sample) -> None:
     assert ahead(r1, r1.full) == ManifestsAhead(parsed, are_all=True)
 
 
+def test_manifests_that_need_other_blobs_than_the_release_has_are_not_all(r1: Sample) -> None:
+    release = replace(r1.release, blobs=r1.release.blobs[1:])
+    with feeds(r1.full) as (reader,):
+        found = manifests_ahead(reader, None, release)
+    assert len(found.found) == len(r1.builder.manifests)
+    assert not found.are_all
+
+
 def test_the_reader_is_not_moved(r1: Sample, root: Path) -> None:
     with feeds(r1.full) as (reader,):
         manifests_ahead(reader, None, r1.release)
+        assert isinstance(reader, FileFrameReader)
         assert reader.passed == 0
 
 

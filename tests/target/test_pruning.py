@@ -114,6 +114,36 @@ def test_the_last_current_releases_are_kept(three: Path, r1: Sample, r2: Sample,
     assert blobs(three) == digests(r2)
 
 
+def test_a_release_that_is_half_applied_is_kept(root: Path, r1: Sample, r2: Sample) -> None:
+    install(root, r1.full, r2.patch(r1))
+
+    def stop(_number: int, _name: str, path: str) -> None:
+        if "web/_manifests/tags/stable" in path:
+            raise Killed
+
+    with pytest.raises(Killed), watched(stop):
+        install(root, r1.full, allow_downgrade=True)
+    pruned(root, 1)
+    assert installed(root) == ["r1", "r2"]
+    assert blobs(root) == digests(r1, r2)
+
+
+def test_links_of_a_kept_release_stay_though_its_tag_has_moved_on(root: Path) -> None:
+    def release(number: int, stable: bytes) -> Sample:
+        builder = Builder()
+        builder.tag("web:stable", builder.picture([stable]))
+        builder.tag(f"tools:r{number}", builder.picture([b"tools"]))
+        return sample(builder, f"r{number}", number)
+
+    first, second, third = release(1, b"old"), release(2, b"old"), release(3, b"new")
+    install(root, first.full, second.full)
+    of_second = links(root)
+    install(root, third.full)
+    pruned(root, 2)
+    gone = of_second.keys() - links(root).keys()
+    assert {name for name in gone if "tags/r1/" not in name} == set()
+
+
 def test_more_than_there_are(two: Path) -> None:
     before = snapshot(two)
     assert pruned(two, 10) == Pruned((), (), ())

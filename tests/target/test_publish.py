@@ -13,7 +13,8 @@ from airpatch.errors import AirpatchError, TargetError
 from airpatch.format import layout
 from airpatch.model.digest import Digest
 from airpatch.target.root import Root
-from airpatch.target.state import STAGING, current, history, interrupted, receipts
+from airpatch.target.root_reader import STAGING
+from airpatch.target.state import current, history, interrupted, receipts
 from tests.target import support
 from tests.target.support import (
     LAYERS,

@@ -308,6 +308,28 @@ def test_reading_is_bounded(files: Root) -> None:
         files.read("file", 99)
 
 
+def test_a_folder_that_was_set_aside_is_not_the_one_of_its_name_any_more(files: Root) -> None:
+    files.make_folder("a")
+    files.write("a/b", b"old")
+    assert files.set_aside("a", "aside")
+    files.make_folder("a")
+    files.write("a/b", b"new")
+    assert (files.read("a/b", 3), files.read("aside/b", 3)) == (b"new", b"old")
+
+
+def test_what_is_no_file_leaves_nothing_open(files: Root) -> None:
+    files.make_folder("a/folder")
+    files.write("a/file", b"x")
+    os.link(files.path / "a/file", files.path / "a/second name")
+    files.make_folder("a")
+    before = descriptors()
+    with pytest.raises(TargetError):
+        files.open("a/folder")
+    with pytest.raises(TargetError):
+        files.open_lock("a/second name")
+    assert descriptors() == before
+
+
 # Errors of the system
 
 
@@ -340,6 +362,19 @@ def test_adversary_47_48_50_errors_of_the_system_name_path_and_cause(
         with pytest.raises(TargetError, match=text) as caught:
             call()
         assert str(files.path) in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["link", "rename"])
+def test_adversary_50_a_file_that_cannot_be_moved_to_another_mount_says_what_to_do(
+    files: Root, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    files.write("a", b"x")
+    monkeypatch.setattr(os, name, fail)
+    with pytest.raises(TargetError, match=r"b: a cannot be moved there .*put all of the root on a volume of its own"):
+        getattr(files, name)("a", "b")
 
 
 def test_adversary_48_a_file_that_cannot_be_made_as_it_must_be_is_closed(

@@ -10,7 +10,7 @@ import pytest
 
 from airpatch.blobs.room import Room
 from airpatch.errors import TargetError
-from airpatch.format.index import Base, Index, Plan, SourceBlob, Step
+from airpatch.format.index import Base, Disposition, Index, SourceBlob, Step
 from airpatch.layers.steps import scratch_space
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import parse_manifest
@@ -70,6 +70,16 @@ def test_what_is_there_is_not_counted_again(root: Path) -> None:
         need = Need(files, BLOCK)
         space.add_links(need, files, release.release, manifests)
     assert (need.size, need.files) == (0, 0)
+
+
+def test_folders_that_are_there_are_not_made(root: Path) -> None:
+    (root / "there").mkdir(parents=True)
+    with Root(root) as files:
+        need = Need(files, BLOCK)
+        need.name("there/new/name")
+        need.name("there/name")
+        assert need.files == 1
+        assert need.folders == ["there"]
 
 
 def test_folders_grow_with_their_entries() -> None:
@@ -148,8 +158,8 @@ def test_adversary_48_space_for_all_that_is_staged_at_once() -> None:
     source = SourceBlob(Digest.of(b"source"), 1, 1)
     between = Step(Digest.of(b"between"), 70_000, 10, Digest.of(b"p1"), 300, (source.digest,))
     last = Step(layer.digest, layer.size, 10, Digest.of(b"p2"), 200, (between.digest,))
-    plans = tuple(Plan.PATCHED if blob is layer else Plan.STORED for blob in release.blobs)
-    index = Index(release, plans, (Base(Digest.of(b"base"), "base"),), (), (source,), (between, last))
+    dispositions = tuple(Disposition.PATCHED if blob is layer else Disposition.STORED for blob in release.blobs)
+    index = Index(release, dispositions, (Base(Digest.of(b"base"), "base"),), (), (source,), (between, last))
     others = [blob.size for blob in release.blobs if blob is not layer]
     scratch = scratch_space(index, index.steps, 1)
 

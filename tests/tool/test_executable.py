@@ -52,11 +52,12 @@ def test_a_patch_says_what_the_site_must_have(release: Path, tmp_path: Path) -> 
     airpatch.create(IMAGES / "r1", base, release="4.2.0", product="shop")
     (tmp_path / "medium").mkdir()
     (tmp_path / "medium/README.txt").write_text("mine")
-    made = airpatch.diff(base, IMAGES / "r2", tmp_path / "medium/patch", with_tool=release)
+    words = (base, IMAGES / "r2", tmp_path / "medium/patch")
+    made = airpatch.diff(*words, layer_patches=False, with_tool=release)
     assert any("README.txt" in warning for warning in made.warnings)
     assert (tmp_path / "medium/README.txt").read_text() == "mine"
     (tmp_path / "medium/README.txt").unlink()
-    airpatch.diff(base, IMAGES / "r2", tmp_path / "medium/patch", release="4.2.1", with_tool=release)
+    airpatch.diff(*words, layer_patches=False, release="4.2.1", with_tool=release)
     text = (tmp_path / "medium/README.txt").read_text()
     assert "must already hold 4.2.0" in text
     assert "4.2.1" in text

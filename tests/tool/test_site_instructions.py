@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airpatch.format.index import Base, Index, Plan
+from airpatch.format.index import Base, Disposition, Index
 from airpatch.model.digest import Digest
 from airpatch.tool.site_instructions import instructions
 from tests.support import sample
@@ -23,7 +23,7 @@ def test_a_full_bundle() -> None:
 
 
 def test_a_signed_patch() -> None:
-    index = Index(RELEASE, (Plan.LEFT_OUT,) * len(RELEASE.blobs), (Base(Digest.of(b"base"), "r1"),))
+    index = Index(RELEASE, (Disposition.LEFT_OUT,) * len(RELEASE.blobs), (Base(Digest.of(b"base"), "r1"),))
     text = instructions("patch.tar.zst", index, SUMS, is_signed=True)
     assert "ALLOWED_SIGNERS stands for" in text
     assert text.count("sudo airpatch apply patch.tar.zst --root ROOT --trust ALLOWED_SIGNERS\n") == 2

@@ -8,10 +8,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from airpatch.views.choose import Views, choose
 from airpatch.views.expand import expand
 from airpatch.views.fold import fold
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 LIMIT = 1 << 30
 
@@ -53,8 +57,8 @@ class _Pipe(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        return self._out.write(data)  # type: ignore[arg-type]
+    def write(self, data: ReadableBuffer) -> int:
+        return self._out.write(data)
 
 
 def gz(content: bytes, level: int = 6) -> bytes:

@@ -64,10 +64,12 @@ def complete(top_up: Path, candidates: Sequence[Path]) -> tuple[Path, ToppedUp]:
         given.close()
         raise
     given.close()
-    names = ", ".join(map(str, candidates)) or "nothing"
+    what = f"{top_up}: is for a damaged copy of {value.request.name}"
+    if not candidates:
+        raise UsageError(f"{what}, which is to be named, too")
     raise UsageError(
-        f"{top_up}: is for a damaged copy of {value.request.name}, and {names} is not that copy: name both, or make a "
-        "new request with 'airpatch verify FILE --request R'"
+        f"{what}, and {', '.join(map(str, candidates))} is not that copy: name both, or make a new request with "
+        "'airpatch verify FILE --request R'"
     )
 
 

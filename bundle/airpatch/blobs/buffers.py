@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 
-from airpatch.linux import large_buffer
+from airpatch.zeroed_memory import lazy_zeros
 
 _LARGE = 1 << 20
 """Bytes of a view above which its memory is reused."""
@@ -24,7 +24,7 @@ class Buffers:
         """Return a view of `size` bytes with arbitrary content. One of more than `largest` bytes is not reused."""
         if not _LARGE < size <= self._largest:
             return memoryview(bytearray(size))
-        return memoryview(self._free.pop() if self._free else large_buffer(self._largest))[:size]
+        return memoryview(self._free.pop() if self._free else lazy_zeros(self._largest))[:size]
 
     def give_back(self, view: memoryview) -> None:
         """Say that a view from `take` is no longer in use."""

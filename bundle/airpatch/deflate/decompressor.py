@@ -19,8 +19,8 @@ crc32 = isal_zlib.crc32
 adler32 = isal_zlib.adler32
 
 
-class Decompressor(Protocol):
-    """The interface of `zlib.decompressobj`."""
+class PiecewiseDecompressor(Protocol):
+    """The part of the interface of `zlib.decompressobj` by which bounded pieces are made."""
 
     @property
     def unused_data(self) -> bytes: ...
@@ -30,6 +30,12 @@ class Decompressor(Protocol):
 
     @property
     def eof(self) -> bool: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class Decompressor(PiecewiseDecompressor, Protocol):
+    """The interface of `zlib.decompressobj`."""
 
     def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
 

@@ -15,7 +15,7 @@ from mmap import mmap
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
-from airpatch.encoders.untouched_memory import untouched
+from airpatch.zeroed_memory import lazy_zeros
 
 if cython.compiled:
     from cython.cimports.airpatch.encoders.kzstd_literals import (
@@ -72,7 +72,7 @@ class ZstdBlockWriter:
     def __init__(self, rules: BlockRules) -> None:
         self._literals = LiteralWriter(rules.fewest, rules.compares)
         self._sequences = SequenceWriter()
-        self._buffer = untouched(8 * MAX_BLOCK)
+        self._buffer = lazy_zeros(8 * MAX_BLOCK)
         self._out = self._buffer
         self._margin = rules.margin
         self._runs = rules.runs

@@ -19,7 +19,7 @@ else:
     from airpatch.encoders.kzstd_words import high32, low32, pair, put_literals
 
 from airpatch.encoders.kzstd_sequences import SLACK
-from airpatch.encoders.untouched_memory import untouched
+from airpatch.zeroed_memory import lazy_zeros
 
 _REBASE = 1 << 30  # positions stay within 32 bits
 
@@ -33,7 +33,7 @@ class ZstdMatcher:
     """
 
     def __init__(self, reach: int) -> None:
-        self._buffer = untouched(2 * reach + SLACK)
+        self._buffer = lazy_zeros(2 * reach + SLACK)
         self._window = self._buffer
         self._found = Sequences()
         self._tables: list[tuple[memoryview[int], bool]] = []
@@ -119,7 +119,7 @@ class ZstdMatcher:
 
     def _new_table(self, bits: int, both: bool = False) -> memoryview[int]:
         """Return a table of 2**bits entries whose lower half is a position; the upper half is one, too, if `both`."""
-        table = memoryview(untouched(8 << bits)).cast("Q")
+        table = memoryview(lazy_zeros(8 << bits)).cast("Q")
         self._tables.append((table, both))
         return table
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import cython
 
-from airpatch.encoders.untouched_memory import untouched
+from airpatch.zeroed_memory import lazy_zeros
 
 MAX_BLOCK = 128 << 10
 MAX_SEQUENCES = MAX_BLOCK // 3
@@ -24,7 +24,7 @@ class Sequences:
     """
 
     def __init__(self) -> None:
-        room = memoryview(untouched(3 * _NUMBERS + MAX_BLOCK + SLACK))
+        room = memoryview(lazy_zeros(3 * _NUMBERS + MAX_BLOCK + SLACK))
         columns = (room[at : at + _NUMBERS].cast("I") for at in range(0, 3 * _NUMBERS, _NUMBERS))
         self.literal_lengths, self.match_lengths, self.offsets = columns
         self.literals = room[3 * _NUMBERS :]

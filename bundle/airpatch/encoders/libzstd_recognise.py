@@ -7,7 +7,8 @@ tables, nearly these. Only such ones are run on the block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from airpatch.encoders.libzstd import AVAILABLE, VERSIONS, LibzstdEncoder
 from airpatch.encoders.zstd_frame import MAX_HEADER, FrameHeader, block_ends, read_header
@@ -20,6 +21,7 @@ _WINDOW_LOGS = {1: 19, 2: 20, 3: 21, 4: 21, 5: 21, 6: 21, 7: 21, 8: 21, 17: 23, 
 _OTHER_WINDOW_LOG = 22
 _BLOCK = 128 << 10  # the first block of input does not depend on what follows
 _FAST = 8  # up to this level a block takes up to three milliseconds
+_NEWEST_FIRST = VERSIONS[::-1]
 _PROBE = 16 << 10  # bytes
 _PROBE_LOGS = 17, 17
 _PARTS = 16  # blocks into which a block of input may be cut
@@ -45,40 +47,57 @@ def recognise_libzstd(
     """
     if not AVAILABLE or not uncompressed:
         return []
+    candidate = _LibzstdCandidate(header, uncompressed, frame, complete, matches)
     levels = [level for level in _LEVELS if header.window == _window(level, header.content)]
     slow = [level for level in levels if level > _FAST]
     near = _nearest(slow, header, uncompressed, matches) if matches is not None else slow
-    levels = [level for level in levels if level <= _FAST] + near
-    sized = header.content is not None
-    begin = uncompressed[:_BLOCK]
-    found: list[str] = []
-    for level in levels:
-        for version in VERSIONS[::-1]:
-            names = [libzstd_name(version, level, workers, sized, header.checksum) for workers in (True, False)]
-            # With workers or without, the first block is the same.
-            if matches and level <= _FAST:
-                probe = _probe(version, level, header, uncompressed)
-                if not _may_find(matches, probe):
-                    if probe is None or probe.share(matches) < _ALIKE:
-                        break
+    fast_names = (candidate.fast_names(level) for level in levels if level <= _FAST)
+    return [name for names in (*fast_names, *map(candidate.slow_names, near)) for name in names]
+
+
+@dataclass(frozen=True)
+class _LibzstdCandidate:
+    """What `recognise_libzstd` takes, and the names of one level that write it."""
+
+    header: FrameHeader
+    uncompressed: bytes
+    frame: memoryview
+    complete: bool
+    matches: Matches | None
+
+    def fast_names(self, level: int) -> Iterator[str]:
+        """Yield those that write all blocks that are there. A version is run only if its probe finds the matches."""
+        for version in _NEWEST_FIRST:
+            if self.matches:
+                probe = _probe(version, level, self.header, self.uncompressed)
+                if not _may_find(self.matches, probe):
+                    if probe is None or probe.share(self.matches) < _ALIKE:
+                        return
                     continue
-            written = _first_block(names[-1], level, begin, header.content)
-            if not _begins(frame, written):
-                if (
-                    matches
-                    and level > _FAST
-                    and not _may_find(_matches(frame, matches), first_matches(written, _PARTS))
-                ):
-                    break  # all versions find the same
-                continue
-            if level <= _FAST:
-                names = [
-                    name
-                    for name in names
-                    if _agrees(libzstd_encoder(name), uncompressed, header.content, frame, complete)
-                ]
-            found += names
-    return found
+            names = self._names(version, level)
+            if _begins(self.frame, self._first_block(names[-1], level)):
+                for name in names:
+                    encoder = libzstd_encoder(name)
+                    if _agrees(encoder, self.uncompressed, self.header.content, self.frame, self.complete):
+                        yield name
+
+    def slow_names(self, level: int) -> Iterator[str]:
+        """Yield those that write the first block."""
+        for version in _NEWEST_FIRST:
+            names = self._names(version, level)
+            written = self._first_block(names[-1], level)
+            if _begins(self.frame, written):
+                yield from names
+            elif self.matches and not _may_find(_matches(self.frame, self.matches), first_matches(written, _PARTS)):
+                return  # all versions find the same
+
+    def _names(self, version: str, level: int) -> list[str]:
+        """Return the names with workers and without. The first block is the same."""
+        sized = self.header.content is not None
+        return [libzstd_name(version, level, workers, sized, self.header.checksum) for workers in (True, False)]
+
+    def _first_block(self, name: str, level: int) -> bytes:
+        return _first_block(name, level, self.uncompressed[:_BLOCK], self.header.content)
 
 
 def _nearest(levels: Sequence[int], header: FrameHeader, uncompressed: bytes, matches: Matches) -> list[int]:

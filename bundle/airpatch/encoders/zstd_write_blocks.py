@@ -11,9 +11,9 @@ from __future__ import annotations
 import cython
 
 from airpatch.encoders.kzstd_sequences import MAX_BLOCK
-from airpatch.encoders.untouched_memory import untouched
 from airpatch.encoders.zstd_read_blocks import code_slots
 from airpatch.errors import FormatError
+from airpatch.zeroed_memory import lazy_zeros
 
 if cython.compiled:
     from cython.cimports.airpatch.encoders.kzstd_huffman import HuffmanCode
@@ -43,7 +43,7 @@ class ShapedBlocks:
         self._huffman = HuffmanCode()
         self._huffman_reader = HuffmanReader()
         self._has_huffman = False
-        self._buffer = untouched(_ROOM)
+        self._buffer = lazy_zeros(_ROOM)
         self._out = self._buffer
         self._counts = memoryview(bytearray(4 * 256)).cast("I")
 

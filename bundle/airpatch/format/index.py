@@ -11,10 +11,7 @@ from functools import cached_property
 
 from airpatch.format.release_part import release_id
 from airpatch.model.digest import Digest
-from airpatch.model.release import (
-    Blob,
-    Release,
-)
+from airpatch.model.release import Blob, Release
 
 UNKNOWN_TYPE = "application/octet-stream"
 """The media type of blobs that the release does not have."""
@@ -22,7 +19,7 @@ MAX_SOURCES = 64
 """Sources of a step: a reader keeps the uncompressed content of all of them at hand."""
 
 
-class Plan(IntEnum):
+class Disposition(IntEnum):
     """What a bundle does with a blob of its release."""
 
     STORED = 0
@@ -81,10 +78,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class Index:
-    """`plans[i]` is for `release.blobs[i]`; a full bundle has no bases and leaves nothing out."""
+    """`dispositions[i]` is for `release.blobs[i]`; a full bundle has no bases and leaves nothing out."""
 
     release: Release
-    plans: tuple[Plan, ...]
+    dispositions: tuple[Disposition, ...]
     bases: tuple[Base, ...] = ()
     removed: tuple[str, ...] = ()
     sources: tuple[SourceBlob, ...] = ()
@@ -94,7 +91,7 @@ class Index:
 
     @classmethod
     def full(cls, release: Release) -> Index:
-        return cls(release, (Plan.STORED,) * len(release.blobs))
+        return cls(release, (Disposition.STORED,) * len(release.blobs))
 
     @property
     def is_full(self) -> bool:
@@ -103,12 +100,12 @@ class Index:
     @cached_property
     def stored(self) -> tuple[Blob, ...]:
         """The blobs that are members, in archive order."""
-        return self._planned(Plan.STORED)
+        return self._with(Disposition.STORED)
 
     @cached_property
     def left_out(self) -> tuple[Blob, ...]:
         """The blobs that the target must have."""
-        return self._planned(Plan.LEFT_OUT)
+        return self._with(Disposition.LEFT_OUT)
 
     @cached_property
     def needed(self) -> tuple[Blob, ...]:
@@ -120,7 +117,7 @@ class Index:
     @property
     def has_links(self) -> bool:
         """Whether plain tar may unpack the bundle into a working registry: nothing is left out or patched."""
-        return all(plan is Plan.STORED for plan in self.plans) and not self.bases
+        return all(each is Disposition.STORED for each in self.dispositions) and not self.bases
 
     @cached_property
     def release_id(self) -> Digest:
@@ -129,7 +126,7 @@ class Index:
     @cached_property
     def patched(self) -> tuple[Blob, ...]:
         """The blobs that steps make, in archive order."""
-        return self._planned(Plan.PATCHED)
+        return self._with(Disposition.PATCHED)
 
-    def _planned(self, plan: Plan) -> tuple[Blob, ...]:
-        return tuple(b for b, p in zip(self.release.blobs, self.plans, strict=True) if p is plan)
+    def _with(self, disposition: Disposition) -> tuple[Blob, ...]:
+        return tuple(b for b, its in zip(self.release.blobs, self.dispositions, strict=True) if its is disposition)

@@ -12,7 +12,7 @@ from airpatch.errors import FormatError
 from airpatch.format import canonical
 from airpatch.format.features import is_feature, is_version
 from airpatch.format.fields import bytes_, fields, integer, list_, rows, text
-from airpatch.format.index import MAX_SOURCES, Base, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.index import MAX_SOURCES, Base, Disposition, Feature, Index, SourceBlob, Step
 from airpatch.format.release_part import release_from_plain, release_to_plain
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import MAX_BLOB
@@ -34,7 +34,7 @@ def emit_index(index: Index) -> bytes:
             "release": release_to_plain(index.release),
             "packing": {
                 "bases": [[base.id.raw, base.name] for base in index.bases],
-                "plans": bytes(index.plans),
+                "plans": bytes(index.dispositions),
                 "removed": list(index.removed),
                 "sources": [[s.digest.raw, s.size, s.uncompressed_size] for s in index.sources],
                 "steps": [
@@ -69,10 +69,10 @@ def parse_index(content: bytes) -> Index:
     _, release_part, packing = fields(document, ("airpatch", "release", "packing"), "the index")
     release = release_from_plain(release_part)
     keys = ("bases", "plans", "removed", "sources", "steps", "features")
-    bases, plans, removed, sources, steps, features = fields(packing, keys, "the packing")
+    bases, dispositions, removed, sources, steps, features = fields(packing, keys, "the packing")
     index = Index(
         release,
-        _plans(plans, len(release.blobs)),
+        _dispositions(dispositions, len(release.blobs)),
         tuple(Base(Digest(bytes_(id_)), text(name)) for id_, name in rows(bases, 2)),
         tuple(text(repository) for repository in list_(removed)),
         tuple(
@@ -173,38 +173,39 @@ def _check_features(index: Index) -> None:
 
 def _check_steps(index: Index) -> None:
     """Every patched blob has one step, and every step finds its sources in the table or made before it."""
-    plans = {blob.digest: (blob.size, plan) for blob, plan in zip(index.release.blobs, index.plans, strict=True)}
+    pairs = zip(index.release.blobs, index.dispositions, strict=True)
+    blobs = {blob.digest: (blob.size, disposition) for blob, disposition in pairs}
     table = {source.digest: source.size for source in index.sources}
     if list(table) != sorted(table) or len(table) != len(index.sources):
         raise FormatError("the index lists sources of steps out of order or twice")
     for digest, size in table.items():
-        known, plan = plans.get(digest, (size, Plan.LEFT_OUT))
-        if known != size or plan is Plan.PATCHED:
+        known, disposition = blobs.get(digest, (size, Disposition.LEFT_OUT))
+        if known != size or disposition is Disposition.PATCHED:
             raise FormatError(f"the index lists {digest} as a source with another size, or though a step makes it")
-        if not index.bases and digest not in plans:
+        if not index.bases and digest not in blobs:
             raise FormatError(f"the index asks for {digest} on the target but names no base")
-    made: dict[Digest, int] = {}
+    made: set[Digest] = set()
     used: set[Digest] = set()
     for step in index.steps:
-        known, plan = plans.get(step.digest, (step.size, Plan.PATCHED))
-        if known != step.size or plan is not Plan.PATCHED or step.digest in table or step.digest in made:
+        known, disposition = blobs.get(step.digest, (step.size, Disposition.PATCHED))
+        if known != step.size or disposition is not Disposition.PATCHED or step.digest in table or step.digest in made:
             raise FormatError(f"the index has a step for {step.digest} that is not to be made, or not in that size")
         unknown = [source for source in step.sources if source not in table and source not in made]
         if unknown or len(set(step.sources)) != len(step.sources) or len(step.sources) > MAX_SOURCES:
             raise FormatError(
                 f"the index has a step for {step.digest} whose sources are repeated, made later, unknown or too many"
             )
-        made[step.digest] = step.size
+        made.add(step.digest)
         used.update(step.sources)
-    patched = {digest for digest, (_, plan) in plans.items() if plan is Plan.PATCHED}
-    if not patched <= made.keys() or not made.keys() - patched <= used or not table.keys() <= used:
+    patched = {digest for digest, (_, disposition) in blobs.items() if disposition is Disposition.PATCHED}
+    if not patched <= made or not made - patched <= used or not table.keys() <= used:
         raise FormatError("the index has patched blobs without a step, or steps and sources that nothing needs")
     if any(blob.is_manifest and blob.digest in patched for blob in index.release.blobs):
         raise FormatError("the index has a manifest that is patched")
 
 
-def _plans(value: object, count: int) -> tuple[Plan, ...]:
-    plans = bytes_(value)
-    if len(plans) != count or max(plans, default=0) > max(Plan):
+def _dispositions(value: object, count: int) -> tuple[Disposition, ...]:
+    dispositions = bytes_(value)
+    if len(dispositions) != count or max(dispositions, default=0) > max(Disposition):
         raise FormatError("the index does not say of each blob what the bundle does with it")
-    return tuple(map(Plan, plans))
+    return tuple(map(Disposition, dispositions))

@@ -13,8 +13,8 @@ RECORD = b"\x89AIRNOTE"
 _FIRST_KEY = b"\xa8airpatch"
 """Of an inventory or a request. It follows the sha256 and the one byte that counts the keys."""
 _SHA256 = 32
-HEAD = 4096
-"""Bytes of a file that suffice to say what it is."""
+HEAD = (128 << 10) + 64
+"""Bytes of a file that suffice to say what it is: zstd decompresses no block of 128 KiB before it is whole."""
 
 
 def begins_inventory(content: bytes) -> bool:

@@ -43,6 +43,7 @@ ENTRY = 12
 """Bytes: compressed size, content size, checksum (4 each)."""
 _SKIPPABLE_HEADER = 8
 _RAW_HEADER = 9
+_BEGINNING = 512  # a header of tar; all of a frame could be gigabytes
 _BLOCK_HEADER = 3
 _CHECKSUM = 4
 _CHECKSUMS_PRESENT = 0x80
@@ -271,9 +272,10 @@ def each_block(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def beginning(data: bytes) -> bytes:
-    """Return what can be decompressed of `data`, the first bytes of a frame; nothing if that is nothing."""
+    """Return the first 512 bytes of content of a frame that begins with `data`, or what follows of them from it."""
+    reader = zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).stream_reader(data)
     try:
-        return zstandard.ZstdDecompressor(max_window_size=FOREIGN_WINDOW).decompressobj().decompress(data)
+        return reader.read(_BEGINNING)
     except zstandard.ZstdError:
         return b""
 

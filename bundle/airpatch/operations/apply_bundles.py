@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airpatch.archive.open_bundles import open_bundles
-from airpatch.blobs.output import output_file
 from airpatch.errors import AirpatchError, UsageError
 from airpatch.execution import Execution
 from airpatch.format.index import Index
@@ -21,7 +20,7 @@ from airpatch.target.installer import Applied, install, preview
 from airpatch.target.new_root import require_place
 
 if TYPE_CHECKING:
-    from airpatch.operations.restore_images import Restored
+    from airpatch.operations.restore_images import ImageOutput, Restored
     from airpatch.signing.trusted import TrustedSigners
 
 
@@ -82,22 +81,17 @@ def apply(
         raise UsageError("a dry run leaves nothing to restore: omit --restore or --dry-run")
     if files_to is not None and dry_run:
         raise UsageError("a dry run leaves no files to lay out: omit --files or --dry-run")
-    if restore_to is not None:
-        _check_form(form, link)
+    place = None if restore_to is None else _image_output(restore_to, form, link)
     for folder in (restore_to, files_to):
         if folder is not None:
             _check_folder(Path(folder), Path(root))
     warnings: list[str] = []
 
-    def write_request(index: Index, missing: Sequence[Blob]) -> None:
+    def on_missing(index: Index, missing: Sequence[Blob]) -> None:
         if request is not None:
-            from airpatch.format.inventories import emit  # most hosts have what a patch needs
-            from airpatch.target.stocktaking import make_request
+            from airpatch.operations.request_blobs import request_blobs  # most hosts have what a patch needs
 
-            with output_file(Path(request)) as sink:
-                sink.write([emit(make_request(index, missing))])
-            blobs = "1 blob" if len(missing) == 1 else f"{len(missing):,} blobs"
-            warnings.append(f"{request}: request for {blobs} of release {index.release.name}")
+            warnings.append(request_blobs(request, index, missing))
 
     path = Path(root)
     with ExitStack() as stack:
@@ -111,28 +105,26 @@ def apply(
                 execution,
                 deep=deep,
                 allow_downgrade=allow_downgrade,
-                on_missing=write_request,
+                on_missing=on_missing,
                 trusted=trusted,
             )
         except AirpatchError as error:
             for warning in warnings:
                 error.add_note(warning)
             raise
-    restored = None
-    if restore_to is not None:
-        restored = _restore(applied[-1].index.release, path, restore_to, form, link, execution)
+    restored = None if place is None else _restore(applied[-1].index.release, path, place, execution)
     laid_out = None if files_to is None else _lay_out(applied[-1].index.release, path, files_to, execution)
     return ApplyResult(tuple(applied), restored, laid_out, (*warnings, *_unservable(applied)))
 
 
-def _check_form(form: str, link: str) -> None:
-    """Raise UsageError for an unknown form or link mode, before anything is written."""
+def _image_output(folder: StrPath, form: str, link: str) -> ImageOutput:
+    """Return where to restore to. Raises UsageError for an unknown form or link mode, before anything is written."""
     # Imported here, and below, because most hosts have the registry serve what was applied.
     from airpatch.destinations.restorer import Form
     from airpatch.destinations.transfer import LinkMode
+    from airpatch.operations.restore_images import ImageOutput
 
-    choice(Form, form, "form")
-    choice(LinkMode, link, "link")
+    return ImageOutput(folder, choice(Form, form, "form").value, choice(LinkMode, link, "link"))
 
 
 def _check_folder(path: Path, root: Path) -> None:
@@ -144,12 +136,12 @@ def _check_folder(path: Path, root: Path) -> None:
         require_place(path)
 
 
-def _restore(release: Release, root: Path, output: StrPath, form: str, link: str, execution: Execution) -> Restored:
+def _restore(release: Release, root: Path, place: ImageOutput, execution: Execution) -> Restored:
     """Restore the applied `release` from its own manifests, whatever a push has done to its tags since."""
     from airpatch.operations.restore_images import restore_release
 
     try:
-        return restore_release(root, release, (), output, form, link, execution)
+        return restore_release(root, release, (), place, execution)
     except AirpatchError as error:
         message = f"release {release.name} was applied, but its images were not restored: {error.message}"
         raise type(error)(message, error.findings) from None

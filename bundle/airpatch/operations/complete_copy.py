@@ -19,6 +19,7 @@ from airpatch.format.top_ups import DamageRequest, TopUp, emit_request, emit_top
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.operations.arguments import StrPath, check_apart
+from airpatch.units import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,11 @@ def request_damaged(bundle: Path, request: Path, execution: Execution) -> str:
     with output_file(request) as sink:
         sink.write([emit_request(wanted)])
     wanted_bytes = sum(stop - start for start, stop in known)
-    count = "1 range" if len(ranges) == 1 else f"{len(ranges):,} ranges"
     rest = ", and everything after them" if ranges[-1].stop is None else ""
     return (
-        f"{request}: request for {count} of {wanted_bytes:,} bytes{rest}; the sender of the file answers it with "
-        f"'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then 'airpatch apply {bundle} TOPUP' works"
+        f"{request}: request for {count(len(ranges), 'range')} of {wanted_bytes:,} bytes{rest}; the sender of the file "
+        f"answers it with 'airpatch topup {bundle.name} --request {request.name} -o TOPUP'; then "
+        f"'airpatch apply {bundle} TOPUP' works"
     )
 
 

@@ -34,8 +34,7 @@ class WrittenBundle:
     """A bundle that was written.
 
     `output` is the file's name, `-` standard output; `size` its bytes; `index` says what is in it, `costs` what makes
-    it large. `warnings` tell
-    people what may not be as they expect.
+    it large. `warnings` tell people what may not be as they expect.
     """
 
     output: str
@@ -75,8 +74,7 @@ def create(
     scripts and charts; they are packed as OCI artifacts under its name. `release` names the release (default: the tag
     that most of its images carry), `sequence` is its number, which grows from release to release of the `product`
     (default: 0; of the product: that of a single bundle as the source, else `default`). From `expires` on, in seconds
-    since 1970, hosts refuse the release (default: never, or, with a single bundle as the source, when that
-    expires).
+    since 1970, hosts refuse the release (default: never, or, with a single bundle as the source, when that expires).
 
     The bundle is written to the file `output`, which has its name only once it is complete; `-` is standard output. The
     same images give the same bytes. With `repack`, layers travel uncompressed where that makes the bundle smaller, and

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from airpatch.archive.bundle_file import BundleFile
 from airpatch.archive.open_bundles import is_bundle
-from airpatch.blobs.output import output_file
 from airpatch.destinations.registry_plan import (
     PushPlan,
     Rename,
@@ -25,14 +23,14 @@ from airpatch.destinations.registry_push import carry_out
 from airpatch.destinations.supply import GatheredSupply, Supply
 from airpatch.errors import BaseMismatch, TargetError, UsageError
 from airpatch.execution import Execution
-from airpatch.format.inventories import emit
 from airpatch.linux import is_file
 from airpatch.model.digest import Digest
 from airpatch.model.lacking import lacking_by_image
 from airpatch.model.manifest import Manifest, parse_manifest
 from airpatch.model.release import Blob, Image, check_manifests
 from airpatch.operations.arguments import Paths, StrPath, names, within
-from airpatch.operations.trusted_files import require_signed
+from airpatch.operations.request_blobs import request_blobs
+from airpatch.operations.trusted_files import require_valid, require_valid_source
 from airpatch.registry_api.access import PullOptions, RegistryAccess
 from airpatch.registry_api.address import RegistryPlace
 from airpatch.registry_api.pulling import Repository
@@ -40,8 +38,6 @@ from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.registry_api.transport import Transport
 from airpatch.signing.trusted import TrustedSigners
 from airpatch.sources.gather import gather
-from airpatch.sources.source import Source
-from airpatch.target.stocktaking import make_request
 from airpatch.units import count, megabytes
 
 
@@ -160,9 +156,7 @@ class _Job:
         missing = tuple(prepared.missing.values())
         warnings = list(prepared.warnings)
         if missing and request is not None:
-            with output_file(Path(request)) as sink:
-                sink.write([emit(make_request(patches[-1].index, missing))])
-            warnings.append(f"{request}: request for what is missing")
+            warnings.append(request_blobs(request, patches[-1].index, missing))
         if missing and not dry_run:
             sizes = {blob.digest: blob.size for blob in missing}
             manifests = {digest: parse_manifest(content) for digest, content in prepared.manifests.items()}
@@ -201,7 +195,7 @@ def _open_patches(paths: Sequence[str], stack: ExitStack, trusted: TrustedSigner
             if number:
                 raise UsageError(f"{path}: is not a patch; after the first, all must be patches")
             continue
-        _check_opening(trusted, bundle)
+        require_valid(trusted, bundle.opening, bundle.name)
         found.append(bundle)
     return found
 
@@ -210,23 +204,10 @@ def _is_bundle_file(path: str) -> bool:
     return is_file(Path(path)) and is_bundle(Path(path))
 
 
-def _check_opening(trusted: TrustedSigners | None, bundle: BundleFile) -> None:
-    require_signed(trusted, bundle.opening, bundle.name)
-    bundle.opening.require_fresh(bundle.name, time.time())
-
-
-def _check_source(trusted: TrustedSigners | None, source: Source) -> None:
-    if source.opening is not None:
-        require_signed(trusted, source.opening, source.name)
-        source.opening.require_fresh(source.name, time.time())
-    elif trusted is not None:
-        raise UsageError("--trust is for pushing bundles: other sources carry no signatures")
-
-
 def _from_source(job: _Job, path: str, images: Sequence[str], trusted: TrustedSigners | None) -> _Prepared:
     """Return the images of one source."""
-    pull = PullOptions(job.access)
-    gathered = gather([path], job.execution, picks=images, pull=pull, opened=partial(_check_source, trusted))
+    checked = partial(require_valid_source, trusted, purpose="pushing bundles")
+    gathered = gather([path], job.execution, picks=images, pull=PullOptions(job.access), opened=checked)
     plan = job.plan(gathered.release.images, gathered.manifests)
     found = gathered.release.images
     return _Prepared(plan, found, gathered.manifests, GatheredSupply(gathered), warnings=_signature_warnings(found))
@@ -238,7 +219,8 @@ def _from_base(job: _Job, path: str, patches: Sequence[BundleFile], trusted: Tru
     from airpatch.patches.delivery import Delivery, delivery_memory
 
     if _is_bundle_file(path):
-        _check_opening(trusted, job.stack.enter_context(closing(BundleFile(path))))
+        base = job.stack.enter_context(closing(BundleFile(path)))
+        require_valid(trusted, base.opening, base.name)
     release = complete_upon(path, patches, job.execution)
     manifests = release.manifests()
     plan = job.plan(release.release.images, manifests)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -29,11 +28,11 @@ from airpatch.model.release import Image, Release
 from airpatch.model.walk import walk
 from airpatch.operations.arguments import StrPath, beside, check_apart, choice, within
 from airpatch.operations.lay_out_files import lay_out_files
-from airpatch.operations.trusted_files import require_signed
+from airpatch.operations.trusted_files import require_valid, require_valid_source
 from airpatch.registry_api.access import PullOptions
 from airpatch.sources.gather import gather
 from airpatch.sources.image_files import TreeContent
-from airpatch.sources.source import FoundImage, Source
+from airpatch.sources.source import FoundImage
 from airpatch.target.image_signatures import kept_path, signatures_of
 from airpatch.target.root import open_root
 
@@ -101,12 +100,10 @@ def restore(
     Nothing at `output` changes before all content is present and verified. Raises UsageError, SourceError,
     IntegrityError, FormatError, TargetError, TrustError, and BaseMismatch if the patch does not fit its base.
     """
-    _check_output(form, output, choice(LinkMode, link, "link"))
+    place = ImageOutput.checked(output, form, link, exact=exact, files_to=files_to)
     if form in ARCHIVES:
         check_apart(output, source, base)
     execution = beside(execution, output) if form in ARCHIVES else within(execution, output)
-    if exact and form != Form.DIR.value:
-        raise UsageError(f"--exact removes folders of images, but {form} has none")
     if release is not None and is_folder(Path(source) / STORAGE):
         if trusted is not None:
             raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
@@ -115,50 +112,84 @@ def restore(
         root = Path(source)
         with open_root(root) as opened:
             chosen = find_release(opened, release).release
-        return restore_release(root, chosen, images, output, form, link, execution, exact=exact, files_to=files_to)
+        return restore_release(root, chosen, images, place, execution)
     if base is not None:
         if release is not None:
             raise UsageError("--release picks a release of a root, but a patch has only one")
         from airpatch.archive.bundle_file import BundleFile  # most sources are whole
 
-        with ExitStack() as stack:
-            patch = stack.enter_context(closing(BundleFile(os.fspath(source))))
-            return _restore_upon(
-                base, patch, images, output, form, link, execution, pull, trusted, exact=exact, files_to=files_to
-            )
-    gathered = gather(
-        [os.fspath(source)], execution, picks=images, opened=partial(_require_trusted, trusted), pull=pull
-    )
+        with closing(BundleFile(os.fspath(source))) as patch:
+            require_valid(trusted, patch.opening, patch.name)
+            return _restore_upon(base, patch, images, place, execution, pull)
+    checked = partial(require_valid_source, trusted, purpose="restoring from a bundle")
+    gathered = gather([os.fspath(source)], execution, picks=images, opened=checked, pull=pull)
     if release not in (None, gathered.release.name):
         raise UsageError(f"{source}: has release {gathered.release.name}, not {release}")
-    found = gathered.release.images
     gathered.fetch((blob.digest for blob in gathered.release.blobs), execution)
-    return write_images(
-        found, gathered.manifests, gathered.content, output, form, link, execution, exact=exact, files_to=files_to
-    )
+    return place.write(gathered.release.images, gathered.manifests, gathered.content, execution)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageOutput:
+    """Where images are restored to, and in which form; all as `restore` takes it."""
+
+    path: StrPath
+    form: str
+    link: LinkMode
+    exact: bool = False
+    files_to: StrPath | None = None
+
+    @classmethod
+    def checked(
+        cls, path: StrPath, form: str, link: str, *, exact: bool = False, files_to: StrPath | None = None
+    ) -> ImageOutput:
+        """Return it. Raises UsageError unless the form exists, `path` can hold it, and `link` and `exact` apply."""
+        mode = choice(LinkMode, link, "link")
+        if form not in ARCHIVES:
+            choice(Form, form, "form", ARCHIVES)
+            check_is_no_root(Path(path))
+            if os.fspath(path) == STDOUT:
+                raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
+        elif is_folder(Path(path)):
+            raise UsageError(f"{path}: is a folder, but {form} is a file")
+        elif mode is not LinkMode.COPY:
+            raise UsageError(f"--link is for folders, but {form} is a single file")
+        if exact and form != Form.DIR.value:
+            raise UsageError(f"--exact removes folders of images, but {form} has none")
+        return cls(path, form, mode, exact, files_to)
+
+    def write(
+        self, images: Sequence[Image], manifests: Mapping[Digest, bytes], content: Content, execution: Execution
+    ) -> Restored:
+        """Restore `images`. Raises as `restore` does."""
+        path = Path(self.path)
+        if self.form in ARCHIVES:
+            archive = ARCHIVES[self.form](images, manifests)
+            write_archive(archive, content, os.fspath(self.path), execution)
+            made = Restored(path, tuple(images), archive.size, tuple(archive.remarks))
+        else:
+            others = restore_images(
+                images, manifests, content, path, execution, form=Form(self.form), link=self.link, exact=self.exact
+            )
+            made = Restored(path, tuple(images), content_size(images, manifests), others=tuple(others))
+        if self.files_to is None:
+            return made
+        return replace(made, files=lay_out_files(images, manifests, content, self.files_to, execution))
 
 
 def _restore_upon(
     base: StrPath,
     patch: BundleFile,
     picks: Sequence[str],
-    output: StrPath,
-    form: str,
-    link: str,
+    place: ImageOutput,
     execution: Execution,
     pull: PullOptions | None,
-    trusted: TrustedSigners | None,
-    *,
-    exact: bool,
-    files_to: StrPath | None,
 ) -> Restored:
     """Restore the release of `patch` upon what `base` has; only layers of the picked images are rebuilt."""
     from airpatch.patches.completed_release import complete_upon  # here, since it loads what rebuilds layers
 
-    require_signed(trusted, patch.opening, patch.name)
     if patch.index.is_full:
         raise UsageError(f"{patch.name}: is a full bundle, which needs no --base")
-    patch.opening.require_fresh(patch.name, time.time())
     completed = complete_upon(os.fspath(base), [patch], execution, pull)
     manifests = completed.manifests()
     images = _picked(picks, completed.release.images, patch.name)
@@ -167,7 +198,7 @@ def _restore_upon(
     wanted = {blob.digest for _, manifest in below for blob in manifest.blobs}
     content, made = completed.content(wanted, execution)
     with closing(made):
-        return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
+        return place.write(images, manifests, content, execution)
 
 
 def _picked(picks: Sequence[str], images: Sequence[Image], where: str) -> list[Image]:
@@ -186,81 +217,14 @@ def _unloaded() -> NoReturn:
 
 
 def restore_release(
-    root: Path,
-    release: Release,
-    picks: Sequence[str],
-    output: StrPath,
-    form: str,
-    link: str,
-    execution: Execution,
-    *,
-    exact: bool = False,
-    files_to: StrPath | None = None,
+    root: Path, release: Release, picks: Sequence[str], place: ImageOutput, execution: Execution
 ) -> Restored:
     """Restore images of `release`, installed on `root`, from its own manifests, wherever its tags point now."""
     images = _picked(picks, release.images, f"release {release.name}")
     signatures = {s.digest: kept_path(s) for s in signatures_of(release)}
     content = TreeContent(Tree(root), registry.blob_path, signatures)
     manifests = {b.digest: read_blob(content, b.digest, b.size) for b in release.blobs if b.is_manifest}
-    return write_images(images, manifests, content, output, form, link, execution, exact=exact, files_to=files_to)
-
-
-def _check_output(form: str, output: StrPath, link: LinkMode) -> None:
-    """Raise UsageError unless the form exists, `output` can hold it, and `link` applies to it."""
-    if form not in ARCHIVES:
-        choice(Form, form, "form", ARCHIVES)
-        check_is_no_root(Path(output))
-        if os.fspath(output) == STDOUT:
-            raise UsageError(f"{form} is a folder, which cannot go to standard output: use --as oci-archive")
-    elif is_folder(Path(output)):
-        raise UsageError(f"{output}: is a folder, but {form} is a file")
-    elif link is not LinkMode.COPY:
-        raise UsageError(f"--link is for folders, but {form} is a single file")
-
-
-def _require_trusted(trusted: TrustedSigners | None, source: Source) -> None:
-    if trusted is not None and source.opening is None:
-        raise UsageError("--trust is for restoring from a bundle: other sources carry no signatures")
-    if source.opening is not None:
-        require_signed(trusted, source.opening, source.name)
-        source.opening.require_fresh(source.name, time.time())
-
-
-def write_images(
-    images: Sequence[Image],
-    manifests: Mapping[Digest, bytes],
-    content: Content,
-    output: StrPath,
-    form: str,
-    link: str,
-    execution: Execution,
-    *,
-    exact: bool = False,
-    files_to: StrPath | None = None,
-) -> Restored:
-    """Restore `images` to `output`. Raises as `restore` does."""
-    path = Path(output)
-    if form in ARCHIVES:
-        archive = ARCHIVES[form](images, manifests)
-        write_archive(archive, content, os.fspath(output), execution)
-        files = _lay_out(images, manifests, content, files_to, execution)
-        return Restored(path, tuple(images), archive.size, tuple(archive.remarks), files=files)
-    chosen = choice(Form, form, "form")
-    others = restore_images(
-        images, manifests, content, path, execution, form=chosen, link=choice(LinkMode, link, "link"), exact=exact
-    )
-    files = _lay_out(images, manifests, content, files_to, execution)
-    return Restored(path, tuple(images), content_size(images, manifests), others=tuple(others), files=files)
-
-
-def _lay_out(
-    images: Sequence[Image],
-    manifests: Mapping[Digest, bytes],
-    content: Content,
-    folder: StrPath | None,
-    execution: Execution,
-) -> int | None:
-    return None if folder is None else lay_out_files(images, manifests, content, folder, execution)
+    return place.write(images, manifests, content, execution)
 
 
 def lay_out_release(root: Path, release: Release, folder: StrPath, execution: Execution) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shlex
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from airpatch.format.registry import STORAGE
 from airpatch.operations.arguments import Paths, StrPath, names, within
 from airpatch.operations.create_bundle import WrittenBundle, create
 from airpatch.operations.make_patch import diff
-from airpatch.operations.trusted_files import require_signed
+from airpatch.operations.trusted_files import require_valid
 from airpatch.registry_api.access import PullOptions
 from airpatch.remote.ssh import RemoteHost, RemoteRoot
 from airpatch.signing.trusted import TrustedSigners
@@ -79,7 +78,7 @@ def send(
     """
     remote = RemoteRoot.parse(target)
     execution = within(execution, Path.cwd() if via is None else Path(via).absolute().parent)
-    _require_signed(names(sources), trusted)
+    _require_valid(names(sources), trusted)
     host = RemoteHost(remote.host, shlex.split(shell) or ["ssh"], program, said)
     with _work_folder() as work:
         bundle = work / "bundle" if via is None else Path(via)
@@ -112,13 +111,12 @@ def _work_folder() -> Iterator[Path]:
         yield Path(name)
 
 
-def _require_signed(sources: Sequence[str], trusted: TrustedSigners | None) -> None:
+def _require_valid(sources: Sequence[str], trusted: TrustedSigners | None) -> None:
     for name in sources if trusted is not None else ():
         if not Path(name).is_file() or not is_bundle(Path(name)):
             raise UsageError(f"{name}: --trust is for sending bundles: other sources carry no signatures")
         with closing(BundleFile(name)) as bundle:
-            require_signed(trusted, bundle.opening, name)
-            bundle.opening.require_fresh(name, time.time())
+            require_valid(trusted, bundle.opening, name)
 
 
 def _inventory(host: RemoteHost, remote: RemoteRoot, work: Path) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from airpatch.model.digest import Digest
 from airpatch.model.names import ImageName
 from airpatch.model.release import Image
 from airpatch.operations.arguments import Paths, StrPath, names, within
-from airpatch.operations.trusted_files import require_signed
+from airpatch.operations.trusted_files import require_valid
 from airpatch.patches.chains import require_chain, require_patches
 from airpatch.patches.completed_release import complete_upon
 from airpatch.signing.trusted import TrustedSigners
@@ -72,8 +71,7 @@ def serve(
     with ExitStack() as stack:
         opened = [stack.enter_context(closing(BundleFile(name))) for name in names(bundles)]
         for bundle in opened:
-            require_signed(trusted, bundle.opening, bundle.name)
-            bundle.opening.require_fresh(bundle.name, time.time())
+            require_valid(trusted, bundle.opening, bundle.name)
         base = _Base.of(root)
         _require_fit(opened, root, execution)
         manifests = {**base.manifests, **_manifests(opened, base.content)}
@@ -106,7 +104,7 @@ class _Base:
 
     @classmethod
     def of(cls, root: StrPath | None) -> _Base:
-        """Return nothing: there is no root. Raises SourceError."""
+        """Return what `root` has; nothing without one. Raises SourceError."""
         if root is None:
             return cls((), {}, BytesContent({}))
         tree = Tree(Path(root))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airpatch.archive.opening import Opening
     from airpatch.signing.policy import Signer
     from airpatch.signing.trusted import TrustedSigners
+    from airpatch.sources.source import Source
 
 
 def trusted_signers(
@@ -67,6 +68,22 @@ def require_signed(trusted: TrustedSigners | None, opening: Opening, name: str) 
     Raises TrustError unless they suffice at the time of this host's clock.
     """
     return opening.require_signed(trusted, name, time.time())
+
+
+def require_valid(trusted: TrustedSigners | None, opening: Opening, name: str) -> None:
+    """Raise TrustError unless the bundle `name` is signed as `trusted` demands, and its release has not expired."""
+    require_signed(trusted, opening, name)
+    opening.require_fresh(name, time.time())
+
+
+def require_valid_source(trusted: TrustedSigners | None, source: Source, purpose: str) -> None:
+    """Raise TrustError as `require_valid` does if `source` is a bundle. Raises UsageError, naming what it is opened
+    for, if signatures are demanded of another source.
+    """
+    if source.opening is not None:
+        require_valid(trusted, source.opening, source.name)
+    elif trusted is not None:
+        raise UsageError(f"--trust is for {purpose}: other sources carry no signatures")
 
 
 def read_limited(path: StrPath, limit: int) -> bytes:

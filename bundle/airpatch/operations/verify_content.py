@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airpatch.archive.open_bundles import open_frames
+from airpatch.archive.open_bundles import open_bundles
 from airpatch.blobs.output import destination
 from airpatch.blobs.scratch import with_scratch
 from airpatch.errors import AirpatchError, FormatError, IntegrityError, TargetError, UsageError
@@ -19,9 +19,10 @@ from airpatch.format.digest_list import emit_digest_list
 from airpatch.format.index import Index
 from airpatch.layers.proof import prove
 from airpatch.linux import is_file, is_folder, real_path
-from airpatch.operations.arguments import StrPath
+from airpatch.operations.arguments import Paths, StrPath, names
 from airpatch.operations.trusted_files import require_signed
 from airpatch.parts.part_files import holds_parts
+from airpatch.units import count
 
 if TYPE_CHECKING:
     from airpatch.layers.proof import Base
@@ -42,7 +43,7 @@ class VerifiedBundle:
 
 
 def verify(
-    subject: StrPath,
+    subject: Paths,
     *,
     base: StrPath | None = None,
     request: StrPath | None = None,
@@ -52,27 +53,28 @@ def verify(
 ) -> VerifiedBundle | VerifiedRoot:
     """Check every byte of a bundle or of a registry's root, and find everything that is wrong.
 
-    `subject` is a bundle's file, one of its parts or their folder, `-` for standard input, or the directory that holds
-    `docker/registry/v2`. The layer patches of a full bundle are carried out, those of a patch if there is a `base`: a
-    full bundle or a root that has what the patch builds upon. With `trusted`, a bundle must be signed accordingly, and
-    in any case its release must not have expired. If a bundle is correct, the digests of every blob and detached
-    signature of its release are written to `manifest`, for `sha256sum -c` in the root that has the release; `-` is
-    standard output. If the bundle, a file, is damaged or cut short, a list of what is damaged or missing is written to
-    the file `request`, for `topup` at the sender. Scratch files lie in the current folder, or beside the bundle if the
-    current folder is not writable.
+    `subject` is a bundle's file, its parts or their folders, a damaged copy and its top-up, `-` for standard input, or
+    the directory that holds `docker/registry/v2`. The layer patches of a full bundle are carried out, those of a patch
+    if there is a `base`: a full bundle or a root that has what the patch builds upon. With `trusted`, a bundle must be
+    signed accordingly, and in any case its release must not have expired. If a bundle is correct, the digests of every
+    blob and detached signature of its release are written to `manifest`, for `sha256sum -c` in the root that has the
+    release; `-` is standard output. If the bundle, a file, is damaged or cut short, a list of what is damaged or
+    missing is written to the file `request`, for `topup` at the sender. Scratch files lie in the current folder, or
+    beside the bundle if the current folder is not writable.
 
     Raises FormatError or IntegrityError with all findings, BaseMismatch if the patch does not fit `base`, TrustError,
     UsageError, TargetError.
     """
-    name = os.fspath(subject)
+    given = names(subject)
+    name = given[0]
     execution = with_scratch(execution or Execution(), _scratch_folder(Path(name)))
-    if not is_folder(Path(name)) or holds_parts(Path(name)):
+    if len(given) > 1 or not is_folder(Path(name)) or holds_parts(Path(name)):
         with ExitStack() as stack:
             sink = None if manifest is None else stack.enter_context(destination(os.fspath(manifest)))
             try:
-                verified = _bundle(name, base, trusted, execution)
+                verified = _bundle(given, base, trusted, execution)
             except (FormatError, IntegrityError) as error:
-                if request is not None and is_file(Path(name)):
+                if request is not None and len(given) == 1 and is_file(Path(name)):
                     error.add_note(_request(Path(name), Path(request), execution))
                 raise
             if sink is not None:
@@ -95,9 +97,14 @@ def _scratch_folder(subject: Path) -> Path:
     return next((folder for folder in folders if os.access(folder, os.W_OK | os.X_OK)), folders[0])
 
 
-def _bundle(name: str, base: StrPath | None, trusted: TrustedSigners | None, execution: Execution) -> VerifiedBundle:
+def _bundle(
+    given: Sequence[str], base: StrPath | None, trusted: TrustedSigners | None, execution: Execution
+) -> VerifiedBundle:
     signers: list[Signer] = []
-    with closing(open_frames(name, execution.ask)) as reader:
+    with ExitStack() as stack:
+        reader, *others = [stack.enter_context(closing(each)) for each in open_bundles(given, execution.ask)]
+        if others:
+            raise UsageError(f"{others[0].name}: is another bundle than {reader.name}: verify one at a time")
         checked = prove(
             reader,
             execution,
@@ -130,7 +137,7 @@ def _error(name: str, errors: Sequence[AirpatchError]) -> AirpatchError:
     """Return one error with all findings: IntegrityError if the bundle is well-formed, else FormatError."""
     kind = FormatError if any(isinstance(error, FormatError) for error in errors) else IntegrityError
     findings = [text.removeprefix(f"{name}: ") for error in errors for text in (error.message, *error.findings)]
-    return kind(f"{name}: is damaged; {_count(findings)}", findings)
+    return kind(f"{name}: is damaged; {count(len(findings), 'finding')}", findings)
 
 
 def _root(path: Path, execution: Execution) -> VerifiedRoot:
@@ -141,7 +148,9 @@ def _root(path: Path, execution: Execution) -> VerifiedRoot:
         verified = audit_root(root, execution)
     error: AirpatchError
     if verified.findings:
-        error = IntegrityError(f"{path}: {_count(verified.findings)}", (*verified.findings, *verified.obstacles))
+        error = IntegrityError(
+            f"{path}: {count(len(verified.findings), 'finding')}", (*verified.findings, *verified.obstacles)
+        )
     elif verified.obstacles:
         error = TargetError(f"{path}: not all of it could be checked", verified.obstacles)
     else:
@@ -149,7 +158,3 @@ def _root(path: Path, execution: Execution) -> VerifiedRoot:
     for note in verified.notes:
         error.add_note(note)
     raise error
-
-
-def _count(findings: Sequence[str]) -> str:
-    return "1 finding" if len(findings) == 1 else f"{len(findings):,} findings"

@@ -24,7 +24,7 @@ from airpatch.layers.required_features import require_features
 from airpatch.model.digest import Digest
 from airpatch.patches.chains import Work
 from airpatch.patches.completed_release import CompletedRelease
-from airpatch.patches.delivery_room import DeliveryRoom, Part, space_needed
+from airpatch.patches.delivery_room import DeliveryPart, DeliveryRoom, space_needed
 from airpatch.registry_api.fetched_ahead import FetchedAhead
 from airpatch.registry_api.remote_blobs import RemoteBlobs
 from airpatch.worker_pool import worker_pool
@@ -59,7 +59,7 @@ class Delivery:
         self._rebuilt = RebuiltContent(execution.scratch, memory)
         self._wanted: Mapping[Digest, int] = {}
         self._work: Work = ()
-        self._parts: Sequence[Part] = ()
+        self._parts: Sequence[DeliveryPart] = ()
         self._users: Counter[Digest] = Counter()
         """For each blob, by how many steps and takers it is yet to be read."""
         self._lock = threading.Lock()
@@ -159,13 +159,13 @@ class Delivery:
         """Return the wanted blobs that the base has."""
         return [digest for digest in self._wanted if digest in fetched]
 
-    def _plan(self, fetched: Mapping[Digest, int]) -> list[Part]:
+    def _plan(self, fetched: Mapping[Digest, int]) -> list[DeliveryPart]:
         """Return the parts of the work, in order. Raises as `prepare` does."""
-        parts = [Part(digest, 0, {digest: fetched[digest]}) for digest in self._passed_on(fetched)]
+        parts = [DeliveryPart(digest, 0, {digest: fetched[digest]}) for digest in self._passed_on(fetched)]
         for bundle, steps in self._work:
             for step, space in zip(steps, working_space(bundle.index, steps, bundle), strict=True):
                 sources = {source: fetched[source] for source in step.sources if source in fetched}
-                parts.append(Part(step.digest, space, {**sources, step.digest: step.size}))
+                parts.append(DeliveryPart(step.digest, space, {**sources, step.digest: step.size}))
         return parts
 
     def _scratch(self) -> int:

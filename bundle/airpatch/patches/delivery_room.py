@@ -17,7 +17,7 @@ from airpatch.model.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DeliveryPart:
     """What gives the blob `digest`: it works on `space` bytes, and needs `blobs` of so many bytes each, which stay.
 
     They are those that are fetched for it, and the blob itself if it is made.
@@ -33,7 +33,7 @@ class DeliveryRoom:
 
     def __init__(
         self,
-        parts: Iterable[Part],
+        parts: Iterable[DeliveryPart],
         limit: int,
         most: int,
         admitted: Callable[[], None],
@@ -88,7 +88,7 @@ class DeliveryRoom:
                 self._on_admitted()
             self._changed.notify_all()
 
-    def _fits(self, part: Part) -> bool:
+    def _fits(self, part: DeliveryPart) -> bool:
         if not self._working and not self._given:
             return True
         blobs = {**self._kept, **part.blobs}
@@ -100,7 +100,7 @@ class DeliveryRoom:
             self._changed.notify_all()
 
 
-def space_needed(parts: Iterable[Part], last: Mapping[Digest, int], limit: int) -> int:
+def space_needed(parts: Iterable[DeliveryPart], last: Mapping[Digest, int], limit: int) -> int:
     """Return how many bytes `parts` keep at most. `last` has the number of the last part that reads each blob."""
     kept: dict[Digest, int] = {}
     alone = total = 0

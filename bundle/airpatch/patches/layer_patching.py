@@ -14,7 +14,7 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import ChainedContent, Content
 from airpatch.delta.effort import Effort
 from airpatch.execution import Execution
-from airpatch.format.index import UNKNOWN_TYPE, Feature, Index, Plan, SourceBlob, Step
+from airpatch.format.index import UNKNOWN_TYPE, Disposition, Feature, Index, SourceBlob, Step
 from airpatch.layers.differ import Differ
 from airpatch.layers.reader_features import ReaderFeatures
 from airpatch.layers.resemblance import LayerPlace
@@ -62,12 +62,16 @@ def with_layer_patches(
 ) -> Index:
     """Return `index` with layer patches, by `steps`, in place of stored blobs."""
     made = {step.digest for step in steps}
-    plans = tuple(
-        Plan.PATCHED if blob.digest in made else plan
-        for blob, plan in zip(index.release.blobs, index.plans, strict=True)
+    dispositions = tuple(
+        Disposition.PATCHED if blob.digest in made else disposition
+        for blob, disposition in zip(index.release.blobs, index.dispositions, strict=True)
     )
     return replace(
-        index, plans=plans, sources=tuple(sources), steps=tuple(steps), features=tuple(sorted(set(features)))
+        index,
+        dispositions=dispositions,
+        sources=tuple(sources),
+        steps=tuple(steps),
+        features=tuple(sorted(set(features))),
     )
 
 

@@ -16,7 +16,7 @@ from airpatch.archive.prepared import PreparedBundle
 from airpatch.blobs.content import BlobReader, ChainedContent, Content, pieces, require
 from airpatch.errors import UsageError
 from airpatch.execution import Execution
-from airpatch.format.index import Index, Plan, SourceBlob, Step
+from airpatch.format.index import Disposition, Index, SourceBlob, Step
 from airpatch.layers.rebuilt_content import RebuiltContent
 from airpatch.layers.recipe import Whole, emit_header
 from airpatch.layers.steps import sizes_of
@@ -61,15 +61,21 @@ def merge_patches(patches: Sequence[BundleFile], execution: Execution) -> Prepar
     require_chain(patches)
     chain = _Chain(patches, execution)
     release = patches[-1].index.release
-    plans = tuple(chain.plan(blob.digest) for blob in release.blobs)
-    chain.make({blob.digest for blob, plan in zip(release.blobs, plans, strict=True) if plan is Plan.PATCHED})
+    dispositions = tuple(chain.disposition(blob.digest) for blob in release.blobs)
+    chain.make({b.digest for b, its in zip(release.blobs, dispositions, strict=True) if its is Disposition.PATCHED})
     repositories = {image.name.repository for image in release.images}
     removed = {name for patch in patches for name in patch.index.removed if name not in repositories}
     sources = tuple(chain.sources[digest] for digest in sorted(chain.sources))
     steps = tuple(chain.steps.values())
     features = {feature.name: feature for patch in patches for feature in patch.index.features} if steps else {}
     index = Index(
-        release, plans, patches[0].index.bases, tuple(sorted(removed)), sources, steps, tuple(sorted(features.values()))
+        release,
+        dispositions,
+        patches[0].index.bases,
+        tuple(sorted(removed)),
+        sources,
+        steps,
+        tuple(sorted(features.values())),
     )
     return PreparedBundle(index, _manifests(patches, index.stored), ChainedContent([*patches, chain.whole]))
 
@@ -94,20 +100,20 @@ class _Chain:
         self._sizes = {digest: sizes for patch in patches for digest, sizes in sizes_of(patch.index).items()}
         self.whole = WholePatches(self._union)
 
-    def plan(self, digest: Digest) -> Plan:
+    def disposition(self, digest: Digest) -> Disposition:
         """Return what the merged patch does with a blob of the last release."""
         if digest in self._there:
-            return Plan.LEFT_OUT
+            return Disposition.LEFT_OUT
         if self._union.size(digest) is not None:
-            return Plan.STORED
-        return Plan.PATCHED if digest in self._made else Plan.LEFT_OUT
+            return Disposition.STORED
+        return Disposition.PATCHED if digest in self._made else Disposition.LEFT_OUT
 
     def make(self, digests: set[Digest]) -> None:
         """Take over the steps that make the blobs, and before them those that make their sources."""
         needed = set(digests)
         for step in reversed(self._made.values()):
             if step.digest in needed:
-                needed.update(source for source in step.sources if self.plan(source) is Plan.PATCHED)
+                needed.update(source for source in step.sources if self.disposition(source) is Disposition.PATCHED)
         taken = [step for step in self._made.values() if step.digest in needed]
         between = {source for step in taken for source in step.sources if self._is_between(source)}
         total = sum(self._sizes[digest][0] for digest in between)
@@ -116,13 +122,13 @@ class _Chain:
                 for source in step.sources:
                     if source in between:
                         self._travel_whole(source, part)
-                    elif self.plan(source) is not Plan.PATCHED:
+                    elif self.disposition(source) is not Disposition.PATCHED:
                         self.sources[source] = SourceBlob(source, *self._sizes[source])
                 self.steps[step.digest] = step
 
     def _is_between(self, source: Digest) -> bool:
         """Return whether a patch of the chain stores the blob, which the last release does not have."""
-        return source not in self._release and self.plan(source) is Plan.STORED
+        return source not in self._release and self.disposition(source) is Disposition.STORED
 
     def _travel_whole(self, digest: Digest, part: ProgressPart) -> None:
         """Make a blob of an intermediate release, which a patch of the chain stores, a step without a difference."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airpatch.format.index import Index, Plan
+from airpatch.format.index import Disposition, Index
 from airpatch.model.release import Release
 from airpatch.patches.bases import BaseState
 
@@ -14,11 +14,11 @@ def plan_patch(release: Release, bases: Sequence[BaseState]) -> Index:
 
     What every base has, in the right size, is left out; everything else is stored.
     """
-    plans = tuple(
-        Plan.LEFT_OUT if all(base.blobs.get(blob.digest) == blob.size for base in bases) else Plan.STORED
+    dispositions = tuple(
+        Disposition.LEFT_OUT if all(base.blobs.get(blob.digest) == blob.size for base in bases) else Disposition.STORED
         for blob in release.blobs
     )
     repositories = {image.name.repository for image in release.images}
     removed = {repository for base in bases for repository in base.repositories if repository not in repositories}
     named = {state.base.id: state.base for state in bases}
-    return Index(release, plans, tuple(named[id_] for id_ in sorted(named)), tuple(sorted(removed)))
+    return Index(release, dispositions, tuple(named[id_] for id_ in sorted(named)), tuple(sorted(removed)))

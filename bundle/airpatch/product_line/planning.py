@@ -30,7 +30,8 @@ _LEAST = 200
 class PlannedPair:
     """A pair, and what its patch is forecast to take: `layers` new ones, of which `missing` patches are not there yet.
 
-    `bytes` are those of the patch, `whole` those of all blobs that targets lack.
+    `bytes` are those of the patch, `whole` those of all blobs that targets lack. `features` are the names of those that
+    it asks of its reader, as far as its layer patches are there.
     """
 
     pair: ReleasePair
@@ -38,6 +39,7 @@ class PlannedPair:
     missing: int
     bytes: int
     whole: int
+    features: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +126,16 @@ def _planned(
     stored = pair.index.stored
     whole = sum(blob.size for blob in stored)
     sizes = {blob.digest: blob.size for blob in stored}
+    features: set[str] = set()
     for question in questions:
         patch = asked[question.target].patch
         if patch is None:
             sizes[question.target] = _forecast(question, facts)
         elif patch.step is not None:
             sizes[question.target] = patch.step.patch_size
+            features.update(each.name for each in patch.features)
     missing = sum(each.patch is None for each in asked.values())
-    return PlannedPair(pair, len(questions), missing, sum(sizes.values()), whole)
+    return PlannedPair(pair, len(questions), missing, sum(sizes.values()), whole, frozenset(features))
 
 
 def _forecast(question: SourceQuestion, facts: Facts) -> int:

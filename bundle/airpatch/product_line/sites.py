@@ -1,18 +1,23 @@
 """Sites by their inventories: what each has, and the smallest chain of patches from there to the newest release. Pure.
 
-A patch fits a site that has all of the release that it leads from, whatever else lies there.
+A patch fits a site that has all of the release that it leads from, whatever else lies there, and whose airpatch has the
+features that it asks for; an inventory without a version does not say which these are, and rules out no patch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from airpatch.format.inventories import Inventory
+from airpatch.layers.versions import known_features
+from airpatch.model.digest import Digest
 from airpatch.model.release import Release
 from airpatch.product_line.planning import PlannedPair
 from airpatch.product_line.smallest_chains import PatchChain, smallest_chains
 from airpatch.store.release_store import StoredRelease
+from airpatch.units import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +31,17 @@ class Site:
         """Return whether all blobs of `release` are there."""
         return all(self.inventory.blobs.get(blob.digest) == blob.size for blob in release.blobs)
 
+    def lacks(self, features: frozenset[str]) -> list[str]:
+        """Return those of `features` that its airpatch does not have, sorted."""
+        return sorted(features.difference(self.inventory.features)) if self.inventory.version else []
+
 
 @dataclass(frozen=True, slots=True)
 class SiteWay:
     """What to send to a site for a `product`: it `has` that release of the store as its newest one, if any.
 
     `chain` leads from any release that the site has to the newest one that is planned, and is that alone where the site
-    has it; None where no patch does, and `remark` says why.
+    has it; None where no patch does, and `remark` says why. With a chain, `remark` says what is not known of it.
     """
 
     site: Site
@@ -83,8 +92,32 @@ def _way(
         return SiteWay(site, product, has, PatchChain((goal,), 0, 0))
     # A host refuses what is older than what it has, on the way, too.
     onward = [each for each in pairs if each.pair.target.release.sequence >= has.release.sequence]
-    chains = [each for each in smallest_chains(onward) if each.releases[0].id in held and each.releases[-1] == goal]
-    if not chains:
+    best = _smallest([each for each in onward if not site.lacks(each.features)], held, goal)
+    if best is not None:
+        return SiteWay(site, product, has, best, _unknown(site, best))
+    refused = _smallest(onward, held, goal)
+    if refused is None:
         return SiteWay(site, product, has, None, f"has {has.release.name}, which is not older than {goal.release.name}")
-    best = min(chains, key=lambda each: (each.bytes, len(each.releases), -each.releases[0].release.sequence))
-    return SiteWay(site, product, has, best)
+    steps = set(pairwise(each.id for each in refused.releases))
+    needed = frozenset[str]().union(
+        *(each.features for each in onward if (each.pair.base.id, each.pair.target.id) in steps)
+    )
+    remark = (
+        f"airpatch {site.inventory.version} there does not know {', '.join(site.lacks(needed))}, which the patches to "
+        f"{goal.release.name} need: bring a newer one, or send what 'airpatch diff --base {site.name}' makes"
+    )
+    return SiteWay(site, product, has, None, remark)
+
+
+def _smallest(pairs: Sequence[PlannedPair], held: set[Digest], goal: StoredRelease) -> PatchChain | None:
+    chains = [each for each in smallest_chains(pairs) if each.releases[0].id in held and each.releases[-1] == goal]
+    ordered = sorted(chains, key=lambda each: (each.bytes, len(each.releases), -each.releases[0].release.sequence))
+    return ordered[0] if ordered else None
+
+
+def _unknown(site: Site, chain: PatchChain) -> str:
+    """Return what nobody knows of a chain before its layer patches are made: whether an older airpatch reads them."""
+    if not chain.missing or not site.lacks(known_features()):
+        return ""
+    layers, version = count(chain.missing, "layer patch"), site.inventory.version
+    return f"{layers} may need what airpatch {version} there does not know: plan again after 'airpatch work'"

@@ -33,8 +33,9 @@ _DIGEST_HEADER = "Docker-Content-Digest"
 class BlobSink(Protocol):
     """Receives the bytes of a blob, in order; some may already be there."""
 
-    size: int
-    """Bytes that are there."""
+    @property
+    def size(self) -> int:
+        """Bytes that are there."""
 
     def write(self, piece: bytes) -> None: ...
 

@@ -14,11 +14,11 @@ from urllib.parse import urljoin
 
 from airpatch.blobs.content import BlobReader
 from airpatch.errors import SourceError
-from airpatch.linux import large_buffer
 from airpatch.model.digest import Digest
 from airpatch.registry_api.answer import Answer, Interrupted
 from airpatch.registry_api.pulling import Repository
 from airpatch.registry_api.transport import Patience, Transport
+from airpatch.zeroed_memory import lazy_zeros
 
 _CHUNK = 8 << 20
 """Bytes sent at a time: more than object stores demand of a part (5 MiB), little enough to send twice."""
@@ -214,7 +214,7 @@ class _Upload:
     def _read(self, start: int, end: int) -> memoryview:
         """Return a part of the blob, in memory that the next one takes, too, and that is gone with the upload."""
         if len(self._buffer) < end - start:
-            self._buffer = memoryview(large_buffer(end - start))
+            self._buffer = memoryview(lazy_zeros(end - start))
         body = self._buffer[: end - start]
         if body:
             self._reader.read_into(body, start)

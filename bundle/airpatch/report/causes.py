@@ -117,9 +117,7 @@ def _parts(folder: _FolderFiles, path: str) -> list[_FileGroup]:
 
 
 def _join(folder: str, name: str) -> str:
-    if not folder:
-        return name
-    return folder + name if folder.endswith("!") else f"{folder}/{name}"
+    return f"{folder}/{name}" if folder else name
 
 
 def _file_words(part: _FileGroup, where: str) -> str:

@@ -45,16 +45,7 @@ class BundleSource(Source):
             self._content = content_with_rebuilt(self._bundle, blobs, execution)
 
     def _load(self, image: Image) -> LoadedImage:
-        manifests = read_manifests(image.manifest, self._read)
-        return LoadedImage(
-            manifests.top,
-            manifests.content,
-            manifests.parsed,
-            image.signatures,
-            self._content,
-            frozenset(manifests.missing),
-            tuple(manifests.findings),
-        )
+        return read_manifests(image.manifest, self._read).image(self._content, image.signatures)
 
     def _read(self, digest: Digest) -> bytes | None:
         return self._manifests.get(digest)

@@ -97,8 +97,7 @@ class DockerArchive(Source):
         made = self._make(entry, where)
         top = Digest.of(made.manifest)
         manifests = read_manifests(top, {top: made.manifest}.get)
-        content = ArchiveContent(self._archive, made.paths)
-        return LoadedImage(top, manifests.content, manifests.parsed, (), content, findings=tuple(manifests.findings))
+        return manifests.image(ArchiveContent(self._archive, made.paths))
 
     def _make(self, entry: Mapping[str, object], where: str) -> _Made:
         """Return the image of `entry`. Layers that are compressed are hashed here. Raises SourceError."""

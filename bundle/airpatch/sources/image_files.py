@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from airpatch import limits
@@ -113,12 +114,5 @@ def load_files(
             signature = ImageSignature(manifest, Digest.of(content), len(content))
             placed[signature.digest] = path
             signatures.append(signature)
-    return LoadedImage(
-        manifests.top,
-        manifests.content,
-        manifests.parsed,
-        tuple(signatures),
-        TreeContent(tree, locate, placed),
-        frozenset(manifests.missing),
-        tuple(findings),
-    )
+    found = replace(manifests, findings=findings)
+    return found.image(TreeContent(tree, locate, placed), signatures)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from airpatch.blobs.content import check_digest
+from airpatch.blobs.content import Content, check_digest
 from airpatch.errors import AirpatchError
 from airpatch.model.digest import Digest
 from airpatch.model.manifest import Manifest, parse_manifest
+from airpatch.model.release import ImageSignature
 from airpatch.model.walk import walk
+from airpatch.sources.source import LoadedImage
+
+if TYPE_CHECKING:
+    from airpatch.registry_api.remote_blobs import RemoteBlobs
 
 ReadManifest = Callable[[Digest], bytes | None]
 """Returns a manifest's bytes, None if it is not there. Raises AirpatchError if it is there but cannot be read."""
@@ -24,6 +30,21 @@ class Manifests:
     parsed: dict[Digest, Manifest] = field(default_factory=dict)
     missing: set[Digest] = field(default_factory=set)
     findings: list[str] = field(default_factory=list)
+
+    def image(
+        self, content: Content, signatures: Sequence[ImageSignature] = (), remote: RemoteBlobs | None = None
+    ) -> LoadedImage:
+        """Return the image that they are of. `content` has its blobs and signatures, `remote` as in LoadedImage."""
+        return LoadedImage(
+            self.top,
+            self.content,
+            self.parsed,
+            tuple(signatures),
+            content,
+            frozenset(self.missing),
+            tuple(self.findings),
+            remote,
+        )
 
 
 def read_manifests(top: Digest, read: ReadManifest) -> Manifests:

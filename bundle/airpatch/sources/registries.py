@@ -129,17 +129,7 @@ class RegistryImages(Source):
     def _load(self, found: _Found) -> LoadedImage:
         if found.manifests is None:
             raise found.error or SourceError(f"{found.where}: was not read")
-        manifests = found.manifests
-        return LoadedImage(
-            manifests.top,
-            manifests.content,
-            manifests.parsed,
-            (),
-            self._blobs,
-            frozenset(manifests.missing),
-            tuple(manifests.findings),
-            self._blobs,
-        )
+        return found.manifests.image(self._blobs, remote=self._blobs)
 
     def _repository(self, path: str) -> Repository:
         return self._repositories.setdefault(path, Repository(self._transport, path))

@@ -40,16 +40,7 @@ class StoreSource(Source):
         return Listing(tuple(FoundImage(image.name, self.name, partial(self._load, image)) for image in self._images))
 
     def _load(self, image: Image) -> LoadedImage:
-        manifests = read_manifests(image.manifest, self._read)
-        return LoadedImage(
-            manifests.top,
-            manifests.content,
-            manifests.parsed,
-            image.signatures,
-            self._store.content,
-            frozenset(manifests.missing),
-            tuple(manifests.findings),
-        )
+        return read_manifests(image.manifest, self._read).image(self._store.content, image.signatures)
 
     def _read(self, digest: Digest) -> bytes | None:
         size = self._store.content.size(digest)

@@ -273,7 +273,7 @@ def is_archive(path: Path) -> bool:
                 return _begins_archive(zlib.decompressobj(_GZIP).decompress(head, RECORD))
             return False
         case Compression.ZSTD:
-            return _begins_archive(zstd.beginning(head)[:RECORD])
+            return _begins_archive(zstd.beginning(head))
         case Compression.NONE:
             return _begins_archive(head[:RECORD])
 

@@ -16,6 +16,7 @@ import xxhash
 
 from airpatch.delta.tar_members import TarMember, members
 from airpatch.views import framings
+from airpatch.views.counterparts import expandable
 from airpatch.views.description import END, FIRST_CODING, REST, SKIP, Coding, View
 from airpatch.views.expand import largest_view
 from airpatch.views.finders import containers
@@ -60,7 +61,7 @@ def choose(
     expanded.
 
     Their codings are among those that `reader` knows. `release_pages` is called after about every 64 MiB looked at, so
-    that a caller who maps files may drop pages.
+    that a caller who maps files may drop pages, and before each stream that a slow library makes.
     """
     fresh = _Candidates(target, 0, release_pages)
     given = []
@@ -74,8 +75,9 @@ def choose(
     paths = {xxhash.xxh3_64_intdigest(file.member.path) for file in new}
     old = [file for each in given for file in each.files(lambda value, path: value not in has or path in paths)]
     sides = Sides([(f.data, f.member.path) for f in new], [(f.data, f.member.path) for f in old])
-    prover = prover or Prover()
-    kept = [_kept_target(levels, sides.digests[1], prover, reader) for levels in sides.levels[0]]
+    prover = prover or Prover(pause=release_pages)
+    beside = expandable(*sides.levels, (target, *sources), _without_digits)
+    kept = [_kept_target(levels, sides.digests[1], beside, prover, reader) for levels in sides.levels[0]]
     if not any(kept):
         return None
     wanted = _Names(_all_streams(kept))
@@ -111,14 +113,14 @@ class _Candidates:
         for member in members(layer):
             self._is_tar = True
             content = layer[member.content : member.content + member.size]
-            if containers.may_hold(content):
+            if containers.may_hold(content, member.path):
                 self._starts.append(member.start)
                 self.hashes.append(_hash(content, release_pages))
                 self._paths.append(xxhash.xxh3_64_intdigest(member.path))
             if member.end - seen >= _STRETCH:
                 seen = member.end
                 release_pages()
-        if not self._is_tar and containers.may_hold(layer):
+        if not self._is_tar and containers.may_hold(layer, b""):
             self._starts.append(0)
             self.hashes.append(_hash(layer, release_pages))
             self._paths.append(xxhash.xxh3_64_intdigest(b""))
@@ -144,23 +146,25 @@ def _hash(data: memoryview, release_pages: Callable[[], None]) -> int:
 
 
 def _kept_target(
-    levels: Sequence[FoundLevel], others: set[int], prover: Prover, reader: ViewReader
+    levels: Sequence[FoundLevel], others: set[int], beside: set[bytes], prover: Prover, reader: ViewReader
 ) -> list[FoundLevel]:
-    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams."""
+    """Return those of `levels` that changed and that a replica reproduces, or that hold such streams; brotli streams
+    if their names are in `beside`.
+    """
     kept = []
     for level in levels:
         if not level.is_stream:
-            level.inside = _kept_target(level.inside, others, prover, reader)
+            level.inside = _kept_target(level.inside, others, beside, prover, reader)
             if any(True for _ in streams(level.inside)):
                 if reader.knows(Coding(level.framing)):
                     kept.append(level)
                 else:
                     reader.note_unknown(Coding(level.framing))
-        elif level.digest not in others:
+        elif level.digest not in others and (level.framing != framings.BROTLI or level.name in beside):
             encoder = prover.encoder(level, reader) if check(level) else None
             if encoder is not None:
                 level.encoder = encoder
-                level.inside = _kept_target(level.inside, others, prover, reader)
+                level.inside = _kept_target(level.inside, others, beside, prover, reader)
                 kept.append(level)
     return _with_directories(kept, levels, reader)
 

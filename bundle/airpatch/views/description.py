@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from airpatch.delta import varints
 from airpatch.errors import FormatError
+from airpatch.views import framings
 
 END, REST, SKIP = range(3)
 """Actions. That of a record which begins a level is FIRST_CODING plus the number of its coding."""
@@ -29,7 +30,7 @@ _NAME = 64
 
 @dataclass(frozen=True, slots=True)
 class Coding:
-    """How a level is packed: its framing, and the replica that deflates it, empty where nothing is deflated."""
+    """How a level is packed: its framing, and the encoder of its stream, empty where there is none."""
 
     framing: str
     encoder: str = ""
@@ -94,19 +95,25 @@ def parse_view(data: bytes) -> View:
     first_uses = list(dict.fromkeys(action for action in actions if action >= FIRST_CODING))
     if first_uses != list(range(FIRST_CODING, FIRST_CODING + len(codings))) or len(set(codings)) != len(codings):
         raise FormatError("the view's codings are not in the order of their first use")
-    _check_levels(actions)
+    _check_levels(actions, codings)
     return View(codings, actions, lengths)
 
 
-def _check_levels(actions: bytes) -> None:
+def _check_levels(actions: bytes, codings: Sequence[Coding]) -> None:
     """The last record, and no other, ends the base."""
     depth = 0
+    brotli = 0  # depth of the level that is a brotli stream
     for i, action in enumerate(actions):
         if action >= FIRST_CODING:
             depth += 1
             if depth > MAX_DEPTH:
                 raise FormatError(f"the view has more than {MAX_DEPTH} levels")
+            if codings[action - FIRST_CODING].framing == framings.BROTLI:
+                if brotli:
+                    raise FormatError("the view has a brotli stream in another one")
+                brotli = depth
         elif action != SKIP:
+            brotli = 0 if brotli == depth else brotli
             depth -= 1
             if depth < 0 and (i + 1 < len(actions) or action == REST):
                 raise FormatError("the view goes on after its end")

@@ -1,19 +1,19 @@
 """Makes the view of packed bytes by records that say where streams are (spec/VIEWS.md, Expanding).
 
 Nothing is trusted: records that do not fit the bytes raise FormatError. Memory stays within a few hundred KiB per
-level.
+level, and 20 MiB for a brotli stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from airpatch.deflate.decompressor import RAW, DecompressionError, crc32, decompressor
+from airpatch.deflate.decompressor import DecompressionError, crc32
 from airpatch.delta.source_space import Buffer
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, REST, SKIP, View
-from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
+from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields, stream_decompressor
 
 MAX_RATIO = 64
 MAX_SMALL = 64 << 10
@@ -132,7 +132,7 @@ class PackedBytes(OpenLevel):
 
 
 class Inflated(OpenLevel):
-    """The content of a deflate stream; what its framing adds is read, compared, and left out."""
+    """The content of a packed stream; what its framing adds is read, compared, and left out."""
 
     has_end = True
 
@@ -151,7 +151,7 @@ class Inflated(OpenLevel):
             fields = framings.LOCAL_FIELDS
             self._back = self._header[: fields.start] + self._header[fields.stop :]
         self._begin = parent.position
-        self._inflater = decompressor(RAW)
+        self._inflater = stream_decompressor(framing)
         self._sums = Checksums(framing)
 
     def _produce(self, size: int) -> bytes:
@@ -161,19 +161,19 @@ class Inflated(OpenLevel):
             try:
                 out = inflater.decompress(data, size)
             except DecompressionError:
-                raise FormatError("the view has a deflate stream that does not decompress") from None
+                raise FormatError("the view has a packed stream that does not decompress") from None
             if inflater.eof:
                 self._parent.unread(inflater.unused_data)
             if out:
                 self._sums.add(out)
                 return out
             if not data:
-                raise FormatError("the view has a deflate stream that is cut short")
+                raise FormatError("the view has a packed stream that is cut short")
         return b""
 
     def close(self) -> None:
         if self.read(1):
-            raise FormatError("the view has a deflate stream that goes on after its end")
+            raise FormatError("the view has a packed stream that goes on after its end")
         parent = self._parent
         packed = parent.position - self._begin
         right = Surroundings.of(self._framing, self._sums, packed)
@@ -290,6 +290,7 @@ _LEVELS: dict[str, Callable[[OpenLevel], OpenLevel]] = {
     framings.RAW: lambda parent: Inflated(parent, framings.RAW),
     framings.GZIP: lambda parent: Inflated(parent, framings.GZIP),
     framings.ZLIB: lambda parent: Inflated(parent, framings.ZLIB),
+    framings.BROTLI: lambda parent: Inflated(parent, framings.BROTLI),
     framings.ENTRY: lambda parent: Inflated(parent, framings.ENTRY),
     framings.STREAMED: lambda parent: Inflated(parent, framings.STREAMED),
     framings.ARCHIVE: OpenArchive,

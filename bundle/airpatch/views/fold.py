@@ -1,6 +1,7 @@
 """Makes packed bytes from their view: the inverse of `expand` (spec/VIEWS.md, Folding).
 
-Pieces come in and go out as they are made; memory stays within two MiB per level, and `MAX_BUFFERED` for zip entries.
+Pieces come in and go out as they are made; memory stays within two MiB per level, `MAX_BUFFERED` for zip entries, and
+100 MiB for a brotli stream.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from airpatch.deflate.decompressor import crc32
-from airpatch.encoders.replicas import Deflater, deflater
+from airpatch.encoders.replicas import Deflater
 from airpatch.errors import FormatError
 from airpatch.piece_reader import PieceReader
 from airpatch.views import framings
 from airpatch.views.description import FIRST_CODING, Coding, View
 from airpatch.views.framings import Checksums, Directory, Surroundings, entry_fields
+from airpatch.views.stream_encoders import stream_encoder
 
 _PIECE = 1 << 20
 _CHUNK_SIZE = 4
@@ -83,9 +85,9 @@ def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
     """Return the packer of that coding that begins where `parent` is. Raises FormatError for an unknown one."""
     framing = coding.framing
     if framing in (framings.ENTRY, framings.STREAMED):
-        return _ZipEntry(deflater(coding.encoder), framing, parent)
-    if framing in (framings.RAW, framings.GZIP, framings.ZLIB):
-        return _Stream(deflater(coding.encoder), framing)
+        return _ZipEntry(stream_encoder(coding), framing, parent)
+    if framing in (framings.RAW, framings.GZIP, framings.ZLIB, framings.BROTLI):
+        return _Stream(stream_encoder(coding), framing)
     if framing not in framings.FRAMINGS:
         raise FormatError(f"unknown framing {framing!r:.40} in a view")
     if coding.encoder:
@@ -96,7 +98,7 @@ def make_packer(coding: Coding, parent: PackedLevel) -> Packer:
 
 
 class _Stream:
-    """A deflate stream and what follows it."""
+    """A packed stream and what follows it."""
 
     def __init__(self, encoder: Deflater, framing: str) -> None:
         self._deflater = encoder

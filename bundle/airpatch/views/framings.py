@@ -1,11 +1,13 @@
-"""Names and fields of what surrounds deflate streams, the same for both directions (spec/VIEWS.md, Codings)."""
+"""Names and fields of what surrounds packed streams, the same for both directions (spec/VIEWS.md, Codings)."""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
 
-from airpatch.deflate.decompressor import adler32, crc32
+from airpatch.deflate.decompressor import RAW as DEFLATE
+from airpatch.deflate.decompressor import PiecewiseDecompressor, adler32, crc32, decompressor
+from airpatch.encoders.libbrotli import BrotliDecompressor
 from airpatch.errors import FormatError
 
 RAW = "raw"
@@ -24,7 +26,9 @@ DIRECTORY = "zip-directory"
 """The entries of a central directory (APPNOTE 4.3.12), with fields that can be known left out."""
 CHUNKS = "png-idat"
 """IDAT chunks of a PNG image, one after another and of one size but for the last (ISO/IEC 15948, 11.2.4)."""
-FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS)
+BROTLI = "brotli"
+"""A brotli stream (RFC 7932)."""
+FRAMINGS = (RAW, GZIP, ZLIB, ENTRY, STREAMED, ARCHIVE, DIRECTORY, CHUNKS, BROTLI)
 
 MAX_BUFFERED = 8 << 20
 """Bytes of a deflate stream whose header, which has checksum and sizes, can be written only after it."""
@@ -46,12 +50,17 @@ _LENGTHS = struct.Struct("<HHH")
 _U32 = 0xFFFFFFFF
 
 
+def stream_decompressor(framing: str) -> PiecewiseDecompressor:
+    """Return what decompresses a stream of that framing. Its method raises FormatError or `DecompressionError`."""
+    return BrotliDecompressor() if framing == BROTLI else decompressor(DEFLATE)
+
+
 class Checksums:
     """CRC-32 or Adler-32, whichever the framing demands, and the size of the bytes that pass through."""
 
     def __init__(self, framing: str) -> None:
         self._is_adler = framing == ZLIB
-        self._is_needed = framing != RAW
+        self._is_needed = framing not in (RAW, BROTLI)
         self.value = 1 if self._is_adler else 0
         self.size = 0
 
@@ -70,7 +79,7 @@ class Surroundings:
 
     @classmethod
     def of(cls, framing: str, sums: Checksums, packed: int) -> Surroundings:
-        """Return the trailer of a deflate stream of `packed` bytes whose content `sums` has seen."""
+        """Return the trailer of a stream of `packed` bytes whose content `sums` has seen."""
         match framing:
             case "gzip":
                 return cls(NO_FIELDS, _GZIP_TRAILER.pack(sums.value, sums.size & _U32))

@@ -7,11 +7,14 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from airpatch.encoders.libbrotli import QUALITIES, WINDOWS, brotli_name
+from airpatch.encoders.libzopfli import AVAILABLE, zopfli_names
 from airpatch.encoders.recognise import recognise
-from airpatch.encoders.replicas import deflater, other_names, usual_names
+from airpatch.encoders.replicas import other_names, usual_names
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.description import Coding
+from airpatch.views.stream_encoders import stream_encoder
 from airpatch.views.survey import FoundLevel, inflate
 
 _HEADER = b"\x1f\x8b\x08" + bytes(7)
@@ -29,6 +32,17 @@ LIKELY = tuple(
     if re.fullmatch(r"zlib-.(-mem9)?|gzip-.|go1-flate-.|klauspost-1\.18\.2-.", name)
 )
 """Encoders that write streams within files: libraries, of which only today's versions are met, not pigz or pgzip."""
+
+
+_SLOW = 10
+"""The quality from which on libbrotli makes about 1 MB/s."""
+MAX_SLOW = 32 << 20
+"""Bytes of content that a target will make at such qualities, or that were tried: half a minute."""
+MAX_ZOPFLI = 8 << 20
+"""The same of zopfli, at less than half the speed."""
+_ZOPFLI_PATIENCE = 3
+"""After so many streams that were small enough for zopfli, and not its own, no other is tried."""
+_LIKELY_QUALITIES = (11, 9, 5, 6, 4)
 
 
 class ViewReader(Protocol):
@@ -57,10 +71,15 @@ LIKEWISE: ViewReader = _Likewise()
 
 
 class Prover:
-    """Finds encoders among the `likely` ones; those that were right before are tried first."""
+    """Finds encoders among the `likely` ones; those that were right before are tried first.
 
-    def __init__(self, likely: Sequence[str] = LIKELY) -> None:
+    `pause` is called before a stream is made by a slow library, so that a caller may end the work.
+    """
+
+    def __init__(self, likely: Sequence[str] = LIKELY, pause: Callable[[], None] = lambda: None) -> None:
         self._likely = likely
+        self._brotli = _BrotliProver(pause)
+        self._zopfli = _ZopfliProver(pause)
         self._recent = list(_SYSTEM)
         self._failed = 0
 
@@ -68,12 +87,18 @@ class Prover:
         """Return the name of a replica that makes a stream from its content and that `reader` knows, None if there is
         none.
         """
+        if level.framing == framings.BROTLI:
+            return self._brotli.encoder(level, reader)
         packed = level.data[level.body : level.end - framings.trailer_size(level.framing)]
         known = {name for name in (*self._likely, *self._recent) if reader.knows(Coding(level.framing, name))}
         for name in self._recent:
-            if name in known and _makes(_encode(name), packed):
+            if name in known and _makes(_encode(name), packed, level.framing):
                 self._found(name)
                 return name
+        return self._other(level, packed, known, reader) or self._zopfli.encoder(level, packed, reader)
+
+    def _other(self, level: FoundLevel, packed: memoryview, known: set[str], reader: ViewReader) -> str | None:
+        """Return an encoder that was not right before."""
         self._failed += 1
         if self._failed > _PATIENCE and self._failed % _PATIENCE:
             return None
@@ -82,7 +107,7 @@ class Prover:
         except FormatError:
             return None
         for name in sorted(names, key=lambda name: name not in known):
-            if not (name in known and name in self._recent) and _makes(_encode(name), packed):
+            if not (name in known and name in self._recent) and _makes(_encode(name), packed, level.framing):
                 if name in known:
                     self._found(name)
                     return name
@@ -97,21 +122,96 @@ class Prover:
         self._recent.insert(0, name)
 
 
+class _BrotliProver:
+    """Finds the quality of brotli streams; the window is in their header. Those that were right before come first."""
+
+    def __init__(self, pause: Callable[[], None]) -> None:
+        self._pause = pause
+        self._qualities = sorted(QUALITIES, key=lambda each: (each not in _LIKELY_QUALITIES, -each))
+        self._room = MAX_SLOW
+
+    def encoder(self, level: FoundLevel, reader: ViewReader) -> str | None:
+        """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
+        packed = level.data[level.body : level.end]
+        window = _brotli_window(packed[0])
+        if window not in WINDOWS:
+            return None
+        for quality in self._qualities:
+            name = brotli_name(quality, window)
+            if not reader.knows(Coding(level.framing, name)):
+                reader.note_unknown(Coding(level.framing, name))
+                return None
+            if quality >= _SLOW:
+                if self._room < level.size:
+                    continue
+                self._room -= level.size
+                self._pause()
+            if _makes(_encode(name, level.framing), packed, level.framing):
+                self._qualities.remove(quality)
+                self._qualities.insert(0, quality)
+                return name
+        return None
+
+
+class _ZopfliProver:
+    """Finds streams of zopfli among those that are smaller than zlib makes them."""
+
+    def __init__(self, pause: Callable[[], None]) -> None:
+        self._pause = pause
+        self._room = MAX_ZOPFLI
+        self._failed = 0
+
+    def encoder(self, level: FoundLevel, packed: memoryview, reader: ViewReader) -> str | None:
+        """Return the name of the encoder that makes a stream and that `reader` knows, None if there is none."""
+        (name,) = zopfli_names()
+        is_tried = AVAILABLE and self._failed < _ZOPFLI_PATIENCE and self._room >= level.size
+        if not is_tried or not _is_close(packed):
+            return None
+        if not reader.knows(Coding(level.framing, name)):
+            reader.note_unknown(Coding(level.framing, name))
+            return None
+        self._room -= level.size
+        self._pause()
+        if _makes(_encode(name), packed, level.framing):
+            self._failed = 0
+            return name
+        self._failed += 1
+        return None
+
+
+def _is_close(packed: memoryview) -> bool:
+    """Return whether a deflate stream is smaller than that of zlib at its highest level."""
+    best = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return len(packed) < sum(len(best.compress(piece)) for piece, _ in inflate(packed, 0, framings.RAW)) + len(
+        best.flush()
+    )
+
+
+def _brotli_window(first: int) -> int:
+    """Return the logarithm of the window's size that the first byte of a stream says (RFC 7932 9.1), 0 for none."""
+    if not first & 1:
+        return 16
+    high, low = first >> 4 & 7, first >> 1 & 7
+    if low:
+        return 17 + low
+    return 17 if not high else 8 + high if high > 1 else 0
+
+
 _Encoder = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
 
 
-def _encode(name: str) -> _Encoder:
+def _encode(name: str, framing: str = framings.RAW) -> _Encoder:
     if name in _SYSTEM:
         system = zlib.compressobj(_SYSTEM[name], zlib.DEFLATED, -15)
         return system.compress, system.flush
-    replica = deflater(name)
-    return replica.feed, replica.finish
+    encoder = stream_encoder(Coding(framing, name))
+    return encoder.feed, encoder.finish
 
 
-def _makes(encoder: _Encoder, packed: memoryview) -> bool:
+def _makes(encoder: _Encoder, packed: memoryview, framing: str) -> bool:
     feed, finish = encoder
     at = 0
-    for piece, _ in inflate(packed, 0):
+    for piece, _ in inflate(packed, 0, framing):
         out = feed(piece)
         if bytes(packed[at : at + len(out)]) != out:  # a memoryview would be compared byte by byte
             return False

@@ -12,20 +12,22 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from airpatch.deflate.decompressor import RAW, DecompressionError, decompressor
+from airpatch.deflate.decompressor import DecompressionError
 from airpatch.errors import FormatError
 from airpatch.views import framings
 from airpatch.views.expand import Chunks, PackedBytes, largest_view
 from airpatch.views.finders import containers, gzip_hints
 from airpatch.views.finders.hint import Hint
 from airpatch.views.finders.zlib_hints import zlib_hint
-from airpatch.views.framings import Checksums, Surroundings
+from airpatch.views.framings import Checksums, Surroundings, stream_decompressor
 
 MAX_NESTED = 64 << 20
 """Total bytes of contents that are searched for further streams."""
 _PIECE = 256 << 10
 _START = 512
 """Bytes by which a container is recognised."""
+_PACKED_START = 4 << 10
+"""Packed bytes that are decompressed for them."""
 _CHUNK_SIZE = 4
 """Size in bytes of the number before the content of chunks."""
 _ROUNDS = 3
@@ -41,7 +43,7 @@ class FoundLevel:
     end: int
     framing: str
     body: int
-    """Where the deflate stream begins."""
+    """Where the packed stream begins."""
     name: bytes
     digest: int = 0
     """Hash of the packed stream, 0 for a level that is not a stream."""
@@ -110,7 +112,7 @@ def _joined(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
 def _unsized(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
     """Yield a stream whose end is found by inflating it, and the members of a gzip file that follow."""
     while True:
-        end = _end(data, hint.body)
+        end = _end(data, hint.body, hint.framing)
         if end is None:
             return
         end += framings.trailer_size(hint.framing)
@@ -124,21 +126,21 @@ def _unsized(data: memoryview, hint: Hint) -> Iterator[FoundLevel]:
         hint = Hint(body, hint.framing, body, None, following[0].name)
 
 
-def _end(data: memoryview, body: int) -> int | None:
-    """Return where the deflate stream that begins at `body` ends; None if it is invalid, or expands too far."""
+def _end(data: memoryview, body: int, framing: str) -> int | None:
+    """Return where the stream that begins at `body` ends; None if it is invalid, or expands too far."""
     try:
-        ((_, end),) = deque(inflate(data, body), maxlen=1)
+        ((_, end),) = deque(inflate(data, body, framing), maxlen=1)
     except FormatError:
         return None
     return end
 
 
-def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
-    """Yield the content of the deflate stream at `body`, in pieces, and with the last piece where it ends.
+def inflate(data: memoryview, body: int, framing: str) -> Iterator[tuple[bytes, int]]:
+    """Yield the content of the packed stream at `body`, in pieces, and with the last piece where it ends.
 
     Raises FormatError if it is invalid, or expands too far.
     """
-    inflater = decompressor(RAW)
+    inflater = stream_decompressor(framing)
     at = body
     total = 0
     while not inflater.eof:
@@ -149,12 +151,12 @@ def inflate(data: memoryview, body: int) -> Iterator[tuple[bytes, int]]:
         try:
             out = inflater.decompress(packed, _PIECE)
         except DecompressionError:
-            raise FormatError("not a deflate stream") from None
+            raise FormatError("not a packed stream") from None
         total += len(out)
         if total > largest_view(at - body):
-            raise FormatError("a deflate stream that expands too far")
+            raise FormatError("a packed stream that expands too far")
         if not out and not packed and not inflater.eof:
-            raise FormatError("a deflate stream that is cut short")
+            raise FormatError("a packed stream that is cut short")
         yield out, at - len(inflater.unused_data)
 
 
@@ -163,7 +165,7 @@ def check(level: FoundLevel) -> bool:
     sums = Checksums(level.framing)
     end = level.body
     try:
-        for piece, at in inflate(level.data, level.body):
+        for piece, at in inflate(level.data, level.body, level.framing):
             sums.add(piece)
             end = at
     except FormatError:
@@ -183,10 +185,10 @@ def check(level: FoundLevel) -> bool:
 
 
 def _held(level: FoundLevel, limit: int) -> bytes | None:
-    """Return the content of a stream; None if that is more than `limit` bytes, or if it is not a deflate stream."""
+    """Return the content of a stream; None if that is more than `limit` bytes, or if it is not one."""
     parts = []
     try:
-        for piece, _ in inflate(level.data, level.body):
+        for piece, _ in inflate(level.data, level.body, level.framing):
             limit -= len(piece)
             if limit < 0:
                 return None
@@ -229,7 +231,7 @@ class Sides:
     ) -> Iterator[tuple[memoryview, bytes, list[FoundLevel]]]:
         """Yield the contents of streams that the other side does not have, and that may hold streams."""
         for level in fresh:
-            if level.digest in others or not containers.may_hold_streams(_beginning(level)):
+            if level.digest in others or not containers.may_hold_streams(_beginning(level), level.name):
                 continue
             held = _held(level, self._room)
             if held is not None:
@@ -239,6 +241,7 @@ class Sides:
 
 def _beginning(level: FoundLevel) -> bytes:
     try:
-        return decompressor(RAW).decompress(bytes(level.data[level.body : level.body + _START]), _START)
-    except DecompressionError:
+        packed = bytes(level.data[level.body : level.body + _PACKED_START])
+        return stream_decompressor(level.framing).decompress(packed, _START)
+    except (DecompressionError, FormatError):
         return b""

@@ -67,8 +67,8 @@ def _bundle_data(name: str, bundle: BundleReport) -> dict[str, object]:
             for name, image in zip(images, _image_data(images, weights), strict=True)
         ],
         "blobs": [
-            {"digest": str(b.digest), "bytes": b.size, "media_type": b.media_type, "plan": plan.name.lower()}
-            for b, plan in zip(index.release.blobs, index.plans, strict=True)
+            {"digest": str(b.digest), "bytes": b.size, "media_type": b.media_type, "disposition": its.name.lower()}
+            for b, its in zip(index.release.blobs, index.dispositions, strict=True)
         ],
         "steps": _step_data(bundle),
     }
@@ -127,10 +127,10 @@ def _bundle_lines(name: str, bundle: BundleReport) -> Iterator[str]:
 def _blob_lines(bundle: BundleReport) -> Iterator[str]:
     index = bundle.index
     yield ""
-    plans = [plan.name.lower().replace("_", " ") for plan in index.plans]
-    rows = [[str(b.digest), megabytes(b.size), plan, b.media_type]
-            for b, plan in zip(index.release.blobs, plans, strict=True)]  # fmt: skip
-    yield from table([["BLOB", "SIZE", "PLAN", "TYPE"], *rows], right=[1])
+    dispositions = [each.name.lower().replace("_", " ") for each in index.dispositions]
+    rows = [[str(b.digest), megabytes(b.size), disposition, b.media_type]
+            for b, disposition in zip(index.release.blobs, dispositions, strict=True)]  # fmt: skip
+    yield from table([["BLOB", "SIZE", "DISPOSITION", "TYPE"], *rows], right=[1])
     if bundle.patches:
         yield ""
         yield from table(list(_patch_rows(bundle)), right=[1, 2, 3, 4, 5])

@@ -22,8 +22,8 @@ def run(args: Namespace, console: Console) -> Result:
         execution=console.execution,
     )
     if isinstance(verified, VerifiedBundle):
-        return _bundle(args.subject, verified, args.output)
-    return _root(args.subject, verified)
+        return _bundle(args.subject[0], verified, args.output)
+    return _root(args.subject[0], verified)
 
 
 def _bundle(subject: str, verified: VerifiedBundle, manifest: str | None) -> Result:

@@ -44,6 +44,7 @@ def inspect(parser: ArgumentParser) -> None:
     "check every byte of a bundle or of a registry's root, and list everything that is wrong",
     "airpatch verify shop-r1.tar.zst",
     "airpatch verify - < shop-r1.tar.zst",
+    "airpatch verify /media/disk1 /media/disk2",
     "airpatch verify shop-r1-r2.patch.tar.zst --base shop-r1.tar.zst",
     "airpatch verify shop-r1.tar.zst --request shop.request",
     "airpatch verify shop-r1.tar.zst --manifest SHA256SUMS",
@@ -53,9 +54,10 @@ def verify(parser: ArgumentParser) -> None:
     parser.add_argument(
         "subject",
         type=bundle,
+        nargs="+",
         metavar="WHAT",
-        help="a bundle, one of its parts or their folder, - for standard input, or the directory that holds "
-        "docker/registry/v2",
+        help="a bundle, its parts or their folders, a damaged copy and its top-up, - for standard input, or the "
+        "directory that holds docker/registry/v2",
     )
     parser.add_argument(
         "--base",

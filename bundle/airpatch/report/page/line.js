@@ -39,10 +39,11 @@ function graph(product) {
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Drawing of ${product}` }, drawing);
 }
 
-/** What to send to a site: a chain to see in the drawing, or in words why there is none. */
+/** What to send to a site: a chain to see in the drawing, and what is not known of it, or in words why there is none. */
 function sent(site) {
   if (!site.chain) return site.remark;
-  return site.chain.ids.length > 1 ? wayButton(site.chain) : "nothing, it is up to date";
+  if (site.chain.ids.length === 1) return "nothing, it is up to date";
+  return site.remark ? make("div", {}, wayButton(site.chain), make("p", {}, site.remark)) : wayButton(site.chain);
 }
 
 function wayButton(chain) {

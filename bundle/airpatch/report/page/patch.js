@@ -117,7 +117,7 @@ function move(event) {
 
 function layers() {
   return table(`${count(report.layers.length, "layer")} that the patch brings`,
-    ["Layer", "~In", "#In the patch", "#Of", "~Compressed by", "~Sent as"], report.layers, (each) => [
+    ["=Layer", "~In", "#In the patch", "#Of", "~Compressed by", "~Sent as"], report.layers, (each) => [
       each.digest.slice(7, 19), each.images.join(", "), size(each.cost_bytes), size(each.bytes),
       each.compression === null ? "unknown" : each.compression === "none" ? "not compressed"
         : `${each.compression}, ${each.encoder || "encoder unknown"}`,

@@ -1,4 +1,4 @@
-"""Recognises containers by the bytes that they begin with, and collects the hints that they give."""
+"""Recognises containers by the bytes that they begin with, or by their names, and collects the hints that they give."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from airpatch.delta.tar_members import members
 from airpatch.views.finders import (
+    brotli_hints,
     elf_hints,
     gitpack_hints,
     gzip_hints,
@@ -33,14 +34,15 @@ _KINDS: dict[bytes, Callable[[memoryview, bytes], tuple[Hint, ...]]] = {
 }
 
 
-def may_hold_streams(start: bytes) -> bool:
-    """Return whether bytes that begin like this are a known container."""
-    return start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
+def may_hold_streams(start: bytes, name: bytes) -> bool:
+    """Return whether bytes that begin like this, or are called like this, are a known container."""
+    is_known = start.startswith((*_KINDS, b"PK\x03\x04", b"PK\x05\x06")) or start[257:262] == b"ustar"
+    return is_known or brotli_hints.is_name(name)
 
 
-def may_hold(data: memoryview) -> bool:
+def may_hold(data: memoryview, name: bytes) -> bool:
     """Return whether `find` may give hints in a file."""
-    return may_hold_streams(bytes(data[:512])) or bytes(data[:2]) == b"PK" or bytes(data[-22:-18]) == _END_OF_ZIP
+    return may_hold_streams(bytes(data[:512]), name) or bytes(data[:2]) == b"PK" or bytes(data[-22:-18]) == _END_OF_ZIP
 
 
 def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
@@ -55,7 +57,7 @@ def find(data: memoryview, name: bytes, depth: int = 0) -> tuple[Hint, ...]:
         return zip_hints.find(
             data, name, lambda inner, path: find(inner, path, depth + 1) if depth < _MAX_NESTED else ()
         )
-    return ()
+    return brotli_hints.find(data, name)
 
 
 def _tar(data: memoryview, name: bytes, depth: int) -> tuple[Hint, ...]:

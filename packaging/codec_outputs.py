@@ -1,8 +1,9 @@
-"""Print digests of what the zstd codecs make of the inputs in `fixtures/encoders`, a line each: `zstd_outputs.py`.
+"""Print digests of what codecs of zstd, brotli and zopfli make of the inputs in `fixtures/encoders`, a line each.
 
-`try_aarch64.sh` compares those of two architectures. There are the replicas of klauspost/compress, of which level best
-reckons in floating point; libzstd of each version, with and without workers; and the decisions of zstd files beside
-older ones, which must also give the file again.
+`try_aarch64.sh` compares those of two architectures, `try_musl.sh` those of two C libraries. There are the replicas of
+klauspost/compress, of which level best reckons in floating point; libzstd of each version, with and without workers;
+the decisions of zstd files beside older ones, which must also give the file again; and libbrotli and zopfli, which
+reckon in floating point, too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from airpatch.delta.decoder import decode
 from airpatch.delta.effort import Effort
 from airpatch.delta.encoder import encode
+from airpatch.encoders.libbrotli import QUALITIES, brotli_encoder, brotli_name
+from airpatch.encoders.libzopfli import zopfli_deflater, zopfli_names
 from airpatch.encoders.libzstd import VERSIONS
 from airpatch.encoders.zstd_decisions import Covers, emit, parse
 from airpatch.encoders.zstd_replicas import frame_encoder, libzstd_name, zstd_names
@@ -40,6 +43,15 @@ def main() -> None:
         _print(f"{name} flushed", compress(name, inputs()["mixed"], CUTS))
     for name in _REPLAYED:
         _print(f"{name} replayed", replayed(name))
+    for quality in QUALITIES:
+        for label in (*_INPUTS, "tar"):
+            data = inputs()[label]
+            encoder = brotli_encoder(brotli_name(quality, 22))
+            _print(f"brotli {quality} {label}", encoder.feed(data) + encoder.finish())
+    for name in zopfli_names():
+        for label in (*_INPUTS, "tar"):
+            deflater = zopfli_deflater(name)
+            _print(f"{name} {label}", deflater.feed(inputs()[label]) + deflater.finish())
 
 
 def compress(name: str, data: bytes, cuts: tuple[int, ...] = ()) -> bytes:
@@ -65,8 +77,8 @@ def replayed(name: str) -> bytes:
     matches = b"".join(part.matches for part in parse(io.BytesIO(older).read, len(old)))
     parts = list(parse(io.BytesIO(file).read, len(new), covers.alignment(matches), io.BytesIO(new).read))
     columns = [b"".join(column) for column in zip(*((p.layout, p.runs, p.hits, p.offsets) for p in parts), strict=True)]
-    layout, *others = (io.BytesIO(column).read for column in columns)
-    if b"".join(emit(layout, io.BytesIO(new).read, *others, covers.alignment(matches))) != file:
+    layout, runs, hits, offsets = (io.BytesIO(column).read for column in columns)
+    if b"".join(emit(layout, io.BytesIO(new).read, runs, hits, offsets, covers.alignment(matches))) != file:
         raise SystemExit(f"{name}: another file is replayed")
     return delta + b"".join(columns)
 

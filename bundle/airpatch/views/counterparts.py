@@ -1,0 +1,47 @@
+"""Brotli streams that it pays to expand: what they hold stands beside them, or in a source (spec/VIEWS.md, Writers).
+
+A stream that has no counterpart costs less as it is: brotli packs closer than a difference to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from airpatch.delta.tar_members import members
+from airpatch.views import framings
+from airpatch.views.finders.brotli_hints import SUFFIX
+from airpatch.views.survey import FoundLevel
+
+_PACKED = (b"", b".gz")
+"""Endings of the names of what holds the same content."""
+_STREAM = SUFFIX + b"!"
+
+
+def expandable(
+    target: Iterable[Sequence[FoundLevel]],
+    sources: Iterable[Sequence[FoundLevel]],
+    layers: Iterable[memoryview],
+    alike: Callable[[bytes], bytes],
+) -> set[bytes]:
+    """Return names of brotli streams in `target` for which a source has one whose name is `alike`, or for which there
+    is a file, in one of the `layers` or in a container of the target, that is called the same without the ending.
+    """
+    inside = {level.name for levels in target for level in _all(levels)}
+    streams = {name for name in inside if name.endswith(_STREAM)}
+    if not streams:
+        return set()
+    older = {alike(level.name) for levels in sources for level in _all(levels) if level.framing == framings.BROTLI}
+    stems = {name: name.removesuffix(_STREAM) for name in streams}
+    wanted = {stem + ending for stem in stems.values() for ending in _PACKED}
+    there = {member.path for layer in layers for member in members(layer) if member.path in wanted} | inside
+    return {
+        name
+        for name, stem in stems.items()
+        if alike(name) in older or any(stem + ending in there for ending in _PACKED)
+    }
+
+
+def _all(levels: Iterable[FoundLevel]) -> Iterator[FoundLevel]:
+    for level in levels:
+        yield level
+        yield from _all(level.inside)

@@ -1,0 +1,22 @@
+"""Large buffers and tables of which mostly little is used."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from mmap import MADV_HUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
+_HUGE_PAGE = 2 << 20
+"""Bytes."""
+
+
+def lazy_zeros(size: int) -> mmap:
+    """Return `size` zero bytes, which take no memory, and no time, before they are used (mmap(2)).
+
+    Large ones lie in huge pages, where the kernel has them (madvise(2)): one page fault for each 2 MiB. In pages of
+    4 KiB the first touch of each position of a table of matches took longer than the search.
+    """
+    zeros = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+    if size >= _HUGE_PAGE:
+        with suppress(OSError):
+            zeros.madvise(MADV_HUGEPAGE)
+    return zeros

@@ -1,0 +1,117 @@
+"""Libraries that made streams are found by making them; the replicas are looked at in test_choose.py."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import brotli
+import pytest
+import zopfli.gzip
+
+from airpatch.encoders.libbrotli import AVAILABLE, QUALITIES
+from airpatch.views import prove
+from airpatch.views.description import Coding
+from airpatch.views.prove import Prover
+from airpatch.views.survey import FoundLevel, check, survey
+from tests.views.support import text, undo, views
+
+pytestmark = pytest.mark.skipif(not AVAILABLE, reason="uncompiled, there is no libbrotli")
+CONTENT = text(30_000, 1)
+
+
+def stream(quality: int, window: int, content: bytes = CONTENT, tail: bytes = b"") -> FoundLevel:
+    (level,) = survey(memoryview(brotli.compress(content, quality=quality, lgwin=window) + tail), b"x.js.br")
+    assert check(level)
+    return level
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_the_quality_is_found(quality: int) -> None:
+    assert Prover().encoder(stream(quality, 22)) == f"libbrotli-1.2.1-{quality}-22"
+
+
+@pytest.mark.parametrize("window", [10, 11, 15, 16, 17, 18, 22])
+def test_the_window_is_found(window: int) -> None:
+    assert Prover().encoder(stream(11, window)) == f"libbrotli-1.2.1-11-{window}"
+
+
+def test_what_follows_a_stream_is_no_part_of_it() -> None:
+    assert Prover().encoder(stream(11, 22, tail=b"tail")) == "libbrotli-1.2.1-11-22"
+
+
+@pytest.mark.parametrize(("quality", "window"), [(1, 22), (3, 22), (11, 24)])
+def test_no_other_encoder_is_found(quality: int, window: int) -> None:
+    assert Prover().encoder(stream(quality, window)) is None
+
+
+def test_slow_ones_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove, "MAX_SLOW", 50_000)
+    prover = Prover()
+    found = [prover.encoder(stream(11, 22)) for _ in range(3)]
+    assert found == ["libbrotli-1.2.1-11-22", None, None]
+    assert prover.encoder(stream(9, 22)) == "libbrotli-1.2.1-9-22"
+
+
+def test_slow_work_can_be_ended() -> None:
+    class Ended(Exception):
+        pass
+
+    def end() -> None:
+        raise Ended
+
+    for level in (stream(11, 22), gzip_stream(zopfli.gzip.compress(CONTENT))):
+        with pytest.raises(Ended):
+            Prover(pause=end).encoder(level)
+
+
+def test_a_reader_without_brotli_is_noted() -> None:
+    noted = []
+
+    class Older:
+        def knows(self, coding: Coding) -> bool:
+            return False
+
+        def note_unknown(self, coding: Coding) -> None:
+            noted.append(coding)
+
+    assert Prover().encoder(stream(11, 22), Older()) is None
+    assert noted == [Coding("brotli", "libbrotli-1.2.1-11-22")]
+
+
+def gzip_stream(packed: bytes) -> FoundLevel:
+    (level,) = survey(memoryview(packed), b"x.js.gz")
+    assert check(level)
+    return level
+
+
+def test_zopfli_is_found() -> None:
+    level = gzip_stream(zopfli.gzip.compress(CONTENT))
+    assert Prover().encoder(level) == "zopfli-1.0.3-15"
+    old, new = (zopfli.gzip.compress(content) for content in (CONTENT, CONTENT + b"new"))
+    assert b"new" in undo(new, views(new, old))
+
+
+def test_zopfli_with_other_iterations_is_not_found_and_given_up() -> None:
+    prover = Prover()
+    for size in range(20_000, 24_000, 1000):
+        assert prover.encoder(gzip_stream(zopfli.gzip.compress(CONTENT[:size], numiterations=1))) is None
+    assert prover.encoder(gzip_stream(zopfli.gzip.compress(CONTENT))) is None
+
+
+def test_zopfli_is_not_tried_on_what_is_larger() -> None:
+    """By a strategy that no replica has."""
+    filtered = zlib.compressobj(9, zlib.DEFLATED, -15, 8, zlib.Z_HUFFMAN_ONLY)
+    packed = gzip.compress(CONTENT, mtime=0)[:10] + filtered.compress(CONTENT) + filtered.flush()
+    packed += gzip.compress(CONTENT)[-8:]
+    prover = Prover()
+    for _ in range(4):
+        assert prover.encoder(gzip_stream(packed)) is None
+    assert prover.encoder(gzip_stream(zopfli.gzip.compress(CONTENT))) == "zopfli-1.0.3-15"
+
+
+def test_zopfli_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prove, "MAX_ZOPFLI", 50_000)
+    prover = Prover()
+    level = gzip_stream(zopfli.gzip.compress(CONTENT))
+    assert [prover.encoder(level) for _ in range(2)] == ["zopfli-1.0.3-15", None]
